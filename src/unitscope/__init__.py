@@ -1,0 +1,1 @@
+"""unitscope: see what every unit of a pretrained vision network responds to."""

@@ -1,0 +1,150 @@
+"""Where the units lie: the channel axis of every value in a graph, found from the ops.
+
+In: an exported graph with shapes. Out: a dict from node to axis; nodes whose units can't be told are left out.
+Shapes alone can't tell ``[B, C, H, W]`` from ``[B, H, W, C]``: convolutions and batch norms put units on axis 1,
+linear layers and layer norms on the last; elementwise ops inherit; permutations and reshapes move them.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from torch.fx import Graph, Node
+
+from unitscope.graph.ops import CONVOLUTION, LINEAR, NORM, is_pointwise, kind_of, op_name
+
+Axes = dict[Node, int]
+
+
+def unit_axes(graph: Graph) -> Axes:
+    """Return the unit axis of each node where it is known."""
+    axes: Axes = {}
+    for node in graph.nodes:
+        axis = _axis(node, axes) if node.op == "call_function" else None
+        if axis is not None:
+            axes[node] = axis
+    return axes
+
+
+def shape_of(node: Node) -> tuple[Any, ...]:
+    """Return a node's shape (of the first value, where an op gives several); sizes may be symbols."""
+    value = node.meta.get("val")
+    if isinstance(value, (tuple, list)):
+        value = value[0] if value else None
+    return tuple(value.shape) if hasattr(value, "shape") else ()
+
+
+def _axis(node: Node, axes: Axes) -> int | None:
+    name, kind, dims = op_name(node), kind_of(node), len(shape_of(node))
+    if kind == CONVOLUTION or name.endswith(("batch_norm_legit_no_training", "batch_norm")):
+        return 1
+    if name.endswith(("group_norm", "instance_norm")):
+        return 1
+    if kind in (LINEAR, NORM):
+        return dims - 1
+    if name in _MOVES:
+        source = node.args[0]
+        if isinstance(source, (list, tuple)):
+            source = source[0]
+        return _MOVES[name](node, source, axes[source]) if source in axes else None
+    return _inherited(node, axes) if is_pointwise(node) else None
+
+
+def _inherited(node: Node, axes: Axes) -> int | None:
+    """Units of an elementwise result lie where they lie in its operands, aligned from the right."""
+    shape = shape_of(node)
+    found = {
+        len(shape) - len(shape_of(source)) + axes[source]
+        for source in node.all_input_nodes
+        if source in axes and shape_of(source)[axes[source]] == shape[axes[source] - len(shape_of(source))]
+    }
+    return found.pop() if len(found) == 1 else None
+
+
+def _same(node: Node, source: Node, axis: int) -> int | None:
+    return axis
+
+
+def _permute(node: Node, source: Node, axis: int) -> int | None:
+    dims = [dim % len(node.args[1]) for dim in node.args[1]]  # type: ignore[arg-type, union-attr]
+    return dims.index(axis)
+
+
+def _transpose(node: Node, source: Node, axis: int) -> int | None:
+    dims = len(shape_of(source))
+    first, second = (dim % dims for dim in node.args[1:3])  # type: ignore[operator]
+    return {first: second, second: first}.get(axis, axis)
+
+
+def _reshape(node: Node, source: Node, axis: int) -> int | None:
+    """The axis keeps its meaning where an output axis has its size and as many elements behind each index."""
+    before, after = shape_of(source), shape_of(node)
+    behind = _static_product(before[axis + 1 :])
+    matches = [
+        position
+        for position, size in enumerate(after)
+        if _equal(size, before[axis]) and behind is not None and _static_product(after[position + 1 :]) == behind
+    ]
+    return matches[0] if matches else None
+
+
+def _reduce(node: Node, source: Node, axis: int) -> int | None:
+    dims = len(shape_of(source))
+    reduced = node.args[1] if len(node.args) > 1 else list(range(dims))
+    gone = {dim % dims for dim in ([reduced] if isinstance(reduced, int) else reduced)}  # type: ignore[union-attr]
+    if axis in gone:
+        return None
+    keepdim = len(node.args) > 2 and bool(node.args[2])
+    return axis if keepdim else axis - sum(dim < axis for dim in gone)
+
+
+def _drop(node: Node, source: Node, axis: int) -> int | None:
+    dim = int(node.args[1]) % len(shape_of(source)) if len(node.args) > 1 else 0  # type: ignore[call-overload]
+    return None if dim == axis else axis - (dim < axis)
+
+
+def _squeeze(node: Node, source: Node, axis: int) -> int | None:
+    return axis if len(shape_of(source)) == len(shape_of(node)) else _drop(node, source, axis)
+
+
+def _unsqueeze(node: Node, source: Node, axis: int) -> int | None:
+    dim = int(node.args[1]) % len(shape_of(node))  # type: ignore[call-overload]
+    return axis + (dim <= axis)
+
+
+def _element(node: Node, source: Node, axis: int) -> int | None:
+    """``getitem``: one of several values, each with the axis recorded for the op that made them."""
+    return axis if len(shape_of(node)) > axis else None
+
+
+_MOVES: dict[str, Callable[[Node, Node, int], int | None]] = {
+    "permute": _permute,
+    "transpose": _transpose,
+    "view": _reshape,
+    "reshape": _reshape,
+    "unsafe_view": _reshape,
+    "flatten": _reshape,
+    "mean": _reduce,
+    "amax": _reduce,
+    "select": _drop,
+    "unbind": _drop,
+    "squeeze": _squeeze,
+    "unsqueeze": _unsqueeze,
+    "getitem": _element,
+} | dict.fromkeys(
+    (
+        "cat roll pad constant_pad_nd clone contiguous dropout slice expand split split_with_sizes chunk alias "
+        "max_pool1d max_pool2d max_pool3d max_pool2d_with_indices avg_pool1d avg_pool2d avg_pool3d "
+        "adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d adaptive_max_pool2d to to_copy detach "
+        "upsample_nearest2d upsample_bilinear2d masked_fill slice_scatter"
+    ).split(),
+    _same,
+)
+
+
+def _static_product(sizes: tuple[Any, ...]) -> int | None:
+    return math.prod(sizes) if all(isinstance(size, int) for size in sizes) else None
+
+
+def _equal(size: Any, other: Any) -> bool:
+    return isinstance(size, int) and isinstance(other, int) and size == other

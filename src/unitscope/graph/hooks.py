@@ -1,0 +1,131 @@
+"""Taps by forward hooks, where a network can't be exported.
+
+In: any module. Out: its leaf modules' calls as layers, and a module that gives their responses or maps.
+All hooks of the project live here; they come off when the forward pass ends, also on an error.
+What a hook sees is reduced or copied at once, since a later in-place op may rewrite it.
+"""
+
+import contextlib
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor, nn
+
+from unitscope.graph.aliases import with_aliases
+from unitscope.graph.ops import CONVOLUTION, LINEAR, NORM, POOL
+from unitscope.units import ACTIVATION, Layer
+
+OnCall = Callable[[str, nn.Module, Tensor, Tensor], None]  # name of the call, module, input, output
+
+_ON_AXIS_1 = (
+    nn.modules.conv._ConvNd,
+    nn.modules.batchnorm._NormBase,
+    nn.GroupNorm,
+)
+_ON_LAST_AXIS = (nn.Linear, nn.LayerNorm, nn.RMSNorm)
+_NO_ACTIVATION = (nn.Softmax, nn.Softmax2d, nn.LogSoftmax, nn.Softmin, nn.MultiheadAttention, nn.GLU)
+
+
+def follow(module: nn.Module, example: Tensor) -> tuple[Layer, ...]:
+    """Return the calls of leaf modules that one forward pass makes, as layers."""
+    layers: list[Layer] = []
+    made: list[tuple[Tensor, int]] = []  # tensors seen and where their units lie
+
+    def note(name: str, leaf: nn.Module, given: Tensor, output: Tensor) -> None:
+        axis = _unit_axis(leaf, given, output, made)
+        made.append((output, axis))
+        kind = _kind(leaf)
+        if kind and 0 < axis < output.ndim and output.shape[0] == example.shape[0]:
+            shape = tuple(output.shape)
+            layers.append(Layer(len(layers), name, kind, shape[axis], shape[1:], axis))
+
+    with torch.no_grad(), calls(module, note):
+        module(example)
+    return tuple(with_aliases(layers))
+
+
+@contextlib.contextmanager
+def calls(module: nn.Module, on_call: OnCall) -> Iterator[None]:
+    """Tell of each call of a leaf module, named as in the layer table, while the context lasts."""
+    counts: Counter[str] = Counter()
+
+    def hook_for(path: str) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
+        def hook(leaf: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> None:
+            name = f"{path}_{counts[path]}" if counts[path] else path
+            counts[path] += 1
+            if isinstance(output, Tensor) and args and isinstance(args[0], Tensor):
+                on_call(name, leaf, args[0], output)
+
+        return hook
+
+    with contextlib.ExitStack() as stack:
+        for path, leaf in module.named_modules():
+            if path and not any(True for _ in leaf.children()):
+                stack.callback(leaf.register_forward_hook(hook_for(path)).remove)
+        yield
+
+
+class HookedTaps(nn.Module):
+    """A module from ``x`` to ``(logits | None, responses)`` or ``(logits | None, *maps)``.
+
+    A layer that this input does not call gives NaN.
+    """
+
+    def __init__(self, module: nn.Module, layers: tuple[Layer, ...], *, reduce: bool) -> None:
+        super().__init__()
+        self.module, self.layers, self.reduce = module, layers, reduce
+        self._wanted = {layer.name: layer for layer in layers}
+
+    def forward(self, x: Tensor) -> tuple[Tensor | None, ...]:
+        seen: dict[str, Tensor] = {}
+
+        def keep(name: str, leaf: nn.Module, given: Tensor, output: Tensor) -> None:
+            if layer := self._wanted.get(name):
+                seen[name] = mean_map(output, layer.unit_axis) if self.reduce else output.clone()
+
+        with calls(self.module, keep):
+            output = self.module(x)
+        values = [seen[layer.name] if layer.name in seen else self._missing(layer, x) for layer in self.layers]
+        return (logits_of(output), torch.cat(values, 1)) if self.reduce else (logits_of(output), *values)
+
+    def _missing(self, layer: Layer, x: Tensor) -> Tensor:
+        shape = (layer.units,) if self.reduce else layer.shape
+        return torch.full((len(x), *shape), torch.nan, device=x.device)
+
+
+def mean_map(output: Tensor, unit_axis: int) -> Tensor:
+    """Return the mean over all axes but the image's and the unit's, float32 ``[image, unit]``."""
+    dims = [dim for dim in range(1, output.ndim) if dim != unit_axis]
+    return output.mean(dims, dtype=torch.float32) if dims else output.float().clone()
+
+
+def logits_of(output: object) -> Tensor | None:
+    """Return the first tensor of the form ``[image, class]`` in what a network gives."""
+    values = output.values() if isinstance(output, dict) else output
+    values = values if isinstance(output, (dict, tuple, list)) else (output,)
+    return next((v for v in values if isinstance(v, Tensor) and v.ndim == 2), None)  # type: ignore[union-attr]
+
+
+def _kind(leaf: nn.Module) -> str:
+    if isinstance(leaf, nn.modules.conv._ConvNd):
+        return CONVOLUTION
+    if isinstance(leaf, nn.Linear):
+        return LINEAR
+    if isinstance(leaf, (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)):
+        return NORM
+    if "pool" in type(leaf).__name__.lower():
+        return POOL
+    named = type(leaf).__module__ == "torch.nn.modules.activation"
+    return ACTIVATION if named and not isinstance(leaf, _NO_ACTIVATION) else ""
+
+
+def _unit_axis(leaf: nn.Module, given: Tensor, output: Tensor, made: list[tuple[Tensor, int]]) -> int:
+    if isinstance(leaf, _ON_AXIS_1):
+        return 1
+    if isinstance(leaf, _ON_LAST_AXIS):
+        return output.ndim - 1
+    known = [axis for tensor, axis in made if tensor is given]
+    if known and given.ndim == output.ndim:
+        return known[-1]
+    return 2 if output.ndim == 3 else 1

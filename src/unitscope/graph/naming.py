@@ -1,0 +1,100 @@
+"""Every call gets a name: from an exported graph to its layer table.
+
+In: an exported graph, the axes of its units, the module it came from.
+Out: pairs of node and `Layer`, in execution order.
+Names follow torchvision: the module's path plus ``_k`` for its k-th repeated call; ops outside a leaf module are
+``parent.op``. The graph's metadata carries a key for each module call (``relu``, ``relu@1``); the repetition is
+counted here from distinct keys, since their form is PyTorch's own business.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from itertools import groupby
+
+from torch import nn
+from torch.fx import Graph, Node
+
+from unitscope.graph.aliases import with_aliases
+from unitscope.graph.axes import Axes, shape_of
+from unitscope.graph.ops import SIGNIFICANT, kind_of, op_name
+from unitscope.units import Layer
+
+Call = tuple[str, str]  # the key of a module call, and the module's path
+
+
+def name_layers(graph: Graph, axes: Axes, module: nn.Module) -> list[tuple[Node, Layer]]:
+    """Return each tappable call of the graph as node and layer, in execution order."""
+    names = _Names()
+    found = []
+    for node, kind, base in _calls(graph, module):
+        name = names.take(base)
+        if kind and _tappable(node, axes, graph):
+            shape = shape_of(node)
+            layer = Layer(len(found), name, kind, int(shape[axes[node]]), tuple(shape[1:]), axes[node])
+            found.append((node, layer))
+    layers = with_aliases([layer for _, layer in found])
+    return [(node, layer) for (node, _), layer in zip(found, layers, strict=True)]
+
+
+class _Names:
+    """Gives each call a name of its own; the k-th repetition of a base gets ``_k``."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+        self._taken: set[str] = set()
+
+    def take(self, base: str) -> str:
+        name = base if not self._counts[base] else f"{base}_{self._counts[base]}"
+        while name in self._taken:
+            self._counts[base] += 1
+            name = f"{base}_{self._counts[base]}"
+        self._counts[base] += 1
+        self._taken.add(name)
+        return name
+
+
+def _calls(graph: Graph, module: nn.Module) -> Iterator[tuple[Node, str, str]]:
+    """Yield output node, kind and base name of each call: of leaf modules whole, of other ops one by one."""
+    nodes = [node for node in graph.nodes if node.op == "call_function"]
+    for (_, path), group in groupby(nodes, key=_module_call):
+        ops = list(group)
+        kinds = [kind_of(node) for node in ops]
+        if path and _is_leaf(module, path) and sum(kind in SIGNIFICANT for kind in kinds) <= 1:
+            kind = next((kind for kind in kinds if kind in SIGNIFICANT), "")
+            yield ops[-1], kind or kinds[-1], path
+        else:
+            prefix = f"{path}." if path else ""
+            yield from (
+                (_value(node), kind, prefix + op_name(node))
+                for node, kind in zip(ops, kinds, strict=True)
+                if kind
+            )
+
+
+def _value(node: Node) -> Node:
+    """Ops such as batch norm give several values; the layer is the first."""
+    if isinstance(node.meta.get("val"), (tuple, list)):
+        return next((user for user in node.users if user.args[1:] == (0,)), node)
+    return node
+
+
+def _module_call(node: Node) -> Call:
+    stack = node.meta.get("nn_module_stack") or {}
+    for key, (path, _) in reversed(stack.items()):
+        if not key.startswith("_empty_nn_module_stack"):
+            return key, path
+    return "", ""
+
+
+def _is_leaf(module: nn.Module, path: str) -> bool:
+    try:
+        return not any(True for _ in module.get_submodule(path).children())
+    except AttributeError:
+        return False
+
+
+def _tappable(node: Node, axes: Axes, graph: Graph) -> bool:
+    """A layer has images on axis 0 and units on another."""
+    shape = shape_of(node)
+    batch = shape_of(next(iter(graph.find_nodes(op="placeholder"))))[0]
+    return axes.get(node, 0) > 0 and str(shape[0]) == str(batch) and node.meta["val"].is_floating_point()

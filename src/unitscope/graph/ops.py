@@ -1,0 +1,78 @@
+"""What each tensor operation is called and what kind of layer it makes.
+
+In: nodes of an exported graph. Out: short op names and kinds, in the field's words.
+Only this room knows ATen's names.
+"""
+
+import operator
+
+import torch
+from torch.fx import Node
+
+from unitscope.units import ACTIVATION
+
+CONVOLUTION, LINEAR, NORM, POOL = "convolution", "linear", "norm", "pool"
+
+_NAMES_BY_KIND = {
+    ACTIVATION: (
+        "relu relu6 hardtanh silu gelu hardswish leaky_relu elu selu celu mish prelu softplus softsign "
+        "tanh sigmoid hardsigmoid log_sigmoid threshold rrelu rrelu_with_noise hardshrink softshrink tanhshrink"
+    ),
+    CONVOLUTION: "conv1d conv2d conv3d convolution conv_transpose1d conv_transpose2d conv_transpose3d",
+    LINEAR: "linear addmm",
+    NORM: (
+        "native_batch_norm_legit_no_training native_batch_norm batch_norm layer_norm native_layer_norm "
+        "group_norm native_group_norm instance_norm rms_norm fused_rms_norm"
+    ),
+    POOL: (
+        "max_pool1d max_pool2d max_pool3d max_pool2d_with_indices avg_pool1d avg_pool2d avg_pool3d "
+        "adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d adaptive_max_pool2d mean amax"
+    ),
+}
+_KINDS = {name: kind for kind, names in _NAMES_BY_KIND.items() for name in names.split()} | {
+    name: name for name in ("add", "sub", "mul", "div", "cat")
+}
+# A call of a leaf module may hold several ops; the first of these kinds among them names the call.
+SIGNIFICANT = (CONVOLUTION, LINEAR, NORM, ACTIVATION, POOL)
+
+
+def op_name(node: Node) -> str:
+    """Return an op's short name: ``relu`` for ``aten.relu.default``; empty for what is no call."""
+    if node.op != "call_function":
+        return ""
+    if node.target is operator.getitem:
+        return "getitem"
+    packet = getattr(node.target, "overloadpacket", node.target)
+    return str(getattr(packet, "__name__", packet)).lstrip("_").removesuffix("_kernel")
+
+
+def kind_of(node: Node) -> str:
+    """Return the kind of layer that an op makes; empty for plumbing such as ``view`` or ``getitem``."""
+    if is_swish(node):
+        return ACTIVATION
+    if any(is_swish(user) for user in node.users) and op_name(node) in ("sigmoid", "mul"):
+        return ""  # a part of x·σ(x), which is one activation
+    return _KINDS.get(op_name(node), "")
+
+
+def is_swish(node: Node) -> bool:
+    """Tell whether a node is x·σ(x) or x·σ(βx), written out as a product."""
+    if op_name(node) != "mul" or len(node.args) < 2:
+        return False
+    pairs = (node.args[:2], node.args[1::-1])
+    return any(
+        isinstance(gate, Node) and op_name(gate) == "sigmoid" and value in _unscaled(gate.args[0])
+        for value, gate in pairs
+    )
+
+
+def is_pointwise(node: Node) -> bool:
+    """Tell whether an op works on each element by itself."""
+    tags = getattr(node.target, "tags", ())
+    return torch.Tag.pointwise in tags or _KINDS.get(op_name(node)) == ACTIVATION
+
+
+def _unscaled(node: object) -> tuple[object, ...]:
+    if isinstance(node, Node) and op_name(node) == "mul" and not isinstance(node.args[1], Node):
+        return (node, node.args[0])
+    return (node,)

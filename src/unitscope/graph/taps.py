@@ -1,0 +1,60 @@
+"""Taps: graphs that also give responses or activation maps.
+
+In: an exported graph and some of its nodes. Out: a new graph module; the one given is left as it is.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch.fx import Graph, GraphModule, Node
+
+from unitscope.units import Layer
+
+_aten = torch.ops.aten
+
+
+def add_responses(graph_module: GraphModule, taps: Sequence[tuple[Node, Layer]]) -> GraphModule:
+    """Return a graph from ``x`` to ``(logits | None, responses)``, responses float32 ``[image, unit]``.
+
+    A response is the mean of the activation map, over all axes but the image's and the unit's
+    (α in Shang, Yang and He, 2019, section 2). Layers lie side by side in the order given.
+    """
+    graph, kept, logits = _copied(graph_module)
+    means = [_mean(graph, kept[node], layer) for node, layer in taps]
+    graph.output((logits, _call(graph, _aten.cat.default, means, 1)))
+    return _module(graph_module, graph)
+
+
+def add_maps(graph_module: GraphModule, nodes: Sequence[Node]) -> GraphModule:
+    """Return a graph from ``x`` to ``(logits | None, *maps)``, each map as its layer gives it."""
+    graph, kept, logits = _copied(graph_module)
+    graph.output((logits, *(kept[node] for node in nodes)))
+    return _module(graph_module, graph)
+
+
+def _copied(graph_module: GraphModule) -> tuple[Graph, dict[Node, Node], Node | None]:
+    graph = Graph()
+    kept: dict[Node, Node] = {}
+    (logits,) = graph.graph_copy(graph_module.graph, kept)  # type: ignore[misc]
+    return graph, kept, logits
+
+
+def _module(source: GraphModule, graph: Graph) -> GraphModule:
+    graph.eliminate_dead_code()
+    graph.lint()
+    return GraphModule(source, graph)
+
+
+def _mean(graph: Graph, value: Node, layer: Layer) -> Node:
+    """The mean is taken right behind its value, so that the value can be freed as early as before."""
+    dims = [dim for dim in range(1, len(layer.shape) + 1) if dim != layer.unit_axis]
+    with graph.inserting_after(value):
+        mean = _call(graph, _aten.mean.dim, value, dims, dtype=torch.float32) if dims else value
+    if dims or value.meta["val"].dtype == torch.float32:
+        return mean
+    with graph.inserting_after(mean):
+        return _call(graph, _aten.to.dtype, mean, torch.float32)
+
+
+def _call(graph: Graph, target: object, *args: object, **kwargs: object) -> Node:
+    return graph.call_function(target, args, kwargs)  # type: ignore[arg-type]

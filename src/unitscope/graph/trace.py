@@ -1,0 +1,166 @@
+"""From a module to a `Trace`: exported as a graph, or followed with hooks where that fails.
+
+In: a module in evaluation mode and the size of its input. Out: layers, and modules with taps.
+Knows nothing of images, files or speed; `engine` makes what comes out of here fast.
+"""
+
+import contextlib
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.export import Dim
+from torch.fx import Graph, GraphModule, Node
+
+from unitscope.errors import NetworkError
+from unitscope.graph.axes import unit_axes
+from unitscope.graph.hooks import HookedTaps, follow
+from unitscope.graph.naming import name_layers
+from unitscope.graph.taps import add_maps, add_responses
+from unitscope.units import Layer, LayerTable
+
+
+class Trace(Protocol):
+    """A network whose layers can be read."""
+
+    layers: LayerTable
+    loss: str  # what a fallback can't do, in a sentence; empty for an exported graph
+
+    def with_responses(self, layers: Sequence[Layer]) -> nn.Module:
+        """Return a module from ``x [image, channel, row, column]`` to ``(logits | None, responses [image, unit])``."""
+        ...
+
+    def with_maps(self, layers: Sequence[Layer]) -> nn.Module:
+        """Return a module from ``x`` to ``(logits | None, *maps)``, each map as the layer gives it."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class ExportedTrace:
+    """A network exported to a functional graph: every call is a node, no value is ever rewritten."""
+
+    layers: LayerTable
+    graph_module: GraphModule
+    nodes: dict[str, Node] = field(repr=False)
+    loss: str = ""
+
+    def with_responses(self, layers: Sequence[Layer]) -> nn.Module:
+        """See `Trace.with_responses`; the means are outputs of the graph itself."""
+        return add_responses(self.graph_module, [(self.nodes[layer.name], layer) for layer in layers])
+
+    def with_maps(self, layers: Sequence[Layer]) -> nn.Module:
+        """See `Trace.with_maps`."""
+        return add_maps(self.graph_module, [self.nodes[layer.name] for layer in layers])
+
+
+@dataclass(frozen=True, eq=False)
+class HookedTrace:
+    """A network that can't be exported, followed with forward hooks on its leaf modules."""
+
+    layers: LayerTable
+    module: nn.Module
+    loss: str
+
+    def with_responses(self, layers: Sequence[Layer]) -> nn.Module:
+        """See `Trace.with_responses`; a unit whose layer an image does not call has the response NaN."""
+        return HookedTaps(self.module, tuple(layers), reduce=True)
+
+    def with_maps(self, layers: Sequence[Layer]) -> nn.Module:
+        """See `Trace.with_maps`."""
+        return HookedTaps(self.module, tuple(layers), reduce=False)
+
+
+def trace(module: nn.Module, size: tuple[int, int], *, name: str) -> Trace:
+    """Return the network's layers and the means to tap them.
+
+    Args:
+        module: in evaluation mode; it is left as found.
+        size: rows and columns of its input, which has three channels.
+        name: what messages call the network.
+
+    Raises:
+        NetworkError: if the network does not run on such an input at all.
+    """
+    example = torch.zeros(2, 3, *size, device=device_of(module))
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        example.normal_(generator=torch.Generator(example.device).manual_seed(0))
+        try:
+            return _export(module, example, name)
+        except Exception as problem:  # whatever stops the export, hooks may still do
+            reason = _first_line(problem)
+        return _hook(module, example[:1], name, reason)
+
+
+def device_of(module: nn.Module) -> torch.device:
+    """Return where a module's parameters are."""
+    tensors = (*module.parameters(), *module.buffers())
+    return tensors[0].device if tensors else torch.device("cpu")
+
+
+def _export(module: nn.Module, example: Tensor, name: str) -> ExportedTrace:
+    with _quiet():
+        program = torch.export.export(module, (example,), dynamic_shapes=({0: Dim("batch")},), strict=False)
+        graph_module = program.run_decompositions({}).module()
+    _plain(graph_module)
+    named = name_layers(graph_module.graph, unit_axes(graph_module.graph), module)
+    table = LayerTable(tuple(layer for _, layer in named), name)
+    return ExportedTrace(table, graph_module, {layer.name: node for node, layer in named})
+
+
+def _plain(graph_module: GraphModule) -> None:
+    """Drop the guards and the pytree wrapping, so that inputs and outputs are plain tensors."""
+    for node in list(graph_module.graph.nodes):
+        if node.op == "call_module" and node.target == "_guards_fn":
+            graph_module.graph.erase_node(node)
+    graph = Graph()
+    kept: dict[Node, Node] = {}
+    outputs = graph.graph_copy(graph_module.graph, kept)
+    values = outputs if isinstance(outputs, (tuple, list)) else (outputs,)
+    graph.output((_logits([value for value in values if isinstance(value, Node)]),))
+    graph_module.graph = graph
+    graph_module.recompile()
+
+
+def _logits(outputs: list[Node]) -> Node | None:
+    """The first output of the form ``[image, class]`` is the prediction."""
+    return next((node for node in outputs if len(node.meta["val"].shape) == 2), None)
+
+
+def _hook(module: nn.Module, example: Tensor, name: str, reason: str) -> HookedTrace:
+    try:
+        layers = follow(module, example)
+    except Exception as problem:
+        rows, columns = example.shape[-2:]
+        raise NetworkError(
+            f"{name} does not run on an input of {rows}×{columns} RGB pixels: {_first_line(problem)}; "
+            "give the preprocessing it was trained with (--preprocess)"
+        ) from problem
+    loss = (
+        f"{name} can't be exported as a graph ({reason}), so it is followed with hooks: only calls of its "
+        "modules are layers (functional ops are not), images run one at a time, and nothing is compiled"
+    )
+    return HookedTrace(LayerTable(layers, name), module, loss)
+
+
+def _first_line(problem: BaseException) -> str:
+    lines = str(problem).strip().splitlines()
+    return f"{type(problem).__name__}: {lines[0][:200]}" if lines else type(problem).__name__
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Exporting talks a lot about things that users can't act on."""
+    log = logging.getLogger("torch")
+    level, log.level = log.level, logging.CRITICAL
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        log.level = level
+
+

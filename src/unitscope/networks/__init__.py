@@ -1,0 +1,12 @@
+"""References in, networks out: pretrained vision networks with all that is needed to run them.
+
+In: a reference (`torchvision:resnet50`, `card.toml`, `file.py:function`, …) or any `nn.Module`.
+Out: a `Network`: the module, its preprocessing φ, class names, and a fingerprint of its weights.
+This room knows nothing of layers, graphs or scans; each origin has a file of its own.
+"""
+
+from unitscope.networks.network import Network, eval_mode
+from unitscope.networks.preprocessing import PRESETS, CustomPreprocessing, Preprocessing
+from unitscope.networks.references import load
+
+__all__ = ["PRESETS", "CustomPreprocessing", "Network", "Preprocessing", "eval_mode", "load"]

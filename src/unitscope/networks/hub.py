@@ -1,0 +1,86 @@
+"""Weight files from the internet, kept where torchvision and timm keep them.
+
+In: an address. Out: a local file: the one already there, or a fresh download (progress goes to stderr).
+Knows nothing of networks; where a download fails it says which file to bring and where to put it.
+"""
+
+import urllib.error
+import urllib.request
+from http.client import HTTPException
+from pathlib import Path
+from urllib.parse import urlparse
+
+import torch
+
+from unitscope.errors import NetworkError
+
+_HUGGINGFACE_FILES = ("model.safetensors", "pytorch_model.bin")
+_PATIENCE = 10  # seconds
+
+
+def from_url(url: str, reference: str) -> Path:
+    """Return the local file of an address, in torch.hub's checkpoint folder; downloads are checked by hash.
+
+    Raises:
+        NetworkError: if it has to be downloaded and can't be.
+    """
+    folder = Path(torch.hub.get_dir()) / "checkpoints"
+    file = folder / Path(urlparse(url).path).name
+    if file.is_file():
+        return file
+    found = torch.hub.HASH_REGEX.search(file.name)
+    try:
+        _answers(url)
+        folder.mkdir(parents=True, exist_ok=True)
+        torch.hub.download_url_to_file(url, str(file), found.group(1) if found else None)
+    except (OSError, HTTPException, RuntimeError, ValueError) as error:
+        raise _unreachable(reference, error, f"bring {file.name} (from {url}) into {folder}") from error
+    return file
+
+
+def from_huggingface(repository: str, filename: str | None, reference: str) -> Path:
+    """Return the local file of a Hugging Face repository (``owner/name``, ``owner/name@revision``).
+
+    Raises:
+        NetworkError: if it has to be downloaded and can't be.
+    """
+    from huggingface_hub import hf_hub_download, hf_hub_url, try_to_load_from_cache
+
+    name, _, revision = repository.partition("@")
+    names = (filename,) if filename else _HUGGINGFACE_FILES
+    for candidate in names:
+        cached = try_to_load_from_cache(name, candidate, revision=revision or None)
+        if isinstance(cached, str):
+            return Path(cached)
+    try:
+        # The hub's client tries for most of a minute before it gives up.
+        _answers(hf_hub_url(name, "config.json"))
+        chosen = filename or _offered(name, revision or None)
+        return Path(hf_hub_download(name, chosen, revision=revision or None))
+    except Exception as error:
+        todo = f"download {names[0]} of huggingface.co/{name} elsewhere and give it as --weights {names[0]}"
+        raise _unreachable(reference, error, todo) from error
+
+
+def _answers(url: str) -> None:
+    """Raise OSError unless a server answers at the address, whatever it says."""
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=_PATIENCE):
+            pass
+    except urllib.error.HTTPError as error:
+        error.close()
+
+
+def _offered(name: str, revision: str | None) -> str:
+    from huggingface_hub import file_exists
+
+    safe, pickled = _HUGGINGFACE_FILES
+    return safe if file_exists(name, safe, revision=revision) else pickled
+
+
+def _unreachable(reference: str, error: Exception, todo: str) -> NetworkError:
+    reason = str(getattr(error, "reason", error)).splitlines() or [type(error).__name__]
+    return NetworkError(
+        f"can't download the weights of {reference} ({reason[0][:120]}); {todo}, "
+        "or give --weights FILE, or --weights none for random weights"
+    )

@@ -1,0 +1,272 @@
+"""Preprocessing φ in two steps: geometry for each image (in workers), values for each batch (on the device).
+
+In: RGB images. Out: uint8 tensors ``[3, H, W]`` of the network's size, then float32 batches ``[B, 3, H, W]``.
+Knows nothing of networks or files. `PRESETS` holds the few φ that have a name.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from unitscope.errors import NetworkError, closest
+
+Size = tuple[int, int]
+Triple = tuple[float, float, float]
+
+ORDERS = ("RGB", "BGR")
+# Pillow's nearest is torch's nearest-exact; torch has no lanczos.
+INTERPOLATIONS = {"bilinear": "bilinear", "bicubic": "bicubic", "nearest": "nearest-exact", "lanczos": None}
+KEYS = ("size", "resize", "crop", "interpolation", "mean", "std", "order")
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """Resize, centre crop, ``(x - mean) / std``.
+
+    Attributes:
+        resize: the shorter side's new length, or (height, width) to resize straight to.
+        crop: the centre to keep, a side or (height, width); None keeps all. Small images get black margins.
+        interpolation: ``bilinear``, ``bicubic``, ``nearest`` or ``lanczos``, always antialiased.
+        mean: of the red, green and blue values, on the 0–255 scale.
+        std: likewise.
+        order: ``RGB``, or ``BGR`` for networks that expect blue first.
+
+    Raises:
+        NetworkError: if a value makes no sense.
+    """
+
+    resize: int | Size
+    crop: int | Size | None = None
+    interpolation: str = "bilinear"
+    mean: Triple = (0.0, 0.0, 0.0)
+    std: Triple = (1.0, 1.0, 1.0)
+    order: str = "RGB"
+
+    def __post_init__(self) -> None:
+        for name, known in (("interpolation", tuple(INTERPOLATIONS)), ("order", ORDERS)):
+            if getattr(self, name) not in known:
+                raise NetworkError(
+                    f"{name} '{getattr(self, name)}' is unknown; choose one of {', '.join(known)}"
+                )
+        if isinstance(self.resize, int) and self.crop is None:
+            raise NetworkError(
+                f"resize = {self.resize} (the shorter side) needs a crop, so that all images fit a batch"
+            )
+        if 0 in self.std:
+            raise NetworkError(
+                f"std = {list(self.std)} would divide by zero; use 1 to leave values as they are"
+            )
+
+    @property
+    def size(self) -> Size:
+        """Height and width of the network's input."""
+        size = self.resize if self.crop is None else self.crop
+        return (size, size) if isinstance(size, int) else size
+
+    def prepare(self, image: Image.Image) -> Tensor:
+        """Return the image at the network's size, uint8 ``[3, H, W]`` in RGB order."""
+        resized = self._resized(image.convert("RGB"))
+        if self.crop is None:
+            return resized.contiguous()
+        from torchvision.transforms.v2 import functional
+
+        return functional.center_crop(resized, list(self.size)).contiguous()  # type: ignore[no-any-return]
+
+    def normalize(self, batch: Tensor) -> Tensor:
+        """Return the prepared batch ``[B, 3, H, W]`` as the network wants it, ``(x - mean) / std``."""
+        mean = torch.tensor(self.mean, device=batch.device).view(3, 1, 1)
+        std = torch.tensor(self.std, device=batch.device).view(3, 1, 1)
+        values = (batch.to(torch.float32) - mean) / std
+        return values.flip(1) if self.order == "BGR" else values
+
+    def picture(self, prepared: Tensor) -> NDArray[np.uint8]:
+        """Return what the network sees, uint8 ``[H, W, 3]`` in RGB order."""
+        return prepared.permute(1, 2, 0).cpu().numpy()  # type: ignore[no-any-return]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self).items()}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Preprocessing":
+        """Return the φ that `to_dict` or a network card describes.
+
+        A card may say ``size`` for both: a number resizes the shorter side and crops the centre, a pair
+        (height, width) is resized straight to.
+
+        Raises:
+            NetworkError: if a key is unknown, missing, or has a value of the wrong kind.
+        """
+        for key in values:
+            if key not in KEYS:
+                hint = closest(key, KEYS) or f"known keys: {', '.join(KEYS)}"
+                raise NetworkError(f"preprocessing has no key '{key}'; {hint}")
+        plain = {name: values[name] for name in ("interpolation", "order") if name in values}
+        return cls(*_geometry(values), mean=_triple(values, "mean"), std=_triple(values, "std"), **plain)
+
+    def _resized(self, image: Image.Image) -> Tensor:
+        height, width = self._resized_size(image.height, image.width)
+        mode = INTERPOLATIONS[self.interpolation]
+        if mode is None:
+            return _tensor(image.resize((width, height), Image.Resampling.LANCZOS))
+        from torchvision.transforms.v2 import InterpolationMode, functional
+
+        resized: Tensor = functional.resize(
+            _tensor(image), [height, width], interpolation=InterpolationMode(mode), antialias=True
+        )
+        return resized
+
+    def _resized_size(self, height: int, width: int) -> Size:
+        """As torchvision's Resize does it: the longer side is cut down to a whole number."""
+        if isinstance(self.resize, tuple):
+            return self.resize
+        if width <= height:
+            return int(self.resize * height / width), self.resize
+        return self.resize, int(self.resize * width / height)
+
+
+@dataclass(frozen=True)
+class CustomPreprocessing:
+    """The user's own φ: a function from an RGB image to a float tensor ``[3, H, W]`` for the network."""
+
+    function: Callable[[Image.Image], Tensor]
+    size: Size
+
+    @classmethod
+    def of(cls, function: Callable[[Image.Image], Tensor]) -> "CustomPreprocessing":
+        """Return the φ, its size found by trying the function on a grey image.
+
+        Raises:
+            NetworkError: if the function fails or gives no float tensor ``[3, H, W]``.
+        """
+        try:
+            tried = function(Image.new("RGB", (640, 480), "grey"))
+        except Exception as error:
+            raise NetworkError(
+                f"the preprocessing {_name(function)} failed on a grey image: {error}"
+            ) from error
+        if not (
+            isinstance(tried, Tensor) and tried.ndim == 3 and len(tried) == 3 and tried.is_floating_point()
+        ):
+            given = (
+                f"{tried.dtype} {list(tried.shape)}" if isinstance(tried, Tensor) else type(tried).__name__
+            )
+            raise NetworkError(
+                f"the preprocessing {_name(function)} must give a float tensor [3, H, W], not {given}"
+            )
+        return cls(function, (tried.shape[1], tried.shape[2]))
+
+    def prepare(self, image: Image.Image) -> Tensor:
+        """Return what the function makes of the image, float32 ``[3, H, W]``.
+
+        Raises:
+            NetworkError: if it gives another size than before.
+        """
+        prepared = self.function(image.convert("RGB"))
+        if tuple(prepared.shape) != (3, *self.size):
+            given, wanted = list(prepared.shape), [3, *self.size]
+            raise NetworkError(
+                f"the preprocessing {_name(self.function)} gave {given} for an image of "
+                f"{image.width}×{image.height}, and {wanted} before; let it bring all images to one size"
+            )
+        return prepared.to(torch.float32)
+
+    def normalize(self, batch: Tensor) -> Tensor:
+        """Return the batch as it is: the function has done all."""
+        return batch
+
+    def picture(self, prepared: Tensor) -> NDArray[np.uint8]:
+        """Return what the network sees, stretched to 0–255, uint8 ``[H, W, 3]``."""
+        low, high = prepared.min(), prepared.max()
+        stretched = (prepared - low) / (high - low).clamp(min=1e-12) * 255
+        return stretched.round().to(torch.uint8).permute(1, 2, 0).cpu().numpy()  # type: ignore[no-any-return]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON; the function itself is only named."""
+        return {"function": _name(self.function), "size": list(self.size)}
+
+
+IMAGENET_MEAN: Triple = (0.485 * 255, 0.456 * 255, 0.406 * 255)
+IMAGENET_STD: Triple = (0.229 * 255, 0.224 * 255, 0.225 * 255)
+CAFFE_MEAN: Triple = (123.68, 116.779, 103.939)
+HALF: Triple = (127.5, 127.5, 127.5)
+
+PRESETS = {
+    "imagenet": Preprocessing(256, 224, mean=IMAGENET_MEAN, std=IMAGENET_STD),
+    "caffe": Preprocessing((224, 224), mean=CAFFE_MEAN, order="BGR"),
+    "tf": Preprocessing((224, 224), mean=HALF, std=HALF),
+    "inception": Preprocessing(342, 299, mean=HALF, std=HALF),
+}
+
+Wanted = str | Mapping[str, Any] | Preprocessing | CustomPreprocessing | Callable[[Image.Image], Tensor]
+
+
+def parse_preprocessing(wanted: Wanted) -> Preprocessing | CustomPreprocessing:
+    """Return the φ that is meant by a preset's name, a table of values, a function, or a φ itself.
+
+    Raises:
+        NetworkError: if the name is unknown, or the table or the function is no good.
+    """
+    if isinstance(wanted, (Preprocessing, CustomPreprocessing)):
+        return wanted
+    if isinstance(wanted, Mapping):
+        return Preprocessing.from_dict(wanted)
+    if callable(wanted):
+        return CustomPreprocessing.of(wanted)
+    if wanted not in PRESETS:
+        hint = closest(wanted, PRESETS) or f"choose one of {', '.join(PRESETS)}"
+        raise NetworkError(f"no preprocessing '{wanted}'; {hint}")
+    return PRESETS[wanted]
+
+
+def _tensor(image: Image.Image) -> Tensor:
+    return torch.from_numpy(np.array(image)).permute(2, 0, 1)
+
+
+def _name(function: Callable[..., Any]) -> str:
+    return getattr(function, "__qualname__", type(function).__qualname__)
+
+
+def _geometry(values: Mapping[str, Any]) -> tuple[int | Size, int | Size | None]:
+    """Resize and crop, of ``size`` or of the two by themselves."""
+    if "size" in values and ("resize" in values or "crop" in values):
+        raise NetworkError("preprocessing has 'size' and also 'resize' or 'crop'; give one or the other")
+    if "size" in values:
+        size = _side("size", values["size"])
+        return size, (size if isinstance(size, int) else None)
+    if "resize" not in values:
+        raise NetworkError("preprocessing has no 'size'; give size = 224, or resize = 256 and crop = 224")
+    crop = values.get("crop")
+    return _side("resize", values["resize"]), (None if crop is None else _side("crop", crop))
+
+
+def _side(key: str, value: Any) -> int | Size:
+    sides = value if isinstance(value, (list, tuple)) else [value]
+    if len(sides) > 2 or not sides or not all(type(side) is int and side > 0 for side in sides):
+        raise NetworkError(
+            f"preprocessing's {key} = {value!r} is neither a number of pixels nor [height, width]"
+        )
+    return sides[0] if len(sides) == 1 else (sides[0], sides[1])
+
+
+def _triple(values: Mapping[str, Any], key: str) -> Triple:
+    """Three numbers on the 0–255 scale; those on the 0–1 scale, which torchvision uses, are a common slip."""
+    given = values.get(key)
+    good = (
+        isinstance(given, (list, tuple))
+        and len(given) == 3
+        and all(isinstance(x, (int, float)) for x in given)
+    )
+    if given is None or not good:
+        raise NetworkError(
+            f"preprocessing needs {key} = [red, green, blue] on the 0–255 scale, not {given!r}"
+        )
+    if all(0 < x < 1 for x in given):
+        raise NetworkError(f"preprocessing's {key} = {given!r} looks like the 0–1 scale; multiply by 255")
+    return (float(given[0]), float(given[1]), float(given[2]))

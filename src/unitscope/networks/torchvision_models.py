@@ -1,0 +1,119 @@
+"""Networks of torchvision: its classification models, their weights and what goes with them.
+
+In: a model's name and which weights. Out: a `Network`.
+Knows nothing of other origins; torchvision is imported when the first model is asked for.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from torch import nn
+
+from unitscope.errors import NetworkError, closest
+from unitscope.networks import hub
+from unitscope.networks.imagenet import imagenet_classes
+from unitscope.networks.network import Network
+from unitscope.networks.preprocessing import Preprocessing, Triple
+from unitscope.networks.weights import Default, File, Random, State, Weights, load_into, read_state_dict
+
+Builder = Callable[..., nn.Module]
+
+# As built with pretrained weights; the heads that only training uses are left out.
+_AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")
+_INCEPTION = {"aux_logits": False, "transform_input": True, "init_weights": False}
+_OLD_DENSENET = re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12]\.)")
+
+
+def names() -> list[str]:
+    """Return the names of all classification models."""
+    from torchvision import models
+
+    return models.list_models(module=models)  # type: ignore[no-any-return]
+
+
+def load(name: str, weights: Weights) -> Network:
+    """Return a classification model of torchvision; its φ is that of its default weights in any case.
+
+    Raises:
+        NetworkError: if the name is unknown, or the weights can't be had or don't fit.
+    """
+    from torchvision import models
+
+    _check(name)
+    builder, pretrained = models.get_model_builder(name), models.get_model_weights(name).DEFAULT
+    if isinstance(weights, Random):
+        outputs = len(pretrained.meta["categories"])
+        module, label = _build(builder, pretrained, outputs), str(weights)
+    else:
+        file = (
+            hub.from_url(pretrained.url, f"torchvision:{name}")
+            if isinstance(weights, Default)
+            else weights.path
+        )
+        module, outputs = _filled(builder, pretrained, File(file))
+        label = pretrained.name if isinstance(weights, Default) else str(weights)
+    classes, wnids = imagenet_classes(outputs)
+    return Network(
+        f"torchvision:{name}", module, preprocessing_of(pretrained.transforms()), classes, wnids, label
+    )
+
+
+def preprocessing_of(transforms: Any) -> Preprocessing:
+    """Return the φ that torchvision's preset ``weights.transforms()`` describes."""
+    red, green, blue = (255 * value for value in transforms.mean)
+    std: Triple = tuple(255 * value for value in transforms.std)
+    return Preprocessing(
+        _side(transforms.resize_size),
+        _side(transforms.crop_size),
+        interpolation=transforms.interpolation.value,
+        mean=(red, green, blue),
+        std=std,
+    )
+
+
+def _check(name: str) -> None:
+    known = names()
+    if name in known:
+        return
+    from torchvision import models
+
+    if name in models.list_models():
+        raise NetworkError(
+            f"torchvision:{name} is no classification model; unitscope takes those, such as resnet50"
+        )
+    hint = closest(name, known) or "see torchvision.models.list_models()"
+    raise NetworkError(f"torchvision has no model '{name}'; {hint}")
+
+
+def _filled(builder: Builder, pretrained: Any, file: File) -> tuple[nn.Module, int]:
+    """The model with the weights of a file, and how many classes the file is for."""
+    state = {
+        _OLD_DENSENET.sub(r"\1\2", key): value
+        for key, value in read_state_dict(file.path).items()
+        if not key.startswith(_AUXILIARY)
+    }
+    module = _build(builder, pretrained, outputs := len(pretrained.meta["categories"]))
+    if (given := _outputs(module, state, outputs)) != outputs:
+        module = _build(builder, pretrained, given)
+    load_into(module, state, file.path)
+    return module, given
+
+
+def _build(builder: Builder, pretrained: Any, outputs: int) -> nn.Module:
+    options: dict[str, Any] = {"num_classes": outputs}
+    if builder.__name__ in ("googlenet", "inception_v3"):
+        options |= _INCEPTION
+    if builder.__name__.startswith("vit_"):
+        options["image_size"] = pretrained.meta["min_size"][0]
+    return builder(weights=None, **options)
+
+
+def _outputs(module: nn.Module, state: State, default: int) -> int:
+    """How many classes a file is for: the last tensor's length; in all these models the classifier's."""
+    last = state.get(list(module.state_dict())[-1])
+    return default if last is None or not last.ndim else len(last)
+
+
+def _side(sizes: list[int]) -> int | tuple[int, int]:
+    return sizes[0] if len(sizes) == 1 else (sizes[0], sizes[1])

@@ -1,0 +1,147 @@
+"""Weight files: read without running any code in them, and put into a module with nothing left over.
+
+In: a safetensors file, or one that `torch.load(weights_only=True)` can read. Out: tensors by name.
+Knows nothing of references and origins, or of where a file came from.
+"""
+
+import pickle
+import re
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from unitscope.errors import NetworkError, closest
+
+State = dict[str, Tensor]
+
+_WRAPPERS = ("state_dict", "model_state_dict", "model")
+_PREFIXES = re.compile(r"^(?:module\.|_orig_mod\.)+")
+
+
+@dataclass(frozen=True, slots=True)
+class Default:
+    """The weights that the origin has for this network."""
+
+
+@dataclass(frozen=True, slots=True)
+class Random:
+    """Weights as the network's own initialisation draws them."""
+
+    seed: int
+
+    def __str__(self) -> str:
+        return f"random, seed {self.seed}"
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """Weights from a file."""
+
+    path: Path
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+
+Weights = Default | Random | File
+
+
+def parse_weights(weights: str | Path | None, seed: int) -> Weights:
+    """Return which weights are meant: None, ``none`` for random ones, or a file."""
+    if weights is None:
+        return Default()
+    return Random(seed) if str(weights) == "none" else File(Path(weights))
+
+
+def existing(file: Path) -> Path:
+    """Return the file.
+
+    Raises:
+        NetworkError: if it is not there; the message names its nearest siblings.
+    """
+    if file.is_file():
+        return file
+    if file.is_dir():
+        raise NetworkError(f"'{file}' is a folder, not a file")
+    siblings = [path.name for path in file.parent.iterdir()] if file.parent.is_dir() else []
+    near = closest(file.name, siblings)
+    raise NetworkError(f"no file '{file}'" + (f"; {near} in {file.parent}" if near else "; check the path"))
+
+
+def read_state_dict(file: Path) -> State:
+    """Return the tensors in a file by name, on the CPU; wrappers and DataParallel's prefixes taken off.
+
+    Raises:
+        NetworkError: if there is no such file, it is damaged, needs code to be read, or holds no state dict.
+    """
+    content = _read(existing(file))
+    for key in _WRAPPERS:
+        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
+            content = content[key]
+            break
+    if not isinstance(content, Mapping) or not all(isinstance(value, Tensor) for value in content.values()):
+        raise NetworkError(
+            f"'{file}' holds no state dict; save one with torch.save(model.state_dict(), FILE)"
+        )
+    return {_PREFIXES.sub("", name).replace("._orig_mod.", "."): value for name, value in content.items()}
+
+
+def load_into(module: nn.Module, state: State, file: str | Path) -> None:
+    """Put a state dict into a module, all of it, cast to the module's own types.
+
+    Raises:
+        NetworkError: if names or shapes differ; the message names the first few, and the module is unchanged.
+    """
+    own = module.state_dict()
+    if misfit := _misfit(own, state):
+        raise NetworkError(f"'{file}' doesn't fit {type(module).__name__}: {misfit}")
+    # torchvision's MNASNet refuses a state dict without the version, which safetensors can't hold.
+    complete = OrderedDict(state)
+    complete._metadata = own._metadata  # type: ignore[attr-defined]
+    module.load_state_dict(complete, strict=False)
+
+
+def _read(file: Path) -> Any:
+    try:
+        if file.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            return load_file(file)
+        return torch.load(file, weights_only=True, map_location="cpu")
+    except pickle.UnpicklingError as error:
+        if "GLOBAL" not in str(error):
+            raise NetworkError(f"'{file}' is no weight file, or a damaged one") from error
+        raise NetworkError(
+            f"'{file}' can't be read without running code in it; save a state dict instead, with "
+            "torch.save(model.state_dict(), FILE) or safetensors.torch.save_file(model.state_dict(), FILE)"
+        ) from error
+    except Exception as error:  # damaged files make the readers fail in every way there is
+        raise NetworkError(f"'{file}' is no weight file, or a damaged one ({_first_line(error)})") from error
+
+
+def _misfit(own: Mapping[str, Any], state: State) -> str:
+    """What doesn't fit, in words; empty if all does. Older files lack batch norm's idle counters."""
+    missing = [name for name in own if name not in state and not name.endswith("num_batches_tracked")]
+    unexpected = [name for name in state if name not in own]
+    shapes = [
+        f"{name} is {list(state[name].shape)}, not {list(value.shape)}"
+        for name, value in own.items()
+        if name in state and isinstance(value, Tensor) and value.shape != state[name].shape
+    ]
+    kinds = (("missing", missing), ("unexpected", unexpected), ("wrong shape:", shapes))
+    return "; ".join(f"{kind} {_few(names)}" for kind, names in kinds if names)
+
+
+def _few(names: list[str], count: int = 3) -> str:
+    shown = ", ".join(islice(names, count))
+    return shown + (f" and {len(names) - count} more" if len(names) > count else "")
+
+
+def _first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".strip(": ").splitlines()[0][:120]
