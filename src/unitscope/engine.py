@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.fx import GraphModule
 
 from unitscope.errors import UnitscopeError
-from unitscope.graph import Trace
+from unitscope.graph import Trace, device_of
 from unitscope.graph.fold import fold_batch_norms
 from unitscope.networks import Network
 from unitscope.units import Layer
@@ -78,8 +78,7 @@ def runner(network: Network, trace: Trace, layers: Sequence[Layer], *, engine: E
     run: Run = _Whole(network, taps)
     if engine == "compile":
         run = torch.compile(run, dynamic=False, fullgraph=True, options={"freezing": True})
-    tensors = (*network.module.parameters(), *network.module.buffers())
-    return Runner(run, batch_size, tensors[0].device if tensors else torch.device("cpu"))
+    return Runner(run, batch_size, device_of(network.module))
 
 
 def keep_memory() -> None:

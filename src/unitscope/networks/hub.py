@@ -34,7 +34,9 @@ def from_url(url: str, reference: str) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         torch.hub.download_url_to_file(url, str(file), found.group(1) if found else None)
     except (OSError, HTTPException, RuntimeError, ValueError) as error:
-        raise _unreachable(reference, error, f"bring {file.name} (from {url}) into {folder}") from error
+        raise _unreachable(
+            reference, error, f"bring {file.name} (from {url}) into {folder}, or give --weights FILE"
+        ) from error
     return file
 
 
@@ -58,7 +60,7 @@ def from_huggingface(repository: str, filename: str | None, reference: str) -> P
         chosen = filename or _offered(name, revision or None)
         return Path(hf_hub_download(name, chosen, revision=revision or None))
     except Exception as error:
-        todo = f"download {names[0]} of huggingface.co/{name} elsewhere and give it as --weights {names[0]}"
+        todo = f"bring {names[0]} (from https://huggingface.co/{name}) and give it as --weights FILE"
         raise _unreachable(reference, error, todo) from error
 
 
@@ -79,8 +81,9 @@ def _offered(name: str, revision: str | None) -> str:
 
 
 def _unreachable(reference: str, error: Exception, todo: str) -> NetworkError:
-    reason = str(getattr(error, "reason", error)).splitlines() or [type(error).__name__]
+    reason = getattr(error, "reason", error)
+    lines = str(getattr(reason, "strerror", None) or reason).splitlines() or [type(error).__name__]
     return NetworkError(
-        f"can't download the weights of {reference} ({reason[0][:120]}); {todo}, "
-        "or give --weights FILE, or --weights none for random weights"
+        f"can't download the weights of {reference} ({lines[0][:120]}); {todo}, "
+        "or --weights none for random weights"
     )

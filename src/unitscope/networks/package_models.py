@@ -37,7 +37,7 @@ def load(name: str, weights: Weights) -> Network:
 
 
 def _preprocessing(side: int) -> Preprocessing:
-    return Preprocessing(round(side / 0.875), side, interpolation="bicubic", mean=HALF, std=HALF)
+    return Preprocessing(round(side / 0.875), side, mean=HALF, std=HALF)
 
 
 def _packaged(name: str) -> Path:

@@ -4,6 +4,7 @@ In: a model's name and which weights. Out: a `Network`.
 Knows nothing of other origins; timm is an optional package and is imported when a model is asked for.
 """
 
+import textwrap
 from collections.abc import Mapping
 from math import floor
 from pathlib import Path
@@ -103,7 +104,7 @@ def _filled(name: str, config: Mapping[str, Any], file: Path) -> nn.Module:
             name, pretrained=True, pretrained_cfg_overlay=overlay, num_classes=outputs
         )
     except (RuntimeError, KeyError) as error:
-        reason = " ".join(str(error).split())[:300]
+        reason = textwrap.shorten(str(error), 300, placeholder=" …")
         raise NetworkError(f"'{file}' doesn't fit timm:{name}: {reason}") from error
     module.pretrained_cfg = {
         key: value for key, value in module.pretrained_cfg.items() if key != "state_dict"

@@ -1,0 +1,98 @@
+"""The form of an atlas: its files and its manifest (docs/atlas-format.md tells it to people).
+
+In and out: `Manifest`, to and from JSON.
+"""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from unitscope.errors import AtlasError
+from unitscope.units import Layer
+
+SCHEMA_VERSION = 1
+MANIFEST, IMAGES, UNITS, ARRAYS = "manifest.json", "images.parquet", "units.parquet", "arrays.zarr"
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A label of the images: as found, as shown, and the network's class that it is (None where it is none)."""
+
+    label: str
+    name: str
+    network_class: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """All that an atlas says of itself.
+
+    Attributes:
+        network: reference, weights, fingerprint, parameters, and the arguments that load it again (``source``).
+        preprocessing: φ, as its values.
+        layers: the tapped layers, side by side in this order on the unit axis.
+        classes: the network's class names; may be empty.
+        labels: the images' labels; their order is the class axis of the arrays.
+        images: root, layout, count, failed, fingerprint of the data.
+        scan: engine, batch size, shard size, k of the exemplars, device.
+        accuracy: whole numbers: labelled images, Top-1 and Top-5 right; empty without labels.
+        versions: of unitscope and what it ran on.
+        command: the command line.
+        all_layers: every layer of the network, tapped or not.
+    """
+
+    network: dict[str, Any]
+    preprocessing: dict[str, Any]
+    layers: tuple[Layer, ...]
+    classes: tuple[str, ...]
+    labels: tuple[Label, ...]
+    images: dict[str, Any]
+    scan: dict[str, Any]
+    accuracy: dict[str, int] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+    command: str = ""
+    all_layers: tuple[Layer, ...] = ()
+
+    def to_json(self) -> str:
+        """Return the manifest as JSON text."""
+        values = asdict(self) | {
+            "layers": [layer.to_dict() for layer in self.layers],
+            "all_layers": [layer.to_dict() for layer in self.all_layers],
+        }
+        return json.dumps({"schema_version": SCHEMA_VERSION, **values}, indent=1, ensure_ascii=False)
+
+    @classmethod
+    def read(cls, folder: Path) -> "Manifest":
+        """Return the manifest of an atlas.
+
+        Raises:
+            AtlasError: if there is no atlas, or it is damaged, or of a schema that this version can't read.
+        """
+        try:
+            values = json.loads((folder / MANIFEST).read_text("utf-8"))
+            version = values.pop("schema_version")
+        except FileNotFoundError:
+            raise AtlasError(_no_atlas(folder)) from None
+        except (OSError, ValueError, KeyError, AttributeError) as problem:
+            raise AtlasError(f"'{folder / MANIFEST}' is damaged ({problem}); scan again into a new folder") from problem
+        if version != SCHEMA_VERSION:
+            raise AtlasError(
+                f"atlas '{folder}' was written by schema {version}, this version reads {SCHEMA_VERSION}; "
+                "open it with the unitscope version named in its manifest"
+            )
+        return cls(
+            **{
+                **values,
+                "layers": tuple(map(Layer.from_dict, values["layers"])),
+                "all_layers": tuple(map(Layer.from_dict, values["all_layers"])),
+                "classes": tuple(values["classes"]),
+                "labels": tuple(Label(**label) for label in values["labels"]),
+            }
+        )
+
+
+def _no_atlas(folder: Path) -> str:
+    if not folder.exists():
+        return f"no atlas at '{folder}': there is no such folder; make one with `unitscope scan NETWORK IMAGES -o {folder}`"
+    return f"'{folder}' is no atlas: it has no {MANIFEST}"

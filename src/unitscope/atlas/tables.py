@@ -1,0 +1,116 @@
+"""The two tables of an atlas: one row an image, one row a unit.
+
+In: merged parts and summaries. Out: data frames, with the columns that docs/atlas-format.md lists.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from unitscope.atlas.parts import Part
+from unitscope.atlas.schema import Label, Manifest
+from unitscope.summaries import ClassSums, Moments
+from unitscope.units import UnitIndex
+
+if TYPE_CHECKING:
+    from unitscope.atlas.store import ImageList
+
+TOP5 = 5
+
+
+def image_table(parts: Sequence[Part], images: "ImageList", manifest: Manifest) -> pd.DataFrame:
+    """Return one row an image, in the order of the ids."""
+    classes = np.concatenate([part.top_classes for part in parts])
+    probabilities = np.concatenate([part.top_probabilities for part in parts])
+    sizes = np.concatenate([part.sizes for part in parts])
+    predicted = [[int(number) for number in row if number >= 0] for row in classes]
+    table = pd.DataFrame(
+        {
+            "image": images.ids,
+            "labels": [[manifest.labels[number].label for number in numbers] for numbers in images.labels],
+            "label_names": [[manifest.labels[number].name for number in numbers] for numbers in images.labels],
+            "width": sizes[:, 0],
+            "height": sizes[:, 1],
+            "top5_classes": predicted,
+            "top5_probabilities": [
+                [float(value) for value in row[: len(numbers)]]
+                for row, numbers in zip(probabilities, predicted, strict=True)
+            ],
+            "prediction": [_class_name(manifest.classes, row[0]) if row else "" for row in predicted],
+            "error": np.concatenate([part.errors for part in parts]),
+        }
+    )
+    return table.assign(**_judged(predicted, images, manifest.labels))
+
+
+def unit_table(
+    index: UnitIndex, moments: Moments, classes: ClassSums, labels: Sequence[Label]
+) -> pd.DataFrame:
+    """Return one row a unit, in the order of the unit axis."""
+    layers, sizes = index.layers, [layer.units for layer in index.layers]
+    seen = moments.count > 0
+    table = pd.DataFrame(
+        {
+            "layer": np.repeat([layer.name for layer in layers], sizes),
+            "layer_index": np.repeat([layer.index for layer in layers], sizes),
+            "channel": np.concatenate([np.arange(size) for size in sizes]),
+            "count": moments.count,
+            "mean": np.where(seen, moments.mean, np.nan),
+            "std": np.where(seen, moments.std, np.nan),
+            "min": np.where(seen, moments.min, np.float32(np.nan)),
+            "max": np.where(seen, moments.max, np.float32(np.nan)),
+            "zero_fraction": moments.zeros / np.where(seen, moments.count, 1),
+            "dead": seen & (moments.zeros == moments.count),
+        }
+    )
+    return table.assign(**_selective(classes, labels))
+
+
+def _judged(
+    predicted: Sequence[Sequence[int]], images: "ImageList", labels: Sequence[Label]
+) -> dict[str, Any]:
+    """Right and wrong, where an image has a prediction and a label that is one of the network's classes."""
+    truths = [{labels[n].network_class for n in numbers} - {None} for numbers in images.labels]
+    judged = [bool(row) and bool(truth) for row, truth in zip(predicted, truths, strict=True)]
+    right = [bool(row) and row[0] in truth for row, truth in zip(predicted, truths, strict=True)]
+    among = [bool(truth & set(row)) for row, truth in zip(predicted, truths, strict=True)]
+    return {
+        "correct": pd.array(_nullable(right, judged), dtype="boolean"),
+        "correct_top5": pd.array(_nullable(among, judged), dtype="boolean"),
+    }
+
+
+def _nullable(values: Sequence[bool], known: Sequence[bool]) -> list[bool | None]:
+    return [value if is_known else None for value, is_known in zip(values, known, strict=True)]
+
+
+def _selective(sums: ClassSums, labels: Sequence[Label]) -> dict[str, Any]:
+    """The class with the greatest mean response, and the class selectivity index of Morcos et al. (2018).
+
+    The index is (μ_max − μ_rest) / (μ_max + μ_rest), μ_rest being the mean over the other classes' means.
+    """
+    if len(labels) < 2:
+        return {}
+    means = _class_means(sums)
+    known = np.isfinite(means).sum(0)
+    best = np.where(np.isfinite(means), means, -np.inf).argmax(0)
+    greatest = np.take_along_axis(means, best[None], 0)[0]
+    rest = (np.nansum(means, 0) - greatest) / np.maximum(known - 1, 1)
+    scale = greatest + rest
+    valid = (known > 1) & (scale > 0)
+    names = np.array([label.name for label in labels], dtype=object)
+    return {
+        "selective_class": np.where(valid, names[best], None),
+        "selectivity": np.where(valid, (greatest - rest) / np.where(valid, scale, 1), np.nan),
+    }
+
+
+def _class_means(sums: ClassSums) -> NDArray[np.float64]:
+    return np.where(sums.counts > 0, sums.sums / np.maximum(sums.counts, 1), np.nan)  # type: ignore[no-any-return]
+
+
+def _class_name(classes: Sequence[str], number: int) -> str:
+    return classes[number] if number < len(classes) else str(number)

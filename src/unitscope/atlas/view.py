@@ -1,0 +1,144 @@
+"""An atlas, opened: read-only, lazily, without torch.
+
+In: a folder. Out: `Atlas`: its manifest, its two tables, its arrays as an xarray Dataset, and look-ups.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.typing import NDArray
+
+from unitscope.atlas.schema import ARRAYS, IMAGES, UNITS, Manifest
+from unitscope.errors import AtlasError, ImageError, closest
+from unitscope.units import Layer, LayerTable, Unit, UnitIndex
+
+
+@dataclass(frozen=True)
+class Atlas:
+    """What a scan found: every tapped unit's responses over a set of images."""
+
+    path: Path
+    manifest: Manifest
+
+    @cached_property
+    def layers(self) -> LayerTable:
+        """The tapped layers, in network order."""
+        return LayerTable(self.manifest.layers, self.manifest.network["reference"])
+
+    @cached_property
+    def index(self) -> UnitIndex:
+        """Where each unit lies on the unit axis."""
+        return UnitIndex(self.manifest.layers)
+
+    @cached_property
+    def images(self) -> pd.DataFrame:
+        """One row an image: id, labels, size, predictions, right or wrong, error."""
+        return pd.read_parquet(self._file(IMAGES))
+
+    @cached_property
+    def units(self) -> pd.DataFrame:
+        """One row a unit: layer, channel, and the summary of its responses."""
+        return pd.read_parquet(self._file(UNITS))
+
+    @cached_property
+    def dataset(self) -> xr.Dataset:
+        """All arrays, read when touched: ``responses [image, unit]``, ``top_images [rank, unit]``, …"""
+        return xr.open_zarr(self._file(ARRAYS), chunks=None, consolidated=False)
+
+    def responses(self, layer: str | Layer) -> NDArray[np.float32]:
+        """Return a layer's responses, float32 ``[image, unit]``; NaN for images that could not be read."""
+        found = self.find(layer)
+        return self.dataset["responses"][:, self.index.span(found)].to_numpy()  # type: ignore[no-any-return]
+
+    def exemplars(self, unit: str | Unit, *, lowest: bool = False) -> pd.DataFrame:
+        """Return the images with a unit's greatest (or least) responses: rank, image, response, label.
+
+        Raises:
+            LayerError: if the atlas has no such layer or unit.
+        """
+        layer, channel = self.unit(unit)
+        position, end = self.index.flat(layer, channel), "bottom" if lowest else "top"
+        values = self.dataset[f"{end}_values"][:, position].to_numpy()
+        rows = self.dataset[f"{end}_images"][:, position].to_numpy()
+        found = rows >= 0
+        images = self.images.iloc[rows[found]]
+        return pd.DataFrame(
+            {
+                "rank": np.arange(1, int(found.sum()) + 1),
+                "image": images["image"].to_numpy(),
+                "response": values[found],
+                "label": [", ".join(names) for names in images["label_names"]],
+            }
+        )
+
+    def find(self, layer: str | Layer) -> Layer:
+        """Return the tapped layer at an address.
+
+        Raises:
+            LayerError: if the network has no such layer, or it was not tapped by the scan.
+        """
+        if isinstance(layer, Layer):
+            return layer
+        try:
+            return self.layers.find(layer)
+        except LookupError:
+            known = LayerTable(self.manifest.all_layers, self.manifest.network["reference"])
+            found = known.find(layer)  # a miss here is none of the network's layers at all
+            raise type(self)._untapped(found, self.path) from None
+
+    @property
+    def root(self) -> Path:
+        """Where the images were when they were scanned."""
+        return Path(self.manifest.images["root"])
+
+    def image_number(self, image: str) -> int:
+        """Return the row of an image id.
+
+        Raises:
+            ImageError: if the atlas has no such image.
+        """
+        try:
+            return self._rows[image]
+        except KeyError:
+            near = closest(image, self._rows)
+            raise ImageError(f"no image '{image}' in atlas '{self.path}'" + (f"; {near}" if near else "")) from None
+
+    @cached_property
+    def _rows(self) -> dict[str, int]:
+        return {image: row for row, image in enumerate(self.images["image"])}
+
+    def unit(self, unit: str | Unit) -> tuple[Layer, int]:
+        """Return the layer and channel of a unit written ``LAYER:UNIT``.
+
+        Raises:
+            LayerError: if the atlas has no such layer or unit.
+        """
+        parsed = unit if isinstance(unit, Unit) else Unit.parse(unit)
+        layer = self.find(parsed.layer)
+        return self.layers.unit(Unit(layer.name, parsed.channel))
+
+    @staticmethod
+    def _untapped(layer: Layer, path: Path) -> AtlasError:
+        return AtlasError(
+            f"layer '{layer.name}' was not tapped by the scan that made '{path}'; "
+            f"scan again with --layers '{layer.name}'"
+        )
+
+    def _file(self, name: str) -> Path:
+        if not (self.path / name).exists():
+            raise AtlasError(f"atlas '{self.path}' is damaged: {name} is missing; scan again into a new folder")
+        return self.path / name
+
+
+def open_atlas(path: str | Path) -> Atlas:
+    """Open an atlas for reading.
+
+    Raises:
+        AtlasError: if there is none, or it is damaged, or of another schema.
+    """
+    folder = Path(path)
+    return Atlas(folder, Manifest.read(folder))

@@ -1,0 +1,46 @@
+"""The ``unitscope`` program: its commands and what happens when one of them fails.
+
+In: the command line. Out: an exit status: 0 done, 1 the user's input is wrong, 2 usage, 130 stopped by Ctrl-C.
+"""
+
+import os
+import sys
+
+import typer
+
+from unitscope.cli import asking, scanning
+from unitscope.cli.output import complain
+from unitscope.errors import UnitscopeError
+
+app = typer.Typer(
+    help="See what every unit of a pretrained vision network responds to, over a whole image data set.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("layers")(asking.layers)
+app.command("scan")(scanning.scan)
+app.command("structure")(asking.structure)
+app.command("exemplars")(asking.exemplars)
+app.command("verify")(scanning.verify)
+app.command("demo")(scanning.demo)
+
+
+def main() -> None:
+    """Run the command line; what the user did wrong is one message, never a traceback."""
+    try:
+        app()
+    except UnitscopeError as problem:
+        complain(str(problem))
+        sys.exit(1)
+    except KeyboardInterrupt:
+        complain("stopped")
+        sys.exit(130)
+    except BrokenPipeError:
+        # The reader has gone (as `head` does); there is nobody left to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except OSError as problem:
+        where = f" '{problem.filename}'" if problem.filename else ""
+        complain(f"can't read or write{where}: {problem.strerror or problem}")
+        sys.exit(1)

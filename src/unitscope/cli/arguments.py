@@ -1,0 +1,32 @@
+"""Arguments that several commands share, each told once.
+
+In: nothing. Out: annotated types for typer.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+NetworkArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="NETWORK",
+        help="torchvision:NAME, timm:NAME, package:NAME, FILE.py:FUNCTION or CARD.toml.",
+        show_default=False,
+    ),
+]
+AtlasArgument = Annotated[Path, typer.Argument(metavar="ATLAS", help="An atlas, made by `scan`.", show_default=False)]
+Weights = Annotated[
+    str | None,
+    typer.Option(metavar="FILE", help="Weights: a .safetensors or state-dict file, or 'none' for random ones."),
+]
+Seed = Annotated[int | None, typer.Option(help="Seed of random weights.")]
+Preprocess = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Preprocessing: caffe, imagenet, tf or inception; else the weights' own.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, and nothing else.")]
+Figure = Annotated[
+    Path | None,
+    typer.Option("-o", "--output", metavar="FIGURE", help="Draw it: a .png, .svg or .pdf file.", show_default=False),
+]

@@ -1,0 +1,92 @@
+"""One unit's exemplars: the images it responds to most, and where in them (paper, figure 2).
+
+In: an `ExemplarSheet`, plain arrays. Out: a matplotlib Figure, neither shown nor saved.
+Each exemplar is a block of three tiles, picture, activation map, both in one, below a line of text.
+"""
+
+from math import ceil, sqrt
+
+from matplotlib.figure import Figure
+
+from unitscope.figures import theme
+from unitscope.figures.lettering import shorten, width, wrap
+from unitscope.figures.mosaics import GAP, MARGIN, Box, Sheet, resized
+from unitscope.figures.tone import CAPTION, overlay, tone
+from unitscope.views import Exemplar, ExemplarSheet
+
+TILE, SEAM = 224, 6
+BLOCK = 3 * TILE + 2 * SEAM
+LINE = theme.line(theme.BODY)
+HEAD = MARGIN + theme.line(theme.TITLE) + GAP
+
+
+def exemplars(sheet: ExemplarSheet) -> Figure:
+    """Return the figure of a unit's exemplars in reading order, greatest response first, at most 3 a row."""
+    with theme.look():
+        blocks = grid(len(sheet.exemplars))
+        right = max((box.right for box in blocks), default=MARGIN + BLOCK)
+        bottom = max((box.bottom for box in blocks), default=HEAD) + GAP
+        caption = wrap(_caption(sheet), theme.SMALL, right - MARGIN)
+        step = theme.line(theme.SMALL)
+        drawn = Sheet.blank(right + MARGIN, bottom + len(caption) * step + MARGIN)
+        _title(drawn, sheet, right - MARGIN)
+        for entry, box in zip(sheet.exemplars, blocks, strict=True):
+            _block(drawn, entry, box)
+        for number, text in enumerate(caption):
+            drawn.write(MARGIN, bottom + number * step, text, size=theme.SMALL, color=theme.QUIET)
+        return drawn.figure
+
+
+def grid(count: int) -> list[Box]:
+    """Return the boxes of so many blocks: as square as can be, at most 3 a row."""
+    across = min(3, ceil(sqrt(count)))
+    step_right, step_down = BLOCK + 2 * GAP, LINE + TILE + 2 * GAP
+    return [
+        Box(MARGIN + (n % across) * step_right, HEAD + (n // across) * step_down, BLOCK, LINE + TILE)
+        for n in range(count)
+    ]
+
+
+def tiles(block: Box) -> list[Box]:
+    """Return the three square tiles below a block's line of text."""
+    return [Box(block.left + n * (TILE + SEAM), block.top + LINE, TILE, TILE) for n in range(3)]
+
+
+def _caption(sheet: ExemplarSheet) -> str:
+    if not sheet.exemplars:
+        return "This unit has no exemplars."
+    return (
+        "Each with its rank, response α, labels and image: the picture as the network sees it, "
+        f"the unit's activation map, the map over the picture. {CAPTION}"
+    )
+
+
+def _title(drawn: Sheet, sheet: ExemplarSheet, room: int) -> None:
+    text = shorten(f"{sheet.layer.name}:{sheet.unit} of {sheet.network}", theme.TITLE, room)
+    drawn.write(MARGIN, MARGIN, text, size=theme.TITLE)
+
+
+def _block(drawn: Sheet, entry: Exemplar, box: Box) -> None:
+    _line(drawn, entry, box)
+    places = tiles(box)
+    if entry.picture is not None:
+        places = [place.fit(*entry.picture.shape[:2]) for place in places]
+    tones = None if entry.map is None else tone(entry.map)
+    picture = None if entry.picture is None else resized(entry.picture, places[0])
+    both = None if picture is None or tones is None else overlay(picture, tones)
+    for values, place in zip((picture, tones, both), places, strict=True):
+        if values is None:
+            drawn.blank_tile(place)
+        else:
+            drawn.image(values, place)
+
+
+def _line(drawn: Sheet, entry: Exemplar, box: Box) -> None:
+    figures = f"{entry.rank}   α = {entry.response:.4g}"
+    drawn.write(box.left, box.top, figures)
+    left = box.left + width(figures, theme.BODY) + GAP
+    label = shorten(entry.label, theme.BODY, 0.6 * (box.right - left))
+    drawn.write(left, box.top, label, weight="normal", color=theme.ACCENT)
+    room = box.right - left - width(label, theme.BODY) - GAP
+    name = shorten(entry.image, theme.SMALL, room, keep_end=True)
+    drawn.write(box.right, box.top + 2, name, ha="right", size=theme.SMALL, color=theme.QUIET)

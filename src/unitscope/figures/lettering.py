@@ -1,0 +1,72 @@
+"""Text that fits: measured before it is drawn, shortened with an ellipsis, broken into lines.
+
+In: any text (file names, class names, layer names) and the room there is, in pixels.
+Out: text that the figures' fonts can print and that stays within that room.
+"""
+
+from functools import cache, lru_cache
+
+from matplotlib import font_manager
+from matplotlib.backends.backend_agg import RendererAgg
+from matplotlib.font_manager import FontProperties
+
+from unitscope.figures import theme
+
+_UNKNOWN = "□"
+
+
+def printable(text: str) -> str:
+    """Return the text on one line, each character that no font here has replaced by a box."""
+    return "".join(letter if ord(letter) in _glyphs() else _UNKNOWN for letter in " ".join(text.split()))
+
+
+@lru_cache(maxsize=8192)
+def width(text: str, size: float) -> float:
+    """Return how many pixels a line of text takes at a size in points."""
+    font = FontProperties(family=list(theme.fonts()), size=size)
+    return float(_renderer().get_text_width_height_descent(text, font, ismath=False)[0])
+
+
+def widest(lines: list[str], size: float) -> float:
+    """Return the pixels that the widest of some lines takes; 0 where there is none."""
+    return max((width(text, size) for text in lines), default=0.0)
+
+
+def shorten(text: str, size: float, room: float, *, keep_end: bool = False) -> str:
+    """Return the text, or as much of its start (or end) as fits into `room` pixels, with an ellipsis."""
+    text = printable(text)
+    if width(text, size) <= room:
+        return text
+    fits, too_long = 0, len(text)
+    while too_long - fits > 1:
+        middle = (fits + too_long) // 2
+        if width(_cut(text, middle, keep_end), size) <= room:
+            fits = middle
+        else:
+            too_long = middle
+    return _cut(text, fits, keep_end)
+
+
+def wrap(text: str, size: float, room: float, *, after: str = " ") -> list[str]:
+    """Return the text as lines of at most `room` pixels, broken after a character; what can't break is cut."""
+    lines = [""]
+    for piece in printable(text).replace(after, f"{after}\n").split("\n"):
+        if lines[-1] and width((lines[-1] + piece).rstrip(), size) > room:
+            lines.append("")
+        lines[-1] += piece
+    return [shorten(entry, size, room, keep_end=True) for entry in lines]
+
+
+def _cut(text: str, count: int, keep_end: bool) -> str:
+    return "…" + text[len(text) - count :].lstrip() if keep_end else text[:count].rstrip() + "…"
+
+
+@cache
+def _renderer() -> RendererAgg:
+    return RendererAgg(1, 1, theme.DPI)
+
+
+@cache
+def _glyphs() -> frozenset[int]:
+    paths = (font_manager.findfont(FontProperties(family=name)) for name in theme.fonts())
+    return frozenset().union(*(font_manager.get_font(path).get_charmap() for path in paths))

@@ -1,0 +1,167 @@
+"""One image's structure: what it calls up in a network, layer by layer (paper, figure 1).
+
+In: a `Structure`, plain arrays. Out: a matplotlib Figure, neither shown nor saved.
+The columns run from shallow to deep, all maps at one scale; the picture, its predictions and enlarged maps
+lie beside them, or below the deep columns where these leave room.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.figure import Figure
+from PIL import Image
+
+from unitscope.figures import theme
+from unitscope.figures.columns import (
+    NUMBER,
+    ROW_GAP,
+    Stack,
+    extent,
+    header_height,
+    place_panel,
+    scale_of,
+    stacks,
+    upright,
+)
+from unitscope.figures.lettering import shorten, wrap
+from unitscope.figures.mosaics import GAP, MARGIN, Box, Sheet, resized
+from unitscope.figures.tone import CAPTION, Tones, column_tones, tone
+from unitscope.views import Column, Enlargement, Prediction, Structure
+
+PICTURE, CHANCES, ENLARGED = 448, 420, 336
+CHANCE = theme.line(theme.BODY) + 16
+HEAD = MARGIN + theme.line(theme.TITLE) + GAP
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """Where everything lies: the columns, the blocks beside or below them, the caption, the sheet's size."""
+
+    stacks: list[Stack]
+    panel: list[Box]
+    caption: list[str]
+    caption_top: int
+    width: int
+    height: int
+
+
+def structure(view: Structure) -> Figure:
+    """Return the figure of one image's structure: per layer the top maps, stacked, in true proportion.
+
+    One scale holds for all columns and a cell is a whole number of pixels at 150 dpi, drawn sharp. The sheet
+    grows with the maps: 56:7 is drawn at 4 pixels a cell, 224:7 at 2 (a 7×7 map is then 14 pixels wide), and
+    a stack higher than 2200 pixels folds into several side by side, read downwards first.
+    """
+    with theme.look():
+        plan = _plan(view)
+        sheet = Sheet.blank(plan.width, plan.height)
+        _title(sheet, view, plan)
+        _headers(sheet, plan.stacks)
+        for column, stack in zip(view.columns, plan.stacks, strict=True):
+            _maps(sheet, column, stack)
+        _panel(sheet, view, plan.panel)
+        for number, text in enumerate(plan.caption):
+            top = plan.caption_top + number * NUMBER
+            sheet.write(MARGIN, top, text, size=theme.SMALL, color=theme.QUIET)
+        return sheet.figure
+
+
+def _plan(view: Structure) -> _Plan:
+    scale = scale_of([column.maps.shape[1:] for column in view.columns])
+    head = header_height(stacks(view.columns, scale, left=MARGIN, top=0))
+    placed = stacks(view.columns, scale, left=MARGIN, top=HEAD + head + ROW_GAP)
+    panel = place_panel(_panel_sizes(view), placed, top=HEAD)
+    columns_right = max((stack.left + stack.width for stack in placed), default=MARGIN)
+    right, bottom = extent(panel, columns_right, max((stack.bottom for stack in placed), default=HEAD))
+    caption = wrap(_caption(view, scale), theme.SMALL, right - MARGIN)
+    top = bottom + 2 * GAP
+    return _Plan(placed, panel, caption, top, right + MARGIN, top + len(caption) * NUMBER + MARGIN)
+
+
+def _caption(view: Structure, scale: float) -> str:
+    most = max((len(column.units) for column in view.columns), default=0)
+    return (
+        f"Columns: layers from shallow to deep, each with the {most} units of greatest response α, numbered; "
+        f"all maps in true proportion ({scale:.3g} px a cell). {CAPTION}"
+    )
+
+
+def _panel_sizes(view: Structure) -> list[tuple[int, int]]:
+    picture = Box(0, 0, PICTURE, PICTURE).fit(*view.picture.shape[:2])
+    chances = [(CHANCES, len(view.predictions) * CHANCE)] if view.predictions else []
+    labels = 2 * theme.line(theme.BODY) + ROW_GAP
+    enlarged = [(ENLARGED, labels + _enlarged_shape(entry)[0]) for entry in view.enlarged]
+    return [(picture.width, picture.height), *chances, *enlarged]
+
+
+def _enlarged_shape(entry: Enlargement) -> tuple[int, int]:
+    rows, columns = entry.map.shape
+    factor = max(1, ENLARGED // max(rows, columns))
+    return (rows * factor, columns * factor) if max(rows, columns) <= ENLARGED else _shrunk(rows, columns)
+
+
+def _shrunk(rows: int, columns: int) -> tuple[int, int]:
+    box = Box(0, 0, ENLARGED, ENLARGED).fit(rows, columns)
+    return box.height, box.width
+
+
+def _title(sheet: Sheet, view: Structure, plan: _Plan) -> None:
+    text = shorten(f"{view.image} in {view.network}", theme.TITLE, plan.width - 2 * MARGIN)
+    sheet.write(MARGIN, MARGIN, text, size=theme.TITLE)
+
+
+def _headers(sheet: Sheet, placed: list[Stack]) -> None:
+    straight = upright(placed)
+    for stack in placed:
+        foot = (stack.tiles[0].top if stack.tiles else stack.bottom) - ROW_GAP
+        for number, text in enumerate(stack.header):
+            style = {"size": theme.SMALL, "color": theme.QUIET if number == len(stack.header) - 1 else theme.INK}
+            if straight:
+                sheet.write(stack.left, foot - (len(stack.header) - number) * NUMBER, text, **style)
+            else:
+                middle = stack.left + stack.width / 2 + (number - (len(stack.header) - 1) / 2) * NUMBER
+                sheet.write(middle, foot, text, ha="center", va="bottom", rotation=90, **style)
+
+
+def _maps(sheet: Sheet, column: Column, stack: Stack) -> None:
+    tones = column_tones(column.maps)
+    for unit, values, tile in zip(column.units, tones, stack.tiles, strict=True):
+        sheet.image(_shown(values, tile), tile)
+        middle = tile.left + tile.width / 2
+        sheet.write(middle, tile.bottom + 3, str(unit), ha="center", size=theme.SMALL, color=theme.QUIET)
+
+
+def _shown(values: Tones, box: Box) -> Tones:
+    if box.width >= values.shape[1]:
+        return values
+    return np.asarray(Image.fromarray(values).resize((box.width, box.height), Image.Resampling.BOX))
+
+
+def _panel(sheet: Sheet, view: Structure, boxes: list[Box]) -> None:
+    picture, *rest = boxes
+    sheet.image(resized(view.picture, picture), picture)
+    if view.predictions:
+        _predictions(sheet, view.predictions, rest.pop(0))
+    for entry, box in zip(view.enlarged, rest, strict=True):
+        _enlarged(sheet, entry, box)
+
+
+def _predictions(sheet: Sheet, predictions: tuple[Prediction, ...], box: Box) -> None:
+    for number, entry in enumerate(predictions):
+        top = box.top + number * CHANCE
+        name = shorten(entry.name, theme.BODY, box.width - 120)
+        sheet.write(box.left, top, name)
+        sheet.write(box.right, top, f"{entry.probability:.1%}", ha="right", color=theme.QUIET)
+        bar = Box(box.left, top + theme.line(theme.BODY), box.width, 5)
+        sheet.fill(bar, theme.BLANK)
+        sheet.fill(Box(bar.left, bar.top, round(box.width * entry.probability), 5), theme.ACCENT)
+
+
+def _enlarged(sheet: Sheet, entry: Enlargement, box: Box) -> None:
+    step = theme.line(theme.BODY)
+    name = shorten(f"{entry.layer.name}:{entry.unit}", theme.BODY, box.width, keep_end=True)
+    sheet.write(box.left, box.top, name)
+    sheet.write(box.left, box.top + step, f"α = {entry.response:.4g}", color=theme.QUIET)
+    rows, columns = _enlarged_shape(entry)
+    tile = Box(box.left, box.top + 2 * step + ROW_GAP, columns, rows)
+    sheet.image(_shown(tone(entry.map), tile), tile)

@@ -1,0 +1,84 @@
+"""From files to batches: decoding runs ahead of the network, in threads.
+
+In: an image set and the shards to read. Out: prepared batches, in order; a file that can't be read is an error in its
+batch. Pillow and torch let go of Python's lock while they decode and resize, so threads do.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+
+import torch
+from torch import Tensor
+
+from unitscope.errors import UnitscopeError
+from unitscope.images import ImageSet, decode
+from unitscope.networks import CustomPreprocessing, Preprocessing
+
+_WORKERS = 2
+_BATCHES_AHEAD = 4
+
+Phi = Preprocessing | CustomPreprocessing
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Picture:
+    """One image's input to the network, or why there is none; width and height are the file's."""
+
+    image: int
+    prepared: Tensor | None
+    width: int
+    height: int
+    error: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """Some images of one shard, in order."""
+
+    shard: int
+    pictures: tuple[Picture, ...]
+
+    @property
+    def good(self) -> list[Picture]:
+        """Those that could be read."""
+        return [picture for picture in self.pictures if picture.prepared is not None]
+
+    def tensor(self) -> Tensor:
+        """Return the prepared images that could be read, ``[image, 3, H, W]``; there must be one."""
+        return torch.stack([picture.prepared for picture in self.good if picture.prepared is not None])
+
+
+def batches(
+    images: ImageSet, shards: Iterable[tuple[int, range]], *, phi: Phi, batch_size: int
+) -> Iterator[Batch]:
+    """Yield the batches of the shards, in order; a batch never spans two shards."""
+    wanted = (
+        (shard, rows[start : start + batch_size]) for shard, rows in shards for start in range(0, len(rows), batch_size)
+    )
+    with ThreadPoolExecutor(_WORKERS, thread_name_prefix="decode") as pool:
+        running: deque[tuple[int, list[Future[Picture]]]] = deque()
+        try:
+            while True:
+                for shard, rows in islice(wanted, _BATCHES_AHEAD - len(running)):
+                    running.append((shard, [pool.submit(read, images, row, phi) for row in rows]))
+                if not running:
+                    return
+                shard, pictures = running.popleft()
+                yield Batch(shard, tuple(picture.result() for picture in pictures))
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def read(images: ImageSet, row: int, phi: Phi) -> Picture:
+    """Return one image as the network's input; whatever is wrong with its file is told in it."""
+    try:
+        image = decode(images.path(row))
+        width, height = image.size
+        return Picture(row, phi.prepare(image), width, height, "")
+    except UnitscopeError as problem:
+        return Picture(row, None, 0, 0, str(problem))
+    except Exception as problem:  # the user's own φ may raise anything
+        return Picture(row, None, 0, 0, f"{type(problem).__name__}: {problem}")

@@ -1,0 +1,100 @@
+"""The images with each unit's k greatest and k least responses.
+
+In: responses ``[image, unit]`` and image ids. Out: `Extremes`, mergeable and exact.
+Ties break by response, then by image id, so the order of images and shards does not matter.
+"""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unitscope.summaries.moments import Arrays
+
+NO_IMAGE = -1
+_IMAGE_BITS = 32
+_IMAGE_MASK = (1 << _IMAGE_BITS) - 1
+_NOTHING = np.iinfo(np.int64).min  # a key below that of every response
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Extremes:
+    """Each unit's greatest and least responses, the most extreme first.
+
+    They are held as sortable keys, int64 ``[rank, unit]``: the response's bits above, the image id below.
+
+    Attributes:
+        top: keys of the greatest responses, descending.
+        bottom: keys of the negated least responses, descending.
+    """
+
+    top: NDArray[np.int64]
+    bottom: NDArray[np.int64]
+
+    @classmethod
+    def empty(cls, units: int, *, k: int) -> Self:
+        """Return the extremes of no images; merging them changes nothing."""
+        nothing = np.full((k, units), _NOTHING)
+        return cls(nothing, nothing)
+
+    @classmethod
+    def of(cls, responses: NDArray[np.float32], images: NDArray[np.int64], *, k: int) -> Self:
+        """Return the k extremes of responses ``[image, unit]``; images holds the ids ``[image]``."""
+        return cls(
+            _greatest(_keys(responses, images), k),
+            _greatest(_keys(-responses, images), k),
+        )
+
+    def merge(self, other: Self) -> Self:
+        """Return the extremes of both sets of images."""
+        k = len(self.top)
+        return type(self)(
+            _greatest(np.concatenate([self.top, other.top]), k),
+            _greatest(np.concatenate([self.bottom, other.bottom]), k),
+        )
+
+    def to_arrays(self) -> Arrays:
+        """Return values float32 and image ids int64, ``[rank, unit]``; NaN and -1 where there are too few images."""
+        top_values, top_images = _values(self.top)
+        bottom_values, bottom_images = _values(self.bottom)
+        return {
+            "top_values": top_values,
+            "top_images": top_images,
+            "bottom_values": -bottom_values,
+            "bottom_images": bottom_images,
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: Arrays) -> Self:
+        """Return the extremes that `to_arrays` gave."""
+        return cls(
+            _keys(arrays["top_values"], arrays["top_images"]),  # type: ignore[arg-type]
+            _keys(-arrays["bottom_values"], arrays["bottom_images"]),  # type: ignore[arg-type, operator]
+        )
+
+
+def _keys(values: NDArray[np.float32], images: NDArray[np.int64]) -> NDArray[np.int64]:
+    """One int64 that orders by value, greatest first, then by image, least first."""
+    bits = (values + np.float32(0)).view(np.int32).astype(np.int64)  # adding 0 turns -0 into 0
+    ordered = np.where(bits < 0, ~bits - (1 << 31), bits)
+    rank = _IMAGE_MASK - (images if images.ndim == values.ndim else images[:, None])
+    return np.where(np.isfinite(values), (ordered << _IMAGE_BITS) | rank, _NOTHING)
+
+
+def _values(keys: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    ordered = keys >> _IMAGE_BITS
+    bits = np.where(ordered < 0, ~(ordered + (1 << 31)), ordered).astype(np.int32)
+    missing = keys == _NOTHING
+    values = np.where(missing, np.float32(np.nan), bits.view(np.float32))
+    return values, np.where(missing, NO_IMAGE, _IMAGE_MASK - (keys & _IMAGE_MASK))
+
+
+def _greatest(keys: NDArray[np.int64], k: int) -> NDArray[np.int64]:
+    """The k greatest keys of each unit, descending ``[rank, unit]``; padded where there are fewer."""
+    by_unit = np.ascontiguousarray(keys.T)
+    if by_unit.shape[1] > k:
+        by_unit = np.partition(by_unit, by_unit.shape[1] - k, axis=1)[:, -k:]
+    by_unit = np.sort(by_unit, axis=1)[:, ::-1]
+    missing = k - by_unit.shape[1]
+    return np.pad(by_unit, ((0, 0), (0, missing)), constant_values=_NOTHING).T.copy()

@@ -1,0 +1,57 @@
+"""The product of the summaries that a shard carries: one value, mergeable.
+
+In: responses and image ids. Out: `Summary`.
+Class sums are no part of it: a shard's would weigh more than its responses, from which they are made when shards merge.
+"""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unitscope.summaries.extremes import Extremes
+from unitscope.summaries.moments import Arrays, Moments
+
+_UNITS_AT_ONCE = 4096  # bounds the float64 copies that moments need
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Summary:
+    """All that is remembered of some images' responses, besides the responses themselves."""
+
+    moments: Moments
+    extremes: Extremes
+
+    @classmethod
+    def empty(cls, units: int, *, k: int) -> Self:
+        """Return the summary of no images; merging it changes nothing."""
+        return cls(Moments.empty(units), Extremes.empty(units, k=k))
+
+    @classmethod
+    def of(cls, responses: NDArray[np.float32], images: NDArray[np.int64], *, k: int) -> Self:
+        """Return the summary of responses ``[image, unit]``; images holds the ids ``[image]``."""
+        starts = range(0, responses.shape[1], _UNITS_AT_ONCE)
+        blocks = [responses[:, start : start + _UNITS_AT_ONCE] for start in starts]
+        moments = [Moments.of(block).to_arrays() for block in blocks]
+        extremes = [Extremes.of(block, images, k=k) for block in blocks]
+        return cls(
+            Moments.from_arrays({name: np.concatenate([m[name] for m in moments]) for name in moments[0]}),
+            Extremes(
+                np.concatenate([e.top for e in extremes], axis=1),
+                np.concatenate([e.bottom for e in extremes], axis=1),
+            ),
+        )
+
+    def merge(self, other: Self) -> Self:
+        """Return the summary of both sets of images."""
+        return type(self)(self.moments.merge(other.moments), self.extremes.merge(other.extremes))
+
+    def to_arrays(self) -> Arrays:
+        """Return all arrays by name."""
+        return self.moments.to_arrays() | self.extremes.to_arrays()
+
+    @classmethod
+    def from_arrays(cls, arrays: Arrays) -> Self:
+        """Return the summary that `to_arrays` gave."""
+        return cls(Moments.from_arrays(arrays), Extremes.from_arrays(arrays))

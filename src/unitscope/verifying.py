@@ -1,0 +1,182 @@
+"""Trust, but verify: random units on random images, done again the slow and plain way.
+
+In: an atlas whose network and images are still there. Out: what was compared and what did not agree.
+Two questions are asked apart: are the responses right (plain forward hooks on the module as it was loaded, nothing
+folded or compiled), and do the summaries follow from the responses (brute force from their definitions)?
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+from unitscope.atlas import Atlas
+from unitscope.errors import AtlasError, UnitscopeError
+from unitscope.graph import device_of, trace
+from unitscope.graph.hooks import HookedTaps, mean_map
+from unitscope.images import decode
+from unitscope.looking import network_of
+from unitscope.networks import Network, eval_mode
+from unitscope.units import Layer, UnitIndex
+
+# Relative to a unit's greatest response; float32 sums in another order differ by some 1e-6.
+TOLERANCE = 1e-4
+
+
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """A number of the atlas that was not found again."""
+
+    what: str
+    unit: str
+    image: str
+    stored: float
+    recomputed: float
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """How many numbers were compared, and those that did not agree."""
+
+    checked: int
+    mismatches: tuple[Mismatch, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Comparison:
+    what: str
+    unit: str
+    image: str
+    stored: float
+    recomputed: float
+    scale: float = 0.0
+
+    @property
+    def agrees(self) -> bool:
+        if np.isnan(self.stored) and np.isnan(self.recomputed):
+            return True
+        return abs(self.stored - self.recomputed) <= TOLERANCE * self.scale
+
+
+def verify(
+    atlas: Atlas, *, units: int = 20, images: int = 8, seed: int = 0, network: Network | None = None
+) -> Verification:
+    """Return how random units of an atlas compare with the same numbers made by brute force.
+
+    Args:
+        atlas: from `unitscope.open_atlas`.
+        units: how many random units.
+        images: how many random images; each unit's first exemplar is looked at besides.
+        seed: of the choice.
+        network: for an atlas of a module given from Python.
+
+    Raises:
+        UnitscopeError: if fewer than one unit or image is asked for.
+        AtlasError: if the weights have changed, or no image can be read any more.
+    """
+    if units < 1 or images < 1:
+        raise UnitscopeError(f"verify needs at least one unit and one image, not {units} and {images}")
+    network = network or network_of(atlas)
+    if network.fingerprint != atlas.manifest.network["fingerprint"]:
+        raise AtlasError(f"the weights of {network.reference} have changed since atlas '{atlas.path}' was made; scan again")
+    chosen, rows = _choose(atlas, units, images, seed)
+    comparisons = [*_summaries(atlas, chosen), *_responses(atlas, network, chosen, rows)]
+    wrong = [
+        Mismatch(c.what, c.unit, c.image, c.stored, c.recomputed) for c in comparisons if not c.agrees
+    ]
+    return Verification(len(comparisons), tuple(wrong))
+
+
+def _choose(atlas: Atlas, units: int, images: int, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Positions of random units, and rows of random good images with each unit's first exemplar."""
+    random = np.random.default_rng(seed)
+    chosen = np.sort(random.choice(len(atlas.index), min(units, len(atlas.index)), replace=False))
+    good = np.flatnonzero(atlas.images["error"] == "")
+    some = random.choice(good, min(images, len(good)), replace=False)
+    first = atlas.dataset["top_images"][0].to_numpy()[chosen]
+    return chosen, np.unique(np.concatenate([some, first[first >= 0]]))
+
+
+def _summaries(atlas: Atlas, chosen: NDArray[np.int64]) -> Iterator[_Comparison]:
+    table = atlas.units
+    for position in chosen:
+        row = table.iloc[position]
+        name = f"{row['layer']}:{row['channel']}"
+        column = atlas.dataset["responses"][:, int(position)].to_numpy()
+        known = column[np.isfinite(column)].astype(np.float64)
+        scale = float(np.abs(known).max(initial=0))
+        yield _Comparison("count", name, "", float(row["count"]), float(len(known)))
+        mean = float(known.mean()) if len(known) else np.nan
+        yield _Comparison("mean", name, "", float(row["mean"]), mean, scale)
+        zeros = float((known == 0).mean()) if len(known) else 0.0
+        yield _Comparison("share of zeros", name, "", float(row["zero_fraction"]), zeros, 1e-8)
+        yield from _extremes(atlas, int(position), name, column)
+
+
+def _extremes(
+    atlas: Atlas, position: int, name: str, column: NDArray[np.float32]
+) -> Iterator[_Comparison]:
+    """Exemplars by a plain sort: by response, then by image."""
+    known = np.flatnonzero(np.isfinite(column))
+    for end, sign in (("top", -1), ("bottom", 1)):
+        stored = atlas.dataset[f"{end}_images"][:, position].to_numpy()
+        order = known[np.lexsort((known, sign * column[known]))][: len(stored)]
+        expected = np.pad(order, (0, len(stored) - len(order)), constant_values=-1)
+        for rank, (found, wanted) in enumerate(zip(stored, expected, strict=True), 1):
+            yield _Comparison(f"{end} image of rank {rank}", name, "", float(found), float(wanted))
+
+
+def _responses(
+    atlas: Atlas, network: Network, chosen: NDArray[np.int64], rows: NDArray[np.int64]
+) -> Iterator[_Comparison]:
+    table = atlas.units.iloc[chosen]
+    greatest = np.maximum(table["max"].abs().to_numpy(), table["min"].abs().to_numpy())
+    names = [f"{layer}:{channel}" for layer, channel in zip(table["layer"], table["channel"], strict=True)]
+    layers = [layer for layer in atlas.layers if layer.name in set(table["layer"])]
+    seen = 0
+    for row in rows:
+        image = str(atlas.images["image"].iloc[row])
+        again = _plain_responses(network, atlas.root / image, layers, table)
+        if again is None:
+            continue
+        seen += 1
+        stored = atlas.dataset["responses"][int(row)].to_numpy()[chosen]
+        for unit, before, after, scale in zip(names, stored, again, greatest, strict=True):
+            yield _Comparison("response", unit, image, float(before), float(after), float(scale))
+    if not seen:
+        raise AtlasError(f"none of the images of atlas '{atlas.path}' can be read in '{atlas.root}' any more")
+
+
+def _plain_responses(
+    network: Network, path: Path, layers: list[Layer], table: pd.DataFrame
+) -> NDArray[np.float32] | None:
+    """The chosen units' responses to one image by forward hooks; None if it can't be read."""
+    try:
+        prepared = network.preprocessing.prepare(decode(path))
+    except UnitscopeError:
+        return None
+    batch = network.preprocessing.normalize(prepared[None].to(device_of(network.module)))
+    with eval_mode(network.module), torch.no_grad():
+        hooked = HookedTaps(network.module, tuple(layers), reduce=True)(batch)[1]
+        assert hooked is not None
+        responses = hooked[0].cpu().numpy()
+        index = UnitIndex(tuple(layers))
+        for layer in layers:
+            if np.isnan(responses[index.span(layer)]).all():
+                responses[index.span(layer)] = _from_graph(network, layer, batch)
+    by_name = {layer.name: layer for layer in layers}
+    at = [index.flat(by_name[name], channel) for name, channel in zip(table["layer"], table["channel"], strict=True)]
+    return responses[at]  # type: ignore[no-any-return]
+
+
+def _from_graph(network: Network, layer: Layer, batch: torch.Tensor) -> NDArray[np.float32]:
+    """A functional op is out of hooks' reach; the graph as exported, run op by op, stands in."""
+    traced = trace(network.module, network.preprocessing.size, name=network.reference)
+    if traced.loss:
+        return np.full(layer.units, np.nan, np.float32)
+    map_ = traced.with_maps([traced.layers.find(layer.name)])(batch)[1]
+    return mean_map(map_, layer.unit_axis)[0].cpu().numpy()  # type: ignore[no-any-return]

@@ -1,0 +1,159 @@
+import sys
+
+import pytest
+import torch
+from torch import nn
+
+from unitscope.errors import NetworkError
+from unitscope.networks import PRESETS, Preprocessing, load
+
+FACTORY = """
+from torch import nn
+import width  # beside this file
+
+print("hello from the user's file")
+
+def tiny():
+    return nn.Sequential(nn.Conv2d(3, width.WIDTH, 3), nn.ReLU(), nn.Flatten(), nn.LazyLinear(2))
+
+def small():
+    return nn.Sequential(nn.Conv2d(3, width.WIDTH, 3), nn.ReLU())
+
+def nothing():
+    return "a network"
+
+def failing():
+    return 1 / 0
+
+def leaving():
+    raise SystemExit(3)
+"""
+
+CARD = """
+factory = "nets.py:small"
+weights = "small.pth"
+classes = ["cat", "dog"]
+seed = 4
+
+[preprocess]
+resize = 40
+crop = 32
+mean = [120, 121, 122]
+std = [60, 61, 62]
+order = "BGR"
+interpolation = "bicubic"
+"""
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "nets.py").write_text(FACTORY)
+    (tmp_path / "width.py").write_text("WIDTH = 5")
+    (tmp_path / "broken.py").write_text("import no_such_package\n")
+    (tmp_path / "unfinished.py").write_text("def f(:\n")
+    (tmp_path / "card.toml").write_text(CARD)
+    torch.manual_seed(9)
+    torch.save(nn.Sequential(nn.Conv2d(3, 5, 3), nn.ReLU()).state_dict(), tmp_path / "small.pth")
+    yield tmp_path
+    sys.modules.pop("width", None)
+
+
+def test_a_function_of_a_file_builds_a_network(folder, capsys):
+    network = load(f"{folder}/nets.py:small")
+    assert network.module[0].out_channels == 5
+    assert not network.module.training
+    assert network.preprocessing == PRESETS["imagenet"]
+    assert (network.classes, network.weights) == ((), "as small() builds them")
+    assert str(folder) not in sys.path
+    assert capsys.readouterr().out == ""
+
+
+def test_what_a_function_draws_is_seeded_and_the_callers_generator_stays(folder):
+    before = torch.get_rng_state()
+    one, again, other = (load(f"{folder}/nets.py:small", seed=seed) for seed in (None, 0, 1))
+    assert one.fingerprint == again.fingerprint != other.fingerprint
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_file_of_weights_goes_into_what_a_function_builds(folder):
+    network = load(f"{folder}/nets.py:small", weights=folder / "small.pth")
+    assert torch.equal(
+        network.module[0].weight, torch.load(folder / "small.pth", weights_only=True)["0.weight"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("reference", "message"),
+    [
+        ("nets.py:smal", "has no function 'smal'; closest: 'small'"),
+        ("nets.py:zzz", "has no function 'zzz'; it has tiny, small, nothing, failing, leaving"),
+        ("nets.py:nothing", "must return an nn.Module, not str"),
+        ("nets.py:failing", "nets.py:failing' failed with ZeroDivisionError: division by zero"),
+        ("nets.py:leaving", "failed with SystemExit: 3"),
+        ("broken.py:f", "failed with ModuleNotFoundError: No module named 'no_such_package'"),
+        ("unfinished.py:f", "failed with SyntaxError"),
+        ("net.py:small", "no file '.*net.py'; closest: 'nets.py'"),
+    ],
+)
+def test_what_goes_wrong_in_a_file_is_told_as_the_files_error(folder, reference, message):
+    with pytest.raises(NetworkError, match=message):
+        load(f"{folder}/{reference}")
+
+
+def test_the_cause_of_a_failure_is_kept(folder):
+    with pytest.raises(NetworkError, match="division by zero") as caught:
+        load(f"{folder}/nets.py:failing")
+    assert isinstance(caught.value.__cause__, ZeroDivisionError)
+
+
+def test_a_card_says_all(folder):
+    network = load(folder / "card.toml")
+    assert network.reference == str(folder / "card.toml")
+    assert network.weights == str(folder / "small.pth")
+    assert network.classes == ("cat", "dog")
+    assert network.preprocessing == Preprocessing(
+        40, 32, interpolation="bicubic", mean=(120, 121, 122), std=(60, 61, 62), order="BGR"
+    )
+
+
+def test_what_is_said_beside_a_card_goes_over_it(folder):
+    network = load(folder / "card.toml", weights="none", preprocess="caffe", classes=["a"])
+    assert network.weights == "as small() builds them"
+    assert network.preprocessing == PRESETS["caffe"]
+    assert network.classes == ("a",)
+    assert network.fingerprint == load(f"{folder}/nets.py:small", seed=4).fingerprint
+
+
+def test_a_card_can_name_a_reference_a_preset_and_a_file_of_classes(folder):
+    (folder / "classes.txt").write_text("cat\ndog\n\n")
+    lines = ['network = "torchvision:squeezenet1_1"', 'weights = "none"', 'preprocess = "tf"']
+    (folder / "other.toml").write_text("\n".join([*lines, 'classes = "classes.txt"']))
+    network = load(folder / "other.toml")
+    assert network.classes == ("cat", "dog")
+    assert network.preprocessing == PRESETS["tf"]
+    assert network.weights == "random, seed 0"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("network = ", "card.toml' is no TOML: "),
+        ('netwrok = "torchvision:resnet18"', "unknown key 'netwrok'; closest: 'network'"),
+        ('weights = "a.pth"', "needs either network = 'torchvision:NAME' or factory"),
+        ('network = "a"\nfactory = "b.py:c"', "needs either network"),
+        ('network = "other.toml"', "names another card, 'other.toml'"),
+        ('network = "torchvision:resnet18"\nseed = "x"', "seed = 'x'; it must be a whole number"),
+        ('network = "torchvision:resnet18"\nseed = true', "seed = True; it must be a whole number"),
+        ('network = "torchvision:resnet18"\nclasses = 3', "classes = 3; it must be a list or text"),
+        ('network = "torchvision:resnet18"\nclasses = "c.txt"', "no file '.*c.txt'"),
+        ('factory = "nets.py"', "names no function; write .*nets.py:FUNCTION"),
+        ('factory = "nets.py:small"\nweights = "smal.pth"', "no file '.*smal.pth'; closest: 'small.pth'"),
+        ('factory = "nets.py:small"\npreprocess = "cafe"', "no preprocessing 'cafe'; closest: 'caffe'"),
+        ('factory = "nets.py:small"\n[preprocess]\nsiz = 3', "no key 'siz'; closest: 'size'"),
+    ],
+)
+def test_a_wrong_card_says_what_is_wrong_in_one_sentence(folder, text, message):
+    (folder / "card.toml").write_text(text)
+    with pytest.raises(NetworkError, match=message) as caught:
+        load(folder / "card.toml")
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,111 @@
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from unitscope.errors import NetworkError
+from unitscope.networks.weights import load_into, read_state_dict
+
+
+class NeedsCode:
+    pass
+
+
+@pytest.fixture
+def module():
+    torch.manual_seed(1)
+    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4))
+
+
+def fresh():
+    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4))
+
+
+def same(one, other):
+    pairs = zip(one.state_dict().values(), other.state_dict().values(), strict=True)
+    return all(torch.equal(a, b) for a, b in pairs)
+
+
+def prefixed(module, prefix):
+    return {prefix + name: value for name, value in module.state_dict().items()}
+
+
+WRAPPINGS = {
+    "bare": lambda module: module.state_dict(),
+    "checkpoint": lambda module: {"state_dict": module.state_dict(), "epoch": 3},
+    "model": lambda module: {"model": module.state_dict(), "optimizer": {"lr": 0.1}},
+    "model_state_dict": lambda module: {"model_state_dict": module.state_dict()},
+    "parallel": lambda module: prefixed(module, "module."),
+    "compiled": lambda module: prefixed(module, "_orig_mod."),
+    "compiled and parallel": lambda module: {"state_dict": prefixed(module, "_orig_mod.module.")},
+}
+
+
+@pytest.mark.parametrize("wrapping", WRAPPINGS)
+def test_state_dicts_are_found_however_they_are_wrapped(tmp_path, module, wrapping):
+    torch.save(WRAPPINGS[wrapping](module), file := tmp_path / "w.pth")
+    load_into(loaded := fresh(), read_state_dict(file), file)
+    assert same(loaded, module)
+
+
+def test_safetensors_are_read(tmp_path, module):
+    save_file(module.state_dict(), file := tmp_path / "w.safetensors")
+    load_into(loaded := fresh(), read_state_dict(file), file)
+    assert same(loaded, module)
+
+
+def test_float16_files_are_cast_to_the_modules_type(module):
+    half = {name: value.half() for name, value in module.state_dict().items() if value.is_floating_point()}
+    load_into(loaded := fresh(), half, "half")
+    assert loaded[0].weight.dtype == torch.float32
+    assert torch.equal(loaded[0].weight, module[0].weight.half().float())
+
+
+def test_what_does_not_fit_is_named_and_changes_nothing(module):
+    state = dict(module.state_dict())
+    del state["0.bias"], state["1.weight"]
+    state |= {"extra": torch.zeros(1), "0.weight": torch.zeros(4, 3, 5, 5)}
+    before = module[0].weight.clone()
+    message = (
+        r"'w.pth' doesn't fit Sequential: missing 0.bias, 1.weight; unexpected extra; "
+        r"wrong shape: 0.weight is \[4, 3, 5, 5\], not \[4, 3, 3, 3\]"
+    )
+    with pytest.raises(NetworkError, match=message):
+        load_into(module, state, "w.pth")
+    assert torch.equal(module[0].weight, before)
+
+
+def test_of_many_misfits_the_first_few_are_named(module):
+    with pytest.raises(NetworkError, match=r"missing 0.weight, 0.bias, 1.weight and 3 more"):
+        load_into(module, {}, "w.pth")
+
+
+def test_a_file_that_needs_code_is_refused_with_what_to_save_instead(tmp_path):
+    torch.save(NeedsCode(), file := tmp_path / "w.pth")
+    with pytest.raises(NetworkError, match=r"without running code in it; save a state dict instead"):
+        read_state_dict(file)
+
+
+@pytest.mark.parametrize("content", [b"", b"hello", b"<html>Not found</html>", b"PK\x03\x04 cut off"])
+@pytest.mark.parametrize("name", ["w.pth", "w.safetensors"])
+def test_damaged_files_are_named(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(NetworkError, match=f"{name}' is no weight file, or a damaged one"):
+        read_state_dict(tmp_path / name)
+
+
+def test_a_file_without_tensors_holds_no_state_dict(tmp_path):
+    torch.save({"epoch": 3}, file := tmp_path / "w.pth")
+    with pytest.raises(NetworkError, match=r"holds no state dict; save one with torch.save"):
+        read_state_dict(file)
+
+
+def test_a_missing_file_names_its_nearest_siblings(tmp_path):
+    (tmp_path / "vgg16.pth").touch()
+    with pytest.raises(NetworkError, match=r"no file '.*vgg.pth'; closest: 'vgg16.pth'"):
+        read_state_dict(tmp_path / "vgg.pth")
+
+
+def test_a_folder_is_no_file(tmp_path):
+    with pytest.raises(NetworkError, match="is a folder, not a file"):
+        read_state_dict(tmp_path)
