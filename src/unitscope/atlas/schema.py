@@ -62,6 +62,11 @@ class Manifest:
         }
         return json.dumps({"schema_version": SCHEMA_VERSION, **values}, indent=1, ensure_ascii=False)
 
+    def accuracy_rates(self) -> dict[str, float]:
+        """Return Top-1 and Top-5 as shares of the labelled images; nothing without labels."""
+        right = self.accuracy
+        return {name: right[f"{name}_correct"] / right["images"] for name in ("top1", "top5")} if right else {}
+
     @classmethod
     def read(cls, folder: Path) -> "Manifest":
         """Return the manifest of an atlas.

@@ -14,7 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from unitscope.networks.preprocessing import CustomPreprocessing, Preprocessing
+from unitscope.networks.custom import CustomPreprocessing
+from unitscope.networks.preprocessing import Preprocessing
 
 
 @dataclass(frozen=True, eq=False)

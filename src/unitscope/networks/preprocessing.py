@@ -4,7 +4,7 @@ In: RGB images. Out: uint8 tensors ``[3, H, W]`` of the network's size, then flo
 Knows nothing of networks or files. `PRESETS` holds the few φ that have a name.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from PIL import Image
 from torch import Tensor
 
 from unitscope.errors import NetworkError, closest
+from unitscope.networks.custom import CustomPreprocessing, Function
 
 Size = tuple[int, int]
 Triple = tuple[float, float, float]
@@ -80,8 +81,8 @@ class Preprocessing:
 
     def normalize(self, batch: Tensor) -> Tensor:
         """Return the prepared batch ``[B, 3, H, W]`` as the network wants it, ``(x - mean) / std``."""
-        mean = torch.tensor(self.mean, device=batch.device).view(3, 1, 1)
-        std = torch.tensor(self.std, device=batch.device).view(3, 1, 1)
+        mean = torch.tensor(self.mean, dtype=torch.float32, device=batch.device).view(3, 1, 1)
+        std = torch.tensor(self.std, dtype=torch.float32, device=batch.device).view(3, 1, 1)
         values = (batch.to(torch.float32) - mean) / std
         return values.flip(1) if self.order == "BGR" else values
 
@@ -131,67 +132,6 @@ class Preprocessing:
         return self.resize, int(self.resize * width / height)
 
 
-@dataclass(frozen=True)
-class CustomPreprocessing:
-    """The user's own φ: a function from an RGB image to a float tensor ``[3, H, W]`` for the network."""
-
-    function: Callable[[Image.Image], Tensor]
-    size: Size
-
-    @classmethod
-    def of(cls, function: Callable[[Image.Image], Tensor]) -> "CustomPreprocessing":
-        """Return the φ, its size found by trying the function on a grey image.
-
-        Raises:
-            NetworkError: if the function fails or gives no float tensor ``[3, H, W]``.
-        """
-        try:
-            tried = function(Image.new("RGB", (640, 480), "grey"))
-        except Exception as error:
-            raise NetworkError(
-                f"the preprocessing {_name(function)} failed on a grey image: {error}"
-            ) from error
-        if not (
-            isinstance(tried, Tensor) and tried.ndim == 3 and len(tried) == 3 and tried.is_floating_point()
-        ):
-            given = (
-                f"{tried.dtype} {list(tried.shape)}" if isinstance(tried, Tensor) else type(tried).__name__
-            )
-            raise NetworkError(
-                f"the preprocessing {_name(function)} must give a float tensor [3, H, W], not {given}"
-            )
-        return cls(function, (tried.shape[1], tried.shape[2]))
-
-    def prepare(self, image: Image.Image) -> Tensor:
-        """Return what the function makes of the image, float32 ``[3, H, W]``.
-
-        Raises:
-            NetworkError: if it gives another size than before.
-        """
-        prepared = self.function(image.convert("RGB"))
-        if tuple(prepared.shape) != (3, *self.size):
-            given, wanted = list(prepared.shape), [3, *self.size]
-            raise NetworkError(
-                f"the preprocessing {_name(self.function)} gave {given} for an image of "
-                f"{image.width}×{image.height}, and {wanted} before; let it bring all images to one size"
-            )
-        return prepared.to(torch.float32)
-
-    def normalize(self, batch: Tensor) -> Tensor:
-        """Return the batch as it is: the function has done all."""
-        return batch
-
-    def picture(self, prepared: Tensor) -> NDArray[np.uint8]:
-        """Return what the network sees, stretched to 0–255, uint8 ``[H, W, 3]``."""
-        low, high = prepared.min(), prepared.max()
-        stretched = (prepared - low) / (high - low).clamp(min=1e-12) * 255
-        return stretched.round().to(torch.uint8).permute(1, 2, 0).cpu().numpy()  # type: ignore[no-any-return]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values for JSON; the function itself is only named."""
-        return {"function": _name(self.function), "size": list(self.size)}
-
-
 IMAGENET_MEAN: Triple = (0.485 * 255, 0.456 * 255, 0.406 * 255)
 IMAGENET_STD: Triple = (0.229 * 255, 0.224 * 255, 0.225 * 255)
 CAFFE_MEAN: Triple = (123.68, 116.779, 103.939)
@@ -204,7 +144,7 @@ PRESETS = {
     "inception": Preprocessing(342, 299, mean=HALF, std=HALF),
 }
 
-Wanted = str | Mapping[str, Any] | Preprocessing | CustomPreprocessing | Callable[[Image.Image], Tensor]
+Wanted = str | Mapping[str, Any] | Preprocessing | CustomPreprocessing | Function
 
 
 def parse_preprocessing(wanted: Wanted) -> Preprocessing | CustomPreprocessing:
@@ -227,10 +167,6 @@ def parse_preprocessing(wanted: Wanted) -> Preprocessing | CustomPreprocessing:
 
 def _tensor(image: Image.Image) -> Tensor:
     return torch.from_numpy(np.array(image)).permute(2, 0, 1)
-
-
-def _name(function: Callable[..., Any]) -> str:
-    return getattr(function, "__qualname__", type(function).__qualname__)
 
 
 def _geometry(values: Mapping[str, Any]) -> tuple[int | Size, int | Size | None]:

@@ -16,10 +16,10 @@ from torch import nn
 from unitscope.errors import NetworkError, closest
 from unitscope.networks import files, package_models, timm_models, torchvision_models
 from unitscope.networks.cards import Recipe, read_card
+from unitscope.networks.custom import CustomPreprocessing
 from unitscope.networks.network import Network
 from unitscope.networks.preprocessing import (
     PRESETS,
-    CustomPreprocessing,
     Preprocessing,
     Wanted,
     parse_preprocessing,

@@ -6,6 +6,7 @@ Knows nothing of other origins; torchvision is imported when the first model is 
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from torch import nn
@@ -15,7 +16,7 @@ from unitscope.networks import hub
 from unitscope.networks.imagenet import imagenet_classes
 from unitscope.networks.network import Network
 from unitscope.networks.preprocessing import Preprocessing, Triple
-from unitscope.networks.weights import Default, File, Random, State, Weights, load_into, read_state_dict
+from unitscope.networks.weights import Default, Random, State, Weights, load_into, read_state_dict
 
 Builder = Callable[..., nn.Module]
 
@@ -44,19 +45,15 @@ def load(name: str, weights: Weights) -> Network:
     builder, pretrained = models.get_model_builder(name), models.get_model_weights(name).DEFAULT
     if isinstance(weights, Random):
         outputs = len(pretrained.meta["categories"])
-        module, label = _build(builder, pretrained, outputs), str(weights)
+        module = _build(builder, pretrained, outputs)
     else:
-        file = (
-            hub.from_url(pretrained.url, f"torchvision:{name}")
-            if isinstance(weights, Default)
-            else weights.path
-        )
-        module, outputs = _filled(builder, pretrained, File(file))
-        label = pretrained.name if isinstance(weights, Default) else str(weights)
+        by_default = isinstance(weights, Default)
+        file = hub.from_url(pretrained.url, f"torchvision:{name}") if by_default else weights.path
+        module, outputs = _filled(builder, pretrained, file)
+    label = pretrained.name if isinstance(weights, Default) else str(weights)
+    phi = preprocessing_of(pretrained.transforms())
     classes, wnids = imagenet_classes(outputs)
-    return Network(
-        f"torchvision:{name}", module, preprocessing_of(pretrained.transforms()), classes, wnids, label
-    )
+    return Network(f"torchvision:{name}", module, phi, classes, wnids, label)
 
 
 def preprocessing_of(transforms: Any) -> Preprocessing:
@@ -86,17 +83,17 @@ def _check(name: str) -> None:
     raise NetworkError(f"torchvision has no model '{name}'; {hint}")
 
 
-def _filled(builder: Builder, pretrained: Any, file: File) -> tuple[nn.Module, int]:
+def _filled(builder: Builder, pretrained: Any, file: Path) -> tuple[nn.Module, int]:
     """The model with the weights of a file, and how many classes the file is for."""
     state = {
         _OLD_DENSENET.sub(r"\1\2", key): value
-        for key, value in read_state_dict(file.path).items()
+        for key, value in read_state_dict(file).items()
         if not key.startswith(_AUXILIARY)
     }
     module = _build(builder, pretrained, outputs := len(pretrained.meta["categories"]))
     if (given := _outputs(module, state, outputs)) != outputs:
         module = _build(builder, pretrained, given)
-    load_into(module, state, file.path)
+    load_into(module, state, file)
     return module, given
 
 

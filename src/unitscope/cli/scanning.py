@@ -1,0 +1,196 @@
+"""Commands that run a network over images: scan, verify, demo.
+
+In: the command line. Out: an atlas; a table or JSON on stdout; progress on stderr.
+"""
+
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from unitscope.cli.arguments import AtlasArgument, Json, NetworkArgument, Preprocess, Seed, Weights
+from unitscope.cli.output import duration, print_json, print_table, say, size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from unitscope.scanning import ScanResult
+    from unitscope.scanning.plan import Plan
+
+
+def scan(
+    network: NetworkArgument,
+    images: Annotated[
+        Path, typer.Argument(metavar="IMAGES", help="A folder of images, in any usual layout.", show_default=False)
+    ],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="ATLAS", help="The atlas to make.", show_default=False)
+    ],
+    layers: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PATTERN", help="Layers to tap, by name, alias or pattern; may be repeated. [every activation]"),
+    ] = None,
+    top: Annotated[int, typer.Option(help="Exemplars kept for each unit.")] = 9,
+    batch_size: Annotated[int | None, typer.Option(help="Images in a batch. [16; 128 on a GPU]")] = None,
+    shard_size: Annotated[int, typer.Option(help="Images in a shard: the most that a stopped scan does again.")] = 512,
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, …")] = "cpu",
+    engine: Annotated[str, typer.Option(help="auto, eager or compile.")] = "auto",
+    limit: Annotated[int | None, typer.Option(help="Scan only so many images, evenly spaced.")] = None,
+    weights: Weights = None,
+    seed: Seed = None,
+    preprocess: Preprocess = None,
+    as_json: Json = False,
+) -> None:
+    """Run a network over images and leave an atlas; picks up where a stopped scan was."""
+    from unitscope.networks import load
+    from unitscope.scanning import Options
+    from unitscope.scanning import scan as run
+
+    options = Options(tuple(layers or ()), top, batch_size, shard_size, device, engine, limit)
+    loaded = load(network, weights=weights, seed=seed, preprocess=preprocess)
+    with progress_shown(output) as progress:
+        result = run(loaded, images, output, options=options, progress=progress)
+    values = summary(result)
+    if as_json:
+        print_json(values)
+        return
+    report(result, values)
+
+
+def verify(
+    atlas: AtlasArgument,
+    units: Annotated[int, typer.Option(help="How many random units.")] = 20,
+    images: Annotated[int, typer.Option(help="How many random images, besides exemplars.")] = 8,
+    seed: Annotated[int, typer.Option(help="Seed of the choice.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Do random units again by brute force, with plain hooks, and compare."""
+    from unitscope.atlas import open_atlas
+    from unitscope.verifying import verify as run
+
+    found = run(open_atlas(atlas), units=units, images=images, seed=seed)
+    told = [
+        {"what": m.what, "unit": m.unit, "image": m.image, "stored": m.stored, "recomputed": m.recomputed}
+        for m in found.mismatches
+    ]
+    if as_json:
+        print_json({"checked": found.checked, "mismatches": len(told), "details": told})
+    else:
+        print_table(("checked", "mismatches"), [(found.checked, len(told))])
+        if told:
+            print_table(tuple(told[0]), [tuple(row.values()) for row in told])
+    if told:
+        raise typer.Exit(1)
+
+
+def demo(
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="FOLDER", help="Where to put it.")] = Path("demo"),
+    as_json: Json = False,
+) -> None:
+    """Go the whole way on a small real network and photographs that packages ship."""
+    from unitscope.demo import run
+
+    with progress_shown(output / "atlas") as progress:
+        result = run(output, progress=progress, say=say)
+    if as_json:
+        print_json({"atlas": str(result.scan.atlas.path), "figures": [str(path) for path in result.figures]})
+        return
+    report(result.scan, summary(result.scan))
+    print_table(("most selective unit", "for", "selectivity"), result.found, title="What it found")
+    say(f"\nPictures are in '{output}': " + ", ".join(path.name for path in result.figures))
+    atlas = result.scan.atlas.path
+    unit = result.found[0][0]
+    say("Next:")
+    say(f"  unitscope exemplars {atlas} {unit} -o unit.png")
+    say(f"  unitscope verify {atlas}")
+    say("  unitscope scan package:efficientnet-lite0 YOUR_FOLDER -o your.atlas")
+
+
+def summary(result: "ScanResult") -> dict[str, Any]:
+    """Return what a scan did, as the JSON tells it."""
+    atlas = result.atlas
+    count = atlas.manifest.images["count"]
+    return {
+        "atlas": str(atlas.path),
+        "images": count,
+        "failed": atlas.manifest.images["failed"],
+        "layers": len(atlas.layers),
+        "units": len(atlas.index),
+        "seconds": round(result.seconds, 3),
+        "images_per_second": round(result.scanned / result.seconds, 3) if result.seconds else 0.0,
+    } | atlas.manifest.accuracy_rates()
+
+
+def report(result: "ScanResult", values: dict[str, Any]) -> None:
+    """Print what a scan did, for people."""
+    print_table(tuple(values), [tuple(values.values())])
+    failed = result.atlas.images.query("error != ''")
+    for row in failed.head(5).itertuples():
+        say(f"could not read '{row.image}': {row.error}")
+    if len(failed) > 5:
+        say(f"and {len(failed) - 5} more: see the column 'error' of images.parquet")
+
+
+@contextmanager
+def progress_shown(atlas: Path) -> "Iterator[_Shown]":
+    """Show a scan's progress on stderr while the context lasts; a stopped one is told how to go on."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+    )
+    shown = _Shown(bar)
+    try:
+        with bar:
+            yield shown
+    except KeyboardInterrupt:
+        say(f"stopped; what is done is kept in '{atlas}.parts': the same command goes on from there")
+        raise
+
+
+class _Shown:
+    """Tells people on stderr how a scan goes; see `unitscope.scanning.Progress`."""
+
+    def __init__(self, bar: Any) -> None:
+        self.bar, self.task, self.started, self.done, self.told = bar, None, 0.0, 0, False
+
+    def planned(self, plan: "Plan", *, done: int, target: Path) -> None:
+        """Say what will be read, tapped and written."""
+        images, trace = plan.images, plan.trace
+        if trace.loss:
+            say(f"note:  {trace.loss}")
+        say(f"read:  {len(images):,} files, {size(images.total_bytes())}, from '{images.root}' ({images.layout})")
+        say(f"tap:   {plan.units:,} units in {len(plan.layers)} layers of {plan.network.reference} ({plan.network.weights})")
+        say(f"write: about {size(plan.bytes_written())} to '{target}'; engine {plan.engine}, batches of {plan.batch_size}")
+        if done:
+            say(f"going on: {done:,} images are done already")
+        if plan.engine == "compile":
+            say("compiling the network first, which takes up to a minute")
+        self.task = self.bar.add_task("scanning", total=len(images), completed=done, rate="")
+        self.left, self.started = len(images) - done, time.perf_counter()
+
+    def advanced(self, images: int) -> None:
+        """Move the bar; once the pace is known (the first batch warms up), say how long it will take."""
+        self.done += images
+        now = time.perf_counter()
+        if self.done == images:
+            self.started, self.first = now, images
+        elif not self.told and now - self.started > 3:
+            self.told = True
+            pace = (now - self.started) / (self.done - self.first)
+            say(f"takes: about {duration(pace * self.left)} in all, {1 / pace:.1f} images a second")
+        seconds = now - self.started
+        rate = f"{(self.done - self.first) / seconds:.1f}/s" if seconds > 0 and self.done > self.first else ""
+        self.bar.update(self.task, advance=images, rate=rate)
+
+    def merging(self) -> None:
+        """Say that the atlas is put together."""
+        self.bar.update(self.task, description="merging")
