@@ -63,7 +63,9 @@ def choose_engine(engine: str, *, images: int, trace: Trace) -> Engine:
     if engine == "compile" and trace.loss:
         raise UnitscopeError(f"nothing to compile: {trace.loss}; use --engine eager")
     if engine == "compile" and not _compiler():
-        raise UnitscopeError("--engine compile needs a C++ compiler (g++ or clang++); install one or use --engine eager")
+        raise UnitscopeError(
+            "--engine compile needs a C++ compiler (g++ or clang++); install one or use --engine eager"
+        )
     if engine == "auto":
         worth = images >= IMAGES_WORTH_COMPILING and not trace.loss and _compiler()
         return "compile" if worth else "eager"
@@ -106,7 +108,8 @@ class _Whole(nn.Module):
 
     def forward(self, batch: Tensor) -> tuple[Tensor | None, Tensor]:
         x = self.normalize(batch).contiguous(memory_format=torch.channels_last)
-        return self.taps(x)
+        logits, responses = self.taps(x)
+        return logits, responses
 
 
 def _channels_last(module: GraphModule) -> GraphModule:

@@ -80,10 +80,7 @@ def structure(
         network.preprocessing.picture(prepared),
         _predictions(network, logits),
         tuple(_column(layer, map_, top) for layer, map_ in zip(chosen, maps, strict=False)),
-        tuple(
-            _enlargement(layer, unit, map_)
-            for (layer, unit), map_ in zip(units, maps[len(chosen) :], strict=True)
-        ),
+        tuple(_enlargement(layer, unit, map_) for (layer, unit), map_ in zip(units, maps[len(chosen) :], strict=True)),
     )
 
 
@@ -111,8 +108,8 @@ def exemplar_sheet(
         )
     root = Path(images) if images is not None else atlas.root
     exemplars = [
-        Exemplar(int(row.rank), str(row.image), float(row.response), str(row.label))
-        for row in found.itertuples()
+        Exemplar(int(row["rank"]), row["image"], float(row["response"]), row["label"])
+        for row in found.to_dict("records")
     ]
     return ExemplarSheet(network.reference, layer, channel, tuple(_with_maps(network, exemplars, root, layer, channel)))
 
@@ -131,9 +128,7 @@ def network_of(atlas: Atlas) -> Network:
     return load(**source)
 
 
-def _with_maps(
-    network: Network, exemplars: list[Exemplar], root: Path, layer: Layer, channel: int
-) -> list[Exemplar]:
+def _with_maps(network: Network, exemplars: list[Exemplar], root: Path, layer: Layer, channel: int) -> list[Exemplar]:
     """The exemplars with picture and map, except those whose files are gone."""
     prepared: dict[int, Tensor] = {}
     for exemplar in exemplars:

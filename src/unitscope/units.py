@@ -146,9 +146,7 @@ class LayerTable(Sequence[Layer]):
     def _match_one(self, pattern: str) -> Iterable[Layer]:
         if not any(character in pattern for character in "*?["):
             return (self.find(pattern),)
-        found = {
-            layer for address, layer in self._by_address.items() if fnmatch.fnmatchcase(address, pattern)
-        }
+        found = {layer for address, layer in self._by_address.items() if fnmatch.fnmatchcase(address, pattern)}
         if not found:
             raise LayerError(self._miss(pattern))
         return found
@@ -189,4 +187,4 @@ class UnitIndex:
 
     def flat(self, layer: Layer, channel: int) -> int:
         """Return the flat position of one unit."""
-        return self.span(layer).start + channel
+        return self.starts[self.layers.index(layer)] + channel

@@ -82,12 +82,12 @@ def verify(
         raise UnitscopeError(f"verify needs at least one unit and one image, not {units} and {images}")
     network = network or network_of(atlas)
     if network.fingerprint != atlas.manifest.network["fingerprint"]:
-        raise AtlasError(f"the weights of {network.reference} have changed since atlas '{atlas.path}' was made; scan again")
+        raise AtlasError(
+            f"the weights of {network.reference} have changed since atlas '{atlas.path}' was made; scan again"
+        )
     chosen, rows = _choose(atlas, units, images, seed)
     comparisons = [*_summaries(atlas, chosen), *_responses(atlas, network, chosen, rows)]
-    wrong = [
-        Mismatch(c.what, c.unit, c.image, c.stored, c.recomputed) for c in comparisons if not c.agrees
-    ]
+    wrong = [Mismatch(c.what, c.unit, c.image, c.stored, c.recomputed) for c in comparisons if not c.agrees]
     return Verification(len(comparisons), tuple(wrong))
 
 
@@ -117,9 +117,7 @@ def _summaries(atlas: Atlas, chosen: NDArray[np.int64]) -> Iterator[_Comparison]
         yield from _extremes(atlas, int(position), name, column)
 
 
-def _extremes(
-    atlas: Atlas, position: int, name: str, column: NDArray[np.float32]
-) -> Iterator[_Comparison]:
+def _extremes(atlas: Atlas, position: int, name: str, column: NDArray[np.float32]) -> Iterator[_Comparison]:
     """Exemplars by a plain sort: by response, then by image."""
     known = np.flatnonzero(np.isfinite(column))
     for end, sign in (("top", -1), ("bottom", 1)):

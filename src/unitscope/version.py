@@ -5,7 +5,9 @@ from importlib.metadata import PackageNotFoundError, version
 
 def versions() -> dict[str, str]:
     """Return the versions that bear on an atlas."""
-    return {name: found for name in ("unitscope", "torch", "torchvision", "numpy", "pillow") if (found := _version(name))}
+    return {
+        name: found for name in ("unitscope", "torch", "torchvision", "numpy", "pillow") if (found := _version(name))
+    }
 
 
 def _version(name: str) -> str:

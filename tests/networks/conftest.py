@@ -58,9 +58,7 @@ def offline(tmp_path):
     def run(code):
         dead = "http://127.0.0.1:9"
         proxies = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), dead)
-        kept = {
-            key: value for key, value in os.environ.items() if key.lower() not in ("no_proxy", "all_proxy")
-        }
+        kept = {key: value for key, value in os.environ.items() if key.lower() not in ("no_proxy", "all_proxy")}
         env = kept | proxies | {"TORCH_HOME": str(tmp_path / "torch"), "HF_HOME": str(tmp_path / "hf")}
         return subprocess.run(
             [sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True, timeout=60

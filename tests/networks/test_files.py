@@ -77,9 +77,7 @@ def test_what_a_function_draws_is_seeded_and_the_callers_generator_stays(folder)
 
 def test_a_file_of_weights_goes_into_what_a_function_builds(folder):
     network = load(f"{folder}/nets.py:small", weights=folder / "small.pth")
-    assert torch.equal(
-        network.module[0].weight, torch.load(folder / "small.pth", weights_only=True)["0.weight"]
-    )
+    assert torch.equal(network.module[0].weight, torch.load(folder / "small.pth", weights_only=True)["0.weight"])
 
 
 @pytest.mark.parametrize(

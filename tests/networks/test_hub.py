@@ -47,9 +47,7 @@ def test_a_download_is_kept_and_used_again(served):
 def test_a_download_with_another_hash_is_refused_and_not_kept(served, tmp_path):
     folder, address = served
     (folder / "w-00000000.pth").write_bytes(b"weights")
-    with pytest.raises(
-        NetworkError, match=r"can't download the weights of torchvision:w \(invalid hash value"
-    ):
+    with pytest.raises(NetworkError, match=r"can't download the weights of torchvision:w \(invalid hash value"):
         hub.from_url(f"{address}/w-00000000.pth", "torchvision:w")
     assert not list(tmp_path.glob("torch/**/*.pth"))
 

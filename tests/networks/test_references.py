@@ -44,9 +44,7 @@ def test_a_random_network_is_ready_to_run_and_knows_imagenet():
 def test_random_weights_are_those_of_their_seed_and_the_callers_generator_stays():
     torch.manual_seed(5)
     before = torch.get_rng_state()
-    fingerprints = [
-        load("torchvision:squeezenet1_1", weights="none", seed=s).fingerprint for s in (0, 0, 1, None)
-    ]
+    fingerprints = [load("torchvision:squeezenet1_1", weights="none", seed=s).fingerprint for s in (0, 0, 1, None)]
     assert fingerprints[0] == fingerprints[1] == fingerprints[3] != fingerprints[2]
     assert torch.equal(torch.get_rng_state(), before)
 
@@ -114,9 +112,7 @@ def test_the_larger_packages_have_their_own_sizes(number, sizes):
 def test_a_card_reaches_its_accuracy(shared, tops):
     network = load(shared / "models/vgg16_cifar10.toml")
     top1, _ = tops(network, shared / "data/cifar10-test", network.classes, step=7)
-    assert network.preprocessing == Preprocessing(
-        32, 32, "bilinear", (125.3, 123.0, 113.9), (63.0, 62.1, 66.7)
-    )
+    assert network.preprocessing == Preprocessing(32, 32, "bilinear", (125.3, 123.0, 113.9), (63.0, 62.1, 66.7))
     assert top1 == pytest.approx(0.875, abs=0.06)
 
 

@@ -69,7 +69,9 @@ class Parts:
             self.folder.mkdir(parents=True, exist_ok=True)
             lock = os.open(self.folder / "lock", os.O_CREAT | os.O_RDWR)
         except OSError as problem:
-            raise AtlasError(f"can't write to '{self.folder}': {problem.strerror}; choose another place with -o") from problem
+            raise AtlasError(
+                f"can't write to '{self.folder}': {problem.strerror}; choose another place with -o"
+            ) from problem
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             yield

@@ -99,5 +99,5 @@ class Manifest:
 
 def _no_atlas(folder: Path) -> str:
     if not folder.exists():
-        return f"no atlas at '{folder}': there is no such folder; make one with `unitscope scan NETWORK IMAGES -o {folder}`"
+        return f"no atlas at '{folder}'; make one with `unitscope scan NETWORK IMAGES -o {folder}`"
     return f"'{folder}' is no atlas: it has no {MANIFEST}"

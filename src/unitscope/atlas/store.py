@@ -125,12 +125,14 @@ def _accuracy(images: pd.DataFrame) -> dict[str, int]:
     if not judged.any():
         return {}
     right = {name: int(images.loc[judged, name].astype(bool).sum()) for name in ("correct", "correct_top5")}
-    return {"images": int(judged.sum()), "top1_correct": right["correct"], "top5_correct": right["correct_top5"]}
+    return {
+        "images": int(judged.sum()),
+        "top1_correct": right["correct"],
+        "top5_correct": right["correct_top5"],
+    }
 
 
 def _start_over(folder: Path) -> None:
     """An atlas that a killed scan left half merged is made anew from the parts."""
     Parts(folder).remove()
     folder.mkdir()
-
-

@@ -46,9 +46,7 @@ def image_table(parts: Sequence[Part], images: "ImageList", manifest: Manifest) 
     return table.assign(**_judged(predicted, images, manifest.labels))
 
 
-def unit_table(
-    index: UnitIndex, moments: Moments, classes: ClassSums, labels: Sequence[Label]
-) -> pd.DataFrame:
+def unit_table(index: UnitIndex, moments: Moments, classes: ClassSums, labels: Sequence[Label]) -> pd.DataFrame:
     """Return one row a unit, in the order of the unit axis."""
     layers, sizes = index.layers, [layer.units for layer in index.layers]
     seen = moments.count > 0
@@ -69,9 +67,7 @@ def unit_table(
     return table.assign(**_selective(classes, labels))
 
 
-def _judged(
-    predicted: Sequence[Sequence[int]], images: "ImageList", labels: Sequence[Label]
-) -> dict[str, Any]:
+def _judged(predicted: Sequence[Sequence[int]], images: "ImageList", labels: Sequence[Label]) -> dict[str, Any]:
     """Right and wrong, where an image has a prediction and a label that is one of the network's classes."""
     truths = [{labels[n].network_class for n in numbers} - {None} for numbers in images.labels]
     judged = [bool(row) and bool(truth) for row, truth in zip(predicted, truths, strict=True)]

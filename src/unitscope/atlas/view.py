@@ -46,8 +46,9 @@ class Atlas:
 
     @cached_property
     def dataset(self) -> xr.Dataset:
-        """All arrays, read when touched: ``responses [image, unit]``, ``top_images [rank, unit]``, …"""
-        return xr.open_zarr(self._file(ARRAYS), chunks=None, consolidated=False)
+        """All arrays, read when touched: ``responses [image, unit]``, ``top_images [rank, unit]`` and so on."""
+        opened: xr.Dataset = xr.open_zarr(self._file(ARRAYS), chunks=None, consolidated=False)
+        return opened
 
     def responses(self, layer: str | Layer) -> NDArray[np.float32]:
         """Return a layer's responses, float32 ``[image, unit]``; NaN for images that could not be read."""

@@ -23,7 +23,8 @@ Weights = Annotated[
 ]
 Seed = Annotated[int | None, typer.Option(help="Seed of random weights.")]
 Preprocess = Annotated[
-    str | None, typer.Option(metavar="NAME", help="Preprocessing: caffe, imagenet, tf or inception; else the weights' own.")
+    str | None,
+    typer.Option(metavar="NAME", help="Preprocessing: caffe, imagenet, tf or inception; else the weights' own."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, and nothing else.")]
 Figure = Annotated[

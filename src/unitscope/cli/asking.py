@@ -51,7 +51,8 @@ def structure(
     step: Annotated[int | None, typer.Option(help="Show every STEP-th.")] = None,
     top: Annotated[int, typer.Option(help="Maps shown of each layer.")] = 9,
     enlarge: Annotated[
-        list[str] | None, typer.Option(metavar="LAYER:UNIT", help="Draw this unit's map large; may be repeated.")
+        list[str] | None,
+        typer.Option(metavar="LAYER:UNIT", help="Draw this unit's map large; may be repeated."),
     ] = None,
     weights: Weights = None,
     seed: Seed = None,
@@ -63,9 +64,7 @@ def structure(
     from unitscope.networks import load
 
     loaded = load(network, weights=weights, seed=seed, preprocess=preprocess)
-    view = looking.structure(
-        loaded, image, columns=looking.Columns(start, stop, step), top=top, enlarge=enlarge or ()
-    )
+    view = looking.structure(loaded, image, columns=looking.Columns(start, stop, step), top=top, enlarge=enlarge or ())
     if output is not None:
         figures.save(figures.structure(view), output)
         say(f"drawn: {output}")
@@ -77,9 +76,7 @@ def structure(
         }
         for column in view.columns
     ]
-    predictions = [
-        {"class": p.index, "name": p.name, "probability": p.probability} for p in view.predictions
-    ]
+    predictions = [{"class": p.index, "name": p.name, "probability": p.probability} for p in view.predictions]
     if as_json:
         print_json({"image": image, "predictions": predictions, "layers": told})
         return
@@ -87,7 +84,10 @@ def structure(
     print_table(
         ("layer", "top units (response)"),
         (
-            (column["layer"], " ".join(f"{u} ({r:.3g})" for u, r in zip(column["units"], column["responses"], strict=True)))
+            (
+                column["layer"],
+                " ".join(f"{u} ({r:.3g})" for u, r in zip(column["units"], column["responses"], strict=True)),
+            )
             for column in told
         ),
     )
@@ -112,14 +112,16 @@ def exemplars(
     if output is not None:
         _draw_exemplars(opened, unit, output, images)
     rows: list[dict[str, Any]] = [
-        {"rank": int(row.rank), "image": row.image, "response": float(row.response), "label": row.label}
-        for row in found.itertuples()
+        {"rank": int(row["rank"]), "image": row["image"], "response": float(row["response"]), "label": row["label"]}
+        for row in found.to_dict("records")
     ]
     if as_json:
         print_json({"layer": layer.name, "unit": channel, "exemplars": rows})
         return
     print_table(
-        ("rank", "image", "response", "label"), [tuple(row.values()) for row in rows], title=f"{layer.name}:{channel}"
+        ("rank", "image", "response", "label"),
+        [tuple(row.values()) for row in rows],
+        title=f"{layer.name}:{channel}",
     )
 
 

@@ -23,14 +23,18 @@ if TYPE_CHECKING:
 def scan(
     network: NetworkArgument,
     images: Annotated[
-        Path, typer.Argument(metavar="IMAGES", help="A folder of images, in any usual layout.", show_default=False)
+        Path,
+        typer.Argument(metavar="IMAGES", help="A folder of images, in any usual layout.", show_default=False),
     ],
     output: Annotated[
         Path, typer.Option("-o", "--output", metavar="ATLAS", help="The atlas to make.", show_default=False)
     ],
     layers: Annotated[
         list[str] | None,
-        typer.Option(metavar="PATTERN", help="Layers to tap, by name, alias or pattern; may be repeated. [every activation]"),
+        typer.Option(
+            metavar="PATTERN",
+            help="Layers to tap, by name, alias or pattern; may be repeated. [every activation]",
+        ),
     ] = None,
     top: Annotated[int, typer.Option(help="Exemplars kept for each unit.")] = 9,
     batch_size: Annotated[int | None, typer.Option(help="Images in a batch. [16; 128 on a GPU]")] = None,
@@ -164,12 +168,14 @@ class _Shown:
 
     def planned(self, plan: "Plan", *, done: int, target: Path) -> None:
         """Say what will be read, tapped and written."""
-        images, trace = plan.images, plan.trace
-        if trace.loss:
-            say(f"note:  {trace.loss}")
-        say(f"read:  {len(images):,} files, {size(images.total_bytes())}, from '{images.root}' ({images.layout})")
-        say(f"tap:   {plan.units:,} units in {len(plan.layers)} layers of {plan.network.reference} ({plan.network.weights})")
-        say(f"write: about {size(plan.bytes_written())} to '{target}'; engine {plan.engine}, batches of {plan.batch_size}")
+        images, network = plan.images, plan.network
+        if plan.trace.loss:
+            say(f"note:  {plan.trace.loss}")
+        amount = f"{len(images):,} files, {size(images.total_bytes())}"
+        say(f"read:  {amount}, from '{images.root}' ({images.layout})")
+        say(f"tap:   {plan.units:,} units in {len(plan.layers)} layers of {network.reference} ({network.weights})")
+        say(f"write: about {size(plan.bytes_written())} to '{target}'")
+        say(f"how:   engine {plan.engine}, batches of {plan.batch_size}, shards of {plan.options.shard_size}")
         if done:
             say(f"going on: {done:,} images are done already")
         if plan.engine == "compile":

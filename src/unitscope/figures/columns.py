@@ -1,4 +1,4 @@
-"""Where the columns of a structure lie: one scale for all maps, stacks from shallow to deep, room beside them.
+"""Where the columns of a structure lie: one scale for all maps, stacks from shallow to deep, room beside.
 
 In: the columns of a `Structure`. Out: boxes, by plain arithmetic; nothing is drawn.
 One cell of any map is a square of the same side, so a 56×56 map is 4 times as wide as a 14×14.
@@ -8,23 +8,24 @@ from dataclasses import dataclass
 from math import ceil
 
 from unitscope.figures import theme
-from unitscope.figures.lettering import shorten, widest, width, wrap
+from unitscope.figures.lettering import widest, wrap
 from unitscope.figures.mosaics import GAP, Box, flow
 from unitscope.views import Column
 
 NUMBER = theme.line(theme.SMALL)
 ROW_GAP = 8
 HEADER_ROOM = 270
-TALLEST = 2200
+TALLEST = 2500
 
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """One column on the sheet: its span, its header's lines, and a box for each map."""
+    """One column on the sheet: its span, its header's lines (turned by 90° or not), a box for each map."""
 
     left: int
     width: int
     header: tuple[str, ...]
+    turned: bool
     tiles: tuple[Box, ...]
     bottom: int
 
@@ -43,13 +44,11 @@ def scale_of(sizes: list[tuple[int, int]]) -> float:
     return min(1.0, 448 / largest) if most < 1 else float(min(wanted, most))
 
 
-def header(column: Column) -> tuple[str, ...]:
+def header(column: Column, room: float = HEADER_ROOM) -> tuple[str, ...]:
     """Return the lines above a column: the layer's name in at most two, then its maps' size and its units."""
-    lines = wrap(column.layer.name, theme.SMALL, HEADER_ROOM, after=".")
-    if len(lines) > 2:
-        lines = [lines[0], shorten("".join(lines[1:]), theme.SMALL, HEADER_ROOM, keep_end=True)]
     rows, columns = column.maps.shape[1:]
-    return (*lines, f"{rows}×{columns} · {column.layer.units} unit{'s' * (column.layer.units != 1)}")
+    counts = f"{rows}×{columns} · {column.layer.units} unit{'s' * (column.layer.units != 1)}"
+    return (*wrap(column.layer.name, theme.SMALL, room, after=".", most=2), counts)
 
 
 def stacks(columns: tuple[Column, ...], scale: float, *, left: int, top: int) -> list[Stack]:
@@ -61,23 +60,19 @@ def stacks(columns: tuple[Column, ...], scale: float, *, left: int, top: int) ->
     return placed
 
 
-def upright(placed: list[Stack]) -> bool:
-    """Return whether every header fits above its column as written; if not, all are turned by 90°."""
-    return all(widest(list(stack.header), theme.SMALL) <= stack.width for stack in placed)
-
-
-def place_panel(sizes: list[tuple[int, int]], placed: list[Stack], *, top: int) -> list[Box]:
-    """Return boxes for blocks (width, height): right of the columns from `top`, or below the short deep ones.
+def place_panel(rows: list[list[tuple[int, int]]], placed: list[Stack], *, top: int) -> list[Box]:
+    """Return boxes for rows of blocks (width, height): right of the columns, or below the short deep ones.
 
     Of all these places it is the one with which the whole sheet stays smallest (width plus height).
     """
-    least = max((width for width, _ in sizes), default=0)
+    least = max((width for row in rows for width, _ in row), default=0)
     edge = max((stack.left + stack.width for stack in placed), default=0)
-    places = [(edge + 2 * GAP, top, times * least) for times in (1, 2, 3)]
+    rooms = [times * (least + 2 * GAP) for times in (1, 2, 3)]
+    places = [(edge + 2 * GAP, top, room) for room in rooms]
     for number, stack in enumerate(placed):
         below = max(other.bottom for other in placed[number:]) + 2 * GAP
-        places.append((stack.left, below, max(least, edge - stack.left)))
-    layouts = [[box.moved(x, y) for box in flow(sizes, room)] for x, y, room in places]
+        places += [(stack.left, below, room) for room in (max(least, edge - stack.left), *rooms)]
+    layouts = [[box.moved(x, y) for box in flow(rows, room)] for x, y, room in places]
     lowest = max((stack.bottom for stack in placed), default=0)
     return min(layouts, key=lambda boxes: sum(extent(boxes, edge, lowest)))
 
@@ -92,20 +87,22 @@ def _stack(column: Column, scale: float, left: int, top: int) -> Stack:
     count, step = len(column.units), rows + NUMBER + ROW_GAP
     across = ceil(count / max(1, TALLEST // step))
     down = ceil(count / across) if across else 0
-    lines = header(column)
     number = ceil(widest([str(unit) for unit in column.units], theme.SMALL))
     pitch = max(columns, number) + GAP
-    span = max(across * pitch - GAP, len(lines) * NUMBER)
+    span = across * pitch - GAP
+    lines = header(column, span)
+    if turned := widest(lines, theme.SMALL) > span or "…" in "".join(lines):
+        lines = header(column)
+        span = max(span, len(lines) * NUMBER)
     inset = left + (span - across * pitch + GAP) // 2 + (pitch - GAP - columns) // 2
     tiles = tuple(
-        Box(inset + (rank // down) * pitch, top + (rank % down) * step, columns, rows)
-        for rank in range(count)
+        Box(inset + (rank // down) * pitch, top + (rank % down) * step, columns, rows) for rank in range(count)
     )
-    return Stack(left, span, lines, tiles, top + down * step - ROW_GAP)
+    return Stack(left, span, lines, turned, tiles, top + down * step - ROW_GAP)
 
 
 def header_height(placed: list[Stack]) -> int:
     """Return the pixels that the headers take above the maps."""
-    if upright(placed):
-        return max((len(stack.header) for stack in placed), default=0) * NUMBER
-    return ceil(max(width(text, theme.SMALL) for stack in placed for text in stack.header)) + ROW_GAP
+    straight = [len(stack.header) * NUMBER for stack in placed if not stack.turned]
+    turned = [ceil(widest(stack.header, theme.SMALL)) + ROW_GAP for stack in placed if stack.turned]
+    return max([*straight, *turned], default=0)

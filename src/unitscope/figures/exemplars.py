@@ -9,7 +9,7 @@ from math import ceil, sqrt
 from matplotlib.figure import Figure
 
 from unitscope.figures import theme
-from unitscope.figures.lettering import shorten, width, wrap
+from unitscope.figures.lettering import number, shorten, width, wrap
 from unitscope.figures.mosaics import GAP, MARGIN, Box, Sheet, resized
 from unitscope.figures.tone import CAPTION, overlay, tone
 from unitscope.views import Exemplar, ExemplarSheet
@@ -25,15 +25,15 @@ def exemplars(sheet: ExemplarSheet) -> Figure:
     with theme.look():
         blocks = grid(len(sheet.exemplars))
         right = max((box.right for box in blocks), default=MARGIN + BLOCK)
-        bottom = max((box.bottom for box in blocks), default=HEAD) + GAP
+        bottom = max((box.bottom for box in blocks), default=HEAD) + 2 * GAP
         caption = wrap(_caption(sheet), theme.SMALL, right - MARGIN)
         step = theme.line(theme.SMALL)
         drawn = Sheet.blank(right + MARGIN, bottom + len(caption) * step + MARGIN)
         _title(drawn, sheet, right - MARGIN)
         for entry, box in zip(sheet.exemplars, blocks, strict=True):
             _block(drawn, entry, box)
-        for number, text in enumerate(caption):
-            drawn.write(MARGIN, bottom + number * step, text, size=theme.SMALL, color=theme.QUIET)
+        for place, text in enumerate(caption):
+            drawn.write(MARGIN, bottom + place * step, text, size=theme.SMALL, color=theme.QUIET)
         return drawn.figure
 
 
@@ -82,11 +82,11 @@ def _block(drawn: Sheet, entry: Exemplar, box: Box) -> None:
 
 
 def _line(drawn: Sheet, entry: Exemplar, box: Box) -> None:
-    figures = f"{entry.rank}   α = {entry.response:.4g}"
+    figures = f"{entry.rank}   α = {number(entry.response)}"
     drawn.write(box.left, box.top, figures)
     left = box.left + width(figures, theme.BODY) + GAP
     label = shorten(entry.label, theme.BODY, 0.6 * (box.right - left))
-    drawn.write(left, box.top, label, weight="normal", color=theme.ACCENT)
+    drawn.write(left, box.top, label, color=theme.ACCENT)
     room = box.right - left - width(label, theme.BODY) - GAP
     name = shorten(entry.image, theme.SMALL, room, keep_end=True)
     drawn.write(box.right, box.top + 2, name, ha="right", size=theme.SMALL, color=theme.QUIET)

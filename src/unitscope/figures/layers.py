@@ -5,6 +5,7 @@ layers, shallow to deep; neither shown nor saved.
 """
 
 from math import ceil, floor, log10
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,7 +20,7 @@ from unitscope.figures.mosaics import MARGIN
 
 NEEDED = ("layer", "layer_index", "mean", "zero_fraction", "dead")
 WIDTH, CHART, BETWEEN, SIDE = 1500, 210, 66, 110
-NAME_ROOM, MOST_NAMES = 320, 40
+NAME_ROOM, MOST_NAMES = 400, 40
 HEAD = MARGIN + theme.line(theme.TITLE) + 52
 BAND = (0.1, 0.25, 0.5, 0.75, 0.9)
 
@@ -40,8 +41,12 @@ def layer_summary(units: pd.DataFrame, *, title: str = "") -> Figure:
         figure, charts = _blank(shorten(title or "Units by layer", theme.TITLE, WIDTH - 2 * MARGIN), names)
         _counts(charts[0], layers.size().to_numpy(), "Units")
         _spread(charts[1], layers["mean"], "Mean response of a unit: median, middle half, middle 80 %")
-        _log_scale(charts[1], layers["mean"].quantile([0.1, 0.5, 0.9]).to_numpy())
-        _spread(charts[2], layers["zero_fraction"], "Share of zeros in a unit's maps: median, middle half, middle 80 %")
+        _log_scale(charts[1], layers["mean"].quantile(np.array([0.1, 0.5, 0.9])).to_numpy())
+        _spread(
+            charts[2],
+            layers["zero_fraction"],
+            "Share of zeros in a unit's maps: median, middle half, middle 80 %",
+        )
         _shares(charts[2])
         _counts(charts[3], layers["dead"].sum().to_numpy(int), _dead_title(units))
         charts[3].set_xticks(shown, [names[position] for position in shown], rotation=90)
@@ -57,10 +62,10 @@ def thinned(count: int) -> list[int]:
 def decades(values: np.ndarray) -> list[float]:
     """Return the powers of ten that a log-like axis for these values marks; empty where a linear one will do.
 
-    Linear it is unless the greatest size is more than 30 times the median size; at most 5 decades are marked.
+    Linear it is unless the greatest size is more than 10 times the median size; at most 5 decades are marked.
     """
     sizes = np.abs(values[np.isfinite(values) & (values != 0)])
-    if sizes.size == 0 or sizes.max() <= 30 * np.median(sizes):
+    if sizes.size == 0 or sizes.max() <= 10 * np.median(sizes):
         return []
     top = ceil(log10(sizes.max()))
     return [10.0**power for power in range(max(floor(log10(np.quantile(sizes, 0.05))), top - 5), top + 1)]
@@ -77,30 +82,30 @@ def _blank(title: str, names: list[str]) -> tuple[Figure, list[Axes]]:
     foot = ceil(widest(names, theme.SMALL)) + MARGIN + 16
     height = HEAD + 4 * CHART + 3 * BETWEEN + foot
     figure = Figure((WIDTH / theme.DPI, height / theme.DPI), theme.DPI)
-    figure.text(MARGIN / WIDTH, 1 - MARGIN / height, title, size=theme.TITLE, va="top", parse_math=False)
+    figure.text(MARGIN / WIDTH, 1 - MARGIN / height, title, size=theme.TITLE, va="top")
     tops = [HEAD + number * (CHART + BETWEEN) for number in range(4)]
     span = (WIDTH - SIDE - MARGIN) / WIDTH
     charts = [figure.add_axes((SIDE / WIDTH, 1 - (top + CHART) / height, span, CHART / height)) for top in tops]
     for chart in charts:
         chart.set_xlim(-0.6, len(names) - 0.4)
         chart.xaxis.set_major_locator(FixedLocator([]))
-        chart.tick_params(length=3, width=0.6, color=theme.QUIET, labelsize=theme.SMALL)
+        chart.tick_params(length=3, width=0.6, color=theme.QUIET, labelsize=theme.SMALL, labelcolor=theme.INK)
     return figure, charts
 
 
 def _counts(chart: Axes, counts: np.ndarray, title: str) -> None:
-    chart.bar(np.arange(len(counts)), counts, width=0.7, color=theme.ACCENT, linewidth=0)
+    chart.bar(np.arange(len(counts)), counts, width=min(0.7, 0.04 * len(counts)), color=theme.ACCENT, linewidth=0)
     chart.set_title(title, pad=7)
     chart.set_ylim(0, max(1, counts.max()) * 1.08)
     chart.yaxis.set_major_locator(MaxNLocator(4, integer=True))
     chart.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
 
 
-def _spread(chart: Axes, groups: "pd.api.typing.SeriesGroupBy[float, int]", title: str) -> None:
+def _spread(chart: Axes, groups: Any, title: str) -> None:
     low, quarter, middle, three_quarters, high = (groups.quantile(share).to_numpy() for share in BAND)
     position = np.arange(len(middle))
-    chart.fill_between(position, low, high, color=theme.ACCENT, alpha=0.15, linewidth=0)
-    chart.fill_between(position, quarter, three_quarters, color=theme.ACCENT, alpha=0.3, linewidth=0)
+    chart.fill_between(position, low, high, color=theme.ACCENT, alpha=0.15, linewidth=0.8)
+    chart.fill_between(position, quarter, three_quarters, color=theme.ACCENT, alpha=0.3, linewidth=0.8)
     chart.plot(position, middle, color=theme.ACCENT, linewidth=1.4, marker="o", markersize=2.5)
     chart.set_title(title, pad=7)
     chart.yaxis.set_major_locator(MaxNLocator(4))

@@ -4,6 +4,7 @@ In: any text (file names, class names, layer names) and the room there is, in pi
 Out: text that the figures' fonts can print and that stays within that room.
 """
 
+from collections.abc import Iterable
 from functools import cache, lru_cache
 
 from matplotlib import font_manager
@@ -27,7 +28,12 @@ def width(text: str, size: float) -> float:
     return float(_renderer().get_text_width_height_descent(text, font, ismath=False)[0])
 
 
-def widest(lines: list[str], size: float) -> float:
+def number(value: float) -> str:
+    """Return a response with four digits that count, and a true minus sign."""
+    return f"{value:#.4g}".replace("-", "−")
+
+
+def widest(lines: Iterable[str], size: float) -> float:
     """Return the pixels that the widest of some lines takes; 0 where there is none."""
     return max((width(text, size) for text in lines), default=0.0)
 
@@ -47,13 +53,15 @@ def shorten(text: str, size: float, room: float, *, keep_end: bool = False) -> s
     return _cut(text, fits, keep_end)
 
 
-def wrap(text: str, size: float, room: float, *, after: str = " ") -> list[str]:
-    """Return the text as lines of at most `room` pixels, broken after a character; what can't break is cut."""
+def wrap(text: str, size: float, room: float, *, after: str = " ", most: int = 99) -> list[str]:
+    """Return the text as at most `most` lines of `room` pixels, broken after a character; the rest is cut."""
     lines = [""]
     for piece in printable(text).replace(after, f"{after}\n").split("\n"):
         if lines[-1] and width((lines[-1] + piece).rstrip(), size) > room:
             lines.append("")
         lines[-1] += piece
+    if len(lines) > most:
+        lines[most - 1 :] = ["".join(lines[most - 1 :])]
     return [shorten(entry, size, room, keep_end=True) for entry in lines]
 
 

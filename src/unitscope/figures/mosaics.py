@@ -1,6 +1,6 @@
 """Sheets of tiles: one figure whose coordinates are pixels, counted from the top left.
 
-In: boxes, arrays, lines of text. Out: a matplotlib Figure in which a cell of a map is a whole number of pixels.
+In: boxes, arrays, lines of text. Out: a matplotlib Figure in which every tile ends on whole pixels.
 Nothing here knows networks or units; where the boxes lie is plain arithmetic.
 """
 
@@ -49,9 +49,7 @@ class Box:
         """Return the largest box of the proportions rows:columns within this one, at its centre."""
         factor = min(self.height / rows, self.width / columns)
         height, width = max(1, round(rows * factor)), max(1, round(columns * factor))
-        return Box(
-            self.left + (self.width - width) // 2, self.top + (self.height - height) // 2, width, height
-        )
+        return Box(self.left + (self.width - width) // 2, self.top + (self.height - height) // 2, width, height)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,7 +70,8 @@ class Sheet:
         return cls(figure, axes)
 
     def image(self, values: NDArray[Any], box: Box) -> AxesImage:
-        """Draw tones ``[row, column]`` or a picture ``[row, column, RGB]``, each cell a sharp rectangle."""
+        """Draw tones ``[row, column]`` or a picture ``[row, column, RGB]``: sharp cells, a thin frame."""
+        self.fill(Box(box.left - 1, box.top - 1, box.width + 2, box.height + 2), theme.FRAME)
         return self.axes.imshow(
             values,
             cmap=theme.COLOUR_MAP,
@@ -81,6 +80,7 @@ class Sheet:
             extent=(box.left, box.right, box.bottom, box.top),
             aspect="auto",
             interpolation="nearest",
+            zorder=2,
         )
 
     def fill(self, box: Box, colour: str) -> None:
@@ -89,24 +89,25 @@ class Sheet:
 
     def write(self, x: float, y: float, text: str, **style: Any) -> Text:
         """Write one line of ink at the top left corner given, unless the style says otherwise."""
-        return self.axes.text(x, y, text, **{"va": "top", "parse_math": False, "size": theme.BODY} | style)
+        return self.axes.text(x, y, text, **{"va": "top", "size": theme.BODY, **style})
 
     def blank_tile(self, box: Box) -> None:
         """Draw a quiet tile where there is nothing to see."""
         self.fill(box, theme.BLANK)
-        centre = {"ha": "center", "va": "center", "size": theme.SMALL, "color": theme.QUIET}
-        self.write(box.left + box.width / 2, box.top + box.height / 2, "not available", **centre)
+        middle, centre = box.left + box.width / 2, box.top + box.height / 2
+        self.write(middle, centre, "not available", ha="center", va="center", size=theme.SMALL, color=theme.QUIET)
 
 
-def flow(sizes: list[tuple[int, int]], width: int) -> list[Box]:
-    """Return where blocks (width, height) lie when set like words: from left to right, a new row when full."""
+def flow(rows: list[list[tuple[int, int]]], width: int) -> list[Box]:
+    """Return where rows of blocks (width, height) lie, set like words: a row that is full goes on below."""
     boxes: list[Box] = []
-    left = top = bottom = 0
-    for block_width, block_height in sizes:
-        if left and left + block_width > width:
-            left, top = 0, bottom + GAP
-        boxes.append(Box(left, top, block_width, block_height))
-        left, bottom = left + block_width + 2 * GAP, max(bottom, top + block_height)
+    for row in rows:
+        left, top = 0, max((box.bottom + GAP for box in boxes), default=0)
+        for block_width, block_height in row:
+            if left and left + block_width > width:
+                left, top = 0, max(box.bottom for box in boxes) + GAP
+            boxes.append(Box(left, top, block_width, block_height))
+            left += block_width + 2 * GAP
     return boxes
 
 

@@ -21,14 +21,13 @@ from unitscope.figures.columns import (
     place_panel,
     scale_of,
     stacks,
-    upright,
 )
-from unitscope.figures.lettering import shorten, wrap
+from unitscope.figures.lettering import number, shorten, wrap
 from unitscope.figures.mosaics import GAP, MARGIN, Box, Sheet, resized
 from unitscope.figures.tone import CAPTION, Tones, column_tones, tone
 from unitscope.views import Column, Enlargement, Prediction, Structure
 
-PICTURE, CHANCES, ENLARGED = 448, 420, 336
+PICTURE, ENLARGED = 448, 336
 CHANCE = theme.line(theme.BODY) + 16
 HEAD = MARGIN + theme.line(theme.TITLE) + GAP
 
@@ -50,7 +49,7 @@ def structure(view: Structure) -> Figure:
 
     One scale holds for all columns and a cell is a whole number of pixels at 150 dpi, drawn sharp. The sheet
     grows with the maps: 56:7 is drawn at 4 pixels a cell, 224:7 at 2 (a 7×7 map is then 14 pixels wide), and
-    a stack higher than 2200 pixels folds into several side by side, read downwards first.
+    a stack higher than 2400 pixels folds into several side by side, read downwards first.
     """
     with theme.look():
         plan = _plan(view)
@@ -60,8 +59,8 @@ def structure(view: Structure) -> Figure:
         for column, stack in zip(view.columns, plan.stacks, strict=True):
             _maps(sheet, column, stack)
         _panel(sheet, view, plan.panel)
-        for number, text in enumerate(plan.caption):
-            top = plan.caption_top + number * NUMBER
+        for place, text in enumerate(plan.caption):
+            top = plan.caption_top + place * NUMBER
             sheet.write(MARGIN, top, text, size=theme.SMALL, color=theme.QUIET)
         return sheet.figure
 
@@ -86,23 +85,27 @@ def _caption(view: Structure, scale: float) -> str:
     )
 
 
-def _panel_sizes(view: Structure) -> list[tuple[int, int]]:
+def _panel_sizes(view: Structure) -> list[list[tuple[int, int]]]:
     picture = Box(0, 0, PICTURE, PICTURE).fit(*view.picture.shape[:2])
-    chances = [(CHANCES, len(view.predictions) * CHANCE)] if view.predictions else []
-    labels = 2 * theme.line(theme.BODY) + ROW_GAP
-    enlarged = [(ENLARGED, labels + _enlarged_shape(entry)[0]) for entry in view.enlarged]
-    return [(picture.width, picture.height), *chances, *enlarged]
+    chances = [(PICTURE, len(view.predictions) * CHANCE)] if view.predictions else []
+    enlarged = [(ENLARGED, _label_height(entry) + _enlarged_shape(entry)[0]) for entry in view.enlarged]
+    return [[(picture.width, picture.height), *chances], enlarged]
+
+
+def _labels(entry: Enlargement) -> list[str]:
+    name = wrap(f"{entry.layer.name}:{entry.unit}", theme.BODY, ENLARGED, after=".", most=2)
+    return [*name, f"α = {number(entry.response)}"]
+
+
+def _label_height(entry: Enlargement) -> int:
+    return len(_labels(entry)) * theme.line(theme.BODY) + ROW_GAP
 
 
 def _enlarged_shape(entry: Enlargement) -> tuple[int, int]:
     rows, columns = entry.map.shape
-    factor = max(1, ENLARGED // max(rows, columns))
-    return (rows * factor, columns * factor) if max(rows, columns) <= ENLARGED else _shrunk(rows, columns)
-
-
-def _shrunk(rows: int, columns: int) -> tuple[int, int]:
+    factor = min(64, ENLARGED // max(rows, columns))
     box = Box(0, 0, ENLARGED, ENLARGED).fit(rows, columns)
-    return box.height, box.width
+    return (rows * factor, columns * factor) if factor else (box.height, box.width)
 
 
 def _title(sheet: Sheet, view: Structure, plan: _Plan) -> None:
@@ -111,15 +114,17 @@ def _title(sheet: Sheet, view: Structure, plan: _Plan) -> None:
 
 
 def _headers(sheet: Sheet, placed: list[Stack]) -> None:
-    straight = upright(placed)
     for stack in placed:
         foot = (stack.tiles[0].top if stack.tiles else stack.bottom) - ROW_GAP
-        for number, text in enumerate(stack.header):
-            style = {"size": theme.SMALL, "color": theme.QUIET if number == len(stack.header) - 1 else theme.INK}
-            if straight:
-                sheet.write(stack.left, foot - (len(stack.header) - number) * NUMBER, text, **style)
+        for place, text in enumerate(stack.header):
+            style = {
+                "size": theme.SMALL,
+                "color": theme.QUIET if place == len(stack.header) - 1 else theme.INK,
+            }
+            if not stack.turned:
+                sheet.write(stack.left, foot - (len(stack.header) - place) * NUMBER, text, **style)
             else:
-                middle = stack.left + stack.width / 2 + (number - (len(stack.header) - 1) / 2) * NUMBER
+                middle = stack.left + stack.width / 2 + (place - (len(stack.header) - 1) / 2) * NUMBER
                 sheet.write(middle, foot, text, ha="center", va="bottom", rotation=90, **style)
 
 
@@ -147,8 +152,8 @@ def _panel(sheet: Sheet, view: Structure, boxes: list[Box]) -> None:
 
 
 def _predictions(sheet: Sheet, predictions: tuple[Prediction, ...], box: Box) -> None:
-    for number, entry in enumerate(predictions):
-        top = box.top + number * CHANCE
+    for place, entry in enumerate(predictions):
+        top = box.top + place * CHANCE
         name = shorten(entry.name, theme.BODY, box.width - 120)
         sheet.write(box.left, top, name)
         sheet.write(box.right, top, f"{entry.probability:.1%}", ha="right", color=theme.QUIET)
@@ -158,10 +163,10 @@ def _predictions(sheet: Sheet, predictions: tuple[Prediction, ...], box: Box) ->
 
 
 def _enlarged(sheet: Sheet, entry: Enlargement, box: Box) -> None:
-    step = theme.line(theme.BODY)
-    name = shorten(f"{entry.layer.name}:{entry.unit}", theme.BODY, box.width, keep_end=True)
-    sheet.write(box.left, box.top, name)
-    sheet.write(box.left, box.top + step, f"α = {entry.response:.4g}", color=theme.QUIET)
+    *names, response = _labels(entry)
+    for place, text in enumerate((*names, response)):
+        colour = theme.QUIET if place == len(names) else theme.INK
+        sheet.write(box.left, box.top + place * theme.line(theme.BODY), text, color=colour)
     rows, columns = _enlarged_shape(entry)
-    tile = Box(box.left, box.top + 2 * step + ROW_GAP, columns, rows)
+    tile = Box(box.left, box.top + _label_height(entry), columns, rows)
     sheet.image(_shown(tone(entry.map), tile), tile)

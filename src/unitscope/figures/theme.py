@@ -16,17 +16,24 @@ from matplotlib import font_manager
 DPI = 150
 COLOUR_MAP = "magma"
 
-TITLE, BODY, SMALL = 12.0, 9.0, 7.5
+TITLE, BODY, SMALL = 13.0, 9.5, 8.5
 
 PAPER = "#ffffff"
 INK = "#1b1b1f"
 QUIET = "#6b6b76"
 HAIRLINE = "#d9d9de"
+FRAME = "#b4b4bd"
 BLANK = "#f0f0f2"
 ACCENT = "#721f81"
 
 _FONT = "DejaVu Sans"
-_FALLBACKS = ("Noto Sans CJK SC", "Source Han Sans SC", "WenQuanYi Micro Hei", "PingFang SC", "Microsoft YaHei")
+_FALLBACKS = (
+    "Noto Sans CJK SC",
+    "Source Han Sans SC",
+    "WenQuanYi Micro Hei",
+    "PingFang SC",
+    "Microsoft YaHei",
+)
 
 
 @cache
@@ -50,11 +57,12 @@ def look() -> Iterator[None]:
         yield
 
 
-def _settings() -> dict[str, Any]:
+def _settings() -> Any:
     return {
         "font.family": list(fonts()),
         "font.size": BODY,
         "text.color": INK,
+        "text.parse_math": False,
         "figure.dpi": DPI,
         "figure.facecolor": PAPER,
         "axes.edgecolor": QUIET,

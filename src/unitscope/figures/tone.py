@@ -16,8 +16,8 @@ from unitscope.figures import theme
 PERCENTILE = 99.5
 GAMMA = 0.6
 CAPTION = (
-    "Tones: each map by itself, from 0 (or its least value, if negative) to the "
-    f"{PERCENTILE}th percentile of its lit cells, to the power {GAMMA}."
+    "Tones: each map by itself, from its least value (dark) to the "
+    f"{PERCENTILE}th percentile of the cells above it (bright), to the power {GAMMA}."
 )
 
 Tones = NDArray[np.float32]
@@ -27,22 +27,22 @@ Picture = NDArray[np.uint8]
 def tone(values: NDArray[Any]) -> Tones:
     """Return tones in [0, 1], of the shape given: ``clip((a - low) / (high - low), 0, 1) ** GAMMA``.
 
-    ``low`` is 0, or the least value where that is negative; ``high`` is the `PERCENTILE` of the cells above
-    ``low``, so a few bright cells keep their light however large the dark around them. A constant map is flat
-    dark, and so is every cell that is not a number.
+    ``low`` is the least value, whatever its sign; ``high`` is the `PERCENTILE` of the cells above it, so that
+    a few bright cells keep their light however large the dark around them. A map that is constant, but for
+    the last digits of float32, is flat dark, and so is every cell that is not a number.
     """
     values = np.asarray(values, np.float64)
     finite = values[np.isfinite(values)]
-    if finite.size == 0 or finite.min() == finite.max():
+    if finite.size == 0 or np.ptp(finite) <= 1e-6 * np.abs(finite).max():
         return np.zeros(values.shape, np.float32)
-    low = min(0.0, finite.min())
+    low = finite.min()
     high = np.percentile(finite[finite > low], PERCENTILE)
     scaled = np.nan_to_num((values - low) / (high - low), nan=0.0)
     return np.asarray(np.clip(scaled, 0, 1) ** GAMMA, np.float32)
 
 
 def column_tones(maps: NDArray[Any]) -> Tones:
-    """Return tones of a stack ``[rank, row, column]``: each map by itself; single cells relative to each other."""
+    """Return tones of a stack ``[rank, row, column]``: each map by itself, but single cells side by side."""
     if maps.shape[1:] == (1, 1) or len(maps) == 0:
         return tone(maps)
     return np.stack([tone(values) for values in maps])
@@ -51,11 +51,11 @@ def column_tones(maps: NDArray[Any]) -> Tones:
 def overlay(picture: Picture, tones: Tones) -> Picture:
     """Return a picture ``[row, column, RGB]`` that glows where the tones, smoothly enlarged, are bright.
 
-    A bright cell covers three quarters of the picture; a dark one veils one quarter.
+    The picture is dimmed so that the glow stands out; the brightest cell covers three quarters of it.
     """
     rows, columns = picture.shape[:2]
     smooth = Image.fromarray(tones).resize((columns, rows), Image.Resampling.BICUBIC)
     light = np.clip(np.asarray(smooth), 0, 1)
     colours = colormaps[theme.COLOUR_MAP](light)[..., :3] * 255
-    cover = (0.25 + 0.5 * light)[..., None]
-    return np.asarray(np.round(picture * (1 - cover) + colours * cover), np.uint8)
+    cover = (0.75 * light**1.5)[..., None]
+    return np.asarray(np.round(0.65 * picture * (1 - cover) + colours * cover), np.uint8)

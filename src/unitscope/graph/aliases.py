@@ -24,7 +24,10 @@ def with_aliases(layers: Sequence[Layer]) -> list[Layer]:
     activations = [layer.name for layer in layers if layer.kind == ACTIVATION]
     numbers = {name: f"act:{number}" for number, name in enumerate(activations, 1)}
     return [
-        replace(layer, aliases=(*([numbers[layer.name]] if layer.name in numbers else []), *known.get(layer.name, ())))
+        replace(
+            layer,
+            aliases=(*([numbers[layer.name]] if layer.name in numbers else []), *known.get(layer.name, ())),
+        )
         for layer in layers
     ]
 

@@ -6,7 +6,7 @@ linear layers and layer norms on the last; elementwise ops inherit; permutations
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from torch.fx import Graph, Node
@@ -28,10 +28,15 @@ def unit_axes(graph: Graph) -> Axes:
 
 def shape_of(node: Node) -> tuple[Any, ...]:
     """Return a node's shape (of the first value, where an op gives several); sizes may be symbols."""
-    value = node.meta.get("val")
+    value: Any = node.meta.get("val")
     if isinstance(value, (tuple, list)):
         value = value[0] if value else None
     return tuple(value.shape) if hasattr(value, "shape") else ()
+
+
+def _args(node: Node) -> tuple[Any, ...]:
+    """An op's arguments: nodes, numbers or lists of them, as ATen's schema has it."""
+    return node.args
 
 
 def _axis(node: Node, axes: Axes) -> int | None:
@@ -43,7 +48,7 @@ def _axis(node: Node, axes: Axes) -> int | None:
     if kind in (LINEAR, NORM):
         return dims - 1
     if name in _MOVES:
-        source = node.args[0]
+        source = _args(node)[0]
         if isinstance(source, (list, tuple)):
             source = source[0]
         return _MOVES[name](node, source, axes[source]) if source in axes else None
@@ -66,14 +71,15 @@ def _same(node: Node, source: Node, axis: int) -> int | None:
 
 
 def _permute(node: Node, source: Node, axis: int) -> int | None:
-    dims = [dim % len(node.args[1]) for dim in node.args[1]]  # type: ignore[arg-type, union-attr]
+    dims = [dim % len(_args(node)[1]) for dim in _args(node)[1]]
     return dims.index(axis)
 
 
 def _transpose(node: Node, source: Node, axis: int) -> int | None:
     dims = len(shape_of(source))
-    first, second = (dim % dims for dim in node.args[1:3])  # type: ignore[operator]
-    return {first: second, second: first}.get(axis, axis)
+    first, second = (dim % dims for dim in _args(node)[1:3])
+    moved: dict[int, int] = {first: second, second: first}
+    return moved.get(axis, axis)
 
 
 def _reshape(node: Node, source: Node, axis: int) -> int | None:
@@ -90,16 +96,16 @@ def _reshape(node: Node, source: Node, axis: int) -> int | None:
 
 def _reduce(node: Node, source: Node, axis: int) -> int | None:
     dims = len(shape_of(source))
-    reduced = node.args[1] if len(node.args) > 1 else list(range(dims))
-    gone = {dim % dims for dim in ([reduced] if isinstance(reduced, int) else reduced)}  # type: ignore[union-attr]
+    reduced = _args(node)[1] if len(_args(node)) > 1 else list(range(dims))
+    gone = {dim % dims for dim in ([reduced] if isinstance(reduced, int) else reduced)}
     if axis in gone:
         return None
-    keepdim = len(node.args) > 2 and bool(node.args[2])
+    keepdim = len(_args(node)) > 2 and bool(_args(node)[2])
     return axis if keepdim else axis - sum(dim < axis for dim in gone)
 
 
 def _drop(node: Node, source: Node, axis: int) -> int | None:
-    dim = int(node.args[1]) % len(shape_of(source)) if len(node.args) > 1 else 0  # type: ignore[call-overload]
+    dim = int(_args(node)[1]) % len(shape_of(source)) if len(_args(node)) > 1 else 0
     return None if dim == axis else axis - (dim < axis)
 
 
@@ -108,7 +114,7 @@ def _squeeze(node: Node, source: Node, axis: int) -> int | None:
 
 
 def _unsqueeze(node: Node, source: Node, axis: int) -> int | None:
-    dim = int(node.args[1]) % len(shape_of(node))  # type: ignore[call-overload]
+    dim = int(_args(node)[1]) % len(shape_of(node))
     return axis + (dim <= axis)
 
 
@@ -117,7 +123,7 @@ def _element(node: Node, source: Node, axis: int) -> int | None:
     return axis if len(shape_of(node)) > axis else None
 
 
-_MOVES: dict[str, Callable[[Node, Node, int], int | None]] = {
+_MOVES: Mapping[str, Callable[[Node, Node, int], int | None]] = {
     "permute": _permute,
     "transpose": _transpose,
     "view": _reshape,
@@ -132,12 +138,39 @@ _MOVES: dict[str, Callable[[Node, Node, int], int | None]] = {
     "unsqueeze": _unsqueeze,
     "getitem": _element,
 } | dict.fromkeys(
-    (
-        "cat roll pad constant_pad_nd clone contiguous dropout slice expand split split_with_sizes chunk alias "
-        "max_pool1d max_pool2d max_pool3d max_pool2d_with_indices avg_pool1d avg_pool2d avg_pool3d "
-        "adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d adaptive_max_pool2d to to_copy detach "
-        "upsample_nearest2d upsample_bilinear2d masked_fill slice_scatter"
-    ).split(),
+    [
+        "cat",
+        "roll",
+        "pad",
+        "constant_pad_nd",
+        "clone",
+        "contiguous",
+        "dropout",
+        "slice",
+        "expand",
+        "split",
+        "split_with_sizes",
+        "chunk",
+        "alias",
+        "max_pool1d",
+        "max_pool2d",
+        "max_pool3d",
+        "max_pool2d_with_indices",
+        "avg_pool1d",
+        "avg_pool2d",
+        "avg_pool3d",
+        "adaptive_avg_pool1d",
+        "adaptive_avg_pool2d",
+        "adaptive_avg_pool3d",
+        "adaptive_max_pool2d",
+        "to",
+        "to_copy",
+        "detach",
+        "upsample_nearest2d",
+        "upsample_bilinear2d",
+        "masked_fill",
+        "slice_scatter",
+    ],
     _same,
 )
 

@@ -51,9 +51,13 @@ def _fold(module: GraphModule, norm: Node) -> None:
     assert stored is not None
     folded = fuse_conv_bn_weights(stored, _stored(module, bias), mean, variance, epsilon, gamma, beta)
     with module.graph.inserting_before(convolution):
-        names = [_add(module, convolution.name + suffix, tensor) for suffix, tensor in zip(("_w", "_b"), folded, strict=True)]
+        names = [
+            _add(module, convolution.name + suffix, tensor) for suffix, tensor in zip(("_w", "_b"), folded, strict=True)
+        ]
         fresh = module.graph.call_function(
-            _aten.conv2d.default, (convolution.args[0], *names, *convolution.args[3:]), dict(convolution.kwargs)
+            _aten.conv2d.default,
+            (convolution.args[0], *names, *convolution.args[3:]),
+            dict(convolution.kwargs),
         )
     fresh.meta = dict(value.meta)
     value.replace_all_uses_with(fresh)

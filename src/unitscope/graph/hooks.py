@@ -8,6 +8,7 @@ What a hook sees is reduced or copied at once, since a later in-place op may rew
 import contextlib
 from collections import Counter
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -78,6 +79,7 @@ class HookedTaps(nn.Module):
         self._wanted = {layer.name: layer for layer in layers}
 
     def forward(self, x: Tensor) -> tuple[Tensor | None, ...]:
+        """Run the network once, with hooks on while it lasts."""
         seen: dict[str, Tensor] = {}
 
         def keep(name: str, leaf: nn.Module, given: Tensor, output: Tensor) -> None:
@@ -100,11 +102,11 @@ def mean_map(output: Tensor, unit_axis: int) -> Tensor:
     return output.mean(dims, dtype=torch.float32) if dims else output.float().clone()
 
 
-def logits_of(output: object) -> Tensor | None:
+def logits_of(output: Any) -> Tensor | None:
     """Return the first tensor of the form ``[image, class]`` in what a network gives."""
     values = output.values() if isinstance(output, dict) else output
-    values = values if isinstance(output, (dict, tuple, list)) else (output,)
-    return next((v for v in values if isinstance(v, Tensor) and v.ndim == 2), None)  # type: ignore[union-attr]
+    values = values if isinstance(values, (tuple, list)) else [values] if isinstance(values, Tensor) else list(values)
+    return next((value for value in values if isinstance(value, Tensor) and value.ndim == 2), None)
 
 
 def _kind(leaf: nn.Module) -> str:

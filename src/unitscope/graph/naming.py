@@ -25,7 +25,7 @@ Call = tuple[str, str]  # the key of a module call, and the module's path
 def name_layers(graph: Graph, axes: Axes, module: nn.Module) -> list[tuple[Node, Layer]]:
     """Return each tappable call of the graph as node and layer, in execution order."""
     names = _Names()
-    found = []
+    found: list[tuple[Node, Layer]] = []
     for node, kind, base in _calls(graph, module):
         name = names.take(base)
         if kind and _tappable(node, axes, graph):
@@ -65,9 +65,7 @@ def _calls(graph: Graph, module: nn.Module) -> Iterator[tuple[Node, str, str]]:
         else:
             prefix = f"{path}." if path else ""
             yield from (
-                (_value(node), kind, prefix + op_name(node))
-                for node, kind in zip(ops, kinds, strict=True)
-                if kind
+                (_value(node), kind, prefix + op_name(node)) for node, kind in zip(ops, kinds, strict=True) if kind
             )
 
 

@@ -4,6 +4,7 @@ In: an exported graph and some of its nodes. Out: a new graph module; the one gi
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch.fx import Graph, GraphModule, Node
@@ -35,8 +36,8 @@ def add_maps(graph_module: GraphModule, nodes: Sequence[Node]) -> GraphModule:
 def _copied(graph_module: GraphModule) -> tuple[Graph, dict[Node, Node], Node | None]:
     graph = Graph()
     kept: dict[Node, Node] = {}
-    (logits,) = graph.graph_copy(graph_module.graph, kept)  # type: ignore[misc]
-    return graph, kept, logits
+    outputs: Any = graph.graph_copy(graph_module.graph, kept)
+    return graph, kept, outputs[0]
 
 
 def _module(source: GraphModule, graph: Graph) -> GraphModule:

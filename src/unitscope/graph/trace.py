@@ -27,8 +27,15 @@ from unitscope.units import Layer, LayerTable
 class Trace(Protocol):
     """A network whose layers can be read."""
 
-    layers: LayerTable
-    loss: str  # what a fallback can't do, in a sentence; empty for an exported graph
+    @property
+    def layers(self) -> LayerTable:
+        """Every call whose units can be read."""
+        ...
+
+    @property
+    def loss(self) -> str:
+        """What a fallback can't do, in a sentence; empty for an exported graph."""
+        ...
 
     def with_responses(self, layers: Sequence[Layer]) -> nn.Module:
         """Return a module from ``x [image, channel, row, column]`` to ``(logits | None, responses [image, unit])``."""
@@ -162,5 +169,3 @@ def _quiet() -> Iterator[None]:
             yield
     finally:
         log.level = level
-
-

@@ -1,53 +1,81 @@
-"""COCO's layout: ``annotations/instances_*.json`` beside or above folders of images.
+"""COCO: the labels of an image are the categories of the things annotated in it.
 
-In: a folder and the ids in it. Out: each image's category names.
+In: the folder that holds ``annotations/`` and the splits, or one split beside ``annotations/``.
+Out: for each image on disk its category names; what only the JSON knows of is left out.
+Knows nothing of boxes and polygons.
 """
 
 import json
 from collections import defaultdict
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from unitscope.errors import ImageError
+from unitscope.images.files import Labels, read_text
 
-Labels = tuple[tuple[str, ...], ...]
-
-
-def annotation_files(root: Path) -> list[Path]:
-    """Return the annotation files that belong to a folder: its own, or that of the split which the folder is."""
-    own = sorted((root / "annotations").glob("instances_*.json"))
-    above = root.resolve().parent / "annotations" / f"instances_{root.resolve().name}.json"
-    return own or ([above] if above.is_file() else [])
+_FOLDER = "annotations"
+_PREFIX = "instances_"
 
 
-def labels(root: Path, ids: Sequence[str], annotations: Sequence[Path]) -> Labels:
-    """Return each image's categories, by name and sorted; none for an image that is not annotated.
+def read_labels(root: Path, ids: tuple[str, ...]) -> Labels | None:
+    """Return the images and their category names, or None when there is no ``instances_*.json``.
 
     Raises:
-        ImageError: if an annotation file can't be read.
+        ImageError: if the annotations are broken.
     """
-    known: dict[str, set[str]] = defaultdict(set)
-    for file in annotations:
-        split = file.stem.removeprefix("instances_")
-        for name, category in _pairs(file):
-            known[f"{split}/{name}"].add(category)
-    prefix = "" if (root / "annotations").is_dir() else f"{root.resolve().name}/"
-    return tuple(tuple(sorted(known.get(prefix + name, ()))) for name in ids)
+    beside = _annotations(root.parent / _FOLDER, root.name)
+    within = {path.stem.removeprefix(_PREFIX) for path in (root / _FOLDER).glob(f"{_PREFIX}*.json")}
+    if within:
+        images = [image_id for image_id in ids if not image_id.startswith(f"{_FOLDER}/")]
+        return _label_splits(root / _FOLDER, images, within)
+    if beside.is_file():
+        categories = _read_categories(beside)
+        return {image_id: categories.get(image_id, ()) for image_id in ids}
+    return None
 
 
-def _pairs(file: Path) -> list[tuple[str, str]]:
-    """File names and category names, one pair an annotation."""
+def _annotations(folder: Path, split: str) -> Path:
+    return folder / f"{_PREFIX}{split}.json"
+
+
+def _label_splits(folder: Path, images: list[str], splits: set[str]) -> Labels:
+    """Label ``…/SPLIT/FILE`` from the split's JSON, which is read once and only when the split is on disk."""
+    read: dict[str, Labels] = {}
+    labels: Labels = {}
+    for image_id in images:
+        split, name = _split_of(image_id, splits)
+        if split and split not in read:
+            read[split] = _read_categories(_annotations(folder, split))
+        labels[image_id] = read.get(split, {}).get(name, ())
+    return labels
+
+
+def _split_of(image_id: str, splits: set[str]) -> tuple[str, str]:
+    parts = image_id.split("/")
+    depth = next((depth for depth, part in enumerate(parts[:-1]) if part in splits), None)
+    return ("", image_id) if depth is None else (parts[depth], "/".join(parts[depth + 1 :]))
+
+
+def _read_categories(path: Path) -> Labels:
+    """Return file name → sorted distinct names of its categories."""
+    content = _read_json(path)
     try:
-        content: dict[str, Any] = json.loads(file.read_text("utf-8"))
-        names = {image["id"]: image["file_name"] for image in content["images"]}
-        categories = {category["id"]: category["name"] for category in content["categories"]}
-        return [
-            (names[annotation["image_id"]], categories[annotation["category_id"]])
-            for annotation in content["annotations"]
-            if annotation["image_id"] in names
-        ]
-    except (OSError, ValueError, KeyError, TypeError) as problem:
-        raise ImageError(
-            f"'{file}' is not a COCO instances file ({type(problem).__name__}: {problem}); mend or remove it"
-        ) from problem
+        names = {category["id"]: str(category["name"]) for category in content["categories"]}
+        found: defaultdict[Any, set[str]] = defaultdict(set)
+        for annotation in content["annotations"]:
+            found[annotation["image_id"]].add(names[annotation["category_id"]])
+        return {str(image["file_name"]): tuple(sorted(found[image["id"]])) for image in content["images"]}
+    except (KeyError, TypeError) as error:
+        raise ImageError(f"label file '{path}' is not COCO's: it lacks {error}") from error
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(read_text(path), object_hook=_without_polygons)
+    except ValueError as error:
+        raise ImageError(f"label file '{path}' is no valid JSON: {error}") from error
+
+
+def _without_polygons(record: dict[str, Any]) -> dict[str, Any]:
+    record.pop("segmentation", None)  # most of the file; dropped at once, or train2017 takes gigabytes
+    return record

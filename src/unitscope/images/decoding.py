@@ -1,121 +1,131 @@
-"""From a file to an upright RGB image.
+"""One image file in, one upright RGB picture out.
 
-In: a path. Out: a Pillow image in mode RGB, or an `ImageError` that says what is wrong with the file.
-It runs in several threads at once, so nothing here touches Pillow's global settings.
+In: a path. Out: a Pillow image of mode RGB, whatever the file's format, depth, palette or alpha.
+Knows no networks and no sizes but the limit: resizing is the preprocessing's business.
+Safe to call from several threads at once; Pillow lets go of the GIL while it decodes.
 """
 
-import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from numpy.typing import NDArray
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from unitscope.errors import ImageError
+from unitscope.images.quiet import without_warnings
 
-MAX_PIXELS = 178_956_970  # Pillow's own bound on what may be a decompression bomb is half of it
-MAX_ASPECT = 100  # beyond that, the shorter side brought to 256 makes the longer one larger than memory
-_ORIENTATION = 0x0112
+MAX_PIXELS = 178_956_970
+"""Pillow's own limit against decompression bombs; it would warn, we refuse."""
 
-# Pillow warns of odd EXIF, of palettes and of large images; each is either handled here or is an error here.
-warnings.filterwarnings("ignore", module=r"PIL\..*")
-warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+# Pillow's other formats are left out: one (EPS) runs Ghostscript on the file, many have no decoder.
+_FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF", "JPEG2000", "PPM", "ICO")
+
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 
 def decode(path: Path) -> Image.Image:
-    """Return the image, RGB and upright; the first frame of an animation; transparency laid on white.
+    """Return the picture in a file, RGB and upright; of an animation the first frame.
 
     Raises:
-        ImageError: if the file can't be read, is no image, is broken, or is too large or too narrow to be decoded.
+        ImageError: if the file is missing, empty, no image, damaged, or larger than `MAX_PIXELS`.
     """
     try:
-        with Image.open(path) as image:
-            _refuse_extreme(image)
-            return _rgb(_upright(image))
+        with without_warnings(), Image.open(path, formats=_FORMATS) as image:
+            _check_size(path, image)
+            image.load()
+            return _upright(_to_rgb(image), _orientation(image))
     except ImageError:
         raise
-    except UnidentifiedImageError:
-        raise ImageError(_no_image(path)) from None
-    except Image.DecompressionBombError as problem:
-        raise ImageError(f"too large: {problem}") from None
-    except MemoryError:
-        raise ImageError("too large for the memory of this machine") from None
-    except OSError as problem:
-        raise ImageError(_unreadable(problem)) from None
-    except Exception as problem:  # Pillow's decoders raise many kinds of errors on broken files
-        raise ImageError(f"broken image ({type(problem).__name__}: {problem})") from None
+    except Exception as error:  # a damaged file can make a decoder raise anything
+        raise ImageError(_explain(path, error)) from error
 
 
-def _refuse_extreme(image: Image.Image) -> None:
-    width, height = image.size
-    if width * height > MAX_PIXELS:
-        raise ImageError(
-            f"too large: {width}×{height} is {width * height / 1e6:.0f} megapixels, the limit is {MAX_PIXELS / 1e6:.0f}"
-        )
-    if max(image.size) > MAX_ASPECT * min(image.size):
-        raise ImageError(f"too narrow: {width}×{height} is more than {MAX_ASPECT} times as long as wide")
+def _check_size(path: Path, image: Image.Image) -> None:
+    pixels = image.width * image.height
+    if pixels > MAX_PIXELS:
+        raise ImageError(f"'{path}' is too large: {_mega(pixels)} megapixels is over the limit of {_mega(MAX_PIXELS)}")
 
 
-def _upright(image: Image.Image) -> Image.Image:
-    """The image turned as its EXIF says; EXIF that can't be read says nothing."""
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode == "F" or image.mode.startswith("I"):
+        return _from_deep_grey(image)
+    if image.has_transparency_data:
+        return _on_white(image.convert("RGBA"))
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    white = Image.new("RGB", image.size, "white")
+    white.paste(image, mask=image)
+    return white
+
+
+def _from_deep_grey(image: Image.Image) -> Image.Image:
+    """Grey of 16 or 32 bits, or float; the one transparent value that a PNG may name becomes white."""
+    values = np.asarray(image)
+    grey = _to_bytes(values, full=1.0 if image.mode == "F" else 65535.0)
+    if "transparency" in image.info:
+        grey[values == image.info["transparency"]] = 255
+    return Image.fromarray(grey).convert("RGB")
+
+
+def _to_bytes(values: NDArray[Any], *, full: float) -> NDArray[np.uint8]:
+    """Scale 0…full to 0…255; values outside that have a scale of their own, lowest to highest."""
+    wide = values.astype(np.float64)
+    finite = wide[np.isfinite(wide)]
+    low, high = (finite.min(), finite.max()) if finite.size else (0.0, full)
+    if low >= 0 and high <= full:
+        low, high = 0.0, full
+    scaled = (wide - low) * (255 / ((high - low) or 1.0))
+    return np.rint(np.nan_to_num(scaled, nan=0, posinf=255, neginf=0)).astype(np.uint8)
+
+
+def _orientation(image: Image.Image) -> int | None:
     try:
-        orientation = image.getexif().get(_ORIENTATION, 1)
-    except Exception:
-        orientation = 1
-    if orientation == 1:
+        return image.getexif().get(ExifTags.Base.Orientation)
+    except Exception:  # broken EXIF says nothing of the picture itself
+        return None
+
+
+def _upright(image: Image.Image, orientation: int | None) -> Image.Image:
+    if orientation not in _UPRIGHT:
         return image
-    image.load()
-    try:
-        return ImageOps.exif_transpose(image)
-    except Exception:
-        return image
+    upright = image.transpose(_UPRIGHT[orientation])
+    upright.info.clear()  # or whoever follows EXIF next would turn it again
+    return upright
 
 
-def _rgb(image: Image.Image) -> Image.Image:
-    if image.mode == "RGB" and "transparency" not in image.info:
-        image.load()
-        return image.copy() if image.fp is not None else image
-    if image.mode.startswith("I;16"):
-        return _grey(_array(image).astype(np.float64) / 257)
-    if image.mode in ("I", "F"):
-        return _grey(_to_bytes(np.asarray(image, np.float64)))
-    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
-        image = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
-    return image.convert("RGB")
+def _explain(path: Path, error: Exception) -> str:
+    match error:
+        case FileNotFoundError():
+            return f"no image file '{path}'; check the path"
+        case IsADirectoryError():
+            return f"'{path}' is a folder, not an image"
+        case PermissionError():
+            return f"'{path}' can't be read: permission denied"
+        case Image.DecompressionBombError():
+            return f"'{path}' is over the limit of {_mega(MAX_PIXELS)} megapixels: {error}"
+        case UnidentifiedImageError():
+            return _unidentified(path)
+        case EOFError():
+            return f"'{path}' is truncated"
+    return f"'{path}' is truncated" if "truncated" in str(error).lower() else f"'{path}' is broken: {error}"
 
 
-def _array(image: Image.Image) -> np.ndarray:
-    """16-bit values whatever their byte order in the file."""
-    order = ">u2" if image.mode == "I;16B" else "<u2"
-    return np.frombuffer(image.tobytes(), order).reshape(image.height, image.width)
+def _unidentified(path: Path) -> str:
+    if path.stat().st_size == 0:
+        return f"'{path}' is an empty file"
+    return f"'{path}' is not an image, or of a kind that is not read; convert it to PNG or JPEG"
 
 
-def _to_bytes(values: np.ndarray) -> np.ndarray:
-    """Wide values to 0–255: 0–1 is floating point's usual range, 0–65535 that of 16 bits; else all there is."""
-    values = np.nan_to_num(values)
-    low, high = values.min(), values.max()
-    if low >= 0 and high <= 1:
-        return values * 255
-    if low >= 0 and high <= 255:
-        return values
-    if low >= 0 and high <= 65535:
-        return values / 257
-    return (values - low) / (high - low) * 255
-
-
-def _grey(values: np.ndarray) -> Image.Image:
-    return Image.fromarray(np.rint(values).astype(np.uint8)).convert("RGB")
-
-
-def _no_image(path: Path) -> str:
-    try:
-        return "empty file" if path.stat().st_size == 0 else "not an image, or of a kind that is not known"
-    except OSError:
-        return "not an image"
-
-
-def _unreadable(problem: OSError) -> str:
-    if problem.errno is not None:
-        return f"can't be read: {problem.strerror}"
-    text = str(problem)
-    return f"truncated image ({text})" if "truncated" in text else f"broken image ({text})"
+def _mega(pixels: int) -> str:
+    return f"{pixels / 1e6:.1f}"

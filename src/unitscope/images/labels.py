@@ -1,32 +1,29 @@
-"""From the images' labels to the network's classes.
+"""Which class of a network a label means.
 
-In: label strings, class names, wnids. Out: which label is which class; labels that match none stay the user's own.
+In: labels, and the class names and wnids of a network. Out: class numbers, for those that match.
+Knows no network and no folder. What matches nothing stays a label without right or wrong.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from functools import cache
-from importlib.resources import files
-
-
-@cache
-def imagenet_wnids() -> tuple[str, ...]:
-    """Return the wnids of ImageNet's 1000 classes, in the order of their numbers."""
-    return tuple((files("unitscope.images") / "wnids.txt").read_text("ascii").split())
 
 
 def match_classes(labels: Iterable[str], classes: Sequence[str], wnids: Sequence[str]) -> dict[str, int]:
-    """Return the class number of each label that is one of the network's classes, by wnid or by name.
+    """Return label → class number, for labels that are a wnid or the name of exactly one class.
 
-    Case does not matter, nor do underscores for spaces. A name that two classes share (ImageNet has two kinds of
-    ``crane``) matches neither.
+    Case, ``_`` and spaces don't matter in names; a name that two classes share ('crane') matches neither.
     """
-    plain = [_plain(name) for name in classes]
-    counts = Counter(plain)
-    known = {name: number for number, name in enumerate(plain) if counts[name] == 1}
-    known |= {wnid: number for number, wnid in enumerate(wnids)}
-    return {label: known[_plain(label)] for label in labels if _plain(label) in known}
+    by_wnid = {wnid: number for number, wnid in enumerate(wnids)}
+    by_name = _unambiguous(classes)
+    numbers = {label: by_wnid.get(label, by_name.get(_plain(label))) for label in labels}
+    return {label: number for label, number in numbers.items() if number is not None}
+
+
+def _unambiguous(classes: Sequence[str]) -> dict[str, int]:
+    names = [_plain(name) for name in classes]
+    counts = Counter(names)
+    return {name: number for number, name in enumerate(names) if counts[name] == 1}
 
 
 def _plain(name: str) -> str:
-    return name.strip().lower().replace("_", " ")
+    return " ".join(name.casefold().replace("_", " ").split())

@@ -1,32 +1,38 @@
-"""From a folder to an image set: which files, which ids, which labels.
+"""The images of one folder: their ids, their labels, and what tells one state of it from another.
 
-In: a path. Out: `ImageSet`. Files are listed, not opened: what is wrong with one shows when it is decoded.
-Layouts with label files of their own (ImageNet's validation set, COCO) each have a room beside this one.
+In: a path. Out: an `ImageSet`, the same on every machine that holds the same files.
+What a layout's labels look like is for `coco`, `imagenet` and `folders` to say.
+This module never opens an image: whether a file is one shows when it is decoded.
 """
 
 import hashlib
+import json
 import os
-import re
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 
 from unitscope.errors import ImageError, closest
-from unitscope.images import coco, imagenet
+from unitscope.images import coco, folders, imagenet
+from unitscope.images.files import Labels, list_files, names_in
 
-_WNID = re.compile(r"n\d{8}")
+# The first layout that knows the folder wins; each says which files are images, and their labels.
+_LAYOUTS: dict[str, Callable[[Path, tuple[str, ...]], Labels | None]] = {
+    "coco": coco.read_labels,
+    "imagenet validation": imagenet.read_labels,
+    "class folders": folders.read_labels,
+}
 
 
 @dataclass(frozen=True)
 class ImageSet:
-    """Some images: where they are, what they are called, what they show.
+    """Images with stable ids, in the order of their ids.
 
     Attributes:
-        root: the folder that ids are relative to.
+        root: the folder that holds them, absolute.
         layout: ``folder``, ``class folders``, ``imagenet validation`` or ``coco``.
-        ids: relative paths with ``/``, sorted.
-        labels: each image's labels: none, one, or (COCO) many.
+        ids: paths relative to the root, with ``/``, sorted.
+        labels: for each image none, one, or (COCO) many labels.
     """
 
     root: Path
@@ -38,106 +44,77 @@ class ImageSet:
         return len(self.ids)
 
     def path(self, position: int) -> Path:
-        """Return the file of an image."""
+        """Return where the image at a position lies."""
         return self.root / self.ids[position]
 
-    @cached_property
+    @property
     def label_names(self) -> tuple[str, ...]:
-        """The labels that occur, sorted."""
-        return tuple(sorted({label for labels in self.labels for label in labels}))
+        """The distinct labels, sorted."""
+        return tuple(sorted({name for names in self.labels for name in names}))
 
     def fingerprint(self) -> str:
-        """Return a SHA-256 over ids, labels, and the files' sizes and times of change, as hex digits."""
+        """Return a SHA-256 (hex) that changes with any id, label, file size or time of change."""
         digest = hashlib.sha256()
         for position, (name, labels) in enumerate(zip(self.ids, self.labels, strict=True)):
-            size, changed = _stat(self.path(position))
-            digest.update(f"{name}\0{size}\0{changed}\0{labels}\n".encode("utf-8", "surrogateescape"))
+            row = [name, *_size_and_time(self.path(position)), labels]
+            digest.update(json.dumps(row).encode() + b"\n")
         return digest.hexdigest()
 
     def total_bytes(self) -> int:
-        """Return the size of all files together."""
-        return sum(_stat(self.path(position))[0] for position in range(len(self)))
+        """Return the size of all files together, in bytes."""
+        return sum(_size_and_time(self.path(position))[0] for position in range(len(self)))
 
     def limit(self, count: int) -> "ImageSet":
-        """Return so many of the images, evenly spaced, so that all classes of a sorted set are among them."""
+        """Return at most `count` images, evenly spaced over the sorted ids so that every class has its share.
+
+        Image i of the result is image ``i · len // count`` of the whole.
+
+        Raises:
+            ImageError: if `count` is less than 1.
+        """
+        if count < 1:
+            raise ImageError(f"a limit of {count} leaves no image; give 1 or more")
         if count >= len(self):
             return self
-        chosen = [position * len(self) // count for position in range(count)]
-        return replace(
-            self,
-            ids=tuple(self.ids[position] for position in chosen),
-            labels=tuple(self.labels[position] for position in chosen),
-        )
+        kept = [position * len(self) // count for position in range(count)]
+        ids = tuple(self.ids[position] for position in kept)
+        return replace(self, ids=ids, labels=tuple(self.labels[position] for position in kept))
 
 
 def open_images(path: str | Path) -> ImageSet:
-    """Return the images in a folder, in whichever layout it is; or the one image that a file is.
+    """Return the images of a folder, whatever its layout, or of one image file.
 
     Raises:
-        ImageError: if there is nothing at the path, or no file in it.
+        ImageError: if the path does not exist or can't be read, the folder is empty, or its labels are broken.
     """
-    root = Path(path)
+    root = Path(os.path.abspath(Path(path).expanduser()))  # noqa: PTH100 - resolve() would follow links
     if root.is_file():
         return ImageSet(root.parent, "folder", (root.name,), ((),))
     if not root.is_dir():
         raise ImageError(_missing(root))
-    return _opened(root)
+    layout, labels = _read_layout(root, tuple(list_files(root)))
+    if not labels:
+        raise ImageError(f"'{root}' has no images; give a folder that has some, or an image")
+    return ImageSet(root, layout, tuple(labels), tuple(labels.values()))
 
 
-def _opened(root: Path) -> ImageSet:
-    annotations = coco.annotation_files(root)
-    ids = tuple(sorted(_files(root, skip=("annotations",) if annotations else ())))
-    if annotations:
-        found, layout = coco.labels(root, ids, annotations), "coco"
-    elif any(imagenet.is_validation(name) for name in ids):
-        ids = tuple(name for name in ids if imagenet.is_validation(name))
-        found, layout = imagenet.labels(root, ids), "imagenet validation"
-    else:
-        found = _folder_labels(ids)
-        layout = "class folders" if any(found) else "folder"
-    if not ids:
-        raise ImageError(f"no files in '{root}'; give a folder with images in it")
-    return ImageSet(root, layout, ids, found)
+def _read_layout(root: Path, ids: tuple[str, ...]) -> tuple[str, Labels]:
+    for layout, read_labels in _LAYOUTS.items():
+        labels = read_labels(root, ids)
+        if labels is not None:
+            return layout, labels
+    return "folder", dict.fromkeys(ids, ())
 
 
-def _folder_labels(ids: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
-    """A wnid anywhere in the path, else the first folder; one lone folder says nothing of its images."""
-    labels = [_label(name) for name in ids]
-    distinct = set(labels) - {""}
-    lone = len(distinct) == 1 and not _WNID.fullmatch(next(iter(distinct)))
-    return tuple(() if lone or not label else (label,) for label in labels)
+def _missing(path: Path) -> str:
+    near = closest(path.name, names_in(path.parent))
+    return f"no file or folder '{path}'; {near or 'check the path'}"
 
 
-def _label(name: str) -> str:
-    folders = name.split("/")[:-1]
-    wnids = [folder for folder in folders if _WNID.fullmatch(folder)]
-    return wnids[0] if wnids else folders[0] if folders else ""
-
-
-def _files(root: Path, *, skip: tuple[str, ...]) -> Iterator[str]:
-    """All files below, by relative path; hidden ones left out, links followed but never in a circle."""
-    seen: set[str] = set()
-    for folder, below, names in os.walk(root, followlinks=True):
-        real = os.path.realpath(folder)
-        if real in seen:
-            below.clear()
-            continue
-        seen.add(real)
-        relative = Path(folder).relative_to(root)
-        hidden = {name for name in below if name.startswith((".", "__MACOSX"))}
-        below[:] = sorted(set(below) - hidden - (set(skip) if folder == str(root) else set()))
-        yield from ((relative / name).as_posix() for name in names if not name.startswith("."))
-
-
-def _missing(root: Path) -> str:
-    siblings = [entry.name for entry in root.parent.iterdir()] if root.parent.is_dir() else []
-    near = closest(root.name, siblings)
-    return f"no images at '{root}': there is no such file or folder" + (f"; {near}" if near else "")
-
-
-def _stat(path: Path) -> tuple[int, int]:
+def _size_and_time(path: Path) -> tuple[int, int]:
+    """Size and time of change; a file that has gone since is a row with an error later, not one here."""
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError:
         return 0, 0
-    return found.st_size, found.st_mtime_ns
+    return status.st_size, status.st_mtime_ns

@@ -71,9 +71,7 @@ def _check(path: Path, values: Mapping[str, Any]) -> None:
             wanted = " or ".join(_WORDS[kind] for kind in _KINDS[key])
             raise NetworkError(f"'{path}' has {key} = {value!r}; it must be {wanted}")
     if ("network" in values) == ("factory" in values):
-        raise NetworkError(
-            f"'{path}' needs either network = 'torchvision:NAME' or factory = 'file.py:function'"
-        )
+        raise NetworkError(f"'{path}' needs either network = 'torchvision:NAME' or factory = 'file.py:function'")
     if values.get("network", "").endswith(".toml"):
         raise NetworkError(f"'{path}' names another card, '{values['network']}'; name the network itself")
 

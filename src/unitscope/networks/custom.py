@@ -36,18 +36,10 @@ class CustomPreprocessing:
         try:
             tried = function(Image.new("RGB", (640, 480), "grey"))
         except Exception as error:
-            raise NetworkError(
-                f"the preprocessing {_name(function)} failed on a grey image: {error}"
-            ) from error
-        if not (
-            isinstance(tried, Tensor) and tried.ndim == 3 and len(tried) == 3 and tried.is_floating_point()
-        ):
-            given = (
-                f"{tried.dtype} {list(tried.shape)}" if isinstance(tried, Tensor) else type(tried).__name__
-            )
-            raise NetworkError(
-                f"the preprocessing {_name(function)} must give a float tensor [3, H, W], not {given}"
-            )
+            raise NetworkError(f"the preprocessing {_name(function)} failed on a grey image: {error}") from error
+        if not (isinstance(tried, Tensor) and tried.ndim == 3 and len(tried) == 3 and tried.is_floating_point()):
+            given = f"{tried.dtype} {list(tried.shape)}" if isinstance(tried, Tensor) else type(tried).__name__
+            raise NetworkError(f"the preprocessing {_name(function)} must give a float tensor [3, H, W], not {given}")
         return cls(function, (tried.shape[1], tried.shape[2]))
 
     def prepare(self, image: Image.Image) -> Tensor:

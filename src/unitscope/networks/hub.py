@@ -84,6 +84,5 @@ def _unreachable(reference: str, error: Exception, todo: str) -> NetworkError:
     reason = getattr(error, "reason", error)
     lines = str(getattr(reason, "strerror", None) or reason).splitlines() or [type(error).__name__]
     return NetworkError(
-        f"can't download the weights of {reference} ({lines[0][:120]}); {todo}, "
-        "or --weights none for random weights"
+        f"can't download the weights of {reference} ({lines[0][:120]}); {todo}, or --weights none for random weights"
     )

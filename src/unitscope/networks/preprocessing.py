@@ -52,17 +52,13 @@ class Preprocessing:
     def __post_init__(self) -> None:
         for name, known in (("interpolation", tuple(INTERPOLATIONS)), ("order", ORDERS)):
             if getattr(self, name) not in known:
-                raise NetworkError(
-                    f"{name} '{getattr(self, name)}' is unknown; choose one of {', '.join(known)}"
-                )
+                raise NetworkError(f"{name} '{getattr(self, name)}' is unknown; choose one of {', '.join(known)}")
         if isinstance(self.resize, int) and self.crop is None:
             raise NetworkError(
                 f"resize = {self.resize} (the shorter side) needs a crop, so that all images fit a batch"
             )
         if 0 in self.std:
-            raise NetworkError(
-                f"std = {list(self.std)} would divide by zero; use 1 to leave values as they are"
-            )
+            raise NetworkError(f"std = {list(self.std)} would divide by zero; use 1 to leave values as they are")
 
     @property
     def size(self) -> Size:
@@ -185,24 +181,16 @@ def _geometry(values: Mapping[str, Any]) -> tuple[int | Size, int | Size | None]
 def _side(key: str, value: Any) -> int | Size:
     sides = value if isinstance(value, (list, tuple)) else [value]
     if len(sides) > 2 or not sides or not all(type(side) is int and side > 0 for side in sides):
-        raise NetworkError(
-            f"preprocessing's {key} = {value!r} is neither a number of pixels nor [height, width]"
-        )
+        raise NetworkError(f"preprocessing's {key} = {value!r} is neither a number of pixels nor [height, width]")
     return sides[0] if len(sides) == 1 else (sides[0], sides[1])
 
 
 def _triple(values: Mapping[str, Any], key: str) -> Triple:
     """Three numbers on the 0–255 scale; those on the 0–1 scale, which torchvision uses, are a common slip."""
     given = values.get(key)
-    good = (
-        isinstance(given, (list, tuple))
-        and len(given) == 3
-        and all(isinstance(x, (int, float)) for x in given)
-    )
+    good = isinstance(given, (list, tuple)) and len(given) == 3 and all(isinstance(x, (int, float)) for x in given)
     if given is None or not good:
-        raise NetworkError(
-            f"preprocessing needs {key} = [red, green, blue] on the 0–255 scale, not {given!r}"
-        )
+        raise NetworkError(f"preprocessing needs {key} = [red, green, blue] on the 0–255 scale, not {given!r}")
     if all(0 < x < 1 for x in given):
         raise NetworkError(f"preprocessing's {key} = {given!r} looks like the 0–1 scale; multiply by 255")
     return (float(given[0]), float(given[1]), float(given[2]))

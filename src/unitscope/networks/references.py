@@ -74,9 +74,7 @@ def load(
 
 def _given(module: nn.Module, said: Recipe) -> Network:
     if said.weights is not None or said.seed is not None:
-        raise NetworkError(
-            f"a given module ({type(module).__name__}) has its weights; leave weights and seed out"
-        )
+        raise NetworkError(f"a given module ({type(module).__name__}) has its weights; leave weights and seed out")
     return Network(type(module).__name__, module, PRESETS["imagenet"])
 
 

@@ -69,9 +69,7 @@ def _timm() -> Any:
     try:
         import timm
     except ImportError as error:
-        raise NetworkError(
-            "timm: networks need the package timm; run `pip install 'unitscope[timm]'`"
-        ) from error
+        raise NetworkError("timm: networks need the package timm; run `pip install 'unitscope[timm]'`") from error
     return timm
 
 
@@ -89,9 +87,7 @@ def _pretrained(name: str, config: Mapping[str, Any]) -> Path:
         return hub.from_huggingface(repository, config.get("hf_hub_filename"), reference)
     if url := config.get("url"):
         return hub.from_url(url, reference)
-    raise NetworkError(
-        f"{reference} has no pretrained weights; give --weights FILE, or --weights none for random ones"
-    )
+    raise NetworkError(f"{reference} has no pretrained weights; give --weights FILE, or --weights none for random ones")
 
 
 def _filled(name: str, config: Mapping[str, Any], file: Path) -> nn.Module:
@@ -100,15 +96,11 @@ def _filled(name: str, config: Mapping[str, Any], file: Path) -> nn.Module:
     outputs = _outputs(state, config)
     overlay = {"state_dict": state, "num_classes": outputs}
     try:
-        module: Any = _timm().create_model(
-            name, pretrained=True, pretrained_cfg_overlay=overlay, num_classes=outputs
-        )
+        module: Any = _timm().create_model(name, pretrained=True, pretrained_cfg_overlay=overlay, num_classes=outputs)
     except (RuntimeError, KeyError) as error:
         reason = textwrap.shorten(str(error), 300, placeholder=" …")
         raise NetworkError(f"'{file}' doesn't fit timm:{name}: {reason}") from error
-    module.pretrained_cfg = {
-        key: value for key, value in module.pretrained_cfg.items() if key != "state_dict"
-    }
+    module.pretrained_cfg = {key: value for key, value in module.pretrained_cfg.items() if key != "state_dict"}
     return module  # type: ignore[no-any-return]
 
 

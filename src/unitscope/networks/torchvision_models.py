@@ -16,7 +16,7 @@ from unitscope.networks import hub
 from unitscope.networks.imagenet import imagenet_classes
 from unitscope.networks.network import Network
 from unitscope.networks.preprocessing import Preprocessing, Triple
-from unitscope.networks.weights import Default, Random, State, Weights, load_into, read_state_dict
+from unitscope.networks.weights import Default, File, Random, State, Weights, load_into, read_state_dict
 
 Builder = Callable[..., nn.Module]
 
@@ -42,18 +42,18 @@ def load(name: str, weights: Weights) -> Network:
     from torchvision import models
 
     _check(name)
+    reference = f"torchvision:{name}"
     builder, pretrained = models.get_model_builder(name), models.get_model_weights(name).DEFAULT
     if isinstance(weights, Random):
         outputs = len(pretrained.meta["categories"])
         module = _build(builder, pretrained, outputs)
     else:
-        by_default = isinstance(weights, Default)
-        file = hub.from_url(pretrained.url, f"torchvision:{name}") if by_default else weights.path
+        file = weights.path if isinstance(weights, File) else hub.from_url(pretrained.url, reference)
         module, outputs = _filled(builder, pretrained, file)
     label = pretrained.name if isinstance(weights, Default) else str(weights)
     phi = preprocessing_of(pretrained.transforms())
     classes, wnids = imagenet_classes(outputs)
-    return Network(f"torchvision:{name}", module, phi, classes, wnids, label)
+    return Network(reference, module, phi, classes, wnids, label)
 
 
 def preprocessing_of(transforms: Any) -> Preprocessing:
@@ -76,9 +76,7 @@ def _check(name: str) -> None:
     from torchvision import models
 
     if name in models.list_models():
-        raise NetworkError(
-            f"torchvision:{name} is no classification model; unitscope takes those, such as resnet50"
-        )
+        raise NetworkError(f"torchvision:{name} is no classification model; unitscope takes those, such as resnet50")
     hint = closest(name, known) or "see torchvision.models.list_models()"
     raise NetworkError(f"torchvision has no model '{name}'; {hint}")
 

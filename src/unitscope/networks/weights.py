@@ -86,9 +86,7 @@ def read_state_dict(file: Path) -> State:
             content = content[key]
             break
     if not isinstance(content, Mapping) or not all(isinstance(value, Tensor) for value in content.values()):
-        raise NetworkError(
-            f"'{file}' holds no state dict; save one with torch.save(model.state_dict(), FILE)"
-        )
+        raise NetworkError(f"'{file}' holds no state dict; save one with torch.save(model.state_dict(), FILE)")
     return {_PREFIXES.sub("", name).replace("._orig_mod.", "."): value for name, value in content.items()}
 
 

@@ -165,5 +165,3 @@ def _batch_size(options: Options, trace: Trace) -> int:
     if trace.loss:
         return 1
     return options.batch_size or (128 if options.device.startswith("cuda") else 16)
-
-

@@ -203,9 +203,7 @@ class _Shard:
         )
 
 
-def top_predictions(
-    logits: NDArray[np.float32], count: int
-) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+def top_predictions(logits: NDArray[np.float32], count: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
     """Return the most probable classes and their softmax probabilities, ``[image, rank]``; ties go to the lower."""
     shifted = np.exp(logits.astype(np.float64) - logits.max(1, keepdims=True))
     probabilities = shifted / shifted.sum(1, keepdims=True)

@@ -19,6 +19,7 @@ from unitscope.networks import CustomPreprocessing, Preprocessing
 
 _WORKERS = 2
 _BATCHES_AHEAD = 4
+_LONGEST = 100  # resizing the shorter side of a narrower image would fill the memory with its longer one
 
 Phi = Preprocessing | CustomPreprocessing
 
@@ -51,9 +52,7 @@ class Batch:
         return torch.stack([picture.prepared for picture in self.good if picture.prepared is not None])
 
 
-def batches(
-    images: ImageSet, shards: Iterable[tuple[int, range]], *, phi: Phi, batch_size: int
-) -> Iterator[Batch]:
+def batches(images: ImageSet, shards: Iterable[tuple[int, range]], *, phi: Phi, batch_size: int) -> Iterator[Batch]:
     """Yield the batches of the shards, in order; a batch never spans two shards."""
     wanted = (
         (shard, rows[start : start + batch_size]) for shard, rows in shards for start in range(0, len(rows), batch_size)
@@ -77,6 +76,8 @@ def read(images: ImageSet, row: int, phi: Phi) -> Picture:
     try:
         image = decode(images.path(row))
         width, height = image.size
+        if max(image.size) > _LONGEST * min(image.size):
+            return Picture(row, None, width, height, f"{width}×{height} is too narrow: over {_LONGEST} times as long")
         return Picture(row, phi.prepare(image), width, height, "")
     except UnitscopeError as problem:
         return Picture(row, None, 0, 0, str(problem))

@@ -31,9 +31,7 @@ class ClassSums:
         return cls(np.zeros((classes, units)), np.zeros((classes, units), np.int64))
 
     @classmethod
-    def of(
-        cls, responses: NDArray[np.float32], members: Sequence[Sequence[int]], *, classes: int
-    ) -> Self:
+    def of(cls, responses: NDArray[np.float32], members: Sequence[Sequence[int]], *, classes: int) -> Self:
         """Return the sums of responses ``[image, unit]``; members holds each image's class numbers."""
         total = cls.empty(responses.shape[1], classes=classes)
         total.add(responses, members)

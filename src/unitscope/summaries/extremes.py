@@ -5,7 +5,7 @@ Ties break by response, then by image id, so the order of images and shards does
 """
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,9 +68,10 @@ class Extremes:
     @classmethod
     def from_arrays(cls, arrays: Arrays) -> Self:
         """Return the extremes that `to_arrays` gave."""
+        values: dict[str, Any] = dict(arrays)
         return cls(
-            _keys(arrays["top_values"], arrays["top_images"]),  # type: ignore[arg-type]
-            _keys(-arrays["bottom_values"], arrays["bottom_images"]),  # type: ignore[arg-type, operator]
+            _keys(values["top_values"], values["top_images"]),
+            _keys(-values["bottom_values"], values["bottom_images"]),
         )
 
 

@@ -1,0 +1,39 @@
+# Every target makes .venv if it is missing and installs what it needs; none needs root or a model hub.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: help demo test check bench format
+
+help:  ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+
+demo: .venv/demo  ## the whole way on a small real network: an atlas and pictures in demo/
+	$(BIN)/unitscope demo -o demo
+
+test: .venv/dev  ## all tests
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+check: .venv/dev  ## format, lint, types, the direction of imports
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: .venv/dev  ## bring the code into form
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: .venv/dev  ## time and memory, each case in a fresh process
+	$(BIN)/python -m benchmarks.speed
+
+.venv/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "unitscope needs Python 3.11 or newer; give one with make PYTHON=python3.12")'
+	$(PYTHON) -m venv .venv
+
+.venv/demo: .venv/bin/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable '.[demo]'
+	touch $@
+
+.venv/dev: .venv/bin/python pyproject.toml requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --editable '.[demo,timm,package]' --requirement requirements-dev.txt
+	touch $@

@@ -1,0 +1,122 @@
+"""The demo: the whole way on a small real network, without a model hub or a data set.
+
+In: a folder. Out: photographs (crops of those that scikit-image, scikit-learn and matplotlib ship), an atlas of
+EfficientNet-Lite0 (its weights come as a package) over them, and figures.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from unitscope import figures
+from unitscope.atlas import Atlas
+from unitscope.errors import UnitscopeError
+from unitscope.looking import exemplar_sheet, structure
+from unitscope.networks import load
+from unitscope.scanning import Progress, ScanResult, scan
+
+NETWORK = "package:efficientnet-lite0"
+CROP, CROPS_A_PHOTOGRAPH = 240, 13
+SHEETS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """What the demo left: the scan, the figures, and the units it drew (unit, photograph, selectivity)."""
+
+    scan: ScanResult
+    figures: tuple[Path, ...]
+    found: tuple[tuple[str, str, float], ...]
+
+
+def run(folder: Path, *, progress: Progress, say: Callable[[str], None]) -> Demo:
+    """Make photographs, scan them, and draw what stands out.
+
+    Raises:
+        UnitscopeError: if a package that ships photographs or weights is missing.
+    """
+    say(f"photographs: cropping those that installed packages ship, into '{folder / 'photographs'}'")
+    whole = write_photographs(folder / "photographs")
+    network = load(NETWORK)
+    result = scan(network, folder / "photographs", folder / "atlas", progress=progress)
+    found = telling_units(result.atlas)[:SHEETS]
+    say("drawing")
+    cat = [unit for unit, name, _ in telling_units(result.atlas) if name == "chelsea"]
+    view = structure(network, whole / "chelsea.png", enlarge=["act:3:80", *cat])
+    drawn = {
+        "structure.png": figures.structure(view),
+        "layers.png": figures.layer_summary(result.atlas.units, title=f"{NETWORK} over the demo's photographs"),
+    }
+    for unit, name, _ in found:
+        drawn[f"unit-{name}.png"] = figures.exemplars(exemplar_sheet(result.atlas, unit, network=network))
+    for name, figure in drawn.items():
+        figures.save(figure, folder / name)
+    return Demo(result, tuple(folder / name for name in drawn), found)
+
+
+def telling_units(atlas: Atlas) -> tuple[tuple[str, str, float], ...]:
+    """Return units of the last layer that tell a photograph apart: the most selective one for each, best first."""
+    last = atlas.layers[-1].name
+    table = atlas.units.query("layer == @last and not dead")
+    best = table.sort_values(["selectivity", "channel"], ascending=[False, True]).drop_duplicates("selective_class")
+    return tuple(
+        (f"{last}:{row['channel']}", str(row["selective_class"]), float(row["selectivity"]))
+        for row in best.to_dict("records")
+    )
+
+
+def write_photographs(folder: Path) -> Path:
+    """Write each photograph's crops to a folder of its name, and return the folder of the whole ones."""
+    whole = folder.with_name("whole")
+    whole.mkdir(parents=True, exist_ok=True)
+    for name, pixels in photographs().items():
+        Image.fromarray(pixels).save(whole / f"{name}.png")
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        for number, crop in enumerate(crops(pixels)):
+            Image.fromarray(crop).save(folder / name / f"{number:02d}.jpg", quality=92)
+    return whole
+
+
+def crops(pixels: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
+    """Return square crops at seeded places and scales, and the whole photograph first."""
+    random = np.random.default_rng(0)
+    height, width = pixels.shape[:2]
+    made = [pixels]
+    for _ in range(CROPS_A_PHOTOGRAPH - 1):
+        side = int(random.integers(CROP, max(min(height, width) * 3 // 4, CROP + 1)))
+        top, left = int(random.integers(height - side + 1)), int(random.integers(width - side + 1))
+        made.append(pixels[top : top + side, left : left + side])
+    return made
+
+
+def photographs() -> dict[str, NDArray[np.uint8]]:
+    """Return the photographs by name, uint8 ``[row, column, RGB]``.
+
+    Raises:
+        UnitscopeError: if scikit-image or scikit-learn is not installed.
+    """
+    try:
+        from matplotlib.cbook import get_sample_data
+        from skimage import data
+        from sklearn.datasets import load_sample_image
+    except ImportError as problem:
+        raise UnitscopeError(f"the demo needs {problem.name}; run `pip install 'unitscope[demo]'`") from problem
+    names = (
+        "astronaut",
+        "chelsea",
+        "coffee",
+        "rocket",
+        "hubble_deep_field",
+        "retina",
+        "immunohistochemistry",
+    )
+    found = {name: getattr(data, name)() for name in names}
+    found["motorcycle"] = data.stereo_motorcycle()[0]
+    found |= {name: load_sample_image(f"{name}.jpg") for name in ("china", "flower")}
+    file = get_sample_data("grace_hopper.jpg", asfileobj=False)
+    found["grace_hopper"] = np.asarray(Image.open(str(file)).convert("RGB"))
+    return found

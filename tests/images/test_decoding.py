@@ -1,0 +1,254 @@
+import os
+import struct
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from unitscope.errors import ImageError
+from unitscope.images import decode
+from unitscope.images.decoding import MAX_PIXELS
+
+SHARED = Path(__file__).parents[2].parent / "shared" / "data"
+RED, WHITE = (255, 0, 0), (255, 255, 255)
+
+
+def pixels(path: Path) -> np.ndarray:
+    image = decode(path)
+    assert image.mode == "RGB"
+    return np.asarray(image)
+
+
+def noise(*shape: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
+
+
+def png_chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def write_png(path: Path, *, size: tuple[int, int], depth: int, colour: int, rows: bytes, extra: bytes = b"") -> None:
+    header = struct.pack(">IIBBBBB", *size, depth, colour, 0, 0, 0)
+    body = png_chunk(b"IHDR", header) + extra + png_chunk(b"IDAT", zlib.compress(rows)) + png_chunk(b"IEND", b"")
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + body)
+
+
+@pytest.mark.parametrize("suffix", ["png", "bmp", "tiff", "ppm", "webp"])
+def test_a_lossless_rgb_file_comes_back_unchanged(tmp_path, suffix):
+    values = noise(5, 7, 3)
+    path = tmp_path / f"a.{suffix}"
+    Image.fromarray(values).save(path, **({"lossless": True} if suffix == "webp" else {}))
+    assert np.array_equal(pixels(path), values)
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "webp", "avif", "gif"])
+def test_a_lossy_file_comes_back_nearly_unchanged(tmp_path, suffix):
+    path = tmp_path / f"a.{suffix}"
+    Image.new("RGB", (16, 16), (200, 60, 30)).save(path)
+    assert np.abs(pixels(path).astype(int) - (200, 60, 30)).max() <= 6
+
+
+@pytest.mark.parametrize(
+    ("mode", "colour", "suffix", "expected"),
+    [
+        ("1", 1, "png", (255, 255, 255)),
+        ("L", 77, "png", (77, 77, 77)),
+        ("L", 77, "jpg", (77, 77, 77)),
+        ("CMYK", (0, 255, 255, 0), "tiff", (255, 0, 0)),
+        ("CMYK", (0, 255, 255, 0), "jpg", (254, 0, 0)),
+        ("YCbCr", (76, 85, 255), "tiff", (254, 0, 0)),
+        ("LAB", (255, 0, 0), "tiff", (255, 255, 255)),
+    ],
+)
+def test_every_colour_model_becomes_rgb(tmp_path, mode, colour, suffix, expected):
+    path = tmp_path / f"a.{suffix}"
+    Image.new(mode, (8, 8), colour).save(path)
+    assert np.abs(pixels(path).astype(int) - expected).max() <= 3
+
+
+def test_transparency_is_laid_on_white(tmp_path):
+    values = np.zeros((1, 3, 4), np.uint8)
+    values[0, :, :3] = RED
+    values[0, :, 3] = 0, 128, 255
+    Image.fromarray(values).save(tmp_path / "a.png")
+    assert pixels(tmp_path / "a.png").tolist() == [[list(WHITE), [255, 127, 127], list(RED)]]
+
+
+def test_grey_with_alpha_is_laid_on_white(tmp_path):
+    Image.new("LA", (2, 2), (0, 0)).save(tmp_path / "a.png")
+    assert (pixels(tmp_path / "a.png") == 255).all()
+
+
+@pytest.mark.parametrize("transparency", [0, b"\x00\xff"], ids=["one entry", "alpha of each entry"])
+def test_a_palette_is_looked_up_and_its_transparent_entry_becomes_white(tmp_path, transparency):
+    image = Image.new("P", (2, 1))
+    image.putpalette([0, 255, 0, *RED])
+    image.putdata([0, 1])
+    image.save(tmp_path / "a.png", transparency=transparency)
+    assert pixels(tmp_path / "a.png").tolist() == [[list(WHITE), list(RED)]]
+
+
+def test_16_bit_grey_is_divided_by_257_and_never_clipped(tmp_path):
+    values = np.arange(65536, dtype=np.uint16).reshape(256, 256)
+    Image.fromarray(values).save(tmp_path / "a.png")
+    Image.fromarray(values).save(tmp_path / "a.tiff")
+    for name in ("a.png", "a.tiff"):
+        assert np.array_equal(pixels(tmp_path / name)[..., 0], np.rint(values / 257))
+
+
+def test_16_bit_grey_of_the_other_byte_order_is_the_same(tmp_path):
+    values = np.arange(0, 65536, 256, dtype=np.uint16).reshape(16, 16)
+    Image.frombytes("I;16B", (16, 16), values.astype(">u2").tobytes()).save(tmp_path / "a.tiff")
+    assert np.array_equal(pixels(tmp_path / "a.tiff")[..., 0], np.rint(values / 257))
+
+
+def test_16_bit_rgb_keeps_to_within_one_level(tmp_path):
+    values = np.linspace(0, 65535, 64 * 3).astype(np.uint16).reshape(8, 8, 3)
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
+    write_png(tmp_path / "a.png", size=(8, 8), depth=16, colour=2, rows=rows)
+    assert np.abs(pixels(tmp_path / "a.png") - values / 257).max() <= 1
+
+
+def test_float_from_0_to_1_becomes_0_to_255(tmp_path):
+    Image.fromarray(np.array([[0, 0.2, 1]], np.float32)).save(tmp_path / "a.tiff")
+    assert pixels(tmp_path / "a.tiff")[0, :, 0].tolist() == [0, 51, 255]
+
+
+def test_float_of_any_other_range_is_stretched_from_lowest_to_highest(tmp_path):
+    Image.fromarray(np.array([[-1000, 0, 3000]], np.float32)).save(tmp_path / "a.tiff")
+    assert pixels(tmp_path / "a.tiff")[0, :, 0].tolist() == [0, 64, 255]
+
+
+def test_of_an_animation_the_first_frame_is_taken(tmp_path):
+    first, second = Image.new("RGB", (4, 4), RED), Image.new("RGB", (4, 4), (0, 0, 255))
+    for name, options in {"a.gif": {}, "a.png": {}, "a.webp": {"lossless": True}, "a.tiff": {}}.items():
+        first.save(tmp_path / name, save_all=True, append_images=[second], **options)
+        assert (pixels(tmp_path / name) == RED).all(), name
+
+
+UPRIGHT = {  # what EXIF says was done to the picture → how NumPy undoes it
+    1: lambda a: a,
+    2: lambda a: a[:, ::-1],
+    3: lambda a: a[::-1, ::-1],
+    4: lambda a: a[::-1],
+    5: lambda a: a.transpose(1, 0, 2),
+    6: lambda a: np.rot90(a, -1),
+    7: lambda a: a[::-1, ::-1].transpose(1, 0, 2),
+    8: lambda a: np.rot90(a, 1),
+}
+
+
+def exif_of(orientation: int) -> bytes:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return exif.tobytes()
+
+
+@pytest.mark.parametrize("orientation", UPRIGHT)
+def test_each_exif_orientation_is_undone(tmp_path, orientation):
+    values = noise(3, 5, 3, seed=orientation)
+    Image.fromarray(values).save(tmp_path / "a.png", exif=exif_of(orientation))
+    assert np.array_equal(pixels(tmp_path / "a.png"), UPRIGHT[orientation](values))
+
+
+def test_whoever_follows_exif_again_does_not_turn_the_image_again(tmp_path):
+    Image.new("RGB", (6, 4)).save(tmp_path / "a.jpg", exif=exif_of(6))
+    image = decode(tmp_path / "a.jpg")
+    assert image.size == (4, 6)
+    assert image.getexif().get(0x0112, 1) == 1
+
+
+@pytest.mark.parametrize("exif", [b"Exif\0\0II*\0\xff\xff\xff\xff", b"Exif\0\0nonsense", exif_of(6)[:-6]])
+def test_broken_exif_does_not_cost_the_image(tmp_path, exif):
+    Image.new("RGB", (6, 4), RED).save(tmp_path / "a.jpg", exif=exif)
+    assert decode(tmp_path / "a.jpg").mode == "RGB"
+
+
+def test_a_jpeg_is_decoded_at_full_quality():
+    path = next((SHARED / "imagenet-sample").glob("*/*"), None)
+    if path is None:
+        pytest.skip("shared/data/imagenet-sample is not here")
+    with Image.open(path) as image:
+        assert np.array_equal(pixels(path), np.asarray(image.convert("RGB")))
+
+
+def test_an_empty_file_is_named_as_such(tmp_path):
+    (tmp_path / "a.jpg").touch()
+    with pytest.raises(ImageError, match="empty file"):
+        decode(tmp_path / "a.jpg")
+
+
+@pytest.mark.parametrize("content", [b"hello, I am text\n" * 50, bytes(range(256)) * 8], ids=["text", "bytes"])
+@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.txt", "a"])
+def test_what_is_no_image_is_named_as_such(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ImageError, match="not an image"):
+        decode(tmp_path / name)
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "bmp", "tiff", "webp", "gif", "avif"])
+@pytest.mark.parametrize("share", [0.5, 0.9])
+def test_a_truncated_file_is_an_error_in_every_format(tmp_path, suffix, share):
+    path = tmp_path / f"a.{suffix}"
+    Image.fromarray(noise(80, 80, 3)).save(path)
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
+    with pytest.raises(ImageError, match="truncated|broken|not an image"):
+        decode(path)
+
+
+def test_a_truncated_jpeg_is_called_truncated(tmp_path):
+    Image.fromarray(noise(80, 80, 3)).save(tmp_path / "a.jpg")
+    (tmp_path / "a.jpg").write_bytes((tmp_path / "a.jpg").read_bytes()[:3000])
+    with pytest.raises(ImageError, match="truncated"):
+        decode(tmp_path / "a.jpg")
+
+
+@pytest.mark.parametrize("side", [13_400, 30_000], ids=["where Pillow warns", "where Pillow refuses"])
+def test_a_decompression_bomb_is_refused_from_its_header(tmp_path, side):
+    assert side * side > MAX_PIXELS
+    write_png(tmp_path / "a.png", size=(side, side), depth=8, colour=2, rows=b"")
+    with pytest.raises(ImageError, match="too large"):
+        decode(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_random_damage_gives_a_picture_or_an_image_error(tmp_path, seed):
+    suffix = ("jpg", "png", "gif", "tiff", "webp", "bmp")[seed % 6]
+    path = tmp_path / f"a.{suffix}"
+    Image.fromarray(noise(20, 20, 3)).save(path)
+    content = np.frombuffer(path.read_bytes(), np.uint8).copy()
+    random = np.random.default_rng(seed)
+    content[random.integers(0, min(len(content), 200), 6)] = random.integers(0, 256, 6)
+    path.write_bytes(content.tobytes())
+    try:
+        assert decode(path).mode == "RGB"
+    except ImageError as error:
+        assert "\n" not in str(error)
+
+
+def test_a_missing_file_and_a_folder_are_image_errors(tmp_path):
+    with pytest.raises(ImageError, match="No such file"):
+        decode(tmp_path / "a.jpg")
+    with pytest.raises(ImageError, match="directory|denied"):
+        decode(tmp_path)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read everything")
+def test_a_file_that_may_not_be_read_is_an_image_error(tmp_path):
+    Image.new("RGB", (2, 2)).save(tmp_path / "a.png")
+    (tmp_path / "a.png").chmod(0)
+    with pytest.raises(ImageError, match="denied"):
+        decode(tmp_path / "a.png")
+
+
+def test_many_threads_decode_the_same_as_one(tmp_path):
+    paths = [tmp_path / f"{number}.{'jpg' if number % 2 else 'png'}" for number in range(24)]
+    for number, path in enumerate(paths):
+        Image.fromarray(noise(40, 30, 3, seed=number)).save(path, exif=exif_of(1 + number % 8))
+    alone = [pixels(path) for path in paths]
+    with ThreadPoolExecutor(8) as pool:
+        together = list(pool.map(pixels, paths * 4))
+    assert all(np.array_equal(one, two) for one, two in zip(alone * 4, together, strict=True))

@@ -1,0 +1,27 @@
+from unitscope.images import imagenet_wnids, match_classes
+
+CLASSES = ("tench", "crane", "tiger cat", "crane")
+WNIDS = ("n01440764", "n02012849", "n02123159", "n03126707")
+
+
+def test_wnids_are_the_1000_of_imagenet_in_order():
+    wnids = imagenet_wnids()
+    assert len(wnids) == len(set(wnids)) == 1000
+    assert list(wnids) == sorted(wnids)
+    assert (wnids[0], wnids[-1]) == ("n01440764", "n15075141")
+
+
+def test_a_wnid_is_its_class_whatever_the_number_of_folders():
+    assert match_classes(["n03126707", "n01440764"], CLASSES, WNIDS) == {"n03126707": 3, "n01440764": 0}
+
+
+def test_a_name_matches_whatever_its_case_and_underscores():
+    assert match_classes(["Tench", "TIGER_cat"], CLASSES, WNIDS) == {"Tench": 0, "TIGER_cat": 2}
+
+
+def test_a_name_that_two_classes_share_matches_neither():
+    assert match_classes(["crane"], CLASSES, WNIDS) == {}
+
+
+def test_labels_that_match_nothing_are_left_out():
+    assert match_classes(["tumour", "n99999999", "tench"], CLASSES, ()) == {"tench": 0}

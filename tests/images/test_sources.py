@@ -1,0 +1,254 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from unitscope.errors import ImageError
+from unitscope.images import imagenet_wnids, open_images
+
+SHARED = Path(__file__).parents[2].parent / "shared" / "data"
+
+
+def make(root: Path, *names: str) -> Path:
+    for name in names:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(name.encode())
+    return root
+
+
+def shared(name: str) -> Path:
+    if not (SHARED / name).is_dir():
+        pytest.skip(f"shared/data/{name} is not here")
+    return SHARED / name
+
+
+def labels_by_id(path: Path) -> dict[str, tuple[str, ...]]:
+    images = open_images(path)
+    return dict(zip(images.ids, images.labels, strict=True))
+
+
+def test_a_plain_folder_lists_every_file_sorted_and_without_labels(tmp_path):
+    images = open_images(make(tmp_path, "b.jpg", "a.png", "readme.txt"))
+    assert images.layout == "folder"
+    assert images.ids == ("a.png", "b.jpg", "readme.txt")
+    assert images.labels == ((), (), ())
+    assert images.path(1).read_bytes() == b"b.jpg"
+
+
+def test_one_file_is_a_set_of_one(tmp_path):
+    images = open_images(make(tmp_path, "a.png", "b.png") / "b.png")
+    assert (images.ids, images.labels, len(images)) == (("b.png",), ((),), 1)
+    assert images.path(0) == tmp_path / "b.png"
+
+
+def test_hidden_files_and_folders_are_left_out(tmp_path):
+    make(tmp_path, "a.png", ".b.png", ".git/c.png", "__MACOSX/._a.png", "sub/.DS_Store")
+    assert open_images(tmp_path).ids == ("a.png",)
+
+
+def test_unicode_names_and_blanks_are_kept(tmp_path):
+    names = ("Übung/ä b.png", "日本/猫.jpg")
+    images = open_images(make(tmp_path, *names))
+    assert sorted(images.ids) == sorted(names)
+    assert all(images.path(position).is_file() for position in range(len(images)))
+
+
+def test_links_to_folders_are_followed_but_never_in_a_circle(tmp_path):
+    make(tmp_path / "real", "a.png")
+    make(tmp_path / "root", "b.png")
+    (tmp_path / "root" / "link").symlink_to(tmp_path / "real")
+    (tmp_path / "root" / "loop").symlink_to(tmp_path / "root")
+    assert open_images(tmp_path / "root").ids == ("b.png", "link/a.png")
+
+
+def test_folders_are_labels_and_files_in_the_root_have_none(tmp_path):
+    make(tmp_path, "cat/1.jpg", "dog/deep/2.jpg", "3.jpg")
+    assert open_images(tmp_path).layout == "class folders"
+    assert labels_by_id(tmp_path) == {"3.jpg": (), "cat/1.jpg": ("cat",), "dog/deep/2.jpg": ("dog",)}
+
+
+def test_one_nested_folder_is_no_class(tmp_path):
+    images = open_images(make(tmp_path, "photos/1.jpg", "photos/2.jpg"))
+    assert (images.layout, images.label_names) == ("folder", ())
+
+
+def test_a_wnid_anywhere_in_the_path_is_the_label(tmp_path):
+    make(tmp_path, "train/n01440764/1.JPEG", "train/n01443537/x/2.JPEG")
+    assert open_images(tmp_path).label_names == ("n01440764", "n01443537")
+
+
+def test_one_wnid_folder_alone_is_a_class(tmp_path):
+    assert open_images(make(tmp_path, "n01440764/1.JPEG")).labels == (("n01440764",),)
+
+
+VAL = ("ILSVRC2012_val_00000001.JPEG", "ILSVRC2012_val_00000002.JPEG")
+
+
+def with_csv(root: Path) -> None:
+    (root / "LOC_val_solution.csv").write_text(
+        "ImageId,PredictionString\nILSVRC2012_val_00000002,n01443537 1 2 3 4\nILSVRC2012_val_00000001,n01440764 1 2 3 4\n"
+    )
+
+
+def with_xml(root: Path) -> None:
+    folder = root / "Annotations" / "CLS-LOC" / "val"
+    folder.mkdir(parents=True)
+    for name, wnid in zip(VAL, imagenet_wnids(), strict=False):
+        text = f"<annotation><object>\n<name>{wnid}</name></object></annotation>"
+        (folder / Path(name).with_suffix(".xml")).write_text(text)
+
+
+def with_devkit(root: Path) -> None:
+    io = pytest.importorskip("scipy.io")
+    np = pytest.importorskip("numpy")
+    data = root / "ILSVRC2012_devkit_t12" / "data"
+    data.mkdir(parents=True)
+    synsets = np.array(
+        [(1, "n01443537"), (2, "n99999999"), (3, "n01440764")], dtype=[("ILSVRC2012_ID", "O"), ("WNID", "O")]
+    ).reshape(-1, 1)
+    io.savemat(data / "meta.mat", {"synsets": synsets})
+    (data / "ILSVRC2012_validation_ground_truth.txt").write_text("3\n1\n")
+
+
+def with_caffe_numbers(root: Path) -> None:
+    (root / "val.txt").write_text("ILSVRC2012_val_00000001.JPEG 0\nILSVRC2012_val_00000002.JPEG 1\n")
+
+
+def with_caffe_wnids(root: Path) -> None:
+    (root / "val.txt").write_text("ILSVRC2012_val_00000001.JPEG n01440764\nILSVRC2012_val_00000002.JPEG n01443537\n")
+
+
+@pytest.mark.parametrize("above", ["", "val", "Data/CLS-LOC/val", "a/b/c/d"])
+@pytest.mark.parametrize("write", [with_csv, with_xml, with_devkit, with_caffe_numbers, with_caffe_wnids])
+def test_imagenets_validation_labels_come_from_whichever_file_lies_up_to_four_folders_above(tmp_path, write, above):
+    root = make(tmp_path / above, *VAL)
+    write(tmp_path)
+    images = open_images(root)
+    assert (images.layout, images.ids) == ("imagenet validation", VAL)
+    assert images.labels == (("n01440764",), ("n01443537",))
+
+
+def test_validation_images_in_a_subfolder_are_labelled_and_label_files_are_no_images(tmp_path):
+    make(tmp_path, *(f"val/{name}" for name in VAL))
+    with_csv(tmp_path)
+    with_xml(tmp_path)
+    assert labels_by_id(tmp_path) == {f"val/{VAL[0]}": ("n01440764",), f"val/{VAL[1]}": ("n01443537",)}
+
+
+def test_validation_images_without_a_label_file_have_no_labels(tmp_path):
+    assert open_images(make(tmp_path / "a/b/c/d/e", *VAL)).labels == ((), ())
+
+
+def test_validation_images_sorted_into_wnid_folders_are_class_folders(tmp_path):
+    images = open_images(make(tmp_path, f"n01440764/{VAL[0]}", f"n01443537/{VAL[1]}"))
+    assert (images.layout, images.labels) == ("class folders", (("n01440764",), ("n01443537",)))
+
+
+def test_a_class_number_beyond_999_is_an_error(tmp_path):
+    make(tmp_path, *VAL)
+    (tmp_path / "val.txt").write_text(f"{VAL[0]} 1000\n")
+    with pytest.raises(ImageError, match="0 to 999"):
+        open_images(tmp_path)
+
+
+def test_a_broken_meta_mat_is_an_error(tmp_path):
+    make(tmp_path, *VAL)
+    with_devkit(tmp_path)
+    (tmp_path / "ILSVRC2012_devkit_t12" / "data" / "meta.mat").write_bytes(b"no such thing" * 30)
+    with pytest.raises(ImageError, match=r"meta\.mat"):
+        open_images(tmp_path)
+
+
+def with_coco(root: Path) -> Path:
+    make(root, "train2017/1.jpg", "train2017/2.jpg", "train2017/stray.jpg", "test2017/9.jpg")
+    categories = [{"id": 5, "name": "dog"}, {"id": 9, "name": "cat"}]
+    pairs = [(1, 5), (1, 9), (1, 5), (3, 9)]
+    content = {
+        "images": [{"id": number, "file_name": f"{number}.jpg"} for number in (1, 2, 3)],
+        "categories": categories,
+        "annotations": [{"image_id": image, "category_id": category} for image, category in pairs],
+    }
+    (root / "annotations").mkdir()
+    (root / "annotations" / "instances_train2017.json").write_text(json.dumps(content))
+    return root
+
+
+def test_coco_labels_are_the_categories_in_an_image_and_only_files_on_disk_count(tmp_path):
+    assert labels_by_id(with_coco(tmp_path)) == {
+        "test2017/9.jpg": (),
+        "train2017/1.jpg": ("cat", "dog"),
+        "train2017/2.jpg": (),
+        "train2017/stray.jpg": (),
+    }
+    assert open_images(tmp_path).layout == "coco"
+
+
+def test_one_split_of_coco_finds_the_annotations_beside_it(tmp_path):
+    with_coco(tmp_path)
+    assert labels_by_id(tmp_path / "train2017") == {"1.jpg": ("cat", "dog"), "2.jpg": (), "stray.jpg": ()}
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"images": []}'])
+def test_broken_annotations_are_an_error(tmp_path, text):
+    with_coco(tmp_path)
+    (tmp_path / "annotations" / "instances_train2017.json").write_text(text)
+    with pytest.raises(ImageError, match=r"instances_train2017\.json"):
+        open_images(tmp_path)
+
+
+def test_the_500_class_sample_keeps_its_wnids():
+    images = open_images(shared("imagenet-sample"))
+    assert (images.layout, len(images), len(images.label_names)) == ("class folders", 500, 500)
+    assert set(images.label_names) < set(imagenet_wnids())
+
+
+def test_the_coco_sample_is_labelled_both_ways():
+    whole, split = open_images(shared("coco-sample")), open_images(shared("coco-sample") / "train2017")
+    assert (whole.layout, split.layout, len(whole), len(split)) == ("coco", "coco", 100, 100)
+    assert whole.labels == split.labels
+    assert "person" in whole.label_names
+
+
+def test_the_cifar_sample_has_ten_classes_of_a_hundred():
+    images = open_images(shared("cifar10-test"))
+    assert (len(images), len(images.label_names)) == (1000, 10)
+
+
+def test_a_limit_takes_images_evenly_spaced_so_that_every_class_has_its_share(tmp_path):
+    images = open_images(make(tmp_path, *(f"{label}/{number}.jpg" for label in "abcde" for number in range(4))))
+    few = images.limit(5)
+    assert few.ids == ("a/0.jpg", "b/0.jpg", "c/0.jpg", "d/0.jpg", "e/0.jpg")
+    assert few.labels == (("a",), ("b",), ("c",), ("d",), ("e",))
+    assert images.limit(7).ids == tuple(images.ids[position * 20 // 7] for position in range(7))
+    assert images.limit(20) == images.limit(99) == images
+
+
+def test_the_fingerprint_changes_with_names_sizes_times_and_labels(tmp_path):
+    import os
+    from dataclasses import replace
+
+    images = open_images(make(tmp_path, "a/1.jpg", "b/2.jpg"))
+    seen = {images.fingerprint(), replace(images, labels=((), ())).fingerprint(), images.limit(1).fingerprint()}
+    os.utime(images.path(0), ns=(0, 1))
+    seen.add(images.fingerprint())
+    images.path(0).write_bytes(b"longer than before")
+    os.utime(images.path(0), ns=(0, 1))
+    seen.add(images.fingerprint())
+    assert len(seen) == 5
+    assert images.fingerprint() == open_images(tmp_path).fingerprint()
+
+
+def test_total_bytes_is_the_size_of_all_files(tmp_path):
+    assert open_images(make(tmp_path, "1.jpg", "22.jpg")).total_bytes() == len("1.jpg") + len("22.jpg")
+
+
+def test_a_missing_folder_names_the_nearest(tmp_path):
+    make(tmp_path, "val2017/1.jpg")
+    with pytest.raises(ImageError, match="closest: 'val2017'"):
+        open_images(tmp_path / "val2071")
+
+
+def test_an_empty_folder_is_an_error(tmp_path):
+    with pytest.raises(ImageError, match="no files in"):
+        open_images(tmp_path)
