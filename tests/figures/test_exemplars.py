@@ -1,0 +1,75 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from matplotlib import colormaps
+
+from unitscope.figures import exemplars
+from unitscope.figures.exemplars import grid, tiles
+from unitscope.figures.tone import overlay, tone
+
+from .conftest import assert_tidy, exemplar, image_box, pixels, sheet_of, texts
+
+
+def tile_of(figure, number):
+    canvas = pixels(figure)
+    left, bottom, right, top = (round(edge) for edge in image_box(figure.axes[0].images[number]))
+    return canvas[canvas.shape[0] - top : canvas.shape[0] - bottom, left:right]
+
+
+def test_each_exemplar_shows_its_picture_its_map_and_both_in_one():
+    entry = exemplar(1)
+    figure = exemplars(sheet_of(entry))
+    np.testing.assert_array_equal(tile_of(figure, 0), entry.picture)
+    colours = colormaps["magma"](tone(entry.map), bytes=True)[..., :3]
+    np.testing.assert_array_equal(tile_of(figure, 1), colours.repeat(16, 0).repeat(16, 1))
+    np.testing.assert_array_equal(tile_of(figure, 2), overlay(entry.picture, tone(entry.map)))
+
+
+def test_exemplars_lie_in_reading_order_with_rank_response_label_and_title():
+    figure = exemplars(sheet_of(*(exemplar(rank) for rank in range(1, 10))))
+    written = [text for text, _ in texts(figure)]
+    assert written[0] == "features.29:71 of torchvision:vgg16"
+    lines = [text for text in written if "α = " in text]
+    assert lines == [f"{rank}   α = {10 / rank:#.4g}" for rank in range(1, 10)]
+    assert written.count("Siamese cat") == 9
+    corners = [(-round(box[3]), round(box[0])) for box in map(image_box, figure.axes[0].images[::3])]
+    assert corners == sorted(corners)
+
+
+@pytest.mark.parametrize(("count", "across"), [(1, 1), (2, 2), (4, 2), (5, 3), (9, 3), (16, 3)])
+def test_blocks_form_a_grid_of_at_most_three_a_row(count, across):
+    blocks = grid(count)
+    assert len(blocks) == count
+    assert len({block.left for block in blocks}) == across
+    assert all(tile.right <= block.right for block in blocks for tile in tiles(block))
+
+
+@pytest.mark.parametrize(("missing", "blanks"), [({"picture": None}, 2), ({"map": None}, 2)])
+def test_what_is_missing_is_a_quiet_tile(missing, blanks):
+    figure = exemplars(sheet_of(replace(exemplar(1), **missing)))
+    assert len(figure.axes[0].images) == 1
+    assert [text for text, _ in texts(figure)].count("not available") == blanks
+
+
+ODD = (
+    replace(exemplar(1), label="a label of many words, " * 20, image="n02123045/" + "name_" * 60 + ".JPEG"),
+    replace(exemplar(2), picture=None),
+    replace(exemplar(3), map=None, label=""),
+    replace(exemplar(4), picture=None, map=None, response=-0.00012345),
+    replace(exemplar(5), map=np.zeros((13, 13), np.float32)),
+    replace(exemplar(6), map=np.full((7, 7), -3, np.float32), response=-3.0),
+    replace(exemplar(7, picture=(100, 300)), map=np.full((1, 1), np.nan, np.float32), response=float("nan")),
+    replace(exemplar(8, size=(3, 50)), label="猫 \n $x_1$ 🐈", response=1.5e12),
+)
+
+
+@pytest.mark.parametrize("entries", [(), ODD[:1], ODD[:2], ODD], ids=len)
+def test_no_text_overlaps_another_or_a_picture_or_leaves_the_sheet(entries):
+    assert_tidy(exemplars(sheet_of(*entries, name="features.denseblock4.denselayer16.relu2." * 6)))
+
+
+def test_a_picture_of_any_shape_keeps_its_proportions():
+    figure = exemplars(sheet_of(exemplar(1, picture=(100, 300))))
+    left, bottom, right, top = image_box(figure.axes[0].images[0])
+    assert (right - left, top - bottom) == pytest.approx((224, 75))

@@ -1,0 +1,93 @@
+import re
+import subprocess
+import sys
+
+import matplotlib as mpl
+import pytest
+from matplotlib.figure import Figure
+
+from unitscope.errors import UnitscopeError
+from unitscope.figures import exemplars, layer_summary, save, structure
+
+from .conftest import exemplar, sheet_of, view
+from .test_layers import table
+
+FIGURES = {
+    "structure": lambda: structure(view([(14, 14), (7, 7)], top=3, enlarged=1)),
+    "exemplars": lambda: exemplars(sheet_of(exemplar(1), exemplar(2))),
+    "layer_summary": lambda: layer_summary(table(5)),
+}
+STARTS = {".png": b"\x89PNG", ".svg": b"<?xml", ".pdf": b"%PDF"}
+
+
+@pytest.mark.parametrize("suffix", STARTS)
+@pytest.mark.parametrize("name", FIGURES)
+def test_the_same_figure_gives_the_same_bytes_whatever_the_callers_settings(name, suffix, tmp_path):
+    figure = FIGURES[name]()
+    first = save(figure, tmp_path / "new" / "folder" / f"a{suffix}").read_bytes()
+    assert first.startswith(STARTS[suffix])
+    assert save(figure, tmp_path / f"b{suffix}").read_bytes() == first
+    with mpl.rc_context({"font.size": 30, "savefig.bbox": "tight", "axes.grid": False, "font.family": "serif"}):
+        assert save(FIGURES[name](), tmp_path / f"c{suffix}").read_bytes() == first
+    assert b"<dc:date>" not in first
+    assert not re.search(rb"/(CreationDate|ModDate)", first)
+
+
+def test_a_png_has_a_pixel_for_each_of_the_sheets(tmp_path):
+    from PIL import Image
+
+    for top in (1, 2, 5):
+        figure = structure(view([(13, 13)], top=top))
+        with Image.open(save(figure, tmp_path / "a.png")) as written:
+            axes = figure.axes[0]
+            assert written.size == (axes.get_xlim()[1], axes.get_ylim()[0])
+
+
+def test_vector_files_keep_each_tile_an_image_of_its_own(tmp_path):
+    written = save(FIGURES["structure"](), tmp_path / "a.svg").read_text()
+    assert written.count("<image ") == 2 * 3 + 1 + 1
+
+
+@pytest.mark.parametrize("name", ["figure.jpg", "figure", ".png"])
+def test_another_suffix_is_refused_with_the_three_that_are_known(name, tmp_path):
+    with pytest.raises(UnitscopeError, match=rf"'{re.escape(name)}'; end the name in \.png, \.svg or \.pdf"):
+        save(Figure(), tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_place_that_cannot_be_written_is_an_error_of_ours_and_leaves_nothing(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UnitscopeError, match="can't write the figure"):
+        save(Figure(), tmp_path / "file" / "a.png")
+    (tmp_path / "taken.png").mkdir()
+    with pytest.raises(UnitscopeError, match="can't write the figure"):
+        save(Figure(), tmp_path / "taken.png")
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["file", "taken.png"]
+
+
+def test_a_failed_drawing_leaves_the_old_file_as_it_was(tmp_path, monkeypatch):
+    path = save(FIGURES["exemplars"](), tmp_path / "a.png")
+    before = path.read_bytes()
+
+    def broken(self, target, **_):
+        target.write_bytes(b"half a fi")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Figure, "savefig", broken)
+    with pytest.raises(UnitscopeError, match="No space left on device"):
+        save(Figure(), path)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_drawing_leaves_the_callers_settings_alone(name, tmp_path):
+    with mpl.rc_context({"font.size": 17, "image.cmap": "gray"}):
+        before = dict(mpl.rcParams)
+        save(FIGURES[name](), tmp_path / "a.png")
+        assert dict(mpl.rcParams) == before
+
+
+def test_figures_need_neither_torch_nor_pyplot():
+    code = "import sys, unitscope.figures; assert not {'torch', 'torchvision', 'matplotlib.pyplot'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,275 @@
+"""The scan as a whole, on a network whose units are known."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import zarr
+
+import unitscope
+from unitscope import Options
+from unitscope.atlas.parts import Parts
+from unitscope.errors import AtlasError, ImageError, LayerError, NetworkError, UnitscopeError
+
+from .conftest import brute_force
+
+# Slow on purpose: each image of 640×640 and shards of eight leave time to be killed between parts.
+SCRIPT = """
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import nn
+
+import unitscope
+
+folder = Path(sys.argv[1])
+if not (folder / "images").exists():
+    random = np.random.default_rng(0)
+    (folder / "making").mkdir()
+    for number in range(80):
+        pixels = random.integers(0, 256, (64, 64, 3), np.uint8)
+        Image.fromarray(pixels).save(folder / "making" / f"{number:03d}.png")
+    (folder / "making").rename(folder / "images")
+torch.manual_seed(0)
+module = nn.Sequential(nn.Conv2d(3, 32, 5), nn.ReLU(), nn.Conv2d(32, 32, 5), nn.ReLU())
+phi = {"size": [96, 96], "mean": [127, 127, 127], "std": [60, 60, 60]}
+options = unitscope.Options(shard_size=8, batch_size=4)
+unitscope.scan(unitscope.load(module, preprocess=phi), folder / "images", folder / sys.argv[2], options=options)
+"""
+
+
+def arrays_of(atlas: Path) -> dict[str, np.ndarray]:
+    group = zarr.open_group(atlas / "arrays.zarr", mode="r")
+    return {name: array[...] for name, array in group.arrays()}
+
+
+def test_responses_and_summaries_equal_brute_force(network, folder, tmp_path):
+    atlas = unitscope.scan(network, folder, tmp_path / "a", options=Options(shard_size=16, batch_size=4)).atlas
+    expected = brute_force(network, folder, atlas.images["image"])
+    np.testing.assert_allclose(atlas.responses("relu"), expected, rtol=1e-5, atol=1e-7)
+    stored = atlas.responses("relu").astype(np.float64)
+    units = atlas.units
+    np.testing.assert_allclose(units["mean"], stored.mean(0), rtol=1e-12)
+    np.testing.assert_allclose(units["std"], stored.std(0), rtol=1e-9)
+    assert units["dead"].tolist() == [False, False, False, False, True, False]
+    for channel in range(6):
+        order = sorted(range(40), key=lambda row, c=channel: (-stored[row, c], row))[:9]
+        found = atlas.exemplars(f"relu:{channel}")
+        assert found["image"].tolist() == atlas.images["image"].iloc[order].tolist()
+        lowest = sorted(range(40), key=lambda row, c=channel: (stored[row, c], row))[:9]
+        assert atlas.exemplars(f"act:1:{channel}", lowest=True)["image"].tolist() == [
+            atlas.images["image"].iloc[row] for row in lowest
+        ]
+
+
+def test_class_means_and_accuracy_follow_from_the_folders(network, folder, tmp_path):
+    atlas = unitscope.scan(network, folder, tmp_path / "a").atlas
+    labels = np.array([names[0] for names in atlas.images["labels"]])
+    responses = atlas.responses("relu").astype(np.float64)
+    for position, label in enumerate(atlas.manifest.labels):
+        sums = atlas.dataset["class_sums"][position].to_numpy()
+        np.testing.assert_allclose(sums, responses[labels == label.label].sum(0), rtol=1e-12)
+    predicted = np.array([network.classes[row[0]] for row in atlas.images["top5_classes"]])
+    right = atlas.images["correct"].astype(bool).to_numpy()
+    np.testing.assert_array_equal(right, predicted == labels)
+    assert atlas.manifest.accuracy["images"] == 40
+    assert atlas.manifest.accuracy["top1_correct"] == right.sum()
+
+
+def test_the_answer_does_not_depend_on_batches_or_shards(network, folder, tmp_path):
+    one = unitscope.scan(network, folder, tmp_path / "a", options=Options(batch_size=40)).atlas
+    two = unitscope.scan(network, folder, tmp_path / "b", options=Options(batch_size=3, shard_size=7)).atlas
+    first, second = arrays_of(one.path), arrays_of(two.path)
+    assert first.keys() == second.keys()
+    for name in first:
+        np.testing.assert_allclose(first[name], second[name], rtol=1e-6, atol=1e-7, err_msg=name)
+    np.testing.assert_array_equal(first["top_images"], second["top_images"])
+
+
+def test_bad_files_are_rows_with_their_errors(network, folder, tmp_path):
+    (folder / "red" / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 not much of a picture")
+    (folder / "red" / "empty.png").write_bytes(b"")
+    (folder / "notes.txt").write_text("not an image")
+    atlas = unitscope.scan(network, folder, tmp_path / "a").atlas
+    bad = atlas.images[atlas.images["error"] != ""]
+    assert bad["image"].tolist() == ["notes.txt", "red/broken.jpg", "red/empty.png"]
+    assert atlas.manifest.images["failed"] == 3
+    assert np.isnan(atlas.responses("relu")[bad.index]).all()
+    assert (atlas.units["count"] == 40).all()
+
+
+def test_nothing_readable_is_an_error_and_leaves_nothing(network, tmp_path):
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "a.png").write_text("no")
+    with pytest.raises(ImageError, match="none of the 1 files"):
+        unitscope.scan(network, tmp_path / "images", tmp_path / "a")
+    assert not (tmp_path / "a").exists()
+    assert not (tmp_path / "a.parts").exists()
+
+
+def test_a_scan_stopped_by_an_error_goes_on_to_the_same_arrays(network, folder, tmp_path):
+    class Stop(Exception):
+        pass
+
+    class Stopping:
+        def __init__(self):
+            self.seen = 0
+
+        def planned(self, plan, *, done, target):
+            self.done = done
+
+        def advanced(self, images):
+            self.seen += images
+            if self.seen > 20:
+                raise Stop
+
+        def merging(self):
+            pass
+
+    options = Options(shard_size=8, batch_size=4)
+    whole = unitscope.scan(network, folder, tmp_path / "whole", options=options).atlas
+    with pytest.raises(Stop):
+        unitscope.scan(network, folder, tmp_path / "a", options=options, progress=Stopping())
+    assert not (tmp_path / "a").exists()
+    result = unitscope.scan(network, folder, tmp_path / "a", options=options)
+    assert result.scanned == 40 - 16
+    first, second = arrays_of(whole.path), arrays_of(result.atlas.path)
+    for name in first:
+        assert first[name].tobytes() == second[name].tobytes(), name
+    assert not (tmp_path / "a.parts").exists()
+
+
+def test_kill_9_at_any_moment_resumes_to_the_same_bytes(tmp_path):
+    (tmp_path / "run.py").write_text(SCRIPT)
+
+    def start(atlas):
+        return subprocess.Popen([sys.executable, tmp_path / "run.py", tmp_path, atlas])
+
+    assert start("whole").wait() == 0
+    part = tmp_path / "killed.parts"
+    for parts_wanted in (1, 3, 6):
+        process = start("killed")
+        deadline = time.monotonic() + 60
+        while process.poll() is None and time.monotonic() < deadline:
+            if len(list(part.glob("part-*.npz"))) >= parts_wanted:
+                break
+            time.sleep(0.005)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert start("killed").wait() == 0
+    whole, killed = arrays_of(tmp_path / "whole"), arrays_of(tmp_path / "killed")
+    for name in whole:
+        assert whole[name].tobytes() == killed[name].tobytes(), name
+    pd.testing.assert_frame_equal(
+        pd.read_parquet(tmp_path / "whole/images.parquet"), pd.read_parquet(tmp_path / "killed/images.parquet")
+    )
+    assert not part.exists()
+
+
+def test_parts_of_another_scan_are_refused_with_the_reason(network, folder, tmp_path):
+    parts = Parts.beside(tmp_path / "a")
+    with parts.locked():
+        parts.write_plan({"network": "other", "top": 3})
+    with pytest.raises(AtlasError, match="network was other, now Planted"):
+        unitscope.scan(network, folder, tmp_path / "a")
+
+
+def test_an_atlas_is_never_overwritten_but_the_same_scan_is_done_already(network, folder, tmp_path):
+    unitscope.scan(network, folder, tmp_path / "a")
+    before = (tmp_path / "a" / "manifest.json").read_bytes()
+    assert unitscope.scan(network, folder, tmp_path / "a").scanned == 0
+    with pytest.raises(AtlasError, match="already holds an atlas of another scan"):
+        unitscope.scan(network, folder, tmp_path / "a", options=Options(top=3))
+    (tmp_path / "b").mkdir()
+    with pytest.raises(AtlasError, match="is no atlas"):
+        unitscope.scan(network, folder, tmp_path / "b")
+    assert (tmp_path / "a" / "manifest.json").read_bytes() == before
+
+
+def test_two_scans_do_not_write_the_same_atlas(network, folder, tmp_path):
+    with Parts.beside(tmp_path / "a").locked(), pytest.raises(AtlasError, match="another scan is writing"):
+        unitscope.scan(network, folder, tmp_path / "a")
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"layers": ("rleu",)}, LayerError, "closest: 'relu'"),
+        ({"device": "cuda:7"}, NetworkError, "no device 'cuda:7'"),
+        ({"engine": "fast"}, UnitscopeError, "choose one of auto, eager, compile"),
+    ],
+)
+def test_wrong_options_are_told_and_leave_nothing_behind(network, folder, tmp_path, options, error, message):
+    with pytest.raises(error, match=message):
+        unitscope.scan(network, folder, tmp_path / "a", options=Options(**options))
+    assert not (tmp_path / "a.parts").exists()
+
+
+def test_options_below_one_are_refused():
+    with pytest.raises(UnitscopeError, match="top must be at least 1, not 0"):
+        Options(top=0)
+
+
+def test_the_users_module_is_left_as_found(folder, tmp_path):
+    from .conftest import PHI, Planted
+
+    module = Planted().train()
+    before = {name: value.clone() for name, value in module.state_dict().items()}
+    state = torch.random.get_rng_state()
+    unitscope.scan(unitscope.load(module, preprocess=PHI), folder, tmp_path / "a")
+    assert module.training
+    assert module.relu.training
+    assert all(parameter.requires_grad for parameter in module.parameters())
+    assert not module.conv._forward_hooks
+    assert torch.equal(torch.random.get_rng_state(), state)
+    for name, value in module.state_dict().items():
+        assert torch.equal(value, before[name])
+        assert value.is_contiguous()
+
+
+def test_verify_finds_no_fault_in_a_sound_atlas_and_finds_a_planted_one(network, folder, tmp_path):
+    atlas = unitscope.scan(network, folder, tmp_path / "a").atlas
+    found = unitscope.verify(atlas, units=6, network=network)
+    assert found.checked > 100
+    assert found.mismatches == ()
+    responses = zarr.open_group(tmp_path / "a" / "arrays.zarr", mode="r+")["responses"]
+    responses[:, 2] = responses[:, 2] * 1.01
+    broken = unitscope.verify(unitscope.open_atlas(tmp_path / "a"), units=6, network=network)
+    assert {mismatch.unit for mismatch in broken.mismatches} == {"relu:2"}
+    assert {"mean", "response"} <= {mismatch.what for mismatch in broken.mismatches}
+
+
+def test_an_atlas_opens_without_torch(network, folder, tmp_path):
+    unitscope.scan(network, folder, tmp_path / "a")
+    code = (
+        "import sys, unitscope; atlas = unitscope.open_atlas(sys.argv[1]); atlas.exemplars('relu:0'); "
+        "atlas.dataset['class_sums'].load(); assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code, tmp_path / "a"], check=True)
+
+
+def test_damaged_or_foreign_atlases_are_refused(tmp_path):
+    with pytest.raises(AtlasError, match="no atlas at"):
+        unitscope.open_atlas(tmp_path / "none")
+    (tmp_path / "manifest.json").write_text(json.dumps({"schema_version": 99}))
+    with pytest.raises(AtlasError, match="was written by schema 99"):
+        unitscope.open_atlas(tmp_path)
+    (tmp_path / "manifest.json").write_text("{")
+    with pytest.raises(AtlasError, match="is damaged"):
+        unitscope.open_atlas(tmp_path)
+
+
+def test_few_images_leave_ranks_empty(network, folder, tmp_path):
+    atlas = unitscope.scan(network, folder, tmp_path / "a", options=Options(limit=4)).atlas
+    assert len(atlas.exemplars("relu:0")) == 4
+    assert (atlas.dataset["top_images"][4:] == -1).all()
