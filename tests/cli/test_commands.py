@@ -24,6 +24,11 @@ def unitscope(*words, check=0):
     return done
 
 
+def width_of(figure):
+    with Image.open(figure) as opened:
+        return opened.width
+
+
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pictures")
@@ -76,7 +81,7 @@ def test_exemplars_are_told_and_drawn(atlas, tmp_path):
     assert [row["rank"] for row in told["exemplars"]] == list(range(1, 10))
     responses = [row["response"] for row in told["exemplars"]]
     assert responses == sorted(responses, reverse=True)
-    assert Image.open(tmp_path / "unit.png").width > 500
+    assert width_of(tmp_path / "unit.png") > 500
 
 
 def test_structure_is_told_and_drawn(pictures, tmp_path):
@@ -186,7 +191,7 @@ def test_the_demo_goes_the_whole_way(tmp_path):
     told = json.loads(unitscope("demo", "-o", tmp_path / "demo", "--json").stdout)
     assert len(told["figures"]) >= 6
     for path in told["figures"]:
-        assert Image.open(path).width > 500
+        assert width_of(path) > 500
 
 
 def test_help_is_quick_to_import_and_loads_no_torch():

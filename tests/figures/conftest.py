@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
+from unitscope.figures import structure
 from unitscope.units import Layer
 from unitscope.views import Column, Enlargement, Exemplar, ExemplarSheet, Prediction, Structure
 
@@ -43,7 +44,7 @@ def sheet_of(*exemplars, name="features.29"):
 def texts(figure):
     """Every visible piece of text with its box in pixels."""
     renderer = FigureCanvasAgg(figure).get_renderer()
-    figure.draw(renderer)
+    figure.draw_without_rendering()
     found = [*figure.texts]
     for axes in figure.axes:
         found += [*axes.texts, axes.title, axes._left_title, axes._right_title]
@@ -92,6 +93,11 @@ def pixels(figure):
     return np.asarray(canvas.buffer_rgba())[..., :3]
 
 
-@pytest.fixture
+@pytest.fixture(scope="package")
 def resnet_view():
     return view([(56, 56)] * 2 + [(28, 28)] * 4 + [(14, 14)] * 6 + [(7, 7)], enlarged=3)
+
+
+@pytest.fixture(scope="package")
+def resnet_figure(resnet_view):
+    return structure(resnet_view)

@@ -17,10 +17,9 @@ def drawn_maps(figure, given):
     return figure.axes[0].images[:count]
 
 
-def test_maps_are_drawn_in_their_true_proportions(resnet_view):
-    figure = structure(resnet_view)
+def test_maps_are_drawn_in_their_true_proportions(resnet_view, resnet_figure):
     shapes = [values.shape for column in resnet_view.columns for values in column.maps]
-    for shape, image in zip(shapes, drawn_maps(figure, resnet_view), strict=True):
+    for shape, image in zip(shapes, drawn_maps(resnet_figure, resnet_view), strict=True):
         left, bottom, right, top = image_box(image)
         assert (top - bottom, right - left) == pytest.approx((4 * shape[0], 4 * shape[1]), abs=0.01)
 
@@ -42,27 +41,26 @@ def test_one_scale_keeps_small_maps_visible_and_large_ones_within_bounds(sizes, 
     assert scale_of(sizes) == scale
 
 
-def test_every_cell_of_a_map_becomes_a_square_of_its_colour_exactly(resnet_view):
-    figure = structure(resnet_view)
-    canvas = pixels(figure)
+def test_every_cell_of_a_map_becomes_a_square_of_its_colour_exactly(resnet_view, resnet_figure):
+    canvas = pixels(resnet_figure)
     for number in (0, 9 * 5 + 3, 9 * 12):
         values = resnet_view.columns[number // 9].maps[number % 9]
-        left, bottom, right, top = (round(edge) for edge in image_box(figure.axes[0].images[number]))
+        left, bottom, right, top = (round(edge) for edge in image_box(resnet_figure.axes[0].images[number]))
         tile = canvas[canvas.shape[0] - top : canvas.shape[0] - bottom, left:right]
         colours = colormaps["magma"](tone(values), bytes=True)[..., :3]
         np.testing.assert_array_equal(tile, colours.repeat(4, 0).repeat(4, 1))
 
 
-def test_columns_run_from_shallow_to_deep_and_maps_from_the_greatest_response_down(resnet_view):
-    boxes = [image_box(image) for image in drawn_maps(structure(resnet_view), resnet_view)]
+def test_columns_run_from_shallow_to_deep_and_maps_from_the_greatest_response_down(resnet_view, resnet_figure):
+    boxes = [image_box(image) for image in drawn_maps(resnet_figure, resnet_view)]
     lefts = [boxes[start][0] for start in range(0, len(boxes), 9)]
     assert lefts == sorted(lefts)
     tops = [top for *_, top in boxes[:9]]
     assert tops == sorted(tops, reverse=True)
 
 
-def test_every_unit_number_layer_name_prediction_and_enlargement_is_written(resnet_view):
-    written = [text for text, _ in texts(structure(resnet_view))]
+def test_every_unit_number_layer_name_prediction_and_enlargement_is_written(resnet_view, resnet_figure):
+    written = [text for text, _ in texts(resnet_figure)]
     for column in resnet_view.columns:
         assert column.layer.name in written
         assert {str(unit) for unit in column.units} <= set(written)
@@ -77,7 +75,7 @@ def test_every_unit_number_layer_name_prediction_and_enlargement_is_written(resn
     [
         view([(56, 56)] * 2 + [(28, 28)] * 4 + [(14, 14)] * 6 + [(7, 7)], enlarged=3),
         view([(112, 112), (28, 28), (14, 14), (7, 7)], name=LONG, enlarged=3),
-        view([(7, 7)] * 20, name=LONG, top=16, predictions=0),
+        view([(7, 7)] * 20, name=LONG, predictions=0),
         view([(56, 56)] * 20, top=2),
         view([(224, 224), (7, 7)], top=16, enlarged=2),
         view([(7, 7)], top=1, predictions=0),
@@ -100,8 +98,8 @@ def test_no_text_overlaps_another_or_a_picture_or_leaves_the_sheet(given):
     assert (boxes[:, 2].max(), boxes[:, 3].max()) <= (width, height)
 
 
-def test_no_two_images_overlap(resnet_view):
-    boxes = np.array([image_box(image) for image in structure(resnet_view).axes[0].images])
+def test_no_two_images_overlap(resnet_figure):
+    boxes = np.array([image_box(image) for image in resnet_figure.axes[0].images])
     wide = np.minimum(boxes[:, None, 2], boxes[None, :, 2]) - np.maximum(boxes[:, None, 0], boxes[None, :, 0])
     high = np.minimum(boxes[:, None, 3], boxes[None, :, 3]) - np.maximum(boxes[:, None, 1], boxes[None, :, 1])
     shared = (wide > 0) & (high > 0)

@@ -173,3 +173,11 @@ def test_a_function_must_give_one_size_for_all_images(photo):
     phi = parse_preprocessing(lambda image: torch.zeros(3, image.height, image.width))
     with pytest.raises(NetworkError, match="let it bring all images to one size"):
         phi.prepare(photo(50, 40))
+
+
+def test_an_image_too_narrow_to_resize_is_refused_not_blown_up():
+    from unitscope.errors import ImageError
+
+    with pytest.raises(ImageError, match="too narrow"):
+        PRESETS["imagenet"].prepare(Image.new("RGB", (30_000, 2)))
+    assert PRESETS["caffe"].prepare(Image.new("RGB", (30_000, 2))).shape == (3, 224, 224)

@@ -118,7 +118,7 @@ def test_nothing_readable_is_an_error_and_leaves_nothing(network, tmp_path):
 
 
 def test_a_scan_stopped_by_an_error_goes_on_to_the_same_arrays(network, folder, tmp_path):
-    class Stop(Exception):
+    class StopError(Exception):
         pass
 
     class Stopping:
@@ -131,14 +131,14 @@ def test_a_scan_stopped_by_an_error_goes_on_to_the_same_arrays(network, folder, 
         def advanced(self, images):
             self.seen += images
             if self.seen > 20:
-                raise Stop
+                raise StopError
 
         def merging(self):
             pass
 
     options = Options(shard_size=8, batch_size=4)
     whole = unitscope.scan(network, folder, tmp_path / "whole", options=options).atlas
-    with pytest.raises(Stop):
+    with pytest.raises(StopError):
         unitscope.scan(network, folder, tmp_path / "a", options=options, progress=Stopping())
     assert not (tmp_path / "a").exists()
     result = unitscope.scan(network, folder, tmp_path / "a", options=options)

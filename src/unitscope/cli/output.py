@@ -4,6 +4,7 @@ In: plain values. Out: text. The only room of the house that prints.
 """
 
 import json
+import math
 import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -25,7 +26,7 @@ def say(message: str = "") -> None:
 
 def print_json(values: dict[str, Any]) -> None:
     """Print one JSON object, and nothing else, on stdout."""
-    sys.stdout.write(json.dumps(values, ensure_ascii=False, allow_nan=False) + "\n")
+    sys.stdout.write(json.dumps(_plain(values), ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str = "") -> None:
@@ -55,6 +56,15 @@ def duration(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def _plain(value: Any) -> Any:
+    """JSON has no word for numbers that are none: they are null."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _text(value: Any) -> str:

@@ -132,7 +132,7 @@ def report(result: "ScanResult", values: dict[str, Any]) -> None:
     print_table(tuple(values), [tuple(values.values())])
     failed = result.atlas.images.query("error != ''")
     for row in failed.head(5).itertuples():
-        say(f"could not read '{row.image}': {row.error}")
+        say(f"could not read: {row.error}")
     if len(failed) > 5:
         say(f"and {len(failed) - 5} more: see the column 'error' of images.parquet")
 

@@ -14,12 +14,14 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from unitscope.errors import NetworkError, closest
+from unitscope.errors import ImageError, NetworkError, closest
 from unitscope.networks.custom import CustomPreprocessing, Function
 
 Size = tuple[int, int]
 Triple = tuple[float, float, float]
 
+# Bringing the shorter side of a narrower image to a network's size would fill the memory with its longer one.
+MAX_ASPECT = 100
 ORDERS = ("RGB", "BGR")
 # Pillow's nearest is torch's nearest-exact; torch has no lanczos.
 INTERPOLATIONS = {"bilinear": "bilinear", "bicubic": "bicubic", "nearest": "nearest-exact", "lanczos": None}
@@ -67,7 +69,11 @@ class Preprocessing:
         return (size, size) if isinstance(size, int) else size
 
     def prepare(self, image: Image.Image) -> Tensor:
-        """Return the image at the network's size, uint8 ``[3, H, W]`` in RGB order."""
+        """Return the image at the network's size, uint8 ``[3, H, W]`` in RGB order.
+
+        Raises:
+            ImageError: if the image is over `MAX_ASPECT` times as long as wide, and its shorter side is to be resized.
+        """
         resized = self._resized(image.convert("RGB"))
         if self.crop is None:
             return resized.contiguous()
@@ -123,6 +129,8 @@ class Preprocessing:
         """As torchvision's Resize does it: the longer side is cut down to a whole number."""
         if isinstance(self.resize, tuple):
             return self.resize
+        if max(height, width) > MAX_ASPECT * min(height, width):
+            raise ImageError(f"an image of {width}×{height} is too narrow: over {MAX_ASPECT} times as long as wide")
         if width <= height:
             return int(self.resize * height / width), self.resize
         return self.resize, int(self.resize * width / height)

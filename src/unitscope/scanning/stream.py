@@ -19,7 +19,6 @@ from unitscope.networks import CustomPreprocessing, Preprocessing
 
 _WORKERS = 2
 _BATCHES_AHEAD = 4
-_LONGEST = 100  # resizing the shorter side of a narrower image would fill the memory with its longer one
 
 Phi = Preprocessing | CustomPreprocessing
 
@@ -76,8 +75,6 @@ def read(images: ImageSet, row: int, phi: Phi) -> Picture:
     try:
         image = decode(images.path(row))
         width, height = image.size
-        if max(image.size) > _LONGEST * min(image.size):
-            return Picture(row, None, width, height, f"{width}×{height} is too narrow: over {_LONGEST} times as long")
         return Picture(row, phi.prepare(image), width, height, "")
     except UnitscopeError as problem:
         return Picture(row, None, 0, 0, str(problem))
