@@ -26,8 +26,8 @@ from unitscope.units import Layer
 
 Engine = Literal["eager", "compile"]
 ENGINES = ("auto", "eager", "compile")
-# Compiling takes some 20–60 s and saves a third to a half of the time per image (docs/speed.md).
-IMAGES_WORTH_COMPILING = 2000
+# Compiling takes half a minute and saves a few per cent over this engine's own eager graph (docs/speed.md).
+IMAGES_WORTH_COMPILING = 10_000
 
 Run = Callable[[Tensor], tuple[Tensor | None, Tensor]]
 

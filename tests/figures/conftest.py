@@ -20,8 +20,10 @@ def column(index, name, size, *, top=9, units=512):
     return Column(layer(index, name, units, size), channels, maps.mean((1, 2)), maps)
 
 
-def view(sizes, *, top=9, name="layer{}.relu_2", predictions=5, enlarged=0, picture=(224, 224)):
-    columns = tuple(column(number, name.format(number), size, top=top) for number, size in enumerate(sizes))
+def view(sizes, *, top=9, units=512, name="layer{}.relu_2", predictions=5, enlarged=0, picture=(224, 224)):
+    columns = tuple(
+        column(number, name.format(number), size, top=top, units=units) for number, size in enumerate(sizes)
+    )
     large = tuple(
         Enlargement(entry.layer, int(entry.units[0]), float(entry.responses[0]), entry.maps[0])
         for entry in columns[:enlarged]

@@ -3,13 +3,14 @@ import subprocess
 import sys
 
 import matplotlib as mpl
+import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
 from unitscope.errors import UnitscopeError
 from unitscope.figures import exemplars, layer_summary, save, structure
 
-from .conftest import exemplar, sheet_of, view
+from .conftest import exemplar, pixels, sheet_of, view
 from .test_layers import table
 
 FIGURES = {
@@ -86,6 +87,13 @@ def test_drawing_leaves_the_callers_settings_alone(name, tmp_path):
         before = dict(mpl.rcParams)
         save(FIGURES[name](), tmp_path / "a.png")
         assert dict(mpl.rcParams) == before
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_figure_keeps_its_look_when_the_caller_draws_it_with_other_settings(name):
+    expected = pixels(FIGURES[name]())
+    with mpl.rc_context({"font.size": 30, "font.family": "serif", "xtick.labelsize": 20, "ytick.major.pad": 30}):
+        np.testing.assert_array_equal(pixels(FIGURES[name]()), expected)
 
 
 def test_figures_need_neither_torch_nor_pyplot():

@@ -79,6 +79,7 @@ def test_every_unit_number_layer_name_prediction_and_enlargement_is_written(resn
         view([(56, 56)] * 20, top=2),
         view([(224, 224), (7, 7)], top=16, enlarged=2),
         view([(7, 7)], top=1, predictions=0),
+        view([(1, 1)], top=120, units=100_000),
         view([(1, 1)] * 3, enlarged=1),
         view([(1, 197), (30, 40), (40, 30), (1, 1)], name="blocks.{}.mlp.act", enlarged=4),
         view([(600, 500)], top=2, enlarged=1, picture=(100, 300)),

@@ -157,7 +157,7 @@ def progress_shown(atlas: Path) -> "Iterator[_Shown]":
             yield shown
     except KeyboardInterrupt:
         say(f"stopped; what is done is kept in '{atlas}.parts': the same command goes on from there")
-        raise
+        raise typer.Exit(130) from None
 
 
 class _Shown:

@@ -93,7 +93,7 @@ def _stack(column: Column, scale: float, left: int, top: int) -> Stack:
     lines = header(column, span)
     if turned := widest(lines, theme.SMALL) > span or "…" in "".join(lines):
         lines = header(column)
-        span = max(span, 1)
+        span = max(span, len(lines) * NUMBER)
     inset = left + (span - across * pitch + GAP) // 2 + (pitch - GAP - columns) // 2
     tiles = tuple(
         Box(inset + (rank // down) * pitch, top + (rank % down) * step, columns, rows) for rank in range(count)

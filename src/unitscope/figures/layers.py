@@ -50,7 +50,7 @@ def layer_summary(units: pd.DataFrame, *, title: str = "") -> Figure:
         _shares(charts[2])
         _counts(charts[3], layers["dead"].sum().to_numpy(int), _dead_title(units))
         charts[3].set_xticks(shown, [names[position] for position in shown], rotation=90)
-        figure.draw_without_rendering()  # ticks are made now, in our look, not later in the caller's
+        figure.draw_without_rendering()  # makes the ticks now: matplotlib < 3.11 would in the caller's look
         return figure
 
 

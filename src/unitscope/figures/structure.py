@@ -49,7 +49,7 @@ def structure(view: Structure) -> Figure:
 
     One scale holds for all columns and a cell is a whole number of pixels at 150 dpi, drawn sharp. The sheet
     grows with the maps: 56:7 is drawn at 4 pixels a cell, 224:7 at 2 (a 7×7 map is then 14 pixels wide), and
-    a stack higher than 2400 pixels folds into several side by side, read downwards first.
+    a stack higher than 2500 pixels folds into several side by side, read downwards first.
     """
     with theme.look():
         plan = _plan(view)

@@ -123,8 +123,8 @@ def _kind(leaf: nn.Module) -> str:
 
 
 def _unit_axis(leaf: nn.Module, given: Tensor, output: Tensor, made: list[tuple[Tensor, int]]) -> int:
-    if isinstance(leaf, _ON_AXIS_1):
-        return 1
+    if isinstance(leaf, _ON_AXIS_1) or (isinstance(leaf, nn.LayerNorm) and type(leaf).__name__.endswith("2d")):
+        return 1  # torchvision's and timm's LayerNorm2d is a LayerNorm between two permutations
     if isinstance(leaf, _ON_LAST_AXIS):
         return output.ndim - 1
     known = [axis for tensor, axis in made if tensor is given]

@@ -20,6 +20,7 @@ from unitscope.errors import NetworkError
 from unitscope.graph.axes import unit_axes
 from unitscope.graph.hooks import HookedTaps, follow
 from unitscope.graph.naming import name_layers
+from unitscope.graph.ops import op_name
 from unitscope.graph.taps import add_maps, add_responses
 from unitscope.units import Layer, LayerTable
 
@@ -119,10 +120,12 @@ def _export(module: nn.Module, example: Tensor, name: str) -> ExportedTrace:
 
 
 def _plain(graph_module: GraphModule) -> None:
-    """Drop the guards and the pytree wrapping, so that inputs and outputs are plain tensors."""
+    """Drop the guards and the pytree wrapping, so that inputs and outputs are plain tensors of any memory format."""
     for node in list(graph_module.graph.nodes):
         if node.op == "call_module" and node.target == "_guards_fn":
             graph_module.graph.erase_node(node)
+        elif op_name(node) in ("view", "unsafe_view"):
+            node.target = torch.ops.aten.reshape.default  # a view of what is channels_last need not exist
     graph = Graph()
     kept: dict[Node, Node] = {}
     outputs = graph.graph_copy(graph_module.graph, kept)

@@ -127,8 +127,12 @@ def make_plan(network: Network, trace: Trace, images: ImageSet, options: Options
 
 
 def labels_of(images: ImageSet, network: Network) -> tuple[Label, ...]:
-    """Return the images' labels, each with the network's class that it is, if it is one."""
-    numbers = match_classes(images.label_names, network.classes, network.wnids)
+    """Return the images' labels, each with the network's class that it is, if it is one.
+
+    COCO's categories say what is in an image, not what the image is of, so none makes a prediction right or wrong.
+    """
+    names = () if images.layout == "coco" else images.label_names
+    numbers = match_classes(names, network.classes, network.wnids)
     return tuple(
         Label(label, network.classes[numbers[label]] if label in numbers else label, numbers.get(label))
         for label in images.label_names

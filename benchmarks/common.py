@@ -1,0 +1,87 @@
+"""What both benchmarks need: photographs, fresh processes, and a section in ``RESULTS.md``.
+
+In: nothing but the machine. Never imports torch here: a child's peak memory starts from its parent's.
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+RESULTS = HERE / "RESULTS.md"
+SAMPLE = HERE.parents[1] / "shared" / "data" / "imagenet-sample"
+THREADS = 2
+
+_HEAD = """# Results
+
+Written by `python -m benchmarks.speed --write` and `python -m benchmarks.memory --write`;
+each run replaces its section.
+"""
+
+
+def photographs(temporary: Path) -> Path:
+    """Return a folder of real JPEG files: the ImageNet sample, or else crops of photographs that packages ship."""
+    if SAMPLE.is_dir():
+        return SAMPLE
+    folder = temporary / "photographs"
+    code = "import sys, pathlib, unitscope.demo as demo; demo.write_photographs(pathlib.Path(sys.argv[1]))"
+    subprocess.run([sys.executable, "-c", code, str(folder)], check=True)
+    return folder
+
+
+def files(folder: Path) -> list[Path]:
+    """Return the folder's JPEG files, sorted."""
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in (".jpg", ".jpeg"))
+
+
+def link(sources: list[Path], folder: Path, count: int) -> Path:
+    """Fill a folder with `count` hard links to the sources, over and over, each in the folder of its class."""
+    for number in range(count):
+        source = sources[number % len(sources)]
+        target = folder / source.parent.name / f"{number // len(sources):03d}-{source.name}"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        os.link(source, target)
+    return folder
+
+
+def in_fresh_process(module: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Run one case (``python -m MODULE --case JSON``) and return what its last line says."""
+    environment = {**os.environ, "OMP_NUM_THREADS": str(THREADS), "PYTHONWARNINGS": "ignore"}
+    done = subprocess.run(
+        [sys.executable, "-m", module, "--case", json.dumps(arguments)],
+        cwd=HERE.parent,
+        env=environment,
+        stdout=subprocess.PIPE,
+        check=True,
+        text=True,
+    )
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def machine() -> str:
+    """Return the processor, its cores, how busy they were, versions and the day."""
+    found = re.search(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text("utf-8"))
+    name = found[1].strip() if found else "unknown processor"
+    return (
+        f"{name}, {os.cpu_count()} cores, {THREADS} threads, torch {version('torch')}, "
+        f"Python {sys.version.split()[0]}, {time.strftime('%Y-%m-%d')}; load average {os.getloadavg()[1]:.1f} "
+        f"at the end (over {THREADS} means that others were at work)."
+    )
+
+
+def write_section(heading: str, text: str) -> None:
+    """Put a section into ``RESULTS.md`` in place of the one with its heading; sections are sorted."""
+    sections = {}
+    if RESULTS.exists():
+        for section in RESULTS.read_text("utf-8").split("\n## ")[1:]:
+            name, _, body = section.partition("\n")
+            sections[name] = body.strip()
+    sections[heading] = text.strip()
+    body = "".join(f"\n## {name}\n\n{sections[name]}\n" for name in sorted(sections))
+    RESULTS.write_text(_HEAD + body, "utf-8")

@@ -1,0 +1,132 @@
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import unitscope
+from unitscope.engine import IMAGES_WORTH_COMPILING, choose_engine, runner
+from unitscope.errors import UnitscopeError
+from unitscope.graph import trace
+
+COMPILER = any(shutil.which(name) for name in ("g++", "clang++", "c++"))
+PHI = {"size": [16, 16], "mean": [127.5, 127.5, 127.5], "std": [127.5, 127.5, 127.5]}
+
+
+class Branching(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+
+    def forward(self, x):
+        x = self.conv(x)
+        return (x if x.mean() > 0 else -x).mean((2, 3))
+
+
+def small():
+    torch.manual_seed(0)
+    module = nn.Sequential(
+        nn.Conv2d(3, 8, 3, bias=False),
+        nn.BatchNorm2d(8),
+        nn.ReLU(inplace=True),
+        nn.Conv2d(8, 12, 3, stride=2),
+        nn.BatchNorm2d(12),
+        nn.SiLU(inplace=True),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(12, 5),
+    )
+    module(torch.randn(8, 3, 16, 16))
+    return module.eval()
+
+
+@pytest.fixture
+def network():
+    return unitscope.load(small(), preprocess=PHI)
+
+
+@pytest.fixture
+def traced(network):
+    return trace(network.module, network.preprocessing.size, name="small")
+
+
+@pytest.fixture
+def batch():
+    return torch.randint(0, 256, (6, 3, 16, 16), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.fixture
+def hooked():
+    return trace(Branching().eval(), (16, 16), name="branching")
+
+
+def off(given, wanted):
+    return np.max(np.abs(given - wanted).max(0) / np.abs(wanted).max(0))
+
+
+def test_the_eager_runner_gives_what_the_module_gives(network, traced, batch):
+    run = runner(network, traced, traced.layers.activations, engine="eager", batch_size=6)
+    logits, responses = run(batch)
+    with torch.no_grad():
+        x = (batch.float() - 127.5) / 127.5
+        wanted = torch.cat([network.module[:3](x).mean((2, 3)), network.module[:6](x).mean((2, 3))], 1)
+        np.testing.assert_allclose(logits, network.module(x).numpy(), rtol=1e-4, atol=1e-5)
+    assert responses.dtype == np.float32
+    assert responses.shape == (6, 20)
+    assert off(responses, wanted.numpy()) < 1e-5
+
+
+def test_a_partial_batch_gives_what_the_full_batch_gives(network, traced, batch):
+    run = runner(network, traced, traced.layers.activations, engine="eager", batch_size=6)
+    logits, responses = run(batch)
+    for count in (1, 4):
+        some_logits, some = run(batch[:count])
+        assert some.shape == (count, 20)
+        np.testing.assert_allclose(some, responses[:count], rtol=1e-6, atol=1e-7)
+        np.testing.assert_allclose(some_logits, logits[:count], rtol=1e-6, atol=1e-7)
+
+
+def test_the_runner_leaves_the_network_as_found(network, traced, batch):
+    before = {name: value.clone() for name, value in network.module.state_dict().items()}
+    runner(network, traced, traced.layers.activations, engine="eager", batch_size=6)(batch)
+    for name, value in network.module.state_dict().items():
+        assert torch.equal(value, before[name])
+        assert value.is_contiguous()
+
+
+@pytest.mark.skipif(not COMPILER, reason="compiling needs a C++ compiler, and this machine has none")
+@pytest.mark.filterwarnings("ignore")  # PyTorch's compiler warns of its own affairs
+def test_both_engines_agree(network, traced, batch):
+    answers = [
+        runner(network, traced, traced.layers.activations, engine=engine, batch_size=6)(batch[:5])
+        for engine in ("eager", "compile")
+    ]
+    (eager_logits, eager), (compiled_logits, compiled) = answers
+    assert eager.std() > 1e-2
+    assert off(compiled, eager) < 1e-4
+    assert off(compiled_logits, eager_logits) < 1e-4
+
+
+def test_an_unknown_engine_is_an_error_that_lists_the_known_ones(traced):
+    with pytest.raises(UnitscopeError, match="no engine 'fast'; choose one of auto, eager, compile"):
+        choose_engine("fast", images=1, trace=traced)
+
+
+def test_what_is_followed_with_hooks_cannot_be_compiled(hooked):
+    with pytest.raises(UnitscopeError, match=r"nothing to compile: branching can't be exported.*--engine eager"):
+        choose_engine("compile", images=1, trace=hooked)
+
+
+def test_compiling_without_a_compiler_is_an_error(traced, monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(UnitscopeError, match=r"needs a C\+\+ compiler"):
+        choose_engine("compile", images=1, trace=traced)
+    assert choose_engine("auto", images=IMAGES_WORTH_COMPILING, trace=traced) == "eager"
+
+
+def test_auto_compiles_only_what_is_long_enough_and_can_be_compiled(traced, hooked):
+    assert choose_engine("auto", images=IMAGES_WORTH_COMPILING - 1, trace=traced) == "eager"
+    assert choose_engine("auto", images=IMAGES_WORTH_COMPILING, trace=hooked) == "eager"
+    assert choose_engine("auto", images=IMAGES_WORTH_COMPILING, trace=traced) == ("compile" if COMPILER else "eager")
+    assert choose_engine("eager", images=10**6, trace=traced) == "eager"
