@@ -15,13 +15,14 @@ from PIL import Image
 from unitscope import figures
 from unitscope.atlas import Atlas
 from unitscope.errors import UnitscopeError
-from unitscope.looking import exemplar_sheet, structure
+from unitscope.looking import Columns, exemplar_sheet, structure
 from unitscope.networks import load
 from unitscope.scanning import Progress, ScanResult, scan
 
 NETWORK = "package:efficientnet-lite0"
 CROP, CROPS_A_PHOTOGRAPH = 240, 13
 SHEETS = 4
+SHOWN = Columns(start=4, step=3)  # from the first layer of 56×56 on; earlier maps would dwarf the rest
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ def run(folder: Path, *, progress: Progress, say: Callable[[str], None]) -> Demo
     found = telling_units(result.atlas)[:SHEETS]
     say("drawing")
     cat = [unit for unit, name, _ in telling_units(result.atlas) if name == "chelsea"]
-    view = structure(network, whole / "chelsea.png", enlarge=["act:3:80", *cat])
+    view = structure(network, whole / "chelsea.png", columns=SHOWN, enlarge=["act:3:80", "act:6:54", *cat])
     drawn = {
         "structure.png": figures.structure(view),
         "layers.png": figures.layer_summary(result.atlas.units, title=f"{NETWORK} over the demo's photographs"),

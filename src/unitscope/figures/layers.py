@@ -45,7 +45,7 @@ def layer_summary(units: pd.DataFrame, *, title: str = "") -> Figure:
         _spread(
             charts[2],
             layers["zero_fraction"],
-            "Share of zeros in a unit's maps: median, middle half, middle 80 %",
+            "Share of images with a response of zero: median, middle half, middle 80 %",
         )
         _shares(charts[2])
         _counts(charts[3], layers["dead"].sum().to_numpy(int), _dead_title(units))
