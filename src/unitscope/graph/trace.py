@@ -5,6 +5,7 @@ Knows nothing of images, files or speed; `engine` makes what comes out of here f
 """
 
 import contextlib
+import io
 import logging
 import warnings
 from collections.abc import Iterator, Sequence
@@ -164,11 +165,11 @@ def _first_line(problem: BaseException) -> str:
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Exporting talks a lot about things that users can't act on."""
-    log = logging.getLogger("torch")
-    level, log.level = log.level, logging.CRITICAL
+    disabled = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
             warnings.simplefilter("ignore")
             yield
     finally:
-        log.level = level
+        logging.disable(disabled)
