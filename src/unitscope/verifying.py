@@ -5,8 +5,9 @@ Two questions are asked apart: are the responses right (plain forward hooks on t
 folded or compiled), and do the summaries follow from the responses (brute force from their definitions)?
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from unitscope.atlas import Atlas
 from unitscope.errors import AtlasError, UnitscopeError
-from unitscope.graph import device_of, trace
+from unitscope.graph import Trace, device_of, trace
 from unitscope.graph.hooks import HookedTaps, mean_map
 from unitscope.images import decode
 from unitscope.looking import network_of
@@ -136,9 +137,15 @@ def _responses(
     names = [f"{layer}:{channel}" for layer, channel in zip(table["layer"], table["channel"], strict=True)]
     layers = [layer for layer in atlas.layers if layer.name in set(table["layer"])]
     seen = 0
+
+    @cache  # exporting takes seconds, and only networks with functional layers need it
+    def graph() -> Trace:
+        with eval_mode(network.module):
+            return trace(network.module, network.preprocessing.size, name=network.reference)
+
     for row in rows:
         image = str(atlas.images["image"].iloc[row])
-        again = _plain_responses(network, atlas.root / image, layers, table)
+        again = _plain_responses(network, graph, atlas.root / image, layers, table)
         if again is None:
             continue
         seen += 1
@@ -150,7 +157,7 @@ def _responses(
 
 
 def _plain_responses(
-    network: Network, path: Path, layers: list[Layer], table: pd.DataFrame
+    network: Network, graph: Callable[[], Trace], path: Path, layers: list[Layer], table: pd.DataFrame
 ) -> NDArray[np.float32] | None:
     """The chosen units' responses to one image by forward hooks; None if it can't be read."""
     try:
@@ -163,18 +170,16 @@ def _plain_responses(
         assert hooked is not None
         responses = hooked[0].cpu().numpy()
         index = UnitIndex(tuple(layers))
-        for layer in layers:
-            if np.isnan(responses[index.span(layer)]).all():
-                responses[index.span(layer)] = _from_graph(network, layer, batch)
+        missed = [layer for layer in layers if np.isnan(responses[index.span(layer)]).all()]
+        if missed and not graph().loss:
+            for layer, found in zip(missed, _from_graph(graph(), missed, batch), strict=True):
+                responses[index.span(layer)] = found
     by_name = {layer.name: layer for layer in layers}
     at = [index.flat(by_name[name], channel) for name, channel in zip(table["layer"], table["channel"], strict=True)]
     return responses[at]  # type: ignore[no-any-return]
 
 
-def _from_graph(network: Network, layer: Layer, batch: torch.Tensor) -> NDArray[np.float32]:
-    """A functional op is out of hooks' reach; the graph as exported, run op by op, stands in."""
-    traced = trace(network.module, network.preprocessing.size, name=network.reference)
-    if traced.loss:
-        return np.full(layer.units, np.nan, np.float32)
-    map_ = traced.with_maps([traced.layers.find(layer.name)])(batch)[1]
-    return mean_map(map_, layer.unit_axis)[0].cpu().numpy()  # type: ignore[no-any-return]
+def _from_graph(graph: Trace, layers: list[Layer], batch: torch.Tensor) -> list[NDArray[np.float32]]:
+    """Functional ops are out of hooks' reach; the graph as exported, run op by op, stands in."""
+    maps = graph.with_maps([graph.layers.find(layer.name) for layer in layers])(batch)[1:]
+    return [mean_map(map_, layer.unit_axis)[0].cpu().numpy() for layer, map_ in zip(layers, maps, strict=True)]

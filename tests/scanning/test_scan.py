@@ -273,3 +273,24 @@ def test_few_images_leave_ranks_empty(network, folder, tmp_path):
     atlas = unitscope.scan(network, folder, tmp_path / "a", options=Options(limit=4)).atlas
     assert len(atlas.exemplars("relu:0")) == 4
     assert (atlas.dataset["top_images"][4:] == -1).all()
+
+
+def test_verify_reaches_functional_layers_too(folder, tmp_path):
+    from .conftest import PHI
+
+    class Functional(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first = torch.nn.Conv2d(3, 5, 3)
+            self.second = torch.nn.Conv2d(5, 7, 3)
+
+        def forward(self, x):
+            return torch.relu(self.second(torch.relu(self.first(x)))).mean((2, 3))
+
+    torch.manual_seed(0)
+    network = unitscope.load(Functional(), preprocess=PHI)
+    atlas = unitscope.scan(network, folder, tmp_path / "a").atlas
+    assert [layer.name for layer in atlas.layers] == ["relu", "relu_1"]
+    found = unitscope.verify(atlas, units=12, network=network)
+    assert found.mismatches == ()
+    assert found.checked > 200
