@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unitscope.atlas import Atlas
-from unitscope.errors import ImageError, NetworkError, UnitscopeError
-from unitscope.graph import Trace, device_of, trace
+from unitscope.errors import ImageError, UnitscopeError
+from unitscope.graph import Trace, device_of, trace_of
 from unitscope.graph.hooks import mean_map
 from unitscope.images import decode
-from unitscope.networks import Network, eval_mode, load
+from unitscope.networks import Network, eval_mode
+from unitscope.scanning.origin import network_of
 from unitscope.scanning.scan import top_predictions
 from unitscope.units import Layer, Unit
 from unitscope.views import Column, Enlargement, Exemplar, ExemplarSheet, Prediction, Structure
@@ -70,7 +71,7 @@ def structure(
         raise UnitscopeError(f"top must be at least 1, not {top}")
     prepared = network.preprocessing.prepare(decode(Path(image)))
     with eval_mode(network.module):
-        traced = _trace(network)
+        traced = trace_of(network)
         chosen = (columns or Columns()).of(traced.layers.activations)
         units = [traced.layers.unit(unit) for unit in enlarge]
         logits, maps = _maps(network, traced, prepared[None], [*chosen, *(layer for layer, _ in units)])
@@ -101,31 +102,13 @@ def exemplar_sheet(
     """
     layer, channel = atlas.unit(unit)
     found = atlas.exemplars(Unit(layer.name, channel))
-    network = network or network_of(atlas)
-    if network.fingerprint != atlas.manifest.network["fingerprint"]:
-        raise NetworkError(
-            f"the weights of {network.reference} are not those that atlas '{atlas.path}' was made with; scan again"
-        )
+    network = network_of(atlas, network)
     root = Path(images) if images is not None else atlas.root
     exemplars = [
         Exemplar(int(row["rank"]), row["image"], float(row["response"]), row["label"])
         for row in found.to_dict("records")
     ]
     return ExemplarSheet(network.reference, layer, channel, tuple(_with_maps(network, exemplars, root, layer, channel)))
-
-
-def network_of(atlas: Atlas) -> Network:
-    """Load the network that an atlas was made with.
-
-    Raises:
-        NetworkError: if it was given as a module, or can't be loaded any more.
-    """
-    source = atlas.manifest.network["source"]
-    if not source:
-        raise NetworkError(
-            f"atlas '{atlas.path}' was made from a module given in Python; pass that module's network to draw its maps"
-        )
-    return load(**source)
 
 
 def _with_maps(network: Network, exemplars: list[Exemplar], root: Path, layer: Layer, channel: int) -> list[Exemplar]:
@@ -139,7 +122,7 @@ def _with_maps(network: Network, exemplars: list[Exemplar], root: Path, layer: L
     if not prepared:
         return exemplars
     with eval_mode(network.module):
-        traced = _trace(network)
+        traced = trace_of(network)
         _, (maps,) = _maps(network, traced, torch.stack(list(prepared.values())), [traced.layers.find(layer.name)])
     drawn = dict(zip(prepared, maps, strict=True))
     return [
@@ -169,10 +152,6 @@ def plane(map_: Tensor, layer: Layer) -> NDArray[np.float32]:
         if side and side * side == tokens.shape[1] - skipped:
             return tokens[:, skipped:].reshape(-1, side, side).numpy()  # type: ignore[no-any-return]
     return tokens[:, None, :].numpy()  # type: ignore[no-any-return]
-
-
-def _trace(network: Network) -> Trace:
-    return trace(network.module, network.preprocessing.size, name=network.reference)
 
 
 def _maps(

@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 
 from unitscope.atlas import Atlas
 from unitscope.errors import AtlasError, UnitscopeError
-from unitscope.graph import Trace, device_of, trace
+from unitscope.graph import Trace, device_of, trace_of
 from unitscope.graph.hooks import HookedTaps, mean_map
 from unitscope.images import decode
-from unitscope.looking import network_of
 from unitscope.networks import Network, eval_mode
+from unitscope.scanning.origin import network_of
 from unitscope.units import Layer, UnitIndex
 
 # Relative to a unit's greatest response; float32 sums in another order differ by some 1e-6.
@@ -77,15 +77,12 @@ def verify(
 
     Raises:
         UnitscopeError: if fewer than one unit or image is asked for.
-        AtlasError: if the weights have changed, or no image can be read any more.
+        NetworkError: if the weights have changed.
+        AtlasError: if no image can be read any more.
     """
     if units < 1 or images < 1:
         raise UnitscopeError(f"verify needs at least one unit and one image, not {units} and {images}")
-    network = network or network_of(atlas)
-    if network.fingerprint != atlas.manifest.network["fingerprint"]:
-        raise AtlasError(
-            f"the weights of {network.reference} have changed since atlas '{atlas.path}' was made; scan again"
-        )
+    network = network_of(atlas, network)
     chosen, rows = _choose(atlas, units, images, seed)
     comparisons = [*_summaries(atlas, chosen), *_responses(atlas, network, chosen, rows)]
     wrong = [Mismatch(c.what, c.unit, c.image, c.stored, c.recomputed) for c in comparisons if not c.agrees]
@@ -140,8 +137,7 @@ def _responses(
 
     @cache  # exporting takes seconds, and only networks with functional layers need it
     def graph() -> Trace:
-        with eval_mode(network.module):
-            return trace(network.module, network.preprocessing.size, name=network.reference)
+        return trace_of(network)
 
     for row in rows:
         image = str(atlas.images["image"].iloc[row])

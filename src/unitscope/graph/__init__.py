@@ -5,6 +5,6 @@ Out: a `Trace`: the layer table, and modules that also give responses or activat
 `ExportedTrace` is the rule; `HookedTrace` stands in where export fails, and says what is lost.
 """
 
-from unitscope.graph.trace import ExportedTrace, HookedTrace, Trace, device_of, trace
+from unitscope.graph.trace import ExportedTrace, HookedTrace, Trace, device_of, trace, trace_of
 
-__all__ = ["ExportedTrace", "HookedTrace", "Trace", "device_of", "trace"]
+__all__ = ["ExportedTrace", "HookedTrace", "Trace", "device_of", "trace", "trace_of"]

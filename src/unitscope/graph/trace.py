@@ -23,6 +23,7 @@ from unitscope.graph.hooks import HookedTaps, follow
 from unitscope.graph.naming import name_layers
 from unitscope.graph.ops import op_name
 from unitscope.graph.taps import add_maps, add_responses
+from unitscope.networks import Network, eval_mode
 from unitscope.units import Layer, LayerTable
 
 
@@ -102,6 +103,12 @@ def trace(module: nn.Module, size: tuple[int, int], *, name: str) -> Trace:
         except Exception as problem:  # whatever stops the export, hooks may still do
             reason = _first_line(problem)
         return _hook(module, example[:1], name, reason)
+
+
+def trace_of(network: Network) -> Trace:
+    """Return the trace of a network at its own input size; see `trace`."""
+    with eval_mode(network.module):
+        return trace(network.module, network.preprocessing.size, name=network.reference)
 
 
 def device_of(module: nn.Module) -> torch.device:

@@ -1,0 +1,109 @@
+"""What a question is about: one image, or all images of a class, by their responses at one layer.
+
+In: an atlas and a name. Out: a `Subject`. Images outside the atlas are for `scanning.fresh` to run.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unitscope.atlas import Atlas, Label
+from unitscope.errors import ImageError, UnitscopeError, closest
+from unitscope.units import Layer
+
+CLASS = "class:"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Subject:
+    """An image, or the images of a class.
+
+    Attributes:
+        name: as it was asked for: an image id, a file, or ``class:NAME``.
+        layer: the layer whose units respond.
+        images: ids (or the file's path), one a row of the responses.
+        responses: α, float32 ``[image, unit]``.
+    """
+
+    name: str
+    layer: Layer
+    images: tuple[str, ...]
+    responses: NDArray[np.float32]
+
+    @property
+    def mean(self) -> NDArray[np.float64]:
+        """The mean response of each unit over the subject's images, float64 ``[unit]``."""
+        return self.responses.mean(0, dtype=np.float64)  # type: ignore[no-any-return]
+
+
+def find_subject(atlas: Atlas, name: str, layer: str | Layer) -> Subject:
+    """Return the image of an atlas, or the readable images of a class (``class:NAME``), at one layer.
+
+    Raises:
+        LayerError, AtlasError: if the network has no such layer, or the scan did not tap it.
+        ImageError: if there is no such image, or it could not be read.
+        UnitscopeError: if there is no such class, or none of its images could be read.
+    """
+    found = atlas.find(layer)
+    if name.startswith(CLASS):
+        rows = class_rows(atlas, name.removeprefix(CLASS))
+        return Subject(name, found, _ids(atlas, rows), read_rows(atlas, found, rows))
+    row = atlas.image_number(name)
+    if error := atlas.images["error"].iloc[row]:
+        raise ImageError(f"image '{name}' could not be read when atlas '{atlas.path}' was made: {error}")
+    return Subject(name, found, (name,), read_rows(atlas, found, np.array([row])))
+
+
+def find_class(atlas: Atlas, name: str) -> int:
+    """Return the number of a label among the atlas's, by label (a wnid, a folder's name) or by name.
+
+    Case, ``_`` and spaces don't matter.
+
+    Raises:
+        UnitscopeError: if there is none, or more than one has that name; the message names the nearest.
+    """
+    labels = atlas.manifest.labels
+    if not labels:
+        raise UnitscopeError(f"no class '{name}': the images of atlas '{atlas.path}' have no labels")
+    exact = [number for number, label in enumerate(labels) if label.label == name]
+    alike = exact or [number for number, label in enumerate(labels) if _plain(name) in _names(label)]
+    if len(alike) == 1:
+        return alike[0]
+    if alike:
+        which = ", ".join(f"'{labels[number].label}'" for number in alike[:5])
+        raise UnitscopeError(f"several classes of atlas '{atlas.path}' are named '{name}': {which}; give one of these")
+    near = closest(name, [text for label in labels for text in (label.name, label.label)])
+    raise UnitscopeError(f"no class '{name}' in atlas '{atlas.path}'" + (f"; {near}" if near else ""))
+
+
+def class_rows(atlas: Atlas, name: str) -> NDArray[np.int64]:
+    """Return the rows of a class's readable images.
+
+    Raises:
+        UnitscopeError: if there is no such class, or none of its images could be read.
+    """
+    label = atlas.manifest.labels[find_class(atlas, name)].label
+    images = atlas.images
+    has = [label in labels for labels in images["labels"]]
+    rows = np.flatnonzero(np.array(has) & (images["error"] == "").to_numpy())
+    if not len(rows):
+        raise UnitscopeError(f"none of the images of class '{name}' in atlas '{atlas.path}' could be read")
+    return rows
+
+
+def read_rows(atlas: Atlas, layer: Layer, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Return some images' responses at a layer, float32 ``[image, unit]``; the rest is not read."""
+    return atlas.dataset["responses"][rows, atlas.index.span(layer)].to_numpy()  # type: ignore[no-any-return]
+
+
+def _ids(atlas: Atlas, rows: NDArray[np.int64]) -> tuple[str, ...]:
+    return tuple(atlas.images["image"].iloc[rows])
+
+
+def _names(label: Label) -> tuple[str, str]:
+    return _plain(label.label), _plain(label.name)
+
+
+def _plain(name: str) -> str:
+    return " ".join(name.casefold().replace("_", " ").split())

@@ -1,0 +1,64 @@
+"""Images that were not in the scan, asked about beside those that were.
+
+In: an atlas and names: image ids, ``class:NAME``, or image files. Out: `Subject` values; only files need the network.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from unitscope.analyses.subjects import CLASS, Subject, find_subject
+from unitscope.atlas import Atlas
+from unitscope.errors import ImageError
+from unitscope.graph import device_of, trace_of
+from unitscope.images import decode
+from unitscope.networks import Network, eval_mode
+from unitscope.scanning.origin import network_of
+from unitscope.units import Layer
+
+
+def find_subjects(
+    atlas: Atlas, names: Sequence[str], layer: str | Layer, *, network: Network | None = None
+) -> tuple[Subject, ...]:
+    """Return what each name stands for at one layer; names of files that the atlas lacks are run anew.
+
+    An id of the atlas comes before a file of the same name.
+
+    Raises:
+        UnitscopeError: as `find_subject`, and if a file can't be read.
+        NetworkError: if a file is given and the atlas's network can't be loaded.
+    """
+    found = atlas.find(layer)
+    files = [name for name in names if _is_fresh(atlas, name)]
+    fresh = dict(zip(files, _run(network_of(atlas, network), files, found), strict=True)) if files else {}
+    return tuple(
+        Subject(name, found, (name,), fresh[name][None]) if name in fresh else find_subject(atlas, name, found)
+        for name in names
+    )
+
+
+def _is_fresh(atlas: Atlas, name: str) -> bool:
+    if name.startswith(CLASS):
+        return False
+    try:
+        atlas.image_number(name)
+    except ImageError:
+        if Path(name).is_file():
+            return True
+        raise
+    return False
+
+
+def _run(network: Network, files: Sequence[str], layer: Layer) -> list[NDArray[np.float32]]:
+    """The layer's responses to each file, one at a time."""
+    traced = trace_of(network)
+    run = traced.with_responses([traced.layers.find(layer.name)])
+    responses = []
+    with eval_mode(network.module), torch.inference_mode():
+        for file in files:
+            prepared = network.preprocessing.prepare(decode(Path(file)))[None].to(device_of(network.module))
+            responses.append(run(network.preprocessing.normalize(prepared))[1][0].cpu().numpy())
+    return responses
