@@ -1,41 +1,21 @@
 """The command line as people use it: real processes, real networks, wrong words."""
 
-import io
 import json
 import signal
 import subprocess
 import sys
 import time
-from contextlib import redirect_stderr, redirect_stdout
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from unitscope.cli.app import main
+from .conftest import run_command as unitscope
 
 SHARED = Path(__file__).parents[2].parent / "shared"
 SQUEEZENET = SHARED / "models" / "squeezenet1_0-caffe.safetensors"
 needs_shared = pytest.mark.skipif(not SHARED.exists(), reason="../shared, with real images and weights, is not here")
-
-
-@dataclass
-class Done:
-    stdout: str
-    stderr: str
-
-
-def unitscope(*words, check=0):
-    """Run a command as the program does, in this process: importing torch anew for each would take minutes."""
-    out, err = io.StringIO(), io.StringIO()
-    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
-        patch.setattr(sys, "argv", ["unitscope", *map(str, words)])
-        with pytest.raises(SystemExit) as exit_:
-            main()
-    assert (exit_.value.code or 0) == check, err.getvalue()
-    return Done(out.getvalue(), err.getvalue())
 
 
 def width_of(figure):

@@ -1,0 +1,68 @@
+"""The command line, run in this process: importing torch anew for each command would take minutes."""
+
+import io
+import json
+import sys
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from unitscope.cli.app import main
+
+
+@dataclass
+class Done:
+    """What a command said."""
+
+    stdout: str
+    stderr: str
+
+    @property
+    def json(self) -> dict[str, Any]:
+        """Stdout as the one JSON object that it must be."""
+        return json.loads(self.stdout)
+
+
+def run_command(*words, check=0):
+    """Run ``unitscope WORDS…`` as the program does and check its exit status."""
+    out, err = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        patch.setattr(sys, "argv", ["unitscope", *map(str, words)])
+        with pytest.raises(SystemExit) as exit_:
+            main()
+    assert (exit_.value.code or 0) == check, err.getvalue()
+    return Done(out.getvalue(), err.getvalue())
+
+
+@pytest.fixture(scope="session")
+def run():
+    """Run a command: ``run("rule", atlas, "--layer", "act:-1").json``; ``check`` is the exit status expected."""
+    return run_command
+
+
+@pytest.fixture(scope="session")
+def classes_folder(tmp_path_factory) -> Path:
+    """Thirty seeded pictures, ten in each of the folders tench, goldfish and hen (classes of ImageNet)."""
+    folder = tmp_path_factory.mktemp("classes")
+    random = np.random.default_rng(7)
+    for number in range(30):
+        name = ("tench", "goldfish", "hen")[number % 3]
+        pixels = random.integers(0, 256, (72, 80, 3), np.uint8) // 2
+        pixels[..., number % 3] += 100
+        (folder / name).mkdir(exist_ok=True)
+        Image.fromarray(pixels).save(folder / name / f"{number:02d}.png")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def classes_atlas(classes_folder, tmp_path_factory) -> Path:
+    """An atlas of a random SqueezeNet over those pictures."""
+    path = tmp_path_factory.mktemp("classes-atlas") / "classes.atlas"
+    words = ("--weights", "none", "--seed", 1, "--layers", "act:*", "-o", path)
+    run_command("scan", "torchvision:squeezenet1_1", classes_folder, *words)
+    return path
