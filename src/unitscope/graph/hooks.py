@@ -17,7 +17,8 @@ from unitscope.graph.aliases import with_aliases
 from unitscope.graph.ops import CONVOLUTION, LINEAR, NORM, POOL
 from unitscope.units import ACTIVATION, Layer
 
-OnCall = Callable[[str, nn.Module, Tensor, Tensor], None]  # name of the call, module, input, output
+# Name of the call, module, input, output; what it returns, if anything, takes the output's place.
+OnCall = Callable[[str, nn.Module, Tensor, Tensor], Tensor | None]
 
 _ON_AXIS_1 = (
     nn.modules.conv._ConvNd,
@@ -51,12 +52,13 @@ def calls(module: nn.Module, on_call: OnCall) -> Iterator[None]:
     """Tell of each call of a leaf module, named as in the layer table, while the context lasts."""
     counts: Counter[str] = Counter()
 
-    def hook_for(path: str) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
-        def hook(leaf: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> None:
+    def hook_for(path: str) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], Tensor | None]:
+        def hook(leaf: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> Tensor | None:
             name = f"{path}_{counts[path]}" if counts[path] else path
             counts[path] += 1
             if isinstance(output, Tensor) and args and isinstance(args[0], Tensor):
-                on_call(name, leaf, args[0], output)
+                return on_call(name, leaf, args[0], output)
+            return None
 
         return hook
 
@@ -68,38 +70,41 @@ def calls(module: nn.Module, on_call: OnCall) -> Iterator[None]:
 
 
 class HookedTaps(nn.Module):
-    """A module from ``x`` to ``(logits | None, responses)`` or ``(logits | None, *maps)``.
+    """A module from ``x`` to ``(logits | None, responses, *maps)``, without responses where no means are asked for.
 
     A layer that this input does not call gives NaN.
     """
 
-    def __init__(self, module: nn.Module, layers: tuple[Layer, ...], *, reduce: bool) -> None:
+    def __init__(self, module: nn.Module, *, means: tuple[Layer, ...] = (), maps: tuple[Layer, ...] = ()) -> None:
         super().__init__()
-        self.module, self.layers, self.reduce = module, layers, reduce
-        self._wanted = {layer.name: layer for layer in layers}
+        self.module, self.means, self.maps = module, means, maps
 
     def forward(self, x: Tensor) -> tuple[Tensor | None, ...]:
         """Run the network once, with hooks on while it lasts."""
-        seen: dict[str, Tensor] = {}
+        means = {layer.name: _missing((layer.units,), x) for layer in self.means}
+        maps = {layer.name: _missing(layer.shape, x) for layer in self.maps}
+        axes = {layer.name: layer.unit_axis for layer in self.means}
 
         def keep(name: str, leaf: nn.Module, given: Tensor, output: Tensor) -> None:
-            if layer := self._wanted.get(name):
-                seen[name] = mean_map(output, layer.unit_axis) if self.reduce else output.clone()
+            if name in means:
+                means[name] = mean_map(output, axes[name])
+            if name in maps:
+                maps[name] = output.clone()
 
         with calls(self.module, keep):
             output = self.module(x)
-        values = [seen[layer.name] if layer.name in seen else self._missing(layer, x) for layer in self.layers]
-        return (logits_of(output), torch.cat(values, 1)) if self.reduce else (logits_of(output), *values)
-
-    def _missing(self, layer: Layer, x: Tensor) -> Tensor:
-        shape = (layer.units,) if self.reduce else layer.shape
-        return torch.full((len(x), *shape), torch.nan, device=x.device)
+        responses = [torch.cat([means[layer.name] for layer in self.means], 1)] if self.means else []
+        return (logits_of(output), *responses, *(maps[layer.name] for layer in self.maps))
 
 
 def mean_map(output: Tensor, unit_axis: int) -> Tensor:
     """Return the mean over all axes but the image's and the unit's, float32 ``[image, unit]``."""
     dims = [dim for dim in range(1, output.ndim) if dim != unit_axis]
     return output.mean(dims, dtype=torch.float32) if dims else output.float().clone()
+
+
+def _missing(shape: tuple[int, ...], x: Tensor) -> Tensor:
+    return torch.full((len(x), *shape), torch.nan, device=x.device)
 
 
 def logits_of(output: Any) -> Tensor | None:

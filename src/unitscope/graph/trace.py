@@ -40,8 +40,12 @@ class Trace(Protocol):
         """What a fallback can't do, in a sentence; empty for an exported graph."""
         ...
 
-    def with_responses(self, layers: Sequence[Layer]) -> nn.Module:
-        """Return a module from ``x [image, channel, row, column]`` to ``(logits | None, responses [image, unit])``."""
+    def with_responses(self, layers: Sequence[Layer], *, maps: Sequence[Layer] = ()) -> nn.Module:
+        """Return a module from ``x [image, channel, row, column]`` to ``(logits | None, responses, *maps)``.
+
+        Responses are ``[image, unit]``, the layers side by side; there is one map, as its layer gives it, for each
+        layer of ``maps``.
+        """
         ...
 
     def with_maps(self, layers: Sequence[Layer]) -> nn.Module:
@@ -58,9 +62,10 @@ class ExportedTrace:
     nodes: dict[str, Node] = field(repr=False)
     loss: str = ""
 
-    def with_responses(self, layers: Sequence[Layer]) -> nn.Module:
+    def with_responses(self, layers: Sequence[Layer], *, maps: Sequence[Layer] = ()) -> nn.Module:
         """See `Trace.with_responses`; the means are outputs of the graph itself."""
-        return add_responses(self.graph_module, [(self.nodes[layer.name], layer) for layer in layers])
+        taps = [(self.nodes[layer.name], layer) for layer in layers]
+        return add_responses(self.graph_module, taps, [self.nodes[layer.name] for layer in maps])
 
     def with_maps(self, layers: Sequence[Layer]) -> nn.Module:
         """See `Trace.with_maps`."""
@@ -75,13 +80,13 @@ class HookedTrace:
     module: nn.Module
     loss: str
 
-    def with_responses(self, layers: Sequence[Layer]) -> nn.Module:
+    def with_responses(self, layers: Sequence[Layer], *, maps: Sequence[Layer] = ()) -> nn.Module:
         """See `Trace.with_responses`; a unit whose layer an image does not call has the response NaN."""
-        return HookedTaps(self.module, tuple(layers), reduce=True)
+        return HookedTaps(self.module, means=tuple(layers), maps=tuple(maps))
 
     def with_maps(self, layers: Sequence[Layer]) -> nn.Module:
         """See `Trace.with_maps`."""
-        return HookedTaps(self.module, tuple(layers), reduce=False)
+        return HookedTaps(self.module, maps=tuple(layers))
 
 
 def trace(module: nn.Module, size: tuple[int, int], *, name: str) -> Trace:
