@@ -52,6 +52,27 @@ def test_a_download_with_another_hash_is_refused_and_not_kept(served, tmp_path):
     assert not list(tmp_path.glob("torch/**/*.pth"))
 
 
+def test_a_download_that_is_checked_by_md5_is_kept_where_it_is_told(served, tmp_path):
+    folder, address = served
+    (folder / "w.h5").write_bytes(b"weights")
+    where = {"folder": tmp_path / "models", "md5": hashlib.md5(b"weights").hexdigest()}
+    first = hub.from_url(f"{address}/w.h5", "keras:w", **where)
+    (folder / "w.h5").unlink()
+    assert hub.from_url(f"{address}/w.h5", "keras:w", **where) == first == tmp_path / "models" / "w.h5"
+    assert first.read_bytes() == b"weights"
+    assert list(first.parent.iterdir()) == [first]
+
+
+def test_a_download_with_another_md5_is_refused_and_nothing_is_left(served, tmp_path):
+    folder, address = served
+    (folder / "w.h5").write_bytes(b"weigh")
+    expected = hashlib.md5(b"weights").hexdigest()
+    message = rf"can't download the weights of keras:w \(invalid hash value \(expected \"{expected}\".*bring w.h5"
+    with pytest.raises(NetworkError, match=message):
+        hub.from_url(f"{address}/w.h5", "keras:w", folder=tmp_path / "models", md5=expected)
+    assert not list((tmp_path / "models").iterdir())
+
+
 def test_a_file_that_is_not_there_is_told_in_one_sentence(served):
     _, address = served
     with pytest.raises(NetworkError, match=r"\(Not Found|File not found\); bring w.pth \(from http"):

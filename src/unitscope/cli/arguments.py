@@ -12,14 +12,14 @@ NetworkArgument = Annotated[
     str,
     typer.Argument(
         metavar="NETWORK",
-        help="torchvision:NAME, timm:NAME, package:NAME, FILE.py:FUNCTION or CARD.toml.",
+        help="torchvision:NAME, timm:NAME, keras:NAME, package:NAME, FILE.py:FUNCTION or CARD.toml.",
         show_default=False,
     ),
 ]
 AtlasArgument = Annotated[Path, typer.Argument(metavar="ATLAS", help="An atlas, made by `scan`.", show_default=False)]
 Weights = Annotated[
     str | None,
-    typer.Option(metavar="FILE", help="Weights: a .safetensors or state-dict file, or 'none' for random ones."),
+    typer.Option(metavar="FILE", help="Weights: a .safetensors, state-dict or .h5 file, or 'none' for random ones."),
 ]
 Seed = Annotated[int | None, typer.Option(help="Seed of random weights.")]
 Preprocess = Annotated[

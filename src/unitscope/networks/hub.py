@@ -1,9 +1,11 @@
-"""Weight files from the internet, kept where torchvision and timm keep them.
+"""Weight files from the internet, kept where torchvision, timm and Keras keep them.
 
 In: an address. Out: a local file: the one already there, or a fresh download (progress goes to stderr).
 Knows nothing of networks; where a download fails it says which file to bring and where to put it.
 """
 
+import hashlib
+import os
 import urllib.error
 import urllib.request
 from http.client import HTTPException
@@ -18,21 +20,20 @@ _HUGGINGFACE_FILES = ("model.safetensors", "pytorch_model.bin")
 _PATIENCE = 10  # seconds
 
 
-def from_url(url: str, reference: str) -> Path:
-    """Return the local file of an address, in torch.hub's checkpoint folder; downloads are checked by hash.
+def from_url(url: str, reference: str, *, folder: Path | None = None, md5: str | None = None) -> Path:
+    """Return the local file of an address, in a folder, torch.hub's unless given; downloads are checked by hash.
 
     Raises:
         NetworkError: if it has to be downloaded and can't be.
     """
-    folder = Path(torch.hub.get_dir()) / "checkpoints"
+    folder = folder or Path(torch.hub.get_dir()) / "checkpoints"
     file = folder / Path(urlparse(url).path).name
     if file.is_file():
         return file
-    found = torch.hub.HASH_REGEX.search(file.name)
     try:
         _answers(url)
         folder.mkdir(parents=True, exist_ok=True)
-        torch.hub.download_url_to_file(url, str(file), found.group(1) if found else None)
+        _download(url, file, md5)
     except (OSError, HTTPException, RuntimeError, ValueError) as error:
         raise _unreachable(
             reference, error, f"bring {file.name} (from {url}) into {folder}, or give --weights FILE"
@@ -62,6 +63,24 @@ def from_huggingface(repository: str, filename: str | None, reference: str) -> P
     except Exception as error:
         todo = f"bring {names[0]} (from https://huggingface.co/{name}) and give it as --weights FILE"
         raise _unreachable(reference, error, todo) from error
+
+
+def _download(url: str, file: Path, md5: str | None) -> None:
+    """Check by MD5, or by the SHA-256 that torch.hub's file names hold."""
+    if md5 is None:
+        found = torch.hub.HASH_REGEX.search(file.name)
+        torch.hub.download_url_to_file(url, str(file), found.group(1) if found else None)
+        return
+    part = file.with_name(f"{file.name}.{os.getpid()}.part")
+    try:
+        torch.hub.download_url_to_file(url, str(part))
+        with part.open("rb") as content:
+            given = hashlib.file_digest(content, "md5").hexdigest()
+        if given != md5:
+            raise RuntimeError(f'invalid hash value (expected "{md5}", got "{given}")')
+        part.replace(file)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _answers(url: str) -> None:

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from unitscope.errors import NetworkError, closest
-from unitscope.networks import files, package_models, timm_models, torchvision_models
+from unitscope.networks import files, keras_models, package_models, timm_models, torchvision_models
 from unitscope.networks.cards import Recipe, read_card
 from unitscope.networks.custom import CustomPreprocessing
 from unitscope.networks.network import Network
@@ -24,16 +24,17 @@ from unitscope.networks.preprocessing import (
     Wanted,
     parse_preprocessing,
 )
-from unitscope.networks.weights import Weights, parse_weights
+from unitscope.networks.weights import KERAS_SUFFIXES, Weights, parse_weights
 
 Loader = Callable[[str, Weights], Network]
 
 ORIGINS: dict[str, Loader] = {
     "torchvision": torchvision_models.load,
     "timm": timm_models.load,
+    "keras": keras_models.load,
     "package": package_models.load,
 }
-WEIGHT_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".ckpt")
+WEIGHT_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".ckpt", *KERAS_SUFFIXES)
 
 
 def load(
@@ -47,9 +48,9 @@ def load(
     """Return the network that a reference names, ready to run; or a module as it is, with what goes with it.
 
     Args:
-        network: ``torchvision:NAME``, ``timm:NAME``, ``package:NAME``,
+        network: ``torchvision:NAME``, ``timm:NAME``, ``keras:NAME``, ``package:NAME``,
             ``FILE.py:FUNCTION``, ``CARD.toml`` or a module.
-        weights: a safetensors or state-dict file; ``none`` for random ones; None for those the origin has.
+        weights: a safetensors, state-dict or Keras ``.h5`` file; ``none`` for random ones; None for the origin's own.
         seed: of random weights, 0 unless given. The caller's random numbers are left as found.
         preprocess: a preset's name, a card's table, or a function from RGB image to tensor ``[3, H, W]``.
         classes: class names in the order of the logits, where the network's own don't apply.
@@ -101,11 +102,11 @@ def _unknown(reference: str) -> str:
     if reference.endswith(".py"):
         return f"'{reference}' names no function; write {reference}:FUNCTION"
     if reference.endswith(WEIGHT_SUFFIXES):
-        return f"'{reference}' is weights, not a network; write torchvision:NAME --weights FILE, or a card"
+        origin = "keras" if reference.endswith(KERAS_SUFFIXES) else "torchvision"
+        return f"'{reference}' is weights, not a network; write {origin}:NAME --weights FILE, or a card"
     name = reference.rpartition(":")[2]
-    for origin, known in _names().items():
-        if name in known:
-            return f"no network '{reference}'; did you mean '{origin}:{name}'?"
+    if having := [f"'{origin}:{name}'" for origin, known in _names().items() if name in known]:
+        return f"no network '{reference}'; did you mean {' or '.join(having)}?"
     near = closest(name, [f"torchvision:{known}" for known in torchvision_models.names()])
     origins = ", ".join(f"{origin}:NAME" for origin in ORIGINS)
     return f"no network '{reference}'; {near or f'write {origins}, FILE.py:FUNCTION or CARD.toml'}"
@@ -114,6 +115,7 @@ def _unknown(reference: str) -> str:
 def _names() -> Mapping[str, Sequence[str]]:
     return {
         "torchvision": torchvision_models.names(),
+        "keras": tuple(keras_models.MODELS),
         "package": tuple(package_models.SIDES),
         "timm": timm_models.names(),
     }

@@ -19,7 +19,9 @@ from torch import Tensor, nn
 from unitscope.errors import NetworkError, closest
 
 State = dict[str, Tensor]
+Shapes = Mapping[str, list[Any]]
 
+KERAS_SUFFIXES = (".h5", ".hdf5", ".keras")
 _WRAPPERS = ("state_dict", "model_state_dict", "model")
 _PREFIXES = re.compile(r"^(?:module\.|_orig_mod\.)+")
 
@@ -97,8 +99,8 @@ def load_into(module: nn.Module, state: State, file: str | Path) -> None:
         NetworkError: if names or shapes differ; the message names the first few, and the module is unchanged.
     """
     own = module.state_dict()
-    if misfit := _misfit(own, state):
-        raise NetworkError(f"'{file}' doesn't fit {type(module).__name__}: {misfit}")
+    if told := misfit(_shapes(own), _shapes(state)):
+        raise NetworkError(f"'{file}' doesn't fit {type(module).__name__}: {told}")
     # torchvision's MNASNet refuses a state dict without the version, which safetensors can't hold.
     complete = OrderedDict(state)
     complete._metadata = own._metadata  # type: ignore[attr-defined]
@@ -106,6 +108,8 @@ def load_into(module: nn.Module, state: State, file: str | Path) -> None:
 
 
 def _read(file: Path) -> Any:
+    if file.suffix in KERAS_SUFFIXES:
+        raise NetworkError(f"'{file}' is a file of Keras's; give it to one of Keras's networks, as keras:vgg16")
     try:
         if file.suffix == ".safetensors":
             from safetensors.torch import load_file
@@ -123,17 +127,19 @@ def _read(file: Path) -> Any:
         raise NetworkError(f"'{file}' is no weight file, or a damaged one ({_first_line(error)})") from error
 
 
-def _misfit(own: Mapping[str, Any], state: State) -> str:
-    """What doesn't fit, in words; empty if all does. Older files lack batch norm's idle counters."""
-    missing = [name for name in own if name not in state and not name.endswith("num_batches_tracked")]
-    unexpected = [name for name in state if name not in own]
+def misfit(own: Shapes, given: Shapes) -> str:
+    """Return what doesn't fit, in words; empty if all does. Older files lack batch norm's idle counters."""
+    missing = [name for name in own if name not in given and not name.endswith("num_batches_tracked")]
+    unexpected = [name for name in given if name not in own]
     shapes = [
-        f"{name} is {list(state[name].shape)}, not {list(value.shape)}"
-        for name, value in own.items()
-        if name in state and isinstance(value, Tensor) and value.shape != state[name].shape
+        f"{name} is {given[name]}, not {shape}" for name, shape in own.items() if name in given and given[name] != shape
     ]
     kinds = (("missing", missing), ("unexpected", unexpected), ("wrong shape:", shapes))
     return "; ".join(f"{kind} {_few(names)}" for kind, names in kinds if names)
+
+
+def _shapes(state: Mapping[str, Any]) -> Shapes:
+    return {name: list(getattr(value, "shape", ())) for name, value in state.items()}
 
 
 def _few(names: list[str], count: int = 3) -> str:
