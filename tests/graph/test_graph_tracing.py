@@ -256,3 +256,13 @@ def test_hooks_know_that_a_layer_norm_2d_has_its_units_on_axis_1(images):
     found = traced(Normed().eval())
     assert isinstance(found, HookedTrace)
     assert (found.layers.find("norm").unit_axis, found.layers.find("norm").units) == (1, 3)
+
+
+@pytest.mark.parametrize("kind", [Shared, Branching])
+def test_responses_and_maps_come_of_one_run_as_each_alone(kind, images):
+    found = traced(made(kind))
+    first, *_, last = found.layers.layers
+    with torch.no_grad():
+        logits, responses, *maps = found.with_responses([first, last], maps=[last])(images[:1])
+        torch.testing.assert_close((logits, responses), found.with_responses([first, last])(images[:1]))
+        torch.testing.assert_close((logits, *maps), found.with_maps([last])(images[:1]))

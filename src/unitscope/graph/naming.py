@@ -9,6 +9,7 @@ counted here from distinct keys, since their form is PyTorch's own business.
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import groupby
 
 from torch import nn
@@ -33,7 +34,25 @@ def name_layers(graph: Graph, axes: Axes, module: nn.Module) -> list[tuple[Node,
             layer = Layer(len(found), name, kind, int(shape[axes[node]]), tuple(shape[1:]), axes[node])
             found.append((node, layer))
     layers = with_aliases([layer for _, layer in found])
-    return [(node, layer) for (node, _), layer in zip(found, layers, strict=True)]
+    outputs = _outputs(graph, taken={layer.name for layer in layers})
+    return [
+        (node, replace(layer, aliases=(*layer.aliases, *outputs.get(node, ()))))
+        for (node, _), layer in zip(found, layers, strict=True)
+    ]
+
+
+def _outputs(graph: Graph, taken: set[str]) -> dict[Node, list[str]]:
+    """The paths of modules that hold others, by the node that is their output; ``layer4.2`` is its last ReLU."""
+    calls: dict[str, dict[str, Node]] = {}
+    for node in graph.nodes:
+        for key, (path, _) in (node.meta.get("nn_module_stack") or {}).items():
+            if path and path not in taken and not key.startswith("_empty_nn_module_stack"):
+                calls.setdefault(path, {})[key] = node
+    outputs: dict[Node, list[str]] = {}
+    for path, last in calls.items():
+        if len(last) == 1:  # one that is called twice has two outputs
+            outputs.setdefault(next(iter(last.values())), []).append(path)
+    return outputs
 
 
 class _Names:

@@ -1,0 +1,100 @@
+"""Means over images of what was drawn several times: value, standard error, spread over the draws.
+
+In: values ``[draw, image]``, or counts, one a draw. Out: `Estimate` and `Share`. Knows nothing of what was measured.
+"""
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unitscope.analyses.statistics import Interval, wilson
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A mean over images, the draws of each image having been averaged first.
+
+    Attributes:
+        value: the mean; NaN where no image has one.
+        error: its standard error over images; NaN for fewer than two.
+        spread: standard deviation of the draws' means; NaN for a single draw.
+        count: how many images have a value.
+    """
+
+    value: float
+    error: float
+    spread: float
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """How many of the images, in each draw.
+
+    Attributes:
+        counts: one number a draw.
+        total: of how many images.
+    """
+
+    counts: tuple[int, ...]
+    total: int
+
+    @property
+    def value(self) -> float:
+        """The share, averaged over the draws."""
+        return float(np.mean(self.counts)) / self.total
+
+    @property
+    def spread(self) -> float:
+        """Standard deviation of the draws' shares; NaN for a single draw."""
+        return _spread(np.array(self.counts) / self.total)
+
+    @property
+    def interval(self) -> Interval:
+        """Wilson's 95 % interval over images, of the draws' mean count, rounded to a whole number."""
+        return wilson(round(float(np.mean(self.counts))), self.total)
+
+
+def estimate(values: NDArray[Any]) -> Estimate:
+    """Return the mean of values ``[draw, image]``, those that are NaN left out."""
+    by_image = _mean(values, 0)
+    known = by_image[np.isfinite(by_image)]
+    mean = float(known.mean()) if len(known) else np.nan
+    return Estimate(mean, _error(known), _spread(_mean(values, 1)), len(known))
+
+
+def relative_change(before: NDArray[Any], after: NDArray[Any]) -> Estimate:
+    """Return ``(mean α' - mean α) / mean |α|`` over images; before ``[image]``, after ``[draw, image]``.
+
+    The standard error is that of a ratio of means (Cochran, Sampling Techniques, 1977, section 6.4). NaN where the mean
+    of ``|α|`` is zero.
+    """
+    known = np.isfinite(before) & np.isfinite(after).all(0)
+    sizes = np.abs(before[known].astype(np.float64))
+    changes = after[:, known].astype(np.float64) - before[known]
+    scale = float(sizes.mean()) if len(sizes) else 0.0
+    if scale == 0:
+        return Estimate(np.nan, np.nan, np.nan, 0)
+    change = changes.mean(0)
+    ratio = float(change.mean()) / scale
+    error = _error(change - ratio * sizes) / scale
+    return Estimate(ratio, error, _spread(changes.mean(1) / scale), len(sizes))
+
+
+def _mean(values: NDArray[Any], axis: int) -> Floats:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Mean of empty slice")
+        return np.asarray(np.nanmean(values, axis, dtype=np.float64))
+
+
+def _error(values: Floats) -> float:
+    return float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else np.nan
+
+
+def _spread(draws: Floats) -> float:
+    return float(draws.std(ddof=1)) if len(draws) > 1 else np.nan

@@ -1,0 +1,162 @@
+"""The command that removes units: ablate.
+
+In: the command line. Out: a table or JSON, and curves where they are asked for.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from unitscope.cli.arguments import Figure, Json, NetworkArgument, Preprocess, Seed, Weights
+from unitscope.cli.output import print_json, print_table, say
+from unitscope.cli.progress import counted
+
+if TYPE_CHECKING:
+    from unitscope.analyses.ablation import Ablation
+
+FRACTIONS = (0.1, 0.2, 0.5, 0.8)
+MOST_CLASSES = 5
+
+
+def ablate(
+    network: NetworkArgument,
+    images: Annotated[
+        Path,
+        typer.Argument(metavar="IMAGES", help="A folder of images, in any usual layout.", show_default=False),
+    ],
+    layers: Annotated[
+        list[str],
+        typer.Option("--layer", metavar="LAYER", help="Where units go; may be repeated.", show_default=False),
+    ],
+    fractions: Annotated[
+        list[float] | None,
+        typer.Option("--fraction", metavar="F", help="Share of units, 0 to 1; may be repeated. [0.1 0.2 0.5 0.8]"),
+    ] = None,
+    counts: Annotated[
+        list[int] | None, typer.Option("--count", metavar="N", help="Number of units; may be repeated.")
+    ] = None,
+    scopes: Annotated[
+        list[str] | None,
+        typer.Option("--scope", help="image or dataset; may be repeated. [both]"),
+    ] = None,
+    orders: Annotated[
+        list[str] | None,
+        typer.Option("--order", help="low, high or random; may be repeated. [all three]"),
+    ] = None,
+    value: Annotated[str, typer.Option(help="What removed maps become: zero or mean.")] = "zero",
+    random_seeds: Annotated[
+        list[int] | None,
+        typer.Option("--random-seed", metavar="N", help="Seed of a random order; may be repeated. [0]"),
+    ] = None,
+    atlas: Annotated[
+        Path | None, typer.Option(metavar="ATLAS", help="Take means over the data set from this atlas.")
+    ] = None,
+    output: Figure = None,
+    limit: Annotated[int | None, typer.Option(help="Only so many images, evenly spaced.")] = None,
+    batch_size: Annotated[int, typer.Option(min=1, help="Images in a batch.")] = 16,
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, …")] = "cpu",
+    weights: Weights = None,
+    seed: Seed = None,
+    preprocess: Preprocess = None,
+    as_json: Json = False,
+) -> None:
+    """Remove units and count right answers before and after (the paper's algorithm 4, tables 4 and 5)."""
+    from unitscope import experiments, figures
+    from unitscope.atlas import open_atlas
+    from unitscope.images import open_images
+    from unitscope.networks import load
+
+    settings = experiments.Settings(
+        layers,
+        fractions or (() if counts else FRACTIONS),
+        counts or (),
+        scopes or experiments.SCOPES,
+        orders or experiments.ORDERS,
+        value,
+        random_seeds or (0,),
+    )
+    loaded = load(network, weights=weights, seed=seed, preprocess=preprocess)
+    image_set = open_images(images)
+    if limit is not None:
+        image_set = image_set.limit(limit)
+    means = None if atlas is None else open_atlas(atlas)
+    with counted("removing", len(image_set) * len(layers)) as advanced:
+        running = experiments.Running(batch_size, device, advanced=advanced)
+        found = experiments.ablate(loaded, image_set, settings, atlas=means, running=running)
+    if output is not None:
+        figures.save(figures.ablation(found), output)
+        say(f"drawn: {output}")
+    if found.failed:
+        say(f"note: {found.failed} files could not be read and are left out")
+    if as_json:
+        print_json(told(found))
+        return
+    _print(found)
+
+
+def told(found: "Ablation") -> dict[str, Any]:
+    """Return what removal did, as the JSON tells it."""
+    names = list(dict.fromkeys(outcome.removed.layer for outcome in found.outcomes))
+    return {
+        "network": found.network,
+        "layer": names[0] if len(names) == 1 else names,
+        "images": len(found.images),
+        "labelled": found.baseline.images,
+        "failed": found.failed,
+        "baseline": found.baseline.to_dict(),
+        "results": [outcome.to_dict() | _classes(found, outcome) for outcome in found.outcomes],
+    }
+
+
+def _classes(found: "Ablation", outcome: Any) -> dict[str, Any]:
+    """The classes that lose and gain the most."""
+    changes = found.class_changes(outcome)
+    rows = changes.to_dict("records")
+    lose = [row for row in rows if row["change"] < 0]
+    gain = [row for row in reversed(rows) if row["change"] > 0]
+    return {"classes_lost": lose[:MOST_CLASSES], "classes_gained": gain[:MOST_CLASSES]}
+
+
+def _print(found: "Ablation") -> None:
+    before = found.baseline.to_dict()
+    if not found.baseline.images:
+        say("no image has a label that is a class of the network: agreement with the untouched network is told instead")
+        print_table(
+            ("layer", "scope", "order", "fraction", "removed", "agreement", "interval", "changed"), _rows(found)
+        )
+        return
+    low, high = before["top1_interval"]
+    print_table(
+        ("images", "Top-1", "interval", "Top-5"),
+        [
+            (
+                found.baseline.images,
+                f"{before['top1']:.4f} ({before['top1_correct']})",
+                f"{low:.3f}–{high:.3f}",
+                f"{before['top5']:.4f} ({before['top5_correct']})",
+            )
+        ],
+        title=f"{found.network}, untouched",
+    )
+    columns = ("layer", "scope", "order", "fraction", "removed", "Top-1", "interval", "Top-5", "gained", "lost", "p")
+    print_table(columns, _rows(found), title="Without units")
+
+
+def _rows(found: "Ablation") -> list[Sequence[Any]]:
+    rows: list[Sequence[Any]] = []
+    for outcome in found.outcomes:
+        values = outcome.to_dict()
+        order = values["order"] if values["seed"] is None else f"random, seed {values['seed']}"
+        fraction = "" if values["fraction"] is None else f"{values['fraction']:g}"
+        head = (values["layer"], values["scope"], order, fraction, values["removed"])
+        if not found.baseline.images:
+            low, high = values["agreement_interval"]
+            rows.append((*head, f"{values['agreement']:.4f}", f"{low:.3f}–{high:.3f}", values["changed"]))
+            continue
+        low, high = values["top1_interval"]
+        right = [f"{values[name]:.4f} ({values[f'{name}_correct']})" for name in ("top1", "top5")]
+        rest = (values["gained"], values["lost"], f"{values['p_value']:.3g}")
+        rows.append((*head, right[0], f"{low:.3f}–{high:.3f}", right[1], *rest))
+    return rows

@@ -1,0 +1,114 @@
+"""What removal costs: curves of right answers over the share of units removed (paper, tables 4 and 5, made curves).
+
+In: an `Ablation`. Out: a matplotlib Figure, neither shown nor saved; one row a layer, one column a scope.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+from unitscope.figures import theme
+from unitscope.figures.lettering import shorten, wrap
+from unitscope.figures.mosaics import MARGIN
+
+if TYPE_CHECKING:
+    from unitscope.analyses.ablation import Ablation
+
+WIDTH, PANEL, SIDE, BETWEEN, ROW_ROOM = 1500, 460, 120, 70, 150
+HEAD = MARGIN + theme.line(theme.TITLE) + 44
+SCOPES = {"image": "each image loses its own units", "dataset": "all images lose the same units"}
+ORDERS: dict[str, tuple[str, dict[str, Any]]] = {
+    "low": ("lowest first", {"color": theme.ACCENT, "linestyle": "-", "marker": "o"}),
+    "high": ("highest first", {"color": "#f1605d", "linestyle": "--", "marker": "s"}),
+    "random": ("random", {"color": theme.INK, "linestyle": ":", "marker": "^"}),
+}
+
+
+def ablation(found: "Ablation", *, title: str = "") -> Figure:
+    """Return curves over the share of a layer's units removed: Top-1 (bold), Top-5 (thin), Wilson's 95 % intervals.
+
+    Without labels the curve is the share of images whose Top-1 class stays what it was. Seeds of a random order are
+    averaged.
+    """
+    table = found.table()
+    layers, scopes = list(dict.fromkeys(table["layer"])), list(dict.fromkeys(table["scope"]))
+    caption = wrap(_caption(found, table), theme.SMALL, WIDTH - 2 * MARGIN)
+    height = HEAD + len(layers) * (PANEL + ROW_ROOM) + len(caption) * theme.line(theme.SMALL) + MARGIN
+    units = _units(found)
+    with theme.look():
+        figure = Figure((WIDTH / theme.DPI, height / theme.DPI), theme.DPI)
+        heading = shorten(title or f"Removal of units: {found.network}", theme.TITLE, WIDTH - 2 * MARGIN)
+        figure.text(MARGIN / WIDTH, 1 - MARGIN / height, heading, size=theme.TITLE, va="top")
+        wide = (WIDTH - SIDE - MARGIN - (len(scopes) - 1) * BETWEEN) / len(scopes)
+        for row, layer in enumerate(layers):
+            top = HEAD + row * (PANEL + ROW_ROOM) + 50
+            for column, scope in enumerate(scopes):
+                left = SIDE + column * (wide + BETWEEN)
+                box = (left / WIDTH, 1 - (top + PANEL) / height, wide / WIDTH, PANEL / height)
+                panel = figure.add_axes(box)
+                some = table[(table["layer"] == layer) & (table["scope"] == scope)]
+                _curves(panel, some, units[layer], found)
+                _dress(panel, shorten(f"{layer}: {SCOPES[scope]}", theme.BODY, wide), first=column == 0)
+        handles, names = panel.get_legend_handles_labels()
+        corner = (1 - MARGIN / WIDTH, 1 - (HEAD - 24) / height)
+        figure.legend(handles, names, loc="upper right", bbox_to_anchor=corner, ncols=3, frameon=False, borderaxespad=0)
+        for place, line in enumerate(caption):
+            below = height - MARGIN - (len(caption) - place) * theme.line(theme.SMALL)
+            figure.text(MARGIN / WIDTH, 1 - below / height, line, size=theme.SMALL, color=theme.QUIET, va="top")
+        figure.draw_without_rendering()
+        return figure
+
+
+def _units(found: "Ablation") -> dict[str, int]:
+    return {outcome.removed.layer: outcome.removed.units for outcome in found.outcomes}
+
+
+def _curves(panel: Axes, table: pd.DataFrame, units: int, found: "Ablation") -> None:
+    labelled = bool(found.baseline.images)
+    for order, group in table.groupby("order", sort=False):
+        name, style = ORDERS[str(order)]
+        measures = (("top1", 1.8), ("top5", 0.8)) if labelled else (("agreement", 1.8),)
+        for measure, width in measures:
+            start = found.baseline.to_dict()[measure] if labelled else 1.0
+            curve = group.groupby("removed")[measure].mean()
+            shares = np.array([0, *curve.index]) / units
+            shown = f"{name}" if width > 1 else None
+            panel.plot(shares, [start, *curve], linewidth=width, markersize=4 if width > 1 else 2, label=shown, **style)
+            if width > 1:
+                intervals = [np.mean(list(values), 0) for _, values in group.groupby("removed")[f"{measure}_interval"]]
+                low, high = np.transpose(intervals)
+                panel.vlines(shares[1:], low, high, color=style["color"], linewidth=0.9, alpha=0.7)
+
+
+def _dress(panel: Axes, title: str, *, first: bool) -> None:
+    panel.set_title(title, pad=8)
+    panel.set_xlim(-0.02, 1.02)
+    panel.set_ylim(-0.02, 1.02)
+    panel.xaxis.set_major_formatter(PercentFormatter(1))
+    panel.xaxis.set_major_locator(MaxNLocator(6))
+    panel.yaxis.set_major_formatter(PercentFormatter(1))
+    panel.set_xlabel("units removed", size=theme.SMALL)
+    panel.tick_params(length=3, width=0.6, color=theme.QUIET, labelsize=theme.SMALL, labelcolor=theme.INK)
+    if first:
+        panel.set_ylabel("share of images", size=theme.SMALL)
+    else:
+        panel.tick_params(labelleft=False)
+
+
+def _caption(found: "Ablation", table: pd.DataFrame) -> str:
+    became = {"zero": "zero", "mean": "the unit's mean response over the images"}[str(table["value"].iloc[0])]
+    seeds = table["seed"].nunique()
+    drawn = f" Random: mean of {seeds} draws." if seeds > 1 else ""
+    if not found.baseline.images:
+        return (
+            f"Share of {len(found.images):,} images whose Top-1 class stays that of the untouched network; bars are "
+            f"Wilson's 95 % intervals. Maps of removed units became {became}.{drawn}"
+        )
+    return (
+        f"Bold: Top-1, thin: Top-5, of {found.baseline.images:,} images; bars are Wilson's 95 % intervals of Top-1. "
+        f"Maps of removed units became {became}.{drawn}"
+    )

@@ -1,0 +1,125 @@
+"""How alike images, classes and layers are: heat maps in the form of the paper's table 3, and curves over depth.
+
+In: matrices and names, plain values. Out: a matplotlib Figure, neither shown nor saved.
+"""
+
+from collections.abc import Sequence
+from itertools import combinations
+from math import ceil
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
+
+from unitscope.errors import UnitscopeError
+from unitscope.figures import theme
+from unitscope.figures.heat import HeatMap, draw
+from unitscope.figures.layers import NAME_ROOM, SIDE, WIDTH, thinned
+from unitscope.figures.lettering import shorten, widest
+from unitscope.figures.mosaics import GAP, MARGIN, Box
+
+MOST_PAIRS = 10
+CHART, SWATCH = 420, 60
+HEAD = MARGIN + theme.line(theme.TITLE) + GAP
+MARKS = ("o", "s", "^", "D", "v")
+STYLES = ("-", "--")
+
+
+def similarity(
+    matrix: NDArray[np.float64], names: Sequence[str], *, tree: NDArray[np.float64] | None = None, title: str = ""
+) -> Figure:
+    """Return the heat map of cosines ``[subject, subject]``, in the order and with the branches of a tree, if given.
+
+    The tree is that of `unitscope.analyses.similarity.tree`.
+    """
+    caption = "Cosine of mean responses; 1 means alike. Colours span the values off the diagonal."
+    if tree is not None:
+        caption += " Beside the map: like joined to like, at the mean cosine between the two (average linkage)."
+    if np.isnan(matrix).any():
+        caption += " –: no unit of the layer responds, so there is no cosine."
+    return draw(HeatMap(matrix, tuple(names), title or "Similarity", caption, "cosine", tree))
+
+
+def between_layers(matrix: NDArray[np.float64], layers: Sequence[str], *, images: int, title: str = "") -> Figure:
+    """Return the heat map of linear CKA ``[layer, layer]`` over so many images."""
+    caption = (
+        f"Linear CKA over {images:,} images: 1 where two layers say the same of how alike images are. "
+        "Colours span the values off the diagonal."
+    )
+    if np.isnan(matrix).any():
+        caption += " Blank: a layer that responds to all images alike."
+    return draw(HeatMap(matrix, tuple(layers), title or "How alike layers see images", caption, "linear CKA"))
+
+
+def similarity_by_layer(
+    matrices: NDArray[np.float64], layers: Sequence[str], *, names: Sequence[str], title: str = ""
+) -> Figure:
+    """Return a curve over depth for each pair of subjects, from cosines ``[layer, subject, subject]``.
+
+    Raises:
+        UnitscopeError: if there are more than 10 pairs (5 subjects), which nobody could tell apart.
+    """
+    pairs = list(combinations(range(len(names)), 2))
+    if len(pairs) > MOST_PAIRS:
+        raise UnitscopeError(
+            f"{len(names)} subjects make {len(pairs)} curves, too many to tell apart; draw at most 5 subjects"
+        )
+    with theme.look():
+        places = [shorten(name, theme.SMALL, NAME_ROOM, keep_end=True) for name in layers]
+        keys = _keys([(names[one], names[other]) for one, other in pairs])
+        chart = Box(SIDE, max((box.bottom for _, box in keys), default=HEAD) + 2 * GAP, WIDTH - SIDE - MARGIN, CHART)
+        height = chart.bottom + ceil(widest(places, theme.SMALL)) + MARGIN + 16
+        figure = Figure((WIDTH / theme.DPI, height / theme.DPI), theme.DPI)
+        text = shorten(title or "Similarity over depth", theme.TITLE, WIDTH - 2 * MARGIN)
+        figure.text(MARGIN / WIDTH, 1 - MARGIN / height, text, size=theme.TITLE, va="top")
+        axes = figure.add_axes(
+            (chart.left / WIDTH, 1 - chart.bottom / height, chart.width / WIDTH, chart.height / height)
+        )
+        for number, ((one, other), (words, box)) in enumerate(zip(pairs, keys, strict=True)):
+            _key(figure, _curve(axes, matrices[:, one, other], number), words, box)
+        _axes(axes, places)
+        figure.draw_without_rendering()  # makes the ticks now: matplotlib < 3.11 would in the caller's look
+        return figure
+
+
+def _curve(axes: Axes, values: NDArray[np.float64], number: int) -> Line2D:
+    """Colours of one map from dark to light, and marks and lines, so that curves differ in grey too."""
+    colour = colormaps[theme.COLOUR_MAP](0.08 + 0.7 * ((number * 3) % MOST_PAIRS) / (MOST_PAIRS - 1))
+    mark, style = MARKS[number % len(MARKS)], STYLES[number // len(MARKS)]
+    return axes.plot(values, style, marker=mark, color=colour, linewidth=1.4, markersize=4)[0]
+
+
+def _keys(pairs: list[tuple[str, str]]) -> list[tuple[str, Box]]:
+    """What each pair is called, and where that stands above the chart: in as many columns, up to 3, as have room."""
+    room = (WIDTH - 2 * MARGIN - SWATCH - 3 * GAP) / 2 - GAP
+    words = [" – ".join(shorten(name, theme.SMALL, room, keep_end="/" in name) for name in pair) for pair in pairs]
+    wide = SWATCH + ceil(widest(words, theme.SMALL)) + 3 * GAP
+    across = max(1, min(3, (WIDTH - 2 * MARGIN) // wide))
+    down, step = ceil(len(words) / across), theme.line(theme.SMALL)
+    return [
+        (text, Box(MARGIN + number // down * wide, HEAD + number % down * step, wide, step))
+        for number, text in enumerate(words)
+    ]
+
+
+def _key(figure: Figure, curve: Line2D, words: str, box: Box) -> None:
+    """How a pair's curve looks, and its names."""
+    middle = 1 - (box.top + box.height / 2) / (figure.get_size_inches()[1] * theme.DPI)
+    ends = np.array([box.left, box.left + SWATCH / 2, box.left + SWATCH]) / WIDTH
+    names = ("color", "linestyle", "linewidth", "marker", "markersize")
+    look = {name: getattr(curve, f"get_{name}")() for name in names}
+    figure.add_artist(Line2D(ends, [middle] * 3, markevery=[1], transform=figure.transFigure, **look))
+    figure.text((box.left + SWATCH + GAP) / WIDTH, middle, words, size=theme.SMALL, va="center")
+
+
+def _axes(axes: Axes, names: list[str]) -> None:
+    shown = thinned(len(names))
+    axes.set_xlim(-0.6, len(names) - 0.4)
+    axes.set_xticks(shown, [names[place] for place in shown], rotation=90)
+    axes.set_ylabel("cosine", size=theme.SMALL)
+    axes.yaxis.set_major_locator(MaxNLocator(6))
+    axes.tick_params(length=3, width=0.6, color=theme.QUIET, labelsize=theme.SMALL, labelcolor=theme.INK)

@@ -1,0 +1,103 @@
+"""One image's structure: the top units of each layer (paper, algorithm 1).
+
+In: a network and an image. Out: a `Structure`, plain arrays.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from torch import Tensor
+
+from unitscope.errors import UnitscopeError
+from unitscope.graph import trace_of
+from unitscope.graph.hooks import mean_map
+from unitscope.images import decode
+from unitscope.looking.maps import outputs_of, plane
+from unitscope.networks import Network, eval_mode
+from unitscope.scanning.scan import top_predictions
+from unitscope.units import Layer, Unit
+from unitscope.views import Column, Enlargement, Prediction, Structure
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Which layers a structure shows: activation calls start, start + step, … up to stop, 1-based as in the paper.
+
+    ``None`` for start and stop means the first and the last; for step, as many as make about 13 columns.
+    """
+
+    start: int | None = None
+    stop: int | None = None
+    step: int | None = None
+
+    def of(self, layers: Sequence[Layer]) -> tuple[Layer, ...]:
+        """Return those of the activation calls.
+
+        Raises:
+            UnitscopeError: if they would be none.
+        """
+        count = len(layers)
+        start, stop = self.start or 1, self.stop or count
+        step = self.step or max(1, math.ceil((stop - start + 1) / 13))
+        if not 1 <= start <= stop <= count or step < 1:
+            raise UnitscopeError(
+                f"no layers from {start} to {stop} by {step}: the network has activation calls 1 to {count}"
+            )
+        return tuple(layers[start - 1 : stop : step])
+
+
+def structure(
+    network: Network,
+    image: str | Path,
+    *,
+    columns: Columns | None = None,
+    top: int = 9,
+    enlarge: Iterable[str | Unit] = (),
+) -> Structure:
+    """Return the top units of each layer for one image, shallow to deep (paper, algorithm 1).
+
+    Raises:
+        ImageError: if the image can't be read.
+        LayerError: if a unit to enlarge does not exist.
+        UnitscopeError: if no layer is chosen, or top is less than 1.
+    """
+    if top < 1:
+        raise UnitscopeError(f"top must be at least 1, not {top}")
+    prepared = network.preprocessing.prepare(decode(Path(image)))
+    with eval_mode(network.module):
+        traced = trace_of(network)
+        chosen = (columns or Columns()).of(traced.layers.activations)
+        units = [traced.layers.unit(unit) for unit in enlarge]
+        logits, maps = outputs_of(network, traced, prepared[None], [*chosen, *(layer for layer, _ in units)])
+    return Structure(
+        network.reference,
+        str(image),
+        network.preprocessing.picture(prepared),
+        _predictions(network, logits),
+        tuple(_column(layer, map_, top) for layer, map_ in zip(chosen, maps, strict=False)),
+        tuple(_enlargement(layer, unit, map_) for (layer, unit), map_ in zip(units, maps[len(chosen) :], strict=True)),
+    )
+
+
+def _predictions(network: Network, logits: Tensor | None) -> tuple[Prediction, ...]:
+    if logits is None:
+        return ()
+    classes, probabilities = top_predictions(logits.float().cpu().numpy(), 5)
+    return tuple(
+        Prediction(int(n), network.classes[n] if n < len(network.classes) else str(n), float(p))
+        for n, p in zip(classes[0], probabilities[0], strict=True)
+    )
+
+
+def _column(layer: Layer, map_: Tensor, top: int) -> Column:
+    responses = mean_map(map_, layer.unit_axis)[0].cpu().numpy()
+    units = np.argsort(-responses, kind="stable")[:top]
+    return Column(layer, units, responses[units], plane(map_[0], layer)[units])
+
+
+def _enlargement(layer: Layer, unit: int, map_: Tensor) -> Enlargement:
+    response = float(mean_map(map_, layer.unit_axis)[0, unit])
+    return Enlargement(layer, unit, response, plane(map_[0], layer)[unit])

@@ -1,0 +1,183 @@
+"""Inhibition, against loops over units written from the definitions, and planted units."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from unitscope.analyses.inhibition import (
+    class_contrast,
+    cohens_dz,
+    enough,
+    logit_rise,
+    map_contrast,
+    rank_biserial,
+    signed_rank,
+)
+from unitscope.errors import UnitscopeError
+
+SEEDS = range(4)
+
+
+def paired(seed, images=24, units=6):
+    """Differences with zeros, ties, and units without either."""
+    random = np.random.default_rng(seed)
+    values = random.normal(-0.3, 1, (images, units))
+    values[:, 1] = np.round(values[:, 1], 1)
+    values[random.random(images) < 0.4, 2] = 0
+    values[:, 3] = 0
+    return values
+
+
+def slow_rank_biserial(differences):
+    """Kerby (2014): favourable minus unfavourable rank sums by all ranks; mid-ranks for ties."""
+    sizes = [abs(value) for value in differences]
+    ranks = [sum(s < size for s in sizes) + (sizes.count(size) + 1) / 2 for size in sizes]
+    up = sum(rank for rank, value in zip(ranks, differences, strict=True) if value > 0)
+    down = sum(rank for rank, value in zip(ranks, differences, strict=True) if value < 0)
+    return (up - down) / sum(ranks)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_rank_biserial_is_as_defined(seed):
+    values = paired(seed)
+    np.testing.assert_allclose(rank_biserial(values), [slow_rank_biserial(list(unit)) for unit in values.T])
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("images", [8, 24, 60])
+@pytest.mark.parametrize("alternative", ["less", "greater"])
+def test_signed_rank_is_scipys_unit_by_unit(seed, images, alternative):
+    values = paired(seed, images)
+    alone = []
+    for unit in values.T:
+        sizes = np.abs(unit)
+        exact = images <= 50 and sizes.all() and len(set(sizes)) == images
+        if not sizes.any():
+            alone.append(1.0)
+            continue
+        method = "exact" if exact else "auto"
+        given = {"zero_method": "pratt", "correction": True, "alternative": alternative, "method": method}
+        alone.append(stats.wilcoxon(unit, **given).pvalue)
+    np.testing.assert_allclose(signed_rank(values, alternative), alone)
+
+
+def test_signed_rank_of_five_that_agree_is_one_in_thirty_two():
+    values = -np.arange(1.0, 6)[:, None]
+    assert signed_rank(values, "less")[0] == pytest.approx(1 / 32)
+
+
+def test_cohens_dz_is_mean_by_standard_deviation_and_nan_without_spread():
+    values = paired(0)
+    wanted = [unit.mean() / unit.std(ddof=1) if unit.std() else np.nan for unit in values.T]
+    np.testing.assert_allclose(cohens_dz(values), wanted)
+
+
+def planted_maps(images=30):
+    """Inside, outside, by place. Unit 0 is dark inside, 1 noise, 2 dark by its place alone, 3 dead, 4 bright inside."""
+    random = np.random.default_rng(5)
+    outside = random.gamma(2, 1, (images, 5))
+    inside = random.gamma(2, 1, (images, 5))
+    by_place = random.normal(0, 0.1, (images, 5))
+    inside[:, 0] *= 0.1
+    by_place[:, 2] = random.normal(-1.5, 0.3, images)
+    inside[:, 2] = np.maximum(outside[:, 2] + by_place[:, 2] + random.normal(0, 0.3, images), 0)
+    inside[:, 3] = outside[:, 3] = 0
+    inside[:, 4] += 3
+    return inside, outside, by_place
+
+
+def test_the_planted_unit_is_found_and_noise_place_and_dead_units_are_not():
+    table = map_contrast(*planted_maps())
+    assert table["unit"].iloc[0] == 0
+    assert set(table["unit"]) == {0, 1, 2, 4}
+    assert list(table["unit"][table["p_corrected"] < 0.05]) == [0]
+    assert list(table["unit"][table["p_holm"] < 0.05]) == [0]
+    assert table["unit"].iloc[-1] == 4
+
+
+def test_without_other_images_a_place_can_not_be_told_from_a_concept():
+    inside, outside, _ = planted_maps()
+    table = map_contrast(inside, outside)
+    assert set(table["unit"][table["p_corrected"] < 0.05]) == {0, 2}
+    assert table["by_place"].isna().all()
+
+
+def test_the_table_is_means_and_the_weaker_of_both_tests():
+    inside, outside, by_place = planted_maps()
+    table = map_contrast(inside, outside, by_place).set_index("unit").sort_index()
+    raw, beyond = inside - outside, inside - outside - by_place
+    kept = table.index
+    np.testing.assert_allclose(table["inside"], inside.mean(0)[kept])
+    np.testing.assert_allclose(table["contrast"], raw.mean(0)[kept])
+    effects = [max(slow_rank_biserial(list(raw[:, u])), slow_rank_biserial(list(beyond[:, u]))) for u in kept]
+    np.testing.assert_allclose(table["effect_size"], effects)
+    p_values = np.maximum(signed_rank(raw, "less"), signed_rank(beyond, "less"))[kept]
+    np.testing.assert_allclose(table["p_value"], p_values)
+    np.testing.assert_allclose(table["p_corrected"], stats.false_discovery_control(p_values))
+    assert (table["images"] == 30).all()
+
+
+def test_of_equal_effects_the_greater_contrast_then_the_lower_unit_comes_first():
+    inside = np.zeros((6, 3))
+    outside = np.array([1.0, 2.0, 1.0]) * np.arange(1, 7)[:, None]
+    table = map_contrast(inside, outside)
+    assert (table["effect_size"] == -1).all()
+    assert table["unit"].tolist() == [1, 0, 2]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_class_contrast_is_mann_whitneys_unit_by_unit_and_cliffs_delta_by_counting_pairs(seed):
+    random = np.random.default_rng(seed)
+    of_class = np.maximum(random.normal(0.2, 1, (9, 5)), 0).astype(np.float32)
+    others = np.maximum(random.normal(0.8, 1, (31, 5)), 0).astype(np.float32)
+    table = class_contrast(of_class, others).set_index("unit").sort_index()
+    for unit in range(5):
+        pairs = np.sign(of_class[:, unit, None].astype(float) - others[None, :, unit])
+        assert table["effect_size"][unit] == pytest.approx(pairs.mean())
+        alone = stats.mannwhitneyu(of_class[:, unit], others[:, unit], alternative="less", method="asymptotic")
+        assert table["p_value"][unit] == pytest.approx(alone.pvalue)
+    np.testing.assert_allclose(table["p_corrected"], stats.false_discovery_control(table["p_value"]))
+
+
+def test_class_contrast_does_not_depend_on_how_many_units_are_ranked_at_once(monkeypatch):
+    random = np.random.default_rng(1)
+    of_class, others = random.random((7, 11)), random.random((20, 11))
+    whole = class_contrast(of_class, others)
+    monkeypatch.setattr("unitscope.analyses.inhibition._AT_ONCE", 60)
+    np.testing.assert_allclose(class_contrast(of_class, others), whole)
+
+
+def test_a_planted_class_is_found_and_dead_units_have_no_rank():
+    random = np.random.default_rng(2)
+    of_class, others = random.random((20, 4)), random.random((80, 4))
+    of_class[:, 2] *= 0.2
+    of_class[:, 3] = others[:, 3] = 0
+    table = class_contrast(of_class, others)
+    assert list(table["unit"][table["p_corrected"] < 0.05]) == [2]
+    assert 3 not in set(table["unit"])
+
+
+def test_logit_rise_ranks_by_the_mean_change():
+    random = np.random.default_rng(3)
+    changes = random.normal(0, 0.1, (15, 4))
+    changes[:, 2] += 1
+    changes[:, 1] -= 1
+    changes[:, 3] = 0
+    table = logit_rise(changes)
+    assert table["unit"].iloc[0] == 2
+    assert table["unit"].iloc[-1] == 1
+    by_unit = table.set_index("unit").sort_index()
+    np.testing.assert_allclose(by_unit["logit_change"], changes.mean(0))
+    assert by_unit["logit_p_value"][2] == pytest.approx(stats.wilcoxon(changes[:, 2], alternative="greater").pvalue)
+    assert by_unit["logit_p_value"][3] == 1
+    assert list(table["unit"][table["logit_p_corrected"] < 0.05]) == [2]
+
+
+@pytest.mark.parametrize("ask", [lambda v: map_contrast(v, v), lambda v: class_contrast(v, v), logit_rise])
+def test_four_images_are_too_few(ask):
+    with pytest.raises(UnitscopeError, match=r"needs at least 5 images.*; here are 4"):
+        ask(np.ones((4, 2)))
+
+
+def test_five_are_enough():
+    enough(5, "images")

@@ -1,0 +1,181 @@
+"""Rules against Python's sets, and chance against all the ways there are."""
+
+from collections import Counter
+from itertools import combinations, product
+
+import numpy as np
+import pytest
+
+from unitscope import Above, Top, maximum, only, shared
+from unitscope.analyses.chance import expected_overlap, overlap_tail, support_bound, support_tails
+from unitscope.analyses.subjects import Subject
+from unitscope.errors import UnitscopeError
+from unitscope.units import Layer
+
+UNITS = 40
+LAYER = Layer(3, "relu_2", "activation", UNITS, (UNITS, 4, 4))
+
+
+def subject(name, responses, *, images=None, layer=LAYER):
+    rows = np.atleast_2d(np.asarray(responses, np.float32))
+    return Subject(name, layer, tuple(images or (f"{name}/{n}" for n in range(len(rows)))), rows)
+
+
+def subjects(*, seed, sizes):
+    """Seeded responses with many ties, one class an entry of sizes."""
+    random = np.random.default_rng(seed)
+    return [subject(f"class:{n}", random.integers(0, 12, (size, UNITS))) for n, size in enumerate(sizes)]
+
+
+def top_set(responses, n):
+    return set(sorted(range(UNITS), key=lambda unit: (-responses[unit], unit))[:n])
+
+
+def ordered(units, mean):
+    return sorted(units, key=lambda unit: (-mean[unit], unit))
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("pick", [Top(9), Above(6.0)])
+def test_rules_find_what_sets_find(seed, pick):
+    asked = subjects(seed=seed, sizes=(1, 3, 2, 1))
+    means = [one.responses.astype(float).mean(0) for one in asked]
+    sets = [
+        top_set(mean, 9) if isinstance(pick, Top) else {u for u in range(UNITS) if mean[u] > pick.threshold}
+        for mean in means
+    ]
+    both = (means[0] + means[1]) / 2
+    assert maximum(asked[1], pick).units.tolist() == ordered(sets[1], means[1])
+    assert shared(asked[:2], pick).units.tolist() == ordered(sets[0] & sets[1], both)
+    assert only(asked[:2], asked[2:], pick).units.tolist() == ordered(sets[0] & sets[1] - sets[2] - sets[3], both)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_support_and_at_least_count_images(seed):
+    asked = subjects(seed=seed, sizes=(4, 3))
+    rows = [row for one in asked for row in one.responses]
+    counts = Counter(unit for row in rows for unit in top_set(row, 9))
+    mean = (asked[0].mean + asked[1].mean) / 2
+    for count in (1, 3, 7):
+        found = shared(asked, at_least=count)
+        assert found.units.tolist() == ordered((unit for unit in range(UNITS) if counts[unit] >= count), mean)
+        assert found.support.tolist() == [counts[unit] for unit in found.units.tolist()]
+        assert found.images == 7
+    np.testing.assert_allclose(found.responses, mean[found.units])
+    np.testing.assert_allclose(found.responses_of(asked[1]), asked[1].mean[found.units])
+
+
+def test_all_of_the_images_is_the_intersection_of_each():
+    one, two = subjects(seed=1, sizes=(2, 1))
+    singles = [subject(name, row) for name, row in zip("abc", [*one.responses, *two.responses], strict=True)]
+    whole, each = shared([one, two], Top(20), at_least=3), shared(singles, Top(20))
+    assert whole.selection == each.selection
+    assert len(whole.units)
+    assert (whole.expected, whole.p_value) == (each.expected, each.p_value)
+
+
+def test_an_image_of_two_classes_counts_once():
+    rows = subjects(seed=2, sizes=(3,))[0].responses
+    one = subject("class:cat", rows[:2], images=("a", "b"))
+    two = subject("class:pet", rows[1:], images=("b", "c"))
+    assert shared([one, two], at_least=3).images == 3
+    with pytest.raises(UnitscopeError, match="at least 4 of 3 images"):
+        shared([one, two], at_least=4)
+
+
+def test_a_planted_shared_unit_is_found_and_chance_is_not():
+    random = np.random.default_rng(0)
+    layer = Layer(3, "relu_2", "activation", 512, (512, 7, 7))
+    cats, dogs = (random.exponential(size=(50, 512)).astype(np.float32) for _ in range(2))
+    cats[:, [71, 274]] += 6
+    dogs[:, [71, 446]] += 6
+    asked = [subject("class:cat", cats, layer=layer), subject("class:dog", dogs, layer=layer)]
+    found = shared(asked, at_least=90)
+    assert found.units.tolist() == [71]
+    assert found.support_p[0] < 1e-50
+    assert found.p_value < 1e-50
+    assert found.expected < 1e-50
+    assert only(asked[:1], asked[1:], Top(2)).units.tolist() == [274]
+    nothing = shared([subject("a", cats[0], layer=layer), subject("b", random.permutation(cats[1]), layer=layer)])
+    assert nothing.p_value > 0.05
+
+
+def test_the_greatest_units_compare_nothing():
+    found = maximum(subjects(seed=0, sizes=(3,))[0])
+    assert (found.expected, found.p_value, found.base_rate, found.images) == (None, None, None, 3)
+
+
+def refusals():
+    one, two, same = subjects(seed=3, sizes=(1, 2, 1))
+    elsewhere = subject("d", np.zeros(UNITS), layer=Layer(4, "relu_3", "activation", UNITS, (UNITS,)))
+    alias = subject("tench.png", one.responses, images=one.images)
+    yield lambda: shared([one]), "shared by two images or classes, or more, and only 'class:0' was given"
+    yield lambda: shared([]), "no image or class was given"
+    yield lambda: only([], [one]), "no image or class was given"
+    yield lambda: only([one], []), "'class:0' must be set against something"
+    yield lambda: shared([one, two, one]), "'class:0' was given twice"
+    yield lambda: only([one], [one]), "'class:0' was given twice"
+    yield lambda: shared([one, alias]), "'class:0' and 'tench.png' are the same images"
+    yield lambda: shared([one, elsewhere]), "at layer 'relu_2' and 'd' at 'relu_3'; find both at one layer"
+    yield lambda: shared([one, two], at_least=4), "at least 4 of 3 images"
+    yield lambda: shared([two], at_least=0), "at least 0 of 2 images"
+    yield lambda: shared([one, same], Top(41)), "top 41 of layer 'relu_2': it has 40 units"
+
+
+@pytest.mark.parametrize(("ask", "message"), list(refusals()))
+def test_a_question_without_sense_is_refused(ask, message):
+    with pytest.raises(UnitscopeError, match=message):
+        ask()
+
+
+def overlaps(sizes, units):
+    """How many units every way of drawing sets of these sizes shares."""
+    ways = product(*(combinations(range(units), size) for size in sizes))
+    return np.array([len(set.intersection(*map(set, way))) for way in ways])
+
+
+@pytest.mark.parametrize(
+    ("units", "sizes"), [(5, (2, 3)), (6, (3, 3, 4)), (4, (2, 2, 3, 1)), (5, (0, 3)), (5, (5, 4)), (6, (4,))]
+)
+def test_the_chance_of_an_overlap_is_that_of_all_ways_to_draw(units, sizes):
+    every = overlaps(sizes, units)
+    assert expected_overlap(sizes, units) == pytest.approx(every.mean())
+    for observed in range(units + 1):
+        assert overlap_tail(sizes, units, observed) == pytest.approx((every >= observed).mean(), abs=1e-12)
+
+
+def test_the_chance_of_a_difference_is_that_of_all_ways_to_draw():
+    a, b = subject("a", np.arange(UNITS)), subject("b", np.arange(UNITS)[::-1])
+    found = only([a], [b], Top(3))
+    others = np.array([len(set(range(3)) - set(other)) for other in combinations(range(UNITS), 3)])
+    assert len(found.units) == 3
+    assert found.expected == pytest.approx(others.mean())
+    assert found.p_value == pytest.approx((others >= 3).mean())
+
+
+@pytest.mark.parametrize(("units", "sizes"), [(5, (2, 3)), (4, (2, 2, 3)), (4, (1, 2, 2, 2)), (3, (0, 3, 1))])
+def test_the_chance_of_a_support_is_that_of_all_ways_to_draw(units, sizes):
+    ways = list(product(*(combinations(range(units), size) for size in sizes)))
+    supports = np.array([[sum(unit in one for one in way) for unit in range(units)] for way in ways])
+    tails = support_tails(sizes, units)
+    for count in range(len(sizes) + 1):
+        enough = supports >= count
+        np.testing.assert_allclose(tails[count], enough.mean(0), atol=1e-12)
+        for observed in range(units + 1):
+            bound = support_bound(float(tails[count]), units, observed)
+            assert bound >= (enough.sum(1) >= observed).mean() - 1e-12
+            assert bound <= 1
+
+
+def test_what_is_never_seen_by_chance_has_no_bound_but_zero():
+    assert support_bound(0.0, 10, 1) == 0
+    assert support_bound(0.0, 10, 0) == 1
+
+
+def test_hundreds_of_images_and_thousands_of_units_are_no_trouble():
+    sizes = [9] * 400 + [7] * 300
+    assert overlap_tail(sizes[:3], 2048, 1) == pytest.approx(2048 * (9 / 2048) ** 3, rel=1e-3)
+    tails = support_tails(sizes, 2048)
+    assert len(tails) == 701
+    assert np.all(np.diff(tails) <= 0)
+    assert tails[0] == pytest.approx(1)

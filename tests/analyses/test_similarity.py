@@ -1,0 +1,306 @@
+"""Cosines, pairs, neighbours and CKA against plain loops written from the definitions, and planted vectors."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+
+from unitscope.analyses.alignment import between_layers, linear_cka
+from unitscope.analyses.neighbours import cosines_with, nearest
+from unitscope.analyses.similarity import by_layer, clustered_order, cosines, similarity, tree
+from unitscope.analyses.subjects import Subject, find_subject
+from unitscope.errors import ImageError, UnitscopeError
+from unitscope.units import Layer
+
+UNITS = 7
+LAYER = Layer(3, "relu_2", "activation", UNITS, (UNITS, 4, 4))
+
+
+def subject(name, responses, *, images=None, layer=LAYER):
+    rows = np.atleast_2d(np.asarray(responses, np.float32))
+    return Subject(name, layer, tuple(images or (f"{name}/{n}" for n in range(len(rows)))), rows)
+
+
+def sparse(*shape, seed):
+    """Seeded responses, about half of them zero."""
+    values = np.random.default_rng(seed).standard_normal(shape)
+    return np.where(values > 0, values, 0).astype(np.float32) + np.eye(*shape, dtype=np.float32)
+
+
+def plain_cosine(one, other):
+    """The definition, one unit after another."""
+    product_, one_squared, other_squared = 0.0, 0.0, 0.0
+    for x, y in zip(one.tolist(), other.tolist(), strict=True):
+        product_ += x * y
+        one_squared += x * x
+        other_squared += y * y
+    length = one_squared**0.5 * other_squared**0.5
+    return product_ / length if length > 0 else np.nan
+
+
+def plain_mean(rows):
+    return np.array([sum(float(value) for value in unit) / len(unit) for unit in rows.T])
+
+
+def plain_pairs(one, other):
+    """The cosines of all pairs of two different images; within one subject each pair once."""
+    places = list(product(range(len(one.images)), range(len(other.images))))
+    if one is other:
+        places = [(a, b) for a, b in places if a < b]
+    found = [plain_cosine(one.responses[a], other.responses[b]) for a, b in places if one.images[a] != other.images[b]]
+    return [cosine for cosine in found if not np.isnan(cosine)]
+
+
+def plain_cka(one, other):
+    """Kornblith et al. (2019), equations 3 and 4 with centring matrices H, sum by sum."""
+    count = len(one)
+    centring = np.eye(count) - np.ones((count, count)) / count
+    k = centring @ one.astype(float) @ one.astype(float).T @ centring
+    l_ = centring @ other.astype(float) @ other.astype(float).T @ centring
+
+    def hsic(a, b):
+        return sum(a[i, j] * b[i, j] for i, j in product(range(count), repeat=2)) / (count - 1) ** 2
+
+    return hsic(k, l_) / np.sqrt(hsic(k, k) * hsic(l_, l_))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_matrix_holds_cosines_of_mean_responses(seed):
+    asked = [subject(f"s{n}", sparse(size, UNITS, seed=[seed, n])) for n, size in enumerate((1, 4, 1, 9))]
+    found = similarity(asked)
+    expected = [[plain_cosine(plain_mean(a.responses), plain_mean(b.responses)) for b in asked] for a in asked]
+    np.testing.assert_allclose(found.matrix, expected, rtol=1e-12)
+    np.testing.assert_array_equal(found.matrix, found.matrix.T)
+    np.testing.assert_array_equal(np.diag(found.matrix), 1)
+    assert found.layer == LAYER
+    assert found.labels == ("s0", "s1", "s2", "s3")
+    assert found.images == (1, 4, 1, 9)
+
+
+@pytest.mark.parametrize("sizes", [(1, 1, 3), (5, 2, 4), (30, 3, 25)], ids=str)
+def test_pairs_tell_mean_spread_and_number_of_single_cosines(sizes):
+    asked = [subject(f"s{n}", sparse(size, UNITS, seed=[n, size])) for n, size in enumerate(sizes)]
+    pairs = similarity(asked).pairs
+    for (row, one), (column, other) in product(enumerate(asked), repeat=2):
+        cosines_of_pairs = plain_pairs(one, other)
+        assert pairs.count[row, column] == len(cosines_of_pairs)
+        mean, std = (np.mean, np.std) if cosines_of_pairs else (lambda _: np.nan,) * 2
+        np.testing.assert_allclose(pairs.mean[row, column], mean(cosines_of_pairs), rtol=1e-12)
+        np.testing.assert_allclose(pairs.std[row, column], std(cosines_of_pairs), rtol=1e-9, atol=1e-14)
+
+
+def test_an_image_that_two_subjects_have_is_not_paired_with_itself():
+    responses = sparse(5, UNITS, seed=1)
+    both = subject("all", responses, images="abcde")
+    some = subject("some", responses[1:3], images="bc")
+    found = similarity([both, some]).pairs
+    expected = plain_pairs(both, some)
+    assert found.count.tolist() == [[10, 8], [8, 1]]
+    assert len(expected) == 8
+    assert found.mean[0, 1] == pytest.approx(np.mean(expected), rel=1e-12)
+    assert found.std[0, 1] == pytest.approx(np.std(expected), rel=1e-9)
+
+
+def test_images_that_call_up_no_unit_are_in_no_pair():
+    responses = sparse(6, UNITS, seed=2)
+    responses[[1, 4]] = 0
+    one, other = subject("one", responses), subject("other", sparse(3, UNITS, seed=3))
+    found = similarity([one, other]).pairs
+    assert found.count.tolist() == [[6, 12], [12, 3]]
+    assert found.mean[0, 1] == pytest.approx(np.mean(plain_pairs(one, other)), rel=1e-12)
+
+
+def test_alike_images_have_cosine_1_and_pairs_without_spread_whatever_their_strength():
+    strong = subject("strong", 1e19 * np.tile(np.arange(UNITS), (20, 1)))
+    weak = subject("weak", 1e-19 * np.tile(np.arange(UNITS), (3, 1)))
+    found = similarity([strong, weak])
+    np.testing.assert_allclose(found.matrix, 1, rtol=1e-12)
+    np.testing.assert_allclose(found.pairs.mean, 1, rtol=1e-12)
+    np.testing.assert_allclose(found.pairs.std, 0, atol=1e-7)
+
+
+def test_orthogonal_opposite_and_silent_images_are_told_as_such():
+    first, second = np.eye(2, UNITS)
+    matrix = similarity([subject(str(n), each) for n, each in enumerate((first, second, -first, 0 * first))]).matrix
+    nan = np.nan
+    np.testing.assert_array_equal(matrix, [[1, 0, -1, nan], [0, 1, 0, nan], [-1, 0, 1, nan], [nan] * 4])
+
+
+def test_single_images_have_no_pairs_to_tell_of():
+    assert similarity([subject("a", np.eye(1, UNITS)), subject("b", np.ones(UNITS))]).pairs is None
+
+
+def test_a_response_that_is_no_number_leaves_no_cosine():
+    broken = np.ones((2, UNITS))
+    broken[:, 3] = np.nan, np.inf
+    matrix = cosines(np.vstack([broken, np.ones(UNITS)]))
+    assert np.isnan(matrix[:2]).all()
+    assert matrix[2, 2] == 1
+
+
+def test_another_order_moves_everything_alike():
+    asked = [subject(f"s{n}", sparse(n + 1, UNITS, seed=n)) for n in range(4)]
+    order = np.array([2, 0, 3, 1])
+    moved, expected = similarity(asked).ordered(order), similarity([asked[n] for n in order])
+    assert (moved.labels, moved.images) == (expected.labels, expected.images)
+    np.testing.assert_allclose(moved.matrix, expected.matrix, rtol=1e-12)
+    np.testing.assert_array_equal(moved.pairs.count, expected.pairs.count)
+    np.testing.assert_allclose(moved.pairs.mean, expected.pairs.mean, rtol=1e-12)
+    np.testing.assert_allclose(moved.pairs.std, expected.pairs.std, rtol=1e-9)
+
+
+def test_clustering_puts_planted_groups_side_by_side():
+    groups = np.array([0, 1, 2, 0, 1, 2, 0, 1, 2])
+    vectors = np.eye(3, UNITS)[groups] + 0.1 * np.random.default_rng(0).random((9, UNITS))
+    found = groups[clustered_order(cosines(vectors))]
+    assert np.count_nonzero(np.diff(found)) == 2
+    np.testing.assert_array_equal(np.sort(clustered_order(cosines(vectors))), np.arange(9))
+
+
+def test_a_tree_joins_the_two_most_alike_first_at_one_minus_their_cosine():
+    matrix = cosines(sparse(8, UNITS, seed=5))
+    off = np.where(np.eye(8, dtype=bool), -1, matrix)
+    first = tree(matrix)[0]
+    assert off[int(first[0]), int(first[1])] == off.max()
+    assert first[2] == pytest.approx(1 - off.max(), abs=1e-12)
+    np.testing.assert_array_equal(tree(matrix), similarity([subject("a", r) for r in sparse(8, UNITS, seed=5)]).tree)
+
+
+def test_a_subject_without_a_cosine_is_joined_last_and_one_subject_is_in_order():
+    vectors = np.vstack([np.zeros(UNITS), sparse(4, UNITS, seed=6)])
+    order = clustered_order(cosines(vectors)).tolist()
+    assert order.index(0) in (0, 4)
+    assert clustered_order([[1.0]]).tolist() == [0]
+
+
+def test_curves_hold_the_matrix_of_each_layer():
+    layers = [Layer(n, f"relu_{n}", "activation", n + 2, (n + 2, 1, 1)) for n in range(3)]
+    at = [
+        [subject(name, sparse(2, n + 2, seed=[n, i]), layer=each) for i, name in enumerate("ab")]
+        for n, each in enumerate(layers)
+    ]
+    found = by_layer(iter(at))
+    assert found.layers == tuple(layers)
+    assert found.labels == ("a", "b")
+    np.testing.assert_array_equal(found.matrices, [similarity(subjects).matrix for subjects in at])
+
+
+def test_what_cannot_be_compared_is_refused():
+    with pytest.raises(UnitscopeError, match="there is nothing to compare"):
+        similarity([])
+    with pytest.raises(UnitscopeError, match="there is no layer to compare subjects at"):
+        by_layer([])
+    other = Layer(4, "relu_3", "activation", UNITS, (UNITS, 4, 4))
+    with pytest.raises(UnitscopeError, match="subjects of different layers can't be compared: relu_2, relu_3"):
+        similarity([subject("a", np.ones(UNITS)), subject("b", np.ones(UNITS), layer=other)])
+
+
+@pytest.fixture
+def planted(make_atlas):
+    """Twenty images in shards of 6: 3, 9 and 17 are alike, 5 is silent, 11 could not be read."""
+    responses = sparse(20, 12, seed=9)
+    responses[9] = 2 * responses[3]
+    responses[17] = responses[3] / 4
+    responses[5] = 0
+    responses[11] = np.nan
+    labels = [("cat", "dog")[number % 2] for number in range(20)]
+    return make_atlas(responses, layers={"shallow": 5, "deep": UNITS}, labels=labels, shard_size=6)
+
+
+def plain_nearest(atlas, asked, count):
+    rows = atlas.responses(asked.layer)
+    found = []
+    for number, name in enumerate(atlas.images["image"]):
+        cosine = plain_cosine(plain_mean(asked.responses), rows[number])
+        if name not in asked.images and not np.isnan(cosine):
+            found.append((-round(cosine, 9), number, name))
+    return [name for _, _, name in sorted(found)[:count]]
+
+
+@pytest.mark.parametrize("layer", ["shallow", "deep"])
+@pytest.mark.parametrize("name", ["00000.png", "00003.png", "00017.png", "class:cat"])
+def test_nearest_images_are_those_of_brute_force(planted, layer, name):
+    asked = find_subject(planted, name, layer)
+    found = nearest(planted, asked, 6)
+    assert found["image"].tolist() == plain_nearest(planted, asked, 6)
+    assert found["rank"].tolist() == [1, 2, 3, 4, 5, 6]
+    for row in found.itertuples():
+        other = planted.responses(layer)[planted.image_number(row.image)]
+        assert row.similarity == pytest.approx(plain_cosine(plain_mean(asked.responses), other), abs=1e-11)
+        assert row.label == ("cat", "dog")[int(row.image[:5]) % 2]
+
+
+def test_images_alike_are_nearest_with_cosine_1_in_the_order_of_the_atlas(planted):
+    found = nearest(planted, find_subject(planted, "00009.png", "deep"), 3)
+    assert found["image"].tolist()[:2] == ["00003.png", "00017.png"]
+    assert found["similarity"].tolist()[:2] == [1, 1]
+    assert found["similarity"][2] < 1
+
+
+def test_images_without_a_cosine_are_near_to_nothing(planted):
+    found = nearest(planted, find_subject(planted, "00000.png", "deep"), 99)
+    assert len(found) == 17
+    assert not {"00000.png", "00005.png", "00011.png"} & set(found["image"])
+
+
+def test_an_image_from_outside_finds_its_double_in_the_atlas(planted):
+    double = subject(
+        "holiday.jpg", 3 * planted.responses("deep")[7], layer=planted.find("deep"), images=["holiday.jpg"]
+    )
+    found = nearest(planted, double, 1)
+    assert found["image"].tolist() == ["00007.png"]
+    np.testing.assert_allclose(cosines_with(planted, double)[7], 1, rtol=1e-9)
+
+
+def test_nothing_is_near_a_silent_image_and_no_count_is_below_1(planted):
+    with pytest.raises(UnitscopeError, match=r"nothing is near '00005.png' at layer 'deep'"):
+        nearest(planted, find_subject(planted, "00005.png", "deep"))
+    with pytest.raises(UnitscopeError, match="must be at least 1, not 0"):
+        nearest(planted, find_subject(planted, "00000.png", "deep"), 0)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_linear_cka_is_that_of_centring_matrices(seed):
+    layers = [sparse(11, units, seed=[seed, units]) + np.float32(3) for units in (2, 5, 30)]
+    found = linear_cka(layers)
+    expected = [[plain_cka(one, other) for other in layers] for one in layers]
+    np.testing.assert_allclose(found, expected, rtol=1e-10)
+    np.testing.assert_array_equal(found, found.T)
+    np.testing.assert_array_equal(np.diag(found), 1)
+
+
+def test_cka_knows_no_rotation_scale_or_shift_and_nothing_of_a_layer_that_never_changes():
+    rng = np.random.default_rng(4)
+    one = rng.standard_normal((9, 6))
+    turned = (one @ np.linalg.qr(rng.standard_normal((6, 6)))[0] * 40 + 7).astype(np.float32)
+    found = linear_cka([one.astype(np.float32), turned, np.full((9, 3), 0.1, np.float32)])
+    assert found[0, 1] == pytest.approx(1, abs=1e-6)
+    assert np.isnan(found[2]).all()
+
+
+def test_layers_are_compared_over_the_images_that_could_be_read(planted):
+    found = between_layers(planted)
+    readable = [n for n in range(20) if n != 11]
+    shallow, deep = (planted.responses(layer)[readable] for layer in ("shallow", "deep"))
+    assert found.images == 19
+    assert [layer.name for layer in found.layers] == ["shallow", "deep"]
+    assert found.matrix[0, 1] == pytest.approx(plain_cka(shallow, deep), rel=1e-10)
+
+
+def test_of_many_images_evenly_spaced_ones_are_taken_and_images_can_be_named(planted):
+    few = between_layers(planted, most=5)
+    rows = np.array([n for n in range(20) if n != 11])[np.arange(5) * 19 // 5]
+    assert few.images == 5
+    expected = plain_cka(*(planted.responses(layer)[rows] for layer in ("shallow", "deep")))
+    assert few.matrix[0, 1] == pytest.approx(expected, rel=1e-10)
+    named = between_layers(planted, ["class:cat", "00002.png", "00003.png"])
+    expected = plain_cka(*(planted.responses(layer)[[*range(0, 20, 2), 3]] for layer in ("shallow", "deep")))
+    assert named.images == 11
+    assert named.matrix[0, 1] == pytest.approx(expected, rel=1e-10)
+
+
+def test_layers_are_not_compared_over_two_images_or_unknown_ones(planted):
+    with pytest.raises(UnitscopeError, match="3 or more images, not of 2"):
+        between_layers(planted, ["00001.png", "00002.png", "00011.png"])
+    with pytest.raises(ImageError, match=r"no image '00001.jpg'.*closest: '00001.png'"):
+        between_layers(planted, ["00001.jpg"])

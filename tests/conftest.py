@@ -1,0 +1,70 @@
+"""Atlases of responses that a test gives, written as a scan's parts are merged; no network, no images."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from unitscope.atlas import Label, open_atlas
+from unitscope.atlas.parts import Part, Parts
+from unitscope.atlas.schema import Manifest
+from unitscope.atlas.store import ImageList, write_atlas
+from unitscope.summaries import Summary
+from unitscope.units import Layer
+
+
+@dataclass(frozen=True)
+class GivenParts(Parts):
+    """Parts of responses that are there already; a row of NaN is an image that could not be read."""
+
+    responses: np.ndarray
+    shard_size: int
+
+    def read(self, shard):
+        ids = np.arange(shard * self.shard_size, min((shard + 1) * self.shard_size, len(self.responses)))
+        rows = self.responses[ids].astype(np.float32)
+        return Part(
+            np.int64(ids[0]),
+            rows,
+            np.full((len(ids), 5), -1, np.int32),
+            np.full((len(ids), 5), np.nan, np.float32),
+            np.full((len(ids), 2), 8, np.int32),
+            np.where(np.isnan(rows).all(1), "not an image", ""),
+            Summary.of(rows, ids, k=3),
+        )
+
+
+@pytest.fixture
+def make_atlas(tmp_path):
+    """Make an atlas: ``make_atlas(responses, layers={"relu": 4}, labels=["cat", "", "cat,dog"], shard_size=5)``."""
+
+    def make(responses, *, layers=None, labels=None, shard_size=512):
+        responses = np.asarray(responses)
+        sizes = layers or {"relu": responses.shape[1]}
+        table = tuple(
+            Layer(number, name, "activation", units, (units, 2, 2))
+            for number, (name, units) in enumerate(sizes.items())
+        )
+        had = [tuple(filter(None, each.split(","))) for each in labels or [""] * len(responses)]
+        names = sorted({name for each in had for name in each})
+        target = tmp_path / f"{len(list(tmp_path.iterdir()))}.atlas"
+        parts = GivenParts(target.with_suffix(".parts"), responses, shard_size)
+        parts.folder.mkdir()
+        manifest = Manifest(
+            network={"reference": "planted", "fingerprint": "", "source": None},
+            preprocessing={},
+            layers=table,
+            all_layers=(*table, Layer(len(table), "untapped", "linear", 3, (3,))),
+            classes=(),
+            labels=tuple(Label(name, name, None) for name in names),
+            images={"root": str(tmp_path), "layout": "folder", "count": len(responses)},
+            scan={"shard_size": shard_size, "top": 3},
+        )
+        images = ImageList(
+            tuple(f"{number:05d}.png" for number in range(len(responses))),
+            tuple(tuple(names.index(name) for name in each) for each in had),
+        )
+        write_atlas(target, parts, manifest=manifest, images=images)
+        return open_atlas(target)
+
+    return make

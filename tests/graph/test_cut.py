@@ -1,0 +1,183 @@
+"""Cut networks against the whole network, run op by op with the layer's value edited."""
+
+import pytest
+import torch
+from torch import nn
+
+from unitscope.errors import NetworkError
+from unitscope.graph import HookedTrace, trace
+from unitscope.graph.axes import unit_axes
+from unitscope.graph.cut import GraphHalves, cut
+from unitscope.graph.edits import HookedHalves, UncutHalves
+from unitscope.graph.sliding import slide
+
+from .test_graph_against_hooks import built
+
+CASES = [
+    ("resnet50", "layer2.2.relu"),
+    ("resnet50", "act:-1"),
+    ("squeezenet1_0", "features.5"),
+    ("squeezenet1_0", "act:-1"),
+    ("mobilenet_v3_large", "features.6.block.2.activation"),
+    ("densenet121", "features.denseblock4.denselayer15.relu2"),
+    ("convnext_tiny", "act:16"),
+    ("vit_b_16", "act:11"),
+]
+
+
+class Edited(torch.fx.Interpreter):
+    """The whole graph, op by op, one node's value edited by hand."""
+
+    def __init__(self, graph_module, node, edit):
+        super().__init__(graph_module)
+        self.node, self.edit = node, edit
+
+    def run_node(self, n):
+        value = super().run_node(n)
+        return self.edit(value) if n is self.node else value
+
+
+def by_hand(found, layer, images, removed, fill):
+    def edit(value):
+        moved = value.movedim(layer.unit_axis, 1).clone()
+        for image in range(len(images)):
+            for unit in range(layer.units):
+                if removed[image, unit]:
+                    moved[image, unit] = fill[unit]
+        return moved.movedim(1, layer.unit_axis)
+
+    return Edited(found.graph_module, found.nodes[layer.name], edit).run(images)[0]
+
+
+@pytest.mark.parametrize(("name", "address"), CASES)
+@torch.no_grad()
+def test_a_suffix_gives_the_logits_of_the_whole_network_with_the_layer_edited(name, address):
+    torch.manual_seed(0)
+    module, images = built(name, 64), torch.randn(3, 3, 64, 64)
+    found = trace(module, (64, 64), name=name)
+    layer = found.layers.find(address)
+    halves = cut(found, layer)
+    halfway = halves.prefix(images)
+    removed = torch.rand(3, 3, layer.units) < 0.4
+    removed[0] = False
+    fill = torch.rand(layer.units) * halfway.responses.abs().mean()
+    logits = halves.suffix(halfway.live, removed, fill)
+    torch.testing.assert_close(logits[0], module(images), rtol=1e-4, atol=float(logits[0].abs().max()) * 1e-5)
+    for variant in (1, 2):
+        expected = by_hand(found, layer, images, removed[variant], fill)
+        assert (expected - logits[0]).abs().max() > 1e-4 * expected.abs().max()
+        torch.testing.assert_close(logits[variant], expected, rtol=1e-4, atol=float(expected.abs().max()) * 1e-5)
+
+
+@torch.no_grad()
+def test_an_edit_slides_behind_the_last_pooling_and_one_mask_serves_all_images():
+    module = built("resnet50", 64)
+    found = trace(module, (64, 64), name="resnet50")
+    halves = cut(found, found.layers.find("act:-1"))
+    halfway = halves.prefix(torch.randn(2, 3, 64, 64))
+    assert [value.shape for value in halfway.live] == [(2, 2048)]
+    assert isinstance(halves, GraphHalves)
+    one = torch.arange(2048)[None, None] < 500
+    each = halves.suffix(halfway.live, one.expand(1, 2, -1), torch.zeros(2048))
+    torch.testing.assert_close(halves.suffix(halfway.live, one, torch.zeros(2048)), each, rtol=0, atol=0)
+
+
+def test_an_edit_does_not_slide_past_a_second_reader_of_the_value():
+    found = trace(built("resnet50", 64), (64, 64), name="resnet50")
+    axes = unit_axes(found.graph_module.graph)
+    block_output = found.nodes[found.layers.find("layer1.0.relu_2").name]
+    assert slide(block_output, axes) == ()
+
+
+class Branching(nn.Module):
+    """Its way depends on the values, so it can't be exported."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.relu, self.head = nn.Conv2d(3, 5, 3), nn.ReLU(), nn.Linear(5, 4)
+
+    def forward(self, x):
+        y = self.relu(self.conv(x))
+        y = y * 2 if x.mean() > 0 else y
+        return self.head(y.mean((2, 3)))
+
+
+@torch.no_grad()
+def test_a_network_that_cannot_be_exported_is_edited_under_hooks():
+    torch.manual_seed(1)
+    module = Branching().eval()
+    found = trace(module, (12, 12), name="branching")
+    assert isinstance(found, HookedTrace)
+    layer = found.layers.find("relu")
+    halves = cut(found, layer)
+    assert isinstance(halves, HookedHalves)
+    images = torch.randn(4, 3, 12, 12)
+    halfway = halves.prefix(images)
+    torch.testing.assert_close(halfway.responses, torch.relu(module.conv(images)).mean((2, 3)))
+    removed, fill = torch.rand(2, 4, 5) < 0.5, torch.rand(5)
+    logits = halves.suffix(halfway.live, removed, fill)
+    for variant in range(2):
+        for image in range(4):
+            maps = torch.relu(module.conv(images[image : image + 1]))
+            maps[0, removed[variant, image]] = fill[removed[variant, image], None, None]
+            maps = maps * 2 if images[image].mean() > 0 else maps
+            torch.testing.assert_close(logits[variant, image], module.head(maps.mean((2, 3)))[0])
+
+
+class Windows(nn.Module):
+    """Attention over windows: values with the windows of all images on their first axis live beside the layer."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.relu, self.head = nn.Conv2d(3, 6, 1), nn.ReLU(), nn.Linear(6, 3)
+
+    def forward(self, x):
+        windows = x.unflatten(2, (2, -1)).permute(0, 2, 1, 3, 4).flatten(0, 1).mean((1, 2, 3))
+        y = self.relu(self.conv(x))
+        return self.head(y.mean((2, 3)) * torch.tanh(windows).unflatten(0, (-1, 2)).sum(1, keepdim=True))
+
+
+@torch.no_grad()
+def test_a_graph_whose_live_values_are_not_by_image_is_run_whole():
+    torch.manual_seed(2)
+    module, images = Windows().eval(), torch.randn(3, 3, 8, 8)
+    found = trace(module, (8, 8), name="windows")
+    layer = found.layers.find("relu")
+    halves = cut(found, layer)
+    halfway = halves.prefix(images)
+    removed, fill = torch.rand(2, 3, 6) < 0.5, torch.rand(6)
+    logits = halves.suffix(halfway.live, removed, fill)
+    for variant in range(2):
+        torch.testing.assert_close(logits[variant], by_hand(found, layer, images, removed[variant], fill))
+    assert isinstance(halves, UncutHalves)
+
+
+class Idle(nn.Module):
+    """One of its layers leads nowhere."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.side, self.head = nn.Conv2d(3, 4, 1), nn.Conv2d(3, 4, 1), nn.Linear(4, 2)
+
+    def forward(self, x):
+        return self.head(torch.relu(self.conv(x)).mean((2, 3))), torch.relu(self.side(x))
+
+
+def test_a_layer_that_does_not_bear_on_the_logits_is_refused():
+    found = trace(Idle().eval(), (8, 8), name="idle")
+    with pytest.raises(NetworkError, match="layer 'side' does not bear on the logits of idle"):
+        cut(found, found.layers.find("side"))
+
+
+def test_a_network_without_logits_is_refused():
+    found = trace(nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU()).eval(), (8, 8), name="maps")
+    with pytest.raises(NetworkError, match="maps gives no logits"):
+        cut(found, found.layers.find("act:1"))
+
+
+@pytest.mark.parametrize(
+    ("name", "address", "expected"),
+    [("squeezenet1_0", "features.12", "features.12.cat"), ("resnet50", "layer4", "layer4.2.relu_2")],
+)
+def test_a_module_that_holds_others_stands_for_its_output(name, address, expected):
+    assert trace(built(name, 64), (64, 64), name=name).layers.find(address).name == expected
