@@ -1,4 +1,4 @@
-"""What both benchmarks need: photographs, fresh processes, and a section in ``RESULTS.md``.
+"""What all benchmarks need: photographs, fresh processes, and a section in ``RESULTS.md``.
 
 In: nothing but the machine. Never imports torch here: a child's peak memory starts from its parent's.
 """
@@ -20,8 +20,7 @@ THREADS = 2
 
 _HEAD = """# Results
 
-Written by `python -m benchmarks.speed --write` and `python -m benchmarks.memory --write`;
-each run replaces its section.
+Written by `python -m benchmarks.speed --write` and likewise `memory` and `questions`; each run replaces its section.
 """
 
 

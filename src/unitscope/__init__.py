@@ -9,24 +9,72 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from unitscope import figures
+    from unitscope.analyses.ablation import Ablation
+    from unitscope.analyses.alignment import Alignment, between_layers
+    from unitscope.analyses.base_rates import base_rate
+    from unitscope.analyses.inhibition import Inhibition, class_inhibition
+    from unitscope.analyses.neighbours import nearest
+    from unitscope.analyses.rules import maximum, only, shared
+    from unitscope.analyses.selection import Above, Selection, Top
+    from unitscope.analyses.similarity import Similarity, similarity
+    from unitscope.analyses.sparsity import Sparsity, sparsity, sparsity_by_depth
     from unitscope.atlas import Atlas, open_atlas
     from unitscope.errors import UnitscopeError
+    from unitscope.experiments import Running, Settings, ablate
+    from unitscope.experiments.inhibition import category_inhibition, inhibition_by_removal
+    from unitscope.experiments.inhibition_sheet import inhibition_sheet
+    from unitscope.experiments.perturbations import Blur, Brightness, Jpeg, Noise
+    from unitscope.experiments.perturbed import perturbed_sheet
+    from unitscope.experiments.perturbing import PerturbResult, perturb
     from unitscope.images import ImageSet, open_images
-    from unitscope.looking import Columns, exemplar_sheet, structure
+    from unitscope.looking import Columns, exemplar_sheet, rule_sheet, structure
     from unitscope.networks import CustomPreprocessing, Network, Preprocessing, load
     from unitscope.scanning import Options, ScanResult, scan
+    from unitscope.scanning.fresh import find_subjects
     from unitscope.units import Layer, LayerTable, Unit
     from unitscope.verifying import Verification, verify
 
 _HOMES = {
     "figures": "",
+    "Ablation": "analyses.ablation",
+    "Alignment": "analyses.alignment",
+    "between_layers": "analyses.alignment",
+    "base_rate": "analyses.base_rates",
+    "Inhibition": "analyses.inhibition",
+    "class_inhibition": "analyses.inhibition",
+    "nearest": "analyses.neighbours",
+    "maximum": "analyses.rules",
+    "only": "analyses.rules",
+    "shared": "analyses.rules",
+    "Above": "analyses.selection",
+    "Selection": "analyses.selection",
+    "Top": "analyses.selection",
+    "Similarity": "analyses.similarity",
+    "similarity": "analyses.similarity",
+    "Sparsity": "analyses.sparsity",
+    "sparsity": "analyses.sparsity",
+    "sparsity_by_depth": "analyses.sparsity",
     "Atlas": "atlas",
     "open_atlas": "atlas",
     "UnitscopeError": "errors",
+    "Running": "experiments",
+    "Settings": "experiments",
+    "ablate": "experiments",
+    "category_inhibition": "experiments.inhibition",
+    "inhibition_by_removal": "experiments.inhibition",
+    "inhibition_sheet": "experiments.inhibition_sheet",
+    "Blur": "experiments.perturbations",
+    "Brightness": "experiments.perturbations",
+    "Jpeg": "experiments.perturbations",
+    "Noise": "experiments.perturbations",
+    "perturbed_sheet": "experiments.perturbed",
+    "PerturbResult": "experiments.perturbing",
+    "perturb": "experiments.perturbing",
     "ImageSet": "images",
     "open_images": "images",
     "Columns": "looking",
     "exemplar_sheet": "looking",
+    "rule_sheet": "looking",
     "structure": "looking",
     "CustomPreprocessing": "networks",
     "Network": "networks",
@@ -35,6 +83,7 @@ _HOMES = {
     "Options": "scanning",
     "ScanResult": "scanning",
     "scan": "scanning",
+    "find_subjects": "scanning.fresh",
     "Layer": "units",
     "LayerTable": "units",
     "Unit": "units",
@@ -43,25 +92,58 @@ _HOMES = {
 }
 
 __all__ = [
+    "Ablation",
+    "Above",
+    "Alignment",
     "Atlas",
+    "Blur",
+    "Brightness",
     "Columns",
     "CustomPreprocessing",
     "ImageSet",
+    "Inhibition",
+    "Jpeg",
     "Layer",
     "LayerTable",
     "Network",
+    "Noise",
     "Options",
+    "PerturbResult",
     "Preprocessing",
+    "Running",
     "ScanResult",
+    "Selection",
+    "Settings",
+    "Similarity",
+    "Sparsity",
+    "Top",
     "Unit",
     "UnitscopeError",
     "Verification",
+    "ablate",
+    "base_rate",
+    "between_layers",
+    "category_inhibition",
+    "class_inhibition",
     "exemplar_sheet",
     "figures",
+    "find_subjects",
+    "inhibition_by_removal",
+    "inhibition_sheet",
     "load",
+    "maximum",
+    "nearest",
+    "only",
     "open_atlas",
     "open_images",
+    "perturb",
+    "perturbed_sheet",
+    "rule_sheet",
     "scan",
+    "shared",
+    "similarity",
+    "sparsity",
+    "sparsity_by_depth",
     "structure",
     "verify",
 ]

@@ -29,7 +29,8 @@ ENGINES = ("auto", "eager", "compile")
 # Compiling takes half a minute and saves a few per cent over this engine's own eager graph (docs/speed.md).
 IMAGES_WORTH_COMPILING = 10_000
 
-Run = Callable[[Tensor], tuple[Tensor | None, Tensor]]
+# Logits, responses, and the maps that were asked for.
+Run = Callable[[Tensor], tuple[Tensor | None, Tensor, *tuple[Tensor, ...]]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,10 +43,16 @@ class Runner:
 
     def __call__(self, batch: Tensor) -> tuple[NDArray[np.float32] | None, NDArray[np.float32]]:
         """Return logits ``[image, class]`` (None for what is no classifier) and responses ``[image, unit]``."""
+        logits, responses, _ = self.with_maps(batch)
+        return logits, responses
+
+    def with_maps(self, batch: Tensor) -> tuple[NDArray[np.float32] | None, NDArray[np.float32], list[Tensor]]:
+        """Return logits, responses, and the maps asked for, each ``[image, …]`` as its layer gives it."""
         count = len(batch)
         with torch.inference_mode():
-            logits, responses = self.run(self._filled(batch).to(self.device, non_blocking=True))
-        return (None if logits is None else _numpy(logits[:count].float())), _numpy(responses[:count])
+            logits, responses, *maps = self.run(self._filled(batch).to(self.device, non_blocking=True))
+        told = None if logits is None else _numpy(logits[:count].float())
+        return told, _numpy(responses[:count]), [map_[:count] for map_ in maps]
 
     def _filled(self, batch: Tensor) -> Tensor:
         missing = self.batch_size - len(batch)
@@ -72,11 +79,19 @@ def choose_engine(engine: str, *, images: int, trace: Trace) -> Engine:
     return "compile" if engine == "compile" else "eager"
 
 
-def runner(network: Network, trace: Trace, layers: Sequence[Layer], *, engine: Engine, batch_size: int) -> Runner:
+def runner(
+    network: Network,
+    trace: Trace,
+    layers: Sequence[Layer],
+    *,
+    maps: Sequence[Layer] = (),
+    engine: Engine,
+    batch_size: int,
+) -> Runner:
     """Return what runs batches of prepared images (see `Preprocessing.prepare`) through the tapped network."""
-    taps = trace.with_responses(layers)
+    taps = trace.with_responses(layers, maps=maps)
     if engine == "eager" and isinstance(taps, GraphModule):
-        taps = _channels_last(fold_batch_norms(taps))
+        taps = channels_last(fold_batch_norms(taps))
     run: Run = _Whole(network, taps)
     if engine == "compile":
         run = torch.compile(run, dynamic=False, fullgraph=True, options={"freezing": True})
@@ -106,14 +121,14 @@ class _Whole(nn.Module):
         self.normalize = network.preprocessing.normalize
         self.taps = taps
 
-    def forward(self, batch: Tensor) -> tuple[Tensor | None, Tensor]:
+    def forward(self, batch: Tensor) -> tuple[Tensor | None, Tensor, *tuple[Tensor, ...]]:
         x = self.normalize(batch).contiguous(memory_format=torch.channels_last)
-        logits, responses = self.taps(x)
-        return logits, responses
+        logits, responses, *maps = self.taps(x)
+        return logits, responses, *maps
 
 
-def _channels_last(module: GraphModule) -> GraphModule:
-    """Convolution weights in channels_last, as copies: the network's own stay as they are."""
+def channels_last(module: GraphModule) -> GraphModule:
+    """Return a graph with convolution weights in channels_last, as copies: the network's own stay as they are."""
     own = copy.copy(module)
     own._parameters, own._buffers = dict(module._parameters), dict(module._buffers)
     for tensors in (own._parameters, own._buffers):

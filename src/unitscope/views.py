@@ -1,4 +1,4 @@
-"""What the eye is shown, as plain arrays: one image's structure, one unit's exemplars.
+"""What the eye is shown, as plain arrays: one image's structure, one unit's exemplars, the units of a rule.
 
 In: nothing but values. Out: frozen data that the bridge fills (with torch) and figures and pages draw (without).
 """
@@ -97,3 +97,146 @@ class ExemplarSheet:
     layer: Layer
     unit: int
     exemplars: tuple[Exemplar, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AskedImage:
+    """An image that a rule was asked about, or one of a class that was.
+
+    Attributes:
+        subject: the image or class as it was asked for.
+        image: the image's id or path.
+        against: whether the units sought are those that it does *not* have.
+        picture: the image as the network sees it, uint8 ``[row, column, RGB]``; None if it can't be read.
+    """
+
+    subject: str
+    image: str
+    against: bool
+    picture: NDArray[np.uint8] | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RuleRow:
+    """One unit that a rule found.
+
+    Attributes:
+        unit: the channel.
+        note: what else is known of it, a line each.
+        responses: its α for each image asked about, ``[image]``.
+        maps: its activation maps, float32 ``[row, column]``, parallel; None where the image can't be read.
+        exemplars: the first few of its images in the atlas.
+    """
+
+    unit: int
+    note: tuple[str, ...]
+    responses: tuple[float, ...]
+    maps: tuple[NDArray[np.float32] | None, ...]
+    exemplars: tuple[Exemplar, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RuleSheet:
+    """The units that a rule found, over the images it was asked about (paper, figure 4).
+
+    Attributes:
+        title: the question in words.
+        note: the answer in words: how many units, how many by chance.
+        network: the network's reference.
+        images: the images shown, in the order of the question.
+        rows: the first of the units found, greatest response first.
+    """
+
+    title: str
+    note: str
+    network: str
+    layer: Layer
+    images: tuple[AskedImage, ...]
+    rows: tuple[RuleRow, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PerturbedMap:
+    """What a unit makes of a picture.
+
+    Attributes:
+        picture: as the network sees it, uint8 ``[row, column, RGB]``.
+        map: the unit's activation map, float32 ``[row, column]``.
+        response: α, the map's mean.
+        correlation: of the map with that of the clean picture, over positions; NaN where either is constant.
+    """
+
+    picture: NDArray[np.uint8]
+    map: NDArray[np.float32]
+    response: float
+    correlation: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PerturbedImage:
+    """One image, clean and after each of some perturbations."""
+
+    image: str
+    clean: PerturbedMap
+    changed: tuple[PerturbedMap, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PerturbedUnit:
+    """A unit's images of greatest response, the greatest first."""
+
+    layer: Layer
+    unit: int
+    images: tuple[PerturbedImage, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PerturbedSheet:
+    """Units before and after some perturbations, each a name and a value such as noise and σ (paper, figure 7)."""
+
+    network: str
+    perturbations: tuple[tuple[str, float], ...]
+    units: tuple[PerturbedUnit, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class InhibitionExample:
+    """One image and what an inhibitory unit makes of it.
+
+    Attributes:
+        image: the image's id.
+        label: its labels, joined by commas.
+        has_concept: whether it shows the concept.
+        picture: as the network sees it, uint8 ``[row, column, RGB]``; None if it can't be read any more.
+        map: the unit's activation map, float32 ``[row, column]``; None with the picture.
+        mask: how much of each pixel of the picture the concept covers, float32 ``[row, column]``; None where unknown.
+        note: what was measured on it, in words.
+    """
+
+    image: str
+    label: str
+    has_concept: bool
+    picture: NDArray[np.uint8] | None
+    map: NDArray[np.float32] | None
+    mask: NDArray[np.float32] | None
+    note: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class InhibitedUnit:
+    """An inhibitory unit, what was found of it in words, and images."""
+
+    unit: int
+    note: str
+    examples: tuple[InhibitionExample, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class InhibitionSheet:
+    """The most inhibitory units of a layer for a concept (paper, figure 3); by as in `Inhibition`."""
+
+    network: str
+    layer: Layer
+    concept: str
+    by: str
+    units: tuple[InhibitedUnit, ...]

@@ -84,9 +84,8 @@ def class_rows(atlas: Atlas, name: str) -> NDArray[np.int64]:
         UnitscopeError: if there is no such class, or none of its images could be read.
     """
     label = atlas.manifest.labels[find_class(atlas, name)].label
-    images = atlas.images
-    has = [label in labels for labels in images["labels"]]
-    rows = np.flatnonzero(np.array(has) & (images["error"] == "").to_numpy())
+    rows = atlas.rows_labelled(label)
+    rows = rows[(atlas.images["error"].iloc[rows] == "").to_numpy()]
     if not len(rows):
         raise UnitscopeError(f"none of the images of class '{name}' in atlas '{atlas.path}' could be read")
     return rows
@@ -94,7 +93,7 @@ def class_rows(atlas: Atlas, name: str) -> NDArray[np.int64]:
 
 def read_rows(atlas: Atlas, layer: Layer, rows: NDArray[np.int64]) -> NDArray[np.float32]:
     """Return some images' responses at a layer, float32 ``[image, unit]``; the rest is not read."""
-    return atlas.dataset["responses"][rows, atlas.index.span(layer)].to_numpy()  # type: ignore[no-any-return]
+    return atlas.responses(layer, rows)
 
 
 def _ids(atlas: Atlas, rows: NDArray[np.int64]) -> tuple[str, ...]:

@@ -6,12 +6,14 @@ In: a folder. Out: `Atlas`: its manifest, its two tables, its arrays as an xarra
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
+from unitscope.atlas.responses import Responses
 from unitscope.atlas.schema import ARRAYS, IMAGES, UNITS, Manifest
 from unitscope.errors import AtlasError, ImageError, closest
 from unitscope.units import Layer, LayerTable, Unit, UnitIndex
@@ -50,10 +52,15 @@ class Atlas:
         opened: xr.Dataset = xr.open_zarr(self._file(ARRAYS), chunks=None, consolidated=False)
         return opened
 
-    def responses(self, layer: str | Layer) -> NDArray[np.float32]:
-        """Return a layer's responses, float32 ``[image, unit]``; NaN for images that could not be read."""
-        found = self.find(layer)
-        return self.dataset["responses"][:, self.index.span(found)].to_numpy()  # type: ignore[no-any-return]
+    def responses(self, layer: str | Layer, rows: slice | NDArray[Any] = slice(None)) -> NDArray[np.float32]:
+        """Return a layer's responses, float32 ``[image, unit]``; NaN for images that could not be read.
+
+        Args:
+            layer: the layer.
+            rows: which images, as one would index an array of them: a slice, numbers or a mask; the rest is not read.
+        """
+        span = self.index.span(self.find(layer))
+        return self._responses.read(np.arange(self._responses.array.shape[0])[rows], span)
 
     def exemplars(self, unit: str | Unit, *, lowest: bool = False) -> pd.DataFrame:
         """Return the images with a unit's greatest (or least) responses: rank, image, response, label.
@@ -108,9 +115,22 @@ class Atlas:
             near = closest(image, self._rows)
             raise ImageError(f"no image '{image}' in atlas '{self.path}'" + (f"; {near}" if near else "")) from None
 
+    def rows_labelled(self, label: str) -> NDArray[np.int64]:
+        """Return the rows of the images that have a label, as it is in the column ``labels``."""
+        return self._labels.index[self._labels == label].to_numpy()  # type: ignore[no-any-return]
+
+    @cached_property
+    def _labels(self) -> "pd.Series[str]":
+        """Labels one by one, by the row of their image: looking into each image's list takes long."""
+        return self.images["labels"].explode()
+
     @cached_property
     def _rows(self) -> dict[str, int]:
-        return {image: row for row, image in enumerate(self.images["image"])}
+        return {image: row for row, image in enumerate(self.images["image"].tolist())}
+
+    @cached_property
+    def _responses(self) -> Responses:
+        return Responses.open(self._file(ARRAYS))
 
     def unit(self, unit: str | Unit) -> tuple[Layer, int]:
         """Return the layer and channel of a unit written ``LAYER:UNIT``.

@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from unitscope.cli import asking, scanning
+from unitscope.cli import ablate, asking, inhibitory, perturb, rule, scanning, similarity, sparsity
 from unitscope.cli.output import complain
 from unitscope.errors import UnitscopeError
 
@@ -22,6 +22,12 @@ app.command("layers")(asking.layers)
 app.command("scan")(scanning.scan)
 app.command("structure")(asking.structure)
 app.command("exemplars")(asking.exemplars)
+app.command("rule")(rule.rule)
+app.command("inhibitory")(inhibitory.inhibitory)
+app.command("similarity")(similarity.similarity)
+app.command("sparsity")(sparsity.sparsity)
+app.command("perturb")(perturb.perturb)
+app.command("ablate")(ablate.ablate)
 app.command("verify")(scanning.verify)
 app.command("demo")(scanning.demo)
 

@@ -5,9 +5,31 @@ Out: matplotlib Figures in one quiet look; `save` writes one as PNG, SVG or PDF.
 This room draws and nothing else: it knows no torch, no atlas and no window, and leaves rc settings alone.
 """
 
+from unitscope.figures.ablation import ablation
 from unitscope.figures.exemplars import exemplars
+from unitscope.figures.inhibition import inhibition
 from unitscope.figures.layers import layer_summary
+from unitscope.figures.perturbation import perturbation
+from unitscope.figures.perturbed import perturbed
+from unitscope.figures.rules import rules
 from unitscope.figures.saving import save
+from unitscope.figures.similarity import between_layers, similarity, similarity_by_layer
+from unitscope.figures.sparsity import sparsity, sparsity_by_depth
 from unitscope.figures.structure import structure
 
-__all__ = ["exemplars", "layer_summary", "save", "structure"]
+__all__ = [
+    "ablation",
+    "between_layers",
+    "exemplars",
+    "inhibition",
+    "layer_summary",
+    "perturbation",
+    "perturbed",
+    "rules",
+    "save",
+    "similarity",
+    "similarity_by_layer",
+    "sparsity",
+    "sparsity_by_depth",
+    "structure",
+]

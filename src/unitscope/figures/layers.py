@@ -36,10 +36,9 @@ def layer_summary(units: pd.DataFrame, *, title: str = "") -> Figure:
     _check(units)
     with theme.look():
         layers = units.groupby("layer_index", sort=True)
-        names = [shorten(str(name), theme.SMALL, NAME_ROOM, keep_end=True) for name in layers["layer"].first()]
-        shown = thinned(len(names))
-        figure, charts = _blank(shorten(title or "Units by layer", theme.TITLE, WIDTH - 2 * MARGIN), names)
-        _counts(charts[0], layers.size().to_numpy(), "Units")
+        names = [str(name) for name in layers["layer"].first()]
+        figure, charts = charts_over_layers(title or "Units by layer", names, count=4)
+        counts(charts[0], layers.size().to_numpy(), "Units")
         _spread(charts[1], layers["mean"], "Mean response of a unit: median, middle half, middle 80 %")
         _log_scale(charts[1], layers["mean"].quantile(np.array([0.1, 0.5, 0.9])).to_numpy())
         _spread(
@@ -47,9 +46,8 @@ def layer_summary(units: pd.DataFrame, *, title: str = "") -> Figure:
             layers["zero_fraction"],
             "Share of images with a response of zero: median, middle half, middle 80 %",
         )
-        _shares(charts[2])
-        _counts(charts[3], layers["dead"].sum().to_numpy(int), _dead_title(units))
-        charts[3].set_xticks(shown, [names[position] for position in shown], rotation=90)
+        shares(charts[2])
+        counts(charts[3], layers["dead"].sum().to_numpy(int), _dead_title(units))
         figure.draw_without_rendering()  # makes the ticks now: matplotlib < 3.11 would in the caller's look
         return figure
 
@@ -78,27 +76,43 @@ def _check(units: pd.DataFrame) -> None:
         raise UnitscopeError("the unit table has no rows, so there is no layer to draw")
 
 
-def _blank(title: str, names: list[str]) -> tuple[Figure, list[Axes]]:
+def charts_over_layers(title: str, names: list[str], *, count: int, above: int = 0) -> tuple[Figure, list[Axes]]:
+    """Return a sheet of empty charts, one below the other, over one axis of layers that the last one names.
+
+    So many pixels are left free above the first.
+    """
+    names = [shorten(name, theme.SMALL, NAME_ROOM, keep_end=True) for name in names]
     foot = ceil(widest(names, theme.SMALL)) + MARGIN + 16
-    height = HEAD + 4 * CHART + 3 * BETWEEN + foot
+    height = HEAD + above + count * CHART + (count - 1) * BETWEEN + foot
     figure = Figure((WIDTH / theme.DPI, height / theme.DPI), theme.DPI)
+    title = shorten(title, theme.TITLE, WIDTH - 2 * MARGIN)
     figure.text(MARGIN / WIDTH, 1 - MARGIN / height, title, size=theme.TITLE, va="top")
-    tops = [HEAD + number * (CHART + BETWEEN) for number in range(4)]
+    tops = [HEAD + above + number * (CHART + BETWEEN) for number in range(count)]
     span = (WIDTH - SIDE - MARGIN) / WIDTH
     charts = [figure.add_axes((SIDE / WIDTH, 1 - (top + CHART) / height, span, CHART / height)) for top in tops]
     for chart in charts:
         chart.set_xlim(-0.6, len(names) - 0.4)
         chart.xaxis.set_major_locator(FixedLocator([]))
         chart.tick_params(length=3, width=0.6, color=theme.QUIET, labelsize=theme.SMALL, labelcolor=theme.INK)
+    shown = thinned(len(names))
+    charts[-1].set_xticks(shown, [names[position] for position in shown], rotation=90)
     return figure, charts
 
 
-def _counts(chart: Axes, counts: np.ndarray, title: str) -> None:
-    chart.bar(np.arange(len(counts)), counts, width=min(0.7, 0.04 * len(counts)), color=theme.ACCENT, linewidth=0)
+def counts(chart: Axes, values: np.ndarray, title: str) -> None:
+    """Draw one whole number a layer, as bars."""
+    chart.bar(np.arange(len(values)), values, width=min(0.7, 0.04 * len(values)), color=theme.ACCENT, linewidth=0)
     chart.set_title(title, pad=7)
-    chart.set_ylim(0, max(1, counts.max()) * 1.08)
+    chart.set_ylim(0, max(1, values.max()) * 1.08)
     chart.yaxis.set_major_locator(MaxNLocator(4, integer=True))
     chart.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+
+
+def shares(chart: Axes) -> None:
+    """Let a chart's axis go from 0 to 100 %."""
+    chart.set_ylim(-0.03, 1.03)
+    chart.yaxis.set_major_locator(FixedLocator([0, 0.5, 1]))
+    chart.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0%}"))
 
 
 def _spread(chart: Axes, groups: Any, title: str) -> None:
@@ -120,12 +134,6 @@ def _log_scale(chart: Axes, values: np.ndarray) -> None:
     chart.yaxis.set_major_locator(FixedLocator([*below, 0, *marks]))
     chart.yaxis.set_minor_locator(FixedLocator([]))
     chart.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-
-
-def _shares(chart: Axes) -> None:
-    chart.set_ylim(-0.03, 1.03)
-    chart.yaxis.set_major_locator(FixedLocator([0, 0.5, 1]))
-    chart.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0%}"))
 
 
 def _dead_title(units: pd.DataFrame) -> str:

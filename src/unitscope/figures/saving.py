@@ -27,14 +27,22 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> Path:
         UnitscopeError: if the suffix is another one, or the file can't be written.
     """
     path = Path(path)
-    suffix = path.suffix.lower()
-    if suffix not in _METADATA:
-        raise UnitscopeError(f"can't save a figure as '{path.name}'; end the name in .png, .svg or .pdf")
+    check_name(path)
     try:
-        _write(figure, path, suffix)
+        _write(figure, path, path.suffix.lower())
     except OSError as error:
         raise UnitscopeError(f"can't write the figure '{path}': {error.strerror or error}") from error
     return path
+
+
+def check_name(path: Path) -> None:
+    """Refuse, before anything is drawn, a name that a figure can't have.
+
+    Raises:
+        UnitscopeError: if the suffix is none of .png, .svg, .pdf.
+    """
+    if path.suffix.lower() not in _METADATA:
+        raise UnitscopeError(f"can't save a figure as '{path.name}'; end the name in .png, .svg or .pdf")
 
 
 def _write(figure: Figure, path: Path, suffix: str) -> None:

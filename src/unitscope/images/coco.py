@@ -2,16 +2,20 @@
 
 In: the folder that holds ``annotations/`` and the splits, or one split beside ``annotations/``.
 Out: for each image on disk its category names; what only the JSON knows of is left out.
-Knows nothing of boxes and polygons.
+Knows nothing of boxes; polygons are for `coco_masks`.
 """
 
 import json
 from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from unitscope.errors import ImageError
 from unitscope.images.files import Labels, read_text
+
+Hook = Callable[[dict[str, Any]], dict[str, Any]]
+Place = tuple[Path | None, str]  # an annotation file, or None for an image of no split, and the image's name in it
 
 _FOLDER = "annotations"
 _PREFIX = "instances_"
@@ -23,31 +27,32 @@ def read_labels(root: Path, ids: tuple[str, ...]) -> Labels | None:
     Raises:
         ImageError: if the annotations are broken.
     """
+    places = find_annotations(root, ids)
+    if places is None:
+        return None
+    read = {path: _read_categories(path) for path in {path for path, _ in places.values()} if path}
+    return {image_id: read[path].get(name, ()) if path else () for image_id, (path, name) in places.items()}
+
+
+def find_annotations(root: Path, ids: tuple[str, ...]) -> dict[str, Place] | None:
+    """Return where each image is annotated, or None when there is no ``instances_*.json``; nothing is read.
+
+    A split's JSON counts only when the split is on disk, and what lies in ``annotations/`` is no image.
+    """
     beside = _annotations(root.parent / _FOLDER, root.name)
     within = {path.stem.removeprefix(_PREFIX) for path in (root / _FOLDER).glob(f"{_PREFIX}*.json")}
     if within:
         images = [image_id for image_id in ids if not image_id.startswith(f"{_FOLDER}/")]
-        return _label_splits(root / _FOLDER, images, within)
-    if beside.is_file():
-        categories = _read_categories(beside)
-        return {image_id: categories.get(image_id, ()) for image_id in ids}
-    return None
+        splits = {image_id: _split_of(image_id, within) for image_id in images}
+        return {
+            image_id: (_annotations(root / _FOLDER, split) if split else None, name)
+            for image_id, (split, name) in splits.items()
+        }
+    return {image_id: (beside, image_id) for image_id in ids} if beside.is_file() else None
 
 
 def _annotations(folder: Path, split: str) -> Path:
     return folder / f"{_PREFIX}{split}.json"
-
-
-def _label_splits(folder: Path, images: list[str], splits: set[str]) -> Labels:
-    """Label ``…/SPLIT/FILE`` from the split's JSON, which is read once and only when the split is on disk."""
-    read: dict[str, Labels] = {}
-    labels: Labels = {}
-    for image_id in images:
-        split, name = _split_of(image_id, splits)
-        if split and split not in read:
-            read[split] = _read_categories(_annotations(folder, split))
-        labels[image_id] = read.get(split, {}).get(name, ())
-    return labels
 
 
 def _split_of(image_id: str, splits: set[str]) -> tuple[str, str]:
@@ -58,7 +63,7 @@ def _split_of(image_id: str, splits: set[str]) -> tuple[str, str]:
 
 def _read_categories(path: Path) -> Labels:
     """Return file name → sorted distinct names of its categories."""
-    content = _read_json(path)
+    content = read_json(path, without_polygons)
     try:
         names = {category["id"]: str(category["name"]) for category in content["categories"]}
         found: defaultdict[Any, set[str]] = defaultdict(set)
@@ -69,13 +74,19 @@ def _read_categories(path: Path) -> Labels:
         raise ImageError(f"label file '{path}' is not COCO's: it lacks {error}") from error
 
 
-def _read_json(path: Path) -> Any:
+def read_json(path: Path, hook: Hook) -> Any:
+    """Return what a label file says, each record having gone through the hook as soon as it is read.
+
+    Raises:
+        ImageError: if it can't be read, or is no JSON.
+    """
     try:
-        return json.loads(read_text(path), object_hook=_without_polygons)
+        return json.loads(read_text(path), object_hook=hook)
     except ValueError as error:
         raise ImageError(f"label file '{path}' is no valid JSON: {error}") from error
 
 
-def _without_polygons(record: dict[str, Any]) -> dict[str, Any]:
-    record.pop("segmentation", None)  # most of the file; dropped at once, or train2017 takes gigabytes
+def without_polygons(record: dict[str, Any]) -> dict[str, Any]:
+    """Return a record without its outlines: most of the file, dropped at once, or train2017 takes gigabytes."""
+    record.pop("segmentation", None)
     return record

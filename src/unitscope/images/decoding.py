@@ -49,6 +49,19 @@ def decode(path: Path) -> Image.Image:
         raise ImageError(_explain(path, error)) from error
 
 
+def turned(picture: Image.Image, path: Path) -> Image.Image:
+    """Return a picture that lies on the pixels of a file as they are stored, turned as `decode` turns that file.
+
+    Raises:
+        ImageError: if the file can't be read.
+    """
+    try:
+        with without_warnings(), Image.open(path, formats=_FORMATS) as image:
+            return _upright(picture, _orientation(image))
+    except Exception as error:  # as above
+        raise ImageError(_explain(path, error)) from error
+
+
 def _check_size(path: Path, image: Image.Image) -> None:
     pixels = image.width * image.height
     if pixels > MAX_PIXELS:

@@ -3,7 +3,7 @@
 In: an atlas and names: image ids, ``class:NAME``, or image files. Out: `Subject` values; only files need the network.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -31,13 +31,25 @@ def find_subjects(
         UnitscopeError: as `find_subject`, and if a file can't be read.
         NetworkError: if a file is given and the atlas's network can't be loaded.
     """
-    found = atlas.find(layer)
+    return next(subjects_by_layer(atlas, names, [layer], network=network))
+
+
+def subjects_by_layer(
+    atlas: Atlas, names: Sequence[str], layers: Sequence[str | Layer], *, network: Network | None = None
+) -> Iterator[tuple[Subject, ...]]:
+    """Yield what each name stands for at one layer after another; files that the atlas lacks are run once for all.
+
+    Raises:
+        UnitscopeError, NetworkError: as `find_subjects`, before the first layer.
+    """
+    found = [atlas.find(layer) for layer in layers]
     files = [name for name in names if _is_fresh(atlas, name)]
     fresh = dict(zip(files, _run(network_of(atlas, network), files, found), strict=True)) if files else {}
-    return tuple(
-        Subject(name, found, (name,), fresh[name][None]) if name in fresh else find_subject(atlas, name, found)
-        for name in names
-    )
+    for place, layer in enumerate(found):
+        yield tuple(
+            Subject(name, layer, (name,), fresh[name][place]) if name in fresh else find_subject(atlas, name, layer)
+            for name in names
+        )
 
 
 def _is_fresh(atlas: Atlas, name: str) -> bool:
@@ -52,13 +64,15 @@ def _is_fresh(atlas: Atlas, name: str) -> bool:
     return False
 
 
-def _run(network: Network, files: Sequence[str], layer: Layer) -> list[NDArray[np.float32]]:
-    """The layer's responses to each file, one at a time."""
+def _run(network: Network, files: Sequence[str], layers: Sequence[Layer]) -> list[list[NDArray[np.float32]]]:
+    """Each layer's responses ``[1, unit]`` to each file, one file at a time."""
     traced = trace_of(network)
-    run = traced.with_responses([traced.layers.find(layer.name)])
+    run = traced.with_responses([traced.layers.find(layer.name) for layer in layers])
+    ends = np.cumsum([layer.units for layer in layers])[:-1]
     responses = []
     with eval_mode(network.module), torch.inference_mode():
         for file in files:
             prepared = network.preprocessing.prepare(decode(Path(file)))[None].to(device_of(network.module))
-            responses.append(run(network.preprocessing.normalize(prepared))[1][0].cpu().numpy())
+            alone = run(network.preprocessing.normalize(prepared))[1].cpu().numpy()
+            responses.append(np.split(alone, ends, axis=1))
     return responses

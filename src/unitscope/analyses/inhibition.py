@@ -1,0 +1,252 @@
+"""Inhibitory units: bright elsewhere and dark on a concept, or holding a class back (paper, figure 3).
+
+In: per image and unit what a map is on the concept and beside it, or α on a class and on others, or what a unit's
+removal does to a logit. Out: data frames, the most inhibitory unit first. Where masks and maps come from is not known
+here.
+
+Units are ranked by a rank-based effect size, the one that the p-value beside it tests: it lies between -1 and 1
+whatever a unit's scale is, and a few images in which the unit blazes can't unmake it, as they can Cohen's d_z.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import stats
+
+from unitscope.analyses.statistics import benjamini_hochberg, holm
+from unitscope.analyses.subjects import class_rows, find_class
+from unitscope.atlas import Atlas
+from unitscope.errors import UnitscopeError
+from unitscope.units import Layer
+
+Values = NDArray[Any]
+
+# With 4 images that all agree a one-sided signed-rank test gives p = 1/16: it can't ever find anything.
+FEWEST = 5
+_EXACT_UP_TO = 50
+_AT_ONCE = 8_000_000  # ranks held at once: 64 MB
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Inhibition:
+    """The units of a layer by how much they are inhibited by a concept.
+
+    Attributes:
+        layer: the layer.
+        concept: the class or category.
+        by: ``map contrast`` or ``class contrast``.
+        images: the ids of the images with the concept that were looked at.
+        others: how many images without it they were compared with.
+        left_out: how many more have it, but with too little of it, or too little else, in view.
+        units: one row a unit, the most inhibitory first; see `map_contrast` and `class_contrast`.
+        network_class: the number of the network's class that the concept is, as far as the atlas knows; else None.
+        removal: what removal of the units does to a class's logit; None where it was not asked for.
+    """
+
+    layer: Layer
+    concept: str
+    by: str
+    images: tuple[str, ...]
+    others: int
+    left_out: int
+    units: pd.DataFrame
+    network_class: int | None = None
+    removal: "Removal | None" = None
+
+    def with_removal(self, removal: "Removal") -> "Inhibition":
+        """Return the same with removal, each unit's logit_change and logit_p_corrected beside its contrast."""
+        beside = removal.units[["unit", "logit_change", "logit_p_corrected"]]
+        return replace(self, units=self.units.merge(beside, on="unit", how="left"), removal=removal)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Removal:
+    """The units of a layer by how much the removal of each, alone, raises a class's logit.
+
+    Attributes:
+        class_name: the network's class.
+        units: one row a unit, the one that holds the class back most first; see `logit_rise`.
+    """
+
+    class_name: str
+    units: pd.DataFrame
+
+
+def map_contrast(inside: Values, outside: Values, by_place: Values | None = None) -> pd.DataFrame:
+    """Return the units by how dark their maps are on a concept, ``[image, unit]`` both: means on it and beside it.
+
+    Things stand in the middle of pictures more often than at the edges, and many units are dark there whatever is to
+    be seen. ``by_place``, the contrast that a unit's mean map over images *without* the concept has in the same places,
+    ``[image, unit]``, tells them apart: where it is given, a unit must be darker on the concept than beside it, and
+    darker than that, and the weaker effect and the greater p-value of the two count (an intersection–union test;
+    Berger, 1982).
+
+    Columns: unit; inside, outside, contrast (inside − outside) and by_place, means over the images; effect_size, the
+    matched-pairs rank-biserial correlation of the contrasts (Kerby, 2014); d_z, their mean by their standard deviation
+    (Cohen, 1988); p_value, Wilcoxon's (1945) signed-rank test that the maps are not darker inside, zeros ranked as in
+    Pratt (1959); p_corrected (Benjamini and Hochberg, 1995) and p_holm, for the number of units; images.
+    Units that are not bright elsewhere (outside not above 0), the dead among them, have no row.
+
+    Raises:
+        UnitscopeError: if there are fewer than `FEWEST` images.
+    """
+    enough(len(inside), "images")
+    dark, light = (np.asarray(values, np.float64) for values in (inside, outside))
+    contrast = dark - light
+    tested = [contrast] if by_place is None else [contrast, contrast - by_place]
+    table = pd.DataFrame(
+        {
+            "unit": np.arange(contrast.shape[1]),
+            "inside": dark.mean(0),
+            "outside": light.mean(0),
+            "contrast": contrast.mean(0),
+            "by_place": np.nan if by_place is None else np.asarray(by_place, np.float64).mean(0),
+            "effect_size": np.maximum.reduce([rank_biserial(differences) for differences in tested]),
+            "d_z": cohens_dz(contrast),
+            "p_value": np.maximum.reduce([signed_rank(differences, "less") for differences in tested]),
+            "images": len(contrast),
+        }
+    )
+    return _ranked(table[table["outside"] > 0])
+
+
+def class_contrast(of_class: Values, of_others: Values) -> pd.DataFrame:
+    """Return the units by how much less they respond to a class than to other images, ``[image, unit]`` both.
+
+    Columns as in `map_contrast`, inside and outside being the mean α on the class and on the others; effect_size is
+    Cliff's delta (1993), ``2U / (m n) − 1``, and p_value that of the test whose U it is (Mann and Whitney, 1947), one-
+    sided, that responses are not lower on the class. There is no d_z: nothing is paired.
+
+    Raises:
+        UnitscopeError: if there are fewer than `FEWEST` images of either kind.
+    """
+    enough(len(of_class), "images of the class")
+    enough(len(of_others), "other images")
+    step = max(1, _AT_ONCE // (len(of_class) + len(of_others)))
+    starts = range(0, of_class.shape[1], step)
+    parts = [_mann_whitney(of_class[:, s : s + step], of_others[:, s : s + step]) for s in starts]
+    statistic, p_value = (np.concatenate([part[n] for part in parts]) for n in (0, 1))
+    inside, outside = (values.mean(0, dtype=np.float64) for values in (of_class, of_others))
+    table = pd.DataFrame(
+        {
+            "unit": np.arange(len(inside)),
+            "inside": inside,
+            "outside": outside,
+            "contrast": inside - outside,
+            "effect_size": 2 * statistic / (len(of_class) * len(of_others)) - 1,
+            "p_value": p_value,
+            "images": len(of_class),
+        }
+    )
+    return _ranked(table[table["outside"] > 0])
+
+
+def logit_rise(changes: Values) -> pd.DataFrame:
+    """Return the units by how much their removal raises a logit, ``[image, unit]``: after minus before.
+
+    Columns: unit; logit_change, the mean over the images; logit_d_z (Cohen, 1988); logit_p_value, Wilcoxon's signed-
+    rank test that removal does not raise it, as in `map_contrast`; logit_p_corrected and logit_p_holm; images.
+
+    Raises:
+        UnitscopeError: if there are fewer than `FEWEST` images.
+    """
+    enough(len(changes), "images")
+    given = np.asarray(changes, np.float64)
+    p_value = signed_rank(given, "greater")
+    table = pd.DataFrame(
+        {
+            "unit": np.arange(given.shape[1]),
+            "logit_change": given.mean(0),
+            "logit_d_z": cohens_dz(given),
+            "logit_p_value": p_value,
+            "logit_p_corrected": benjamini_hochberg(p_value),
+            "logit_p_holm": holm(p_value),
+            "images": len(given),
+        }
+    )
+    return table.sort_values(["logit_change", "unit"], ascending=[False, True], ignore_index=True)
+
+
+def class_inhibition(atlas: Atlas, layer: str | Layer, name: str) -> Inhibition:
+    """Return a layer's units by how much less they respond to a class than to an atlas's other images.
+
+    Raises:
+        LayerError, AtlasError: if the network has no such layer, or the scan did not tap it.
+        UnitscopeError: if there is no such class, or there are fewer than `FEWEST` images of it, or of others.
+    """
+    found = atlas.find(layer)
+    rows = class_rows(atlas, name)
+    label = atlas.manifest.labels[find_class(atlas, name)]
+    others = np.setdiff1d(np.flatnonzero(atlas.images["error"] == ""), rows)
+    enough(len(rows), f"images of class '{label.name}'")
+    enough(len(others), f"images that are not of class '{label.name}'")
+    units = class_contrast(atlas.responses(found, rows), atlas.responses(found, others))
+    ids = tuple(atlas.images["image"].iloc[rows])
+    return Inhibition(found, label.name, "class contrast", ids, len(others), 0, units, label.network_class)
+
+
+def enough(count: int, what: str) -> None:
+    """Check that a test can find anything in so many images.
+
+    Raises:
+        UnitscopeError: if they are fewer than `FEWEST`.
+    """
+    if count < FEWEST:
+        raise UnitscopeError(f"a test of inhibition needs at least {FEWEST} {what}; here are {count}")
+
+
+def rank_biserial(differences: Values) -> NDArray[np.float64]:
+    """Return the matched-pairs rank-biserial correlation of paired differences ``[image, unit]``, a number a unit.
+
+    The ranks of the sizes of the positive differences minus those of the negative, by all ranks (Kerby, 2014); zeros
+    have ranks too and speak for neither side, so a unit that is silent in most images can't reach 1.
+    """
+    ranks = stats.rankdata(np.abs(differences), axis=0)
+    balance: NDArray[np.float64] = (np.sign(differences) * ranks).sum(0) / ranks.sum(0)
+    return balance
+
+
+def cohens_dz(differences: Values) -> NDArray[np.float64]:
+    """Return the mean of paired differences ``[image, unit]`` by their standard deviation (Cohen, 1988, 2.3.5).
+
+    NaN where all are the same.
+    """
+    spread = differences.std(0, ddof=1)
+    by_spread: NDArray[np.float64] = np.full(len(spread), np.nan)
+    np.divide(differences.mean(0), spread, out=by_spread, where=spread > 0)
+    return by_spread
+
+
+def signed_rank(differences: Values, alternative: str) -> NDArray[np.float64]:
+    """Return one-sided p-values of Wilcoxon's signed-rank test of paired differences ``[image, unit]``.
+
+    Exact for up to 50 images without zeros and ties, else normal with a correction for continuity; a unit without any
+    difference has 1.
+    """
+    sizes = np.sort(np.abs(differences), axis=0)
+    plain = (sizes[0] > 0) & (np.diff(sizes, axis=0) > 0).all(0) & (len(sizes) <= _EXACT_UP_TO)
+    p_values = np.ones(differences.shape[1])
+    for some, method in ((plain, "exact"), (~plain & (sizes[-1] > 0), "auto")):  # with ties and zeros, never exact
+        if some.any():
+            given = differences[:, some]
+            p_values[some] = stats.wilcoxon(
+                given, zero_method="pratt", correction=True, alternative=alternative, method=method, axis=0
+            ).pvalue
+    return p_values
+
+
+def _mann_whitney(of_class: Values, of_others: Values) -> tuple[Values, Values]:
+    statistic, p_values = stats.mannwhitneyu(of_class, of_others, alternative="less", axis=0, method="asymptotic")
+    return statistic, p_values
+
+
+def _ranked(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows by effect, ties by contrast, then the lower unit; with p-values corrected for those that have a row."""
+    corrected = table.assign(
+        p_corrected=benjamini_hochberg(table["p_value"]),
+        p_holm=holm(table["p_value"]),
+    )
+    return corrected.sort_values(["effect_size", "contrast", "unit"], ignore_index=True)

@@ -1,0 +1,224 @@
+"""How far a changed picture moves a network: selections, response vectors, maps, answers.
+
+In: responses, maps and answers of the same images, clean and changed. Out: numbers by image, then their means with
+errors. Knows nothing of how pictures are changed or networks run; of one perturbation only its name and value.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unitscope.analyses.ablation import Truth
+from unitscope.analyses.estimates import Estimate, Share, estimate, relative_change
+from unitscope.analyses.selection import Top
+from unitscope.analyses.similarity import directions
+from unitscope.analyses.statistics import mcnemar
+from unitscope.units import Layer
+
+Floats = NDArray[np.float64]
+
+# A map is constant if its cells differ by no more than the last digits of float32.
+_CONSTANT = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class LayerEffect:
+    """What a perturbation does to a layer.
+
+    Attributes:
+        layer: the layer.
+        overlap: ``|T ∩ T'| / n``, T being the n units of greatest response before, T' those after.
+        expected_by_chance: the overlap of a random T' with T: n over the layer's units.
+        cosine: of the response vectors before and after.
+    """
+
+    layer: Layer
+    overlap: Estimate
+    expected_by_chance: float
+    cosine: Estimate
+
+
+@dataclass(frozen=True, slots=True)
+class UnitEffect:
+    """What a perturbation does to a unit.
+
+    Attributes:
+        layer: the unit's layer.
+        unit: its channel.
+        map_correlation: Pearson's r of the map before and after, over positions; only of images where neither map
+            is constant.
+        response_change: the mean of ``α' - α``.
+        relative_change: the same over the mean of ``|α|``.
+    """
+
+    layer: Layer
+    unit: int
+    map_correlation: Estimate
+    response_change: Estimate
+    relative_change: Estimate
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What one perturbation does.
+
+    Attributes:
+        perturbation: its name, such as ``noise``.
+        value: its strength.
+        seeds: of its draws; the first alone where it has no chance in it.
+        flips: images whose Top-1 is another one; None where the network gives no classes.
+        p_values: McNemar's exact test of Top-1 before and after, one a draw; none where no image has a class.
+        top1: images with the right answer first, of those with a class; None where there are none.
+        top5: likewise, the right answer being among the first five.
+        layers: one a layer, in network order.
+        units: one a unit, in the order asked for.
+    """
+
+    perturbation: str
+    value: float
+    seeds: tuple[int, ...]
+    flips: Share | None
+    p_values: tuple[float, ...]
+    top1: Share | None
+    top5: Share | None
+    layers: tuple[LayerEffect, ...]
+    units: tuple[UnitEffect, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Readings:
+    """The numbers by image of one perturbation, or of the clean images (a single draw, no layers).
+
+    Attributes:
+        overlaps: float64 ``[draw, image, layer]``.
+        cosines: likewise.
+        correlations: of maps, float64 ``[draw, image, unit]``.
+        responses: α of the units, float32 ``[draw, image, unit]``.
+        classes: the most probable classes first, int32 ``[draw, image, rank]``; no rank for what is no classifier.
+    """
+
+    overlaps: Floats
+    cosines: Floats
+    correlations: Floats
+    responses: NDArray[np.float32]
+    classes: NDArray[np.int32]
+
+    @classmethod
+    def stacked(cls, draws: "Sequence[Readings]") -> "Readings":
+        """Return several draws of the same images as one."""
+        return _joined(draws, axis=0)
+
+    @classmethod
+    def joined(cls, batches: "Sequence[Readings]") -> "Readings":
+        """Return the same draws of several batches of images as one."""
+        return _joined(batches, axis=1)
+
+
+def selection_overlap(layer: Layer, before: NDArray[Any], after: NDArray[Any], *, top: int) -> Floats:
+    """Return ``|T ∩ T'| / n`` of each image's n greatest responses before and after, ``[image]``.
+
+    Responses are ``[image, unit]``; ties go to the lower unit; n is `selected`. NaN for an image of which a
+    response is not a number.
+    """
+    pick = Top(selected(layer, top))
+    both = (pick.chosen(layer, before) & pick.chosen(layer, after)).sum(1)
+    lost = np.isnan(before).any(1) | np.isnan(after).any(1)
+    return np.where(lost, np.nan, both / pick.count)
+
+
+def selected(layer: Layer, top: int) -> int:
+    """Return how many units a top-n selection holds: n, or all of a layer that has fewer."""
+    return min(top, layer.units)
+
+
+def cosines(before: NDArray[Any], after: NDArray[Any]) -> Floats:
+    """Return the cosine of each image's response vectors before and after (paper, algorithm 3), ``[image]``.
+
+    NaN where either vector is zero.
+    """
+    products: Floats = np.einsum("iu,iu->i", directions(before), directions(after))
+    return np.clip(products, -1, 1)
+
+
+def map_correlations(before: NDArray[Any], after: NDArray[Any]) -> Floats:
+    """Return Pearson's correlation over positions of maps ``[image, row, column]``, before with after, ``[image]``.
+
+    NaN where either map is constant, but for the last digits of float32.
+    """
+    a, b = (_centred(maps.reshape(len(maps), -1).astype(np.float64)) for maps in (before, after))
+    return cosines(a, b)
+
+
+def layer_effects(changed: Readings, layers: Sequence[Layer], *, top: int) -> tuple[LayerEffect, ...]:
+    """Return what became of each layer's selections and response vectors."""
+    return tuple(
+        LayerEffect(
+            layer,
+            estimate(changed.overlaps[..., number]),
+            selected(layer, top) / layer.units,
+            estimate(changed.cosines[..., number]),
+        )
+        for number, layer in enumerate(layers)
+    )
+
+
+def unit_effects(clean: Readings, changed: Readings, units: Sequence[tuple[Layer, int]]) -> tuple[UnitEffect, ...]:
+    """Return what became of each unit's maps and responses."""
+    effects = []
+    for number, (layer, unit) in enumerate(units):
+        before, after = clean.responses[0, :, number], changed.responses[..., number]
+        change = estimate(after.astype(np.float64) - before)
+        correlation = estimate(changed.correlations[..., number])
+        effects.append(UnitEffect(layer, unit, correlation, change, relative_change(before, after)))
+    return tuple(effects)
+
+
+def flips(clean: Readings, changed: Readings) -> Share | None:
+    """Return how many images have another Top-1 than before; None where there are no classes."""
+    if not clean.classes.shape[2]:
+        return None
+    other = changed.classes[..., 0] != clean.classes[..., 0]
+    return Share(tuple(int(count) for count in other.sum(1)), other.shape[1])
+
+
+def right_answers(readings: Readings, truth: Truth, *, among: int) -> Share | None:
+    """Return how many images of a known class have it among their first answers; None where there are none.
+
+    ``among`` is 1 for Top-1, 5 for Top-5.
+    """
+    if not _judged(readings, truth):
+        return None
+    right = [truth.has(answers[:, :among]) for answers in readings.classes]
+    return Share(tuple(int(draw.sum()) for draw in right), int(truth.known.sum()))
+
+
+def mcnemar_by_draw(clean: Readings, changed: Readings, truth: Truth) -> tuple[float, ...]:
+    """Return McNemar's exact p-value of Top-1 before and after, one a draw; none where no class is known."""
+    if not _judged(clean, truth):
+        return ()
+    before = truth.has(clean.classes[0, :, :1])
+    after = [truth.has(answers[:, :1]) for answers in changed.classes]
+    return tuple(mcnemar(int((draw & ~before).sum()), int((before & ~draw).sum())) for draw in after)
+
+
+def strongest(responses: NDArray[Any], count: int) -> NDArray[np.int64]:
+    """Return the positions of a unit's greatest responses ``[image]``, the greatest first; ties go to the lower."""
+    return np.argsort(-responses, kind="stable")[:count]
+
+
+def _judged(readings: Readings, truth: Truth) -> bool:
+    return bool(readings.classes.shape[2] and truth.known.any())
+
+
+def _joined(parts: Sequence[Readings], *, axis: int) -> Readings:
+    names = ("overlaps", "cosines", "correlations", "responses", "classes")
+    return Readings(**{name: np.concatenate([getattr(part, name) for part in parts], axis) for name in names})
+
+
+def _centred(maps: Floats) -> Floats:
+    """Cells less their mean; all zero for a constant map."""
+    constant = np.ptp(maps, axis=1) <= _CONSTANT * np.abs(maps).max(1)
+    return np.where(constant[:, None], 0.0, maps - maps.mean(1, keepdims=True))

@@ -1,0 +1,41 @@
+"""Some images that stand for all, where reading all would take too long.
+
+In: an atlas and a layer. Out: rows and responses of about a thousand images.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unitscope.atlas import Atlas
+from unitscope.units import Layer
+
+MOST = 1024
+_SHARDS = 16
+
+
+def sample(atlas: Atlas, layer: Layer, *, seed: int = 0) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Return rows of the images table and their responses ``[image, unit]``: all readable images, at most 1,024."""
+    rows = drawn(len(atlas.images), int(atlas.manifest.scan["shard_size"]), seed=seed)
+    responses = atlas.responses(layer, rows)
+    read = np.isfinite(responses).any(1)
+    return rows[read], responses[read]
+
+
+def drawn(images: int, shard_size: int, *, seed: int) -> NDArray[np.int64]:
+    """Return at most 1,024 rows, ascending, as many from each of some evenly spaced shards; all if there are no more.
+
+    Each shard is a file, so few are opened; but sixteen at least, because images side by side are often of one class.
+    Within a shard rows are drawn at random: evenly spaced ones could meet the same classes over and over.
+    """
+    if images <= MOST:
+        return np.arange(images)
+    size = min(shard_size, images)
+    shards = -(-images // size)
+    count = min(shards, max(_SHARDS, MOST // size))
+    starts = [(2 * number + 1) * shards // (2 * count) * size for number in range(count)]
+    random = np.random.default_rng(seed)
+    return np.concatenate([start + _some(min(size, images - start), MOST // count, random) for start in starts])
+
+
+def _some(of: int, most: int, random: np.random.Generator) -> NDArray[np.int64]:
+    return np.sort(random.choice(of, min(most, of), replace=False))

@@ -1,0 +1,79 @@
+"""How unevenly responses are spread: Gini's, Hoyer's and Treves and Rolls's indices.
+
+In: responses along one axis, or their moments. Out: indices.
+Over the units for one image they measure population sparseness, over the images for one unit lifetime sparseness.
+
+The indices are made for responses that are not negative. Of others (SiLU, GELU) the size |α| is taken, so that a
+response far below zero counts as a strong one. NaN is a missing response and left out. Where all responses are zero
+there is nothing to spread, and the index is NaN. None of them changes when all responses are scaled alike.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Indices = NDArray[np.float64]
+
+
+def zero_share(responses: ArrayLike, axis: int = -1) -> Indices:
+    """Return the share of responses that are exactly zero."""
+    given = np.asarray(responses)
+    return _divide((given == 0).sum(axis), _count(given, axis))
+
+
+def gini(responses: ArrayLike, axis: int = -1) -> Indices:
+    """Return Gini's index: 0 where all respond alike, 1 − 1/n where only one of n does.
+
+    Of the sizes c₁ ≤ … ≤ cₙ it is 1 − 2 Σₖ (cₖ / Σc) (n − k + ½) / n (Hurley and Rickard, 2009), which is half the
+    mean difference of all pairs over the mean.
+    """
+    ordered = np.sort(np.abs(np.moveaxis(np.asarray(responses), axis, -1)), axis=-1)  # NaN comes last
+    count = _count(ordered, -1)
+    sizes = np.nan_to_num(ordered.astype(np.float64))
+    above = count[..., None] - np.arange(sizes.shape[-1]) - 0.5
+    return np.clip(1 - 2 * _divide((sizes * above).sum(-1), count * sizes.sum(-1)), 0, 1)
+
+
+def hoyer(responses: ArrayLike, axis: int = -1) -> Indices:
+    """Return Hoyer's sparseness: 0 where all respond alike, 1 where only one does; NaN of a single response.
+
+    It is (√n − L1/L2) / (√n − 1) (Hoyer, 2004).
+    """
+    return hoyer_of_ratio(treves_rolls(responses, axis), _count(np.asarray(responses), axis))
+
+
+def treves_rolls(responses: ArrayLike, axis: int = -1) -> Indices:
+    """Return Treves and Rolls's ratio a: 1 where all respond alike, 1/n where only one does. *Less* is sparser.
+
+    It is (Σ|α|/n)² / (Σα²/n) (Treves and Rolls, 1991); Vinje and Gallant's sparseness (2000) is (1 − a) / (1 − 1/n).
+    """
+    sizes = np.nan_to_num(np.abs(np.asarray(responses, np.float64)))
+    count = _count(np.asarray(responses), axis)
+    return _at_most_one(_divide(sizes.sum(axis) ** 2, count * np.square(sizes).sum(axis)))
+
+
+def treves_rolls_of_moments(mean: ArrayLike, std: ArrayLike) -> Indices:
+    """Return Treves and Rolls's ratio of responses that have one sign, from mean and population standard deviation."""
+    square = np.square(np.asarray(mean, np.float64))
+    return _at_most_one(_divide(square, square + np.square(np.asarray(std, np.float64))))
+
+
+def hoyer_of_ratio(ratio: ArrayLike, count: ArrayLike) -> Indices:
+    """Return Hoyer's sparseness of `count` responses whose Treves–Rolls ratio is known: L1/L2 is √(n a)."""
+    root = np.sqrt(np.asarray(count, np.float64))
+    return _divide(root * (1 - np.sqrt(np.asarray(ratio, np.float64))), root - 1)
+
+
+def _count(responses: NDArray[Any], axis: int) -> NDArray[np.int64]:
+    return np.asarray(np.isfinite(responses).sum(axis))
+
+
+def _divide(above: ArrayLike, below: ArrayLike) -> Indices:
+    """A quotient that is NaN where there is nothing to divide by."""
+    above, below = np.broadcast_arrays(np.asarray(above, np.float64), np.asarray(below, np.float64))
+    return np.divide(above, below, out=np.full(above.shape, np.nan), where=below > 0)  # type: ignore[no-any-return]
+
+
+def _at_most_one(ratio: Indices) -> Indices:
+    return np.minimum(ratio, 1)

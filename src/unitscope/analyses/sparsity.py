@@ -1,0 +1,216 @@
+"""How sparse a layer is: how many responses are zero, and how unevenly the rest are spread.
+
+In: an atlas and a layer. Out: `Sparsity`, or a data frame with a row a layer.
+Only sampled images' responses are read; all else comes from what the atlas remembers of each unit and class.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from unitscope.analyses.sampling import sample
+from unitscope.analyses.sparseness import (
+    gini,
+    hoyer,
+    hoyer_of_ratio,
+    treves_rolls,
+    treves_rolls_of_moments,
+    zero_share,
+)
+from unitscope.analyses.subjects import find_class
+from unitscope.atlas import Atlas
+from unitscope.errors import UnitscopeError
+from unitscope.units import Layer
+
+BINS = 50
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Distribution:
+    """How the mean responses of a layer's units are spread, over all images or over those of one class.
+
+    Attributes:
+        name: of the class; ``all images`` for all of them.
+        images: how many the means are taken over.
+        means: mean α of each unit, float64 ``[unit]``; NaN where there is none.
+        histogram: how many units' means lie in each bin, int64 ``[bin]``.
+        zero_fraction: share of units whose mean is exactly zero.
+        gini, hoyer, treves_rolls: of the means; see `unitscope.analyses.sparseness`.
+    """
+
+    name: str
+    images: int
+    means: NDArray[np.float64]
+    histogram: NDArray[np.int64]
+    zero_fraction: float
+    gini: float
+    hoyer: float
+    treves_rolls: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sparsity:
+    """How sparse one layer is.
+
+    Attributes:
+        layer: the layer.
+        zero_fraction: share of exact zeros among the responses of all images and units.
+        dead: channels of the units whose response is zero for every image, int64 ``[dead]``.
+        edges: of the bins of all histograms, float64 ``[bin + 1]``.
+        overall: the units' means over all images (paper, figures 5 and 6).
+        classes: theirs over the images of each class asked for.
+        lifetime: one row a unit: channel, zero_fraction, dead, treves_rolls and hoyer of its responses, and the number
+            of images that these two are taken over.
+        population: one row a sampled image: image, zero_fraction, gini, hoyer and treves_rolls of its responses.
+    """
+
+    layer: Layer
+    zero_fraction: float
+    dead: NDArray[np.int64]
+    edges: NDArray[np.float64]
+    overall: Distribution
+    classes: tuple[Distribution, ...]
+    lifetime: pd.DataFrame
+    population: pd.DataFrame
+
+
+def sparsity(
+    atlas: Atlas, layer: str | Layer, classes: Sequence[str] = (), *, bins: int = BINS, seed: int = 0
+) -> Sparsity:
+    """Return how sparse a layer is: overall, for classes, by unit (lifetime) and by image (population).
+
+    Population indices rest on all images of an atlas of at most 1,024, else on about so many, drawn by ``seed``.
+    Lifetime indices rest on all images, by each unit's mean and standard deviation; but those of a unit with responses
+    of both signs, which these can't tell, rest on the images that population indices rest on.
+
+    Raises:
+        LayerError, AtlasError: if the network has no such layer, or the scan did not tap it.
+        UnitscopeError: if there is no such class, or none of its images could be read, or there is no bin.
+    """
+    if bins < 1:
+        raise UnitscopeError(f"a histogram has at least 1 bin, not {bins}")
+    found = atlas.find(layer)
+    units = atlas.units.iloc[atlas.index.span(found)]
+    overall = ("all images", units["mean"].to_numpy(), units["count"].to_numpy())
+    means = [overall, *(_class_means(atlas, found, name) for name in classes)]
+    edges = _edges([each for _, each, _ in means], bins)
+    rows, responses = sample(atlas, found, seed=seed)
+    return Sparsity(
+        found,
+        _zeros(units),
+        units["channel"].to_numpy()[units["dead"].to_numpy()],
+        edges,
+        _distribution(*overall, edges),
+        tuple(_distribution(*each, edges) for each in means[1:]),
+        _lifetime(units, responses),
+        _population(atlas, rows, responses),
+    )
+
+
+def sparsity_by_depth(atlas: Atlas) -> pd.DataFrame:
+    """Return how sparse each layer is, one row a layer, from what the atlas remembers of each unit.
+
+    Columns: layer, units, dead, zero_fraction (of all responses), gini, hoyer and treves_rolls (of the units' means),
+    lifetime_treves_rolls and lifetime_hoyer (mean over the units whose responses have one sign), both_signs (how many
+    units have not).
+    """
+    rows = [_layer_row(layer, atlas.units.iloc[atlas.index.span(layer)]) for layer in atlas.layers]
+    return pd.DataFrame(rows)
+
+
+def _layer_row(layer: Layer, units: pd.DataFrame) -> dict[str, object]:
+    means, lifetime = units["mean"].to_numpy(), _lifetime_of_moments(units)
+    return {
+        "layer": layer.name,
+        "units": layer.units,
+        "dead": int(units["dead"].sum()),
+        "zero_fraction": _zeros(units),
+        "gini": float(gini(means)),
+        "hoyer": float(hoyer(means)),
+        "treves_rolls": float(treves_rolls(means)),
+        "lifetime_treves_rolls": float(lifetime["treves_rolls"].mean()),
+        "lifetime_hoyer": float(lifetime["hoyer"].mean()),
+        "both_signs": int(_both_signs(units).sum()),
+    }
+
+
+def _zeros(units: pd.DataFrame) -> float:
+    count = units["count"].to_numpy()
+    return float((units["zero_fraction"] * count).sum() / count.sum()) if count.any() else float("nan")
+
+
+def _class_means(atlas: Atlas, layer: Layer, name: str) -> tuple[str, NDArray[np.float64], NDArray[np.int64]]:
+    number, span = find_class(atlas, name), atlas.index.span(layer)
+    sums = atlas.dataset["class_sums"][number, span].to_numpy()
+    counts = atlas.dataset["class_counts"][number, span].to_numpy()
+    if not counts.any():
+        raise UnitscopeError(f"none of the images of class '{name}' in atlas '{atlas.path}' could be read")
+    means = np.divide(sums, counts, out=np.full(len(sums), np.nan), where=counts > 0)
+    return atlas.manifest.labels[number].name, means, counts
+
+
+def _edges(means: Sequence[NDArray[np.float64]], bins: int) -> NDArray[np.float64]:
+    """Bins from zero (or the least mean below it) to the greatest mean of all."""
+    shown = np.concatenate([[0.0], *means])
+    low, high = float(np.nanmin(shown)), float(np.nanmax(shown))
+    return np.linspace(low, high if high > low else low + 1, bins + 1)
+
+
+def _distribution(
+    name: str, means: NDArray[np.float64], counts: NDArray[np.int64], edges: NDArray[np.float64]
+) -> Distribution:
+    return Distribution(
+        name,
+        int(counts.max()),
+        means,
+        np.histogram(means[np.isfinite(means)], edges)[0],
+        float(zero_share(means)),
+        float(gini(means)),
+        float(hoyer(means)),
+        float(treves_rolls(means)),
+    )
+
+
+def _both_signs(units: pd.DataFrame) -> NDArray[np.bool_]:
+    return (units["min"].to_numpy() < 0) & (units["max"].to_numpy() > 0)  # type: ignore[no-any-return]
+
+
+def _lifetime_of_moments(units: pd.DataFrame) -> pd.DataFrame:
+    """Lifetime indices from each unit's moments; NaN where responses have both signs."""
+    ratio = treves_rolls_of_moments(units["mean"], units["std"])
+    ratio = np.where(_both_signs(units), np.nan, ratio)
+    return pd.DataFrame(
+        {
+            "channel": units["channel"].to_numpy(),
+            "zero_fraction": units["zero_fraction"].to_numpy(),
+            "dead": units["dead"].to_numpy(),
+            "treves_rolls": ratio,
+            "hoyer": hoyer_of_ratio(ratio, units["count"]),
+            "images": units["count"].to_numpy(),
+        }
+    )
+
+
+def _lifetime(units: pd.DataFrame, responses: NDArray[np.float32]) -> pd.DataFrame:
+    table, both = _lifetime_of_moments(units), _both_signs(units)
+    if both.any():
+        sampled = responses[:, both]
+        table.loc[both, "treves_rolls"] = treves_rolls(sampled, axis=0)
+        table.loc[both, "hoyer"] = hoyer(sampled, axis=0)
+        table.loc[both, "images"] = np.isfinite(sampled).sum(0)
+    return table
+
+
+def _population(atlas: Atlas, rows: NDArray[np.int64], responses: NDArray[np.float32]) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "image": atlas.images["image"].to_numpy()[rows],
+            "zero_fraction": zero_share(responses),
+            "gini": gini(responses),
+            "hoyer": hoyer(responses),
+            "treves_rolls": treves_rolls(responses),
+        }
+    )

@@ -1,0 +1,161 @@
+"""The command ``inhibitory``: units that are dark on a concept and bright elsewhere, or hold a class back.
+
+In: the command line. Out: tables or JSON, and a figure where one is asked for; progress on stderr.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from unitscope.cli.arguments import AtlasArgument, Figure, Json
+from unitscope.cli.output import print_json, print_table, say
+from unitscope.cli.progress import counted
+from unitscope.errors import UnitscopeError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from unitscope.analyses.inhibition import Inhibition
+    from unitscope.atlas import Atlas
+    from unitscope.networks import Network
+
+_SHOWN = ("unit", "inside", "outside", "contrast", "by_place", "effect_size", "d_z", "p_value", "p_corrected")
+
+
+def inhibitory(
+    atlas: AtlasArgument,
+    layer: Annotated[str, typer.Option(metavar="LAYER", help="The layer whose units are asked for.")],
+    class_name: Annotated[
+        str | None, typer.Option("--class", metavar="NAME", help="Units that respond less to this class's images.")
+    ] = None,
+    category: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Units whose maps are dark on this COCO category's things.")
+    ] = None,
+    removal: Annotated[
+        bool, typer.Option("--removal", help="Also take each unit away, alone, and tell what that does to the logit.")
+    ] = False,
+    logit: Annotated[
+        str | None,
+        typer.Option(metavar="CLASS", help="The network's class whose logit --removal measures; else NAME."),
+    ] = None,
+    top: Annotated[int, typer.Option(min=1, help="Units told.")] = 20,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Run only so many of the images that show it, evenly spaced.")
+    ] = None,
+    output: Figure = None,
+    images: Annotated[
+        str | None, typer.Option(metavar="FOLDER", help="Where the images are now, if they have moved.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Find inhibitory units: bright elsewhere and dark on a concept, or holding a class back (the paper's figure 3)."""
+    from unitscope.analyses.inhibition import class_inhibition
+    from unitscope.atlas import open_atlas
+    from unitscope.figures.saving import check_name
+
+    if class_name is None and category is None:
+        raise UnitscopeError("no concept was given; say --class NAME, or --category NAME for COCO's images")
+    if class_name is not None and category is not None:
+        raise UnitscopeError("--class and --category are different tests; give one of them")
+    if output is not None:
+        check_name(output)  # before the network runs for minutes
+    opened = open_atlas(atlas)
+    job = _Job(opened, layer, removal or logit is not None, logit, output, images, limit)
+    found = None if class_name is None else class_inhibition(opened, layer, class_name)
+    if found is None or job.removal or output is not None:
+        found = _run(job, found or category or "")
+    if as_json:
+        print_json(_told(found, top))
+        return
+    _print(found, top)
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What needs the network, and so torch: maps on a category, removal, the figure."""
+
+    atlas: "Atlas"
+    layer: str
+    removal: bool
+    logit: str | None
+    output: Path | None
+    images: str | None
+    limit: int | None
+
+
+def _run(job: _Job, concept: "Inhibition | str") -> "Inhibition":
+    """Run the images for a category, or on from what was found of a class."""
+    from unitscope import figures
+    from unitscope.experiments.inhibition import find_network_class, inhibition_by_removal
+    from unitscope.experiments.inhibition_sheet import inhibition_sheet
+    from unitscope.scanning.origin import network_of
+
+    network = network_of(job.atlas)
+    name = job.logit or (concept if isinstance(concept, str) else None)
+    if job.removal and name:
+        find_network_class(network, name)  # a miss is told before the images run
+    found = _on_category(job, concept, network) if isinstance(concept, str) else concept
+    where: dict[str, Any] = {"network": network, "images": job.images}
+    if job.removal:
+        chosen = job.logit or ""
+        found = inhibition_by_removal(job.atlas, found, class_name=chosen, limit=job.limit, counting=counted, **where)
+    if job.output is not None:
+        figures.save(figures.inhibition(inhibition_sheet(job.atlas, found, **where)), job.output)
+        say(f"drawn: {job.output}")
+    return found
+
+
+def _on_category(job: _Job, category: str, network: "Network") -> "Inhibition":
+    from unitscope.experiments.inhibition import category_inhibition
+
+    where: dict[str, Any] = {"network": network, "images": job.images, "limit": job.limit}
+    found = category_inhibition(job.atlas, job.layer, category, counting=counted, **where)
+    if not found.others:
+        say(f"note: too few images without '{found.concept}' to tell what a unit's place in the picture explains")
+    if found.left_out:
+        say(f"note: left out {found.left_out} images that show too little of '{found.concept}', or too little else")
+    return found
+
+
+def _told(found: "Inhibition", top: int) -> dict[str, Any]:
+    told = {
+        "layer": found.layer.name,
+        "concept": found.concept,
+        "by": found.by,
+        "images": len(found.images),
+        "others": found.others,
+        "left_out": found.left_out,
+        "ranked": len(found.units),
+        "units": _rows(found.units.drop(columns="images"), top),
+    }
+    if found.removal is not None:
+        told["removal"] = {
+            "class": found.removal.class_name,
+            "images": int(found.removal.units["images"].max()),
+            "units": _rows(found.removal.units.drop(columns="images"), top),
+        }
+    return told
+
+
+def _rows(table: "pd.DataFrame", top: int) -> list[dict[str, Any]]:
+    return [{str(key): value for key, value in row.items()} for row in table.head(top).to_dict("records")]
+
+
+def _print(found: "Inhibition", top: int) -> None:
+    what = "on and beside" if found.by == "map contrast" else "of and not of"
+    title = (
+        f"{found.layer.name}: units that '{found.concept}' inhibits ({found.by}, {what} it; {len(found.images)} images)"
+    )
+    removed = ["logit_change", "logit_p_corrected"] if found.removal is not None else []
+    _print_rows(found.units[[*(name for name in _SHOWN if name in found.units), *removed]], top, title)
+    if found.removal is not None:
+        title = f"Units whose removal raises the logit of '{found.removal.class_name}'"
+        columns = ["unit", "logit_change", "logit_d_z", "logit_p_value", "logit_p_corrected"]
+        _print_rows(found.removal.units[columns], top, title)
+
+
+def _print_rows(table: "pd.DataFrame", top: int, title: str) -> None:
+    rows = _rows(table, top)
+    print_table(tuple(map(str, table.columns)), [tuple(row.values()) for row in rows], title=title)

@@ -1,0 +1,136 @@
+"""The command `perturb`: how far maps, responses, selections and predictions move when pictures are changed.
+
+In: the command line. Out: tables or JSON, and figures where they are asked for; progress on stderr.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from unitscope.cli.arguments import Figure, Json, NetworkArgument, Preprocess, Seed, Weights
+from unitscope.cli.effects import print_effects, title_of, told
+from unitscope.cli.output import print_json, say
+from unitscope.cli.progress import counted
+from unitscope.errors import UnitscopeError
+
+if TYPE_CHECKING:
+    from unitscope.experiments.perturbations import Perturbation
+
+Repeated = list[float] | None
+
+
+def perturb(
+    network: NetworkArgument,
+    images: Annotated[
+        Path,
+        typer.Argument(
+            metavar="IMAGES", help="A folder of images, in any usual layout, or one image.", show_default=False
+        ),
+    ],
+    units: Annotated[
+        list[str] | None,
+        typer.Option("--unit", metavar="LAYER:UNIT", help="Follow this unit's map and response; may be repeated."),
+    ] = None,
+    sigma: Annotated[
+        Repeated, typer.Option(metavar="S", help="Gaussian noise, white being 1 (0.1); may be repeated.")
+    ] = None,
+    blur: Annotated[
+        Repeated, typer.Option(metavar="R", help="Gaussian blur of this radius in pixels; may be repeated.")
+    ] = None,
+    brightness: Annotated[
+        Repeated, typer.Option(metavar="F", help="All values times this factor; may be repeated.")
+    ] = None,
+    jpeg: Annotated[
+        list[int] | None, typer.Option(metavar="Q", help="JPEG of this quality, 1 to 100; may be repeated.")
+    ] = None,
+    noise_seeds: Annotated[
+        list[int] | None, typer.Option("--noise-seed", metavar="N", help="Seed of the noise; may be repeated. [0]")
+    ] = None,
+    layers: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--layer",
+            metavar="PATTERN",
+            help="Layers whose selections are followed, by name, alias or pattern; may be repeated. [every activation]",
+        ),
+    ] = None,
+    top: Annotated[int, typer.Option(help="Units in a selection.")] = 9,
+    output: Figure = None,
+    maps: Annotated[
+        Path | None,
+        typer.Option(metavar="FIGURE", help="Draw the units' maps, clean and changed (the paper's figure 7)."),
+    ] = None,
+    limit: Annotated[int | None, typer.Option(help="Only so many images, evenly spaced.")] = None,
+    batch_size: Annotated[int, typer.Option(min=1, help="Images in a batch.")] = 16,
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, …")] = "cpu",
+    weights: Weights = None,
+    seed: Seed = None,
+    preprocess: Preprocess = None,
+    as_json: Json = False,
+) -> None:
+    """Change the pictures, by noise, blur, brightness or JPEG, and tell how far the network moves."""
+    from unitscope.experiments.perturbing import perturb as run
+    from unitscope.experiments.removal import Running
+    from unitscope.figures.saving import check_name
+    from unitscope.images import open_images
+    from unitscope.networks import load
+
+    changes = _changes(sigma or [], blur or [], brightness or [], jpeg or [])
+    if maps is not None and not units:
+        raise UnitscopeError("--maps draws the maps of units, and none is given; add --unit LAYER:UNIT")
+    for figure in (output, maps):
+        if figure is not None:
+            check_name(figure)  # before the network runs for minutes
+    image_set = open_images(images)
+    if limit is not None:
+        image_set = image_set.limit(limit)
+    loaded = load(network, weights=weights, seed=seed, preprocess=preprocess)
+    with counted("perturbing", len(image_set)) as advanced:
+        result = run(
+            loaded,
+            image_set,
+            changes,
+            units=units or (),
+            layers=layers or (),
+            seeds=noise_seeds or (0,),
+            top=top,
+            running=Running(batch_size, device, advanced=advanced),
+        )
+    if result.note:
+        say(f"note: {result.note}")
+    if result.failed:
+        say(f"could not read {result.failed} of {len(image_set)} files")
+    if output is not None:
+        from unitscope import figures
+
+        figures.save(figures.perturbation(result.effects, title=title_of(result)), output)
+        say(f"drawn: {output}")
+    if maps is not None:
+        from unitscope import figures
+        from unitscope.experiments.perturbed import perturbed_sheet
+
+        figures.save(figures.perturbed(perturbed_sheet(loaded, result)), maps)
+        say(f"drawn: {maps}")
+    if as_json:
+        print_json(told(result))
+        return
+    print_effects(result)
+
+
+def _changes(
+    sigma: list[float], blur: list[float], brightness: list[float], jpeg: list[int]
+) -> "tuple[Perturbation, ...]":
+    from unitscope.experiments.perturbations import Blur, Brightness, Jpeg, Noise
+
+    changes: tuple[Perturbation, ...] = (
+        *map(Noise, sigma),
+        *map(Blur, blur),
+        *map(Brightness, brightness),
+        *map(Jpeg, jpeg),
+    )
+    if not changes:
+        raise UnitscopeError(
+            "nothing changes the pictures; give one or more of --sigma, --blur, --brightness and --jpeg"
+        )
+    return changes

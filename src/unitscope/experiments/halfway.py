@@ -1,0 +1,105 @@
+"""Images on their way to a cut: decoded, prepared, run through the prefix, kept where there is room.
+
+In: a network, its trace, a layer, images. Out: `Stop`, what each batch brings to the cut, once or as often as asked.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+from torch.fx import GraphModule
+
+from unitscope.engine import channels_last
+from unitscope.errors import ImageError
+from unitscope.graph import Trace, device_of
+from unitscope.graph.cut import GraphHalves, Halves, cut
+from unitscope.graph.edits import Halfway
+from unitscope.images import ImageSet
+from unitscope.networks import Network
+from unitscope.scanning.stream import batches
+from unitscope.units import Layer
+
+# What all images bring to the cut is kept up to this size, so that means need no second pass.
+KEPT_BYTES = 2**30
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stop:
+    """A batch at the cut; the last one is filled up with its last image, so that all have the same shape.
+
+    Attributes:
+        rows: numbers of the images, int64.
+        halfway: what they bring, ``[image, …]``, at least as many as there are rows.
+    """
+
+    rows: NDArray[np.int64]
+    halfway: Halfway
+
+    @property
+    def filled_rows(self) -> list[int]:
+        """The numbers of the images with those that fill the batch up."""
+        missing = len(self.halfway.responses) - len(self.rows)
+        return [*self.rows.tolist(), *[int(self.rows[-1])] * missing]
+
+
+@dataclass(frozen=True, eq=False)
+class Journey:
+    """All images of a set up to one layer."""
+
+    network: Network
+    trace: Trace
+    layer: Layer
+    images: ImageSet
+    batch_size: int
+
+    @cached_property
+    def halves(self) -> Halves:
+        """The network cut at the layer, laid out in memory for speed."""
+        halves = cut(self.trace, self.layer)
+        if isinstance(halves, GraphHalves):
+            return GraphHalves(_fast(halves.before), _fast(halves.after), halves.sliding, halves.layer, halves.axis)
+        return halves
+
+    def stops(self) -> Iterator[Stop]:
+        """Yield the batches in order, images that can't be read left out.
+
+        Raises:
+            ImageError: if none can be read.
+        """
+        phi, first_error = self.network.preprocessing, ""
+        seen = 0
+        for batch in batches(self.images, [(0, range(len(self.images)))], phi=phi, batch_size=self.batch_size):
+            first_error = first_error or next((picture.error for picture in batch.pictures if picture.error), "")
+            if not batch.good:
+                continue
+            seen += len(batch.good)
+            prepared = batch.tensor()
+            missing = self.batch_size - len(prepared)
+            prepared = torch.cat([prepared, prepared[-1:].expand(missing, *prepared.shape[1:])])
+            x = phi.normalize(prepared.to(device_of(self.network.module)))
+            halfway = self.halves.prefix(x.contiguous(memory_format=torch.channels_last))
+            yield Stop(np.array([picture.image for picture in batch.good], np.int64), halfway)
+        if not seen:
+            raise ImageError(f"none of the images in '{self.images.root}' could be read; the first: {first_error}")
+
+    def kept(self) -> tuple[list[Stop] | None, NDArray[np.float64]]:
+        """Return all batches (None where they are larger than `KEPT_BYTES`) and the mean responses ``[unit]``."""
+        kept: list[Stop] | None = []
+        size, count = 0, 0
+        sums = np.zeros(self.layer.units)
+        for stop in self.stops():
+            responses = stop.halfway.responses[: len(stop.rows)].double().cpu().numpy()
+            sums += np.nansum(responses, 0)
+            count += np.isfinite(responses).sum(0)
+            size += stop.halfway.nbytes
+            if kept is not None:
+                kept = [*kept, stop] if size <= KEPT_BYTES else None
+        return kept, sums / np.maximum(count, 1)
+
+
+def _fast(module: nn.Module) -> nn.Module:
+    return channels_last(module) if isinstance(module, GraphModule) else module

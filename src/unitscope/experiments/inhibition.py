@@ -1,0 +1,241 @@
+"""Inhibitory units, found: maps that are dark on a concept, and units whose removal raises a class's logit.
+
+In: an atlas, one of its layers, a COCO category or a class, and the network. Out: an `Inhibition`, whose numbers are
+the work of `analyses.inhibition`.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from unitscope.analyses.inhibition import FEWEST, Inhibition, Removal, enough, logit_rise, map_contrast
+from unitscope.atlas import Atlas
+from unitscope.errors import LayerError, UnitscopeError, closest
+from unitscope.experiments.concepts import Maps, MapSource, Shown, Weights, image_set, on_grid, phi_of, shown
+from unitscope.experiments.halfway import Journey, Stop
+from unitscope.graph import trace_of
+from unitscope.images import ImageSet, match_classes
+from unitscope.networks import Network, Preprocessing, eval_mode
+from unitscope.scanning.origin import network_of
+from unitscope.units import Layer
+
+Means = NDArray[np.float64]
+Counting = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
+"""From what is done and a number of images to a context, which gives what is told of each batch's images."""
+
+LEAST = 0.5
+"""Cells that a concept, and the rest of the view, must cover at least for an image to count."""
+
+ROUNDING = 1e-5
+"""A change of a logit by less than this share of the image's greatest logit is float32's, not the unit's."""
+
+_BATCH = 16
+_ROWS, _BYTES = 256, 2**26  # of variants in the suffix at once
+
+
+@contextmanager
+def _uncounted(title: str, images: int) -> Iterator[Callable[[int], None]]:
+    yield lambda done: None
+
+
+def category_inhibition(
+    atlas: Atlas,
+    layer: str | Layer,
+    category: str,
+    *,
+    network: Network | None = None,
+    images: str | Path | None = None,
+    limit: int | None = None,
+    counting: Counting = _uncounted,
+) -> Inhibition:
+    """Return a layer's units by how dark their maps are on the things of a COCO category; see `map_contrast`.
+
+    What a unit's place in the picture explains is measured on as many images without the category, where there are
+    `FEWEST` of them.
+
+    Args:
+        atlas: made of a COCO folder.
+        layer: one that was tapped.
+        category: as COCO names it.
+        network: needed only for an atlas of a module given from Python, which can't be loaded again.
+        images: where the images are now, if they have moved.
+        limit: look at only so many of the images that have the category, evenly spaced.
+        counting: shows how far it is; see `Counting`.
+
+    Raises:
+        LayerError, AtlasError: if the layer was not tapped or has no maps, or the atlas is not of COCO's images.
+        ImageError: if there is no such category, or outlines or images can't be read.
+        NetworkError: if the network can't be loaded, or its φ is a function, which can't carry outlines.
+        UnitscopeError: if fewer than `FEWEST` images show enough of the category and enough else.
+    """
+    found = _with_maps(atlas.find(layer))
+    every = shown(atlas, category, root=images)
+    concept = every.limit(limit)
+    enough(len(concept.images), f"images with '{every.masks.category}'")
+    network = network_of(atlas, network)
+    with counting("maps", len(concept.images) + len(concept.others)) as advanced:
+        seen = _see(MapSource(network, found, advanced), concept, phi_of(network))
+    enough(len(seen.images), f"images with enough of '{every.masks.category}', and enough else, in view")
+    left_out = len(concept.images) - len(seen.images)
+    by_place = np.stack(seen.by_place) if seen.others else None
+    units = map_contrast(np.stack(seen.inside), np.stack(seen.outside), by_place)
+    return Inhibition(found, every.masks.category, "map contrast", tuple(seen.images), seen.others, left_out, units)
+
+
+def inhibition_by_removal(
+    atlas: Atlas,
+    found: Inhibition,
+    *,
+    class_name: str = "",
+    network: Network | None = None,
+    images: str | Path | None = None,
+    limit: int | None = None,
+    counting: Counting = _uncounted,
+) -> Inhibition:
+    """Return an inhibition with what the removal of each unit, alone, does to a class's logit on the same images.
+
+    Args:
+        atlas: that the inhibition is from.
+        found: from `category_inhibition` or `class_inhibition`.
+        class_name: the network's class; where left out, the one that the concept is.
+        network: needed only for an atlas of a module given from Python.
+        images: where the images are now, if they have moved.
+        limit: use only so many of the images, evenly spaced.
+        counting: shows how far it is; see `Counting`.
+
+    Raises:
+        NetworkError: if the network can't be loaded, gives no logits, or the layer does not bear on them.
+        UnitscopeError: if the network has no such class, or there are fewer than `FEWEST` images.
+        ImageError: if no image can be read.
+    """
+    network = network_of(atlas, network)
+    number = found.network_class
+    if class_name or number is None:
+        number = find_network_class(network, class_name or found.concept)
+    some = image_set(atlas, found.images, root=images)
+    some = some if limit is None else some.limit(limit)
+    enough(len(some), f"images with '{found.concept}'")
+    with counting("removal", len(some)) as advanced:
+        changes = logit_changes(network, some, found.layer, number, advanced=advanced)
+    return found.with_removal(Removal(network.classes[number], logit_rise(changes)))
+
+
+def find_network_class(network: Network, name: str) -> int:
+    """Return the number of a network's class, by name or wnid; case, ``_`` and spaces don't matter.
+
+    Raises:
+        UnitscopeError: if it has none, or several of that name; the message names the nearest.
+    """
+    if (number := match_classes([name], network.classes, network.wnids).get(name)) is not None:
+        return number
+    near = closest(name, network.classes)
+    hint = near or ("it has no class names" if not network.classes else "see its card or its weights for their names")
+    raise UnitscopeError(
+        f"'{name}' is not the name of one class of {network.reference}, so no logit is its own; {hint}; "
+        "say with --logit whose logit is meant"
+    )
+
+
+def logit_changes(
+    network: Network,
+    images: ImageSet,
+    layer: Layer,
+    class_number: int,
+    *,
+    advanced: Callable[[int], None] = lambda images: None,
+) -> NDArray[np.float64]:
+    """Return how a class's logit changes when a unit, alone, is zeroed: after minus before, float64 ``[image, unit]``.
+
+    Each image runs to the layer once, and on from there once a unit. Changes within `ROUNDING` are zero.
+
+    Raises:
+        NetworkError: if the network gives no logits, or the layer does not bear on them.
+        ImageError: if no image can be read.
+    """
+    with eval_mode(network.module), torch.inference_mode():
+        traced = trace_of(network)
+        tapped = traced.layers.find(layer.name)
+        journey = Journey(network, traced, tapped, images, 1 if traced.loss else min(_BATCH, len(images)))
+        changes = []
+        for stop in journey.stops():
+            changes.append(_changes(journey, stop, class_number))
+            advanced(len(stop.rows))
+    return np.concatenate(changes)
+
+
+def inside_outside(maps: Maps | Means, weights: Weights) -> tuple[Means, Means] | None:
+    """Return each unit's mean map on a concept and beside it, float64 ``[unit]`` both: Σwm / Σw and Σ(1−w)m / Σ(1−w).
+
+    None where either covers less than `LEAST` of a cell.
+    """
+    on = weights.reshape(-1).astype(np.float64)
+    if min(on.sum(), (1 - on).sum()) < LEAST:
+        return None
+    flat = maps.reshape(len(maps), -1).astype(np.float64)
+    return flat @ on / on.sum(), flat @ (1 - on) / (1 - on).sum()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Seen:
+    """Image by image the means on the concept and beside it, and the contrast by place (empty where not known)."""
+
+    images: list[str]
+    inside: list[Means]
+    outside: list[Means]
+    by_place: list[Means]
+    others: int
+
+
+def _see(source: MapSource, concept: Shown, phi: Preprocessing) -> _Seen:
+    others = len(concept.others) if len(concept.others) >= FEWEST else 0
+    elsewhere = source.mean(concept.others) if others else None
+    seen = _Seen([], [], [], [], others)
+    for image, maps in source.maps(concept.images):
+        weights = on_grid(concept.view(image, phi), *maps.shape[1:])
+        if (parts := inside_outside(maps, weights)) is None:
+            continue
+        seen.images.append(image)
+        seen.inside.append(parts[0])
+        seen.outside.append(parts[1])
+        if elsewhere is not None and (place := inside_outside(elsewhere, weights)) is not None:
+            seen.by_place.append(place[0] - place[1])
+    return seen
+
+
+def _with_maps(layer: Layer) -> Layer:
+    if math.prod(layer.shape) == layer.units:
+        raise LayerError(
+            f"a map of layer '{layer.name}' is a single cell, so there is nothing beside a concept; "
+            "choose a layer before the last pooling"
+        )
+    return layer
+
+
+def _changes(journey: Journey, stop: Stop, class_number: int) -> NDArray[np.float64]:
+    """A batch's changes; each chunk of variants has an untouched one to compare with, as rounding may differ."""
+    alone = torch.eye(journey.layer.units, dtype=torch.bool)[:, None]
+    untouched, zeros = torch.zeros_like(alone[:1]), torch.zeros(journey.layer.units)
+    changes = []
+    for some in alone.split(_at_once(stop)):
+        removed = torch.cat([untouched, some]).to(stop.halfway.responses.device)
+        logits = journey.halves.suffix(stop.halfway.live, removed, zeros)[:, : len(stop.rows)].double()
+        change = logits[1:, :, class_number] - logits[:1, :, class_number]
+        change[change.abs() <= ROUNDING * logits[0].abs().amax(-1)] = 0
+        changes.append(change)
+    return _numpy(torch.cat(changes).T)
+
+
+def _at_once(stop: Stop) -> int:
+    row = sum(value[0].nbytes for value in stop.halfway.live)
+    return max(1, min(_ROWS, _BYTES // row) // len(stop.halfway.responses))
+
+
+def _numpy(values: Tensor) -> NDArray[np.float64]:
+    return values.cpu().numpy()  # type: ignore[no-any-return]

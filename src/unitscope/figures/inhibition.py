@@ -1,0 +1,119 @@
+"""Inhibitory units: bright everywhere but on a concept (paper, figure 3).
+
+In: an `InhibitionSheet`, plain arrays. Out: a matplotlib Figure, neither shown nor saved.
+A row a unit; each of its images is a block of three tiles, picture, activation map, both in one, the concept outlined.
+"""
+
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
+from numpy.typing import NDArray
+
+from unitscope.figures import theme
+from unitscope.figures.lettering import shorten, width, wrap
+from unitscope.figures.mosaics import GAP, MARGIN, Box, Sheet, resized
+from unitscope.figures.tone import GAMMA, PERCENTILE, Tones, overlay, tone
+from unitscope.views import InhibitedUnit, InhibitionExample, InhibitionSheet
+
+TILE, SEAM = 150, 6
+BLOCK = 3 * TILE + 2 * SEAM
+LINE, SMALL_LINE, TITLE_LINE = theme.line(theme.BODY), theme.line(theme.SMALL), theme.line(theme.TITLE)
+HEAD = MARGIN + TITLE_LINE + GAP
+ROW = LINE + 6 + SMALL_LINE + TILE + SMALL_LINE + 2 * GAP
+NARROWEST = 2 * BLOCK + 2 * GAP
+
+
+def inhibition(sheet: InhibitionSheet) -> Figure:
+    """Return the figure of a layer's most inhibitory units, a row each, the most inhibitory first."""
+    with theme.look():
+        across = max((len(unit.examples) for unit in sheet.units), default=0)
+        room = max(NARROWEST, across * (BLOCK + 2 * GAP) - 2 * GAP)
+        caption = wrap(_caption(sheet), theme.SMALL, room)
+        bottom = HEAD + len(sheet.units) * ROW
+        drawn = Sheet.blank(room + 2 * MARGIN, bottom + len(caption) * SMALL_LINE + MARGIN)
+        title = f"Units of {sheet.layer.name} that '{sheet.concept}' inhibits, by {sheet.by}, in {sheet.network}"
+        drawn.write(MARGIN, MARGIN, shorten(title, theme.TITLE, room), size=theme.TITLE)
+        for place, unit in enumerate(sheet.units):
+            _row(drawn, unit, HEAD + place * ROW, room)
+        for place, text in enumerate(caption):
+            drawn.write(MARGIN, bottom + place * SMALL_LINE, text, size=theme.SMALL, color=theme.QUIET)
+        return drawn.figure
+
+
+def _caption(sheet: InhibitionSheet) -> str:
+    if not sheet.units:
+        return "No unit of this layer is bright elsewhere."
+    images = (
+        f"the images in which '{sheet.concept}' (outlined) covers nearest to half of the view"
+        if sheet.by == "map contrast"
+        else f"first images of '{sheet.concept}', then those of the others that the unit responds to most"
+    )
+    return (
+        f"A row a unit, the most inhibited first; {images}: the picture as the network sees it, the unit's activation "
+        "map, the map over the picture. Tones: one scale for all maps of a unit, from their least value (dark) to the "
+        f"{PERCENTILE}th percentile of the cells above it (bright), to the power {GAMMA}."
+    )
+
+
+def _row(drawn: Sheet, unit: InhibitedUnit, top: int, room: int) -> None:
+    name = f"unit {unit.unit}"
+    drawn.write(MARGIN, top, name, size=theme.BODY, color=theme.ACCENT)
+    left = MARGIN + width(name, theme.BODY) + GAP
+    drawn.write(left, top, shorten(_minus(unit.note), theme.BODY, MARGIN + room - left))
+    for place, (example, tones) in enumerate(zip(unit.examples, _tones(unit.examples), strict=True)):
+        box = Box(MARGIN + place * (BLOCK + 2 * GAP), top + LINE + 6, BLOCK, 2 * SMALL_LINE + TILE)
+        _block(drawn, example, tones, box)
+
+
+def _tones(examples: tuple[InhibitionExample, ...]) -> list[Tones | None]:
+    """All maps of a unit on one scale, so that a dark one looks dark."""
+    maps = [example.map for example in examples if example.map is not None]
+    toned = iter(tone(np.stack(maps)) if maps else ())
+    return [None if example.map is None else next(toned) for example in examples]
+
+
+def _block(drawn: Sheet, example: InhibitionExample, tones: Tones | None, box: Box) -> None:
+    name = shorten(example.image, theme.SMALL, BLOCK, keep_end=True)
+    drawn.write(box.left, box.top, name, size=theme.SMALL, color=theme.QUIET)
+    places = [Box(box.left + n * (TILE + SEAM), box.top + SMALL_LINE, TILE, TILE) for n in range(3)]
+    if example.picture is None or tones is None:
+        for place in places:
+            drawn.blank_tile(place)
+        return
+    places = [place.fit(*example.picture.shape[:2]) for place in places]
+    picture = resized(example.picture, places[0])
+    shown: tuple[NDArray[Any], ...] = (picture, tones, overlay(picture, tones))
+    for values, place in zip(shown, places, strict=True):
+        drawn.image(values, place)
+        if example.mask is not None:
+            _outline(drawn, example.mask, place)
+    bottom = box.bottom - SMALL_LINE + 4
+    drawn.write(box.left, bottom, _minus(example.note), size=theme.SMALL)
+    left = box.left + width(example.note, theme.SMALL) + GAP
+    label = shorten(example.label, theme.SMALL, max(0.0, box.right - left))
+    colour = theme.ACCENT if example.has_concept else theme.QUIET
+    drawn.write(box.right, bottom, label, ha="right", size=theme.SMALL, color=colour)
+
+
+def _minus(text: str) -> str:
+    return text.replace("-", "−")
+
+
+def _outline(drawn: Sheet, mask: NDArray[np.float32], place: Box) -> None:
+    """A white line with a dark rim, seen on dark and bright alike; what touches the edge is closed there."""
+    rows, columns = mask.shape
+    framed = np.pad(mask, 1)
+    across = place.left + (np.arange(-1, columns + 1) + 0.5).clip(0, columns) * place.width / columns
+    down = place.top + (np.arange(-1, rows + 1) + 0.5).clip(0, rows) * place.height / rows
+    drawn.axes.contour(
+        across,
+        down,
+        framed,
+        levels=[0.5],
+        colors=theme.PAPER,
+        linewidths=1,
+        path_effects=[withStroke(linewidth=2, foreground=theme.INK)],
+        zorder=3,
+    )

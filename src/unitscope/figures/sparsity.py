@@ -1,0 +1,145 @@
+"""How sparse a layer is, overall and for classes (paper, figures 5 and 6), and how that changes over depth.
+
+In: what `unitscope.analyses.sparsity` found. Out: a matplotlib Figure, neither shown nor saved.
+"""
+
+from math import ceil
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
+
+from unitscope.figures import theme
+from unitscope.figures.layers import charts_over_layers, counts, shares
+from unitscope.figures.lettering import shorten, wrap
+from unitscope.figures.mosaics import MARGIN
+
+if TYPE_CHECKING:
+    from unitscope.analyses.sparsity import Distribution, Sparsity
+
+WIDTH, PANEL, HEAD_ROOM, FOOT_ROOM, SIDE, BETWEEN = 1500, 250, 64, 82, 96, 44
+HEAD = MARGIN + theme.line(theme.TITLE) + 12
+LEAST = 0.7  # where bars begin: on a log axis one unit must still be seen
+GINI, HOYER, TREVES_ROLLS = "Gini", "Hoyer", "1 − Treves–Rolls"
+STYLES = {
+    GINI: {"color": theme.ACCENT, "linestyle": "-", "marker": "o"},
+    HOYER: {"color": "#f1605d", "linestyle": "--", "marker": "s"},
+    TREVES_ROLLS: {"color": theme.INK, "linestyle": ":", "marker": "^"},
+}
+
+
+def sparsity(found: "Sparsity", *, title: str = "") -> Figure:
+    """Return histograms of the units' mean responses, over all images and over each class, all with the same axes."""
+    panels = [found.overall, *found.classes]
+    across = 2 if len(panels) == 4 else min(3, len(panels))
+    down = ceil(len(panels) / across)
+    caption = wrap(_caption(found), theme.SMALL, WIDTH - 2 * MARGIN)
+    step = HEAD_ROOM + PANEL + FOOT_ROOM
+    height = HEAD + down * step + len(caption) * theme.line(theme.SMALL) + MARGIN
+    with theme.look():
+        figure = Figure((WIDTH / theme.DPI, height / theme.DPI), theme.DPI)
+        _write(figure, _heading(found, title), MARGIN, MARGIN, theme.TITLE)
+        wide = (WIDTH - SIDE - MARGIN - (across - 1) * BETWEEN) // across
+        tallest = max(int(panel.histogram.max()) for panel in panels)
+        for place, panel in enumerate(panels):
+            left = SIDE + (place % across) * (wide + BETWEEN)
+            top = HEAD + (place // across) * step + HEAD_ROOM
+            box = (left / WIDTH, 1 - (top + PANEL) / height, wide / WIDTH, PANEL / height)
+            chart = figure.add_axes(box)
+            _histogram(chart, panel, found.edges, tallest)
+            chart.set_xlabel("mean response α of a unit", size=theme.SMALL)
+            if place % across == 0:
+                chart.set_ylabel("units", size=theme.SMALL)
+            else:
+                chart.tick_params(labelleft=False)
+            _write(figure, shorten(_name(panel), theme.BODY, wide), left, top - HEAD_ROOM + 6, theme.BODY)
+            told = shorten(_indices(panel), theme.SMALL, wide)
+            _write(figure, told, left, top - HEAD_ROOM + 6 + theme.line(theme.BODY), theme.SMALL, theme.QUIET)
+        for place, line in enumerate(caption):
+            top = HEAD + down * step + place * theme.line(theme.SMALL)
+            _write(figure, line, MARGIN, top, theme.SMALL, theme.QUIET)
+        figure.draw_without_rendering()  # makes the ticks now: matplotlib < 3.11 would in the caller's look
+        return figure
+
+
+def sparsity_by_depth(table: pd.DataFrame, *, title: str = "") -> Figure:
+    """Return curves over depth: zeros, how unevenly means and single units' responses are spread, dead units.
+
+    The table is that of `unitscope.sparsity_by_depth`. Treves and Rolls's ratio a is drawn as 1 − a, so that in all
+    curves more is sparser.
+    """
+    with theme.look():
+        heading = f"Sparsity over depth: {title}" if title else "Sparsity over depth"
+        figure, charts = charts_over_layers(heading, [str(name) for name in table["layer"]], count=4)
+        _curves(charts[0], {"": table["zero_fraction"]}, "Responses that are exactly zero")
+        shares(charts[0])
+        means = {GINI: table["gini"], HOYER: table["hoyer"], TREVES_ROLLS: 1 - table["treves_rolls"]}
+        _curves(charts[1], means, "Over units: how unevenly their mean responses are spread")
+        lifetime = {HOYER: table["lifetime_hoyer"], TREVES_ROLLS: 1 - table["lifetime_treves_rolls"]}
+        _curves(charts[2], lifetime, "Over images: how unevenly a unit's responses are spread, mean of units")
+        dead, units = int(table["dead"].sum()), int(table["units"].sum())
+        counts(charts[3], table["dead"].to_numpy(int), f"Dead units: {dead:,} of {units:,}")
+        figure.draw_without_rendering()
+        return figure
+
+
+def _heading(found: "Sparsity", title: str) -> str:
+    text = f"Sparsity of {found.layer.name}" + (f" of {title}" if title else "")
+    return shorten(text, theme.TITLE, WIDTH - 2 * MARGIN)
+
+
+def _caption(found: "Sparsity") -> str:
+    units = found.layer.units
+    return (
+        f"Each of the {units:,} units counts once, by its mean response over the images; the number of units is on a "
+        f"log scale. {found.zero_fraction:.1%} of all responses are exactly zero; {len(found.dead):,} units are dead."
+    )
+
+
+def _name(panel: "Distribution") -> str:
+    return f"{panel.name} ({panel.images:,} image{'' if panel.images == 1 else 's'})"
+
+
+def _indices(panel: "Distribution") -> str:
+    return f"{panel.zero_fraction:.1%} of units at zero, Gini {panel.gini:.2f}"
+
+
+def _histogram(chart: Axes, panel: "Distribution", edges: np.ndarray, tallest: int) -> None:
+    chart.bar(
+        edges[:-1],
+        np.maximum(panel.histogram - LEAST, 0),
+        bottom=LEAST,
+        width=np.diff(edges),
+        align="edge",
+        color=theme.ACCENT,
+        linewidth=0,
+    )
+    chart.set_yscale("log")
+    chart.set_ylim(LEAST, max(tallest, 10) * 1.4)
+    chart.set_xlim(edges[0], edges[-1])
+    chart.xaxis.set_major_locator(MaxNLocator(5))
+    chart.yaxis.set_major_locator(LogLocator(10))
+    chart.yaxis.set_minor_locator(NullLocator())
+    chart.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    chart.tick_params(length=3, width=0.6, color=theme.QUIET, labelsize=theme.SMALL, labelcolor=theme.INK)
+
+
+def _curves(chart: Axes, named: dict[str, pd.Series], title: str) -> None:
+    for name, values in named.items():
+        style: dict[str, Any] = STYLES.get(name, STYLES[GINI])
+        chart.plot(np.arange(len(values)), values, label=name, linewidth=1.4, markersize=3, **style)
+    chart.set_title(title, pad=7)
+    chart.set_ylim(-0.03, 1.03)
+    chart.yaxis.set_major_locator(FixedLocator([0, 0.5, 1]))
+    if len(named) > 1:
+        chart.legend(
+            loc="lower right", bbox_to_anchor=(1, 1), ncols=3, frameon=False, fontsize=theme.SMALL, borderpad=0
+        )
+
+
+def _write(figure: Figure, text: str, left: float, top: float, size: float, colour: str = theme.INK) -> None:
+    width, height = figure.get_size_inches() * theme.DPI
+    figure.text(left / width, 1 - top / height, text, size=size, color=colour, va="top")

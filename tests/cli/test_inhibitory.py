@@ -1,0 +1,96 @@
+"""``unitscope inhibitory``, as people use it."""
+
+import pytest
+from PIL import Image
+
+import unitscope
+
+from ..experiments.planted_coco import DARK, DEAD, EDGE, make_coco, planted_atlas, planted_network
+
+
+@pytest.fixture(scope="module")
+def planted(tmp_path_factory):
+    return planted_atlas(tmp_path_factory.mktemp("planted"))
+
+
+def test_a_category_gives_ranked_units_removal_and_a_sheet(planted, run, tmp_path):
+    words = ("--layer", "act:-1", "--category", "red square", "--removal", "-o", tmp_path / "sheet.png", "--json")
+    told = run("inhibitory", planted, *words).json
+    assert {"layer", "concept", "by", "images", "units"} <= set(told)
+    assert (told["layer"], told["concept"], told["by"]) == ("relu", "red square", "map contrast")
+    assert (told["images"], told["others"], told["left_out"], told["ranked"]) == (14, 12, 0, 4)
+    first = told["units"][0]
+    keys = {"unit", "inside", "outside", "contrast", "effect_size", "p_value", "p_corrected"}
+    assert keys | {"by_place", "d_z", "p_holm", "logit_change", "logit_p_corrected"} == set(first)
+    assert first["unit"] == DARK
+    assert first["contrast"] == pytest.approx(first["inside"] - first["outside"])
+    assert DEAD not in [unit["unit"] for unit in told["units"]]
+    assert EDGE not in [unit["unit"] for unit in told["units"] if unit["p_corrected"] < 0.05]
+    assert told["removal"]["class"] == "red square"
+    assert told["removal"]["units"][0]["unit"] == DARK
+    assert told["removal"]["units"][0]["logit_change"] == first["logit_change"] > 0
+    with Image.open(tmp_path / "sheet.png") as drawn:
+        assert drawn.width > 1000
+
+
+def test_a_class_needs_no_network_and_prints_a_table(planted, run):
+    done = run("inhibitory", planted, "--layer", "relu", "--class", "red square", "--top", 2)
+    assert "class contrast" in done.stdout
+    assert len(done.stdout.splitlines()) == 4
+    assert done.stderr == ""
+
+
+def test_a_table_tells_removal_besides(planted, run):
+    words = ("--layer", "relu", "--class", "red square", "--logit", "plain", "--limit", 6)
+    assert "Units whose removal raises the logit of 'plain'" in run("inhibitory", planted, *words).stdout
+
+
+def test_without_enough_other_images_a_note_says_so(run, tmp_path):
+    folder, options = make_coco(tmp_path / "coco", squares=6, plain=1), unitscope.Options(layers=("relu",))
+    path = unitscope.scan(planted_network(), folder, tmp_path / "a.atlas", options=options).atlas.path
+    done = run("inhibitory", path, "--layer", "relu", "--category", "red square", "--json")
+    assert "note: too few images without 'red square'" in done.stderr
+    assert done.json["units"][0]["by_place"] is None
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ((), "say --class NAME, or --category NAME"),
+        (("--class", "speck", "--category", "speck"), "give one of them"),
+        (("--category", "red sqare"), "closest: 'red square'"),
+        (("--class", "red sqare"), "closest: 'red square'"),
+        (("--category", "speck"), "at least 5 images with 'speck'; here are 1"),
+        (("--class", "speck"), "at least 5 images of class 'speck'; here are 1"),
+        (("--category", "red square", "--limit", "4"), "here are 4"),
+        (("--category", "red square", "--logit", "plane"), "closest: 'plain'"),
+        (("--category", "red square", "--images", "nowhere"), "have no outlines"),
+        (("--category", "red square", "-o", "sheet.gif"), "end the name in .png"),
+    ],
+)
+def test_what_the_user_gets_wrong_is_one_clear_message(words, message, planted, run):
+    done = run("inhibitory", planted, "--layer", "relu", *words, check=1)
+    assert message in done.stderr.splitlines()[-1]
+    assert done.stderr.splitlines()[-1].startswith("error: ")
+    assert done.stdout == ""
+
+
+def test_other_atlases_have_no_outlines_and_layers_must_be_tapped(classes_atlas, planted, run):
+    words = ("--layer", "act:-1", "--category", "hen")
+    assert "have no outlines of 'hen'" in run("inhibitory", classes_atlas, *words, check=1).stderr
+    said = run("inhibitory", planted, "--layer", "conv", "--class", "red square", check=1).stderr
+    assert "was not tapped" in said
+
+
+def test_images_without_labels_have_no_classes(run, tmp_path):
+    Image.new("RGB", (8, 8)).save(tmp_path / "1.png")
+    path = unitscope.scan(planted_network(), tmp_path, tmp_path / "a.atlas").atlas.path
+    assert "have no labels" in run("inhibitory", path, "--layer", "relu", "--class", "cat", check=1).stderr
+
+
+def test_classes_of_folders_are_answered_too(classes_atlas, run):
+    told = run("inhibitory", classes_atlas, "--layer", "act:-1", "--class", "hen", "--top", 3, "--json").json
+    assert (told["concept"], told["images"], told["others"]) == ("hen", 10, 20)
+    effects = [unit["effect_size"] for unit in told["units"]]
+    assert len(effects) == 3
+    assert effects == sorted(effects)

@@ -1,0 +1,113 @@
+"""The command `perturb` as people use it."""
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+SHARED = Path(__file__).parents[2].parent / "shared"
+needs_shared = pytest.mark.skipif(not SHARED.exists(), reason="../shared, with real images and weights, is not here")
+SQUEEZENET = ("torchvision:squeezenet1_1", "--weights", "none", "--seed", 1)
+
+
+def width_of(figure):
+    with Image.open(figure) as opened:
+        return opened.width
+
+
+def test_one_sigma_gives_its_units_and_flips_on_top(run, classes_folder):
+    words = ("--sigma", 0.1, "--unit", "act:1:3", "--unit", "act:-1:7", "--limit", 5, "--top", 5)
+    told = run("perturb", *SQUEEZENET, classes_folder, *words, "--json").json
+    assert (told["sigma"], told["images"], told["failed"], told["seeds"], told["top"]) == ([0.1], 5, 0, [0], 5)
+    (setting,) = told["settings"]
+    assert told["units"] == setting["units"]
+    assert told["prediction_flips"] == setting["prediction_flips"]
+    assert [(unit["layer"], unit["unit"]) for unit in told["units"]] == [("features.1", 3), ("classifier.2", 7)]
+    assert all(-1 <= unit["map_correlation"] <= 1 for unit in told["units"])
+    assert {"response_change", "relative_change", "map_images", "map_correlation_error"} <= set(told["units"][0])
+    assert len(setting["layers"]) == 26
+    assert set(setting["layers"][0]) > {"layer", "overlap", "cosine", "expected_by_chance"}
+    assert setting["layers"][0]["expected_by_chance"] == 5 / 64
+    assert setting["flipped"] == [round(setting["prediction_flips"] * 5)]
+    assert setting["flips_interval"][0] <= setting["prediction_flips"] <= setting["flips_interval"][1]
+    assert told["baseline"]["labelled"] == setting["labelled"] == 5
+    assert 0 <= setting["p_values"][0] <= 1
+
+
+def test_several_settings_name_themselves_and_are_drawn(run, classes_folder, tmp_path):
+    words = ["--sigma", 0.05, "--sigma", 0.2, "--blur", 2, "--brightness", 0.5, "--jpeg", 20, "--layer", "act:*"]
+    words += ["--unit", "act:2:1", "--noise-seed", 4, "--noise-seed", 5, "--limit", 3, "--batch-size", 2]
+    words += ["-o", tmp_path / "curves.png", "--maps", tmp_path / "maps.svg"]
+    done = run("perturb", *SQUEEZENET, classes_folder, *words, "--json")
+    told = done.json
+    assert told["sigma"] == [0.05, 0.2]
+    settings = [("noise", 0.05), ("noise", 0.2), ("blur", 2), ("brightness", 0.5), ("jpeg", 20)]
+    assert [(each["perturbation"], each["value"]) for each in told["settings"]] == settings
+    assert [(each["perturbation"], each["value"]) for each in told["units"]] == settings
+    assert told["prediction_flips"] == [each["prediction_flips"] for each in told["settings"]]
+    assert [each["seeds"] for each in told["settings"]] == [[4, 5], [4, 5], [4], [4], [4]]
+    assert told["units"][0]["response_change_spread"] > 0
+    assert told["units"][2]["response_change_spread"] is None
+    assert width_of(tmp_path / "curves.png") > 500
+    assert (tmp_path / "maps.svg").read_text().startswith("<?xml")
+    assert "drawn: " in done.stderr
+
+
+def test_people_get_tables_also_of_one_image(run, classes_folder):
+    image = next(classes_folder.rglob("*.png"))
+    done = run("perturb", *SQUEEZENET, image, "--jpeg", 50, "--unit", "act:3:2", "--layer", "act:-1")
+    assert "predictions that flip" in done.stdout
+    assert "map correlation" in done.stdout
+    assert "overlap, jpeg 50" in done.stdout
+    assert "1/1" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ((), "give one or more of --sigma, --blur, --brightness and --jpeg"),
+        (("--sigma", 25), "white is 1, so it is between 0 and 1, not 25; 25 of 255 is 0.098"),
+        (("--sigma", -0.1), "between 0 and 1, not -0.1"),
+        (("--jpeg", 101), "from 1 (worst) to 100, not 101"),
+        (("--blur", -1), "0 or more, not -1"),
+        (("--sigma", 0.1, "--noise-seed", -1), "whole numbers from 0, not [-1]"),
+        (("--sigma", 0.1, "--unit", "act:1:64"), "there is no unit 64"),
+        (("--sigma", 0.1, "--unit", "act:1"), "no layer 'act'"),
+        (("--sigma", 0.1, "--layer", "features.99"), "no layer 'features.99'"),
+        (("--sigma", 0.1, "--top", 0), "top must be at least 1"),
+        (("--sigma", 0.1, "--limit", 0), "a limit of 0 leaves no image"),
+        (("--sigma", 0.1, "--maps", "maps.png"), "add --unit LAYER:UNIT"),
+        (("--sigma", 0.1, "-o", "curves.tiff"), "end the name in .png, .svg or .pdf"),
+        (("--sigma", 0.1, "--device", "abacus"), "no device 'abacus'"),
+    ],
+)
+def test_what_the_user_gets_wrong_is_one_clear_message(run, classes_folder, words, message):
+    done = run("perturb", *SQUEEZENET, classes_folder, *words, check=1)
+    assert done.stdout == ""
+    (error,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert message in error
+
+
+def test_a_folder_without_a_readable_image_is_refused(run, tmp_path):
+    (tmp_path / "broken.png").write_bytes(b"no image")
+    done = run("perturb", *SQUEEZENET, tmp_path, "--sigma", 0.1, check=1)
+    assert "none of the 1 files" in done.stderr
+    assert "broken.png' is not an image" in done.stderr
+
+
+def test_a_batch_of_no_images_is_a_usage_error(run, classes_folder):
+    run("perturb", *SQUEEZENET, classes_folder, "--sigma", 0.1, "--batch-size", 0, check=2)
+
+
+@needs_shared
+def test_noise_moves_a_real_network_more_the_more_there_is_of_it(run):
+    words = (SHARED / "models/vgg16_cifar10.toml", SHARED / "data/cifar10-test", "--limit", 40, "--unit", "conv5_3:71")
+    told = run("perturb", *words, "--sigma", 0.02, "--sigma", 0.3, "--layer", "conv5_3", "--json").json
+    weak, strong = told["settings"]
+    assert weak["prediction_flips"] < 0.2
+    assert strong["prediction_flips"] > 0.5
+    assert weak["top1"] > strong["top1"]
+    assert (
+        weak["layers"][0]["overlap"] > 0.7 > strong["layers"][0]["overlap"] > strong["layers"][0]["expected_by_chance"]
+    )
+    assert weak["units"][0]["map_correlation"] > strong["units"][0]["map_correlation"]

@@ -1,0 +1,189 @@
+"""The command ``rule`` against a brute force over the atlas, and with wrong words."""
+
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from unitscope import find_subjects, open_atlas, rule_sheet, shared
+from unitscope.errors import ImageError
+
+LAYER = "features.12.expand3x3_activation"
+
+
+@pytest.fixture(scope="module")
+def atlas(classes_atlas):
+    return open_atlas(classes_atlas)
+
+
+@pytest.fixture(scope="module")
+def responses(atlas):
+    """The layer's responses by image id, and the mean of each class, in float64."""
+    rows = dict(zip(atlas.images["image"], atlas.responses(LAYER).astype(float), strict=True))
+    names = ("tench", "goldfish", "hen")
+    means = {f"class:{n}": np.mean([row for image, row in rows.items() if image.startswith(n)], 0) for n in names}
+    return rows | means
+
+
+def top(row, n):
+    return set(sorted(range(len(row)), key=lambda unit: (-row[unit], unit))[:n])
+
+
+def ordered(units, mean):
+    return sorted(units, key=lambda unit: (-mean[unit], unit))
+
+
+def test_shared_units_are_those_of_every_selection(run, classes_atlas, responses):
+    a, b = "class:tench", "hen/02.png"
+    told = run("rule", classes_atlas, "--layer", LAYER, "--shared", a, "--shared", b, "--top", 30, "--json").json
+    mean = (responses[a] + responses[b]) / 2
+    units = ordered(top(responses[a], 30) & top(responses[b], 30), mean)
+    assert len(units) > 0
+    assert told["units"] == units
+    assert (told["layer"], told["rule"], told["top"]) == (LAYER, "shared", 30)
+    np.testing.assert_allclose(told["responses"], mean[units], rtol=1e-6)
+    np.testing.assert_allclose(told["responses_by_subject"][a], responses[a][units], rtol=1e-6)
+    assert told["expected_by_chance"] == pytest.approx(256 * (30 / 256) ** 2)
+    assert 0 < told["p_value"] < 1
+    images = [row for image, row in responses.items() if image.startswith("tench/") or image == b]
+    assert told["images"] == len(images) == 11
+    assert told["support"] == [sum(unit in top(row, 30) for row in images) for unit in units]
+    everywhere = [top(row, 30) for image, row in responses.items() if not image.startswith("class:")]
+    np.testing.assert_allclose(told["base_rate"], [np.mean([unit in one for one in everywhere]) for unit in units])
+    assert told["base_rate_images"] == 30
+
+
+def test_units_of_one_alone_are_in_no_other_selection(run, classes_atlas, responses):
+    words = ("--only", "tench/00.png", "--but", "class:hen", "--but", "goldfish/01.png")
+    told = run("rule", classes_atlas, "--layer", "act:-1", *words, "--json").json
+    rows = open_atlas(classes_atlas).responses("act:-1").astype(float)
+    ids = list(open_atlas(classes_atlas).images["image"])
+    asked, other = rows[ids.index("tench/00.png")], rows[ids.index("goldfish/01.png")]
+    hen = rows[[image.startswith("hen") for image in ids]].mean(0)
+    assert told["units"] == ordered(top(asked, 9) - top(other, 9) - top(hen, 9), asked)
+    assert told["rule"] == "only"
+    assert set(told["responses_by_subject"]) == {"tench/00.png", "class:hen", "goldfish/01.png"}
+
+
+def test_at_least_counts_all_images_of_all_classes(run, classes_atlas, responses):
+    words = ("--shared", "class:tench", "--shared", "class:hen", "--at-least", 15)
+    told = run("rule", classes_atlas, "--layer", LAYER, *words, "--json").json
+    rows = [row for image, row in responses.items() if image.startswith(("tench/", "hen/"))]
+    counts = {unit: sum(unit in top(row, 9) for row in rows) for unit in range(256)}
+    units = {unit for unit, count in counts.items() if count >= 15}
+    assert set(told["units"]) == units
+    assert len(units) > 0
+    assert told["support"] == [counts[unit] for unit in told["units"]]
+    assert (told["images"], told["at_least"]) == (20, 15)
+    alone = run("rule", classes_atlas, "--layer", LAYER, "--shared", "class:hen", "--at-least", 10, "--json").json
+    assert alone["images"] == 10
+
+
+def test_the_greatest_units_come_in_order_and_nothing_is_compared(run, classes_atlas, responses):
+    told = run("rule", classes_atlas, "--layer", LAYER, "--max", "class:hen", "--json").json
+    assert told["units"] == ordered(range(256), responses["class:hen"])[:9]
+    assert told["expected_by_chance"] is told["p_value"] is None
+
+
+def test_a_threshold_chooses_in_place_of_the_top(run, classes_atlas, responses):
+    row = responses["class:hen"]
+    threshold = float(np.sort(row)[-4])
+    told = run("rule", classes_atlas, "--layer", LAYER, "--max", "class:hen", "--threshold", threshold, "--json").json
+    assert told["units"] == ordered(range(256), row)[:3]
+    assert (told["top"], told["threshold"]) == (None, threshold)
+
+
+def test_a_file_outside_the_atlas_is_run_anew(run, classes_atlas, classes_folder, tmp_path):
+    shutil.copy(classes_folder / "hen" / "02.png", tmp_path / "new.png")
+    words = ("rule", classes_atlas, "--layer", LAYER, "--json", "--max")
+    fresh, stored = run(*words, tmp_path / "new.png").json, run(*words, "hen/02.png").json
+    assert fresh["units"] == stored["units"]
+    np.testing.assert_allclose(fresh["responses"], stored["responses"], rtol=1e-4)
+
+
+def test_people_get_a_table(run, classes_atlas):
+    said = run("rule", classes_atlas, "--layer", LAYER, "--shared", "class:hen", "--shared", "class:tench").stdout
+    assert f"Units of {LAYER} (top 9) shared by class:hen, class:tench" in said
+    assert "chosen in (of 20)" in said
+
+
+WRONG = {
+    "no rule was given; give one of --shared A --shared B": (),
+    "--shared and --max are different rules": ("--shared", "class:hen", "--max", "class:hen"),
+    "--but goes with --only, not with --max; say --only A --but class:hen": (
+        "--max",
+        "class:hen",
+        "--but",
+        "class:hen",
+    ),
+    "--only needs something to differ from": ("--only", "class:hen"),
+    "--max takes one image or class": ("--max", "class:hen", "--max", "class:tench"),
+    "--at-least goes with --shared, not with --max": ("--max", "class:hen", "--at-least", 2),
+    "--top and --threshold are two ways": ("--max", "class:hen", "--top", 3, "--threshold", 1),
+    "only 'class:hen' was given; name another": ("--shared", "class:hen"),
+    "no class 'hem' in atlas": ("--max", "class:hem"),
+    "closest: 'hen'": ("--max", "class:hem"),
+    "closest: 'hen/29.png'": ("--max", "hen/2.png"),
+    "at least 21 of 20 images": ("--shared", "class:hen", "--shared", "class:tench", "--at-least", 21),
+    "top 300 of layer": ("--max", "class:hen", "--top", 300),
+    "top 0 of layer": ("--max", "class:hen", "--top", 0),
+    "can't save a figure as 'rule.bmp'": ("--max", "class:hen", "-o", "rule.bmp"),
+    "'class:hen' was given twice": ("--only", "class:hen", "--but", "class:hen"),
+}
+
+
+@pytest.mark.parametrize("message", WRONG)
+def test_what_is_wrong_is_said_in_a_sentence(run, classes_atlas, message):
+    done = run("rule", classes_atlas, "--layer", LAYER, *WRONG[message], check=1)
+    assert done.stderr.startswith("error: ")
+    assert message in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert not done.stdout
+
+
+@pytest.mark.parametrize(
+    ("layer", "message"),
+    [
+        ("features.12.expand3x3_activations", "closest: 'features.12.expand3x3_activation'"),
+        ("features.0", "was not tapped by the scan"),
+        ("act:99", "has activation calls 1 to"),
+    ],
+)
+def test_a_layer_that_is_not_in_the_atlas_is_said(run, classes_atlas, layer, message):
+    assert message in run("rule", classes_atlas, "--layer", layer, "--max", "class:hen", check=1).stderr
+
+
+def test_a_layer_must_be_named(run, classes_atlas):
+    run("rule", classes_atlas, "--max", "class:hen", check=2)
+
+
+def test_the_figure_is_drawn_and_only_json_is_on_stdout(run, classes_atlas, tmp_path):
+    words = ("--only", "class:hen", "--but", "tench/00.png", "--top", 3)
+    done = run("rule", classes_atlas, "--layer", LAYER, *words, "-o", tmp_path / "rule.png", "--json")
+    assert len(done.json["units"]) <= 3
+    assert "drawn: " in done.stderr
+    with Image.open(tmp_path / "rule.png") as drawn:
+        assert drawn.width > 1000
+
+
+def test_the_sheet_shows_what_the_network_gives(atlas, classes_folder):
+    path = str(classes_folder / "hen" / "02.png")
+    found = shared(find_subjects(atlas, ["class:hen", path], LAYER), at_least=4)
+    sheet = rule_sheet(atlas, found)
+    assert [image.subject for image in sheet.images] == ["class:hen", "class:hen", path]
+    means = dict(zip(found.subjects[0].images, found.subjects[0].responses[:, found.units].mean(1), strict=True))
+    assert [image.image for image in sheet.images[:2]] == sorted(means, key=lambda image: -means[image])[:2]
+    assert [row.unit for row in sheet.rows] == found.units.tolist()
+    for row in sheet.rows:
+        np.testing.assert_allclose([map_.mean() for map_ in row.maps], row.responses, rtol=1e-3, atol=1e-6)
+        stored = atlas.exemplars(f"{LAYER}:{row.unit}")
+        assert [one.image for one in row.exemplars] == list(stored["image"][:4])
+        for one in row.exemplars:
+            assert one.map.mean() == pytest.approx(one.response, rel=1e-3)
+
+
+def test_pictures_that_are_nowhere_are_said(atlas, tmp_path):
+    found = shared(find_subjects(atlas, ["class:hen"], LAYER), at_least=4)
+    with pytest.raises(ImageError, match=r"can be read in .*; say where the images are now"):
+        rule_sheet(atlas, found, images=tmp_path)

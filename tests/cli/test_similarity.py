@@ -1,0 +1,150 @@
+"""The command ``similarity``: its questions, its figures, and what can't be asked."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from unitscope import open_atlas
+
+TENCH, GOLDFISH, HEN = "tench/00.png", "goldfish/01.png", "hen/02.png"
+
+
+def cosine(one, other):
+    one, other = one.astype(np.float64), other.astype(np.float64)
+    return one @ other / np.sqrt((one @ one) * (other @ other))
+
+
+@pytest.fixture(scope="module")
+def responses(classes_atlas):
+    """Responses of an image, or the mean of a class's, by brute force."""
+    atlas = open_atlas(classes_atlas)
+    names = atlas.images["image"].tolist()
+
+    def find(name, layer):
+        prefix = name.removeprefix("class:") + "/" if name.startswith("class:") else name
+        return atlas.responses(layer)[[each.startswith(prefix) for each in names]].mean(0, dtype=np.float64)
+
+    return find
+
+
+def test_the_matrix_holds_cosines_of_images_and_class_means(run, classes_atlas, responses):
+    names = [TENCH, "class:hen", GOLDFISH]
+    told = run("similarity", classes_atlas, *names, "--layer", "act:-1", "--json").json
+    assert told["layer"] == "classifier.2"
+    assert told["labels"] == names
+    assert told["images"] == [1, 10, 1]
+    expected = [[cosine(responses(a, "act:-1"), responses(b, "act:-1")) for b in names] for a in names]
+    np.testing.assert_allclose(told["matrix"], expected, atol=1e-12)
+    assert told["pairs"]["count"] == [[0, 10, 1], [10, 45, 10], [1, 10, 0]]
+    assert told["pairs"]["mean"][0][0] is None
+    assert told["pairs"]["mean"][0][2] == pytest.approx(told["matrix"][0][2])
+    assert 0 < told["pairs"]["std"][1][1] < 0.5
+
+
+def test_images_alone_have_no_pairs_and_a_table_in_the_papers_form(run, classes_atlas):
+    words = ("similarity", classes_atlas, TENCH, GOLDFISH, HEN, "--layer", "act:5")
+    told = run(*words, "--json").json
+    assert set(told) == {"layer", "labels", "images", "matrix"}
+    lines = run(*words).stdout.splitlines()
+    assert lines[0].startswith("Cosine similarity at ")
+    assert lines[1].split() == ["image", "or", "class", "label", "1", "2", "3"]
+    row = lines[3].split()
+    assert row[:3] == ["2", GOLDFISH, "goldfish"]
+    assert row[3:] == [f"{value:.2f}" for value in told["matrix"][1]]
+
+
+def test_a_class_has_a_table_of_its_pairs(run, classes_atlas):
+    said = run("similarity", classes_atlas, "class:tench", "class:hen", "--layer", "act:5").stdout
+    assert "Over pairs of images" in said
+    assert [line.split()[-1] for line in said.splitlines()[-3:]] == ["45", "100", "45"]
+
+
+def test_clustering_orders_what_is_told_and_drawn(run, classes_atlas, tmp_path):
+    names = [TENCH, GOLDFISH, HEN, "tench/03.png", "goldfish/04.png", "hen/05.png"]
+    words = ("similarity", classes_atlas, *names, "--layer", "act:3", "--json")
+    plain, told = run(*words).json, run(*words, "--clustered", "-o", tmp_path / "map.png").json
+    assert sorted(told["labels"]) == sorted(names)
+    order = [names.index(name) for name in told["labels"]]
+    np.testing.assert_array_equal(told["matrix"], np.array(plain["matrix"])[np.ix_(order, order)])
+    with Image.open(tmp_path / "map.png") as opened:
+        assert min(opened.size) > 500
+
+
+def test_nearest_images_are_listed_for_each_subject(run, classes_atlas, responses):
+    words = ("similarity", classes_atlas, TENCH, "class:hen", "--layer", "act:-1", "--nearest", 4)
+    told = run(*words, "--json").json
+    assert told["layer"] == "classifier.2"
+    assert [each["subject"] for each in told["nearest"]] == [TENCH, "class:hen"]
+    for each in told["nearest"]:
+        rows = each["images"]
+        assert [row["rank"] for row in rows] == [1, 2, 3, 4]
+        values = [row["similarity"] for row in rows]
+        assert values == sorted(values, reverse=True)
+        for row in rows:
+            expected = cosine(responses(each["subject"], "act:-1"), responses(row["image"], "act:-1"))
+            assert row["similarity"] == pytest.approx(expected, abs=1e-9)
+            assert row["label"] == row["image"].partition("/")[0]
+    assert "hen" not in {row["label"] for row in told["nearest"][1]["images"]}
+    assert f"Nearest to {TENCH}" in run(*words).stdout
+
+
+def test_by_layer_tells_a_matrix_at_each_layer_and_draws_curves(run, classes_atlas, responses, tmp_path):
+    names = [TENCH, "class:hen"]
+    words = ("similarity", classes_atlas, *names, "--by-layer")
+    told = run(*words, "--json", "-o", tmp_path / "curves.svg").json
+    assert told["labels"] == names
+    assert [each["layer"] for each in told["layers"]] == [layer.name for layer in open_atlas(classes_atlas).layers]
+    for each in told["layers"]:
+        expected = cosine(*(responses(name, each["layer"]) for name in names))
+        assert each["matrix"][0][1] == each["matrix"][1][0] == pytest.approx(expected, abs=1e-12)
+    assert (tmp_path / "curves.svg").read_text().startswith("<?xml")
+    assert "1–2" in run(*words).stdout
+
+
+def test_a_file_from_outside_is_like_its_double_at_every_layer(run, classes_atlas, classes_folder, tmp_path):
+    double = tmp_path / "holiday.png"
+    double.write_bytes((classes_folder / HEN).read_bytes())
+    told = run("similarity", classes_atlas, double, HEN, "--by-layer", "--json").json
+    np.testing.assert_allclose([each["matrix"] for each in told["layers"]], 1, atol=1e-5)
+
+
+def test_between_layers_tells_how_alike_layers_see_all_images_or_some(run, classes_atlas, tmp_path):
+    words = ("similarity", classes_atlas, "--between-layers")
+    told = run(*words, "--json", "-o", tmp_path / "layers.pdf").json
+    assert told["images"] == 30
+    matrix = np.array(told["matrix"])
+    assert matrix.shape == (len(told["layers"]),) * 2
+    np.testing.assert_array_equal(np.diag(matrix), 1)
+    assert 0 < matrix.min() < matrix[0, 1]
+    assert (tmp_path / "layers.pdf").read_bytes().startswith(b"%PDF")
+    assert run("similarity", classes_atlas, "class:hen", TENCH, "--between-layers", "--json").json["images"] == 11
+    assert "Linear CKA over 30 images" in run(*words).stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "there is nothing to compare; name image ids"),
+        ([TENCH, "--layer", "act:1"], "ask for the images nearest to it with --nearest 9"),
+        ([TENCH, "--by-layer"], "has nothing to be compared with"),
+        ([TENCH, HEN], "say at which layer to compare, for example --layer classifier.2"),
+        ([TENCH, "--nearest", 3], "say at which layer to compare"),
+        ([TENCH, HEN, "--layer", "act:99"], "activation calls 1 to 26"),
+        ([TENCH, HEN, "--layer", "features.0"], "was not tapped"),
+        ([TENCH, "hen/99.png", "--layer", "act:1"], "no image 'hen/99.png'"),
+        ([TENCH, "class:hem", "--layer", "act:1"], "closest: 'hen'"),
+        ([TENCH, "--nearest", 0, "--layer", "act:1"], "must be at least 1, not 0"),
+        ([TENCH, "--nearest", 3, "--layer", "act:1", "-o", "x.png"], "leave -o out"),
+        ([TENCH, HEN, "--nearest", 3, "--by-layer"], "--nearest and --by-layer are different questions"),
+        ([TENCH, HEN, "--by-layer", "--layer", "act:1"], "leave --layer act:1 out"),
+        ([TENCH, HEN, "--by-layer", "--clustered"], "does not go with --by-layer"),
+        (["--between-layers", "--layer", "act:1"], "leave --layer act:1 out"),
+        ([TENCH, HEN, "--between-layers"], "3 or more images, not of 2"),
+        ([*[TENCH] * 6, "--by-layer", "-o", "x.png"], "6 subjects make 15 curves"),
+        ([TENCH, HEN, "--layer", "act:1", "-o", "x.tiff"], ".png"),
+    ],
+)
+def test_what_cannot_be_asked_is_one_clear_message(run, classes_atlas, words, message):
+    done = run("similarity", classes_atlas, *words, check=1)
+    assert done.stdout == ""
+    assert [message in line for line in done.stderr.splitlines() if line.startswith("error: ")] == [True]

@@ -1,0 +1,73 @@
+"""The command `sparsity` as people use it."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from unitscope import open_atlas, sparsity
+
+INDICES = ("zero_fraction", "gini", "hoyer", "treves_rolls")
+
+
+def test_a_layer_is_told_as_one_json_object(run, classes_atlas):
+    words = ("--layer", "act:-2", "--class", "hen", "--class", "Tench", "--bins", 8)
+    told = run("sparsity", classes_atlas, *words, "--json").json
+    atlas = open_atlas(classes_atlas)
+    found = sparsity(atlas, "act:-2", ["hen", "tench"], bins=8)
+    assert (told["layer"], told["units"], told["images"]) == (found.layer.name, found.layer.units, 30)
+    assert told["zero_fraction"] == pytest.approx((atlas.responses("act:-2") == 0).mean())
+    assert told["dead"] == len(told["dead_units"]) == len(found.dead)
+    assert [each["name"] for each in told["classes"]] == ["hen", "tench"]
+    assert [each["images"] for each in told["classes"]] == [10, 10]
+    for each, expected in zip([told, *told["classes"]], [found.overall, *found.classes], strict=True):
+        assert each["edges"] == found.edges.tolist()
+        assert each["histogram"] == expected.histogram.tolist()
+        assert {name: each[name] for name in INDICES[1:]} == {name: getattr(expected, name) for name in INDICES[1:]}
+    assert told["population"]["images"] == 30
+    assert told["population"]["gini"]["mean"] == pytest.approx(found.population["gini"].mean())
+    assert told["population"]["gini"]["std"] == pytest.approx(np.std(found.population["gini"]))
+    assert told["lifetime"]["units"] == found.layer.units - len(found.dead)
+    assert told["lifetime"]["treves_rolls"]["median"] == pytest.approx(found.lifetime["treves_rolls"].median())
+
+
+def test_the_seed_changes_nothing_where_all_images_are_read(run, classes_atlas):
+    words = ("sparsity", classes_atlas, "--layer", "act:3", "--json")
+    assert run(*words).stdout == run(*words, "--seed", 5).stdout
+
+
+def test_all_layers_are_told_over_depth(run, classes_atlas):
+    told = run("sparsity", classes_atlas, "--depth", "--json").json["layers"]
+    assert len(told) == 26
+    assert {"layer", "units", "dead", "lifetime_hoyer", *INDICES} <= set(told[0])
+
+
+@pytest.mark.parametrize("words", [("--layer", "act:-2", "--class", "hen"), ("--depth",)])
+def test_people_get_a_table_and_a_figure(run, classes_atlas, tmp_path, words):
+    done = run("sparsity", classes_atlas, *words, "-o", tmp_path / "figure.png")
+    assert "gini" in done.stdout
+    assert "drawn: " in done.stderr
+    with Image.open(tmp_path / "figure.png") as opened:
+        assert opened.width > 500
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--layer", "act:99"), "activation calls 1 to 26"),
+        (("--layer", "features.0"), "was not tapped"),
+        (("--layer", "act:1", "--class", "hne"), "no class 'hne' in atlas"),
+        (("--layer", "act:1", "--class", "hne"), "closest: 'hen'"),
+        (("--layer", "act:1", "--bins", "0"), "at least 1 bin, not 0"),
+        (("--layer", "act:1", "-o", "figure.gif"), "end the name in .png, .svg or .pdf"),
+    ],
+)
+def test_what_the_user_gets_wrong_is_one_clear_message(run, classes_atlas, words, message):
+    done = run("sparsity", classes_atlas, *words, check=1)
+    assert done.stdout == ""
+    assert done.stderr.count("error: ") == 1
+    assert message in done.stderr
+
+
+@pytest.mark.parametrize("words", [(), ("--layer", "act:1", "--depth"), ("--depth", "--class", "hen")])
+def test_a_question_that_is_none_is_a_usage_error(run, classes_atlas, words):
+    assert "--layer" in run("sparsity", classes_atlas, *words, check=2).stderr

@@ -1,0 +1,248 @@
+"""A planted inhibitory unit is found, by its maps and by removal; numbers as by brute force."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import unitscope
+from unitscope.analyses.inhibition import class_inhibition, logit_rise, rank_biserial
+from unitscope.errors import AtlasError, ImageError, LayerError, NetworkError, UnitscopeError
+from unitscope.experiments.concepts import carried, image_set, on_grid
+from unitscope.experiments.inhibition import (
+    category_inhibition,
+    find_network_class,
+    inside_outside,
+    logit_changes,
+    inhibition_by_removal,
+)
+from unitscope.experiments.inhibition_sheet import inhibition_sheet
+from unitscope.images import decode, open_images
+from unitscope.networks import Preprocessing
+
+from .planted_coco import DARK, DEAD, EDGE, GREEN, PHI, RED, DarkOnRed, make_coco, planted_atlas, planted_network
+
+SHARED = Path(__file__).parents[2].parent / "shared"
+needs_shared = pytest.mark.skipif(not SHARED.exists(), reason="../shared, with real images and weights, is not here")
+
+
+@pytest.fixture(scope="module")
+def atlas(tmp_path_factory):
+    return unitscope.open_atlas(planted_atlas(tmp_path_factory.mktemp("planted")))
+
+
+@pytest.fixture(scope="module")
+def network():
+    return planted_network()
+
+
+@pytest.fixture(scope="module")
+def found(atlas, network):
+    return category_inhibition(atlas, "relu", "Red Square", network=network)
+
+
+def maps_by_hand(network, path):
+    x = network.preprocessing.normalize(network.preprocessing.prepare(decode(path))[None])
+    with torch.no_grad():
+        return torch.relu(network.module.conv(x))[0].double().numpy()
+
+
+def test_the_planted_unit_is_found_first_and_edges_noise_and_the_dead_are_not_found(found):
+    assert (found.concept, found.by, found.left_out) == ("red square", "map contrast", 0)
+    assert len(found.images) == 14
+    assert found.others == 12
+    assert found.units["unit"].iloc[0] == DARK
+    assert set(found.units["unit"]) == {DARK, RED, GREEN, EDGE}
+    assert list(found.units["unit"][found.units["p_corrected"] < 0.05]) == [DARK]
+
+
+def test_edges_look_inhibited_until_their_place_is_known(found):
+    edge = found.units.set_index("unit").loc[EDGE]
+    assert edge["contrast"] < -0.01
+    assert edge["contrast"] == pytest.approx(edge["by_place"], abs=0.002)
+
+
+def test_means_are_those_of_maps_and_masks_taken_by_hand(atlas, network, found):
+    insides, contrasts, places = [], [], []
+    elsewhere = np.mean([maps_by_hand(network, atlas.root / f"train/{n:02d}.png") for n in range(14, 26)], 0)
+    for image in found.images:
+        maps = maps_by_hand(network, atlas.root / image)
+        red = np.asarray(Image.open(atlas.root / image))[..., 0] == 220
+        small = Image.fromarray(red.astype(np.uint8) * 255).convert("RGB")
+        on = network.preprocessing.prepare(small)[0].numpy() / 255
+        mean = {name: (values * on).sum((1, 2)) / on.sum() for name, values in (("m", maps), ("e", elsewhere))}
+        off = {n: (v * (1 - on)).sum((1, 2)) / (1 - on).sum() for n, v in (("m", maps), ("e", elsewhere))}
+        insides.append(mean["m"])
+        contrasts.append(mean["m"] - off["m"])
+        places.append(mean["e"] - off["e"])
+    table = found.units.set_index("unit").sort_index()
+    kept = table.index
+    np.testing.assert_allclose(table["inside"], np.mean(insides, 0)[kept], atol=1e-5)
+    np.testing.assert_allclose(table["contrast"], np.mean(contrasts, 0)[kept], atol=1e-5)
+    np.testing.assert_allclose(table["by_place"], np.mean(places, 0)[kept], atol=1e-5)
+    raw, beyond = np.array(contrasts), np.array(contrasts) - np.array(places)
+    assert table["effect_size"][DARK] == pytest.approx(max(rank_biserial(raw)[DARK], rank_biserial(beyond)[DARK]))
+
+
+@pytest.mark.parametrize("phi", [Preprocessing((10, 14)), Preprocessing(12, 8), Preprocessing(6, 10)])
+def test_a_mask_goes_the_way_of_its_picture(phi):
+    random = np.random.default_rng(0)
+    mask = (random.random((21, 30)) < 0.5).astype(np.uint8) * 255
+    as_picture = phi.prepare(Image.fromarray(np.stack([mask] * 3, -1)))
+    np.testing.assert_allclose(carried(mask, phi), as_picture[0].numpy() / 255)
+
+
+def test_cells_hold_the_share_of_their_area():
+    view = np.zeros((4, 6), np.float32)
+    view[:, :2] = 1
+    np.testing.assert_allclose(on_grid(view, 2, 4), [[1, 1 / 3, 0, 0]] * 2, atol=1e-6)
+
+
+def test_too_little_of_a_concept_or_of_anything_else_is_no_image():
+    maps = np.ones((2, 3, 3), np.float32)
+    for covered in (0.4 / 9, 1 - 0.4 / 9):
+        assert inside_outside(maps, np.full((3, 3), covered, np.float32)) is None
+    parts = inside_outside(maps * 2, np.full((3, 3), 0.5, np.float32))
+    np.testing.assert_allclose(parts, 2.0)
+
+
+def test_limit_takes_some_of_the_images_and_as_many_others(atlas, network):
+    some = category_inhibition(atlas, "relu", "red square", network=network, limit=6)
+    assert len(some.images) == 6
+    assert some.others == 6
+
+
+def test_without_enough_other_images_place_is_not_known(network, tmp_path):
+    folder = make_coco(tmp_path / "coco", squares=8, plain=2)
+    scanned = unitscope.scan(network, folder, tmp_path / "b.atlas", options=unitscope.Options(layers=("relu",)))
+    found = category_inhibition(scanned.atlas, "relu", "red square", network=network)
+    assert found.others == 0
+    assert found.units["by_place"].isna().all()
+
+
+def test_logit_changes_are_those_of_the_module_with_a_unit_zeroed(atlas, network, found):
+    images = image_set(atlas, found.images)
+    changes = logit_changes(network, images, atlas.find("relu"), 0)
+    for row, image in enumerate(found.images):
+        means = torch.from_numpy(maps_by_hand(network, atlas.root / image).mean((1, 2))).float()
+        for unit in range(5):
+            zeroed = means.clone()
+            zeroed[unit] = 0
+            with torch.no_grad():
+                change = network.module.head(zeroed)[0] - network.module.head(means)[0]
+            assert changes[row, unit] == pytest.approx(float(change), abs=2e-5)
+    assert (changes[:, DEAD] == 0).all()
+
+
+def test_removal_of_the_unit_that_holds_the_class_back_raises_its_logit(atlas, network, found):
+    both = inhibition_by_removal(atlas, found, network=network)
+    assert both.removal.class_name == "red square"
+    assert both.removal.units["unit"].iloc[0] == DARK
+    by_unit = both.removal.units.set_index("unit")
+    assert by_unit["logit_change"][DARK] > 0
+    assert by_unit["logit_p_corrected"][DARK] < 0.05
+    assert by_unit["logit_change"][RED] < 0
+    assert by_unit["logit_p_corrected"][RED] > 0.5
+    beside = both.units.set_index("unit")["logit_change"]
+    assert beside[DARK] == by_unit["logit_change"][DARK]
+    other = inhibition_by_removal(atlas, found, class_name="plain", network=network)
+    assert other.removal.units["unit"].iloc[0] == RED
+
+
+def test_a_class_is_compared_with_the_other_images(atlas):
+    found = class_inhibition(atlas, "relu", "red square")
+    assert (found.by, len(found.images), found.others) == ("class contrast", 14, 12)
+    responses = atlas.responses("relu")
+    rows = [atlas.image_number(image) for image in found.images]
+    dark = found.units.set_index("unit").loc[DARK]
+    assert dark["inside"] == pytest.approx(responses[rows, DARK].mean(), rel=1e-6)
+    assert found.units["unit"].iloc[0] == DARK
+
+
+def test_the_module_is_left_as_found(tmp_path):
+    module = DarkOnRed().train()
+    given = unitscope.load(module, preprocess=PHI, classes=["red square", "plain"])
+    changes = logit_changes(given, open_images(make_coco(tmp_path, squares=5, plain=1)), layer_of(given), 0)
+    assert np.isfinite(changes).all()
+    assert module.training
+    assert all(parameter.requires_grad and parameter.grad is None for parameter in module.parameters())
+
+
+def layer_of(network):
+    from unitscope.graph import trace_of
+
+    return trace_of(network).layers.find("relu")
+
+
+def test_a_sheet_shows_the_first_units_over_images_that_the_concept_parts_evenly(atlas, network, found):
+    sheet = inhibition_sheet(atlas, found, units=2, across=3, network=network)
+    assert [unit.unit for unit in sheet.units] == found.units["unit"].head(2).tolist()
+    examples = sheet.units[0].examples
+    assert [example.image for example in examples] == [example.image for example in sheet.units[1].examples]
+    covers = [abs(example.mask.mean() - 0.5) for example in examples]
+    assert covers == sorted(covers)
+    assert all(example.has_concept and example.map.shape == (32, 32) for example in examples)
+    np.testing.assert_allclose(examples[0].map, maps_by_hand(network, atlas.root / examples[0].image)[DARK], atol=1e-5)
+
+
+def test_a_sheet_of_a_class_shows_exemplars_of_the_others_beside_it(atlas, network):
+    found = class_inhibition(atlas, "relu", "red square")
+    sheet = inhibition_sheet(atlas, found, units=2, across=4, network=network)
+    for unit in sheet.units:
+        assert [example.has_concept for example in unit.examples] == [True, True, False, False]
+    responses = atlas.responses("relu")[14:, DARK]
+    assert atlas.image_number(sheet.units[0].examples[2].image) == 14 + responses.argmax()
+
+
+def test_what_can_not_be_asked_is_refused(atlas, network, tmp_path):
+    ask = {"network": network}
+    with pytest.raises(LayerError, match="a map of layer 'head' is a single cell"):
+        category_inhibition(atlas, "head", "red square", **ask)
+    with pytest.raises(ImageError, match="no category 'red squares'; closest: 'red square'"):
+        category_inhibition(atlas, "relu", "red squares", **ask)
+    with pytest.raises(UnitscopeError, match="at least 5 images with 'speck'; here are 1"):
+        category_inhibition(atlas, "relu", "speck", **ask)
+    with pytest.raises(UnitscopeError, match="at least 5 images with 'red square'; here are 3"):
+        category_inhibition(atlas, "relu", "red square", limit=3, **ask)
+    with pytest.raises(ImageError, match="have no outlines"):
+        category_inhibition(atlas, "relu", "red square", images=tmp_path, **ask)
+    with pytest.raises(UnitscopeError, match=r"'red sqare' is not the name of one class of .*; closest: 'red square'"):
+        find_network_class(network, "red sqare")
+    with pytest.raises(UnitscopeError, match="here are 3"):
+        logit_rise(np.zeros((3, 2)))
+
+
+def test_images_without_outlines_are_refused(network, tmp_path):
+    for number in range(2):
+        Image.new("RGB", (8, 8)).save(tmp_path / f"{number}.png")
+    scanned = unitscope.scan(network, tmp_path, tmp_path / "c.atlas", options=unitscope.Options(layers=("relu",)))
+    with pytest.raises(AtlasError, match=r"\(folder\) have no outlines of 'red square'"):
+        category_inhibition(scanned.atlas, "relu", "red square", network=network)
+
+
+def test_a_function_as_preprocessing_can_not_carry_masks(tmp_path):
+    def phi(image):
+        return torch.from_numpy(np.array(image.resize((32, 32)))).permute(2, 0, 1) / 255
+
+    given = unitscope.load(DarkOnRed(), preprocess=phi)
+    options = unitscope.Options(layers=("relu",))
+    scanned = unitscope.scan(given, make_coco(tmp_path / "coco"), tmp_path / "d.atlas", options=options)
+    with pytest.raises(NetworkError, match="is a function, so nobody knows where in its output an outline lies"):
+        category_inhibition(scanned.atlas, "relu", "red square", network=given)
+
+
+@needs_shared
+def test_units_found_on_people_are_dark_on_people_in_real_photographs(tmp_path):
+    weights = SHARED / "models" / "squeezenet1_0-caffe.safetensors"
+    squeezenet = unitscope.load("torchvision:squeezenet1_0", weights=weights, preprocess="caffe")
+    layer = "features.10.expand1x1_activation"
+    options = unitscope.Options(layers=(layer,))
+    scanned = unitscope.scan(squeezenet, SHARED / "data/coco-sample", tmp_path / "a.atlas", options=options)
+    found = category_inhibition(scanned.atlas, layer, "person", network=squeezenet, limit=30)
+    assert len(found.images) + found.left_out == 30
+    first = found.units.head(5)
+    assert (first["p_holm"] < 0.05).all()
+    assert (first["inside"] < 0.5 * first["outside"]).all()
+    assert (first["contrast"] < 2 * first["by_place"]).all()

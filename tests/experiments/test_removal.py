@@ -1,0 +1,213 @@
+"""Removal against brute force: every setting run by itself, with the module edited by a plain hook."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import unitscope
+from tests.scanning.conftest import PHI
+from unitscope import Running, Settings, ablate
+from unitscope.errors import AtlasError, ImageError, LayerError, UnitscopeError
+from unitscope.experiments import halfway
+from unitscope.images import decode, open_images
+
+SHARED = Path(__file__).parents[2].parent / "shared"
+needs_shared = pytest.mark.skipif(not SHARED.exists(), reason="../shared, with real images and weights, is not here")
+FRACTIONS = (0.1, 0.2, 0.5, 0.8)
+
+
+def prepared(network, images):
+    return network.preprocessing.normalize(
+        torch.stack([network.preprocessing.prepare(decode(images.path(row))) for row in range(len(images))])
+    )
+
+
+@torch.no_grad()
+def run(network, submodule, batch, removed=None, fill=None):
+    """Logits and responses of all images, one at a time, units having been removed by a hook."""
+    seen = []
+
+    def hook(_, __, output):
+        seen.append(output.mean((2, 3))[0])
+        if removed is None:
+            return None
+        gone = removed[len(seen) - 1][None, :, None, None]
+        values = torch.zeros(output.shape[1]) if fill is None else fill
+        return torch.where(gone, values[None, :, None, None], output)
+
+    handle = submodule.register_forward_hook(hook)
+    logits = torch.cat([network.module(image[None]) for image in batch])
+    handle.remove()
+    return logits, torch.stack(seen)
+
+
+def counts(logits, images, network):
+    """Right answers, by sorting each image's logits."""
+    top1 = top5 = 0
+    for row, names in enumerate(images.labels):
+        order = sorted(range(logits.shape[1]), key=lambda cls: (-float(logits[row, cls]), cls))
+        label = names[0]
+        right = network.wnids.index(label) if label in network.wnids else network.classes.index(label)
+        top1 += order[0] == right
+        top5 += right in order[:5]
+    return top1, top5
+
+
+def first_units(values, count, order):
+    """The first units of a queue, of equals the lower one first."""
+    sign = 1 if order == "low" else -1
+    queue = sorted(range(len(values)), key=lambda unit: (sign * float(values[unit]), unit))
+    return torch.tensor([unit in queue[:count] for unit in range(len(values))])
+
+
+def removed_by_hand(responses, scope, order, count):
+    if scope == "image":
+        return torch.stack([first_units(row, count, order) for row in responses])
+    return first_units(responses.double().mean(0), count, order).expand(len(responses), -1)
+
+
+def agrees_with_brute_force(network, folder, address, submodule, value="zero", orders=("low", "high")):
+    images = open_images(folder)
+    found = ablate(network, images, Settings([address], FRACTIONS, orders=orders, value=value))
+    batch = prepared(network, images)
+    plain, responses = run(network, submodule, batch)
+    assert (found.baseline.top1_correct, found.baseline.top5_correct) == counts(plain, images, network)
+    fill = responses.double().mean(0).float() if value == "mean" else None
+    for outcome in found.outcomes:
+        gone = outcome.removed
+        assert gone.count == int(gone.fraction * responses.shape[1] + 0.5)
+        removed = removed_by_hand(responses, gone.scope, gone.order, gone.count)
+        logits, _ = run(network, submodule, batch, removed, fill)
+        assert (outcome.score.top1_correct, outcome.score.top5_correct) == counts(logits, images, network), gone
+        changed = (logits.argmax(1) != plain.argmax(1)).sum()
+        assert outcome.changed == changed
+    return found
+
+
+@pytest.mark.parametrize("value", ["zero", "mean"])
+def test_counts_are_those_of_brute_force_on_planted_units(network, folder, value):
+    found = agrees_with_brute_force(network, folder, "relu", network.module.relu, value)
+    assert found.baseline.images == 40
+    assert found.baseline.top1_correct > 0
+
+
+@needs_shared
+def test_counts_are_those_of_brute_force_on_a_real_vgg():
+    network = unitscope.load(SHARED / "models" / "vgg16_cifar10.toml")
+    images = open_images(SHARED / "data" / "cifar10-test").limit(60)
+    submodule = network.module.get_submodule("features.42")
+    found = ablate(network, images, Settings(["conv5_3"], FRACTIONS))
+    batch = prepared(network, images)
+    _, responses = run(network, submodule, batch)
+    for outcome in found.outcomes:
+        gone = outcome.removed
+        removed = removed_by_hand(responses, gone.scope, gone.order, gone.count)
+        logits, _ = run(network, submodule, batch, removed)
+        assert (outcome.score.top1_correct, outcome.score.top5_correct) == counts(logits, images, network)
+
+
+@needs_shared
+def test_removing_each_images_own_low_units_costs_nothing_and_the_data_sets_costs_much():
+    network = unitscope.load("package:efficientnet-lite0")
+    images = open_images(SHARED / "data" / "imagenet-sample").limit(60)
+    found = ablate(network, images, Settings(["act:-1"], [0.5], orders=["low", "high"]))
+    by_setting = {(one.removed.scope, one.removed.order): one.score.top1_correct for one in found.outcomes}
+    assert by_setting["image", "low"] >= found.baseline.top1_correct - 1
+    assert by_setting["dataset", "low"] < found.baseline.top1_correct
+    assert by_setting["image", "high"] < 5
+
+
+def answers(found):
+    return np.stack([found.before, *(outcome.answers for outcome in found.outcomes)])
+
+
+def test_answers_do_not_depend_on_the_batch_size_or_on_what_else_is_asked(network, folder):
+    settings = Settings(["relu"], FRACTIONS, orders=["low", "high", "random"], seeds=[0, 5])
+    found = answers(ablate(network, folder, settings))
+    assert (answers(ablate(network, folder, settings, running=Running(batch_size=7))) == found).all()
+    alone = ablate(network, folder, Settings(["relu"], [0.5], scopes=["dataset"], orders=["random"], seeds=[5]))
+    at = next(
+        number
+        for number, gone in enumerate(settings.of(network_layer(network)))
+        if (gone.scope, gone.seed, gone.fraction) == ("dataset", 5, 0.5)
+    )
+    assert (alone.outcomes[0].answers == found[1 + at]).all()
+
+
+def network_layer(network):
+    from unitscope.graph import trace_of
+
+    return trace_of(network).layers.find("relu")
+
+
+def test_what_is_too_large_to_keep_is_run_twice_with_the_same_answers(network, folder, monkeypatch):
+    settings = Settings(["relu"], FRACTIONS)
+    kept = answers(ablate(network, folder, settings))
+    monkeypatch.setattr(halfway, "KEPT_BYTES", 100)
+    assert (answers(ablate(network, folder, settings)) == kept).all()
+
+
+def test_means_from_an_atlas_give_the_same_answers(network, folder, tmp_path):
+    atlas = unitscope.scan(network, folder, tmp_path / "a.atlas").atlas
+    settings = Settings(["relu"], FRACTIONS, value="mean")
+    found = ablate(network, folder, settings, atlas=atlas)
+    assert (answers(found) == answers(ablate(network, folder, settings))).all()
+
+
+def test_an_atlas_of_another_network_is_refused(network, folder, tmp_path):
+    atlas = unitscope.scan(network, folder, tmp_path / "a.atlas").atlas
+    torch.manual_seed(0)
+    other = unitscope.load(nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU(), nn.Flatten(), nn.LazyLinear(3)), preprocess=PHI)
+    other.module(torch.zeros(1, 3, 16, 16))
+    with pytest.raises(AtlasError, match="was made with other weights than those of Sequential"):
+        ablate(other, folder, Settings(["act:1"], [0.5]), atlas=atlas)
+
+
+def test_without_labels_agreement_with_the_untouched_network_is_told(network, folder, tmp_path):
+    flat = tmp_path / "flat"
+    flat.mkdir()
+    for file in folder.rglob("*.png"):
+        (flat / file.name).write_bytes(file.read_bytes())
+    found = ablate(network, flat, Settings(["relu"], [0.0, 0.5], scopes=["image"], orders=["high"]))
+    nothing, half = (outcome.to_dict() for outcome in found.outcomes)
+    assert nothing["agreement"] == 1.0
+    assert half["agreement"] < 1.0
+    assert half["top1"] is None
+
+
+def test_images_that_cannot_be_read_are_left_out(network, folder):
+    (folder / "red" / "broken.png").write_bytes(b"no picture")
+    found = ablate(network, folder, Settings(["relu"], [0.5]))
+    assert (len(found.images), found.failed) == (40, 1)
+
+
+def test_nothing_readable_is_an_error(network, tmp_path):
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    with pytest.raises(ImageError, match=r"none of the images in .* could be read"):
+        ablate(network, tmp_path, Settings(["relu"], [0.5]))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"fractions": [1.5]}, "fraction 1.5 is not a share from 0 to 1"),
+        ({"fractions": [-0.1]}, "fraction -0.1 is not a share"),
+        ({"counts": [-1]}, "can't remove -1 units"),
+        ({}, "nothing to remove; give --fraction"),
+        ({"fractions": [0.5], "scopes": ["datset"]}, "no scope 'datset'; closest: 'dataset'"),
+        ({"fractions": [0.5], "orders": ["lowest"]}, "no order 'lowest'"),
+        ({"fractions": [0.5], "value": "median"}, "no value 'median'"),
+        ({"fractions": [0.5], "layers": []}, "no layer to remove units from"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(options, message):
+    with pytest.raises(UnitscopeError, match=message):
+        Settings(**{"layers": ["relu"], **options})
+
+
+def test_more_units_than_the_layer_has_are_refused(network, folder):
+    with pytest.raises(LayerError, match="layer 'relu' has 6 units, so 7 can't be removed"):
+        ablate(network, folder, Settings(["relu"], counts=[7]))

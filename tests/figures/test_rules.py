@@ -1,0 +1,98 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from unitscope.figures import rules
+from unitscope.figures.rules import TILE
+from unitscope.figures.tone import overlay, tone
+from unitscope.views import AskedImage, RuleRow, RuleSheet
+
+from .conftest import assert_tidy, exemplar, image_box, layer, pixels, texts
+
+
+def asked(number, *, subject="class:cat", image="cat/0294.jpg", against=False):
+    random = np.random.default_rng(100 + number)
+    return AskedImage(subject, image, against, random.integers(0, 256, (TILE, TILE, 3)).astype(np.uint8))
+
+
+def row(unit, *, images, exemplars=4):
+    random = np.random.default_rng(unit)
+    maps = tuple(random.gamma(0.3, size=(14, 14)).astype(np.float32) for _ in range(images))
+    note = ("mean α 0.383", "chosen in 1234 of 13000", "base rate 13.7%")
+    shown = tuple(exemplar(rank, picture=(TILE, TILE)) for rank in range(1, exemplars + 1))
+    return RuleRow(unit, note, tuple(float(map_.mean()) for map_ in maps), maps, shown)
+
+
+def sheet(images, units, **changes):
+    rows = tuple(row(unit, images=len(images)) for unit in units)
+    note = "2 units; 0.158 expected of selections drawn at random (p = 0.0093)."
+    title = "Units of features.29 (top 9) shared by class:cat, class:dog"
+    return replace(
+        RuleSheet(title, note, "torchvision:vgg16", layer(29, "features.29", 512, (14, 14)), images, rows), **changes
+    )
+
+
+PAIR = (asked(1), asked(2, subject="dog/1.png", image="dog/1.png"))
+
+
+def tile_of(figure, number):
+    canvas = pixels(figure)
+    left, bottom, right, top = (round(edge) for edge in image_box(figure.axes[0].images[number]))
+    return canvas[canvas.shape[0] - top : canvas.shape[0] - bottom, left:right]
+
+
+def test_the_images_stand_above_their_maps_and_exemplars_beside_them():
+    view = sheet(PAIR, (71, 274))
+    figure = rules(view)
+    np.testing.assert_array_equal(tile_of(figure, 0), PAIR[0].picture)
+    np.testing.assert_array_equal(tile_of(figure, 3), overlay(PAIR[1].picture, tone(view.rows[0].maps[1])))
+    first = view.rows[0].exemplars[0]
+    np.testing.assert_array_equal(tile_of(figure, 4), overlay(first.picture, tone(first.map)))
+    boxes = [image_box(image) for image in figure.axes[0].images]
+    assert len(boxes) == 2 + 2 * (2 + 4)
+    assert [round(box[0]) for box in boxes[:2]] == [round(box[0]) for box in boxes[2:4]]
+    assert boxes[0][1] > boxes[2][3] > boxes[8][3]
+
+
+def test_units_and_responses_are_written():
+    view = sheet(PAIR, (71, 274))
+    written = [text for text, _ in texts(rules(view))]
+    assert written[0] == view.title
+    assert [text for text in written if text.startswith("unit ")] == ["unit 71", "unit 274"]
+    assert [text for text in written if text.startswith("α = ")] == [
+        f"α = {response:#.4g}" for one in view.rows for response in one.responses
+    ]
+    assert "chosen in 1234 of 13000" in written
+    assert "class:cat" in written
+    assert written.count("dog/1.png") == 1
+
+
+def test_what_the_units_are_set_against_is_named_so():
+    against = asked(2, subject="class:dog", image="dog/1.png", against=True)
+    written = [text for text, _ in texts(rules(sheet((PAIR[0], against), (71,))))]
+    assert "not class:dog" in written
+
+
+LONG = asked(3, subject="/photographs/" + "folder_" * 40 + "x.jpg", image="/photographs/" + "folder_" * 40 + "x.jpg")
+GONE = replace(asked(4), picture=None)
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        sheet(PAIR, (71, 274)),
+        sheet(PAIR[:1], range(16)),
+        sheet(tuple(asked(n) for n in range(6)), (1, 2)),
+        sheet(PAIR, ()),
+        sheet((LONG, replace(LONG, against=True)), (1,), title="Units shared by " + ", ".join(["class:cat"] * 90)),
+        sheet((GONE, PAIR[0]), (1,), rows=(replace(row(1, images=2), maps=(None, np.zeros((2, 2))), exemplars=()),)),
+    ],
+)
+def test_nothing_is_clipped_or_overlaps(view):
+    assert_tidy(rules(view))
+
+
+def test_what_is_missing_is_a_quiet_tile():
+    view = sheet((GONE,), (1,), rows=(replace(row(1, images=1), maps=(None,)),))
+    assert [text for text, _ in texts(rules(view))].count("not available") == 2

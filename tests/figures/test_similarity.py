@@ -1,0 +1,139 @@
+import numpy as np
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+from unitscope.analyses.similarity import clustered_order, cosines, tree
+from unitscope.errors import UnitscopeError
+from unitscope.figures import between_layers, similarity, similarity_by_layer
+from unitscope.figures.heat import branches, scale
+
+from .conftest import assert_tidy, pixels, texts
+
+
+def matrix_of(count, *, silent=(), seed=0):
+    vectors = np.random.default_rng(seed).random((count, 5)) ** 3
+    vectors[list(silent)] = 0
+    return cosines(vectors)
+
+
+def written(figure):
+    return [text.get_text() for text in figure.axes[0].texts]
+
+
+@pytest.mark.parametrize("clustered", [False, True])
+@pytest.mark.parametrize(
+    ("count", "name"),
+    [
+        (2, "tench"),
+        (3, "a folder/of pictures/" * 9 + "{}.jpg"),
+        (12, "n{:08d}/image.JPEG"),
+        (28, "Greater Swiss Mountain dog · {}.jpg"),
+        (90, "{} $1" + "n" * 200),
+    ],
+)
+def test_no_text_of_a_heat_map_overlaps_another_or_leaves_the_sheet(count, name, clustered):
+    matrix = matrix_of(count, silent=[1])
+    names = [name.format(number) for number in range(count)]
+    assert_tidy(similarity(matrix, names, tree=tree(matrix) if clustered else None, title="$1 of a network " * 20))
+
+
+def test_cells_hold_their_values_while_they_can_be_read():
+    matrix = matrix_of(4, silent=[2])
+    matrix[0, 1] = matrix[1, 0] = -0.126
+    figure = similarity(matrix, list("abcd"))
+    assert written(figure)[:4] == ["1.00", "−0.13", "–", f"{matrix[0, 3]:.2f}"]
+    assert len(written(figure)) == 16
+    assert written(similarity(matrix_of(29), [str(n) for n in range(29)])) == []
+
+
+def test_values_stand_out_from_their_cells():
+    matrix = matrix_of(12)
+    figure = similarity(matrix, [str(number) for number in range(12)])
+    shown, axes = pixels(figure), figure.axes[0]
+    axes_box = axes.get_window_extent()
+    for text in axes.texts:
+        x, y = axes.transData.transform(text.get_position())
+        cell = shown[int(len(shown) - y) + 28, int(x) - 28] / 255
+        ink = np.array([int(text.get_color()[n : n + 2], 16) for n in (1, 3, 5)]) / 255
+        assert contrast(cell, ink) > 3, (text.get_text(), text.get_color())
+    assert axes_box.width == pytest.approx(axes_box.height, abs=1)
+
+
+def contrast(one, other):
+    """Contrast ratio of two colours, after the Web Content Accessibility Guidelines 2."""
+    linear = [np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4) for c in (one, other)]
+    dark, light = sorted(float(c @ [0.2126, 0.7152, 0.0722]) for c in linear)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def test_colours_span_the_values_off_the_diagonal():
+    matrix = np.array([[1, 0.2, 0.5], [0.2, 1, 0.3], [0.5, 0.3, 1]])
+    assert (scale(matrix).vmin, scale(matrix).vmax) == (0.2, 0.5)
+    alike = scale(np.ones((3, 3)))
+    assert alike.vmin < 1 < alike.vmax
+    assert np.isfinite([scale(np.full((2, 2), np.nan)).vmin, scale(np.ones((1, 1))).vmax]).all()
+
+
+def test_a_clustered_map_has_its_rows_and_names_in_the_trees_order_and_brackets_beside_them():
+    matrix, names = matrix_of(9), [f"image {number}" for number in range(9)]
+    figure = similarity(matrix, names, tree=tree(matrix))
+    order = clustered_order(matrix)
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == [names[n] for n in order]
+    assert [label.get_text() for label in figure.axes[0].get_xticklabels()] == [names[n] for n in order]
+    assert written(figure) == [f"{value:.2f}" for value in matrix[np.ix_(order, order)].ravel()]
+    assert len(figure.axes[1].lines) == 8
+
+
+def test_brackets_join_neighbours_at_the_heights_of_the_tree():
+    joined = np.array([[0, 2, 0.1, 2], [1, 3, 0.4, 3]])
+    first, second = branches(joined, np.array([1, 0, 2]))
+    assert [each.tolist() for each in first] == [[0, 0.1, 0.1, 0], [1.5, 1.5, 2.5, 2.5]]
+    assert [each.tolist() for each in second] == [[0, 0.4, 0.4, 0.1], [0.5, 0.5, 2, 2]]
+
+
+def test_names_of_very_many_subjects_are_thinned():
+    figure = similarity(matrix_of(200), [str(number) for number in range(200)])
+    assert len(figure.axes[0].get_yticklabels()) == 40
+
+
+def test_the_map_of_layers_names_them_and_its_images():
+    figure = between_layers(matrix_of(26), [f"features.{n}.expand3x3_activation" for n in range(26)], images=1000)
+    assert_tidy(figure)
+    told = [text for text, _ in texts(figure)]
+    assert "features.25.expand3x3_activation" in told
+    assert any("over 1,000 images" in text for text in told)
+    assert "Blank" in " ".join(text for text, _ in texts(between_layers(matrix_of(3, silent=[0]), "abc", images=9)))
+
+
+@pytest.mark.parametrize("count", [2, 4, 5])
+@pytest.mark.parametrize("name", ["cat {}", "a folder/of pictures/" * 9 + "{}.jpg"])
+@pytest.mark.parametrize("depth", [1, 60])
+def test_no_text_of_curves_overlaps_another_or_leaves_the_sheet(count, name, depth):
+    matrices = np.stack([matrix_of(count, seed=number) for number in range(depth)])
+    layers = [f"layer4.{number}.relu_2" for number in range(depth)]
+    names = [name.format(number) for number in range(count)]
+    assert_tidy(similarity_by_layer(matrices, layers, names=names, title="over depth $1 " * 20))
+
+
+def test_each_pair_has_a_curve_of_its_own_look_and_its_names_beside_it():
+    matrices = np.stack([matrix_of(5, seed=number) for number in range(6)])
+    figure = similarity_by_layer(matrices, list("abcdef"), names=["v", "w", "x", "y", "z"])
+    curves = figure.axes[0].lines
+    np.testing.assert_array_equal(curves[0].get_ydata(), matrices[:, 0, 1])
+    np.testing.assert_array_equal(curves[-1].get_ydata(), matrices[:, 3, 4])
+    assert len({(line.get_marker(), line.get_linestyle()) for line in curves}) == 10
+    keys = figure.artists
+    assert [key.get_marker() for key in keys] == [line.get_marker() for line in curves]
+    assert [key.get_color() for key in keys] == [line.get_color() for line in curves]
+    assert [text.get_text() for text in figure.texts][1::9] == ["v – w", "y – z"]
+
+
+def test_more_curves_than_can_be_told_apart_are_refused():
+    with pytest.raises(UnitscopeError, match="6 subjects make 15 curves"):
+        similarity_by_layer(np.ones((3, 6, 6)), list("abc"), names=list("uvwxyz"))
+
+
+def test_a_silent_subject_leaves_a_gap_and_a_word():
+    figure = similarity(matrix_of(3, silent=[1]), list("abc"))
+    assert "–: no unit" in " ".join(text for text, _ in texts(figure))
+    FigureCanvasAgg(similarity_by_layer(np.full((2, 2, 2), np.nan), list("ab"), names=list("cd"))).draw()
