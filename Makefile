@@ -2,13 +2,22 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo test check bench format
+.PHONY: help demo paper test check bench format
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
 demo: .venv/demo  ## the whole way on a small real network: an atlas and pictures in demo/
 	$(BIN)/unitscope demo -o demo
+
+SHARED := ../shared
+paper: .venv/demo  ## the paper's tables and figures on ../shared/data, in paper/
+	@test -d $(SHARED)/data || { echo "make paper needs real images and weights in $(SHARED), which is not here; \
+	give your own: $(BIN)/unitscope paper --imagenet FOLDER --coco FOLDER --network NETWORK -o paper"; exit 1; }
+	$(BIN)/unitscope paper -o paper --imagenet $(SHARED)/data/imagenet-sample --coco $(SHARED)/data/coco-sample \
+		--network examples/squeezenet.toml --network package:efficientnet-lite0 \
+		--network $(SHARED)/models/vgg16_cifar10.toml=$(SHARED)/data/cifar10-test \
+		--network examples/vgg16-untrained.toml --network examples/resnet50-untrained.toml
 
 test: .venv/dev  ## all tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile

@@ -14,9 +14,9 @@ from unitscope.experiments.concepts import carried, image_set, on_grid
 from unitscope.experiments.inhibition import (
     category_inhibition,
     find_network_class,
+    inhibition_by_removal,
     inside_outside,
     logit_changes,
-    inhibition_by_removal,
 )
 from unitscope.experiments.inhibition_sheet import inhibition_sheet
 from unitscope.images import decode, open_images

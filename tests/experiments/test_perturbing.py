@@ -12,7 +12,7 @@ from unitscope.errors import ImageError, LayerError, NetworkError, UnitscopeErro
 from unitscope.experiments.perturbations import Blur, Brightness, Jpeg, Noise
 from unitscope.experiments.perturbed import perturbed_sheet
 from unitscope.experiments.perturbing import perturb
-from unitscope.experiments.removal import Running
+from unitscope.experiments.running import Running
 from unitscope.images import decode, open_images
 
 EDGES, AVERAGE, CONSTANT, DEAD = 3, 4, 5, 6

@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from unitscope.cli import ablate, asking, inhibitory, perturb, rule, scanning, similarity, sparsity
+from unitscope.cli import ablate, asking, inhibitory, paper, perturb, rule, scanning, similarity, sparsity
 from unitscope.cli.output import complain
 from unitscope.errors import UnitscopeError
 
@@ -28,6 +28,7 @@ app.command("similarity")(similarity.similarity)
 app.command("sparsity")(sparsity.sparsity)
 app.command("perturb")(perturb.perturb)
 app.command("ablate")(ablate.ablate)
+app.command("paper")(paper.paper)
 app.command("verify")(scanning.verify)
 app.command("demo")(scanning.demo)
 

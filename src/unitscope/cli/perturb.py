@@ -71,7 +71,7 @@ def perturb(
 ) -> None:
     """Change the pictures, by noise, blur, brightness or JPEG, and tell how far the network moves."""
     from unitscope.experiments.perturbing import perturb as run
-    from unitscope.experiments.removal import Running
+    from unitscope.experiments.running import Running
     from unitscope.figures.saving import check_name
     from unitscope.images import open_images
     from unitscope.networks import load

@@ -25,6 +25,8 @@ from unitscope.units import Layer
 
 # What all images bring to the cut is kept up to this size, so that means need no second pass.
 KEPT_BYTES = 2**30
+# Rows of variants in the suffix at once: enough to keep the cores busy, few enough for the caches.
+_ROWS, _BYTES = 256, 2**26
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,6 +46,12 @@ class Stop:
         """The numbers of the images with those that fill the batch up."""
         missing = len(self.halfway.responses) - len(self.rows)
         return [*self.rows.tolist(), *[int(self.rows[-1])] * missing]
+
+    @property
+    def variants_at_once(self) -> int:
+        """How many variants of the batch may run through the suffix together."""
+        row = sum(value[0].nbytes for value in self.halfway.live)
+        return max(1, min(_ROWS, _BYTES // row) // len(self.halfway.responses))
 
 
 @dataclass(frozen=True, eq=False)

@@ -37,7 +37,6 @@ ROUNDING = 1e-5
 """A change of a logit by less than this share of the image's greatest logit is float32's, not the unit's."""
 
 _BATCH = 16
-_ROWS, _BYTES = 256, 2**26  # of variants in the suffix at once
 
 
 @contextmanager
@@ -223,18 +222,13 @@ def _changes(journey: Journey, stop: Stop, class_number: int) -> NDArray[np.floa
     alone = torch.eye(journey.layer.units, dtype=torch.bool)[:, None]
     untouched, zeros = torch.zeros_like(alone[:1]), torch.zeros(journey.layer.units)
     changes = []
-    for some in alone.split(_at_once(stop)):
+    for some in alone.split(stop.variants_at_once):
         removed = torch.cat([untouched, some]).to(stop.halfway.responses.device)
         logits = journey.halves.suffix(stop.halfway.live, removed, zeros)[:, : len(stop.rows)].double()
         change = logits[1:, :, class_number] - logits[:1, :, class_number]
         change[change.abs() <= ROUNDING * logits[0].abs().amax(-1)] = 0
         changes.append(change)
     return _numpy(torch.cat(changes).T)
-
-
-def _at_once(stop: Stop) -> int:
-    row = sum(value[0].nbytes for value in stop.halfway.live)
-    return max(1, min(_ROWS, _BYTES // row) // len(stop.halfway.responses))
 
 
 def _numpy(values: Tensor) -> NDArray[np.float64]:

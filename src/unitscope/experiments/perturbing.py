@@ -27,11 +27,10 @@ from unitscope.engine import keep_memory
 from unitscope.errors import ImageError, NetworkError, UnitscopeError
 from unitscope.experiments.following import Followed, follow
 from unitscope.experiments.perturbations import Noise, Perturbation, told
-from unitscope.experiments.removal import Running
+from unitscope.experiments.running import Running, truth_of
 from unitscope.graph import trace_of
-from unitscope.images import ImageSet, open_images
+from unitscope.images import ImageSet
 from unitscope.networks import CustomPreprocessing, Network
-from unitscope.scanning.plan import labels_of
 from unitscope.scanning.scan import ready
 from unitscope.scanning.stream import batches, read
 from unitscope.units import Unit
@@ -112,9 +111,7 @@ def perturb(
     """
     running, draws = running or Running(), _draws(perturbations, seeds)
     _check(network, draws, top)
-    image_set = images if isinstance(images, ImageSet) else open_images(images)
-    if running.limit is not None:
-        image_set = image_set.limit(running.limit)
+    image_set = running.chosen(images)
     batch_size = min(running.batch_size, len(image_set))
     with ready(network, running.device) as prepared:
         followed = follow(prepared, trace_of(prepared), layers, units, top=top, batch_size=batch_size)
@@ -201,7 +198,7 @@ class _Experiment:
                 f"none of the {len(self.images)} files in '{self.images.root}' could be read; the first: {first}"
             )
         rows = [row for part in parts for row in part.rows]
-        truth = _truth(self.images, self.network, rows)
+        truth = truth_of(self.network, self.images, rows)
         clean = Readings.joined([part.clean for part in parts])
         greatest = [strongest(responses, STRONGEST) for responses in clean.responses[0].T]
         return PerturbResult(
@@ -230,9 +227,3 @@ class _Experiment:
             layer_effects(changed, self.followed.layers, top=self.followed.top),
             unit_effects(clean, changed, self.followed.units),
         )
-
-
-def _truth(images: ImageSet, network: Network, rows: list[int]) -> Truth:
-    right = {label.label: label.network_class for label in labels_of(images, network)}
-    classes = [[right[name] for name in images.labels[row]] for row in rows]
-    return Truth.of([[number for number in numbers if number is not None] for numbers in classes])

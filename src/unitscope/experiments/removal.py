@@ -14,38 +14,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from unitscope.analyses.ablation import TOP5, Ablation, Answers, Outcome, Removed, Truth
+from unitscope.analyses.ablation import TOP5, Ablation, Answers, Outcome, Removed
 from unitscope.atlas import Atlas
 from unitscope.engine import keep_memory
 from unitscope.errors import AtlasError
 from unitscope.experiments.halfway import Journey, Stop
+from unitscope.experiments.running import Running, truth_of
 from unitscope.experiments.settings import Places, Settings
 from unitscope.graph import trace_of
-from unitscope.images import ImageSet, open_images
+from unitscope.images import ImageSet
 from unitscope.networks import Network
-from unitscope.scanning.plan import labels_of
 from unitscope.scanning.scan import ready
 from unitscope.units import Layer
-
-# Rows of variants in the suffix at once: enough to keep the cores busy, few enough for the caches.
-_ROWS, _BYTES = 256, 2**26
-
-
-@dataclass(frozen=True, slots=True)
-class Running:
-    """How an experiment runs; but for `limit` it bears on the numbers by rounding only.
-
-    Attributes:
-        batch_size: images in a batch.
-        device: ``cpu``, ``cuda``, …
-        limit: only so many images, evenly spaced; None takes all.
-        advanced: is told the number of images after each batch.
-    """
-
-    batch_size: int = 16
-    device: str = "cpu"
-    limit: int | None = None
-    advanced: Callable[[int], None] = lambda images: None
 
 
 def ablate(
@@ -72,9 +52,7 @@ def ablate(
         ImageError: if no image can be read.
     """
     running = running or Running()
-    image_set = images if isinstance(images, ImageSet) else open_images(images)
-    if running.limit is not None:
-        image_set = image_set.limit(running.limit)
+    image_set = running.chosen(images)
     keep_memory()
     with ready(network, running.device) as prepared:
         traced = trace_of(prepared)
@@ -163,10 +141,7 @@ def _masks(variants: Sequence[Removed], places: Places, stop: Stop) -> list[Tens
 
 def _chunks(masks: list[Tensor], stop: Stop) -> list[list[Tensor]]:
     """Some variants at a time, all chunks alike in length within one."""
-    images = len(stop.halfway.responses)
-    row = sum(value[0].nbytes for value in stop.halfway.live)
-    most = max(1, min(_ROWS, _BYTES // row) // images)
-    count = -(-len(masks) // most)
+    count = -(-len(masks) // stop.variants_at_once)
     edges = np.linspace(0, len(masks), count + 1).round().astype(int)
     return [masks[start:end] for start, end in itertools.pairwise(edges)]
 
@@ -182,9 +157,7 @@ def _means_of(atlas: Atlas, network: Network, layer: Layer) -> NDArray[np.float6
 
 def _ablation(network: Network, images: ImageSet, runs: Sequence[_Run]) -> Ablation:
     rows, before = runs[0].rows, runs[0].before
-    right = {label.label: label.network_class for label in labels_of(images, network)}
-    classes = [[right[name] for name in images.labels[row]] for row in rows]
-    truth = Truth.of([[number for number in numbers if number is not None] for numbers in classes])
+    truth = truth_of(network, images, rows.tolist())
     outcomes = tuple(
         Outcome(gone, answers, before, truth)
         for run in runs

@@ -1,0 +1,42 @@
+"""How experiments run, and what they have in common: the images chosen, and their right answers.
+
+In: what the user says of batches, devices and images. Out: `Running`, an image set, a `Truth`.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from unitscope.analyses.ablation import Truth
+from unitscope.images import ImageSet, open_images
+from unitscope.networks import Network
+from unitscope.scanning.plan import labels_of
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """How an experiment runs; but for `limit` it bears on the numbers by rounding only.
+
+    Attributes:
+        batch_size: images in a batch.
+        device: ``cpu``, ``cuda``, …
+        limit: only so many images, evenly spaced; None takes all.
+        advanced: is told the number of images after each batch.
+    """
+
+    batch_size: int = 16
+    device: str = "cpu"
+    limit: int | None = None
+    advanced: Callable[[int], None] = lambda images: None
+
+    def chosen(self, images: str | Path | ImageSet) -> ImageSet:
+        """Return the images that are run."""
+        image_set = images if isinstance(images, ImageSet) else open_images(images)
+        return image_set if self.limit is None else image_set.limit(self.limit)
+
+
+def truth_of(network: Network, images: ImageSet, rows: Iterable[int]) -> Truth:
+    """Return the right classes of some images, as far as their labels are classes of the network."""
+    right = {label.label: label.network_class for label in labels_of(images, network)}
+    classes = [[right[name] for name in images.labels[row]] for row in rows]
+    return Truth.of([[number for number in numbers if number is not None] for numbers in classes])

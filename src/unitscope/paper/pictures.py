@@ -1,0 +1,210 @@
+"""The paper's figures on one case of a report.
+
+In: a case. Out: `Picture` values: a matplotlib Figure, what it is, what the reader must know; `Missing` where there is
+none. Each function makes one figure, or says in an error why it can't.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from matplotlib.figure import Figure
+
+from unitscope import figures
+from unitscope.analyses.rules import shared
+from unitscope.analyses.selection import Top
+from unitscope.analyses.sparsity import sparsity, sparsity_by_depth
+from unitscope.atlas import Atlas
+from unitscope.errors import UnitscopeError
+from unitscope.experiments.inhibition import category_inhibition
+from unitscope.experiments.inhibition_sheet import inhibition_sheet
+from unitscope.experiments.perturbations import Noise
+from unitscope.experiments.perturbed import perturbed_sheet
+from unitscope.experiments.perturbing import perturb
+from unitscope.images import ImageSet
+from unitscope.looking import Columns, exemplar_sheet, rule_sheet, structure
+from unitscope.paper import values
+from unitscope.paper.cases import Case, Say
+from unitscope.paper.tables import Missing
+from unitscope.scanning.fresh import find_subjects
+
+_NOISE_IMAGES = 100
+_SIGMAS = (0.05, 0.1, 0.2)
+_CATS = ("Siamese cat", "tabby", "Egyptian cat", "Persian cat", "cat")
+_DOGS = ("Chihuahua", "pug", "beagle", "Labrador retriever", "Greater Swiss Mountain dog", "dog")
+_CONCEPT = "person"
+
+
+Drawn = tuple[Figure, str]  # and the note for the reader
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Picture:
+    """A figure of the report: file name, title, drawing, and notes for the reader."""
+
+    name: str
+    title: str
+    figure: Figure
+    note: str = ""
+
+
+def draw_all(case: Case, *, say: Say) -> Iterator[Picture | Missing]:
+    """Yield each figure, or why it can't be had."""
+    if not case.trained:
+        yield Missing(f"Figures: {case.name}", f"{case.name} has no training, so its units tell nothing")
+        return
+    for title, draw in _FIGURES:
+        full = f"{title}: {case.name}"
+        say(full)
+        try:
+            figure, note = draw(case)
+            yield Picture(f"{_file_name(title)}-{case.name}", full, figure, note)
+        except UnitscopeError as problem:
+            yield Missing(full, str(problem).rstrip("."))
+
+
+def _figure_1(case: Case) -> Drawn:
+    atlas = _atlas(case)
+    image = str(atlas.images.query("error == ''")["image"].iloc[0])
+    calls = len(case.trace.layers.activations)
+    like_the_paper = calls == 49
+    columns = Columns(10, 46, 3) if like_the_paper else Columns(start=min(2, calls))
+    view = structure(case.network, atlas.root / image, columns=columns)
+    note = "Layers 10, 13, …, 46 as in the paper." if like_the_paper else f"{calls} activation layers, evenly spaced."
+    return figures.structure(view), f"{note} Image: {image}."
+
+
+def _figure_2(case: Case) -> Drawn:
+    atlas = _coco(case)
+    if values.row_of(case.network.reference) == "VGG-16":
+        unit, how = values.UNIT_OF_FIGURE_2, "the paper's unit"
+    else:
+        table = atlas.units[(atlas.units["layer"] == case.last.name) & ~atlas.units["dead"]]
+        channel = int(table.sort_values(["selectivity", "channel"], ascending=[False, True])["channel"].iloc[0])
+        unit, how = f"{case.last.name}:{channel}", "of its layer's units the one most selective for a category"
+    sheet = exemplar_sheet(atlas, unit, network=case.network)
+    return figures.exemplars(sheet), f"{unit}, {how}."
+
+
+def _figure_3(case: Case) -> Drawn:
+    atlas = _coco(case)
+    found = category_inhibition(atlas, case.last, _CONCEPT, network=case.network)
+    best = found.units.iloc[0]
+    sheet = inhibition_sheet(atlas, found, network=case.network)
+    note = (
+        f"Units of {case.last.name} that are dark on every '{_CONCEPT}' (COCO's polygons) and bright beside it, over "
+        f"{len(found.images)} images; the first has effect size {best['effect_size']:.2f}, corrected p "
+        f"{best['p_corrected']:.2g}. The paper shows conv5_2:11 of Keras's VGG-16, dark on faces."
+    )
+    return Picture(f"figure-3-{case.name}", f"Figure 3. Inhibitory units: {case.name}", figures.inhibition(sheet), note)
+
+
+def _figure_4(case: Case) -> Drawn:
+    atlas = _atlas(case)
+    names = [_first(atlas, kinds) for kinds in (_CATS, _DOGS)]
+    images = [_image_of(atlas, name) for name in names]
+    found = shared(find_subjects(atlas, images, case.last, network=case.network), Top(9))
+    drawn = figures.rules(rule_sheet(atlas, found, network=case.network))
+    expected = 0.0 if found.expected is None else found.expected
+    p_value = 1.0 if found.p_value is None else found.p_value
+    note = (
+        f"{names[0]} and {names[1]} at {case.last.name}: {len(found.units)} of the 9 units of greatest response "
+        f"are shared; chance would give {expected:.2g} (p = {p_value:.2g}). "
+        "The paper's cat and dog share 3 of VGG-16's 512."
+    )
+    return drawn, note
+
+
+def _figures_5_and_6(case: Case) -> Drawn:
+    atlas = _atlas(case)
+    present = {label.name for label in atlas.manifest.labels}
+    wanted = [name for name in values.CLASSES_OF_FIGURES_5_AND_6.values() if name in present]
+    spaced = sorted(present)
+    others = [spaced[place * len(spaced) // 3] for place in range(3)] if len(spaced) >= 3 else spaced
+    chosen = [*wanted, *(name for name in others if name not in wanted)][:3]
+    found = sparsity(atlas, case.last, chosen)
+    drawn = figures.sparsity(found, title=case.name)
+    gini, hoyer = (float(found.population[index].mean()) for index in ("gini", "hoyer"))
+    said = "the paper's classes" if len(wanted) == 3 else f"of the paper's classes here: {', '.join(wanted) or 'none'}"
+    note = (
+        f"{', '.join(chosen)} ({said}). {found.zero_fraction:.1%} of all responses are exactly zero; over the "
+        f"units, each image by itself, Gini {gini:.2f}, Hoyer {hoyer:.2f}."
+    )
+    return drawn, note
+
+
+def _sparsity_by_depth(case: Case) -> Drawn:
+    drawn = figures.sparsity_by_depth(sparsity_by_depth(_atlas(case)), title=case.name)
+    return drawn, "From the stored summaries of all images."
+
+
+def _figure_7(case: Case) -> Drawn:
+    atlas = _atlas(case)
+    table = atlas.units[(atlas.units["layer"] == case.last.name) & ~atlas.units["dead"]]
+    units = [f"{case.last.name}:{int(channel)}" for channel in table.nlargest(2, "mean")["channel"]]
+    result = perturb(case.network, _images(case).limit(_NOISE_IMAGES), [Noise(0.1)], units=units)
+    effects = result.effects[0]
+    said = "; ".join(
+        f"{unit.layer.name}:{unit.unit} map correlation {unit.map_correlation.value:.2f}" for unit in effects.units
+    )
+    flips = f" {effects.flips.value:.1%} of {result.images} predictions flip." if effects.flips else ""
+    note = f"Gaussian noise of σ = 0.1 (variance 0.01) on the 0–1 scale. {said}.{flips}"
+    drawn = figures.perturbed(perturbed_sheet(case.network, result))
+    return drawn, note
+
+
+def _noise_by_depth(case: Case) -> Drawn:
+    changes = [Noise(sigma) for sigma in _SIGMAS]
+    result = perturb(case.network, _images(case).limit(_NOISE_IMAGES), changes)
+    drawn = figures.perturbation(result.effects, title=f"Noise over depth: {case.name}")
+    return drawn, f"{result.images} images, Gaussian noise on the 0–1 scale."
+
+
+def _atlas(case: Case) -> Atlas:
+    if case.atlas is None:
+        raise UnitscopeError(f"there are no images for {case.name}; give a folder with --imagenet")
+    return case.atlas
+
+
+def _images(case: Case) -> ImageSet:
+    _atlas(case)
+    assert case.images is not None
+    return case.images
+
+
+def _coco(case: Case) -> Atlas:
+    if case.coco is None:
+        raise UnitscopeError(f"{case.name} was not run over COCO's images")
+    return case.coco
+
+
+def _first(atlas: Atlas, names: Sequence[str]) -> str:
+    present = {label.name for label in atlas.manifest.labels}
+    found = next((name for name in names if name in present), None)
+    if found is None:
+        raise UnitscopeError(f"none of the classes {', '.join(names)} is among the images of '{atlas.root}'")
+    return found
+
+
+def _image_of(atlas: Atlas, name: str) -> str:
+    images = atlas.images.query("error == ''")
+    has = [name in names for names in images["label_names"]]
+    return str(images["image"][has].iloc[0])
+
+
+def _file_name(title: str) -> str:
+    """``Figure 1. Structure`` becomes ``figure-1``, what goes beyond the paper is named by what it shows."""
+    number, _, what = title.partition(". ")
+    chosen = what if number.startswith("Beyond") else number
+    return chosen.lower().replace(" and ", "-").replace(" ", "-")
+
+
+_FIGURES: tuple[tuple[str, Callable[[Case], Drawn]], ...] = (
+    ("Figure 1. Structure", _figure_1),
+    ("Figure 2. A unit over COCO", _figure_2),
+    ("Figure 3. Inhibitory units", _figure_3),
+    ("Figure 4. Units that a cat and a dog share", _figure_4),
+    ("Figures 5 and 6. Sparsity", _figures_5_and_6),
+    ("Beyond figures 5 and 6. Sparsity over depth", _sparsity_by_depth),
+    ("Figure 7. Noise", _figure_7),
+    ("Beyond figure 7. Noise over depth", _noise_by_depth),
+)

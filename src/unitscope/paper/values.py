@@ -1,0 +1,38 @@
+"""What Shang, Yang and He (2019) report, to stand beside our own numbers.
+
+In: nothing. Out: the paper's values, keyed by the networks' names in its tables.
+"""
+
+TABLE_1 = {"VGG-16": (138_357_544, 528), "ResNet-50": (25_583_592, 98)}
+TABLE_2 = {
+    "AlexNet": (8, 61.0, 42.90, 19.80, 14.56),
+    "VGG-16": (16, 138.0, 27.00, 8.80, 128.62),
+    "ResNet-50": (50, 25.5, 24.01, 7.02, 103.58),
+}
+# Cosines of pairs of validation images at VGG-16's last convolution.
+TABLE_3 = {
+    ("Greater Swiss Mountain dog", "Pembroke"): 0.69,
+    ("Greater Swiss Mountain dog", "church"): 0.26,
+    ("Greater Swiss Mountain dog", "prison"): 0.26,
+    ("prison", "church"): 0.63,
+    ("breastplate", "dumbbell"): 0.70,
+    ("snake", "conch"): 0.82,
+}
+# Top-1 before and after, Top-5 before and after.
+TABLE_4 = {
+    "VGG-16": (0.64274, 0.64284, 0.85592, 0.85586),
+    "ResNet-50": (0.67692, 0.68102, 0.87494, 0.88296),
+}
+TABLE_5 = {
+    "VGG-16": (0.64274, 0.60724, 0.85592, 0.83230),
+    "ResNet-50": (0.67692, 0.67730, 0.87494, 0.88008),
+}
+CLASSES_OF_FIGURES_5_AND_6 = {284: "Siamese cat", 151: "Chihuahua", 310: "ant"}
+UNIT_OF_FIGURE_2, UNIT_OF_FIGURE_3 = "conv5_3:71", "conv5_2:11"
+
+
+def row_of(reference: str) -> str:
+    """Return the name under which the paper knows a network; the reference itself where it does not."""
+    plain = reference.rpartition(":")[2].replace("_", "").replace("-", "").lower()
+    known = {"vgg16": "VGG-16", "resnet50": "ResNet-50", "alexnet": "AlexNet"}
+    return known.get(plain, reference)
