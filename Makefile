@@ -34,6 +34,8 @@ format: .venv/dev  ## bring the code into form
 
 bench: .venv/dev  ## time and memory, each case in a fresh process
 	$(BIN)/python -m benchmarks.speed
+	$(BIN)/python -m benchmarks.removal
+	$(BIN)/python -m benchmarks.questions
 
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "unitscope needs Python 3.11 or newer; give one with make PYTHON=python3.12")'

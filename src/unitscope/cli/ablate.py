@@ -65,9 +65,12 @@ def ablate(
     """Remove units and count right answers before and after (the paper's algorithm 4, tables 4 and 5)."""
     from unitscope import experiments, figures
     from unitscope.atlas import open_atlas
+    from unitscope.figures.saving import check_name
     from unitscope.images import open_images
     from unitscope.networks import load
 
+    if output is not None:
+        check_name(output)  # before the network runs for minutes
     settings = experiments.Settings(
         layers,
         fractions or (() if counts else FRACTIONS),

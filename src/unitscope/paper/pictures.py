@@ -95,7 +95,7 @@ def _figure_3(case: Case) -> Drawn:
         f"{len(found.images)} images; the first has effect size {best['effect_size']:.2f}, corrected p "
         f"{best['p_corrected']:.2g}. The paper shows conv5_2:11 of Keras's VGG-16, dark on faces."
     )
-    return Picture(f"figure-3-{case.name}", f"Figure 3. Inhibitory units: {case.name}", figures.inhibition(sheet), note)
+    return figures.inhibition(sheet), note
 
 
 def _figure_4(case: Case) -> Drawn:

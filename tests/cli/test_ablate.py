@@ -1,0 +1,85 @@
+"""`unitscope ablate` as people use it."""
+
+from pathlib import Path
+
+import pytest
+
+SHARED = Path(__file__).parents[2].parent / "shared"
+SQUEEZENET = ("torchvision:squeezenet1_1", "--weights", "none", "--seed", 1)
+
+
+@pytest.fixture(scope="module")
+def told(run, classes_folder, tmp_path_factory):
+    figure = tmp_path_factory.mktemp("figures") / "curves.svg"
+    words = ("--layer", "act:-1", "--layer", "features.12", "--fraction", 0.2, "--count", 3, "--order", "random")
+    seeds = ("--random-seed", 1, "--random-seed", 2)
+    done = run("ablate", *SQUEEZENET, classes_folder, *words, *seeds, "-o", figure, "--json")
+    return done.json, figure
+
+
+def test_json_holds_every_setting_with_counts_intervals_and_tests(told):
+    values, _ = told
+    assert set(values) == {"network", "layer", "images", "labelled", "failed", "baseline", "results"}
+    assert values["layer"] == ["classifier.2", "features.12.cat"]
+    assert (values["images"], values["labelled"]) == (30, 30)
+    asked = [(one["layer"], one["scope"], one["seed"], one["fraction"], one["removed"]) for one in values["results"]]
+    assert asked == [
+        (layer, scope, seed, fraction, removed or {"classifier.2": 200, "features.12.cat": 102}[layer])
+        for layer in values["layer"]
+        for scope in ("image", "dataset")
+        for seed in (1, 2)
+        for fraction, removed in ((0.2, 0), (None, 3))
+    ]
+    for one in values["results"]:
+        low, high = one["top1_interval"]
+        assert low <= one["top1"] == one["top1_correct"] / 30 <= high
+        assert one["gained"] - one["lost"] == one["top1_correct"] - values["baseline"]["top1_correct"]
+        assert 0 <= one["p_value"] <= 1
+
+
+def test_curves_are_drawn(told):
+    _, figure = told
+    text = figure.read_text("utf-8")
+    assert "classifier.2: all images lose the same units" in text
+    assert "random" in text
+
+
+def test_a_table_is_printed_without_json(run, classes_folder):
+    done = run("ablate", *SQUEEZENET, classes_folder, "--layer", "act:-1", "--fraction", 0.5, "--limit", 10)
+    assert "untouched" in done.stdout
+    assert done.stdout.count("classifier.2") == 6
+
+
+def test_without_labels_agreement_is_told(run, classes_folder):
+    folder = classes_folder / "hen"
+    words = ("--layer", "act:-1", "--fraction", 0.5, "--scope", "image", "--order", "low")
+    done = run("ablate", *SQUEEZENET, folder, *words)
+    assert "agreement with the untouched network is told instead" in done.stderr
+    assert "agreement" in done.stdout
+    values = run("ablate", *SQUEEZENET, folder, *words, "--json").json
+    assert values["baseline"]["top1"] is None
+    assert values["results"][0]["agreement"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--layer", "act:-1", "--fraction", 1.2), "fraction 1.2 is not a share from 0 to 1"),
+        (("--layer", "act:99"), "no layer 'act:99': torchvision:squeezenet1_1 has activation calls 1 to 26"),
+        (("--layer", "act:-1", "--count", 2000), "layer 'classifier.2' has 1000 units, so 2000 can't be removed"),
+        (("--layer", "act:-1", "--scope", "images"), "no scope 'images'; closest: 'image'"),
+        (("--layer", "act:-1", "--order", "lowest"), "no order 'lowest'; closest: 'low'"),
+        (("--layer", "act:-1", "--value", "one"), "no value 'one'"),
+        (("--layer", "act:-1", "--atlas", "nowhere.atlas"), "no atlas at 'nowhere.atlas'"),
+        (("--layer", "act:-1", "-o", "curves.docx"), "'curves.docx'"),
+    ],
+)
+def test_wrong_input_is_one_sentence(run, classes_folder, words, message):
+    done = run("ablate", *SQUEEZENET, classes_folder, *words, check=1)
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_missing_layer_is_a_matter_of_usage(run, classes_folder):
+    assert "--layer" in run("ablate", *SQUEEZENET, classes_folder, check=2).stderr
