@@ -134,7 +134,8 @@ class Windows(nn.Module):
     def forward(self, x):
         windows = x.unflatten(2, (2, -1)).permute(0, 2, 1, 3, 4).flatten(0, 1).mean((1, 2, 3))
         y = self.relu(self.conv(x))
-        return self.head(y.mean((2, 3)) * torch.tanh(windows).unflatten(0, (-1, 2)).sum(1, keepdim=True))
+        twice = y.mean((2, 3))[:, None].expand(-1, 2, -1).flatten(0, 1)
+        return self.head((twice * torch.tanh(windows)[:, None]).unflatten(0, (-1, 2)).sum(1))
 
 
 @torch.no_grad()

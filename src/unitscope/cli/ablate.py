@@ -145,6 +145,15 @@ def _print(found: "Ablation") -> None:
     )
     columns = ("layer", "scope", "order", "fraction", "removed", "Top-1", "interval", "Top-5", "gained", "lost", "p")
     print_table(columns, _rows(found), title="Without units")
+    hardest = min(found.outcomes, key=lambda outcome: outcome.score.top1_correct)
+    rows = _classes(found, hardest)
+    changed = [*rows["classes_lost"], *rows["classes_gained"]]
+    gone = hardest.removed
+    print_table(
+        ("class", "name", "images", "before", "after", "change"),
+        [tuple(row.values()) for row in changed],
+        title=f"Classes that change most, {gone.count} units removed from {gone.layer} ({gone.scope}, {gone.order})",
+    )
 
 
 def _rows(found: "Ablation") -> list[Sequence[Any]]:

@@ -22,6 +22,7 @@ def paper(
         list[str] | None,
         typer.Option(
             "--network",
+            "--networks",
             metavar="NETWORK[=FOLDER]",
             help="A network or card, with a folder of its own images if need be; may be repeated. "
             "[the paper's: keras:vgg16 keras:resnet50]",

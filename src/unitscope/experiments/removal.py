@@ -152,7 +152,7 @@ def _means_of(atlas: Atlas, network: Network, layer: Layer) -> NDArray[np.float6
         raise AtlasError(f"atlas '{atlas.path}' was made with other weights than those of {network.reference}")
     if made_with.preprocessing != network.preprocessing.to_dict():
         raise AtlasError(f"atlas '{atlas.path}' was made with another preprocessing than that of {network.reference}")
-    return atlas.units["mean"].to_numpy(np.float64)[atlas.index.span(atlas.find(layer.name))]
+    return np.array(atlas.units["mean"])[atlas.index.span(atlas.find(layer.name))]
 
 
 def _ablation(network: Network, images: ImageSet, runs: Sequence[_Run]) -> Ablation:

@@ -29,8 +29,7 @@ from unitscope.scanning.fresh import find_subjects
 
 _NOISE_IMAGES = 100
 _SIGMAS = (0.05, 0.1, 0.2)
-_CATS = ("Siamese cat", "tabby", "Egyptian cat", "Persian cat", "cat")
-_DOGS = ("Chihuahua", "pug", "beagle", "Labrador retriever", "Greater Swiss Mountain dog", "dog")
+_CATS_OF_IMAGENET, _DOGS_OF_IMAGENET = slice(281, 286), slice(151, 269)
 _CONCEPT = "person"
 
 
@@ -100,7 +99,9 @@ def _figure_3(case: Case) -> Drawn:
 
 def _figure_4(case: Case) -> Drawn:
     atlas = _atlas(case)
-    names = [_first(atlas, kinds) for kinds in (_CATS, _DOGS)]
+    imagenet = case.network.classes if case.network.wnids else ()
+    kinds = (("cat", *imagenet[_CATS_OF_IMAGENET]), ("dog", *imagenet[_DOGS_OF_IMAGENET]))
+    names = [_first(atlas, each) for each in kinds]
     images = [_image_of(atlas, name) for name in names]
     found = shared(find_subjects(atlas, images, case.last, network=case.network), Top(9))
     drawn = figures.rules(rule_sheet(atlas, found, network=case.network))
@@ -181,7 +182,7 @@ def _first(atlas: Atlas, names: Sequence[str]) -> str:
     present = {label.name for label in atlas.manifest.labels}
     found = next((name for name in names if name in present), None)
     if found is None:
-        raise UnitscopeError(f"none of the classes {', '.join(names)} is among the images of '{atlas.root}'")
+        raise UnitscopeError(f"there is no image of a {names[0]} in '{atlas.root}'")
     return found
 
 

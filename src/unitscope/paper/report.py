@@ -4,7 +4,6 @@ In: networks and folders. Out: files below one folder, and a `Report` that lists
 """
 
 import base64
-import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -127,7 +126,7 @@ class _Writer:
         template = jinja2.Environment(
             loader=jinja2.PackageLoader("unitscope.paper"), autoescape=True, undefined=jinja2.StrictUndefined
         ).get_template("report.html")
-        told = [(case.name, case.network.reference, case.network.weights, case.last.name) for case in cases]
+        told = [(case.name, case.network.reference, Path(case.network.weights).name, case.last.name) for case in cases]
         text = template.render(items=self.shown, cases=told, versions=versions())
         write_whole(page, text.encode())
         return Report(page, tuple(self.tables), tuple(self.figures), tuple(self.missing))
@@ -153,6 +152,10 @@ class _Writer:
 
 def _html(rows: pd.DataFrame) -> str:
     """The table as HTML; pandas escapes what stands in it."""
-    text = io.StringIO()
-    rows.to_html(text, index=False, border=0, na_rep="–", justify="left")
-    return text.getvalue()
+    return rows.map(_text).to_html(index=False, border=0, justify="left")  # type: ignore[no-any-return]
+
+
+def _text(value: object) -> str:
+    if pd.isna(value):  # type: ignore[call-overload]
+        return "–"
+    return f"{value:,}" if isinstance(value, int) else str(value)

@@ -6,6 +6,7 @@ In: cases. Out: `Table` values: a data frame, what it is, what the reader must k
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,7 @@ from unitscope.analyses.statistics import wilson
 from unitscope.analyses.subjects import find_subject
 from unitscope.graph import device_of
 from unitscope.networks import Network, eval_mode
+from unitscope.networks.cards import read_card
 from unitscope.paper import values
 from unitscope.paper.cases import Case
 
@@ -51,7 +53,7 @@ def parameters(cases: Sequence[Case]) -> Table:
         rows.append(
             {
                 "network": case.name,
-                "weights": case.network.weights.rpartition("/")[2],
+                "weights": Path(case.network.weights).name,
                 "parameters": count,
                 "MB (float32)": round(count * 4 / 2**20, 1),
                 "paper: parameters": paper[0],
@@ -152,8 +154,8 @@ def milliseconds(network: Network) -> float:
 
 def _architecture(case: Case) -> str:
     """The reference behind a card, so that a card of VGG-16 stands beside the paper's VGG-16."""
-    source = case.network.source.get("network", case.network.reference)
-    return case.name.partition("-")[0] if str(source).endswith(".toml") else case.network.reference
+    reference = case.network.reference
+    return read_card(Path(reference)).network if reference.endswith(".toml") else reference
 
 
 def _removal_rows(
