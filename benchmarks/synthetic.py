@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from unitscope.atlas.parts import Part, Parts
-from unitscope.atlas.schema import Label, Manifest
-from unitscope.atlas.store import ImageList, write_atlas
+from unitscope.atlas.schema import ImageList, Label, Manifest
+from unitscope.atlas.store import write_atlas
 from unitscope.atlas.tables import TOP5
 from unitscope.summaries import Summary
 from unitscope.version import versions

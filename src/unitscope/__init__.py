@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from unitscope.experiments import Running, Settings, ablate
     from unitscope.experiments.inhibition import category_inhibition, inhibition_by_removal
     from unitscope.experiments.inhibition_sheet import inhibition_sheet
+    from unitscope.experiments.perturbation_sheet import perturbed_sheet
     from unitscope.experiments.perturbations import Blur, Brightness, Jpeg, Noise
-    from unitscope.experiments.perturbed import perturbed_sheet
     from unitscope.experiments.perturbing import PerturbResult, perturb
     from unitscope.images import ImageSet, open_images
     from unitscope.looking import Columns, exemplar_sheet, rule_sheet, structure
@@ -67,7 +67,7 @@ _HOMES = {
     "Brightness": "experiments.perturbations",
     "Jpeg": "experiments.perturbations",
     "Noise": "experiments.perturbations",
-    "perturbed_sheet": "experiments.perturbed",
+    "perturbed_sheet": "experiments.perturbation_sheet",
     "PerturbResult": "experiments.perturbing",
     "perturb": "experiments.perturbing",
     "ImageSet": "images",

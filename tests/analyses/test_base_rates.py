@@ -8,8 +8,8 @@ import pytest
 from unitscope import Above, Top, base_rate, open_atlas, shared
 from unitscope.analyses.subjects import find_subject
 from unitscope.atlas.parts import Part, Parts
-from unitscope.atlas.schema import Manifest
-from unitscope.atlas.store import ImageList, write_atlas
+from unitscope.atlas.schema import ImageList, Manifest
+from unitscope.atlas.store import write_atlas
 from unitscope.errors import AtlasError
 from unitscope.summaries import Summary
 from unitscope.units import Layer

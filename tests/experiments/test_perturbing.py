@@ -9,8 +9,8 @@ from torch import nn
 
 import unitscope
 from unitscope.errors import ImageError, LayerError, NetworkError, UnitscopeError
+from unitscope.experiments.perturbation_sheet import perturbed_sheet
 from unitscope.experiments.perturbations import Blur, Brightness, Jpeg, Noise
-from unitscope.experiments.perturbed import perturbed_sheet
 from unitscope.experiments.perturbing import perturb
 from unitscope.experiments.running import Running
 from unitscope.images import decode, open_images

@@ -25,6 +25,14 @@ class Label:
 
 
 @dataclass(frozen=True, slots=True)
+class ImageList:
+    """The images of an atlas: ids, and the numbers of each one's labels."""
+
+    ids: tuple[str, ...]
+    labels: tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
     """All that an atlas says of itself.
 

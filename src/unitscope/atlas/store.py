@@ -4,7 +4,7 @@ In: parts and what the manifest knows before they are merged. Out: the atlas fol
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import zarr
 from numpy.typing import NDArray
 
 from unitscope.atlas.parts import Part, Parts, sync_folder, write_whole
-from unitscope.atlas.schema import ARRAYS, IMAGES, MANIFEST, UNITS, Manifest
+from unitscope.atlas.schema import ARRAYS, IMAGES, MANIFEST, UNITS, ImageList, Manifest
 from unitscope.atlas.tables import image_table, unit_table
 from unitscope.summaries import ClassSums, Summary
 from unitscope.units import UnitIndex
@@ -28,14 +28,6 @@ _DIMENSIONS = {
     "class_sums": ("class", "unit"),
     "class_counts": ("class", "unit"),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class ImageList:
-    """The images of an atlas: ids, and the numbers of each one's labels."""
-
-    ids: tuple[str, ...]
-    labels: tuple[tuple[int, ...], ...]
 
 
 def write_atlas(target: Path, parts: Parts, *, manifest: Manifest, images: ImageList) -> Manifest:

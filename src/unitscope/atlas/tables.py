@@ -4,24 +4,21 @@ In: merged parts and summaries. Out: data frames, with the columns that docs/atl
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from unitscope.atlas.parts import Part
-from unitscope.atlas.schema import Label, Manifest
+from unitscope.atlas.schema import ImageList, Label, Manifest
 from unitscope.summaries import ClassSums, Moments
 from unitscope.units import UnitIndex
-
-if TYPE_CHECKING:
-    from unitscope.atlas.store import ImageList
 
 TOP5 = 5
 
 
-def image_table(parts: Sequence[Part], images: "ImageList", manifest: Manifest) -> pd.DataFrame:
+def image_table(parts: Sequence[Part], images: ImageList, manifest: Manifest) -> pd.DataFrame:
     """Return one row an image, in the order of the ids."""
     classes = np.concatenate([part.top_classes for part in parts])
     probabilities = np.concatenate([part.top_probabilities for part in parts])
@@ -67,7 +64,7 @@ def unit_table(index: UnitIndex, moments: Moments, classes: ClassSums, labels: S
     return table.assign(**_selective(classes, labels))
 
 
-def _judged(predicted: Sequence[Sequence[int]], images: "ImageList", labels: Sequence[Label]) -> dict[str, Any]:
+def _judged(predicted: Sequence[Sequence[int]], images: ImageList, labels: Sequence[Label]) -> dict[str, Any]:
     """Right and wrong, where an image has a prediction and a label that is one of the network's classes."""
     truths = [{labels[n].network_class for n in numbers} - {None} for numbers in images.labels]
     judged = [bool(row) and bool(truth) for row, truth in zip(predicted, truths, strict=True)]

@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from unitscope.cli.arguments import Figure, Json, NetworkArgument, Preprocess, Seed, Weights
+from unitscope.cli.arguments import (
+    BatchSize,
+    Device,
+    Figure,
+    ImagesArgument,
+    Json,
+    Limit,
+    NetworkArgument,
+    Preprocess,
+    Seed,
+    Weights,
+)
 from unitscope.cli.output import print_json, print_table, say
 from unitscope.cli.progress import counted
 
@@ -22,10 +33,7 @@ MOST_CLASSES = 5
 
 def ablate(
     network: NetworkArgument,
-    images: Annotated[
-        Path,
-        typer.Argument(metavar="IMAGES", help="A folder of images, in any usual layout.", show_default=False),
-    ],
+    images: ImagesArgument,
     layers: Annotated[
         list[str],
         typer.Option("--layer", metavar="LAYER", help="Where units go; may be repeated.", show_default=False),
@@ -54,9 +62,9 @@ def ablate(
         Path | None, typer.Option(metavar="ATLAS", help="Take means over the data set from this atlas.")
     ] = None,
     output: Figure = None,
-    limit: Annotated[int | None, typer.Option(help="Only so many images, evenly spaced.")] = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="Images in a batch.")] = 16,
-    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, …")] = "cpu",
+    limit: Limit = None,
+    batch_size: BatchSize = 16,
+    device: Device = "cpu",
     weights: Weights = None,
     seed: Seed = None,
     preprocess: Preprocess = None,

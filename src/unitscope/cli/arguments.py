@@ -26,6 +26,17 @@ Preprocess = Annotated[
     str | None,
     typer.Option(metavar="NAME", help="Preprocessing: caffe, imagenet, tf or inception; else the weights' own."),
 ]
+ImagesArgument = Annotated[
+    Path,
+    typer.Argument(metavar="IMAGES", help="A folder of images, in any usual layout, or one.", show_default=False),
+]
+Limit = Annotated[int | None, typer.Option(help="Only so many images, evenly spaced.")]
+BatchSize = Annotated[int, typer.Option(min=1, help="Images in a batch.")]
+Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, …")]
+MovedImages = Annotated[
+    str | None,
+    typer.Option("--images", metavar="FOLDER", help="Where the images are now, if they have moved."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, and nothing else.")]
 Figure = Annotated[
     Path | None,

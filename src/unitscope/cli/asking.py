@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from unitscope.cli.arguments import AtlasArgument, Figure, Json, NetworkArgument, Preprocess, Seed, Weights
+from unitscope.cli.arguments import AtlasArgument, Figure, Json, MovedImages, NetworkArgument, Preprocess, Seed, Weights
 from unitscope.cli.output import print_json, print_table, say
 from unitscope.units import Layer
 
@@ -98,9 +98,7 @@ def exemplars(
     unit: Annotated[str, typer.Argument(metavar="LAYER:UNIT", help="A unit, such as act:46:68.", show_default=False)],
     output: Figure = None,
     lowest: Annotated[bool, typer.Option("--lowest", help="The least responses instead (no figure).")] = False,
-    images: Annotated[
-        str | None, typer.Option(metavar="FOLDER", help="Where the images are now, if they have moved.")
-    ] = None,
+    images: MovedImages = None,
     as_json: Json = False,
 ) -> None:
     """List a unit's exemplars, and draw them with activation maps (the paper's figure 2)."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from unitscope.cli.arguments import AtlasArgument, Figure, Json
+from unitscope.cli.arguments import AtlasArgument, Figure, Json, MovedImages
 from unitscope.cli.output import print_json, print_table, say
 from unitscope.cli.progress import counted
 from unitscope.errors import UnitscopeError
@@ -45,9 +45,7 @@ def inhibitory(
         int | None, typer.Option(min=1, help="Run only so many of the images that show it, evenly spaced.")
     ] = None,
     output: Figure = None,
-    images: Annotated[
-        str | None, typer.Option(metavar="FOLDER", help="Where the images are now, if they have moved.")
-    ] = None,
+    images: MovedImages = None,
     as_json: Json = False,
 ) -> None:
     """Find inhibitory units: bright elsewhere and dark on a concept, or holding a class back (the paper's figure 3)."""

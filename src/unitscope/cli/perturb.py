@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from unitscope.cli.arguments import Figure, Json, NetworkArgument, Preprocess, Seed, Weights
+from unitscope.cli.arguments import (
+    BatchSize,
+    Device,
+    Figure,
+    ImagesArgument,
+    Json,
+    Limit,
+    NetworkArgument,
+    Preprocess,
+    Seed,
+    Weights,
+)
 from unitscope.cli.effects import print_effects, title_of, told
 from unitscope.cli.output import print_json, say
 from unitscope.cli.progress import counted
@@ -22,12 +33,7 @@ Repeated = list[float] | None
 
 def perturb(
     network: NetworkArgument,
-    images: Annotated[
-        Path,
-        typer.Argument(
-            metavar="IMAGES", help="A folder of images, in any usual layout, or one image.", show_default=False
-        ),
-    ],
+    images: ImagesArgument,
     units: Annotated[
         list[str] | None,
         typer.Option("--unit", metavar="LAYER:UNIT", help="Follow this unit's map and response; may be repeated."),
@@ -61,9 +67,9 @@ def perturb(
         Path | None,
         typer.Option(metavar="FIGURE", help="Draw the units' maps, clean and changed (the paper's figure 7)."),
     ] = None,
-    limit: Annotated[int | None, typer.Option(help="Only so many images, evenly spaced.")] = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="Images in a batch.")] = 16,
-    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, …")] = "cpu",
+    limit: Limit = None,
+    batch_size: BatchSize = 16,
+    device: Device = "cpu",
     weights: Weights = None,
     seed: Seed = None,
     preprocess: Preprocess = None,
@@ -108,7 +114,7 @@ def perturb(
         say(f"drawn: {output}")
     if maps is not None:
         from unitscope import figures
-        from unitscope.experiments.perturbed import perturbed_sheet
+        from unitscope.experiments.perturbation_sheet import perturbed_sheet
 
         figures.save(figures.perturbed(perturbed_sheet(loaded, result)), maps)
         say(f"drawn: {maps}")

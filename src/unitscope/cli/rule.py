@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from unitscope.cli.arguments import AtlasArgument, Figure, Json
+from unitscope.cli.arguments import AtlasArgument, Figure, Json, MovedImages
 from unitscope.cli.output import print_json, print_table, say
 from unitscope.cli.subjects import subjects_of
 from unitscope.errors import UnitscopeError
@@ -44,9 +44,7 @@ def rule(
         typer.Option(metavar="K", help="With --shared: units chosen in K or more of all the images named."),
     ] = None,
     output: Figure = None,
-    images: Annotated[
-        str | None, typer.Option(metavar="FOLDER", help="Where the images are now, if they have moved.")
-    ] = None,
+    images: MovedImages = None,
     as_json: Json = False,
 ) -> None:
     """Find the units that respond most, are shared, or tell images apart (the paper's algorithm 2 and figure 4)."""

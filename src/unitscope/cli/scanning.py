@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from unitscope.cli.arguments import AtlasArgument, Json, NetworkArgument, Preprocess, Seed, Weights
+from unitscope.cli.arguments import (
+    AtlasArgument,
+    Device,
+    ImagesArgument,
+    Json,
+    Limit,
+    NetworkArgument,
+    Preprocess,
+    Seed,
+    Weights,
+)
 from unitscope.cli.output import duration, print_json, print_table, say, size
 
 if TYPE_CHECKING:
@@ -22,10 +32,7 @@ if TYPE_CHECKING:
 
 def scan(
     network: NetworkArgument,
-    images: Annotated[
-        Path,
-        typer.Argument(metavar="IMAGES", help="A folder of images, in any usual layout.", show_default=False),
-    ],
+    images: ImagesArgument,
     output: Annotated[
         Path, typer.Option("-o", "--output", metavar="ATLAS", help="The atlas to make.", show_default=False)
     ],
@@ -39,9 +46,9 @@ def scan(
     top: Annotated[int, typer.Option(help="Exemplars kept for each unit.")] = 9,
     batch_size: Annotated[int | None, typer.Option(help="Images in a batch. [16; 128 on a GPU]")] = None,
     shard_size: Annotated[int, typer.Option(help="Images in a shard: the most that a stopped scan does again.")] = 512,
-    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, …")] = "cpu",
+    device: Device = "cpu",
     engine: Annotated[str, typer.Option(help="auto, eager or compile.")] = "auto",
-    limit: Annotated[int | None, typer.Option(help="Scan only so many images, evenly spaced.")] = None,
+    limit: Limit = None,
     weights: Weights = None,
     seed: Seed = None,
     preprocess: Preprocess = None,

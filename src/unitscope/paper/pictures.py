@@ -17,8 +17,8 @@ from unitscope.atlas import Atlas
 from unitscope.errors import UnitscopeError
 from unitscope.experiments.inhibition import category_inhibition
 from unitscope.experiments.inhibition_sheet import inhibition_sheet
+from unitscope.experiments.perturbation_sheet import perturbed_sheet
 from unitscope.experiments.perturbations import Noise
-from unitscope.experiments.perturbed import perturbed_sheet
 from unitscope.experiments.perturbing import perturb
 from unitscope.images import ImageSet
 from unitscope.looking import Columns, exemplar_sheet, rule_sheet, structure

@@ -18,8 +18,8 @@ import torch
 from numpy.typing import NDArray
 
 from unitscope.atlas.parts import Part, Parts
-from unitscope.atlas.schema import Manifest
-from unitscope.atlas.store import ImageList, write_atlas
+from unitscope.atlas.schema import ImageList, Manifest
+from unitscope.atlas.store import write_atlas
 from unitscope.atlas.tables import TOP5
 from unitscope.atlas.view import Atlas, open_atlas
 from unitscope.engine import Runner, keep_memory, runner
