@@ -1,0 +1,65 @@
+"""Curves of right answers: what is drawn is what was counted."""
+
+import numpy as np
+import pytest
+
+from unitscope import figures
+from unitscope.analyses.ablation import Ablation, Outcome, Removed, Truth
+
+from .conftest import assert_tidy, texts
+
+SETTINGS = [
+    ("image", "low", None, 2),
+    ("image", "low", None, 5),
+    ("dataset", "low", None, 2),
+    ("dataset", "random", 0, 2),
+    ("dataset", "random", 1, 2),
+]
+
+
+def ablation(labelled=True, layers=("relu",)):
+    random = np.random.default_rng(0)
+    truth = Truth.of([[number % 3] for number in range(30)] if labelled else [[]] * 30)
+    before = random.permuted(np.tile(np.arange(6, dtype=np.int32), (30, 1)), axis=1)[:, :5]
+    outcomes = tuple(
+        Outcome(
+            Removed(layer, scope, order, count, 10, count / 10, "zero", seed), np.roll(before, place, 1), before, truth
+        )
+        for layer in layers
+        for place, (scope, order, seed, count) in enumerate(SETTINGS)
+    )
+    return Ablation("torchvision:small", tuple(f"{n}.png" for n in range(30)), truth, before, outcomes)
+
+
+def line_of(figure, panel, label):
+    lines = [line for line in figure.axes[panel].lines if line.get_label() == label]
+    assert len(lines) == 1
+    return lines[0]
+
+
+def test_a_curve_starts_at_the_untouched_network_and_goes_through_the_counts():
+    found = ablation()
+    line = line_of(figures.ablation(found), 0, "lowest first")
+    expected = [found.baseline.top1_correct, found.outcomes[0].score.top1_correct, found.outcomes[1].score.top1_correct]
+    assert line.get_xdata().tolist() == pytest.approx([0, 0.2, 0.5])
+    assert list(line.get_ydata()) == pytest.approx([count / 30 for count in expected])
+
+
+def test_seeds_of_a_random_order_are_averaged():
+    found = ablation()
+    line = line_of(figures.ablation(found), 1, "random")
+    mean = sum(outcome.score.top1_correct for outcome in found.outcomes[3:]) / 2 / 30
+    assert line.get_ydata()[1] == pytest.approx(mean)
+
+
+def test_without_labels_agreement_is_drawn():
+    found = ablation(labelled=False)
+    figure = figures.ablation(found)
+    assert list(line_of(figure, 0, "lowest first").get_ydata())[:2] == [1.0, found.outcomes[0].agreement]
+    assert "stays that of the untouched network" in " ".join(text for text, _ in texts(figure))
+
+
+def test_layers_have_rows_and_scopes_have_columns_and_nothing_overlaps():
+    figure = figures.ablation(ablation(layers=("features.12.expand3x3_activation", "classifier.2")))
+    assert len(figure.axes) == 4
+    assert_tidy(figure)
