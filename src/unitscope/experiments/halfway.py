@@ -105,7 +105,9 @@ class Journey:
             count += np.isfinite(responses).sum(0)
             size += stop.halfway.nbytes
             if kept is not None:
-                kept = [*kept, stop] if size <= KEPT_BYTES else None
+                kept.append(stop)
+            if size > KEPT_BYTES:
+                kept = None
         return kept, sums / np.maximum(count, 1)
 
 
