@@ -7,12 +7,14 @@ none. Each function makes one figure, or says in an error why it can't.
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from matplotlib.figure import Figure
 
 from unitscope import figures
 from unitscope.analyses.rules import shared
-from unitscope.analyses.selection import Top
+from unitscope.analyses.selection import Top, select
 from unitscope.analyses.sparsity import sparsity, sparsity_by_depth
+from unitscope.analyses.subjects import find_subject
 from unitscope.atlas import Atlas
 from unitscope.errors import UnitscopeError
 from unitscope.experiments.inhibition import category_inhibition
@@ -25,10 +27,11 @@ from unitscope.looking import Columns, exemplar_sheet, rule_sheet, structure
 from unitscope.paper import values
 from unitscope.paper.cases import Case, Say
 from unitscope.paper.tables import Missing
-from unitscope.scanning.fresh import find_subjects
+from unitscope.units import Layer
 
 _NOISE_IMAGES = 100
 _SIGMAS = (0.05, 0.1, 0.2)
+_MOST_IMAGES_OF_A_KIND = 60
 _CATS_OF_IMAGENET, _DOGS_OF_IMAGENET = slice(281, 286), slice(151, 269)
 _CONCEPT = "person"
 
@@ -77,9 +80,9 @@ def _figure_2(case: Case) -> Drawn:
     if values.row_of(case.network.reference) == "VGG-16":
         unit, how = values.UNIT_OF_FIGURE_2, "the paper's unit"
     else:
-        table = atlas.units[(atlas.units["layer"] == case.last.name) & ~atlas.units["dead"]]
-        channel = int(table.sort_values(["selectivity", "channel"], ascending=[False, True])["channel"].iloc[0])
-        unit, how = f"{case.last.name}:{channel}", "of its layer's units the one most selective for a category"
+        channel, score = _most_outstanding(atlas, case.last)
+        unit = f"{case.last.name}:{channel}"
+        how = f"of its layer's units the one whose exemplars stand out most, even the last by {score:.1f} deviations"
     sheet = exemplar_sheet(atlas, unit, network=case.network)
     return figures.exemplars(sheet), f"{unit}, {how}."
 
@@ -100,19 +103,21 @@ def _figure_3(case: Case) -> Drawn:
 def _figure_4(case: Case) -> Drawn:
     atlas = _atlas(case)
     imagenet = case.network.classes if case.network.wnids else ()
-    kinds = (("cat", *imagenet[_CATS_OF_IMAGENET]), ("dog", *imagenet[_DOGS_OF_IMAGENET]))
-    names = [_first(atlas, each) for each in kinds]
-    images = [_image_of(atlas, name) for name in names]
-    found = shared(find_subjects(atlas, images, case.last, network=case.network), Top(9))
-    drawn = figures.rules(rule_sheet(atlas, found, network=case.network))
-    expected = 0.0 if found.expected is None else found.expected
-    p_value = 1.0 if found.p_value is None else found.p_value
+    cats = _images_of(atlas, ("cat", *imagenet[_CATS_OF_IMAGENET]))
+    dogs = _images_of(atlas, ("dog", *imagenet[_DOGS_OF_IMAGENET]))
+    subjects = {name: find_subject(atlas, name, case.last) for name in (*cats, *dogs)}
+    chosen = {name: select(subject, Top(9)) for name, subject in subjects.items()}
+    counts = {(cat, dog): len(chosen[cat] & chosen[dog]) for cat in cats for dog in dogs}
+    most = max(counts, key=lambda pair: counts[pair])
+    found = shared([subjects[name] for name in most], Top(9))
+    average = float(np.mean(list(counts.values())))
     note = (
-        f"{names[0]} and {names[1]} at {case.last.name}: {len(found.units)} of the 9 units of greatest response "
-        f"are shared; chance would give {expected:.2g} (p = {p_value:.2g}). "
-        "The paper's cat and dog share 3 of VGG-16's 512."
+        f"At {case.last.name}: of {len(counts):,} pairs of an image of a cat and one of a dog, the one that shares most of "
+        f"the 9 units of greatest response: {counts[most]} (its p is not corrected for this choice). A pair shares "
+        f"{average:.2f} on average; chance would give {81 / case.last.units:.2f}. The paper's cat and dog share 3 of "
+        "VGG-16's 512."
     )
-    return drawn, note
+    return figures.rules(rule_sheet(atlas, found, network=case.network)), note
 
 
 def _figures_5_and_6(case: Case) -> Drawn:
@@ -178,18 +183,22 @@ def _coco(case: Case) -> Atlas:
     return case.coco
 
 
-def _first(atlas: Atlas, names: Sequence[str]) -> str:
-    present = {label.name for label in atlas.manifest.labels}
-    found = next((name for name in names if name in present), None)
-    if found is None:
-        raise UnitscopeError(f"there is no image of a {names[0]} in '{atlas.root}'")
-    return found
-
-
-def _image_of(atlas: Atlas, name: str) -> str:
+def _images_of(atlas: Atlas, names: Sequence[str]) -> list[str]:
+    """The first images of classes with these names, the kind's own name first."""
     images = atlas.images.query("error == ''")
-    has = [name in names for names in images["label_names"]]
-    return str(images["image"][has].iloc[0])
+    has = [bool(set(names) & set(each)) for each in images["label_names"]]
+    found = [str(image) for image in images["image"][has]]
+    if not found:
+        raise UnitscopeError(f"there is no image of a {names[0]} in '{atlas.root}'")
+    return found[:_MOST_IMAGES_OF_A_KIND]
+
+
+def _most_outstanding(atlas: Atlas, layer: Layer) -> tuple[int, float]:
+    """The unit whose last exemplar is most standard deviations above its mean, and how many."""
+    units, top = atlas.units.iloc[atlas.index.span(layer)], atlas.dataset["top_values"][-1].to_numpy()
+    scores = (top[atlas.index.span(layer)] - units["mean"]) / units["std"].where(units["std"] > 0)
+    best = int(np.nanargmax(scores.to_numpy()))
+    return best, float(scores.iloc[best])
 
 
 def _file_name(title: str) -> str:
