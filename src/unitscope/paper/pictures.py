@@ -112,7 +112,7 @@ def _figure_4(case: Case) -> Drawn:
     found = shared([subjects[name] for name in most], Top(9))
     average = float(np.mean(list(counts.values())))
     note = (
-        f"At {case.last.name}: of {len(counts):,} pairs of an image of a cat and one of a dog, the one that shares most "
+        f"At {case.last.name}: of {len(counts):,} pairs of a cat's image and a dog's, the one that shares most "
         f"of the 9 units of greatest response: {counts[most]} (its p is not corrected for this choice). A pair shares "
         f"{average:.2f} on average; chance would give {81 / case.last.units:.2f}. The paper's cat and dog share 3 of "
         "VGG-16's 512."
