@@ -76,7 +76,7 @@ class Unit:
         """
         layer, _, channel = text.rpartition(":")
         if not layer or not channel.isdecimal():
-            raise LayerError(f"'{text}' is not a unit; write LAYER:UNIT, for example 'layer4.2.relu_2:68'")
+            raise LayerError(f"'{text}' is not a unit; write LAYER:UNIT, for example 'act:3:68'")
         return cls(layer, int(channel))
 
 

@@ -65,7 +65,7 @@ def make_coco(root: Path, *, squares=14, plain=12) -> Path:
         if number < squares:
             top, left, side = random.integers(8, 16), random.integers(12, 26), int(random.integers(14, 24))
             pixels[top : top + side, left : left + side, 0] = 220
-            right, bottom = left + side - 1, top + side - 1
+            right, bottom = left + side, top + side
             ring = [left, top, right, top, right, bottom, left, bottom]
             annotations.append({"image_id": number, "category_id": 7, "segmentation": [list(map(int, ring))]})
         images.append({"id": number, "file_name": f"{number:02d}.png", "width": 64, "height": 48})

@@ -74,7 +74,8 @@ def find_class(atlas: Atlas, name: str) -> int:
         which = ", ".join(f"'{labels[number].label}'" for number in alike[:5])
         raise UnitscopeError(f"several classes of atlas '{atlas.path}' are named '{name}': {which}; give one of these")
     near = closest(name, [text for label in labels for text in (label.name, label.label)])
-    raise UnitscopeError(f"no class '{name}' in atlas '{atlas.path}'" + (f"; {near}" if near else ""))
+    known = ", ".join(label.name for label in labels[:10]) + (f" and {len(labels) - 10} more" * (len(labels) > 10))
+    raise UnitscopeError(f"no class '{name}' in atlas '{atlas.path}'; {near or f'classes: {known}'}")
 
 
 def class_rows(atlas: Atlas, name: str) -> NDArray[np.int64]:

@@ -108,4 +108,4 @@ class Manifest:
 def _no_atlas(folder: Path) -> str:
     if not folder.exists():
         return f"no atlas at '{folder}'; make one with `unitscope scan NETWORK IMAGES -o {folder}`"
-    return f"'{folder}' is no atlas: it has no {MANIFEST}"
+    return f"'{folder}' is no atlas: it has no {MANIFEST}; make one with `unitscope scan NETWORK IMAGES -o ATLAS`"

@@ -157,6 +157,8 @@ def _print(found: "Ablation") -> None:
     rows = _classes(found, hardest)
     changed = [*rows["classes_lost"], *rows["classes_gained"]]
     gone = hardest.removed
+    if not changed:
+        return
     print_table(
         ("class", "name", "images", "before", "after", "change"),
         [tuple(row.values()) for row in changed],

@@ -149,7 +149,10 @@ def _chunks(masks: list[Tensor], stop: Stop) -> list[list[Tensor]]:
 def _means_of(atlas: Atlas, network: Network, layer: Layer) -> NDArray[np.float64]:
     made_with = atlas.manifest
     if made_with.network["fingerprint"] != network.fingerprint:
-        raise AtlasError(f"atlas '{atlas.path}' was made with other weights than those of {network.reference}")
+        raise AtlasError(
+            f"atlas '{atlas.path}' was made with {made_with.network['reference']} and other weights than those of "
+            f"{network.reference}; scan with this network, or leave --atlas out"
+        )
     if made_with.preprocessing != network.preprocessing.to_dict():
         raise AtlasError(f"atlas '{atlas.path}' was made with another preprocessing than that of {network.reference}")
     return np.array(atlas.units["mean"])[atlas.index.span(atlas.find(layer.name))]

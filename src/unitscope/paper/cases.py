@@ -87,6 +87,9 @@ def make_cases(asked: Sequence[Asked], sources: Sources, *, say: Say) -> list[Ca
     names = [one.name for one in asked]
     if twice := [name for name in names if names.count(name) > 1]:
         raise UnitscopeError(f"two networks are called '{twice[0]}'; give one of them as a card of another name")
+    for folder in (sources.imagenet, sources.coco, *(one.folder for one in asked)):
+        if folder is not None:
+            open_images(folder)  # a folder that is not there is told before minutes have passed
     return [_make(one, sources, say) for one in asked]
 
 
