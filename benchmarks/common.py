@@ -3,6 +3,7 @@
 In: nothing but the machine. Never imports torch here: a child's peak memory starts from its parent's.
 """
 
+import argparse
 import json
 import os
 import re
@@ -22,6 +23,14 @@ _HEAD = """# Results
 
 Written by `python -m benchmarks.speed --write` and likewise `memory` and `questions`; each run replaces its section.
 """
+
+
+def parser(name: str, description: str | None) -> argparse.ArgumentParser:
+    """Return the command line of a benchmark, with what all of them take; a case is given by `in_fresh_process`."""
+    made = argparse.ArgumentParser(prog=f"python -m benchmarks.{name}", description=description)
+    made.add_argument("--write", action="store_true", help="put the results into RESULTS.md")
+    made.add_argument("--case", type=json.loads, help=argparse.SUPPRESS)
+    return made
 
 
 def photographs(temporary: Path) -> Path:

@@ -4,7 +4,6 @@ In: real JPEG files, linked many times under different names. Out: a table, and 
 Both scans use one engine (``auto`` would compile only the larger one, which takes memory of its own).
 """
 
-import argparse
 import json
 import shutil
 import tempfile
@@ -12,20 +11,18 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common import files, in_fresh_process, link, machine, photographs, write_section
+from benchmarks.common import files, in_fresh_process, link, machine, parser, photographs, write_section
 
 AIM = 1.10
 
 
 def main() -> None:
     """Run both scans and print the ratio of their peaks."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.memory", description=__doc__)
-    parser.add_argument("--network", default="squeezenet1_0", help="of torchvision")
-    parser.add_argument("--images", type=int, nargs=2, default=[500, 5000], metavar=("FEW", "MANY"))
-    parser.add_argument("--engine", choices=("eager", "compile"), default="eager")
-    parser.add_argument("--write", action="store_true", help="put the results into RESULTS.md")
-    parser.add_argument("--case", type=json.loads, help=argparse.SUPPRESS)
-    given = parser.parse_args()
+    arguments = parser("memory", __doc__)
+    arguments.add_argument("--network", default="squeezenet1_0", help="of torchvision")
+    arguments.add_argument("--images", type=int, nargs=2, default=[500, 5000], metavar=("FEW", "MANY"))
+    arguments.add_argument("--engine", choices=("eager", "compile"), default="eager")
+    given = arguments.parse_args()
     if given.case:
         print(json.dumps(_run_case(**given.case)))
         return

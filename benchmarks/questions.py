@@ -8,7 +8,6 @@ tables. It is read twice: with the atlas's files in the system's cache, as in a 
 restart. Memory is what the process grew by, mapped pages of the atlas's files included.
 """
 
-import argparse
 import json
 import resource
 import tempfile
@@ -18,7 +17,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.common import in_fresh_process, machine, write_section
+from benchmarks.common import in_fresh_process, machine, parser, write_section
 
 if TYPE_CHECKING:
     from unitscope.atlas import Atlas
@@ -39,16 +38,14 @@ QUESTIONS = {
 
 def main() -> None:
     """Ask all questions in turn, over several rounds, and print the medians."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.questions", description=__doc__)
-    parser.add_argument(
+    arguments = parser("questions", __doc__)
+    arguments.add_argument(
         "--atlas", type=Path, metavar="ATLAS", help="made there unless it is there; else a temporary one"
     )
-    parser.add_argument("--images", type=int, default=50_000)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--questions", nargs="+", choices=QUESTIONS, default=list(QUESTIONS))
-    parser.add_argument("--write", action="store_true", help="put the results into RESULTS.md")
-    parser.add_argument("--case", type=json.loads, help=argparse.SUPPRESS)
-    given = parser.parse_args()
+    arguments.add_argument("--images", type=int, default=50_000)
+    arguments.add_argument("--rounds", type=int, default=3)
+    arguments.add_argument("--questions", nargs="+", choices=QUESTIONS, default=list(QUESTIONS))
+    given = arguments.parse_args()
     if given.case:
         print(json.dumps(_run_case(**given.case)))
         return

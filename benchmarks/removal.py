@@ -6,7 +6,6 @@ A sweep is timed on two numbers of images and the difference taken, so that trac
 don't count; decoding and everything else does. Plain passes are timed on prepared tensors, without decoding.
 """
 
-import argparse
 import json
 import tempfile
 import time
@@ -14,7 +13,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks.common import THREADS, files, in_fresh_process, link, machine, photographs, write_section
+from benchmarks.common import THREADS, files, in_fresh_process, link, machine, parser, photographs, write_section
 
 BATCH = 16
 FEW, MANY = 32, 128
@@ -29,12 +28,10 @@ AIM = 1.6
 
 def main() -> None:
     """Run all cases in turn, over several rounds, and print the medians."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.removal", description=__doc__)
-    parser.add_argument("--networks", nargs="+", choices=LAYERS, default=list(LAYERS))
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--write", action="store_true", help="put the results into RESULTS.md")
-    parser.add_argument("--case", type=json.loads, help=argparse.SUPPRESS)
-    given = parser.parse_args()
+    arguments = parser("removal", __doc__)
+    arguments.add_argument("--networks", nargs="+", choices=LAYERS, default=list(LAYERS))
+    arguments.add_argument("--rounds", type=int, default=3)
+    given = arguments.parse_args()
     if given.case:
         print(json.dumps(_run_case(**given.case)))
         return

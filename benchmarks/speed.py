@@ -7,7 +7,6 @@ three, because the last three batches were decoded while earlier ones were timed
 batch of decoding.
 """
 
-import argparse
 import json
 import os
 import tempfile
@@ -17,7 +16,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.common import THREADS, files, in_fresh_process, machine, photographs, write_section
+from benchmarks.common import THREADS, files, in_fresh_process, machine, parser, photographs, write_section
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -41,14 +40,12 @@ RATIOS = (("tapped", "compiled", 1.10), ("scan-compile", "eager", 0.65), ("scan-
 
 def main() -> None:
     """Run all cases in turn, over several rounds, and print the medians."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.speed", description=__doc__)
-    parser.add_argument("--networks", nargs="+", default=["resnet50", "vgg16"], help="of torchvision")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--images", type=int, default=96, help=f"timed in each case; a multiple of {BATCH}")
-    parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES))
-    parser.add_argument("--write", action="store_true", help="put the results into RESULTS.md")
-    parser.add_argument("--case", type=json.loads, help=argparse.SUPPRESS)
-    given = parser.parse_args()
+    arguments = parser("speed", __doc__)
+    arguments.add_argument("--networks", nargs="+", default=["resnet50", "vgg16"], help="of torchvision")
+    arguments.add_argument("--rounds", type=int, default=3)
+    arguments.add_argument("--images", type=int, default=96, help=f"timed in each case; a multiple of {BATCH}")
+    arguments.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES))
+    given = arguments.parse_args()
     if given.case:
         print(json.dumps(_run_case(**given.case)))
         return

@@ -10,11 +10,11 @@ from unitscope.analyses.ablation import Truth
 from unitscope.analyses.estimates import Share, estimate, relative_change
 from unitscope.analyses.perturbation import (
     Readings,
-    cosines,
     flips,
     layer_effects,
     map_correlations,
     mcnemar_by_draw,
+    paired_cosines,
     right_answers,
     selection_overlap,
     strongest,
@@ -69,13 +69,13 @@ def test_an_image_whose_layer_was_not_called_has_no_overlap_and_no_cosine():
     after = before.copy()
     after[1] = np.nan
     assert np.isnan(selection_overlap(layer(8), before, after, top=3)).tolist() == [False, True, False]
-    assert np.isnan(cosines(before, after)).tolist() == [False, True, False]
+    assert np.isnan(paired_cosines(before, after)).tolist() == [False, True, False]
 
 
 def test_the_cosine_is_that_of_each_image_and_none_where_a_vector_is_zero():
     before, after = responses(12, 7), responses(12, 7)
     before[3] = 0
-    found = cosines(before, after)
+    found = paired_cosines(before, after)
     for image, (a, b) in enumerate(zip(before.tolist(), after.tolist(), strict=True)):
         lengths = math.sqrt(sum(x * x for x in a)) * math.sqrt(sum(x * x for x in b))
         if lengths == 0:

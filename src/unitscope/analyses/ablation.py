@@ -203,11 +203,12 @@ class Ablation:
         Columns before and after count the class's images whose Top-1 is right. Classes that break even are left out.
         """
         right = self.truth.classes
+        was_right, is_right = self.truth.has(self.before[:, :1]), self.truth.has(outcome.answers[:, :1])
         rows = []
         for number in np.unique(right[right >= 0]):
             of_class = (right == number).any(1)
-            before = int((of_class & self.truth.has(self.before[:, :1])).sum())
-            after = int((of_class & self.truth.has(outcome.answers[:, :1])).sum())
+            before = int((of_class & was_right).sum())
+            after = int((of_class & is_right).sum())
             if before != after:
                 rows.append((int(number), self._name(int(number)), int(of_class.sum()), before, after, after - before))
         table = pd.DataFrame(rows, columns=["class", "name", "images", "before", "after", "change"])

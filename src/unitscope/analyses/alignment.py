@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unitscope.analyses.similarity import directions, symmetric
-from unitscope.analyses.subjects import CLASS, class_rows, read_rows
+from unitscope.analyses.subjects import CLASS, class_rows
 from unitscope.atlas import Atlas
 from unitscope.errors import UnitscopeError
 from unitscope.units import Layer
@@ -50,7 +50,7 @@ def between_layers(atlas: Atlas, images: Sequence[str] = (), *, most: int = MOST
         raise UnitscopeError(f"layers are compared by what they say of 3 or more images, not of {count}; give more")
     chosen = rows[np.arange(count) * len(rows) // count]
     layers = tuple(atlas.layers)
-    return Alignment(layers, count, linear_cka(read_rows(atlas, layer, chosen) for layer in layers))
+    return Alignment(layers, count, linear_cka(atlas.responses(layer, chosen) for layer in layers))
 
 
 def _rows(atlas: Atlas, images: Sequence[str]) -> NDArray[np.int64]:

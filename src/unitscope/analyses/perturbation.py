@@ -134,7 +134,7 @@ def selected(layer: Layer, top: int) -> int:
     return min(top, layer.units)
 
 
-def cosines(before: NDArray[Any], after: NDArray[Any]) -> Floats:
+def paired_cosines(before: NDArray[Any], after: NDArray[Any]) -> Floats:
     """Return the cosine of each image's response vectors before and after (paper, algorithm 3), ``[image]``.
 
     NaN where either vector is zero.
@@ -149,7 +149,7 @@ def map_correlations(before: NDArray[Any], after: NDArray[Any]) -> Floats:
     NaN where either map is constant, but for the last digits of float32.
     """
     a, b = (_centred(maps.reshape(len(maps), -1).astype(np.float64)) for maps in (before, after))
-    return cosines(a, b)
+    return paired_cosines(a, b)
 
 
 def layer_effects(changed: Readings, layers: Sequence[Layer], *, top: int) -> tuple[LayerEffect, ...]:

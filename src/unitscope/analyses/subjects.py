@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from unitscope.atlas import Atlas, Label
 from unitscope.errors import ImageError, UnitscopeError, closest
+from unitscope.images.labels import plain
 from unitscope.units import Layer
 
 CLASS = "class:"
@@ -48,11 +49,11 @@ def find_subject(atlas: Atlas, name: str, layer: str | Layer) -> Subject:
     found = atlas.find(layer)
     if name.startswith(CLASS):
         rows = class_rows(atlas, name.removeprefix(CLASS))
-        return Subject(name, found, _ids(atlas, rows), read_rows(atlas, found, rows))
+        return Subject(name, found, _ids(atlas, rows), atlas.responses(found, rows))
     row = atlas.image_number(name)
     if error := atlas.images["error"].iloc[row]:
         raise ImageError(f"image '{name}' could not be read when atlas '{atlas.path}' was made: {error}")
-    return Subject(name, found, (name,), read_rows(atlas, found, np.array([row])))
+    return Subject(name, found, (name,), atlas.responses(found, np.array([row])))
 
 
 def find_class(atlas: Atlas, name: str) -> int:
@@ -67,7 +68,7 @@ def find_class(atlas: Atlas, name: str) -> int:
     if not labels:
         raise UnitscopeError(f"no class '{name}': the images of atlas '{atlas.path}' have no labels")
     exact = [number for number, label in enumerate(labels) if label.label == name]
-    alike = exact or [number for number, label in enumerate(labels) if _plain(name) in _names(label)]
+    alike = exact or [number for number, label in enumerate(labels) if plain(name) in _names(label)]
     if len(alike) == 1:
         return alike[0]
     if alike:
@@ -92,18 +93,9 @@ def class_rows(atlas: Atlas, name: str) -> NDArray[np.int64]:
     return rows
 
 
-def read_rows(atlas: Atlas, layer: Layer, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Return some images' responses at a layer, float32 ``[image, unit]``; the rest is not read."""
-    return atlas.responses(layer, rows)
-
-
 def _ids(atlas: Atlas, rows: NDArray[np.int64]) -> tuple[str, ...]:
     return tuple(atlas.images["image"].iloc[rows])
 
 
 def _names(label: Label) -> tuple[str, str]:
-    return _plain(label.label), _plain(label.name)
-
-
-def _plain(name: str) -> str:
-    return " ".join(name.casefold().replace("_", " ").split())
+    return plain(label.label), plain(label.name)

@@ -15,18 +15,17 @@ from PIL import Image
 
 from unitscope.atlas import Atlas
 from unitscope.errors import AtlasError, ImageError, NetworkError
+from unitscope.experiments.running import BATCH
 from unitscope.graph import Trace, trace_of
 from unitscope.images import ImageSet
 from unitscope.images.coco_masks import CategoryMasks, Mask, category_masks
-from unitscope.looking.maps import outputs_of, plane
+from unitscope.looking.maps import plane, tap
 from unitscope.networks import CustomPreprocessing, Network, Preprocessing, eval_mode
 from unitscope.scanning.stream import batches
 from unitscope.units import Layer
 
 Weights = NDArray[np.float32]
 Maps = NDArray[np.float32]
-
-_BATCH = 16
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,12 +66,13 @@ class MapSource:
         """
         tapped = self._trace.layers.find(self.layer.name)
         every = [(0, range(len(images)))]
+        run = tap(self.network, self._trace, [tapped])
         with eval_mode(self.network.module):
-            for batch in batches(images, every, phi=self.network.preprocessing, batch_size=_BATCH):
+            for batch in batches(images, every, phi=self.network.preprocessing, batch_size=BATCH):
                 for picture in batch.pictures:
                     if picture.error:
                         raise ImageError(f"{picture.error}; say with --images where the images are, or scan again")
-                _, (outputs,) = outputs_of(self.network, self._trace, batch.tensor(), [tapped])
+                _, (outputs,) = run(batch.tensor())
                 for picture, output in zip(batch.pictures, outputs, strict=True):
                     yield images.ids[picture.image], plane(output, tapped)
                 self.advanced(len(batch.pictures))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unitscope.analyses.ablation import TOP5
-from unitscope.analyses.perturbation import Readings, cosines, map_correlations, selection_overlap
+from unitscope.analyses.perturbation import Readings, map_correlations, paired_cosines, selection_overlap
 from unitscope.engine import Runner, runner
 from unitscope.errors import LayerError
 from unitscope.graph import Trace
@@ -62,9 +62,9 @@ class Followed:
     def look(self, pictures: Tensor) -> Outputs:
         """Return what prepared pictures ``[image, 3, H, W]`` call up, on the 0–255 scale."""
         logits, responses, maps = self.runner.with_maps(pictures)
-        by_layer = dict(zip(self.mapped, maps, strict=True))
+        by_layer = {layer: [plane(one, layer) for one in some] for layer, some in zip(self.mapped, maps, strict=True)}
         classes = np.empty((len(pictures), 0), np.int32) if logits is None else top_predictions(logits, TOP5)[0]
-        planes = [np.stack([plane(map_, layer)[unit] for map_ in by_layer[layer]]) for layer, unit in self.units]
+        planes = [np.stack([one[unit] for one in by_layer[layer]]) for layer, unit in self.units]
         return Outputs(classes, responses, planes)
 
     def clean(self, outputs: Outputs) -> Readings:
@@ -78,7 +78,7 @@ class Followed:
         pairs = [(layer, before.responses[:, span], after.responses[:, span]) for layer, span in spans]
         return Readings(
             _columns([selection_overlap(layer, a, b, top=self.top) for layer, a, b in pairs], len(after.responses)),
-            _columns([cosines(a, b) for _, a, b in pairs], len(after.responses)),
+            _columns([paired_cosines(a, b) for _, a, b in pairs], len(after.responses)),
             _columns(list(map(map_correlations, before.maps, after.maps)), len(after.responses)),
             self._followed(after)[None],
             after.classes[None],

@@ -20,6 +20,7 @@ from unitscope.atlas import Atlas
 from unitscope.errors import LayerError, UnitscopeError, closest
 from unitscope.experiments.concepts import Maps, MapSource, Shown, Weights, image_set, on_grid, phi_of, shown
 from unitscope.experiments.halfway import Journey, Stop
+from unitscope.experiments.running import BATCH
 from unitscope.graph import trace_of
 from unitscope.images import ImageSet, match_classes
 from unitscope.networks import Network, Preprocessing, eval_mode
@@ -35,8 +36,6 @@ LEAST = 0.5
 
 ROUNDING = 1e-5
 """A change of a logit by less than this share of the image's greatest logit is float32's, not the unit's."""
-
-_BATCH = 16
 
 
 @contextmanager
@@ -161,7 +160,7 @@ def logit_changes(
     with eval_mode(network.module), torch.inference_mode():
         traced = trace_of(network)
         tapped = traced.layers.find(layer.name)
-        journey = Journey(network, traced, tapped, images, 1 if traced.loss else min(_BATCH, len(images)))
+        journey = Journey(network, traced, tapped, images, 1 if traced.loss else min(BATCH, len(images)))
         changes = []
         for stop in journey.stops():
             changes.append(_changes(journey, stop, class_number))

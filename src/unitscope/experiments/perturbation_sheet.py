@@ -15,7 +15,7 @@ from unitscope.graph import Trace, trace_of
 from unitscope.graph.hooks import mean_map
 from unitscope.images import ImageSet
 from unitscope.looking import plane
-from unitscope.looking.maps import outputs_of
+from unitscope.looking.maps import Tap, tap
 from unitscope.networks import Network, eval_mode
 from unitscope.scanning.stream import read
 from unitscope.units import Layer
@@ -49,7 +49,8 @@ def _unit(
         return PerturbedUnit(*place, ())
     layer = traced.layers.find(place[0].name)
     batches = [changed_batch(change, prepared, kept, result.seeds[0]) for change in result.perturbations]
-    clean, *changed = [_maps(network, traced, batch, (layer, place[1])) for batch in (prepared, *batches)]
+    run = tap(network, traced, [layer])
+    clean, *changed = [_maps(network, run, batch, (layer, place[1])) for batch in (prepared, *batches)]
     images = [
         PerturbedImage(
             result.image_set.ids[row],
@@ -71,9 +72,9 @@ def _readable(network: Network, images: ImageSet, rows: tuple[int, ...]) -> tupl
 _Look = tuple[np.ndarray, np.ndarray, float]  # picture, map, α
 
 
-def _maps(network: Network, traced: Trace, batch: Tensor, place: tuple[Layer, int]) -> list[_Look]:
+def _maps(network: Network, run: Tap, batch: Tensor, place: tuple[Layer, int]) -> list[_Look]:
     layer, unit = place
-    _, (outputs,) = outputs_of(network, traced, batch, [layer])
+    _, (outputs,) = run(batch)
     responses = mean_map(outputs, layer.unit_axis)[:, unit].tolist()
     pictures = [network.preprocessing.picture(image) for image in batch.float().round().to(torch.uint8)]
     planes = [plane(map_, layer)[unit] for map_ in outputs]

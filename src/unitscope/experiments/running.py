@@ -12,6 +12,9 @@ from unitscope.images import ImageSet, open_images
 from unitscope.networks import Network
 from unitscope.scanning.plan import labels_of
 
+BATCH = 16
+"""Images in a batch, unless told otherwise."""
+
 
 @dataclass(frozen=True, slots=True)
 class Running:
@@ -24,7 +27,7 @@ class Running:
         advanced: is told the number of images after each batch.
     """
 
-    batch_size: int = 16
+    batch_size: int = BATCH
     device: str = "cpu"
     limit: int | None = None
     advanced: Callable[[int], None] = lambda images: None

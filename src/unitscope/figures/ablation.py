@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from unitscope.figures import theme
 from unitscope.figures.lettering import shorten, wrap
-from unitscope.figures.mosaics import MARGIN
+from unitscope.figures.mosaics import MARGIN, write
 
 if TYPE_CHECKING:
     from unitscope.analyses.ablation import Ablation
@@ -22,9 +22,9 @@ WIDTH, PANEL, SIDE, BETWEEN, ROW_ROOM = 1500, 460, 120, 70, 150
 HEAD = MARGIN + theme.line(theme.TITLE) + 44
 SCOPES = {"image": "each image loses its own units", "dataset": "all images lose the same units"}
 ORDERS: dict[str, tuple[str, dict[str, Any]]] = {
-    "low": ("lowest first", {"color": theme.ACCENT, "linestyle": "-", "marker": "o"}),
-    "high": ("highest first", {"color": "#f1605d", "linestyle": "--", "marker": "s"}),
-    "random": ("random", {"color": theme.INK, "linestyle": ":", "marker": "^"}),
+    "low": ("lowest first", theme.CURVES[0]),
+    "high": ("highest first", theme.CURVES[1]),
+    "random": ("random", theme.CURVES[2]),
 }
 
 
@@ -42,7 +42,7 @@ def ablation(found: "Ablation", *, title: str = "") -> Figure:
     with theme.look():
         figure = Figure((WIDTH / theme.DPI, height / theme.DPI), theme.DPI)
         heading = shorten(title or f"Removal of units: {found.network}", theme.TITLE, WIDTH - 2 * MARGIN)
-        figure.text(MARGIN / WIDTH, 1 - MARGIN / height, heading, size=theme.TITLE, va="top")
+        write(figure, heading, MARGIN, MARGIN, theme.TITLE)
         wide = (WIDTH - SIDE - MARGIN - (len(scopes) - 1) * BETWEEN) / len(scopes)
         for row, layer in enumerate(layers):
             top = HEAD + row * (PANEL + ROW_ROOM) + 50
@@ -58,7 +58,7 @@ def ablation(found: "Ablation", *, title: str = "") -> Figure:
         figure.legend(handles, names, loc="upper right", bbox_to_anchor=corner, ncols=3, frameon=False, borderaxespad=0)
         for place, line in enumerate(caption):
             below = height - MARGIN - (len(caption) - place) * theme.line(theme.SMALL)
-            figure.text(MARGIN / WIDTH, 1 - below / height, line, size=theme.SMALL, color=theme.QUIET, va="top")
+            write(figure, line, MARGIN, below, theme.SMALL, theme.QUIET)
         figure.draw_without_rendering()
         return figure
 

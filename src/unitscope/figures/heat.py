@@ -18,8 +18,8 @@ from scipy.cluster.hierarchy import leaves_list
 
 from unitscope.figures import theme
 from unitscope.figures.layers import thinned
-from unitscope.figures.lettering import shorten, widest, wrap
-from unitscope.figures.mosaics import GAP, MARGIN, Box
+from unitscope.figures.lettering import minus, shorten, widest, wrap
+from unitscope.figures.mosaics import GAP, MARGIN, Box, write
 
 MOST_WRITTEN = 28
 CELL, SMALL_MAP, LARGE_MAP, NAME_ROOM = 74, 420, 1480, 400
@@ -121,12 +121,11 @@ class _Layout:
         return axes
 
     def write(self, figure: Figure) -> None:
-        left, step = MARGIN / self.width, theme.line(theme.SMALL)
-        figure.text(left, 1 - MARGIN / self.height, self.title, size=theme.TITLE, va="top")
+        step = theme.line(theme.SMALL)
+        write(figure, self.title, MARGIN, MARGIN, theme.TITLE)
         first = self.height - MARGIN - len(self.caption) * step
         for place, text in enumerate(self.caption):
-            top = 1 - (first + place * step) / self.height
-            figure.text(left, top, text, size=theme.SMALL, color=theme.QUIET, va="top")
+            write(figure, text, MARGIN, first + place * step, theme.SMALL, theme.QUIET)
 
 
 def _cells(axes: Axes, matrix: Matrix, colours: ScalarMappable, names: list[str]) -> None:
@@ -153,7 +152,7 @@ def _ink(value: float, colours: ScalarMappable) -> str:
 
 
 def _two(value: float) -> str:
-    return f"{value:.2f}".replace("-", "−") if np.isfinite(value) else "–"
+    return minus(f"{value:.2f}") if np.isfinite(value) else "–"
 
 
 def _branches(axes: Axes, tree: Matrix, order: NDArray[np.int64]) -> None:
@@ -165,7 +164,7 @@ def _branches(axes: Axes, tree: Matrix, order: NDArray[np.int64]) -> None:
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
     axes.xaxis.set_major_locator(MaxNLocator(3))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda height, _: f"{1 - height:.2g}".replace("-", "−")))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda height, _: minus(f"{1 - height:.2g}")))
     axes.set_xlabel("joined at", size=theme.SMALL)
 
 

@@ -12,7 +12,7 @@ from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
 from unitscope.figures import theme
-from unitscope.figures.lettering import shorten, width, wrap
+from unitscope.figures.lettering import minus, shorten, width, wrap
 from unitscope.figures.mosaics import GAP, MARGIN, Box, Sheet, resized
 from unitscope.figures.tone import GAMMA, PERCENTILE, Tones, overlay, tone
 from unitscope.views import InhibitedUnit, InhibitionExample, InhibitionSheet
@@ -61,7 +61,7 @@ def _row(drawn: Sheet, unit: InhibitedUnit, top: int, room: int) -> None:
     name = f"unit {unit.unit}"
     drawn.write(MARGIN, top, name, size=theme.BODY, color=theme.ACCENT)
     left = MARGIN + width(name, theme.BODY) + GAP
-    drawn.write(left, top, shorten(_minus(unit.note), theme.BODY, MARGIN + room - left))
+    drawn.write(left, top, shorten(minus(unit.note), theme.BODY, MARGIN + room - left))
     for place, (example, tones) in enumerate(zip(unit.examples, _tones(unit.examples), strict=True)):
         box = Box(MARGIN + place * (BLOCK + 2 * GAP), top + LINE + 6, BLOCK, 2 * SMALL_LINE + TILE)
         _block(drawn, example, tones, box)
@@ -90,15 +90,11 @@ def _block(drawn: Sheet, example: InhibitionExample, tones: Tones | None, box: B
         if example.mask is not None:
             _outline(drawn, example.mask, place)
     bottom = box.bottom - SMALL_LINE + 4
-    drawn.write(box.left, bottom, _minus(example.note), size=theme.SMALL)
+    drawn.write(box.left, bottom, minus(example.note), size=theme.SMALL)
     left = box.left + width(example.note, theme.SMALL) + GAP
     label = shorten(example.label, theme.SMALL, max(0.0, box.right - left))
     colour = theme.ACCENT if example.has_concept else theme.QUIET
     drawn.write(box.right, bottom, label, ha="right", size=theme.SMALL, color=colour)
-
-
-def _minus(text: str) -> str:
-    return text.replace("-", "−")
 
 
 def _outline(drawn: Sheet, mask: NDArray[np.float32], place: Box) -> None:

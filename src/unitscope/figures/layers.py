@@ -16,7 +16,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 from unitscope.errors import UnitscopeError
 from unitscope.figures import theme
 from unitscope.figures.lettering import shorten, widest
-from unitscope.figures.mosaics import MARGIN
+from unitscope.figures.mosaics import MARGIN, write
 
 NEEDED = ("layer", "layer_index", "mean", "zero_fraction", "dead")
 WIDTH, CHART, BETWEEN, SIDE = 1500, 210, 66, 110
@@ -86,7 +86,7 @@ def charts_over_layers(title: str, names: list[str], *, count: int, above: int =
     height = HEAD + above + count * CHART + (count - 1) * BETWEEN + foot
     figure = Figure((WIDTH / theme.DPI, height / theme.DPI), theme.DPI)
     title = shorten(title, theme.TITLE, WIDTH - 2 * MARGIN)
-    figure.text(MARGIN / WIDTH, 1 - MARGIN / height, title, size=theme.TITLE, va="top")
+    write(figure, title, MARGIN, MARGIN, theme.TITLE)
     tops = [HEAD + above + number * (CHART + BETWEEN) for number in range(count)]
     span = (WIDTH - SIDE - MARGIN) / WIDTH
     charts = [figure.add_axes((SIDE / WIDTH, 1 - (top + CHART) / height, span, CHART / height)) for top in tops]

@@ -30,7 +30,12 @@ def width(text: str, size: float) -> float:
 
 def number(value: float) -> str:
     """Return a response with four digits that count, and a true minus sign."""
-    return f"{value:#.4g}".replace("-", "−")
+    return minus(f"{value:#.4g}")
+
+
+def minus(text: str) -> str:
+    """Return the text with true minus signs for its hyphens."""
+    return text.replace("-", "−")
 
 
 def widest(lines: Iterable[str], size: float) -> float:

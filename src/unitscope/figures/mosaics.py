@@ -98,6 +98,12 @@ class Sheet:
         self.write(middle, centre, "not available", ha="center", va="center", size=theme.SMALL, color=theme.QUIET)
 
 
+def write(figure: Figure, text: str, left: float, top: float, size: float, colour: str = theme.INK) -> None:
+    """Write one line on a figure of charts, its top left corner given in pixels from the figure's."""
+    width, height = figure.get_size_inches() * theme.DPI
+    figure.text(left / width, 1 - top / height, text, size=size, color=colour, va="top")
+
+
 def flow(rows: list[list[tuple[int, int]]], width: int) -> list[Box]:
     """Return where rows of blocks (width, height) lie, set like words: a row that is full goes on below."""
     boxes: list[Box] = []

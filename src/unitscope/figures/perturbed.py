@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from unitscope.figures import theme
-from unitscope.figures.lettering import number, shorten, widest, width, wrap
+from unitscope.figures.lettering import minus, number, shorten, widest, width, wrap
 from unitscope.figures.mosaics import GAP, MARGIN, Box, Sheet, resized
 from unitscope.figures.perturbation import name_of
 from unitscope.figures.tone import GAMMA, PERCENTILE, Tones, tone
@@ -79,7 +79,7 @@ def _state(drawn: Sheet, state: PerturbedMap, tones: Tones, place: Box, *, clean
     drawn.image(tones, below.fit(*tones.shape))
     known = np.isfinite(state.correlation)
     text = f"α {number(state.response)}" if clean else f"r {state.correlation:.2f}" if known else "r –"
-    drawn.write(place.left, below.bottom + 4, text.replace("-", "−"), size=theme.SMALL)
+    drawn.write(place.left, below.bottom + 4, minus(text), size=theme.SMALL)
     if not clean:
         alpha = _alpha(state.response, TILE - width(text, theme.SMALL) - SEAM)
         drawn.write(place.right, below.bottom + 4, alpha, size=theme.SMALL, ha="right", color=theme.QUIET)
@@ -87,5 +87,5 @@ def _state(drawn: Sheet, state: PerturbedMap, tones: Tones, place: Box, *, clean
 
 def _alpha(response: float, room: float) -> str:
     """α with as many digits, up to three, as there is room for."""
-    texts = [f"α {response:.{digits}g}".replace("-", "−") for digits in (3, 2, 1)]
+    texts = [minus(f"α {response:.{digits}g}") for digits in (3, 2, 1)]
     return next((text for text in texts if width(text, theme.SMALL) <= room), "")

@@ -20,7 +20,7 @@ from unitscope.figures import theme
 from unitscope.figures.heat import HeatMap, draw
 from unitscope.figures.layers import NAME_ROOM, SIDE, WIDTH, thinned
 from unitscope.figures.lettering import shorten, widest
-from unitscope.figures.mosaics import GAP, MARGIN, Box
+from unitscope.figures.mosaics import GAP, MARGIN, Box, write
 
 MOST_PAIRS = 10
 CHART, SWATCH = 420, 60
@@ -75,7 +75,7 @@ def similarity_by_layer(
         height = chart.bottom + ceil(widest(places, theme.SMALL)) + MARGIN + 16
         figure = Figure((WIDTH / theme.DPI, height / theme.DPI), theme.DPI)
         text = shorten(title or "Similarity over depth", theme.TITLE, WIDTH - 2 * MARGIN)
-        figure.text(MARGIN / WIDTH, 1 - MARGIN / height, text, size=theme.TITLE, va="top")
+        write(figure, text, MARGIN, MARGIN, theme.TITLE)
         axes = figure.add_axes(
             (chart.left / WIDTH, 1 - chart.bottom / height, chart.width / WIDTH, chart.height / height)
         )

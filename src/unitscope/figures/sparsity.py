@@ -15,7 +15,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocat
 from unitscope.figures import theme
 from unitscope.figures.layers import charts_over_layers, counts, shares
 from unitscope.figures.lettering import shorten, wrap
-from unitscope.figures.mosaics import MARGIN
+from unitscope.figures.mosaics import MARGIN, write
 
 if TYPE_CHECKING:
     from unitscope.analyses.sparsity import Distribution, Sparsity
@@ -24,11 +24,7 @@ WIDTH, PANEL, HEAD_ROOM, FOOT_ROOM, SIDE, BETWEEN = 1500, 250, 64, 82, 96, 44
 HEAD = MARGIN + theme.line(theme.TITLE) + 12
 LEAST = 0.7  # where bars begin: on a log axis one unit must still be seen
 GINI, HOYER, TREVES_ROLLS = "Gini", "Hoyer", "1 − Treves–Rolls"
-STYLES = {
-    GINI: {"color": theme.ACCENT, "linestyle": "-", "marker": "o"},
-    HOYER: {"color": "#f1605d", "linestyle": "--", "marker": "s"},
-    TREVES_ROLLS: {"color": theme.INK, "linestyle": ":", "marker": "^"},
-}
+STYLES = dict(zip((GINI, HOYER, TREVES_ROLLS), theme.CURVES, strict=True))
 
 
 def sparsity(found: "Sparsity", *, title: str = "") -> Figure:
@@ -41,7 +37,7 @@ def sparsity(found: "Sparsity", *, title: str = "") -> Figure:
     height = HEAD + down * step + len(caption) * theme.line(theme.SMALL) + MARGIN
     with theme.look():
         figure = Figure((WIDTH / theme.DPI, height / theme.DPI), theme.DPI)
-        _write(figure, _heading(found, title), MARGIN, MARGIN, theme.TITLE)
+        write(figure, _heading(found, title), MARGIN, MARGIN, theme.TITLE)
         wide = (WIDTH - SIDE - MARGIN - (across - 1) * BETWEEN) // across
         tallest = max(int(panel.histogram.max()) for panel in panels)
         for place, panel in enumerate(panels):
@@ -55,12 +51,12 @@ def sparsity(found: "Sparsity", *, title: str = "") -> Figure:
                 chart.set_ylabel("units", size=theme.SMALL)
             else:
                 chart.tick_params(labelleft=False)
-            _write(figure, shorten(_name(panel), theme.BODY, wide), left, top - HEAD_ROOM + 6, theme.BODY)
+            write(figure, shorten(_name(panel), theme.BODY, wide), left, top - HEAD_ROOM + 6, theme.BODY)
             told = shorten(_indices(panel), theme.SMALL, wide)
-            _write(figure, told, left, top - HEAD_ROOM + 6 + theme.line(theme.BODY), theme.SMALL, theme.QUIET)
+            write(figure, told, left, top - HEAD_ROOM + 6 + theme.line(theme.BODY), theme.SMALL, theme.QUIET)
         for place, line in enumerate(caption):
             top = HEAD + down * step + place * theme.line(theme.SMALL)
-            _write(figure, line, MARGIN, top, theme.SMALL, theme.QUIET)
+            write(figure, line, MARGIN, top, theme.SMALL, theme.QUIET)
         figure.draw_without_rendering()  # makes the ticks now: matplotlib < 3.11 would in the caller's look
         return figure
 
@@ -138,8 +134,3 @@ def _curves(chart: Axes, named: dict[str, pd.Series], title: str) -> None:
         chart.legend(
             loc="lower right", bbox_to_anchor=(1, 1), ncols=3, frameon=False, fontsize=theme.SMALL, borderpad=0
         )
-
-
-def _write(figure: Figure, text: str, left: float, top: float, size: float, colour: str = theme.INK) -> None:
-    width, height = figure.get_size_inches() * theme.DPI
-    figure.text(left / width, 1 - top / height, text, size=size, color=colour, va="top")

@@ -25,6 +25,12 @@ HAIRLINE = "#d9d9de"
 FRAME = "#b4b4bd"
 BLANK = "#f0f0f2"
 ACCENT = "#721f81"
+# Three curves that differ in grey too.
+CURVES: tuple[dict[str, Any], ...] = (
+    {"color": ACCENT, "linestyle": "-", "marker": "o"},
+    {"color": "#f1605d", "linestyle": "--", "marker": "s"},
+    {"color": INK, "linestyle": ":", "marker": "^"},
+)
 
 _FONT = "DejaVu Sans"
 _FALLBACKS = (

@@ -15,15 +15,16 @@ def match_classes(labels: Iterable[str], classes: Sequence[str], wnids: Sequence
     """
     by_wnid = {wnid: number for number, wnid in enumerate(wnids)}
     by_name = _unambiguous(classes)
-    numbers = {label: by_wnid.get(label, by_name.get(_plain(label))) for label in labels}
+    numbers = {label: by_wnid.get(label, by_name.get(plain(label))) for label in labels}
     return {label: number for label, number in numbers.items() if number is not None}
 
 
 def _unambiguous(classes: Sequence[str]) -> dict[str, int]:
-    names = [_plain(name) for name in classes]
+    names = [plain(name) for name in classes]
     counts = Counter(names)
     return {name: number for number, name in enumerate(names) if counts[name] == 1}
 
 
-def _plain(name: str) -> str:
+def plain(name: str) -> str:
+    """Return a name as it is compared: case, ``_`` and spaces don't matter."""
     return " ".join(name.casefold().replace("_", " ").split())

@@ -4,7 +4,7 @@ In: a network, image files or prepared images, layers. Out: outputs of layers, a
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,8 @@ from unitscope.graph import Trace, device_of, trace_of
 from unitscope.images import decode
 from unitscope.networks import Network, eval_mode
 from unitscope.units import Layer
+
+Tap = Callable[[Tensor], tuple[Tensor | None, list[Tensor]]]
 
 _AT_ONCE = 16
 
@@ -38,25 +40,28 @@ def see(network: Network, files: Sequence[Path], layer: Layer, channels: Sequenc
         with eval_mode(network.module):
             traced = trace_of(network)
             tapped = traced.layers.find(layer.name)
+            run = tap(network, traced, [tapped])
             for rows in _batches(list(prepared), _AT_ONCE):
                 images = [prepared[row] for row in rows]
-                _, (outputs,) = outputs_of(network, traced, torch.stack(images), [tapped])
+                _, (outputs,) = run(torch.stack(images))
                 for row, image, output in zip(rows, images, outputs, strict=True):
                     seen[row] = Seen(network.preprocessing.picture(image), plane(output, tapped)[list(channels)])
     return [seen.get(row) for row in range(len(files))]
 
 
-def outputs_of(
-    network: Network, traced: Trace, prepared: Tensor, layers: Sequence[Layer]
-) -> tuple[Tensor | None, list[Tensor]]:
-    """Return logits, and each layer's output; hooked networks run one image at a time."""
+def tap(network: Network, traced: Trace, layers: Sequence[Layer]) -> Tap:
+    """Return what gives prepared images' logits, and each layer's output; hooked networks run one image at a time."""
     run = traced.with_maps(layers)
-    step = 1 if traced.loss else len(prepared)
-    with torch.inference_mode():
-        device = device_of(network.module)
-        outputs = [run(network.preprocessing.normalize(some.to(device))) for some in prepared.split(step)]
-    logits = None if outputs[0][0] is None else torch.cat([output[0] for output in outputs])
-    return logits, [torch.cat([output[1 + n] for output in outputs]) for n in range(len(layers))]
+    device = device_of(network.module)
+
+    def tapped(prepared: Tensor) -> tuple[Tensor | None, list[Tensor]]:
+        step = 1 if traced.loss else len(prepared)
+        with torch.inference_mode():
+            outputs = [run(network.preprocessing.normalize(some.to(device))) for some in prepared.split(step)]
+        logits = None if outputs[0][0] is None else torch.cat([output[0] for output in outputs])
+        return logits, [torch.cat([output[1 + n] for output in outputs]) for n in range(len(layers))]
+
+    return tapped
 
 
 def plane(map_: Tensor, layer: Layer) -> NDArray[np.float32]:

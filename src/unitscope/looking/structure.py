@@ -15,7 +15,7 @@ from unitscope.errors import UnitscopeError
 from unitscope.graph import trace_of
 from unitscope.graph.hooks import mean_map
 from unitscope.images import decode
-from unitscope.looking.maps import outputs_of, plane
+from unitscope.looking.maps import plane, tap
 from unitscope.networks import Network, eval_mode
 from unitscope.scanning.scan import top_predictions
 from unitscope.units import Layer, Unit
@@ -71,7 +71,7 @@ def structure(
         traced = trace_of(network)
         chosen = (columns or Columns()).of(traced.layers.activations)
         units = [traced.layers.unit(unit) for unit in enlarge]
-        logits, maps = outputs_of(network, traced, prepared[None], [*chosen, *(layer for layer, _ in units)])
+        logits, maps = tap(network, traced, [*chosen, *(layer for layer, _ in units)])(prepared[None])
     return Structure(
         network.reference,
         str(image),

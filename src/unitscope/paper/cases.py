@@ -3,13 +3,12 @@
 In: references and folders. Out: `Case` values; a network without training or images has no atlas.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from unitscope.atlas import Atlas
 from unitscope.errors import UnitscopeError
-from unitscope.experiments import Running
 from unitscope.graph import Trace, trace_of
 from unitscope.images import ImageSet, open_images
 from unitscope.networks import Network, load
@@ -50,7 +49,6 @@ class Case:
         images: those it is measured on; None for an untrained network, or without a folder.
         atlas: over these images.
         coco: over COCO's images; None for a network with images of its own, and without a folder.
-        running: how experiments run.
     """
 
     name: str
@@ -60,7 +58,6 @@ class Case:
     images: ImageSet | None
     atlas: Atlas | None
     coco: Atlas | None
-    running: Running
 
     @property
     def trained(self) -> bool:
@@ -87,10 +84,10 @@ def make_cases(asked: Sequence[Asked], sources: Sources, *, say: Say) -> list[Ca
     names = [one.name for one in asked]
     if twice := [name for name in names if names.count(name) > 1]:
         raise UnitscopeError(f"two networks are called '{twice[0]}'; give one of them as a card of another name")
-    for folder in (sources.imagenet, sources.coco, *(one.folder for one in asked)):
-        if folder is not None:
-            open_images(folder)  # a folder that is not there is told before minutes have passed
-    return [_make(one, sources, say) for one in asked]
+    # Each folder is read once, and before the networks: one that is not there is told at once.
+    folders = {sources.imagenet, sources.coco, *(one.folder for one in asked)} - {None}
+    opened = {folder: _limited(folder, sources.limit) for folder in folders if folder is not None}
+    return [_make(one, sources, opened, say=say) for one in asked]
 
 
 def last_layer(trace: Trace, classes: int) -> Layer:
@@ -110,7 +107,7 @@ def last_layer(trace: Trace, classes: int) -> Layer:
     return trace.layers.activations[-1]
 
 
-def _make(asked: Asked, sources: Sources, say: Say) -> Case:
+def _make(asked: Asked, sources: Sources, opened: Mapping[Path, ImageSet], *, say: Say) -> Case:
     say(f"{asked.name}: loading")
     network = load(asked.network)
     traced = trace_of(network)
@@ -118,12 +115,12 @@ def _make(asked: Asked, sources: Sources, say: Say) -> Case:
     untrained = network.weights.startswith("random")
     folder = None if untrained else asked.folder or sources.imagenet
     coco = None if untrained or asked.folder else sources.coco
-    images = None if folder is None else _limited(folder, sources.limit)
+    images = None if folder is None else opened[folder]
     scans = [
         None if some is None else _scan(network, last, some, sources.output / f"{asked.name}-{kind}.atlas", say)
-        for kind, some in (("images", images), ("coco", None if coco is None else _limited(coco, sources.limit)))
+        for kind, some in (("images", images), ("coco", None if coco is None else opened[coco]))
     ]
-    return Case(asked.name, network, traced, last, images, scans[0], scans[1], Running())
+    return Case(asked.name, network, traced, last, images, scans[0], scans[1])
 
 
 def _limited(folder: Path, limit: int | None) -> ImageSet:

@@ -87,7 +87,7 @@ def _ablation(case: Case) -> Ablation | Missing:
     if case.images is None or case.atlas is None:
         return Missing(title, f"{case.name} is untrained or has no images")
     settings = Settings([case.last.name], FRACTIONS, orders=("low", "high", "random"))
-    found = ablate(case.network, case.images, settings, atlas=case.atlas, running=case.running)
+    found = ablate(case.network, case.images, settings, atlas=case.atlas)
     return found if found.baseline.images else Missing(title, f"the images for {case.name} have no labels it knows")
 
 
