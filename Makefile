@@ -9,6 +9,7 @@ help:  ## list the targets
 
 demo: .venv/demo  ## the whole way on a small real network: an atlas and pictures in demo/
 	$(BIN)/unitscope demo -o demo
+	@echo "now look at it: $(BIN)/unitscope serve demo/atlas"
 
 SHARED := ../shared
 paper: .venv/demo  ## the paper's tables and figures on ../shared/data, in paper/
@@ -36,15 +37,16 @@ bench: .venv/dev  ## time and memory, each case in a fresh process
 	$(BIN)/python -m benchmarks.speed
 	$(BIN)/python -m benchmarks.removal
 	$(BIN)/python -m benchmarks.questions
+	$(BIN)/python -m benchmarks.pages
 
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "unitscope needs Python 3.11 or newer; give one with make PYTHON=python3.12")'
 	$(PYTHON) -m venv .venv
 
 .venv/demo: .venv/bin/python pyproject.toml
-	$(BIN)/python -m pip install --quiet --editable '.[demo]'
+	$(BIN)/python -m pip install --quiet --editable '.[demo,web]'
 	touch $@
 
 .venv/dev: .venv/bin/python pyproject.toml requirements-dev.txt
-	$(BIN)/python -m pip install --quiet --editable '.[demo,timm,package]' --requirement requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --editable '.[demo,timm,package,web]' --requirement requirements-dev.txt
 	touch $@

@@ -5,7 +5,11 @@ Out: exceptions whose message is the whole story; the command line prints it wit
 """
 
 import difflib
-from collections.abc import Iterable
+import re
+from collections.abc import Collection, Iterable
+
+_IDLE, _NUMBERS = re.compile(r"\.[^./]*$|(?<!\d)0+(?=\d)"), re.compile(r"\d+")
+_FEW = 3  # letters more, fewer or other
 
 
 class UnitscopeError(Exception):
@@ -28,7 +32,60 @@ class AtlasError(UnitscopeError):
     """An atlas that is missing, damaged, stale, or would be overwritten."""
 
 
-def closest(name: str, known: Iterable[str], *, count: int = 3) -> str:
-    """Return the nearest matches as a phrase, ``"closest: 'a', 'b'"``; empty when nothing is near."""
-    matches = difflib.get_close_matches(name, list(dict.fromkeys(known)), n=count, cutoff=0.5)
+def closest(name: str, known: Iterable[str], *, count: int = 3, cutoff: float = 0.6) -> str:
+    """Return the nearest matches as a phrase, ``"closest: 'a', 'b'"``; empty when nothing is near.
+
+    Near is a ratio of `difflib` of the cutoff or above. For files, of which there may be many, see `closest_file`.
+    """
+    return _told(difflib.get_close_matches(name, list(dict.fromkeys(known)), n=count, cutoff=cutoff))
+
+
+def closest_file(name: str, known: Iterable[str], *, count: int = 3) -> str:
+    """Return the nearest of files or image ids, as `closest` does.
+
+    Near is the same name in another folder or format, or one that a slip of the keyboard explains. File names are alike
+    in form and told apart by their numbers, so one with another number is not near.
+    """
+    wanted, files = _plain(name), {each: _plain(each) for each in dict.fromkeys(known)}
+    moved = [each for each, plain in files.items() if plain.endswith(wanted) or wanted.endswith(plain)]
+    return _told(moved[:count] or _slips(wanted, files, count))
+
+
+def first_line(problem: BaseException) -> str:
+    """Return what another library's exception says, short enough for a sentence: its type and its first line."""
+    return f"{type(problem).__name__}: {problem}".strip(": \n").splitlines()[0][:200]
+
+
+def check_seeds(seeds: Collection[int]) -> None:
+    """Check what random choices start from.
+
+    Raises:
+        UnitscopeError: if there is no seed, or one is negative, which NumPy's generators don't take.
+    """
+    if not seeds:
+        raise UnitscopeError("chance needs one or more seeds, and none is given; give 0, for example")
+    if min(seeds) < 0:
+        raise UnitscopeError(f"a seed is a whole number from 0, not {min(seeds)}")
+
+
+def _told(matches: list[str]) -> str:
     return "closest: " + ", ".join(f"'{match}'" for match in matches) if matches else ""
+
+
+def _plain(file: str) -> str:
+    """A path in small letters, without its suffix and without zeros before numbers."""
+    return "/" + _IDLE.sub("", file.lower())
+
+
+def _slips(wanted: str, files: dict[str, str], count: int) -> list[str]:
+    """Files whose path is a few letters away; what is cheap to see is looked at first, as there may be many."""
+    start, end, letters, numbers = wanted[:_FEW], wanted[-_FEW:], set(wanted), _NUMBERS.findall(wanted)
+    near = {
+        plain: each
+        for each, plain in files.items()
+        if abs(len(plain) - len(wanted)) <= _FEW
+        and (plain.startswith(start) or plain.endswith(end))
+        and len(letters.symmetric_difference(plain)) <= _FEW
+        and _NUMBERS.findall(plain) == numbers
+    }
+    return [near[plain] for plain in difflib.get_close_matches(wanted, near, n=count, cutoff=0.8)]

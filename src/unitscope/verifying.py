@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from unitscope.atlas import Atlas
-from unitscope.errors import AtlasError, UnitscopeError
+from unitscope.errors import AtlasError, UnitscopeError, check_seeds
 from unitscope.graph import Trace, device_of, trace_of
 from unitscope.graph.hooks import HookedTaps, mean_map
 from unitscope.images import decode
@@ -76,12 +76,13 @@ def verify(
         network: for an atlas of a module given from Python.
 
     Raises:
-        UnitscopeError: if fewer than one unit or image is asked for.
-        NetworkError: if the weights have changed.
+        UnitscopeError: if fewer than one unit or image is asked for, or the seed is negative.
+        NetworkError: if the weights or the preprocessing have changed.
         AtlasError: if no image can be read any more.
     """
     if units < 1 or images < 1:
         raise UnitscopeError(f"verify needs at least one unit and one image, not {units} and {images}")
+    check_seeds([seed])
     network = network_of(atlas, network)
     chosen, rows = _choose(atlas, units, images, seed)
     comparisons = [*_summaries(atlas, chosen), *_responses(atlas, network, chosen, rows)]

@@ -3,7 +3,8 @@
 In: nothing but values. Out: frozen data that the bridge fills (with torch) and figures and pages draw (without).
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,21 @@ class Prediction:
     index: int
     name: str
     probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What is done to a picture, or to the network, before it looks.
+
+    Attributes:
+        removed: units whose maps are made zero, by layer.
+        sigma: of Gaussian noise added to the picture as the network sees it, on the 0–1 scale.
+        seed: of the noise.
+    """
+
+    removed: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    sigma: float = 0.0
+    seed: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,75 +1,17 @@
 """Inhibition, against loops over units written from the definitions, and planted units."""
 
+import tracemalloc
+
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
-from unitscope.analyses.inhibition import (
-    class_contrast,
-    cohens_dz,
-    enough,
-    logit_rise,
-    map_contrast,
-    rank_biserial,
-    signed_rank,
-)
+from unitscope.analyses.inhibition import class_contrast, class_inhibition, logit_rise, map_contrast
+from unitscope.analyses.paired import rank_biserial, signed_rank
 from unitscope.errors import UnitscopeError
 
 SEEDS = range(4)
-
-
-def paired(seed, images=24, units=6):
-    """Differences with zeros, ties, and units without either."""
-    random = np.random.default_rng(seed)
-    values = random.normal(-0.3, 1, (images, units))
-    values[:, 1] = np.round(values[:, 1], 1)
-    values[random.random(images) < 0.4, 2] = 0
-    values[:, 3] = 0
-    return values
-
-
-def slow_rank_biserial(differences):
-    """Kerby (2014): favourable minus unfavourable rank sums by all ranks; mid-ranks for ties."""
-    sizes = [abs(value) for value in differences]
-    ranks = [sum(s < size for s in sizes) + (sizes.count(size) + 1) / 2 for size in sizes]
-    up = sum(rank for rank, value in zip(ranks, differences, strict=True) if value > 0)
-    down = sum(rank for rank, value in zip(ranks, differences, strict=True) if value < 0)
-    return (up - down) / sum(ranks)
-
-
-@pytest.mark.parametrize("seed", SEEDS)
-def test_rank_biserial_is_as_defined(seed):
-    values = paired(seed)
-    np.testing.assert_allclose(rank_biserial(values), [slow_rank_biserial(list(unit)) for unit in values.T])
-
-
-@pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize("images", [8, 24, 60])
-@pytest.mark.parametrize("alternative", ["less", "greater"])
-def test_signed_rank_is_scipys_unit_by_unit(seed, images, alternative):
-    values = paired(seed, images)
-    alone = []
-    for unit in values.T:
-        sizes = np.abs(unit)
-        exact = images <= 50 and sizes.all() and len(set(sizes)) == images
-        if not sizes.any():
-            alone.append(1.0)
-            continue
-        method = "exact" if exact else "auto"
-        given = {"zero_method": "pratt", "correction": True, "alternative": alternative, "method": method}
-        alone.append(stats.wilcoxon(unit, **given).pvalue)
-    np.testing.assert_allclose(signed_rank(values, alternative), alone)
-
-
-def test_signed_rank_of_five_that_agree_is_one_in_thirty_two():
-    values = -np.arange(1.0, 6)[:, None]
-    assert signed_rank(values, "less")[0] == pytest.approx(1 / 32)
-
-
-def test_cohens_dz_is_mean_by_standard_deviation_and_nan_without_spread():
-    values = paired(0)
-    wanted = [unit.mean() / unit.std(ddof=1) if unit.std() else np.nan for unit in values.T]
-    np.testing.assert_allclose(cohens_dz(values), wanted)
 
 
 def planted_maps(images=30):
@@ -109,7 +51,7 @@ def test_the_table_is_means_and_the_weaker_of_both_tests():
     kept = table.index
     np.testing.assert_allclose(table["inside"], inside.mean(0)[kept])
     np.testing.assert_allclose(table["contrast"], raw.mean(0)[kept])
-    effects = [max(slow_rank_biserial(list(raw[:, u])), slow_rank_biserial(list(beyond[:, u]))) for u in kept]
+    effects = np.maximum(rank_biserial(raw), rank_biserial(beyond))[kept]
     np.testing.assert_allclose(table["effect_size"], effects)
     p_values = np.maximum(signed_rank(raw, "less"), signed_rank(beyond, "less"))[kept]
     np.testing.assert_allclose(table["p_value"], p_values)
@@ -141,10 +83,24 @@ def test_class_contrast_is_mann_whitneys_unit_by_unit_and_cliffs_delta_by_counti
 
 def test_class_contrast_does_not_depend_on_how_many_units_are_ranked_at_once(monkeypatch):
     random = np.random.default_rng(1)
-    of_class, others = random.random((7, 11)), random.random((20, 11))
+    of_class, others = random.random((7, 37)), random.random((20, 37))
     whole = class_contrast(of_class, others)
     monkeypatch.setattr("unitscope.analyses.inhibition._AT_ONCE", 60)
-    np.testing.assert_allclose(class_contrast(of_class, others), whole)
+    pd.testing.assert_frame_equal(class_contrast(of_class, others), whole)
+
+
+def test_a_class_is_compared_in_little_memory_and_with_the_same_result(make_atlas, monkeypatch):
+    responses = np.random.default_rng(4).random((1500, 1000), np.float32)
+    atlas = make_atlas(responses, layers={"first": 10, "wide": 990}, labels=["cat"] * 30 + ["dog"] * 1470)
+    whole = class_contrast(responses[:30, 10:], responses[30:, 10:])
+    monkeypatch.setattr("unitscope.analyses.inhibition._AT_ONCE", 1500 * 20)
+    class_inhibition(atlas, "first", "cat")  # what is read once and kept is not counted
+    tracemalloc.start()
+    found = class_inhibition(atlas, "wide", "cat")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < responses.nbytes / 2
+    pd.testing.assert_frame_equal(found.units, whole)
 
 
 def test_a_planted_class_is_found_and_dead_units_have_no_rank():
@@ -179,5 +135,8 @@ def test_four_images_are_too_few(ask):
         ask(np.ones((4, 2)))
 
 
-def test_five_are_enough():
-    enough(5, "images")
+def test_five_are_enough_to_find_a_unit():
+    of_class, others = np.zeros((5, 1)), np.arange(1.0, 6)[:, None]
+    assert map_contrast(of_class, others)["p_corrected"].tolist() == [1 / 32]
+    assert logit_rise(others)["logit_p_corrected"].tolist() == [1 / 32]
+    assert class_contrast(of_class, others)["p_corrected"].iloc[0] < 0.01

@@ -1,5 +1,6 @@
 """Cosines, pairs, neighbours and CKA against plain loops written from the definitions, and planted vectors."""
 
+import tracemalloc
 from itertools import product
 
 import numpy as np
@@ -166,6 +167,10 @@ def test_a_tree_joins_the_two_most_alike_first_at_one_minus_their_cosine():
     np.testing.assert_array_equal(tree(matrix), similarity([subject("a", r) for r in sparse(8, UNITS, seed=5)]).tree)
 
 
+def test_the_tree_of_a_single_subject_joins_nothing():
+    assert similarity([subject("alone", sparse(3, UNITS, seed=1))]).tree.shape == (0, 4)
+
+
 def test_a_subject_without_a_cosine_is_joined_last_and_one_subject_is_in_order():
     vectors = np.vstack([np.zeros(UNITS), sparse(4, UNITS, seed=6)])
     order = clustered_order(cosines(vectors)).tolist()
@@ -262,7 +267,7 @@ def test_nothing_is_near_a_silent_image_and_no_count_is_below_1(planted):
 @pytest.mark.parametrize("seed", range(3))
 def test_linear_cka_is_that_of_centring_matrices(seed):
     layers = [sparse(11, units, seed=[seed, units]) + np.float32(3) for units in (2, 5, 30)]
-    found = linear_cka(layers)
+    found = linear_cka(layers, 3)
     expected = [[plain_cka(one, other) for other in layers] for one in layers]
     np.testing.assert_allclose(found, expected, rtol=1e-10)
     np.testing.assert_array_equal(found, found.T)
@@ -273,9 +278,19 @@ def test_cka_knows_no_rotation_scale_or_shift_and_nothing_of_a_layer_that_never_
     rng = np.random.default_rng(4)
     one = rng.standard_normal((9, 6))
     turned = (one @ np.linalg.qr(rng.standard_normal((6, 6)))[0] * 40 + 7).astype(np.float32)
-    found = linear_cka([one.astype(np.float32), turned, np.full((9, 3), 0.1, np.float32)])
+    found = linear_cka([one.astype(np.float32), turned, np.full((9, 3), 0.1, np.float32)], 3)
     assert found[0, 1] == pytest.approx(1, abs=1e-6)
     assert np.isnan(found[2]).all()
+
+
+def test_memory_holds_half_a_gram_matrix_of_each_layer_once():
+    layers, images = 60, 150
+    half = 8 * images * (images + 1) // 2
+    tracemalloc.start()
+    linear_cka((sparse(images, 4, seed=seed) for seed in range(layers)), layers)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 1.3 * layers * half
 
 
 def test_layers_are_compared_over_the_images_that_could_be_read(planted):

@@ -230,7 +230,7 @@ def test_a_layer_without_any_number_is_told_as_such(make_atlas):
 @pytest.mark.parametrize(
     ("layer", "classes", "options", "message"),
     [
-        ("rule", [], {}, "no layer 'rule'; closest: 'relu'"),
+        ("rleu", [], {}, "no layer 'rleu'; closest: 'relu'"),
         ("untapped", [], {}, "layer 'untapped' was not tapped"),
         ("relu", ["cta"], {}, "no class 'cta' in atlas .*; closest: 'cat'"),
         ("relu", ["cow"], {}, "none of the images of class 'cow'"),

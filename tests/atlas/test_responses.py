@@ -41,6 +41,14 @@ def test_rows_are_those_that_zarr_reads(atlas, layer, rows):
     np.testing.assert_array_equal(atlas.responses(layer, rows), expected)
 
 
+@pytest.mark.parametrize(
+    "units", [slice(0, 1), slice(250, 300), slice(-5, None), slice(590, 700), slice(4, 4)], ids=str
+)
+@pytest.mark.parametrize("rows", [slice(None), np.array([40, 2])], ids=str)
+def test_some_units_are_those_columns_of_their_layer(atlas, rows, units):
+    np.testing.assert_array_equal(atlas.responses("wide", rows, units), atlas.responses("wide", rows)[:, units])
+
+
 def test_a_row_that_is_not_there_is_an_error_not_a_row_of_nothing(atlas):
     with pytest.raises(IndexError, match="out of bounds"):
         atlas.responses("wide", np.array([IMAGES]))

@@ -72,6 +72,9 @@ def test_without_labels_agreement_is_told(run, classes_folder):
         (("--layer", "act:-1", "--value", "one"), "no value 'one'"),
         (("--layer", "act:-1", "--atlas", "nowhere.atlas"), "no atlas at 'nowhere.atlas'"),
         (("--layer", "act:-1", "-o", "curves.docx"), "'curves.docx'"),
+        (("--layer", "act:-1", "--random-seed", -1), "a seed is a whole number from 0, not -1"),
+        (("--layer", "act:-1", "--fraction", "nan"), "fraction nan is not a share"),
+        (("--layer", "act:-1", "--limit", 0), "a limit of 0 leaves no image"),
     ],
 )
 def test_wrong_input_is_one_sentence(run, classes_folder, words, message):
@@ -79,6 +82,19 @@ def test_wrong_input_is_one_sentence(run, classes_folder, words, message):
     assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
+
+
+def test_a_missing_folder_is_said_before_the_network_is_loaded(run, tmp_path):
+    done = run("ablate", "torchvision:no-such-network", tmp_path / "nowhere", "--layer", "act:-1", check=1)
+    assert done.stderr.startswith(f"error: no file or folder '{tmp_path / 'nowhere'}'")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_layer_named_twice_gives_no_row_twice(run, classes_folder):
+    words = ("--layer", "act:-1", "--layer", "classifier.2", "--fraction", 0.5, "--limit", 3, "--order", "low")
+    told = run("ablate", *SQUEEZENET, classes_folder, *words, "--json").json
+    assert told["layer"] == "classifier.2"
+    assert [one["scope"] for one in told["results"]] == ["image", "dataset"]
 
 
 def test_a_missing_layer_is_a_matter_of_usage(run, classes_folder):

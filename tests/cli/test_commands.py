@@ -109,6 +109,8 @@ def test_verify_agrees_with_a_sound_atlas(atlas):
         (["exemplars", "{atlas}", "act:1:1", "-o", "unit.tiff"], ".png"),
         (["exemplars", "nowhere.atlas", "act:1:1"], "no atlas at 'nowhere.atlas'"),
         (["verify", "{pictures}"], "is no atlas"),
+        (["verify", "{pictures}/00.png"], "is no atlas"),
+        (["verify", "{atlas}", "--seed", "-1"], "a seed is a whole number from 0, not -1"),
         (["scan", "torchvision:alexnet", "nowhere", "--weights", "none", "-o", "x"], "nowhere"),
         (["scan", "torchvision:alexnet", "{pictures}", "--weights", "no.pth", "-o", "x"], "no.pth"),
         (["scan", "torchvision:alexnet", "{pictures}", "--weights", "none", "--top", "0", "-o", "x"], "at least 1"),
@@ -116,6 +118,10 @@ def test_verify_agrees_with_a_sound_atlas(atlas):
         (
             ["structure", "torchvision:alexnet", "{pictures}/00.png", "--weights", "none", "--start", "99"],
             "activation calls",
+        ),
+        (
+            ["structure", "torchvision:alexnet", "{pictures}/00.png", "--weights", "none", "--start", "0"],
+            "no layers from 0 to 7 by 1",
         ),
     ],
 )

@@ -45,6 +45,22 @@ def test_a_table_tells_removal_besides(planted, run):
     assert "Units whose removal raises the logit of 'plain'" in run("inhibitory", planted, *words).stdout
 
 
+@pytest.mark.parametrize("words", [("--category", "red square"), ("--class", "red square", "--removal")], ids=str)
+def test_batches_and_the_device_change_no_number(planted, run, words, tmp_path):
+    words = ("--layer", "relu", *words, "--json")
+    plain = run("inhibitory", planted, *words).json
+    how = ("--batch-size", 5, "--device", "cpu", "-o", tmp_path / "sheet.png")
+    told = run("inhibitory", planted, *words, *how).json
+    assert [unit["unit"] for unit in told["units"]] == [unit["unit"] for unit in plain["units"]]
+    for name in ("inside", "p_value", *(["logit_change"] if "--removal" in words else [])):
+        assert [unit[name] for unit in told["units"]] == pytest.approx([u[name] for u in plain["units"]], abs=1e-5)
+
+
+def test_a_batch_of_no_images_is_a_slip_of_usage(planted, run):
+    words = ("--layer", "relu", "--category", "red square", "--batch-size", 0)
+    assert "--batch-size" in run("inhibitory", planted, *words, check=2).stderr
+
+
 def test_without_enough_other_images_a_note_says_so(run, tmp_path):
     folder, options = make_coco(tmp_path / "coco", squares=6, plain=1), unitscope.Options(layers=("relu",))
     path = unitscope.scan(planted_network(), folder, tmp_path / "a.atlas", options=options).atlas.path
@@ -66,6 +82,9 @@ def test_without_enough_other_images_a_note_says_so(run, tmp_path):
         (("--category", "red square", "--logit", "plane"), "closest: 'plain'"),
         (("--category", "red square", "--images", "nowhere"), "have no outlines"),
         (("--category", "red square", "-o", "sheet.gif"), "end the name in .png"),
+        (("--category", "red square", "--device", "nowhere"), "no device 'nowhere'"),
+        (("--class", "red square", "--removal", "--device", "nowhere"), "no device 'nowhere'"),
+        (("--class", "red square", "-o", "never.png", "--device", "nowhere"), "no device 'nowhere'"),
     ],
 )
 def test_what_the_user_gets_wrong_is_one_clear_message(words, message, planted, run):

@@ -42,7 +42,8 @@ def test_every_table_and_figure_is_there_or_says_why_not(real):
         assert "Not here:" in text
         assert one["reason"]
     missing = {one["title"]: one["reason"] for one in values["missing"]}
-    assert missing["Figure 2. A unit over COCO: vgg16_cifar10"] == "vgg16_cifar10 was not run over COCO's images"
+    reason = missing["Figure 2. A unit over COCO: vgg16_cifar10"]
+    assert reason == "it has images of its own, so it was not run over COCO's"
 
 
 @needs_shared
@@ -51,7 +52,7 @@ def test_the_report_needs_no_other_file_and_no_network(real):
     text = (folder / "report.html").read_text("utf-8")
     sources = re.findall(r'(?:src|srcset)="([^"]{0,30})', text)
     assert sources
-    assert all(source.startswith("data:image/png;base64,") for source in sources)
+    assert all(source.startswith("data:image/webp;base64,") for source in sources)
     assert "http" not in re.sub(r"base64,[^\"]+", "", text)
 
 
@@ -69,9 +70,15 @@ def test_tables_agree_with_the_atlas_that_they_are_made_from(real):
     assert pd.isna(sizes.loc["vgg16_cifar10", "paper: parameters"])  # it is not the paper's VGG-16
 
 
-def test_untrained_networks_have_sizes_and_nothing_made_up(run, tmp_path, classes_folder):
-    card = tmp_path / "small.toml"
-    card.write_text('network = "torchvision:squeezenet1_1"\nweights = "none"\nseed = 0\n')
+@pytest.fixture
+def card(tmp_path):
+    """An untrained network."""
+    path = tmp_path / "small.toml"
+    path.write_text('network = "torchvision:squeezenet1_1"\nweights = "none"\nseed = 0\n')
+    return path
+
+
+def test_untrained_networks_have_sizes_and_nothing_made_up(run, tmp_path, card, classes_folder):
     words = ("--network", card, "--imagenet", classes_folder, "-o", tmp_path / "paper", "--json")
     values = run("paper", *words).json
     assert [one["title"][:7] for one in values["tables"]] == ["Table 1", "Table 2"]
@@ -94,3 +101,16 @@ def test_wrong_input_is_one_sentence(run, tmp_path, words, message):
     done = run("paper", *words, "-o", tmp_path / "paper", check=1)
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "message"),
+    [
+        (("--device", "gpu"), 1, "no device 'gpu'"),
+        (("--batch-size", "0"), 2, "Invalid value for '--batch-size'"),
+        (("--limit", "0"), 2, "Invalid value for '--limit'"),
+    ],
+)
+def test_how_it_runs_is_checked_as_by_other_commands(run, tmp_path, card, words, status, message):
+    done = run("paper", "--network", card, "-o", tmp_path / "paper", *words, check=status)
+    assert message in done.stderr

@@ -58,6 +58,7 @@ def test_people_get_a_table_and_a_figure(run, classes_atlas, tmp_path, words):
         (("--layer", "act:1", "--class", "hne"), "no class 'hne' in atlas"),
         (("--layer", "act:1", "--class", "hne"), "closest: 'hen'"),
         (("--layer", "act:1", "--bins", "0"), "at least 1 bin, not 0"),
+        (("--layer", "act:1", "--seed", "-1"), "a seed is a whole number from 0, not -1"),
         (("--layer", "act:1", "-o", "figure.gif"), "end the name in .png, .svg or .pdf"),
     ],
 )
@@ -68,6 +69,14 @@ def test_what_the_user_gets_wrong_is_one_clear_message(run, classes_atlas, words
     assert message in done.stderr
 
 
-@pytest.mark.parametrize("words", [(), ("--layer", "act:1", "--depth"), ("--depth", "--class", "hen")])
-def test_a_question_that_is_none_is_a_usage_error(run, classes_atlas, words):
-    assert "--layer" in run("sparsity", classes_atlas, *words, check=2).stderr
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ((), "no layer was given; give --layer LAYER, or --depth"),
+        (("--layer", "act:1", "--depth"), "--depth compares all layers; leave --depth or --layer act:1 out"),
+        (("--depth", "--class", "hen"), "--class goes with --layer, not with --depth"),
+    ],
+)
+def test_a_question_that_is_none_is_a_usage_error(run, classes_atlas, words, message):
+    said = run("sparsity", classes_atlas, *words, check=2).stderr
+    assert message in " ".join(said.replace("│", " ").split())

@@ -1,28 +1,46 @@
 """A planted inhibitory unit is found, by its maps and by removal; numbers as by brute force."""
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import nn
 
 import unitscope
-from unitscope.analyses.inhibition import class_inhibition, logit_rise, rank_biserial
+from unitscope import Running
+from unitscope.analyses.inhibition import class_inhibition, logit_rise
+from unitscope.analyses.paired import rank_biserial
 from unitscope.errors import AtlasError, ImageError, LayerError, NetworkError, UnitscopeError
 from unitscope.experiments.concepts import carried, image_set, on_grid
 from unitscope.experiments.inhibition import (
     category_inhibition,
+    check_grid,
     find_network_class,
     inhibition_by_removal,
     inside_outside,
     logit_changes,
 )
-from unitscope.experiments.inhibition_sheet import inhibition_sheet
+from unitscope.experiments.inhibition_sheet import beside_exemplars, inhibition_sheet
 from unitscope.images import decode, open_images
 from unitscope.networks import Preprocessing
+from unitscope.units import Layer
 
-from .planted_coco import DARK, DEAD, EDGE, GREEN, PHI, RED, DarkOnRed, make_coco, planted_atlas, planted_network
+from .planted_coco import (
+    CLASSES,
+    DARK,
+    DEAD,
+    EDGE,
+    GREEN,
+    PHI,
+    RED,
+    DarkOnRed,
+    make_coco,
+    planted_atlas,
+    planted_network,
+)
 
 SHARED = Path(__file__).parents[2].parent / "shared"
 needs_shared = pytest.mark.skipif(not SHARED.exists(), reason="../shared, with real images and weights, is not here")
@@ -109,9 +127,18 @@ def test_too_little_of_a_concept_or_of_anything_else_is_no_image():
 
 
 def test_limit_takes_some_of_the_images_and_as_many_others(atlas, network):
-    some = category_inhibition(atlas, "relu", "red square", network=network, limit=6)
+    some = category_inhibition(atlas, "relu", "red square", network=network, running=Running(limit=6))
     assert len(some.images) == 6
     assert some.others == 6
+
+
+def test_neither_category_nor_removal_depends_on_the_batches(atlas, network, found):
+    threes = Running(batch_size=3)
+    again = category_inhibition(atlas, "relu", "red square", network=network, running=threes)
+    numbers = ["unit", "inside", "outside", "by_place", "effect_size", "p_value"]
+    np.testing.assert_allclose(again.units[numbers], found.units[numbers], atol=1e-6)
+    both = [inhibition_by_removal(atlas, found, network=network, running=how).units for how in (threes, None)]
+    np.testing.assert_allclose(both[0]["logit_change"], both[1]["logit_change"], atol=1e-5)
 
 
 def test_without_enough_other_images_place_is_not_known(network, tmp_path):
@@ -196,6 +223,74 @@ def test_a_sheet_of_a_class_shows_exemplars_of_the_others_beside_it(atlas, netwo
     assert atlas.image_number(sheet.units[0].examples[2].image) == 14 + responses.argmax()
 
 
+def test_exemplars_of_the_others_are_found_in_little_memory(make_atlas):
+    responses = np.random.default_rng(6).random((1500, 1000), np.float32)
+    large = make_atlas(responses, labels=["cat"] * 30 + ["dog"] * 1470)
+    found = class_inhibition(large, "relu", "cat")
+    tracemalloc.start()
+    shown = beside_exemplars(large, found, [7, 400], 4)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < responses.nbytes / 2
+    greatest = 30 + np.argsort(-responses[30:, [7, 400]], axis=0)[:2]
+    assert [row[2:] for row in shown] == [[f"{image:05d}.png" for image in column] for column in greatest.T]
+
+
+class Tokens(nn.Module):
+    """A transformer without attention: a picture's patches, behind registers that no patch made."""
+
+    def __init__(self, patch, registers):
+        super().__init__()
+        self.patches = nn.Conv2d(3, 6, patch, patch)
+        self.registers = nn.Parameter(torch.ones(1, registers, 6))
+        self.relu = nn.ReLU()
+        self.head = nn.Linear(6, 2)
+
+    def forward(self, x):
+        patches = self.patches(x).flatten(2).transpose(1, 2)
+        tokens = torch.cat([self.registers.expand(len(x), -1, -1), patches], 1)
+        return self.head(self.relu(tokens).mean(1))
+
+
+@pytest.mark.parametrize(("patch", "registers"), [((8, 8), 9), ((16, 4), 0)], ids=["registers", "oblong"])
+def test_tokens_that_only_look_like_a_square_grid_are_refused(patch, registers, tmp_path):
+    torch.manual_seed(0)
+    given = unitscope.load(Tokens(patch, registers), preprocess=PHI, classes=CLASSES)
+    options = unitscope.Options(layers=("relu",))
+    scanned = unitscope.scan(given, make_coco(tmp_path / "coco"), tmp_path / "t.atlas", options=options)
+    assert scanned.atlas.find("relu").shape in ((25, 6), (16, 6))
+    with pytest.raises(
+        LayerError, match=r"nobody knows where in the view a unit of layer 'relu' looks.*(25|16)×6, not"
+    ):
+        category_inhibition(scanned.atlas, "relu", "red square", network=given)
+
+
+@pytest.mark.parametrize(
+    ("shape", "axis", "view"),
+    [
+        ((64, 7, 7), 1, (224, 224)),
+        ((7, 5, 96), 3, (224, 160)),
+        ((8, 1, 2), 1, (63, 64)),
+    ],
+)
+def test_maps_of_rows_and_columns_are_a_grid(shape, axis, view):
+    check_grid(Layer(0, "maps", "activation", shape[axis - 1], shape, axis), view)
+
+
+@pytest.mark.parametrize(
+    ("shape", "axis"),
+    [
+        ((197, 192), 2),  # tokens
+        ((8, 49, 96), 3),  # an attention's heads and tokens
+        ((192, 1, 196), 1),  # tokens under a convolution along them
+        ((4, 7, 4, 7, 96), 5),  # windows
+    ],
+)
+def test_what_is_not_maps_of_rows_and_columns_is_no_grid(shape, axis):
+    with pytest.raises(LayerError, match="nobody knows where in the view a unit of layer 'tokens' looks"):
+        check_grid(Layer(0, "tokens", "norm", shape[axis - 1], shape, axis), (224, 224))
+
+
 def test_what_can_not_be_asked_is_refused(atlas, network, tmp_path):
     ask = {"network": network}
     with pytest.raises(LayerError, match="a map of layer 'head' is a single cell"):
@@ -205,11 +300,17 @@ def test_what_can_not_be_asked_is_refused(atlas, network, tmp_path):
     with pytest.raises(UnitscopeError, match="at least 5 images with 'speck'; here are 1"):
         category_inhibition(atlas, "relu", "speck", **ask)
     with pytest.raises(UnitscopeError, match="at least 5 images with 'red square'; here are 3"):
-        category_inhibition(atlas, "relu", "red square", limit=3, **ask)
+        category_inhibition(atlas, "relu", "red square", running=Running(limit=3), **ask)
     with pytest.raises(ImageError, match="have no outlines"):
         category_inhibition(atlas, "relu", "red square", images=tmp_path, **ask)
     with pytest.raises(UnitscopeError, match=r"'red sqare' is not the name of one class of .*; closest: 'red square'"):
         find_network_class(network, "red sqare")
+    with pytest.raises(NetworkError, match="no device 'nowhere'"):
+        category_inhibition(atlas, "relu", "red square", running=Running(device="nowhere"), **ask)
+    with pytest.raises(NetworkError, match="no device 'nowhere'"):
+        logit_changes(
+            network, image_set(atlas, ["train/00.png"]), atlas.find("relu"), 0, running=Running(device="nowhere")
+        )
     with pytest.raises(UnitscopeError, match="here are 3"):
         logit_rise(np.zeros((3, 2)))
 
@@ -240,7 +341,7 @@ def test_units_found_on_people_are_dark_on_people_in_real_photographs(tmp_path):
     layer = "features.10.expand1x1_activation"
     options = unitscope.Options(layers=(layer,))
     scanned = unitscope.scan(squeezenet, SHARED / "data/coco-sample", tmp_path / "a.atlas", options=options)
-    found = category_inhibition(scanned.atlas, layer, "person", network=squeezenet, limit=30)
+    found = category_inhibition(scanned.atlas, layer, "person", network=squeezenet, running=Running(limit=30))
     assert len(found.images) + found.left_out == 30
     first = found.units.head(5)
     assert (first["p_holm"] < 0.05).all()

@@ -282,7 +282,7 @@ def test_the_sheet_shows_each_units_strongest_images_clean_and_changed(network, 
     [
         ({"perturbations": []}, UnitscopeError, "no perturbation is given"),
         ({"seeds": []}, UnitscopeError, "one or more seeds"),
-        ({"seeds": [-1]}, UnitscopeError, "whole numbers from 0, not \\[-1\\]"),
+        ({"seeds": [2, -1]}, UnitscopeError, "a whole number from 0, not -1"),
         ({"top": 0}, UnitscopeError, "top must be at least 1, not 0"),
         ({"units": ["relu:8"]}, LayerError, "units 0 to 7, so there is no unit 8"),
         ({"layers": ["rely"]}, LayerError, "closest: 'relu'"),

@@ -1,5 +1,6 @@
 """Removal against brute force: every setting run by itself, with the module edited by a plain hook."""
 
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -8,9 +9,9 @@ import torch
 from torch import nn
 
 import unitscope
-from tests.scanning.conftest import PHI
+from tests.scanning.conftest import PHI, Planted
 from unitscope import Running, Settings, ablate
-from unitscope.errors import AtlasError, ImageError, LayerError, UnitscopeError
+from unitscope.errors import ImageError, LayerError, NetworkError, UnitscopeError
 from unitscope.experiments import halfway
 from unitscope.images import decode, open_images
 
@@ -157,13 +158,78 @@ def test_means_from_an_atlas_give_the_same_answers(network, folder, tmp_path):
     assert (answers(found) == answers(ablate(network, folder, settings))).all()
 
 
-def test_an_atlas_of_another_network_is_refused(network, folder, tmp_path):
-    atlas = unitscope.scan(network, folder, tmp_path / "a.atlas").atlas
-    torch.manual_seed(0)
-    other = unitscope.load(nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU(), nn.Flatten(), nn.LazyLinear(3)), preprocess=PHI)
-    other.module(torch.zeros(1, 3, 16, 16))
-    with pytest.raises(AtlasError, match="other weights than those of Sequential"):
-        ablate(other, folder, Settings(["act:1"], [0.5]), atlas=atlas)
+class Chancy(Planted):
+    """Planted units twice over, whose pictures come with noise: no two passes give the same answers."""
+
+    def forward(self, x):
+        seen = self.relu(self.conv(x + torch.rand_like(x)))
+        return self.head(nn.functional.relu(seen - 0.1).mean((2, 3)))
+
+
+def test_each_layers_answers_are_compared_with_those_of_the_same_pass(folder):
+    network = unitscope.load(Chancy(), preprocess=PHI, classes=["red", "green", "blue", "sum", "dead", "dark"])
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        found = ablate(network, folder, Settings(["act:1", "act:2"], counts=[0], scopes=["image"]))
+    first, second = found.outcomes
+    assert (first.before != second.before).any()
+    for outcome in (first, second):
+        assert outcome.changed == 0
+        assert found.class_changes(outcome).empty
+
+
+def test_a_layer_named_twice_is_asked_about_once(network, folder):
+    found = ablate(network, folder, Settings(["relu", "act:-1", "conv", "act:1"], counts=[1], scopes=["image"]))
+    assert [outcome.removed.layer for outcome in found.outcomes] == ["relu", "conv"]
+
+
+class Map(nn.Sequential):
+    """A network that is no classifier."""
+
+    def __init__(self):
+        super().__init__(nn.Conv2d(3, 4, 1), nn.ReLU())
+
+
+class Branching(Map):
+    """The same, with a step that no graph can hold."""
+
+    def forward(self, x):
+        return super().forward(x) if float(x.mean()) > -1 else x
+
+
+@pytest.mark.parametrize("module", [Map, Branching])
+def test_a_network_without_logits_has_nothing_to_measure_removal_by(module, folder):
+    network = unitscope.load(module(), preprocess=PHI)
+    with pytest.raises(NetworkError, match=f"{module.__name__} gives no logits .* nothing to measure removal by"):
+        ablate(network, folder, Settings(["act:1"], [0.5]))
+
+
+class Counted:
+    """Remembers what it was told of each bar."""
+
+    def __init__(self):
+        self.bars = []
+
+    @contextmanager
+    def __call__(self, title, images):
+        told = []
+        yield told.append
+        self.bars.append((title, images, told))
+
+
+def test_every_pass_over_the_images_is_counted(network, folder):
+    counted = Counted()
+    settings = Settings(["relu", "conv"], [0.5], scopes=["dataset"], orders=["low"])
+    ablate(network, folder, settings, running=Running(batch_size=16, counting=counted))
+    titles = ["means of relu", "removing from relu", "means of conv", "removing from conv"]
+    assert counted.bars == [(title, 40, [16, 16, 8]) for title in titles]
+
+
+def test_where_nothing_asks_for_means_there_is_one_pass(network, folder):
+    counted = Counted()
+    settings = Settings(["relu"], [0.5], scopes=["image"])
+    ablate(network, folder, settings, running=Running(limit=10, counting=counted))
+    assert counted.bars == [("removing from relu", 10, [10])]
 
 
 def test_without_labels_agreement_with_the_untouched_network_is_told(network, folder, tmp_path):
@@ -185,8 +251,9 @@ def test_images_that_cannot_be_read_are_left_out(network, folder):
 
 
 def test_nothing_readable_is_an_error(network, tmp_path):
-    (tmp_path / "broken.png").write_bytes(b"no picture")
-    with pytest.raises(ImageError, match=r"none of the images in .* could be read"):
+    for name in ("broken.png", "torn.png"):
+        (tmp_path / name).write_bytes(b"no picture")
+    with pytest.raises(ImageError, match=r"none of the 2 files in .* could be read; the first: .*broken.png' is not"):
         ablate(network, tmp_path, Settings(["relu"], [0.5]))
 
 
@@ -201,11 +268,27 @@ def test_nothing_readable_is_an_error(network, tmp_path):
         ({"fractions": [0.5], "orders": ["lowest"]}, "no order 'lowest'"),
         ({"fractions": [0.5], "value": "median"}, "no value 'median'"),
         ({"fractions": [0.5], "layers": []}, "no layer to remove units from"),
+        ({"fractions": [0.5], "orders": ["random"], "seeds": []}, "needs one or more seeds, and none is given"),
+        ({"fractions": [0.5], "orders": ["random"], "seeds": [1, -1]}, "a seed is a whole number from 0, not -1"),
+        ({"fractions": [float("nan")]}, "fraction nan is not a share"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(options, message):
     with pytest.raises(UnitscopeError, match=message):
         Settings(**{"layers": ["relu"], **options})
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"batch_size": 0}, "a batch of 0 holds no image; give 1 or more"),
+        ({"limit": 0}, "a limit of 0 leaves no image; give 1 or more"),
+        ({"limit": -3}, "a limit of -3 leaves no image"),
+    ],
+)
+def test_a_way_of_running_that_runs_nothing_is_refused(options, message):
+    with pytest.raises(UnitscopeError, match=message):
+        Running(**options)
 
 
 def test_more_units_than_the_layer_has_are_refused(network, folder):

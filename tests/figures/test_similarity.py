@@ -37,6 +37,12 @@ def test_no_text_of_a_heat_map_overlaps_another_or_leaves_the_sheet(count, name,
     assert_tidy(similarity(matrix, names, tree=tree(matrix) if clustered else None, title="$1 of a network " * 20))
 
 
+def test_a_single_subject_is_drawn_without_branches():
+    matrix = matrix_of(1)
+    assert_tidy(figure := similarity(matrix, ["alone"], tree=tree(matrix)))
+    assert len(figure.axes) == len(similarity(matrix, ["alone"]).axes)
+
+
 def test_cells_hold_their_values_while_they_can_be_read():
     matrix = matrix_of(4, silent=[2])
     matrix[0, 1] = matrix[1, 0] = -0.126

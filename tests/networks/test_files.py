@@ -132,6 +132,15 @@ def test_a_card_can_name_a_reference_a_preset_and_a_file_of_classes(folder):
     assert network.weights == "random, seed 0"
 
 
+def test_a_card_says_whether_its_weights_are_trained_and_others_are_not_its_business(folder):
+    (folder / "random.toml").write_text('factory = "nets.py:small"\ntrained = false\n')
+    assert not load(folder / "random.toml").trained
+    assert load(folder / "random.toml", weights=folder / "small.pth").trained
+    assert load(folder / "card.toml").trained
+    assert load(f"{folder}/nets.py:small").trained  # the function may well load its weights
+    assert not load(folder / "card.toml", weights="none").trained
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -142,6 +151,7 @@ def test_a_card_can_name_a_reference_a_preset_and_a_file_of_classes(folder):
         ('network = "other.toml"', "names another card, 'other.toml'"),
         ('network = "torchvision:resnet18"\nseed = "x"', "seed = 'x'; it must be a whole number"),
         ('network = "torchvision:resnet18"\nseed = true', "seed = True; it must be a whole number"),
+        ('network = "torchvision:resnet18"\ntrained = 0', "trained = 0; it must be true or false"),
         ('network = "torchvision:resnet18"\nclasses = 3', "classes = 3; it must be a list or text"),
         ('network = "torchvision:resnet18"\nclasses = "c.txt"', "no file '.*c.txt'"),
         ('factory = "nets.py"', "names no function; write .*nets.py:FUNCTION"),

@@ -35,6 +35,7 @@ def test_a_random_network_is_ready_to_run_and_knows_imagenet():
     network = load("torchvision:squeezenet1_1", weights="none", seed=3)
     assert network.reference == "torchvision:squeezenet1_1"
     assert network.weights == "random, seed 3"
+    assert not network.trained
     assert network.preprocessing == PRESETS["imagenet"]
     assert (len(network.classes), network.classes[0], network.wnids[0]) == (1000, "tench", "n01440764")
     assert not any(part.training for part in network.module.modules())
@@ -58,6 +59,7 @@ def test_files_of_torchvisions_models_load_with_their_own_classes(tmp_path, name
     torch.save(original.state_dict(), file := tmp_path / "w.pth")
     network = load(f"torchvision:{name}", weights=file)
     assert (network.classes, network.wnids, network.weights) == ((), (), str(file))
+    assert network.trained
     for auxiliary in ("aux1", "aux2", "AuxLogits"):
         setattr(original, auxiliary, None)
     assert alike(network.module, original)

@@ -111,7 +111,10 @@ def test_bad_files_are_rows_with_their_errors(network, folder, tmp_path):
 def test_nothing_readable_is_an_error_and_leaves_nothing(network, tmp_path):
     (tmp_path / "images").mkdir()
     (tmp_path / "images" / "a.png").write_text("no")
-    with pytest.raises(ImageError, match="none of the 1 files"):
+    with pytest.raises(ImageError, match=r"^'.*a.png' is not an image"):
+        unitscope.scan(network, tmp_path / "images", tmp_path / "a")
+    (tmp_path / "images" / "b.png").write_text("no")
+    with pytest.raises(ImageError, match=r"none of the 2 files in '.*' could be read; the first: '.*a.png' is not an"):
         unitscope.scan(network, tmp_path / "images", tmp_path / "a")
     assert not (tmp_path / "a").exists()
     assert not (tmp_path / "a.parts").exists()
@@ -264,9 +267,24 @@ def test_damaged_or_foreign_atlases_are_refused(tmp_path):
     (tmp_path / "manifest.json").write_text(json.dumps({"schema_version": 99}))
     with pytest.raises(AtlasError, match="was written by schema 99"):
         unitscope.open_atlas(tmp_path)
-    (tmp_path / "manifest.json").write_text("{")
-    with pytest.raises(AtlasError, match="is damaged"):
-        unitscope.open_atlas(tmp_path)
+    for damaged in ("{", "[]", json.dumps({"schema_version": 1})):
+        (tmp_path / "manifest.json").write_text(damaged)
+        with pytest.raises(AtlasError, match=r"manifest.json' is damaged \("):
+            unitscope.open_atlas(tmp_path)
+    with pytest.raises(AtlasError, match=r"manifest.json' is no atlas"):
+        unitscope.open_atlas(tmp_path / "manifest.json")
+
+
+@pytest.mark.parametrize("name", ["arrays.zarr/responses/zarr.json", "arrays.zarr/top_images/c/0/0", "units.parquet"])
+def test_an_atlas_with_a_file_missing_or_cut_short_is_refused(network, folder, tmp_path, name):
+    file = unitscope.scan(network, folder, tmp_path / "a").atlas.path / name
+    content = file.read_bytes()
+    file.write_bytes(content[:-1])
+    with pytest.raises(AtlasError, match=f"a' is damaged: {name} has {len(content) - 1:,} bytes, not {len(content):,}"):
+        unitscope.open_atlas(tmp_path / "a")
+    file.unlink()
+    with pytest.raises(AtlasError, match=f"a' is damaged: {name} is missing; copy it once more, or scan again"):
+        unitscope.open_atlas(tmp_path / "a")
 
 
 def test_few_images_leave_ranks_empty(network, folder, tmp_path):

@@ -174,7 +174,8 @@ class Ablation:
         network: its reference.
         images: ids of the images that could be read.
         truth: their right classes.
-        before: the untouched network's answers, int32 ``[image, rank]``.
+        before: the untouched network's answers, int32 ``[image, rank]``, cut at the first layer. An outcome is compared
+            with its own ``before``, as a network cut elsewhere may round otherwise.
         outcomes: one a setting, in the order asked for.
         classes: class names; may be empty.
         failed: how many files could not be read.
@@ -203,7 +204,7 @@ class Ablation:
         Columns before and after count the class's images whose Top-1 is right. Classes that break even are left out.
         """
         right = self.truth.classes
-        was_right, is_right = self.truth.has(self.before[:, :1]), self.truth.has(outcome.answers[:, :1])
+        was_right, is_right = self.truth.has(outcome.before[:, :1]), self.truth.has(outcome.answers[:, :1])
         rows = []
         for number in np.unique(right[right >= 0]):
             of_class = (right == number).any(1)

@@ -6,6 +6,7 @@ every two images how alike they are, and these answers can be compared.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,7 +51,7 @@ def between_layers(atlas: Atlas, images: Sequence[str] = (), *, most: int = MOST
         raise UnitscopeError(f"layers are compared by what they say of 3 or more images, not of {count}; give more")
     chosen = rows[np.arange(count) * len(rows) // count]
     layers = tuple(atlas.layers)
-    return Alignment(layers, count, linear_cka(atlas.responses(layer, chosen) for layer in layers))
+    return Alignment(layers, count, linear_cka((atlas.responses(layer, chosen) for layer in layers), len(layers)))
 
 
 def _rows(atlas: Atlas, images: Sequence[str]) -> NDArray[np.int64]:
@@ -65,13 +66,17 @@ def _rows(atlas: Atlas, images: Sequence[str]) -> NDArray[np.int64]:
     return np.intersect1d(readable, np.concatenate(named))
 
 
-def linear_cka(layers: Iterable[NDArray[np.float32]]) -> NDArray[np.float64]:
-    """Return linear CKA between response matrices ``[image, unit]`` of the same images, ``[layer, layer]``.
+def linear_cka(layers: Iterable[NDArray[np.float32]], count: int) -> NDArray[np.float64]:
+    """Return linear CKA between so many response matrices ``[image, unit]`` of the same images, ``[layer, layer]``.
 
     ``⟨K, L⟩ / (‖K‖ ‖L‖)``, K = HXXᵀH and L = HYYᵀH being centred Gram matrices (Kornblith et al., 2019). Memory holds
     one layer's responses at a time, if they come one at a time, and half a Gram matrix of each.
     """
-    grams = np.stack([directions(_gram(_centred(responses))) for responses in layers])
+    halves = (directions(_gram(_centred(responses))) for responses in layers)
+    first = next(halves)
+    grams = np.empty((count, len(first)))
+    for row, half in zip(grams, chain([first], halves), strict=True):
+        row[:] = half
     return symmetric(grams @ grams.T)
 
 

@@ -8,6 +8,7 @@ Units are ranked by a rank-based effect size, the one that the p-value beside it
 whatever a unit's scale is, and a few images in which the unit blazes can't unmake it, as they can Cohen's d_z.
 """
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,6 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
+from unitscope.analyses.paired import cohens_dz, rank_biserial, signed_rank
 from unitscope.analyses.statistics import benjamini_hochberg, holm
 from unitscope.analyses.subjects import class_rows, find_class
 from unitscope.atlas import Atlas
@@ -26,8 +28,8 @@ Values = NDArray[Any]
 
 # With 4 images that all agree a one-sided signed-rank test gives p = 1/16: it can't ever find anything.
 FEWEST = 5
-_EXACT_UP_TO = 50
-_AT_ONCE = 8_000_000  # ranks held at once: 64 MB
+# Responses read and ranked at once, some 50 bytes each; of fewer units than these, much would be read in vain.
+_AT_ONCE, _UNITS_AT_LEAST = 2_000_000, 16
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -125,23 +127,8 @@ def class_contrast(of_class: Values, of_others: Values) -> pd.DataFrame:
     """
     enough(len(of_class), "images of the class")
     enough(len(of_others), "other images")
-    step = max(1, _AT_ONCE // (len(of_class) + len(of_others)))
-    starts = range(0, of_class.shape[1], step)
-    parts = [_mann_whitney(of_class[:, s : s + step], of_others[:, s : s + step]) for s in starts]
-    statistic, p_value = (np.concatenate([part[n] for part in parts]) for n in (0, 1))
-    inside, outside = (values.mean(0, dtype=np.float64) for values in (of_class, of_others))
-    table = pd.DataFrame(
-        {
-            "unit": np.arange(len(inside)),
-            "inside": inside,
-            "outside": outside,
-            "contrast": inside - outside,
-            "effect_size": 2 * statistic / (len(of_class) * len(of_others)) - 1,
-            "p_value": p_value,
-            "images": len(of_class),
-        }
-    )
-    return _ranked(table[table["outside"] > 0])
+    spans = _spans(of_class.shape[1], len(of_class) + len(of_others))
+    return _compared((span, of_class[:, span], of_others[:, span]) for span in spans)
 
 
 def logit_rise(changes: Values) -> pd.DataFrame:
@@ -183,7 +170,8 @@ def class_inhibition(atlas: Atlas, layer: str | Layer, name: str) -> Inhibition:
     others = np.setdiff1d(np.flatnonzero(atlas.images["error"] == ""), rows)
     enough(len(rows), f"images of class '{label.name}'")
     enough(len(others), f"images that are not of class '{label.name}'")
-    units = class_contrast(atlas.responses(found, rows), atlas.responses(found, others))
+    spans = _spans(found.units, len(rows) + len(others))
+    units = _compared((s, atlas.responses(found, rows, s), atlas.responses(found, others, s)) for s in spans)
     ids = tuple(atlas.images["image"].iloc[rows])
     return Inhibition(found, label.name, "class contrast", ids, len(others), 0, units, label.network_class)
 
@@ -198,49 +186,32 @@ def enough(count: int, what: str) -> None:
         raise UnitscopeError(f"a test of inhibition needs at least {FEWEST} {what}; here are {count}")
 
 
-def rank_biserial(differences: Values) -> NDArray[np.float64]:
-    """Return the matched-pairs rank-biserial correlation of paired differences ``[image, unit]``, a number a unit.
-
-    The ranks of the sizes of the positive differences minus those of the negative, by all ranks (Kerby, 2014); zeros
-    have ranks too and speak for neither side, so a unit that is silent in most images can't reach 1.
-    """
-    ranks = stats.rankdata(np.abs(differences), axis=0)
-    balance: NDArray[np.float64] = (np.sign(differences) * ranks).sum(0) / ranks.sum(0)
-    return balance
+def _spans(units: int, images: int) -> Iterator[slice]:
+    """A layer's units, so few at once that their responses and ranks take little memory."""
+    step = max(_UNITS_AT_LEAST, _AT_ONCE // images)
+    return (slice(start, min(start + step, units)) for start in range(0, units, step))
 
 
-def cohens_dz(differences: Values) -> NDArray[np.float64]:
-    """Return the mean of paired differences ``[image, unit]`` by their standard deviation (Cohen, 1988, 2.3.5).
-
-    NaN where all are the same.
-    """
-    spread = differences.std(0, ddof=1)
-    by_spread: NDArray[np.float64] = np.full(len(spread), np.nan)
-    np.divide(differences.mean(0), spread, out=by_spread, where=spread > 0)
-    return by_spread
+def _compared(parts: Iterable[tuple[slice, Values, Values]]) -> pd.DataFrame:
+    """The table of a layer that comes span by span, each with its responses to the class and to others."""
+    table = pd.concat([_part(*part) for part in parts], ignore_index=True)
+    return _ranked(table[table["outside"] > 0])
 
 
-def signed_rank(differences: Values, alternative: str) -> NDArray[np.float64]:
-    """Return one-sided p-values of Wilcoxon's signed-rank test of paired differences ``[image, unit]``.
-
-    Exact for up to 50 images without zeros and ties, else normal with a correction for continuity; a unit without any
-    difference has 1.
-    """
-    sizes = np.sort(np.abs(differences), axis=0)
-    plain = (sizes[0] > 0) & (np.diff(sizes, axis=0) > 0).all(0) & (len(sizes) <= _EXACT_UP_TO)
-    p_values = np.ones(differences.shape[1])
-    for some, method in ((plain, "exact"), (~plain & (sizes[-1] > 0), "auto")):  # with ties and zeros, never exact
-        if some.any():
-            given = differences[:, some]
-            p_values[some] = stats.wilcoxon(
-                given, zero_method="pratt", correction=True, alternative=alternative, method=method, axis=0
-            ).pvalue
-    return p_values
-
-
-def _mann_whitney(of_class: Values, of_others: Values) -> tuple[Values, Values]:
-    statistic, p_values = stats.mannwhitneyu(of_class, of_others, alternative="less", axis=0, method="asymptotic")
-    return statistic, p_values
+def _part(units: slice, of_class: Values, of_others: Values) -> pd.DataFrame:
+    test = stats.mannwhitneyu(of_class, of_others, alternative="less", axis=0, method="asymptotic")
+    inside, outside = (values.mean(0, dtype=np.float64) for values in (of_class, of_others))
+    return pd.DataFrame(
+        {
+            "unit": np.arange(units.start, units.stop),
+            "inside": inside,
+            "outside": outside,
+            "contrast": inside - outside,
+            "effect_size": 2 * test.statistic / (len(of_class) * len(of_others)) - 1,
+            "p_value": test.pvalue,
+            "images": len(of_class),
+        }
+    )
 
 
 def _ranked(table: pd.DataFrame) -> pd.DataFrame:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unitscope.atlas import Atlas
+from unitscope.errors import check_seeds
 from unitscope.units import Layer
 
 MOST = 1024
@@ -14,7 +15,12 @@ _SHARDS = 16
 
 
 def sample(atlas: Atlas, layer: Layer, *, seed: int = 0) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Return rows of the images table and their responses ``[image, unit]``: all readable images, at most 1,024."""
+    """Return rows of the images table and their responses ``[image, unit]``: all readable images, at most 1,024.
+
+    Raises:
+        UnitscopeError: if the seed is negative.
+    """
+    check_seeds([seed])
     rows = drawn(len(atlas.images), int(atlas.manifest.scan["shard_size"]), seed=seed)
     responses = atlas.responses(layer, rows)
     read = np.isfinite(responses).any(1)

@@ -133,9 +133,11 @@ def tree(matrix: ArrayLike) -> Matrix:
     """Return subjects joined to clusters, nearest first, as SciPy's linkage ``[merge, 4]``.
 
     Average linkage on 1 − cosine, like leaves beside like (Bar-Joseph et al., 2001). A subject without a cosine is as
-    far from the others as can be, 2.
+    far from the others as can be, 2. A single subject is joined to none, so its tree has no merge.
     """
     distances = np.nan_to_num(np.clip(1 - np.asarray(matrix, np.float64), 0, 2), nan=2.0)
+    if len(distances) < 2:
+        return np.empty((0, 4))
     joined: Matrix = linkage(squareform(distances, checks=False), "average", optimal_ordering=True)
     return joined
 

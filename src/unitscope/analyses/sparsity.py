@@ -88,7 +88,8 @@ def sparsity(
 
     Raises:
         LayerError, AtlasError: if the network has no such layer, or the scan did not tap it.
-        UnitscopeError: if there is no such class, or none of its images could be read, or there is no bin.
+        UnitscopeError: if there is no such class, or none of its images could be read; if there is no bin, or the seed
+            is negative.
     """
     if bins < 1:
         raise UnitscopeError(f"a histogram has at least 1 bin, not {bins}")

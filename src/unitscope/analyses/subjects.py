@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unitscope.atlas import Atlas, Label
-from unitscope.errors import ImageError, UnitscopeError, closest
+from unitscope.errors import ImageError, UnitscopeError, closest, closest_file
 from unitscope.images.labels import plain
 from unitscope.units import Layer
 
@@ -43,17 +43,27 @@ def find_subject(atlas: Atlas, name: str, layer: str | Layer) -> Subject:
 
     Raises:
         LayerError, AtlasError: if the network has no such layer, or the scan did not tap it.
+        ImageError, UnitscopeError: as `subject_rows`.
+    """
+    found, rows = atlas.find(layer), subject_rows(atlas, name)
+    return Subject(name, found, tuple(atlas.images["image"].iloc[rows]), atlas.responses(found, rows))
+
+
+def subject_rows(atlas: Atlas, name: str) -> NDArray[np.int64]:
+    """Return the row of an image, or those of the readable images of a class (``class:NAME``).
+
+    Raises:
         ImageError: if there is no such image, or it could not be read.
         UnitscopeError: if there is no such class, or none of its images could be read.
     """
-    found = atlas.find(layer)
     if name.startswith(CLASS):
-        rows = class_rows(atlas, name.removeprefix(CLASS))
-        return Subject(name, found, _ids(atlas, rows), atlas.responses(found, rows))
+        return class_rows(atlas, name.removeprefix(CLASS))
+    if not atlas.has_image(name):
+        raise ImageError(_miss(atlas, name))
     row = atlas.image_number(name)
     if error := atlas.images["error"].iloc[row]:
         raise ImageError(f"image '{name}' could not be read when atlas '{atlas.path}' was made: {error}")
-    return Subject(name, found, (name,), atlas.responses(found, np.array([row])))
+    return np.array([row])
 
 
 def find_class(atlas: Atlas, name: str) -> int:
@@ -93,8 +103,14 @@ def class_rows(atlas: Atlas, name: str) -> NDArray[np.int64]:
     return rows
 
 
-def _ids(atlas: Atlas, rows: NDArray[np.int64]) -> tuple[str, ...]:
-    return tuple(atlas.images["image"].iloc[rows])
+def _miss(atlas: Atlas, name: str) -> str:
+    """What to say of a name that is no image's; a file's never comes here, as `scanning.fresh` runs it."""
+    if any(plain(name) in _names(label) for label in atlas.manifest.labels):
+        return f"no image '{name}' in atlas '{atlas.path}', and no file of this name; for the class write {CLASS}{name}"
+    near = closest_file(name, atlas.images["image"])
+    return f"no image '{name}' in atlas '{atlas.path}', and no file or class of this name" + (
+        f"; {near}" if near else ""
+    )
 
 
 def _names(label: Label) -> tuple[str, str]:

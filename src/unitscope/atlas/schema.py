@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from unitscope.errors import AtlasError
+from unitscope.errors import AtlasError, first_line
 from unitscope.units import Layer
 
 SCHEMA_VERSION = 1
@@ -48,6 +48,7 @@ class Manifest:
         versions: of unitscope and what it ran on.
         command: the command line.
         all_layers: every layer of the network, tapped or not.
+        files: the size in bytes of every other file of the atlas, by its path in it.
     """
 
     network: dict[str, Any]
@@ -61,6 +62,7 @@ class Manifest:
     versions: dict[str, str] = field(default_factory=dict)
     command: str = ""
     all_layers: tuple[Layer, ...] = ()
+    files: dict[str, int] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """Return the manifest as JSON text."""
@@ -85,15 +87,35 @@ class Manifest:
         try:
             values = json.loads((folder / MANIFEST).read_text("utf-8"))
             version = values.pop("schema_version")
-        except FileNotFoundError:
+            if version == SCHEMA_VERSION:
+                return cls._of(values)
+        except (FileNotFoundError, NotADirectoryError):
             raise AtlasError(_no_atlas(folder)) from None
-        except (OSError, ValueError, KeyError, AttributeError) as problem:
-            raise AtlasError(f"'{folder / MANIFEST}' is damaged ({problem}); scan again into a new folder") from problem
-        if version != SCHEMA_VERSION:
-            raise AtlasError(
-                f"atlas '{folder}' was written by schema {version}, this version reads {SCHEMA_VERSION}; "
-                "open it with the unitscope version named in its manifest"
-            )
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as problem:
+            told = first_line(problem)
+            raise AtlasError(f"'{folder / MANIFEST}' is damaged ({told}); scan again into a new folder") from problem
+        raise AtlasError(
+            f"atlas '{folder}' was written by schema {version}, this version reads {SCHEMA_VERSION}; "
+            "open it with the unitscope version named in its manifest"
+        )
+
+    def refuse_damaged(self, folder: Path) -> None:
+        """Check that all files of the atlas are there, whole.
+
+        Raises:
+            AtlasError: if one is missing or has another size: an array would read as zeros where its file is missing.
+        """
+        for name, size in self.files.items():
+            path = folder / name
+            has = path.stat().st_size if path.exists() else None
+            if has != size:
+                what = "is missing" if has is None else f"has {has:,} bytes, not {size:,}"
+                raise AtlasError(
+                    f"atlas '{folder}' is damaged: {name} {what}; copy it once more, or scan again into a new folder"
+                )
+
+    @classmethod
+    def _of(cls, values: dict[str, Any]) -> "Manifest":
         return cls(
             **{
                 **values,

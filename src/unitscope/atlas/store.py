@@ -37,7 +37,7 @@ def write_atlas(target: Path, parts: Parts, *, manifest: Manifest, images: Image
     merge = _Merge(aside, manifest, images)
     for shard in range(-(-len(images.ids) // merge.shard_size)):
         merge.add(parts.read(shard))
-    finished = merge.finish()
+    finished = replace(merge.finish(), files=_sizes(aside))
     write_whole(aside / MANIFEST, finished.to_json().encode())
     aside.rename(target)
     sync_folder(target.parent)
@@ -122,6 +122,11 @@ def _accuracy(images: pd.DataFrame) -> dict[str, int]:
         "top1_correct": right["correct"],
         "top5_correct": right["correct_top5"],
     }
+
+
+def _sizes(folder: Path) -> dict[str, int]:
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.stat().st_size for path in files}
 
 
 def _start_over(folder: Path) -> None:

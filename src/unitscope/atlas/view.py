@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from unitscope.atlas.responses import Responses
 from unitscope.atlas.schema import ARRAYS, IMAGES, UNITS, Manifest
-from unitscope.errors import AtlasError, ImageError, closest
+from unitscope.errors import AtlasError, ImageError, closest_file
 from unitscope.units import Layer, LayerTable, Unit, UnitIndex
 
 
@@ -52,15 +52,28 @@ class Atlas:
         opened: xr.Dataset = xr.open_zarr(self._file(ARRAYS), chunks=None, consolidated=False)
         return opened
 
-    def responses(self, layer: str | Layer, rows: slice | NDArray[Any] = slice(None)) -> NDArray[np.float32]:
+    def responses(
+        self, layer: str | Layer, rows: slice | NDArray[Any] = slice(None), units: slice = slice(None)
+    ) -> NDArray[np.float32]:
         """Return a layer's responses, float32 ``[image, unit]``; NaN for images that could not be read.
 
         Args:
             layer: the layer.
             rows: which images, as one would index an array of them: a slice, numbers or a mask; the rest is not read.
+            units: which units, without a step; the rest is not read.
         """
         span = self.index.span(self.find(layer))
-        return self._responses.read(np.arange(self._responses.array.shape[0])[rows], span)
+        some, every = range(span.start, span.stop)[units], np.arange(self._responses.array.shape[0])
+        return self._responses.read(every[rows], slice(some.start, some.stop))
+
+    def unit_responses(self, unit: str | Unit) -> NDArray[np.float32]:
+        """Return one unit's responses, float32 ``[image]``; NaN for images that could not be read.
+
+        Raises:
+            LayerError: if the atlas has no such layer or unit.
+        """
+        layer, channel = self.unit(unit)
+        return self.responses(layer, units=slice(channel, channel + 1))[:, 0]
 
     def exemplars(self, unit: str | Unit, *, lowest: bool = False) -> pd.DataFrame:
         """Return the images with a unit's greatest (or least) responses: rank, image, response, label.
@@ -103,6 +116,10 @@ class Atlas:
         """Where the images were when they were scanned."""
         return Path(self.manifest.images["root"])
 
+    def has_image(self, image: str) -> bool:
+        """Tell whether the atlas has an image of this id."""
+        return image in self._rows
+
     def image_number(self, image: str) -> int:
         """Return the row of an image id.
 
@@ -112,7 +129,7 @@ class Atlas:
         try:
             return self._rows[image]
         except KeyError:
-            near = closest(image, self._rows)
+            near = closest_file(image, self._rows)
             raise ImageError(f"no image '{image}' in atlas '{self.path}'" + (f"; {near}" if near else "")) from None
 
     def rows_labelled(self, label: str) -> NDArray[np.int64]:
@@ -162,4 +179,6 @@ def open_atlas(path: str | Path) -> Atlas:
         AtlasError: if there is none, or it is damaged, or of another schema.
     """
     folder = Path(path)
-    return Atlas(folder, Manifest.read(folder))
+    manifest = Manifest.read(folder)
+    manifest.refuse_damaged(folder)
+    return Atlas(folder, manifest)

@@ -74,11 +74,11 @@ def ablate(
     from unitscope import experiments, figures
     from unitscope.atlas import open_atlas
     from unitscope.figures.saving import check_name
-    from unitscope.images import open_images
     from unitscope.networks import load
 
     if output is not None:
         check_name(output)  # before the network runs for minutes
+    running = experiments.Running(batch_size, device, limit, counted)
     settings = experiments.Settings(
         layers,
         fractions or (() if counts else FRACTIONS),
@@ -88,14 +88,9 @@ def ablate(
         value,
         random_seeds or (0,),
     )
+    image_set, means = running.chosen(images), None if atlas is None else open_atlas(atlas)
     loaded = load(network, weights=weights, seed=seed, preprocess=preprocess)
-    image_set = open_images(images)
-    if limit is not None:
-        image_set = image_set.limit(limit)
-    means = None if atlas is None else open_atlas(atlas)
-    with counted("removing", len(image_set) * len(layers)) as advanced:
-        running = experiments.Running(batch_size, device, advanced=advanced)
-        found = experiments.ablate(loaded, image_set, settings, atlas=means, running=running)
+    found = experiments.ablate(loaded, image_set, settings, atlas=means, running=running)
     if output is not None:
         figures.save(figures.ablation(found), output)
         say(f"drawn: {output}")

@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from unitscope.cli import ablate, asking, inhibitory, paper, perturb, rule, scanning, similarity, sparsity
+from unitscope.cli import ablate, asking, inhibitory, paper, perturb, rule, scanning, serving, similarity, sparsity
 from unitscope.cli.output import complain
 from unitscope.errors import UnitscopeError
 
@@ -29,6 +29,8 @@ app.command("sparsity")(sparsity.sparsity)
 app.command("perturb")(perturb.perturb)
 app.command("ablate")(ablate.ablate)
 app.command("paper")(paper.paper)
+app.command("serve")(serving.serve)
+app.command("export")(serving.export)
 app.command("verify")(scanning.verify)
 app.command("demo")(scanning.demo)
 

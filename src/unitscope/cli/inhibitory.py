@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from unitscope.cli.arguments import AtlasArgument, Figure, Json, MovedImages
+from unitscope.cli.arguments import AtlasArgument, BatchSize, Device, Figure, Json, MovedImages
 from unitscope.cli.output import print_json, print_table, say
 from unitscope.cli.progress import counted
 from unitscope.errors import UnitscopeError
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from unitscope.analyses.inhibition import Inhibition
     from unitscope.atlas import Atlas
-    from unitscope.networks import Network
 
 _SHOWN = ("unit", "inside", "outside", "contrast", "by_place", "effect_size", "d_z", "p_value", "p_corrected")
 
@@ -45,6 +44,8 @@ def inhibitory(
         int | None, typer.Option(min=1, help="Run only so many of the images that show it, evenly spaced.")
     ] = None,
     output: Figure = None,
+    batch_size: BatchSize = 16,
+    device: Device = "cpu",
     images: MovedImages = None,
     as_json: Json = False,
 ) -> None:
@@ -60,7 +61,7 @@ def inhibitory(
     if output is not None:
         check_name(output)  # before the network runs for minutes
     opened = open_atlas(atlas)
-    job = _Job(opened, layer, removal or logit is not None, logit, output, images, limit)
+    job = _Job(opened, layer, removal or logit is not None, logit, output, images, batch_size, device, limit)
     found = None if class_name is None else class_inhibition(opened, layer, class_name)
     if found is None or job.removal or output is not None:
         found = _run(job, found or category or "")
@@ -80,6 +81,8 @@ class _Job:
     logit: str | None
     output: Path | None
     images: str | None
+    batch_size: int
+    device: str
     limit: int | None
 
 
@@ -88,28 +91,31 @@ def _run(job: _Job, concept: "Inhibition | str") -> "Inhibition":
     from unitscope import figures
     from unitscope.experiments.inhibition import find_network_class, inhibition_by_removal
     from unitscope.experiments.inhibition_sheet import inhibition_sheet
+    from unitscope.experiments.running import Running
     from unitscope.scanning.origin import network_of
+    from unitscope.scanning.scan import ready
 
+    running = Running(job.batch_size, job.device, job.limit, counted)
     network = network_of(job.atlas)
     name = job.logit or (concept if isinstance(concept, str) else None)
     if job.removal and name:
         find_network_class(network, name)  # a miss is told before the images run
-    found = _on_category(job, concept, network) if isinstance(concept, str) else concept
-    where: dict[str, Any] = {"network": network, "images": job.images}
+    where: dict[str, Any] = {"network": network, "images": job.images, "running": running}
+    found = _on_category(job, concept, where) if isinstance(concept, str) else concept
     if job.removal:
-        chosen = job.logit or ""
-        found = inhibition_by_removal(job.atlas, found, class_name=chosen, limit=job.limit, counting=counted, **where)
+        found = inhibition_by_removal(job.atlas, found, class_name=job.logit or "", **where)
     if job.output is not None:
-        figures.save(figures.inhibition(inhibition_sheet(job.atlas, found, **where)), job.output)
+        with ready(network, job.device) as prepared:
+            sheet = inhibition_sheet(job.atlas, found, network=prepared, images=job.images)
+        figures.save(figures.inhibition(sheet), job.output)
         say(f"drawn: {job.output}")
     return found
 
 
-def _on_category(job: _Job, category: str, network: "Network") -> "Inhibition":
+def _on_category(job: _Job, category: str, where: dict[str, Any]) -> "Inhibition":
     from unitscope.experiments.inhibition import category_inhibition
 
-    where: dict[str, Any] = {"network": network, "images": job.images, "limit": job.limit}
-    found = category_inhibition(job.atlas, job.layer, category, counting=counted, **where)
+    found = category_inhibition(job.atlas, job.layer, category, **where)
     if not found.others:
         say(f"note: too few images without '{found.concept}' to tell what a unit's place in the picture explains")
     if found.left_out:

@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
-from unitscope.cli.arguments import Json
+from unitscope.cli.arguments import BatchSize, Device, Json
 from unitscope.cli.output import print_json, print_table, say
+from unitscope.cli.progress import counted
 
 NETWORKS = ("keras:vgg16", "keras:resnet50")
 
@@ -31,13 +32,17 @@ def paper(
     imagenet: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Labelled images, like ImageNet's.")] = None,
     coco: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Images with COCO's annotations.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Only so many images of each, evenly spaced.")] = None,
+    batch_size: BatchSize = 16,
+    device: Device = "cpu",
     as_json: Json = False,
 ) -> None:
     """Make every table and figure of the paper, on your networks and images, as one HTML report."""
+    from unitscope.experiments import Running
     from unitscope.paper import Asked, Sources, write_paper
 
     asked = [Asked.parse(text) for text in networks or NETWORKS]
-    report = write_paper(asked, Sources(imagenet, coco, output, limit), say=say)
+    running = Running(batch_size, device, limit, counted)
+    report = write_paper(asked, Sources(imagenet, coco, output), say=say, running=running)
     if as_json:
         print_json(
             {

@@ -79,7 +79,6 @@ def perturb(
     from unitscope.experiments.perturbing import perturb as run
     from unitscope.experiments.running import Running
     from unitscope.figures.saving import check_name
-    from unitscope.images import open_images
     from unitscope.networks import load
 
     changes = _changes(sigma or [], blur or [], brightness or [], jpeg or [])
@@ -88,21 +87,19 @@ def perturb(
     for figure in (output, maps):
         if figure is not None:
             check_name(figure)  # before the network runs for minutes
-    image_set = open_images(images)
-    if limit is not None:
-        image_set = image_set.limit(limit)
+    running = Running(batch_size, device, limit, counted)
+    image_set = running.chosen(images)
     loaded = load(network, weights=weights, seed=seed, preprocess=preprocess)
-    with counted("perturbing", len(image_set)) as advanced:
-        result = run(
-            loaded,
-            image_set,
-            changes,
-            units=units or (),
-            layers=layers or (),
-            seeds=noise_seeds or (0,),
-            top=top,
-            running=Running(batch_size, device, advanced=advanced),
-        )
+    result = run(
+        loaded,
+        image_set,
+        changes,
+        units=units or (),
+        layers=layers or (),
+        seeds=noise_seeds or (0,),
+        top=top,
+        running=running,
+    )
     if result.note:
         say(f"note: {result.note}")
     if result.failed:

@@ -22,6 +22,7 @@ from unitscope.cli.arguments import (
     Weights,
 )
 from unitscope.cli.output import duration, print_json, print_table, say, size
+from unitscope.cli.progress import bar
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -147,21 +148,11 @@ def report(result: "ScanResult", values: dict[str, Any]) -> None:
 @contextmanager
 def progress_shown(atlas: Path) -> "Iterator[_Shown]":
     """Show a scan's progress on stderr while the context lasts; a stopped one is told how to go on."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import TextColumn
 
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-    )
-    shown = _Shown(bar)
     try:
-        with bar:
-            yield shown
+        with bar(TextColumn("{task.fields[rate]}")) as shown:
+            yield _Shown(shown)
     except KeyboardInterrupt:
         say(f"stopped; what is done is kept in '{atlas}.parts': the same command goes on from there")
         raise typer.Exit(130) from None

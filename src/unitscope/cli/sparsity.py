@@ -39,16 +39,22 @@ def sparsity(
     from unitscope.analyses.sparsity import sparsity_by_depth
     from unitscope.atlas import open_atlas
 
-    if (layer is None) != depth:
-        raise typer.BadParameter("give --layer LAYER, or --depth for all layers, but not both")
-    if depth and classes:
-        raise typer.BadParameter("--class goes with --layer, not with --depth")
+    _check(layer, classes or [], depth=depth)
     opened = open_atlas(atlas)
     network = str(opened.manifest.network["reference"])
     if layer is None:
         _tell_depth(sparsity_by_depth(opened), network, output, as_json=as_json)
     else:
         _tell_layer(analyse(opened, layer, classes or [], bins=bins, seed=seed), network, output, as_json=as_json)
+
+
+def _check(layer: str | None, classes: list[str], *, depth: bool) -> None:
+    if layer is None and not depth:
+        raise typer.BadParameter("no layer was given; give --layer LAYER, or --depth to compare all layers")
+    if layer is not None and depth:
+        raise typer.BadParameter(f"--depth compares all layers; leave --depth or --layer {layer} out")
+    if depth and classes:
+        raise typer.BadParameter("--class goes with --layer, not with --depth")
 
 
 def _tell_depth(table: "pd.DataFrame", network: str, output: Path | None, *, as_json: bool) -> None:

@@ -15,11 +15,10 @@ from PIL import Image
 
 from unitscope.atlas import Atlas
 from unitscope.errors import AtlasError, ImageError, NetworkError
-from unitscope.experiments.running import BATCH
 from unitscope.graph import Trace, trace_of
+from unitscope.graph.maps import plane, tap
 from unitscope.images import ImageSet
 from unitscope.images.coco_masks import CategoryMasks, Mask, category_masks
-from unitscope.looking.maps import plane, tap
 from unitscope.networks import CustomPreprocessing, Network, Preprocessing, eval_mode
 from unitscope.scanning.stream import batches
 from unitscope.units import Layer
@@ -48,10 +47,11 @@ class Shown:
 
 @dataclass(frozen=True, eq=False)
 class MapSource:
-    """Runs images and gives one layer's maps; `advanced` is told the number of images after each batch."""
+    """Runs images in batches and gives one layer's maps; `advanced` is told the number of images after each batch."""
 
     network: Network
     layer: Layer
+    batch_size: int
     advanced: Callable[[int], None]
 
     @cached_property
@@ -68,7 +68,7 @@ class MapSource:
         every = [(0, range(len(images)))]
         run = tap(self.network, self._trace, [tapped])
         with eval_mode(self.network.module):
-            for batch in batches(images, every, phi=self.network.preprocessing, batch_size=BATCH):
+            for batch in batches(images, every, phi=self.network.preprocessing, batch_size=self.batch_size):
                 for picture in batch.pictures:
                     if picture.error:
                         raise ImageError(f"{picture.error}; say with --images where the images are, or scan again")

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unitscope.analyses.ablation import TOP5
+from unitscope.analyses.answers import best_classes
 from unitscope.analyses.perturbation import Readings, map_correlations, paired_cosines, selection_overlap
 from unitscope.engine import Runner, runner
 from unitscope.errors import LayerError
 from unitscope.graph import Trace
-from unitscope.looking import plane
+from unitscope.graph.maps import plane
 from unitscope.networks import Network
-from unitscope.scanning.scan import top_predictions
 from unitscope.units import Layer, Unit, UnitIndex
 
 
@@ -62,9 +62,9 @@ class Followed:
     def look(self, pictures: Tensor) -> Outputs:
         """Return what prepared pictures ``[image, 3, H, W]`` call up, on the 0–255 scale."""
         logits, responses, maps = self.runner.with_maps(pictures)
-        by_layer = {layer: [plane(one, layer) for one in some] for layer, some in zip(self.mapped, maps, strict=True)}
-        classes = np.empty((len(pictures), 0), np.int32) if logits is None else top_predictions(logits, TOP5)[0]
-        planes = [np.stack([one[unit] for one in by_layer[layer]]) for layer, unit in self.units]
+        by_layer = dict(zip(self.mapped, maps, strict=True))
+        classes = np.empty((len(pictures), 0), np.int32) if logits is None else best_classes(logits, TOP5)
+        planes = [np.stack([plane(one, layer, [unit])[0] for one in by_layer[layer]]) for layer, unit in self.units]
         return Outputs(classes, responses, planes)
 
     def clean(self, outputs: Outputs) -> Readings:

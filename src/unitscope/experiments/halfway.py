@@ -3,7 +3,7 @@
 In: a network, its trace, a layer, images. Out: `Stop`, what each batch brings to the cut, once or as often as asked.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,13 +14,12 @@ from torch import nn
 from torch.fx import GraphModule
 
 from unitscope.engine import channels_last
-from unitscope.errors import ImageError
 from unitscope.graph import Trace, device_of
 from unitscope.graph.cut import GraphHalves, Halves, cut
 from unitscope.graph.edits import Halfway
 from unitscope.images import ImageSet
 from unitscope.networks import Network
-from unitscope.scanning.stream import batches
+from unitscope.scanning.stream import batches, nothing_readable
 from unitscope.units import Layer
 
 # What all images bring to the cut is kept up to this size, so that means need no second pass.
@@ -92,15 +91,18 @@ class Journey:
             halfway = self.halves.prefix(x.contiguous(memory_format=torch.channels_last))
             yield Stop(np.array([picture.image for picture in batch.good], np.int64), halfway)
         if not seen:
-            raise ImageError(f"none of the images in '{self.images.root}' could be read; the first: {first_error}")
+            raise nothing_readable(self.images, first_error)
 
-    def kept(self) -> tuple[list[Stop] | None, NDArray[np.float64]]:
-        """Return all batches (None where they are larger than `KEPT_BYTES`) and the mean responses ``[unit]``."""
+    def kept(self, advanced: Callable[[int], None]) -> tuple[list[Stop] | None, NDArray[np.float64]]:
+        """Return all batches (None where they are larger than `KEPT_BYTES`) and the mean responses ``[unit]``.
+
+        ``advanced`` is told the number of images after each batch.
+        """
         kept: list[Stop] | None = []
         size, count = 0, 0
         sums = np.zeros(self.layer.units)
         for stop in self.stops():
-            responses = stop.halfway.responses[: len(stop.rows)].double().cpu().numpy()
+            responses = stop.halfway.responses[: len(stop.rows)].cpu().numpy().astype(np.float64)
             sums += np.nansum(responses, 0)
             count += np.isfinite(responses).sum(0)
             size += stop.halfway.nbytes
@@ -108,6 +110,7 @@ class Journey:
                 kept.append(stop)
             if size > KEPT_BYTES:
                 kept = None
+            advanced(len(stop.rows))
         return kept, sums / np.maximum(count, 1)
 
 

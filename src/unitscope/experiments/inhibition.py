@@ -5,8 +5,6 @@ the work of `analyses.inhibition`.
 """
 
 import math
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,16 +18,15 @@ from unitscope.atlas import Atlas
 from unitscope.errors import LayerError, UnitscopeError, closest
 from unitscope.experiments.concepts import Maps, MapSource, Shown, Weights, image_set, on_grid, phi_of, shown
 from unitscope.experiments.halfway import Journey, Stop
-from unitscope.experiments.running import BATCH
+from unitscope.experiments.running import Running
 from unitscope.graph import trace_of
 from unitscope.images import ImageSet, match_classes
-from unitscope.networks import Network, Preprocessing, eval_mode
+from unitscope.networks import Network, Preprocessing
 from unitscope.scanning.origin import network_of
+from unitscope.scanning.scan import ready
 from unitscope.units import Layer
 
 Means = NDArray[np.float64]
-Counting = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
-"""From what is done and a number of images to a context, which gives what is told of each batch's images."""
 
 LEAST = 0.5
 """Cells that a concept, and the rest of the view, must cover at least for an image to count."""
@@ -37,10 +34,7 @@ LEAST = 0.5
 ROUNDING = 1e-5
 """A change of a logit by less than this share of the image's greatest logit is float32's, not the unit's."""
 
-
-@contextmanager
-def _uncounted(title: str, images: int) -> Iterator[Callable[[int], None]]:
-    yield lambda done: None
+_LONGEST_CELL = 2  # a cell's longer side by its shorter: small maps of odd views are never quite square
 
 
 def category_inhibition(
@@ -50,8 +44,7 @@ def category_inhibition(
     *,
     network: Network | None = None,
     images: str | Path | None = None,
-    limit: int | None = None,
-    counting: Counting = _uncounted,
+    running: Running | None = None,
 ) -> Inhibition:
     """Return a layer's units by how dark their maps are on the things of a COCO category; see `map_contrast`.
 
@@ -64,22 +57,25 @@ def category_inhibition(
         category: as COCO names it.
         network: needed only for an atlas of a module given from Python, which can't be loaded again.
         images: where the images are now, if they have moved.
-        limit: look at only so many of the images that have the category, evenly spaced.
-        counting: shows how far it is; see `Counting`.
+        running: batch size, device, and the limit: of the images that have the category, evenly spaced.
 
     Raises:
-        LayerError, AtlasError: if the layer was not tapped or has no maps, or the atlas is not of COCO's images.
+        LayerError, AtlasError: if the layer was not tapped, nobody knows where in the view its units look, or the atlas
+            is not of COCO's images.
         ImageError: if there is no such category, or outlines or images can't be read.
         NetworkError: if the network can't be loaded, or its φ is a function, which can't carry outlines.
         UnitscopeError: if fewer than `FEWEST` images show enough of the category and enough else.
     """
-    found = _with_maps(atlas.find(layer))
+    running = running or Running()
+    found = atlas.find(layer)
     every = shown(atlas, category, root=images)
-    concept = every.limit(limit)
+    concept = every.limit(running.limit)
     enough(len(concept.images), f"images with '{every.masks.category}'")
-    network = network_of(atlas, network)
-    with counting("maps", len(concept.images) + len(concept.others)) as advanced:
-        seen = _see(MapSource(network, found, advanced), concept, phi_of(network))
+    with ready(network_of(atlas, network), running.device) as prepared:
+        phi = phi_of(prepared)
+        check_grid(found, phi.size)
+        with running.counting("maps", len(concept.images) + len(concept.others)) as advanced:
+            seen = _see(MapSource(prepared, found, running.batch_size, advanced), concept, phi)
     enough(len(seen.images), f"images with enough of '{every.masks.category}', and enough else, in view")
     left_out = len(concept.images) - len(seen.images)
     by_place = np.stack(seen.by_place) if seen.others else None
@@ -94,8 +90,7 @@ def inhibition_by_removal(
     class_name: str = "",
     network: Network | None = None,
     images: str | Path | None = None,
-    limit: int | None = None,
-    counting: Counting = _uncounted,
+    running: Running | None = None,
 ) -> Inhibition:
     """Return an inhibition with what the removal of each unit, alone, does to a class's logit on the same images.
 
@@ -105,23 +100,21 @@ def inhibition_by_removal(
         class_name: the network's class; where left out, the one that the concept is.
         network: needed only for an atlas of a module given from Python.
         images: where the images are now, if they have moved.
-        limit: use only so many of the images, evenly spaced.
-        counting: shows how far it is; see `Counting`.
+        running: batch size, device, and the limit: of the images, evenly spaced.
 
     Raises:
         NetworkError: if the network can't be loaded, gives no logits, or the layer does not bear on them.
         UnitscopeError: if the network has no such class, or there are fewer than `FEWEST` images.
         ImageError: if no image can be read.
     """
+    running = running or Running()
     network = network_of(atlas, network)
     number = found.network_class
     if class_name or number is None:
         number = find_network_class(network, class_name or found.concept)
-    some = image_set(atlas, found.images, root=images)
-    some = some if limit is None else some.limit(limit)
+    some = running.chosen(image_set(atlas, found.images, root=images))
     enough(len(some), f"images with '{found.concept}'")
-    with counting("removal", len(some)) as advanced:
-        changes = logit_changes(network, some, found.layer, number, advanced=advanced)
+    changes = logit_changes(network, some, found.layer, number, running=running)
     return found.with_removal(Removal(network.classes[number], logit_rise(changes)))
 
 
@@ -147,7 +140,7 @@ def logit_changes(
     layer: Layer,
     class_number: int,
     *,
-    advanced: Callable[[int], None] = lambda images: None,
+    running: Running | None = None,
 ) -> NDArray[np.float64]:
     """Return how a class's logit changes when a unit, alone, is zeroed: after minus before, float64 ``[image, unit]``.
 
@@ -157,14 +150,17 @@ def logit_changes(
         NetworkError: if the network gives no logits, or the layer does not bear on them.
         ImageError: if no image can be read.
     """
-    with eval_mode(network.module), torch.inference_mode():
-        traced = trace_of(network)
-        tapped = traced.layers.find(layer.name)
-        journey = Journey(network, traced, tapped, images, 1 if traced.loss else min(BATCH, len(images)))
+    running = running or Running()
+    some = running.chosen(images)
+    with ready(network, running.device) as prepared, torch.inference_mode():
+        traced = trace_of(prepared)
+        batch_size = 1 if traced.loss else min(running.batch_size, len(some))
+        journey = Journey(prepared, traced, traced.layers.find(layer.name), some, batch_size)
         changes = []
-        for stop in journey.stops():
-            changes.append(_changes(journey, stop, class_number))
-            advanced(len(stop.rows))
+        with running.counting("removal", len(some)) as advanced:
+            for stop in journey.stops():
+                changes.append(_changes(journey, stop, class_number))
+                advanced(len(stop.rows))
     return np.concatenate(changes)
 
 
@@ -207,13 +203,28 @@ def _see(source: MapSource, concept: Shown, phi: Preprocessing) -> _Seen:
     return seen
 
 
-def _with_maps(layer: Layer) -> Layer:
-    if math.prod(layer.shape) == layer.units:
+def check_grid(layer: Layer, view: tuple[int, int]) -> None:
+    """Check that a layer's maps are rows and columns of cells that cover a view of so many rows and columns.
+
+    Of tokens nobody knows which are patches and how these lay. Nor are three axes enough: those of an attention's
+    queries are heads and tokens, of which there are not as many to each other as rows to columns.
+
+    Raises:
+        LayerError: if they are not, or are a single cell.
+    """
+    cells = [size for axis, size in enumerate(layer.shape, start=1) if axis != layer.unit_axis]
+    if math.prod(cells) == 1:
         raise LayerError(
             f"a map of layer '{layer.name}' is a single cell, so there is nothing beside a concept; "
             "choose a layer before the last pooling"
         )
-    return layer
+    sides = [pixels / count for pixels, count in zip(view, cells, strict=False)]
+    if len(cells) != 2 or max(sides) > _LONGEST_CELL * min(sides):
+        raise LayerError(
+            f"nobody knows where in the view a unit of layer '{layer.name}' looks, since its output for an image is "
+            f"{'×'.join(map(str, layer.shape))}, not maps of rows and columns; choose a layer of maps, such as a "
+            "convolution, or ask about a class"
+        )
 
 
 def _changes(journey: Journey, stop: Stop, class_number: int) -> NDArray[np.float64]:
@@ -223,12 +234,13 @@ def _changes(journey: Journey, stop: Stop, class_number: int) -> NDArray[np.floa
     changes = []
     for some in alone.split(stop.variants_at_once):
         removed = torch.cat([untouched, some]).to(stop.halfway.responses.device)
-        logits = journey.halves.suffix(stop.halfway.live, removed, zeros)[:, : len(stop.rows)].double()
+        logits = _numpy(journey.halves.suffix(stop.halfway.live, removed, zeros)[:, : len(stop.rows)])
         change = logits[1:, :, class_number] - logits[:1, :, class_number]
-        change[change.abs() <= ROUNDING * logits[0].abs().amax(-1)] = 0
+        change[np.abs(change) <= ROUNDING * np.abs(logits[0]).max(-1)] = 0
         changes.append(change)
-    return _numpy(torch.cat(changes).T)
+    return np.concatenate(changes).T
 
 
 def _numpy(values: Tensor) -> NDArray[np.float64]:
-    return values.cpu().numpy()  # type: ignore[no-any-return]
+    """Values in float64, which only the CPU is sure to have."""
+    return values.float().cpu().numpy().astype(np.float64)

@@ -20,6 +20,7 @@ from unitscope.experiments.inhibition import inside_outside
 from unitscope.looking.maps import Seen, see
 from unitscope.networks import Network
 from unitscope.scanning.origin import network_of
+from unitscope.units import Unit
 from unitscope.views import InhibitedUnit, InhibitionExample, InhibitionSheet
 
 _CANDIDATES = 200  # outlines that are drawn to find those that part the view most evenly
@@ -57,7 +58,7 @@ def inhibition_sheet(
         chosen = [list(views)[:across]] * len(first)
     else:
         views = {}
-        chosen = _beside_exemplars(atlas, found, [int(unit) for unit in first["unit"]], across)
+        chosen = beside_exemplars(atlas, found, [int(unit) for unit in first["unit"]], across)
     ids = list(dict.fromkeys(image for row in chosen for image in row))
     channels = [int(unit) for unit in first["unit"]]
     files = image_set(atlas, ids, root=images)
@@ -102,14 +103,14 @@ def _evenly_parted(atlas: Atlas, found: Inhibition, network: Network, *, root: s
     return dict(sorted(views.items(), key=lambda view: abs(float(view[1].mean()) - 0.5)))
 
 
-def _beside_exemplars(atlas: Atlas, found: Inhibition, channels: Sequence[int], across: int) -> list[list[str]]:
-    """For each unit some images of the class, evenly spaced, then those of the others that it responds to most."""
+def beside_exemplars(atlas: Atlas, found: Inhibition, channels: Sequence[int], across: int) -> list[list[str]]:
+    """Return for each unit some images of the class, evenly spaced, and those of the others that call it up most."""
     of_class = image_set(atlas, found.images).limit((across + 1) // 2).ids
     ids = atlas.images["image"].to_numpy()
     others = np.flatnonzero(~np.isin(ids, found.images) & (atlas.images["error"] == "").to_numpy())
-    responses = atlas.responses(found.layer, others)[:, channels]
-    order = np.argsort(-responses, axis=0, kind="stable")[: across - len(of_class)]
-    return [[*of_class, *ids[others[column]]] for column in order.T]
+    most = across - len(of_class)
+    responses = (atlas.unit_responses(Unit(found.layer.name, channel))[others] for channel in channels)
+    return [[*of_class, *ids[others[np.argsort(-each, kind="stable")[:most]]]] for each in responses]
 
 
 def _measured(map_: View, view: View | None) -> str:

@@ -13,9 +13,8 @@ from unitscope.experiments.perturbations import told
 from unitscope.experiments.perturbing import PerturbResult, changed_batch
 from unitscope.graph import Trace, trace_of
 from unitscope.graph.hooks import mean_map
+from unitscope.graph.maps import Tap, plane, tap
 from unitscope.images import ImageSet
-from unitscope.looking import plane
-from unitscope.looking.maps import Tap, tap
 from unitscope.networks import Network, eval_mode
 from unitscope.scanning.stream import read
 from unitscope.units import Layer
@@ -77,7 +76,7 @@ def _maps(network: Network, run: Tap, batch: Tensor, place: tuple[Layer, int]) -
     _, (outputs,) = run(batch)
     responses = mean_map(outputs, layer.unit_axis)[:, unit].tolist()
     pictures = [network.preprocessing.picture(image) for image in batch.float().round().to(torch.uint8)]
-    planes = [plane(map_, layer)[unit] for map_ in outputs]
+    planes = [plane(map_, layer, [unit])[0] for map_ in outputs]
     return list(zip(pictures, planes, responses, strict=True))
 
 

@@ -24,7 +24,7 @@ from unitscope.analyses.perturbation import (
     unit_effects,
 )
 from unitscope.engine import keep_memory
-from unitscope.errors import ImageError, NetworkError, UnitscopeError
+from unitscope.errors import NetworkError, UnitscopeError, check_seeds
 from unitscope.experiments.following import Followed, follow
 from unitscope.experiments.perturbations import Noise, Perturbation, told
 from unitscope.experiments.running import Running, truth_of
@@ -32,7 +32,7 @@ from unitscope.graph import trace_of
 from unitscope.images import ImageSet
 from unitscope.networks import CustomPreprocessing, Network
 from unitscope.scanning.scan import ready
-from unitscope.scanning.stream import batches, read
+from unitscope.scanning.stream import batches, nothing_readable, read
 from unitscope.units import Unit
 
 STRONGEST = 9
@@ -116,7 +116,9 @@ def perturb(
     with ready(network, running.device) as prepared:
         followed = follow(prepared, trace_of(prepared), layers, units, top=top, batch_size=batch_size)
         experiment = _Experiment(prepared, image_set, followed, draws)
-        return experiment.result(list(experiment.parts(running.advanced)))
+        with running.counting("perturbing", len(image_set)) as advanced:
+            parts = list(experiment.parts(advanced))
+        return experiment.result(parts)
 
 
 def changed_batch(perturbation: Perturbation, prepared: Tensor, rows: Sequence[int], seed: int) -> Tensor:
@@ -149,8 +151,7 @@ def _check(network: Network, draws: Draws, top: int) -> None:
     if not draws:
         raise UnitscopeError("no perturbation is given, so nothing changes; give one or more, such as Noise(0.1)")
     for seeds in draws.values():
-        if not seeds or min(seeds) < 0:
-            raise UnitscopeError(f"noise needs one or more seeds, whole numbers from 0, not {list(seeds)}")
+        check_seeds(seeds)
     if top < 1:
         raise UnitscopeError(f"top must be at least 1, not {top}")
 
@@ -193,10 +194,7 @@ class _Experiment:
     def result(self, parts: list[_Part]) -> PerturbResult:
         """Return what all batches say together."""
         if not parts:
-            first = read(self.images, 0, self.network.preprocessing).error
-            raise ImageError(
-                f"none of the {len(self.images)} files in '{self.images.root}' could be read; the first: {first}"
-            )
+            raise nothing_readable(self.images, read(self.images, 0, self.network.preprocessing).error)
         rows = [row for part in parts for row in part.rows]
         truth = truth_of(self.network, self.images, rows)
         clean = Readings.joined([part.clean for part in parts])

@@ -6,6 +6,7 @@ Each image runs through the prefix once; every setting is a variant of what it b
 
 import itertools
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,15 +16,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unitscope.analyses.ablation import TOP5, Ablation, Answers, Outcome, Removed
+from unitscope.analyses.answers import best_classes
 from unitscope.atlas import Atlas
 from unitscope.engine import keep_memory
-from unitscope.errors import AtlasError
 from unitscope.experiments.halfway import Journey, Stop
-from unitscope.experiments.running import Running, truth_of
+from unitscope.experiments.running import Counting, Running, truth_of
 from unitscope.experiments.settings import Places, Settings
 from unitscope.graph import trace_of
+from unitscope.graph.cut import Halves
 from unitscope.images import ImageSet
 from unitscope.networks import Network
+from unitscope.scanning.origin import network_of
 from unitscope.scanning.scan import ready
 from unitscope.units import Layer
 
@@ -47,35 +50,27 @@ def ablate(
 
     Raises:
         LayerError: if the network has no such layer, or it has fewer units than are to go.
-        NetworkError: if the network gives no logits, or the layer does not bear on them.
-        AtlasError: if the atlas is of another network, or lacks the layer.
+        NetworkError: if the network gives no logits, or the layer does not bear on them; if the atlas is of another.
+        AtlasError: if the atlas lacks the layer.
         ImageError: if no image can be read.
     """
     running = running or Running()
     image_set = running.chosen(images)
+    if atlas is not None:
+        network_of(atlas, network)  # it is not used, but must be the same
     keep_memory()
     with ready(network, running.device) as prepared:
         traced = trace_of(prepared)
-        layers = [traced.layers.find(address) for address in settings.layers]
+        layers = dict.fromkeys(traced.layers.find(address) for address in settings.layers)
         removed = [settings.of(layer) for layer in layers]
-        means = [None if atlas is None else _means_of(atlas, network, layer) for layer in layers]
+        means = [None if atlas is None else _means_of(atlas, layer) for layer in layers]
         batch_size = 1 if traced.loss else running.batch_size
         journeys = [Journey(prepared, traced, layer, image_set, batch_size) for layer in layers]
         runs = [
-            _run(_Lab(journey, gone, settings, running.advanced), known)
+            _run(_Lab(journey, gone, settings, running.counting), known)
             for journey, gone, known in zip(journeys, removed, means, strict=True)
         ]
     return _ablation(network, image_set, runs)
-
-
-def best_classes(logits: Tensor, count: int = TOP5) -> Tensor:
-    """Return the classes of the greatest logits, int64 ``[…, rank]``; of equals the lower class comes first."""
-    left = logits.float().clone()
-    ranks = []
-    for _ in range(min(count, logits.shape[-1])):
-        ranks.append(left.argmax(-1, keepdim=True))
-        left.scatter_(-1, ranks[-1], -torch.inf)
-    return torch.cat(ranks, -1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,7 +90,11 @@ class _Lab:
     journey: Journey
     removed: tuple[Removed, ...]
     settings: Settings
-    advanced: Callable[[int], None]
+    counting: Counting
+
+    def counted(self, title: str) -> AbstractContextManager[Callable[[int], None]]:
+        """Show how far one pass over the images is."""
+        return self.counting(f"{title} {self.journey.layer.name}", len(self.journey.images))
 
     def fill(self, means: NDArray[np.float64] | None) -> Tensor:
         """What the maps of removed units become, float32 ``[unit]``."""
@@ -107,23 +106,35 @@ class _Lab:
 
 def _run(lab: _Lab, means: NDArray[np.float64] | None) -> _Run:
     """Run the images once; twice where means are wanted, not known, and the first pass is too large to keep."""
-    journey, halves = lab.journey, lab.journey.halves
+    layer, rows, answers = lab.journey.layer, [], []
     # The untouched network is one variant among the others, so that nothing but the removal tells them apart.
-    variants = [Removed(journey.layer.name, "image", "low", 0, journey.layer.units), *lab.removed]
-    rows, answers = [], []
+    variants = [Removed(layer.name, "image", "low", 0, layer.units), *lab.removed]
     with torch.inference_mode():
-        stops: Iterable[Stop] | None = None
-        if means is None and lab.settings.needs_means:
-            stops, means = journey.kept()
-        fill = lab.fill(means)
-        for stop in journey.stops() if stops is None else stops:
-            chunks = _chunks(_masks(variants, Places(means), stop), stop)
-            best = [best_classes(halves.suffix(stop.halfway.live, torch.stack(chunk), fill)) for chunk in chunks]
-            rows.append(stop.rows)
-            answers.append(torch.cat(best)[:, : len(stop.rows)].cpu().numpy().astype(np.int32))
-            lab.advanced(len(stop.rows))
+        stops, means = _stops(lab, means)
+        fill, places = lab.fill(means), Places(means)
+        with lab.counted("removing from") as advanced:
+            for stop in stops:
+                rows.append(stop.rows)
+                answers.append(_answers(lab.journey.halves, stop, _masks(variants, places, stop), fill))
+                advanced(len(stop.rows))
     together = np.concatenate(answers, 1)
     return _Run(lab.removed, np.concatenate(rows), together[0], together[1:])
+
+
+def _stops(lab: _Lab, means: NDArray[np.float64] | None) -> tuple[Iterable[Stop], NDArray[np.float64] | None]:
+    """What the images bring to the cut, and the means, for which they run up to it once more or are kept."""
+    if means is not None or not lab.settings.needs_means:
+        return lab.journey.stops(), means
+    with lab.counted("means of") as advanced:
+        kept, means = lab.journey.kept(advanced)
+    return kept or lab.journey.stops(), means
+
+
+def _answers(halves: Halves, stop: Stop, masks: list[Tensor], fill: Tensor) -> Answers:
+    """The first classes, ``[variant, image, rank]``."""
+    logits = [halves.suffix(stop.halfway.live, torch.stack(chunk), fill) for chunk in _chunks(masks, stop)]
+    best = [best_classes(some.float().cpu().numpy(), TOP5) for some in logits]
+    return np.concatenate(best)[:, : len(stop.rows)]
 
 
 def _masks(variants: Sequence[Removed], places: Places, stop: Stop) -> list[Tensor]:
@@ -146,25 +157,17 @@ def _chunks(masks: list[Tensor], stop: Stop) -> list[list[Tensor]]:
     return [masks[start:end] for start, end in itertools.pairwise(edges)]
 
 
-def _means_of(atlas: Atlas, network: Network, layer: Layer) -> NDArray[np.float64]:
-    made_with = atlas.manifest
-    if made_with.network["fingerprint"] != network.fingerprint:
-        raise AtlasError(
-            f"atlas '{atlas.path}' was made with {made_with.network['reference']} and other weights than those of "
-            f"{network.reference}; scan with this network, or leave --atlas out"
-        )
-    if made_with.preprocessing != network.preprocessing.to_dict():
-        raise AtlasError(f"atlas '{atlas.path}' was made with another preprocessing than that of {network.reference}")
+def _means_of(atlas: Atlas, layer: Layer) -> NDArray[np.float64]:
     return np.array(atlas.units["mean"])[atlas.index.span(atlas.find(layer.name))]
 
 
 def _ablation(network: Network, images: ImageSet, runs: Sequence[_Run]) -> Ablation:
-    rows, before = runs[0].rows, runs[0].before
+    rows = runs[0].rows
     truth = truth_of(network, images, rows.tolist())
     outcomes = tuple(
-        Outcome(gone, answers, before, truth)
+        Outcome(gone, answers, run.before, truth)
         for run in runs
         for gone, answers in zip(run.removed, run.after, strict=True)
     )
     ids = tuple(images.ids[row] for row in rows)
-    return Ablation(network.reference, ids, truth, before, outcomes, network.classes, len(images) - len(ids))
+    return Ablation(network.reference, ids, truth, runs[0].before, outcomes, network.classes, len(images) - len(ids))

@@ -3,17 +3,29 @@
 In: what the user says of batches, devices and images. Out: `Running`, an image set, a `Truth`.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from unitscope.analyses.ablation import Truth
+from unitscope.errors import UnitscopeError
 from unitscope.images import ImageSet, open_images
 from unitscope.networks import Network
 from unitscope.scanning.plan import labels_of
 
 BATCH = 16
 """Images in a batch, unless told otherwise."""
+
+
+Counting = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
+"""From what is done and a number of images to a context, which gives what is told of each batch's images."""
+
+
+@contextmanager
+def uncounted(title: str, images: int) -> Iterator[Callable[[int], None]]:
+    """Show nothing."""
+    yield lambda done: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +36,22 @@ class Running:
         batch_size: images in a batch.
         device: ``cpu``, ``cuda``, …
         limit: only so many images, evenly spaced; None takes all.
-        advanced: is told the number of images after each batch.
+        counting: shows how far it is; see `Counting`.
+
+    Raises:
+        UnitscopeError: if a batch, or the limit, holds less than one image.
     """
 
     batch_size: int = BATCH
     device: str = "cpu"
     limit: int | None = None
-    advanced: Callable[[int], None] = lambda images: None
+    counting: Counting = uncounted
+
+    def __post_init__(self) -> None:
+        if self.batch_size < 1:
+            raise UnitscopeError(f"a batch of {self.batch_size} holds no image; give 1 or more")
+        if self.limit is not None and self.limit < 1:
+            raise UnitscopeError(f"a limit of {self.limit} leaves no image; give 1 or more")
 
     def chosen(self, images: str | Path | ImageSet) -> ImageSet:
         """Return the images that are run."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unitscope.analyses.ablation import Removed
-from unitscope.errors import LayerError, UnitscopeError, closest
+from unitscope.errors import LayerError, UnitscopeError, check_seeds, closest
 from unitscope.units import Layer
 
 SCOPES = ("image", "dataset")
@@ -34,7 +34,8 @@ class Settings:
         seeds: of the random order; each is a setting of its own.
 
     Raises:
-        UnitscopeError: if a word is unknown, a number out of range, or nothing would be removed.
+        UnitscopeError: if a word is unknown, a number out of range, or nothing would be removed; if random order has no
+            seed, or a negative one.
     """
 
     layers: Sequence[str]
@@ -58,6 +59,8 @@ class Settings:
         for count in self.counts:
             if count < 0:
                 raise UnitscopeError(f"can't remove {count} units; give a count of 0 or more")
+        if "random" in self.orders:
+            check_seeds(self.seeds)
         for what, given, known in (
             ("scope", self.scopes, SCOPES),
             ("order", self.orders, ORDERS),

@@ -81,8 +81,9 @@ def _state(drawn: Sheet, state: PerturbedMap, tones: Tones, place: Box, *, clean
     text = f"α {number(state.response)}" if clean else f"r {state.correlation:.2f}" if known else "r –"
     drawn.write(place.left, below.bottom + 4, minus(text), size=theme.SMALL)
     if not clean:
-        alpha = _alpha(state.response, TILE - width(text, theme.SMALL) - SEAM)
-        drawn.write(place.right, below.bottom + 4, alpha, size=theme.SMALL, ha="right", color=theme.QUIET)
+        beside = width(text, theme.SMALL) + 2 * SEAM  # near its own r, not the next image's
+        alpha = _alpha(state.response, TILE - beside)
+        drawn.write(place.left + beside, below.bottom + 4, alpha, size=theme.SMALL, color=theme.QUIET)
 
 
 def _alpha(response: float, room: float) -> str:

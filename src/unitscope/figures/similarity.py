@@ -34,8 +34,9 @@ def similarity(
 ) -> Figure:
     """Return the heat map of cosines ``[subject, subject]``, in the order and with the branches of a tree, if given.
 
-    The tree is that of `unitscope.analyses.similarity.tree`.
+    The tree is that of `unitscope.analyses.similarity.tree`; a single subject's has no branches.
     """
+    tree = tree if tree is not None and len(tree) else None
     caption = "Cosine of mean responses; 1 means alike. Colours span the values off the diagonal."
     if tree is not None:
         caption += " Beside the map: like joined to like, at the mean cosine between the two (average linkage)."

@@ -14,7 +14,7 @@ from torch.fx import Graph, GraphModule, Node
 
 from unitscope.errors import NetworkError
 from unitscope.graph.axes import shape_of, unit_axes
-from unitscope.graph.edits import Halfway, HookedHalves, UncutHalves, constant_maps, replace_units
+from unitscope.graph.edits import Halfway, HookedHalves, UncutHalves, constant_maps, no_logits, replace_units
 from unitscope.graph.ops import op_name
 from unitscope.graph.sliding import slide
 from unitscope.graph.taps import add_mean, copied, module_of
@@ -49,7 +49,7 @@ def cut(trace: Trace, layer: Layer) -> Halves:
         NetworkError: if the network gives no logits, or the layer does not bear on them.
     """
     if isinstance(trace, HookedTrace):
-        return HookedHalves(trace.module, layer)
+        return HookedHalves(trace.module, layer, trace.layers.network)
     assert isinstance(trace, ExportedTrace)
     return _cut_graph(trace.graph_module, trace.nodes[layer.name], layer, trace.layers.network)
 
@@ -114,7 +114,7 @@ def _logits(whole: GraphModule, name: str) -> Node:
     (output,) = whole.graph.find_nodes(op="output")
     logits = output.args[0][0]  # type: ignore[index]
     if not isinstance(logits, Node):
-        raise NetworkError(f"{name} gives no logits [image, class], so there is nothing to measure removal by")
+        raise no_logits(name)
     return logits
 
 

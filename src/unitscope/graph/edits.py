@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from unitscope.errors import NetworkError
 from unitscope.graph.hooks import calls, logits_of, mean_map
 from unitscope.units import Layer
 
@@ -83,15 +84,31 @@ class UncutHalves:
         return torch.stack([self.edited(x, mask, replacement) for mask in masks])
 
 
+def no_logits(name: str) -> NetworkError:
+    """Return the error of a network that is no classifier."""
+    return NetworkError(f"{name} gives no logits [image, class], so there is nothing to measure removal by")
+
+
 @dataclass(frozen=True, eq=False)
 class HookedHalves:
-    """A module followed with hooks, one image at a time, since its way may depend on the values in a batch."""
+    """A module followed with hooks, one image at a time, since its way may depend on the values in a batch.
+
+    Attributes:
+        module: what is followed.
+        layer: where the units are.
+        name: what messages call the network.
+    """
 
     module: nn.Module
     layer: Layer
+    name: str
 
     def prefix(self, x: Tensor) -> Halfway:
-        """See `cut.Halves.prefix`; a layer that an image does not call has responses NaN."""
+        """See `cut.Halves.prefix`; a layer that an image does not call has responses NaN.
+
+        Raises:
+            NetworkError: if the network gives no logits, which shows only now.
+        """
         responses = torch.full((len(x), self.layer.units), torch.nan, device=x.device)
 
         def keep(name: str, leaf: nn.Module, given: Tensor, output: Tensor) -> None:
@@ -100,7 +117,7 @@ class HookedHalves:
 
         for image in range(len(x)):
             with calls(self.module, keep):
-                self.module(x[image : image + 1])
+                self._logits(x[image : image + 1])
         return Halfway(responses, (x,))
 
     def suffix(self, live: tuple[Tensor, ...], removed: Tensor, fill: Tensor) -> Tensor:
@@ -122,6 +139,10 @@ class HookedHalves:
             return replace_units(output, removed[None, None], replacement, axis=self.layer.unit_axis)[0]
 
         with calls(self.module, edit):
-            logits = logits_of(self.module(x))
-        assert logits is not None
+            return self._logits(x)
+
+    def _logits(self, x: Tensor) -> Tensor:
+        logits = logits_of(self.module(x))
+        if logits is None:
+            raise no_logits(self.name)
         return logits

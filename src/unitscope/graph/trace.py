@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.export import Dim
 from torch.fx import Graph, GraphModule, Node
 
-from unitscope.errors import NetworkError
+from unitscope.errors import NetworkError, first_line
 from unitscope.graph.axes import unit_axes
 from unitscope.graph.hooks import HookedTaps, follow
 from unitscope.graph.naming import name_layers
@@ -25,6 +25,9 @@ from unitscope.graph.ops import op_name
 from unitscope.graph.taps import add_maps, add_responses
 from unitscope.networks import Network, eval_mode
 from unitscope.units import Layer, LayerTable
+
+# Some of CUDA's kernels (average pooling over a whole map) take no larger batch, and an export must promise that.
+_MOST_IMAGES = 65_535
 
 
 class Trace(Protocol):
@@ -106,7 +109,7 @@ def trace(module: nn.Module, size: tuple[int, int], *, name: str) -> Trace:
         try:
             return _export(module, example, name)
         except Exception as problem:  # whatever stops the export, hooks may still do
-            reason = _first_line(problem)
+            reason = first_line(problem)
         return _hook(module, example[:1], name, reason)
 
 
@@ -124,7 +127,9 @@ def device_of(module: nn.Module) -> torch.device:
 
 def _export(module: nn.Module, example: Tensor, name: str) -> ExportedTrace:
     with _quiet():
-        program = torch.export.export(module, (example,), dynamic_shapes=({0: Dim("batch")},), strict=False)
+        program = torch.export.export(
+            module, (example,), dynamic_shapes=({0: Dim("batch", max=_MOST_IMAGES)},), strict=False
+        )
         graph_module = program.run_decompositions({}).module()
     _plain(graph_module)
     named = name_layers(graph_module.graph, unit_axes(graph_module.graph), module)
@@ -159,7 +164,7 @@ def _hook(module: nn.Module, example: Tensor, name: str, reason: str) -> HookedT
     except Exception as problem:
         rows, columns = example.shape[-2:]
         raise NetworkError(
-            f"{name} does not run on an input of {rows}×{columns} RGB pixels: {_first_line(problem)}; "
+            f"{name} does not run on an input of {rows}×{columns} RGB pixels: {first_line(problem)}; "
             "give the preprocessing it was trained with (--preprocess)"
         ) from problem
     loss = (
@@ -167,11 +172,6 @@ def _hook(module: nn.Module, example: Tensor, name: str, reason: str) -> HookedT
         "modules are layers (functional ops are not), images run one at a time, and nothing is compiled"
     )
     return HookedTrace(LayerTable(layers, name), module, loss)
-
-
-def _first_line(problem: BaseException) -> str:
-    lines = str(problem).strip().splitlines()
-    return f"{type(problem).__name__}: {lines[0][:200]}" if lines else type(problem).__name__
 
 
 @contextlib.contextmanager

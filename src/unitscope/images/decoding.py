@@ -32,15 +32,15 @@ _UPRIGHT = {
 }
 
 
-def decode(path: Path) -> Image.Image:
+def decode(path: Path, *, most_pixels: int = MAX_PIXELS) -> Image.Image:
     """Return the picture in a file, RGB and upright; of an animation the first frame.
 
     Raises:
-        ImageError: if the file is missing, empty, no image, damaged, or larger than `MAX_PIXELS`.
+        ImageError: if the file is missing, empty, no image, damaged, or has more pixels than it may.
     """
     try:
         with without_warnings(), Image.open(path, formats=_FORMATS) as image:
-            _check_size(path, image)
+            _check_size(path, image, most_pixels)
             image.load()
             return _upright(_to_rgb(image), _orientation(image))
     except ImageError:
@@ -62,10 +62,10 @@ def turned(picture: Image.Image, path: Path) -> Image.Image:
         raise ImageError(_explain(path, error)) from error
 
 
-def _check_size(path: Path, image: Image.Image) -> None:
+def _check_size(path: Path, image: Image.Image, most: int) -> None:
     pixels = image.width * image.height
-    if pixels > MAX_PIXELS:
-        raise ImageError(f"'{path}' is too large: {_mega(pixels)} megapixels is over the limit of {_mega(MAX_PIXELS)}")
+    if pixels > most:
+        raise ImageError(f"'{path}' is too large: {_mega(pixels)} megapixels is over the limit of {_mega(most)}")
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

@@ -4,8 +4,7 @@ In: a network (or an atlas that names one) and images. Out: the plain arrays of 
 """
 
 from unitscope.looking.exemplars import exemplar_sheet
-from unitscope.looking.maps import plane
 from unitscope.looking.rules import rule_sheet
 from unitscope.looking.structure import Columns, structure
 
-__all__ = ["Columns", "exemplar_sheet", "plane", "rule_sheet", "structure"]
+__all__ = ["Columns", "exemplar_sheet", "rule_sheet", "structure"]

@@ -27,7 +27,7 @@ def exemplar_sheet(
 
     Raises:
         LayerError: if the atlas has no such unit.
-        NetworkError: if the network can't be loaded, or its weights are not those of the scan.
+        NetworkError: if the network can't be loaded, or its weights or φ are not those of the scan.
     """
     layer, channel = atlas.unit(unit)
     exemplars = exemplars_of(atlas, Unit(layer.name, channel))

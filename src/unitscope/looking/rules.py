@@ -40,7 +40,7 @@ def rule_sheet(
 
     Raises:
         ImageError: if none of the images can be read any more.
-        NetworkError: if the network can't be loaded, or its weights are not those of the scan.
+        NetworkError: if the network can't be loaded, or its weights or φ are not those of the scan.
     """
     network = network_of(atlas, network)
     root = Path(images) if images is not None else atlas.root

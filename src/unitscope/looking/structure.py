@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
+from unitscope.analyses.answers import top_predictions
 from unitscope.errors import UnitscopeError
 from unitscope.graph import trace_of
 from unitscope.graph.hooks import mean_map
+from unitscope.graph.maps import plane, tap
 from unitscope.images import decode
-from unitscope.looking.maps import plane, tap
 from unitscope.networks import Network, eval_mode
-from unitscope.scanning.scan import top_predictions
 from unitscope.units import Layer, Unit
 from unitscope.views import Column, Enlargement, Prediction, Structure
 
@@ -40,8 +40,8 @@ class Columns:
             UnitscopeError: if they would be none.
         """
         count = len(layers)
-        start, stop = self.start or 1, self.stop or count
-        step = self.step or max(1, math.ceil((stop - start + 1) / 13))
+        start, stop = 1 if self.start is None else self.start, count if self.stop is None else self.stop
+        step = max(1, math.ceil((stop - start + 1) / 13)) if self.step is None else self.step
         if not 1 <= start <= stop <= count or step < 1:
             raise UnitscopeError(
                 f"no layers from {start} to {stop} by {step}: the network has activation calls 1 to {count}"
@@ -76,13 +76,14 @@ def structure(
         network.reference,
         str(image),
         network.preprocessing.picture(prepared),
-        _predictions(network, logits),
-        tuple(_column(layer, map_, top) for layer, map_ in zip(chosen, maps, strict=False)),
+        predictions_of(network, logits),
+        tuple(column_of(layer, map_, top) for layer, map_ in zip(chosen, maps, strict=False)),
         tuple(_enlargement(layer, unit, map_) for (layer, unit), map_ in zip(units, maps[len(chosen) :], strict=True)),
     )
 
 
-def _predictions(network: Network, logits: Tensor | None) -> tuple[Prediction, ...]:
+def predictions_of(network: Network, logits: Tensor | None) -> tuple[Prediction, ...]:
+    """Return the five most probable classes of logits ``[1, class]``, the most probable first."""
     if logits is None:
         return ()
     classes, probabilities = top_predictions(logits.float().cpu().numpy(), 5)
@@ -92,12 +93,13 @@ def _predictions(network: Network, logits: Tensor | None) -> tuple[Prediction, .
     )
 
 
-def _column(layer: Layer, map_: Tensor, top: int) -> Column:
+def column_of(layer: Layer, map_: Tensor, top: int) -> Column:
+    """Return the top units of a layer, of its output for one image ``[1, …]``."""
     responses = mean_map(map_, layer.unit_axis)[0].cpu().numpy()
     units = np.argsort(-responses, kind="stable")[:top]
-    return Column(layer, units, responses[units], plane(map_[0], layer)[units])
+    return Column(layer, units, responses[units], plane(map_[0], layer, units.tolist()))
 
 
 def _enlargement(layer: Layer, unit: int, map_: Tensor) -> Enlargement:
     response = float(mean_map(map_, layer.unit_axis)[0, unit])
-    return Enlargement(layer, unit, response, plane(map_[0], layer)[unit])
+    return Enlargement(layer, unit, response, plane(map_[0], layer, [unit])[0])

@@ -21,8 +21,9 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "classes": (list, str),
     "seed": (int,),
     "preprocess": (str, dict),
+    "trained": (bool,),
 }
-_WORDS = {str: "text", list: "a list", int: "a whole number", dict: "a table"}
+_WORDS = {str: "text", list: "a list", int: "a whole number", dict: "a table", bool: "true or false"}
 
 
 @dataclass(frozen=True)
@@ -34,11 +35,13 @@ class Recipe:
     seed: int | None = None
     preprocess: Wanted | None = None
     classes: tuple[str, ...] | None = None
+    trained: bool | None = None
 
     def on(self, card: "Recipe") -> "Recipe":
-        """Return the card's recipe with what this one says put over it."""
+        """Return the card's recipe with what this one says put over it; other weights are not those the card knows."""
         said = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "network"}
-        return Recipe(**{**vars(card), **{name: value for name, value in said.items() if value is not None}})
+        known = vars(card) if self.weights is None else {**vars(card), "trained": None}
+        return Recipe(**{**known, **{name: value for name, value in said.items() if value is not None}})
 
 
 def read_card(path: Path) -> Recipe:
@@ -59,6 +62,7 @@ def read_card(path: Path) -> Recipe:
         seed=values.get("seed"),
         preprocess=values.get("preprocess"),
         classes=_classes(values.get("classes"), folder),
+        trained=values.get("trained"),
     )
 
 
@@ -67,7 +71,7 @@ def _check(path: Path, values: Mapping[str, Any]) -> None:
         if key not in _KINDS:
             hint = closest(key, _KINDS) or f"known keys: {', '.join(_KINDS)}"
             raise NetworkError(f"'{path}' has an unknown key '{key}'; {hint}")
-        if not isinstance(value, _KINDS[key]) or isinstance(value, bool):
+        if not isinstance(value, _KINDS[key]) or (isinstance(value, bool) and bool not in _KINDS[key]):
             wanted = " or ".join(_WORDS[kind] for kind in _KINDS[key])
             raise NetworkError(f"'{path}' has {key} = {value!r}; it must be {wanted}")
     if ("network" in values) == ("factory" in values):

@@ -33,6 +33,8 @@ class Network:
         wnids: ImageNet's wnids in the same order, where the classes are ImageNet's; else empty.
         weights: what the weights are: a file, ``IMAGENET1K_V2``, ``random, seed 0``, ``given module``.
         source: plain arguments with which ``load(**source)`` loads it again; empty where that can't be done.
+        trained: whether the weights come of training, as far as is known: not where they were asked to be random, or a
+            card says so.
     """
 
     reference: str
@@ -42,6 +44,7 @@ class Network:
     wnids: tuple[str, ...] = ()
     weights: str = "given module"
     source: dict[str, Any] = field(default_factory=dict)
+    trained: bool = True
 
     @cached_property
     def fingerprint(self) -> str:

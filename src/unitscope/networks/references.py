@@ -24,7 +24,7 @@ from unitscope.networks.preprocessing import (
     Wanted,
     parse_preprocessing,
 )
-from unitscope.networks.weights import KERAS_SUFFIXES, Weights, parse_weights
+from unitscope.networks.weights import KERAS_SUFFIXES, Random, Weights, parse_weights
 
 Loader = Callable[[str, Weights], Network]
 
@@ -84,7 +84,9 @@ def _built(recipe: Recipe) -> Network:
     loader, name = _origin(recipe.network)
     weights = parse_weights(recipe.weights, seed)
     with _seeded(seed):
-        return loader(name, weights)
+        network = loader(name, weights)
+    trained = recipe.trained if recipe.trained is not None else not isinstance(weights, Random)
+    return replace(network, trained=trained)
 
 
 def _origin(reference: str) -> tuple[Loader, str]:
@@ -107,7 +109,7 @@ def _unknown(reference: str) -> str:
     name = reference.rpartition(":")[2]
     if having := [f"'{origin}:{name}'" for origin, known in _names().items() if name in known]:
         return f"no network '{reference}'; did you mean {' or '.join(having)}?"
-    near = closest(name, [f"torchvision:{known}" for known in torchvision_models.names()])
+    near = closest(name, [f"torchvision:{known}" for known in torchvision_models.names()], cutoff=0.5)
     origins = ", ".join(f"{origin}:NAME" for origin in ORIGINS)
     return f"no network '{reference}'; {near or f'write {origins}, FILE.py:FUNCTION or CARD.toml'}"
 

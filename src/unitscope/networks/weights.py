@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from unitscope.errors import NetworkError, closest
+from unitscope.errors import NetworkError, closest, first_line
 
 State = dict[str, Tensor]
 Shapes = Mapping[str, list[Any]]
@@ -124,7 +124,7 @@ def _read(file: Path) -> Any:
             "torch.save(model.state_dict(), FILE) or safetensors.torch.save_file(model.state_dict(), FILE)"
         ) from error
     except Exception as error:  # damaged files make the readers fail in every way there is
-        raise NetworkError(f"'{file}' is no weight file, or a damaged one ({_first_line(error)})") from error
+        raise NetworkError(f"'{file}' is no weight file, or a damaged one ({first_line(error)})") from error
 
 
 def misfit(own: Shapes, given: Shapes) -> str:
@@ -145,7 +145,3 @@ def _shapes(state: Mapping[str, Any]) -> Shapes:
 def _few(names: list[str], count: int = 3) -> str:
     shown = ", ".join(islice(names, count))
     return shown + (f" and {len(names) - count} more" if len(names) > count else "")
-
-
-def _first_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}".strip(": ").splitlines()[0][:120]

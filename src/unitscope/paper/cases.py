@@ -1,21 +1,28 @@
 """The networks of a report, ready to be asked: loaded, traced, scanned.
 
-In: references and folders. Out: `Case` values; a network without training or images has no atlas.
+In: references and folders. Out: `Case` values; a network that can't be run over images says why.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from unitscope.atlas import Atlas
-from unitscope.errors import UnitscopeError
+from unitscope.errors import LayerError, UnitscopeError
+from unitscope.experiments import Running
 from unitscope.graph import Trace, trace_of
-from unitscope.images import ImageSet, open_images
+from unitscope.images import ImageSet
 from unitscope.networks import Network, load
 from unitscope.scanning import Options, scan
+from unitscope.scanning.scan import ready
 from unitscope.units import ACTIVATION, Layer
 
 Say = Callable[[str], None]
+
+_NO_ACTIVATIONS = "it has no activation layers, and the paper's tables and figures are of those"
+_NO_IMAGES = "it has no images; give a folder with --imagenet"
+_NO_COCO = "it has no images of COCO's; give a folder with --coco"
+_OWN_IMAGES = "it has images of its own, so it was not run over COCO's"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,45 +44,84 @@ class Asked:
         return Path(self.network).stem if self.network.endswith(".toml") else self.network.rpartition(":")[2]
 
 
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where the images are, and where atlases go."""
+
+    imagenet: Path | None
+    coco: Path | None
+    output: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Scanned:
+    """The images that a network was run over, and the atlas of it."""
+
+    images: ImageSet
+    atlas: Atlas
+
+
+@dataclass(frozen=True, slots=True)
+class Unscanned:
+    """Why a network was not run over some images."""
+
+    reason: str
+
+
 @dataclass(frozen=True, eq=False)
 class Case:
     """One network of the report.
 
     Attributes:
         name: short; no two cases have the same.
-        network: loaded.
+        network: loaded, on the device that it is run on.
         trace: of it.
-        last: its last convolution's layer, after the activation; see `last_layer`.
-        images: those it is measured on; None for an untrained network, or without a folder.
-        atlas: over these images.
-        coco: over COCO's images; None for a network with images of its own, and without a folder.
+        running: how experiments run.
+        own: images whose classes it may know, those of the report or its own.
+        things: COCO's images.
     """
 
     name: str
     network: Network
     trace: Trace
-    last: Layer
-    images: ImageSet | None
-    atlas: Atlas | None
-    coco: Atlas | None
+    running: Running
+    own: Scanned | Unscanned
+    things: Scanned | Unscanned
 
     @property
-    def trained(self) -> bool:
-        """Tell whether the weights are more than random numbers."""
-        return not self.network.weights.startswith("random")
+    def last(self) -> Layer:
+        """Its last convolution's layer, after the activation; see `last_layer`."""
+        return last_layer(self.trace, len(self.network.classes))
+
+    @property
+    def images(self) -> ImageSet:
+        """The images that may be of its classes.
+
+        Raises:
+            UnitscopeError: if it was not run over any, with the reason.
+        """
+        return _had(self.own).images
+
+    @property
+    def atlas(self) -> Atlas:
+        """The atlas over these images.
+
+        Raises:
+            UnitscopeError: as `images`.
+        """
+        return _had(self.own).atlas
+
+    @property
+    def coco(self) -> Atlas:
+        """The atlas over COCO's images.
+
+        Raises:
+            UnitscopeError: if it was not run over them, with the reason.
+        """
+        return _had(self.things).atlas
 
 
-@dataclass(frozen=True, slots=True)
-class Sources:
-    """Where the images are, where atlases go, how many images are run."""
-
-    imagenet: Path | None
-    coco: Path | None
-    output: Path
-    limit: int | None = None
-
-
-def make_cases(asked: Sequence[Asked], sources: Sources, *, say: Say) -> list[Case]:
+def make_cases(asked: Sequence[Asked], sources: Sources, running: Running, *, say: Say) -> list[Case]:
     """Load and scan the networks, one after the other; atlases that are there already are used again.
 
     Raises:
@@ -85,9 +131,9 @@ def make_cases(asked: Sequence[Asked], sources: Sources, *, say: Say) -> list[Ca
     if twice := [name for name in names if names.count(name) > 1]:
         raise UnitscopeError(f"two networks are called '{twice[0]}'; give one of them as a card of another name")
     # Each folder is read once, and before the networks: one that is not there is told at once.
-    folders = {sources.imagenet, sources.coco, *(one.folder for one in asked)} - {None}
-    opened = {folder: _limited(folder, sources.limit) for folder in folders if folder is not None}
-    return [_make(one, sources, opened, say=say) for one in asked]
+    folders = {sources.imagenet, sources.coco, *(one.folder for one in asked)}
+    opened: dict[Path | None, ImageSet] = {folder: running.chosen(folder) for folder in folders if folder is not None}
+    return [_make(one, sources, opened, running, say) for one in asked]
 
 
 def last_layer(trace: Trace, classes: int) -> Layer:
@@ -95,7 +141,12 @@ def last_layer(trace: Trace, classes: int) -> Layer:
 
     VGG-16's ``conv5_3``, ResNet-50's ``conv5_block3_out``, SqueezeNet's ``features.12``: the paper's last convolution,
     after its activation. Where no layer has maps it is the last activation.
+
+    Raises:
+        LayerError: if the network has no activation layers.
     """
+    if not trace.layers.activations:
+        raise LayerError(_NO_ACTIVATIONS)
     for layer in reversed(trace.layers):
         if (
             layer.kind in (ACTIVATION, "cat", "add")
@@ -107,28 +158,39 @@ def last_layer(trace: Trace, classes: int) -> Layer:
     return trace.layers.activations[-1]
 
 
-def _make(asked: Asked, sources: Sources, opened: Mapping[Path, ImageSet], *, say: Say) -> Case:
+def _make(asked: Asked, sources: Sources, opened: Mapping[Path | None, ImageSet], running: Running, say: Say) -> Case:
     say(f"{asked.name}: loading")
-    network = load(asked.network)
-    traced = trace_of(network)
-    last = last_layer(traced, len(network.classes))
-    untrained = network.weights.startswith("random")
-    folder = None if untrained else asked.folder or sources.imagenet
-    coco = None if untrained or asked.folder else sources.coco
-    images = None if folder is None else opened[folder]
-    scans = [
-        None if some is None else _scan(network, last, some, sources.output / f"{asked.name}-{kind}.atlas", say)
-        for kind, some in (("images", images), ("coco", None if coco is None else opened[coco]))
-    ]
-    return Case(asked.name, network, traced, last, images, scans[0], scans[1])
+    with ready(load(asked.network), running.device) as network:
+        case = Case(asked.name, network, trace_of(network), running, Unscanned(""), Unscanned(""))
+    unfit, atlas = _unfit(case), sources.output / asked.name
+    own = unfit or opened.get(asked.folder or sources.imagenet, _NO_IMAGES)
+    things = unfit or (_OWN_IMAGES if asked.folder else opened.get(sources.coco, _NO_COCO))
+    return replace(
+        case,
+        own=_scan(case, own, atlas.with_name(f"{atlas.name}-images.atlas"), say),
+        things=_scan(case, things, atlas.with_name(f"{atlas.name}-coco.atlas"), say),
+    )
 
 
-def _limited(folder: Path, limit: int | None) -> ImageSet:
-    images = open_images(folder)
-    return images if limit is None else images.limit(limit)
+def _unfit(case: Case) -> str:
+    """Why images would tell nothing of a network; empty where they would."""
+    if not case.network.trained:
+        return f"it is untrained ({Path(case.network.weights).name}), so its units tell nothing"
+    return "" if case.trace.layers.activations else _NO_ACTIVATIONS
 
 
-def _scan(network: Network, last: Layer, images: ImageSet, atlas: Path, say: Say) -> Atlas:
-    say(f"{network.reference}: scanning {len(images)} images of '{images.root}'")
+def _scan(case: Case, images: ImageSet | str, atlas: Path, say: Say) -> Scanned | Unscanned:
+    """Run a network over images; a reason why not stays one."""
+    if isinstance(images, str):
+        return Unscanned(images)
+    say(f"{case.network.reference}: scanning {len(images)} images of '{images.root}'")
     atlas.parent.mkdir(parents=True, exist_ok=True)
-    return scan(network, images, atlas, options=Options(layers=("act:*", last.name))).atlas
+    layers, running = ("act:*", case.last.name), case.running
+    options = Options(layers=layers, batch_size=running.batch_size, device=running.device)
+    return Scanned(images, scan(case.network, images, atlas, options=options).atlas)
+
+
+def _had(scanned: Scanned | Unscanned) -> Scanned:
+    if isinstance(scanned, Unscanned):
+        raise UnitscopeError(scanned.reason)
+    return scanned

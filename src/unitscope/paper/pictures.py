@@ -5,10 +5,11 @@ none. Each function makes one figure, or says in an error why it can't.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from dataclasses import replace
+from functools import lru_cache, partial
 
 import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 
 from unitscope import figures
@@ -23,11 +24,11 @@ from unitscope.experiments.inhibition_sheet import inhibition_sheet
 from unitscope.experiments.perturbation_sheet import perturbed_sheet
 from unitscope.experiments.perturbations import Noise
 from unitscope.experiments.perturbing import PerturbResult, perturb
-from unitscope.images import ImageSet
+from unitscope.figures.lettering import minus
 from unitscope.looking import Columns, exemplar_sheet, rule_sheet, structure
 from unitscope.paper import values
-from unitscope.paper.cases import Case, Say
-from unitscope.paper.tables import Missing
+from unitscope.paper.cases import Case, Say, Unscanned
+from unitscope.paper.items import Missing, Picture, attempt
 from unitscope.units import Layer
 
 _NOISE_IMAGES = 100
@@ -35,50 +36,39 @@ _PAPERS_SIGMA = 0.1
 _MOST_IMAGES_OF_A_KIND = 60
 _CATS_OF_IMAGENET, _DOGS_OF_IMAGENET = slice(281, 286), slice(151, 269)
 _CONCEPT = "person"
+_PAPERS_CALLS = 49  # activation layers of ResNet-50
 
 
 Drawn = tuple[Figure, str]  # and the note for the reader
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Picture:
-    """A figure of the report: file name, title, drawing, and notes for the reader."""
-
-    name: str
-    title: str
-    figure: Figure
-    note: str = ""
-
-
 def draw_all(case: Case, *, say: Say) -> Iterator[Picture | Missing]:
-    """Yield each figure, or why it can't be had."""
-    if not case.trained:
-        yield Missing(f"Figures: {case.name}", f"{case.name} has no training, so its units tell nothing")
+    """Yield each figure, or why it can't be had; where none can, that once."""
+    if isinstance(case.own, Unscanned) and isinstance(case.things, Unscanned):
+        yield Missing(f"Figures: {case.name}", case.own.reason)
         return
     for title, draw in _FIGURES:
         full = f"{title}: {case.name}"
         say(full)
-        try:
-            figure, note = draw(case)
-            yield Picture(f"{_file_name(title)}-{case.name}", full, figure, note)
-        except UnitscopeError as problem:
-            yield Missing(full, str(problem).rstrip("."))
+        drawn = attempt(full, partial(draw, case))
+        if isinstance(drawn, Missing):
+            yield drawn
+        else:
+            yield Picture(f"{_file_name(title)}-{case.name}", full, *drawn)
 
 
 def _figure_1(case: Case) -> Drawn:
-    atlas = _atlas(case)
-    image = str(atlas.images.query("error == ''")["image"].iloc[0])
-    calls = len(case.trace.layers.activations)
-    like_the_paper = calls == 49
-    columns = Columns(10, 46, 3) if like_the_paper else Columns(start=min(2, calls))
-    view = structure(case.network, atlas.root / image, columns=columns)
-    note = "Layers 10, 13, …, 46 as in the paper." if like_the_paper else f"{calls} activation layers, evenly spaced."
-    return figures.structure(view), f"{note} Image: {image}."
+    atlas, calls = case.atlas, len(case.trace.layers.activations)
+    image = str(_readable(atlas)["image"].iloc[0])
+    columns = Columns(10, 46, 3) if calls == _PAPERS_CALLS else Columns(start=min(2, calls))
+    view = replace(structure(case.network, atlas.root / image, columns=columns), image=image)
+    which = "10, 13, …, 46 as in the paper" if calls == _PAPERS_CALLS else f"{len(view.columns)}, evenly spaced"
+    return figures.structure(view), f"Of {calls} activation layers {which}. Image: {image}."
 
 
 def _figure_2(case: Case) -> Drawn:
-    atlas = _coco(case)
-    if values.row_of(case.network.reference) == "VGG-16":
+    atlas = case.coco
+    if case.network.reference == values.NETWORK_OF_FIGURE_2:
         unit, how = values.UNIT_OF_FIGURE_2, "the paper's unit"
     else:
         channel, score = _most_outstanding(atlas, case.last)
@@ -89,20 +79,23 @@ def _figure_2(case: Case) -> Drawn:
 
 
 def _figure_3(case: Case) -> Drawn:
-    atlas = _coco(case)
-    found = category_inhibition(atlas, case.last, _CONCEPT, network=case.network)
+    atlas = case.coco
+    found = category_inhibition(atlas, case.last, _CONCEPT, network=case.network, running=case.running)
+    if found.units.empty:
+        raise UnitscopeError(f"no unit of {case.last.name} is bright beside a '{_CONCEPT}'")
     best = found.units.iloc[0]
+    effect = minus(f"{best['effect_size']:.2f}")
     sheet = inhibition_sheet(atlas, found, network=case.network)
     note = (
-        f"Units of {case.last.name} that are dark on every '{_CONCEPT}' (COCO's polygons) and bright beside it, over "
-        f"{len(found.images)} images; the first has effect size {best['effect_size']:.2f}, corrected p "
+        f"Units of {case.last.name} that are darker on a '{_CONCEPT}' (COCO's polygons) than beside it, over "
+        f"{len(found.images)} images; the first has effect size {effect}, corrected p "
         f"{best['p_corrected']:.2g}. The paper shows conv5_2:11 of Keras's VGG-16, dark on faces."
     )
     return figures.inhibition(sheet), note
 
 
 def _figure_4(case: Case) -> Drawn:
-    atlas = _atlas(case)
+    atlas = case.atlas
     imagenet = case.network.classes if case.network.wnids else ()
     cats = _images_of(atlas, ("cat", *imagenet[_CATS_OF_IMAGENET]))
     dogs = _images_of(atlas, ("dog", *imagenet[_DOGS_OF_IMAGENET]))
@@ -111,36 +104,40 @@ def _figure_4(case: Case) -> Drawn:
     counts = {(cat, dog): len(chosen[cat] & chosen[dog]) for cat in cats for dog in dogs}
     most = max(counts, key=lambda pair: counts[pair])
     found = shared([subjects[name] for name in most], Top(9))
-    average = float(np.mean(list(counts.values())))
+    assert found.p_value is not None
+    # The best of many pairs, so Bonferroni's correction, which for the least of some p-values is Holm's as well.
+    chance = f"p = {min(1.0, found.p_value * len(counts)):.2g}, corrected for {len(counts):,} pairs"
+    shares = f"{counts[most]} unit{'' if counts[most] == 1 else 's'}"
     note = (
-        f"At {case.last.name}: of {len(counts):,} pairs of a cat's image and a dog's, the one that shares most "
-        f"of the 9 units of greatest response: {counts[most]} (its p is not corrected for this choice). A pair shares "
-        f"{average:.2f} on average; chance would give {81 / case.last.units:.2f}. The paper's cat and dog share 3 of "
-        "VGG-16's 512."
+        f"At {case.last.name}: {len(counts):,} pairs of a cat's image and a dog's were looked at, and this is the one "
+        f"that shares most of the 9 units of greatest response: {counts[most]} ({chance}). A pair shares "
+        f"{float(np.mean(list(counts.values()))):.2f} on average; chance would give {found.expected:.2f}. The paper's "
+        "cat and dog share 3 of VGG-16's 512."
     )
-    return figures.rules(rule_sheet(atlas, found, network=case.network)), note
+    sheet = rule_sheet(atlas, found, network=case.network)
+    told = f"{shares}; {found.expected:.3g} expected of selections drawn at random ({chance})."
+    return figures.rules(replace(sheet, note=told)), note
 
 
 def _figures_5_and_6(case: Case) -> Drawn:
-    atlas = _atlas(case)
-    present = {label.name for label in atlas.manifest.labels}
+    atlas = case.atlas
+    present = sorted({str(name) for names in _readable(atlas)["label_names"] for name in names})
     wanted = [name for name in values.CLASSES_OF_FIGURES_5_AND_6.values() if name in present]
-    spaced = sorted(present)
-    others = [spaced[place * len(spaced) // 3] for place in range(3)] if len(spaced) >= 3 else spaced
+    others = [present[place * len(present) // 3] for place in range(3)] if len(present) >= 3 else present
     chosen = [*wanted, *(name for name in others if name not in wanted)][:3]
     found = sparsity(atlas, case.last, chosen)
     drawn = figures.sparsity(found, title=case.name)
     gini, hoyer = (float(found.population[index].mean()) for index in ("gini", "hoyer"))
     said = "the paper's classes" if len(wanted) == 3 else f"of the paper's classes here: {', '.join(wanted) or 'none'}"
     note = (
-        f"{', '.join(chosen)} ({said}). {found.zero_fraction:.1%} of all responses are exactly zero; over the "
-        f"units, each image by itself, Gini {gini:.2f}, Hoyer {hoyer:.2f}."
+        f"{', '.join(chosen) or 'No class'} ({said}). {found.zero_fraction:.1%} of all responses are exactly zero; "
+        f"over the units, each image by itself, Gini {gini:.2f}, Hoyer {hoyer:.2f}."
     )
     return drawn, note
 
 
 def _sparsity_by_depth(case: Case) -> Drawn:
-    drawn = figures.sparsity_by_depth(sparsity_by_depth(_atlas(case)), title=case.name)
+    drawn = figures.sparsity_by_depth(sparsity_by_depth(case.atlas), title=case.name)
     return drawn, "From the stored summaries of all images."
 
 
@@ -150,10 +147,14 @@ def _figure_7(case: Case) -> Drawn:
     effects = noise.effects[at]
     result = replace(noise, perturbations=(noise.perturbations[at],), effects=(effects,))
     said = "; ".join(
-        f"{unit.layer.name}:{unit.unit} map correlation {unit.map_correlation.value:.2f}" for unit in effects.units
+        f"{unit.layer.name}:{unit.unit} map correlation {minus(f'{unit.map_correlation.value:.2f}')}"
+        for unit in effects.units
     )
     flips = f" {effects.flips.value:.1%} of {result.images} predictions flip." if effects.flips else ""
-    note = f"Gaussian noise of σ = 0.1 (variance 0.01) on the 0–1 scale. {said}.{flips}"
+    note = (
+        f"Gaussian noise of σ = 0.1 (variance 0.01) on the 0–1 scale. {said}.{flips} The paper says of its two "
+        "units, conv5_3:71 and conv5_2:11 of VGG-16, that they change little."
+    )
     drawn = figures.perturbed(perturbed_sheet(case.network, result))
     return drawn, note
 
@@ -167,45 +168,37 @@ def _noise_by_depth(case: Case) -> Drawn:
 @lru_cache(maxsize=1)
 def _noise(case: Case) -> PerturbResult:
     """One run for both figures, with the last convolution's two units of greatest mean response followed."""
-    atlas = _atlas(case)
-    table = atlas.units[(atlas.units["layer"] == case.last.name) & ~atlas.units["dead"]]
-    units = [f"{case.last.name}:{int(channel)}" for channel in table.nlargest(2, "mean")["channel"]]
+    table = case.atlas.units
+    alive = table[(table["layer"] == case.last.name) & ~table["dead"]]
+    if alive.empty:
+        raise UnitscopeError(f"all units of {case.last.name} are dead, so noise has nothing to change")
+    units = [f"{case.last.name}:{int(channel)}" for channel in alive.nlargest(2, "mean")["channel"]]
     changes = [Noise(sigma) for sigma in (0.05, _PAPERS_SIGMA, 0.2)]
-    return perturb(case.network, _images(case).limit(_NOISE_IMAGES), changes, units=units)
+    return perturb(case.network, case.images.limit(_NOISE_IMAGES), changes, units=units, running=case.running)
 
 
-def _atlas(case: Case) -> Atlas:
-    if case.atlas is None:
-        raise UnitscopeError(f"there are no images for {case.name}; give a folder with --imagenet")
-    return case.atlas
-
-
-def _images(case: Case) -> ImageSet:
-    _atlas(case)
-    assert case.images is not None
-    return case.images
-
-
-def _coco(case: Case) -> Atlas:
-    if case.coco is None:
-        raise UnitscopeError(f"{case.name} was not run over COCO's images")
-    return case.coco
+def _readable(atlas: Atlas) -> pd.DataFrame:
+    return atlas.images.query("error == ''")
 
 
 def _images_of(atlas: Atlas, names: Sequence[str]) -> list[str]:
     """The first images of classes with these names, the kind's own name first."""
-    images = atlas.images.query("error == ''")
+    images = _readable(atlas)
     has = [bool(set(names) & set(each)) for each in images["label_names"]]
     found = [str(image) for image in images["image"][has]]
     if not found:
-        raise UnitscopeError(f"there is no image of a {names[0]} in '{atlas.root}'")
+        raise UnitscopeError(f"there is no image of a {names[0]} in '{atlas.root}' that could be read")
     return found[:_MOST_IMAGES_OF_A_KIND]
 
 
 def _most_outstanding(atlas: Atlas, layer: Layer) -> tuple[int, float]:
     """The unit whose last exemplar is most standard deviations above its mean, and how many."""
-    units, top = atlas.units.iloc[atlas.index.span(layer)], atlas.dataset["top_values"][-1].to_numpy()
-    scores = (top[atlas.index.span(layer)] - units["mean"]) / units["std"].where(units["std"] > 0)
+    units, top = atlas.units.iloc[atlas.index.span(layer)], atlas.dataset["top_values"][:, atlas.index.span(layer)]
+    if (count := len(_readable(atlas))) < len(top):
+        raise UnitscopeError(f"a unit has {len(top)} exemplars, and only {count} images in '{atlas.root}' can be read")
+    scores = (top[-1].to_numpy() - units["mean"]) / units["std"].where(units["std"] > 0)
+    if scores.isna().all():
+        raise UnitscopeError(f"every unit of {layer.name} responds to all images in '{atlas.root}' alike")
     best = int(np.nanargmax(scores.to_numpy()))
     return best, float(scores.iloc[best])
 

@@ -3,9 +3,9 @@
 In: networks and folders. Out: files below one folder, and a `Report` that lists them.
 """
 
-import base64
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import jinja2
@@ -15,15 +15,14 @@ from unitscope import figures
 from unitscope.analyses.ablation import Ablation
 from unitscope.atlas.parts import write_whole
 from unitscope.errors import UnitscopeError
-from unitscope.experiments import Settings, ablate
+from unitscope.experiments import Running, Settings, ablate
 from unitscope.paper import pictures, tables
 from unitscope.paper.cases import Asked, Case, Say, Sources, make_cases
-from unitscope.paper.pictures import Picture
-from unitscope.paper.tables import Missing, Table
+from unitscope.paper.embedding import Embedded, embedded
+from unitscope.paper.items import Item, Missing, Picture, Table, attempt
 from unitscope.version import versions
 
 FRACTIONS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
-Item = Table | Picture | Missing
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +35,14 @@ class Report:
     missing: tuple[Missing, ...]
 
 
-def write_paper(networks: Sequence[Asked], sources: Sources, *, say: Say) -> Report:
+def write_paper(networks: Sequence[Asked], sources: Sources, *, say: Say, running: Running | None = None) -> Report:
     """Make every table and figure of the paper and write them below ``sources.output``.
+
+    Args:
+        networks: each a row of the tables, with figures of its own.
+        sources: the folders.
+        say: is told what is being done.
+        running: batch size, device, limit and progress of all scans and experiments.
 
     Raises:
         UnitscopeError: if no network is given, one can't be loaded, or a folder has no images.
@@ -45,7 +50,7 @@ def write_paper(networks: Sequence[Asked], sources: Sources, *, say: Say) -> Rep
     if not networks:
         raise UnitscopeError("no network for the report; give one or more with --network")
     sources.output.mkdir(parents=True, exist_ok=True)
-    cases = make_cases(networks, sources, say=say)
+    cases = make_cases(networks, sources, running or Running(), say=say)
     writer = _Writer(sources.output)
     for item in _items(cases, say):
         writer.add(item)
@@ -55,40 +60,39 @@ def write_paper(networks: Sequence[Asked], sources: Sources, *, say: Say) -> Rep
 def _items(cases: Sequence[Case], say: Say) -> Iterator[Item]:
     """The tables, then each network's figures."""
     say("tables 1 and 2")
-    yield tables.parameters(cases)
-    yield tables.errors(cases)
+    yield attempt("Table 1", partial(tables.parameters, cases))
+    yield attempt("Table 2", partial(tables.errors, cases))
     for case in cases:
-        yield from _similarity(case)
+        found = attempt(tables.title_of_cosines(case), partial(tables.cosines, case))
+        yield from (found,) if isinstance(found, Missing) else found
     ablations = []
     for case in cases:
         say(f"{case.name}: removing units")
-        ablations.append((case, _ablation(case)))
+        ablations.append((case, attempt(f"Tables 4 and 5: {case.name}", partial(_ablation, case))))
     yield from tables.removal(ablations)
-    for case, found in ablations:
-        if isinstance(found, Ablation):
+    for case, removed in ablations:
+        if isinstance(removed, Ablation):
             title = f"Beyond tables 4 and 5. Removal as curves: {case.name}"
-            yield Picture(f"removal-{case.name}", title, figures.ablation(found, title=title))
+            drawn = attempt(title, partial(figures.ablation, removed, title=title))
+            yield drawn if isinstance(drawn, Missing) else Picture(f"removal-{case.name}", title, drawn)
     for case in cases:
         yield from pictures.draw_all(case, say=say)
 
 
-def _similarity(case: Case) -> Iterator[Item]:
-    found = tables.cosines(case)
-    if isinstance(found, Missing):
-        yield found
-        return
-    table, matrix, names = found
-    yield table
-    yield Picture(f"{table.name}-map", f"{table.title}, as a map", figures.similarity(matrix, names, title=table.title))
-
-
-def _ablation(case: Case) -> Ablation | Missing:
-    title = f"Tables 4 and 5: {case.name}"
-    if case.images is None or case.atlas is None:
-        return Missing(title, f"{case.name} is untrained or has no images")
+def _ablation(case: Case) -> Ablation:
     settings = Settings([case.last.name], FRACTIONS, orders=("low", "high", "random"))
-    found = ablate(case.network, case.images, settings, atlas=case.atlas)
-    return found if found.baseline.images else Missing(title, f"the images for {case.name} have no labels it knows")
+    found = ablate(case.network, case.images, settings, atlas=case.atlas, running=case.running)
+    if not found.baseline.images:
+        raise UnitscopeError("none of the images has a label that is a class of the network")
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Grid:
+    """A table as the page shows it: columns, each a name and whether it holds numbers, and rows of texts."""
+
+    columns: tuple[tuple[str, bool], ...]
+    rows: tuple[tuple[str, ...], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +101,8 @@ class _Shown:
 
     title: str
     note: str = ""
-    html: str = ""
-    picture: str = ""
+    grid: _Grid | None = None
+    picture: Embedded | None = None
     files: tuple[str, ...] = ()
     reason: str = ""
 
@@ -126,7 +130,7 @@ class _Writer:
         template = jinja2.Environment(
             loader=jinja2.PackageLoader("unitscope.paper"), autoescape=True, undefined=jinja2.StrictUndefined
         ).get_template("report.html")
-        told = [(case.name, case.network.reference, Path(case.network.weights).name, case.last.name) for case in cases]
+        told = [(case.name, case.network.reference, Path(case.network.weights).name, _last(case)) for case in cases]
         text = template.render(items=self.shown, cases=told, versions=versions())
         write_whole(page, text.encode())
         return Report(page, tuple(self.tables), tuple(self.figures), tuple(self.missing))
@@ -136,7 +140,7 @@ class _Writer:
         path.parent.mkdir(exist_ok=True)
         write_whole(path, table.rows.to_csv(index=False).encode())
         self.tables.append((table.title, path))
-        return _Shown(table.title, table.note, html=_html(table.rows), files=(f"tables/{path.name}",))
+        return _Shown(table.title, table.note, grid=_grid(table.rows), files=(f"tables/{path.name}",))
 
     def _picture(self, picture: Picture) -> _Shown:
         folder = self.folder / "figures"
@@ -145,17 +149,30 @@ class _Writer:
             figures.save(picture.figure, folder / f"{picture.name}.{suffix}")
         png = folder / f"{picture.name}.png"
         self.figures.append((picture.title, png))
-        data = base64.b64encode(png.read_bytes()).decode()
         files = (f"figures/{png.name}", f"figures/{picture.name}.pdf")
-        return _Shown(picture.title, picture.note, picture=data, files=files)
+        return _Shown(picture.title, picture.note, picture=embedded(picture.figure, png), files=files)
 
 
-def _html(rows: pd.DataFrame) -> str:
-    """The table as HTML; pandas escapes what stands in it."""
-    return rows.map(_text).to_html(index=False, border=0, justify="left")  # type: ignore[no-any-return]
+def _last(case: Case) -> str:
+    found = attempt("last convolution", lambda: case.last.name)
+    return "–" if isinstance(found, Missing) else found
 
 
-def _text(value: object) -> str:
-    if pd.isna(value):  # type: ignore[call-overload]
+def _grid(rows: pd.DataFrame) -> _Grid:
+    numbers = [pd.api.types.is_numeric_dtype(rows[name]) for name in rows]
+    columns = [_texts(rows[name].tolist()) for name in rows]
+    return _Grid(tuple(zip(map(str, rows), numbers, strict=True)), tuple(zip(*columns, strict=True)))
+
+
+def _texts(values: list[object]) -> list[str]:
+    """Numbers of one column with as many digits behind the point as any of them has; a dash for nothing."""
+    digits = max((len(str(value).partition(".")[2]) for value in values if isinstance(value, float)), default=0)
+    return [_text(value, digits) for value in values]
+
+
+def _text(value: object, digits: int) -> str:
+    if pd.isna(value) or value == "":  # type: ignore[call-overload]
         return "–"
+    if isinstance(value, float):
+        return f"{value:,.{digits}f}"
     return f"{value:,}" if isinstance(value, int) else str(value)

@@ -1,47 +1,31 @@
 """The paper's tables on the cases of a report.
 
-In: cases. Out: `Table` values: a data frame, what it is, what the reader must know; `Missing` where there is none.
+In: cases. Out: `Table` values: a data frame, what it is, what the reader must know.
 """
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
 
+from unitscope import figures
 from unitscope.analyses.ablation import Ablation
 from unitscope.analyses.similarity import similarity
 from unitscope.analyses.statistics import wilson
 from unitscope.analyses.subjects import find_subject
+from unitscope.errors import UnitscopeError
 from unitscope.graph import device_of
 from unitscope.networks import Network, eval_mode
 from unitscope.networks.cards import read_card
 from unitscope.paper import values
-from unitscope.paper.cases import Case
+from unitscope.paper.cases import Case, Scanned
+from unitscope.paper.items import Missing, Picture, Table
 
 CLASSES_OF_TABLE_3 = 12
 _TIMED, _BATCH = 5, 8
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Table:
-    """A table of the report: file name, title, rows, and notes for the reader."""
-
-    name: str
-    title: str
-    rows: pd.DataFrame
-    note: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Missing:
-    """What can't be had here, and why."""
-
-    title: str
-    reason: str
 
 
 def parameters(cases: Sequence[Case]) -> Table:
@@ -68,7 +52,7 @@ def errors(cases: Sequence[Case]) -> Table:
     """Return Table 2: depth, size, error and time of an image."""
     rows = []
     for case in cases:
-        right = {} if case.atlas is None else case.atlas.manifest.accuracy
+        right = case.atlas.manifest.accuracy if isinstance(case.own, Scanned) else {}
         paper = values.TABLE_2.get(values.row_of(_architecture(case)), (None,) * 5)
         rows.append(
             {
@@ -86,35 +70,51 @@ def errors(cases: Sequence[Case]) -> Table:
                 "paper: ms": paper[4],
             }
         )
+    devices = {str(device_of(case.network.module)) for case in cases}
+    where = f"{torch.get_num_threads()} threads of this machine" if devices == {"cpu"} else ", ".join(sorted(devices))
     note = (
-        f"Errors with Wilson's 95 % intervals. Time: the plain forward pass in batches of {_BATCH} on "
-        f"{torch.get_num_threads()} threads of this machine, the least of {_TIMED}; the paper's were taken on a K80. "
-        "Untrained networks have no error."
+        "Layers with weights are all convolutions and fully connected layers, those on shortcuts among them, which the "
+        "paper leaves out: of ResNet-50's 54 it counts 50. Errors with Wilson's 95 % intervals; a network that is "
+        "untrained, or has no images of its classes, has none. Time: the plain forward pass in batches of "
+        f"{_BATCH} on {where}, the least of {_TIMED}; the paper's were taken on a K80."
     )
     return Table("table-2", "Table 2. Depth, error and time", _whole(pd.DataFrame(rows)), note)
 
 
-def cosines(case: Case) -> "tuple[Table, np.ndarray, list[str]] | Missing":
-    """Return Table 3: the cosine between images of twelve classes at the last convolution, one image a class."""
-    title = f"Table 3. Cosine between images: {case.name}"
-    if case.atlas is None:
-        return Missing(title, _why(case))
+def cosines(case: Case) -> tuple[Table, Picture]:
+    """Return Table 3, as a table and as a map: the cosine between images of twelve classes, one image a class.
+
+    Raises:
+        UnitscopeError: if there are no images, or fewer than two classes of them.
+    """
     chosen = _twelve(case)
     if len(chosen) < 2:
-        return Missing(title, f"the images of '{case.atlas.root}' have fewer than two classes")
-    subjects = [find_subject(case.atlas, image, case.last) for _, image in chosen]
+        raise UnitscopeError(f"the images that could be read in '{case.atlas.root}' are of fewer than two classes")
     names = [name for name, _ in chosen]
-    found = similarity(subjects)
+    found = similarity([find_subject(case.atlas, image, case.last) for _, image in chosen])
     rows = pd.DataFrame(found.matrix.round(3), columns=names)
     rows.insert(0, "class", names)
     note = f"{case.last.name}, {case.last.units} units; one image a class, the first: {_listed(chosen)}. " + _compared(
         names, found.matrix
     )
-    return Table(f"table-3-{case.name}", title, rows, note), found.matrix, names
+    table = Table(f"table-3-{case.name}", title_of_cosines(case), rows, note)
+    title = f"{table.title}, as a map"
+    return table, Picture(f"{table.name}-map", title, figures.similarity(found.matrix, names, title=table.title))
+
+
+def title_of_cosines(case: Case) -> str:
+    """Return the title of Table 3, which is one of each network."""
+    return f"Table 3. Cosine between images: {case.name}"
 
 
 def removal(cases: Sequence[tuple[Case, Ablation | Missing]]) -> list[Table | Missing]:
     """Return Tables 4 and 5, each with what removal of the highest and of random units does."""
+    missing = "; ".join(f"{case.name}: {found.reason}" for case, found in cases if isinstance(found, Missing))
+    note = (
+        "Counts in brackets; intervals are Wilson's, 95 %; p is McNemar's exact test of Top-1 before and after on the "
+        "same images. Highest and random units stand beside for comparison. The paper removed about 100 and 400 of the "
+        f"lowest by image, 50 and 200 by data set.{f' Left out: {missing}.' * bool(missing)}"
+    )
     tables: list[Table | Missing] = []
     for number, scope, fraction, paper, what in (
         (4, "image", 0.2, values.TABLE_4, "each image loses its own lowest 20 % of the last convolution's units"),
@@ -127,29 +127,30 @@ def removal(cases: Sequence[tuple[Case, Ablation | Missing]]) -> list[Table | Mi
             for row in _removal_rows(case, found, scope, fraction, paper)
         ]
         title = f"Table {number}. Removal: {what}"
-        note = (
-            "Counts in brackets; intervals are Wilson's, 95 %; p is McNemar's exact test of Top-1 before and after "
-            "on the same images. The paper removed about 100 and 400 units by image, 50 and 200 by data set."
-        )
-        if rows:
-            tables.append(Table(f"table-{number}", title, _whole(pd.DataFrame(rows)), note))
-        else:
-            tables.append(Missing(title, "; ".join(m.reason for _, m in cases if isinstance(m, Missing))))
+        table = Table(f"table-{number}", title, _whole(pd.DataFrame(rows)), note) if rows else Missing(title, missing)
+        tables.append(table)
     return tables
 
 
 def milliseconds(network: Network) -> float:
-    """Return the least time of a plain forward pass, in milliseconds an image."""
-    rows, columns = network.preprocessing.size
+    """Return the least time of a plain forward pass on the network's device, in milliseconds an image."""
+    (rows, columns), device = network.preprocessing.size, device_of(network.module)
     generator = torch.Generator().manual_seed(0)
-    batch = torch.randn(_BATCH, 3, rows, columns, generator=generator).to(device_of(network.module))
+    batch = torch.randn(_BATCH, 3, rows, columns, generator=generator).to(device)
     times = []
     with eval_mode(network.module), torch.inference_mode():
         for _ in range(_TIMED + 1):
             started = time.perf_counter()
             network.module(batch)
+            _finish(device)
             times.append(time.perf_counter() - started)
     return 1000 * min(times[1:]) / _BATCH
+
+
+def _finish(device: torch.device) -> None:
+    """Wait until a device has done all that it was given; a CPU has."""
+    if device.type != "cpu":
+        torch.accelerator.synchronize(device)
 
 
 def _architecture(case: Case) -> str:
@@ -202,7 +203,6 @@ def _error(right: dict[str, int], name: str) -> str:
 
 def _twelve(case: Case) -> list[tuple[str, str]]:
     """Twelve classes with the first readable image of each: the paper's where there are such, then evenly spaced."""
-    assert case.atlas is not None
     images = case.atlas.images.query("error == ''")
     first: dict[str, str] = {}
     for image, names in zip(images["image"], images["label_names"], strict=True):
@@ -226,12 +226,6 @@ def _compared(names: Sequence[str], matrix: np.ndarray) -> str:
 
 def _listed(chosen: Sequence[tuple[str, str]]) -> str:
     return ", ".join(f"{name} ({image})" for name, image in chosen)
-
-
-def _why(case: Case) -> str:
-    if not case.trained:
-        return f"{case.name} is untrained ({case.network.weights})"
-    return f"there are no images for {case.name}"
 
 
 def _whole(table: pd.DataFrame) -> pd.DataFrame:

@@ -28,7 +28,7 @@ TABLE_5 = {
     "ResNet-50": (0.67692, 0.67730, 0.87494, 0.88008),
 }
 CLASSES_OF_FIGURES_5_AND_6 = {284: "Siamese cat", 151: "Chihuahua", 310: "ant"}
-UNIT_OF_FIGURE_2 = "conv5_3:71"
+NETWORK_OF_FIGURE_2, UNIT_OF_FIGURE_2 = "keras:vgg16", "conv5_3:71"
 
 
 def row_of(reference: str) -> str:

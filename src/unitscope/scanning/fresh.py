@@ -10,9 +10,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from unitscope.analyses.subjects import CLASS, Subject, find_subject
+from unitscope.analyses.subjects import CLASS, Subject, find_subject, subject_rows
 from unitscope.atlas import Atlas
-from unitscope.errors import ImageError
 from unitscope.graph import device_of, trace_of
 from unitscope.images import decode
 from unitscope.networks import Network, eval_mode
@@ -44,6 +43,9 @@ def subjects_by_layer(
     """
     found = [atlas.find(layer) for layer in layers]
     files = [name for name in names if _is_fresh(atlas, name)]
+    for name in names:
+        if name not in files:
+            subject_rows(atlas, name)  # a miss is told before the files run
     fresh = dict(zip(files, _run(network_of(atlas, network), files, found), strict=True)) if files else {}
     for place, layer in enumerate(found):
         yield tuple(
@@ -53,15 +55,7 @@ def subjects_by_layer(
 
 
 def _is_fresh(atlas: Atlas, name: str) -> bool:
-    if name.startswith(CLASS):
-        return False
-    try:
-        atlas.image_number(name)
-    except ImageError:
-        if Path(name).is_file():
-            return True
-        raise
-    return False
+    return not name.startswith(CLASS) and Path(name).is_file() and not atlas.has_image(name)
 
 
 def _run(network: Network, files: Sequence[str], layers: Sequence[Layer]) -> list[list[NDArray[np.float32]]]:

@@ -1,7 +1,9 @@
 """The network that an atlas was made with, loaded again and checked.
 
-In: an atlas, and the network where it can't be loaded by name. Out: that `Network`, with the same weights.
+In: an atlas, and the network where it can't be loaded by name. Out: that `Network`, with the same weights and φ.
 """
+
+from typing import Any
 
 from unitscope.atlas import Atlas
 from unitscope.errors import NetworkError
@@ -12,14 +14,27 @@ def network_of(atlas: Atlas, given: Network | None = None) -> Network:
     """Return the network that an atlas was made with; ``given`` is needed where it was a module given in Python.
 
     Raises:
-        NetworkError: if it can't be loaded, or its weights are not those of the scan.
+        NetworkError: if it can't be loaded, or its weights or its preprocessing are not those of the scan.
     """
     network = given or _loaded(atlas)
-    if network.fingerprint != atlas.manifest.network["fingerprint"]:
+    made_with = atlas.manifest
+    if network.fingerprint != made_with.network["fingerprint"]:
         raise NetworkError(
-            f"the weights of {network.reference} are not those that atlas '{atlas.path}' was made with; scan again"
+            f"atlas '{atlas.path}' was made with {made_with.network['reference']} and other weights than those of "
+            f"{network.reference}; give the network that it was made with, or scan again"
+        )
+    if differ := _differences(made_with.preprocessing, network.preprocessing.to_dict()):
+        raise NetworkError(
+            f"atlas '{atlas.path}' was made with another preprocessing than that of {network.reference} "
+            f"({differ}); give the one that it was made with, or scan again"
         )
     return network
+
+
+def _differences(before: dict[str, Any], now: dict[str, Any]) -> str:
+    """Which values of φ are others, and what they were."""
+    keys = [key for key in before | now if before.get(key) != now.get(key)]
+    return ", ".join(f"{key} was {before.get(key)}, not {now.get(key)}" for key in keys)
 
 
 def _loaded(atlas: Atlas) -> Network:

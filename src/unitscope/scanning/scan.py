@@ -15,20 +15,20 @@ from typing import Protocol
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from unitscope.analyses.answers import top_predictions
 from unitscope.atlas.parts import Part, Parts
 from unitscope.atlas.schema import ImageList, Manifest
 from unitscope.atlas.store import write_atlas
 from unitscope.atlas.tables import TOP5
 from unitscope.atlas.view import Atlas, open_atlas
 from unitscope.engine import Runner, keep_memory, runner
-from unitscope.errors import AtlasError, ImageError, NetworkError
+from unitscope.errors import AtlasError, NetworkError
 from unitscope.graph import trace
 from unitscope.images import ImageSet, open_images
 from unitscope.networks import Network, eval_mode
 from unitscope.scanning.plan import Options, Plan, make_plan, refuse_stale
-from unitscope.scanning.stream import Batch, batches
+from unitscope.scanning.stream import Batch, batches, nothing_readable
 from unitscope.summaries import Summary
 from unitscope.version import versions
 
@@ -203,14 +203,6 @@ class _Shard:
         )
 
 
-def top_predictions(logits: NDArray[np.float32], count: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-    """Return the most probable classes and their softmax probabilities, ``[image, rank]``; ties go to the lower."""
-    shifted = np.exp(logits.astype(np.float64) - logits.max(1, keepdims=True))
-    probabilities = shifted / shifted.sum(1, keepdims=True)
-    best = np.argsort(-logits, axis=1, kind="stable")[:, :count]
-    return best.astype(np.int32), np.take_along_axis(probabilities, best, 1).astype(np.float32)
-
-
 def _already(target: Path, parts: Parts, plan: Plan) -> ScanResult:
     """An atlas of the same plan is what was asked for; any other is not ours to overwrite."""
     parts.remove()
@@ -227,9 +219,9 @@ def _refuse_nothing(plan: Plan, parts: Parts) -> None:
         errors = parts.read(shard).errors
         if (errors == "").any():
             return
-        first = first or f"'{plan.images.ids[plan.shard(shard).start]}': {errors[0]}"
+        first = first or str(errors[0])
     parts.remove()
-    raise ImageError(f"none of the {len(plan.images)} files in '{plan.images.root}' could be read; the first, {first}")
+    raise nothing_readable(plan.images, first)
 
 
 def _image_list(plan: Plan) -> ImageList:

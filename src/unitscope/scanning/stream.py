@@ -13,7 +13,7 @@ from itertools import islice
 import torch
 from torch import Tensor
 
-from unitscope.errors import UnitscopeError
+from unitscope.errors import ImageError, UnitscopeError, first_line
 from unitscope.images import ImageSet, decode
 from unitscope.networks import CustomPreprocessing, Preprocessing
 
@@ -79,4 +79,11 @@ def read(images: ImageSet, row: int, phi: Phi) -> Picture:
     except UnitscopeError as problem:
         return Picture(row, None, 0, 0, str(problem))
     except Exception as problem:  # the user's own φ may raise anything
-        return Picture(row, None, 0, 0, f"{type(problem).__name__}: {problem}")
+        return Picture(row, None, 0, 0, first_line(problem))
+
+
+def nothing_readable(images: ImageSet, first: str) -> ImageError:
+    """Return the error of images none of which could be read; ``first`` is what is wrong with the first one."""
+    if len(images) == 1:
+        return ImageError(first)
+    return ImageError(f"none of the {len(images)} files in '{images.root}' could be read; the first: {first}")

@@ -1,0 +1,163 @@
+"""One device beside the CPU: the same answers, and how fast they come.
+
+In: a device, networks with random weights, real JPEG files. Out: a table, and ``RESULTS.md`` if asked for.
+
+A scan is timed on two numbers of images and the difference taken, so that tracing and compiling, which are done once,
+don't count. The files lie in the system's cache; the scan decodes them on the processor's cores.
+"""
+
+import json
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from benchmarks.common import files, in_fresh_process, link, machine, parser, photographs, write_section
+
+BEFORE, FEW, MANY, ALIKE = 256, 512, 2560, 64  # the first run warms everything up
+CASES = {
+    "plain": "eager forward of prepared tensors, as users run it, batches of 128",
+    "eager": "scan from JPEG files, all activation layers",
+    "compile": "the same, compiled",
+    "ablate": "102 settings of removal at the last activation, from JPEG files",
+}
+NETWORKS = ("resnet50", "vgg16", "squeezenet1_0")
+
+
+def main() -> None:
+    """Run all cases in turn, over several rounds, and print the medians."""
+    arguments = parser("device", __doc__)
+    arguments.add_argument("--device", default="cuda")
+    arguments.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS))
+    arguments.add_argument("--rounds", type=int, default=3)
+    arguments.add_argument("--images", metavar="FOLDER", help="JPEG files; else photographs that packages ship")
+    given = arguments.parse_args()
+    if given.case:
+        print(json.dumps(_run_case(**given.case)))
+        return
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = given.images or str(photographs(Path(temporary)))
+        shared = {"device": given.device, "folder": folder}
+        times: dict[tuple[str, str], list[float]] = {(n, case): [] for n in given.networks for case in CASES}
+        for number in range(given.rounds):
+            for network, case in list(times):
+                asked = {**shared, "network": network, "case": case}
+                took = in_fresh_process("benchmarks.device", asked)["ms"]
+                times[network, case].append(took)
+                print(f"round {number + 1} {network:14} {case:8} {took:8.3f} ms an image", flush=True)
+        alike = {
+            n: in_fresh_process("benchmarks.device", {**shared, "network": n, "case": "alike"}) for n in given.networks
+        }
+    told = _table(times, alike, given.device, given.rounds)
+    if given.write:
+        write_section(f"Device: {given.device}", told)
+    print(f"\n{told}")
+
+
+def _table(times: dict[tuple[str, str], list[float]], alike: dict[str, Any], device: str, rounds: int) -> str:
+    name = next(iter(alike.values()))["name"]
+    lines = [
+        f"{machine()} Device: {name}.",
+        "",
+        f"Median of {rounds} round(s), random weights. "
+        + " ".join(f"`{case}`: {what}." for case, what in CASES.items()),
+        "",
+        "| network | case | ms an image | images a second | in plain passes |",
+        "|---|---|---:|---:|---:|",
+    ]
+    for (network, case), found in times.items():
+        took, plain = median(found), median(times[network, "plain"])
+        lines.append(f"| {network} | `{case}` | {took:.3f} | {1000 / took:,.0f} | {took / plain:.2f} |")
+    lines += ["", f"Beside the CPU, {ALIKE} images:", ""]
+    lines += [
+        f"- {network}: responses differ by {each['responses']:.1e} of a layer's greatest at most, "
+        f"{each['exemplars']:.2%} of the exemplars are others, in {each['counts']} of {each['settings']} settings of "
+        "removal some image has another answer."
+        for network, each in alike.items()
+    ]
+    return "\n".join(lines)
+
+
+def _run_case(network: str, case: str, device: str, folder: str) -> dict[str, Any]:
+    if case == "alike":
+        return _alike(network, device, folder)
+    if case == "plain":
+        return {"ms": _plain(network, device)}
+    run = _ablate if case == "ablate" else _scan
+    with tempfile.TemporaryDirectory() as temporary:
+        taken = []
+        for count in (BEFORE, FEW, MANY):
+            images = link(files(Path(folder)), Path(temporary) / f"images-{count}", count)
+            started = time.perf_counter()
+            run(network, device, images, Path(temporary) / f"{count}.atlas", engine=case)
+            taken.append(time.perf_counter() - started)
+    return {"ms": 1000 * (taken[2] - taken[1]) / (MANY - FEW)}
+
+
+def _plain(network: str, device: str) -> float:
+    import torch
+
+    from unitscope import load
+
+    module = load(f"torchvision:{network}", weights="none").module.to(device)
+    batch = torch.rand(128 if device != "cpu" else 16, 3, 224, 224, device=device)
+    accelerator = device != "cpu"
+    taken = []
+    with torch.inference_mode():
+        for number in range(13):
+            started = time.perf_counter()
+            module(batch)
+            if accelerator:
+                torch.accelerator.synchronize()
+            if number > 2:
+                taken.append(time.perf_counter() - started)
+    return 1000 * median(taken) / len(batch)
+
+
+def _scan(network: str, device: str, images: Path, atlas: Path, *, engine: str) -> Any:
+    import unitscope
+
+    options = unitscope.Options(device=device, engine=engine)
+    return unitscope.scan(
+        unitscope.load(f"torchvision:{network}", weights="none"), images, atlas, options=options
+    ).atlas
+
+
+def _ablate(network: str, device: str, images: Path, atlas: Path, *, engine: str) -> Any:
+    import unitscope
+    from benchmarks.removal import FRACTIONS
+
+    settings = unitscope.Settings(["act:-1"], FRACTIONS, orders=("low", "high", "random"))
+    running = unitscope.Running(device=device, batch_size=16 if device == "cpu" else 128)
+    return unitscope.ablate(unitscope.load(f"torchvision:{network}", weights="none"), images, settings, running=running)
+
+
+def _alike(network: str, device: str, folder: str) -> dict[str, Any]:
+    """How far the device's answers are from the CPU's."""
+    import numpy as np
+    import torch
+
+    with tempfile.TemporaryDirectory() as temporary:
+        images = link(files(Path(folder)), Path(temporary) / "images", ALIKE)
+        atlases = [_scan(network, d, images, Path(temporary) / f"{d}.atlas", engine="eager") for d in ("cpu", device)]
+        lost = [_ablate(network, d, images, Path(), engine="") for d in ("cpu", device)]
+        apart, others, all_ = [], 0, 0
+        for layer in atlases[0].layers:
+            one, other = (atlas.responses(layer) for atlas in atlases)
+            apart.append(float(np.abs(one - other).max() / np.abs(one).max()))
+            tops = [atlas.dataset["top_images"][:, atlas.index.span(layer)].to_numpy() for atlas in atlases]
+            others += int((tops[0] != tops[1]).sum())
+            all_ += tops[0].size
+    pairs = zip(*(each.outcomes for each in lost), strict=True)
+    return {
+        "name": torch.cuda.get_device_name() if device.startswith("cuda") else device,
+        "responses": max(apart),
+        "exemplars": others / all_,
+        "counts": sum((a.answers[:, 0] != b.answers[:, 0]).any().item() for a, b in pairs),
+        "settings": len(lost[0].outcomes),
+    }
+
+
+if __name__ == "__main__":
+    main()

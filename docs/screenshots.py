@@ -1,0 +1,48 @@
+"""The pictures of the explorer in the README and the docs, taken of the demo's atlas in Chromium.
+
+In: a demo (`make demo`). Out: PNG files in docs/images. Run from the project's folder: ``python docs/screenshots.py``.
+"""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from playwright.sync_api import Page, sync_playwright
+
+HERE = Path(__file__).parent
+FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
+# Address, what to wait for, light or dark.
+SHOTS = {
+    "explorer-unit": ("/unit/act:-1/725", "#exemplars[data-ready=yes]", "light"),
+    "explorer-layer": ("/layer/act:-1#sort=selectivity", "#units .card", "light"),
+    "explorer-image": ("/image/chelsea/00.jpg", "#structure button.map", "dark"),
+    "explorer-atlas": ("/", ".strip a", "light"),
+}
+
+
+def main() -> None:
+    """Start the explorer, take all pictures, stop it."""
+    command = [sys.executable, "-m", "unitscope.cli.app", "serve", "demo/atlas", "--port", "0"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server, sync_playwright() as running:
+        assert server.stderr is not None
+        address = server.stderr.readline().split(" at ")[1].split()[0]
+        browser = running.chromium.launch(executable_path=shutil.which("chromium"), args=list(FLAGS))
+        for name, (path, ready, scheme) in SHOTS.items():
+            page = browser.new_page(viewport={"width": 1280, "height": 860}, device_scale_factor=1.5)
+            page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            _take(page, address + path, ready, HERE / "images" / f"{name}.png")
+        browser.close()
+        server.terminate()
+
+
+def _take(page: Page, address: str, ready: str, file: Path) -> None:
+    page.goto(address)
+    page.wait_for_selector(ready, timeout=120_000)
+    page.wait_for_load_state("networkidle")
+    page.screenshot(path=file)
+    page.close()
+
+
+if __name__ == "__main__":
+    main()

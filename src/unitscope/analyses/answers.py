@@ -1,0 +1,30 @@
+"""What a network answers: its classes, the most probable first.
+
+In: logits. Out: the first few classes, and how probable they are.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def best_classes(logits: NDArray[Any], count: int) -> NDArray[np.int32]:
+    """Return the classes of the greatest logits, int32 ``[…, rank]``, at most ``count``.
+
+    Of equals the lower class comes first; what is not a number comes last.
+    """
+    left = np.nan_to_num(logits.astype(np.float32), nan=float(np.finfo(np.float32).min))
+    ranks = []
+    for _ in range(min(count, logits.shape[-1])):  # far quicker than to sort a thousand classes for five
+        ranks.append(left.argmax(-1)[..., None])
+        np.put_along_axis(left, ranks[-1], -np.inf, -1)
+    return np.concatenate(ranks, -1).astype(np.int32)
+
+
+def top_predictions(logits: NDArray[np.float32], count: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """Return the `best_classes` of logits ``[image, class]`` and their softmax probabilities, ``[image, rank]``."""
+    shifted = np.exp(logits.astype(np.float64) - logits.max(1, keepdims=True))
+    probabilities = shifted / shifted.sum(1, keepdims=True)
+    best = best_classes(logits, count)
+    return best, np.take_along_axis(probabilities, best, 1).astype(np.float32)

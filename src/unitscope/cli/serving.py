@@ -1,0 +1,164 @@
+"""The commands ``serve`` and ``export``: the explorer, live or as a static site.
+
+In: the command line. Out: a server that runs until it is stopped, or a folder of pages.
+"""
+
+import importlib.util
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from unitscope.cli.arguments import AtlasArgument, Device, Json, MovedImages, Preprocess, Seed, Weights
+from unitscope.cli.output import print_json, say, size
+from unitscope.cli.progress import counted
+from unitscope.errors import UnitscopeError
+
+if TYPE_CHECKING:
+    from unitscope.atlas import Atlas
+    from unitscope.web.explorer import Explorer
+    from unitscope.web.pictures import Pictures
+    from unitscope.web.studio import Studio
+
+NetworkOption = Annotated[
+    str | None,
+    typer.Option(
+        "--network",
+        metavar="NETWORK",
+        help="The network of the atlas, where it can't be loaded by the name it has there, or is a file of yours.",
+    ),
+]
+Results = Annotated[
+    list[Path] | None,
+    typer.Option("--results", metavar="FILE", help="What `ablate --json` printed, to be shown; may be repeated."),
+]
+
+
+def serve(
+    atlas: AtlasArgument,
+    network: NetworkOption = None,
+    no_network: Annotated[bool, typer.Option("--no-network", help="Only pages that need none.")] = False,
+    results: Results = None,
+    images: MovedImages = None,
+    host: Annotated[str, typer.Option(help="The address to listen at.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")] = 8008,
+    allow_host: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Answer under this name too; may be repeated.")
+    ] = None,
+    weights: Weights = None,
+    seed: Seed = None,
+    preprocess: Preprocess = None,
+    device: Device = "cpu",
+) -> None:
+    """Show an atlas in the browser: layers, units, images, classes, a lab, the camera."""
+    _need_web()
+    from unitscope.atlas import open_atlas
+    from unitscope.web.app import create_app
+    from unitscope.web.guard import LOCAL
+    from unitscope.web.server import listen, server
+
+    opened = open_atlas(atlas)
+    explorer, pictures = _explorer(opened, results or [], images)
+    arguments = {"weights": weights, "seed": seed, "preprocess": preprocess}
+    studio = _studio(opened, None if no_network else network, no_network, arguments, device)
+    hosts = LOCAL | {host} | set(allow_host or ())
+    threading.Thread(target=getattr(studio, "warm_up", lambda: None), daemon=True).start()
+    app = create_app(explorer, pictures, studio, hosts=frozenset(hosts))
+    listening = listen(host, port)
+    say(f"{opened.path} at http://{_shown(host)}:{listening.getsockname()[1]} (Ctrl-C stops)")
+    server(app).run(sockets=[listening])
+
+
+def export(
+    atlas: AtlasArgument,
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to make.", show_default=False)],
+    layers: Annotated[
+        list[str] | None, typer.Option(metavar="PATTERN", help="Only these layers; may be repeated. [all]")
+    ] = None,
+    no_images: Annotated[
+        bool, typer.Option("--no-images", help="No pictures of the images: only ids and activation maps.")
+    ] = False,
+    no_network: Annotated[bool, typer.Option("--no-network", help="No activation maps, so no network is run.")] = False,
+    network: NetworkOption = None,
+    results: Results = None,
+    images: MovedImages = None,
+    weights: Weights = None,
+    seed: Seed = None,
+    preprocess: Preprocess = None,
+    device: Device = "cpu",
+    as_json: Json = False,
+) -> None:
+    """Write the explorer's pages as files, to be opened from disk or put on any web host."""
+    _need_web()
+    from unitscope.atlas import open_atlas
+    from unitscope.web.site import Site
+
+    opened = open_atlas(atlas)
+    explorer, pictures = _explorer(opened, results or [], images)
+    chosen = tuple(opened.layers.match(layers)) if layers else tuple(opened.layers)
+    site = Site(explorer, pictures, chosen, images=not no_images, maps=not no_network)
+    site.check(folder)
+    say(f"{site.pages:,} pages, about {size(site.bytes)}, into '{folder}'")
+    arguments = {"weights": weights, "seed": seed, "preprocess": preprocess}
+    studio = _studio(opened, network, no_network, arguments, device)
+    if site.maps and studio.missing:
+        raise UnitscopeError(f"no activation maps: {studio.missing} Or leave them out with --no-network")
+    with counted("pages", site.pages) as advanced:
+        site.write(folder, studio, advanced=advanced)
+    taken = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    if as_json:
+        print_json({"site": str(folder), "pages": site.pages, "bytes": taken})
+    else:
+        say(f"{size(taken)} written; open {folder / 'index.html'}")
+
+
+def _studio(
+    atlas: "Atlas", network: str | None, no_network: bool, arguments: dict[str, str | int | None], device: str
+) -> "Studio":
+    """The network, loaded beside the server; or why there is none."""
+    from unitscope.web.studio import LateStudio, NoStudio
+
+    if no_network:
+        return NoStudio("The explorer was started with --no-network; start it without.")
+    if importlib.util.find_spec("torch") is None:
+        return NoStudio("PyTorch is not installed; `pip install torch torchvision`, then start the explorer again.")
+    source = str((atlas.manifest.network["source"] or {}).get("network", ""))
+    if network is None and not source:
+        return NoStudio("The atlas was made from a module given in Python; name a file that makes it with --network.")
+    if network is None and (source.endswith(".toml") or source.rpartition(":")[0].endswith(".py")):
+        return NoStudio(f"The atlas names a file that may run code; if you trust it, start with --network '{source}'.")
+
+    def made() -> "Studio":
+        from unitscope.experiments.studio import NetworkStudio
+        from unitscope.networks import load
+        from unitscope.scanning.origin import network_of
+
+        given = None if network is None else load(network, **arguments)  # type: ignore[arg-type]
+        return NetworkStudio(network_of(atlas, given), atlas.layers, device=device)
+
+    return LateStudio(made)
+
+
+def _explorer(atlas: "Atlas", results: list[Path], images: str | None) -> "tuple[Explorer, Pictures]":
+    from unitscope.web.cache import Cache, cache_folder
+    from unitscope.web.explorer import Explorer
+    from unitscope.web.pictures import Pictures
+    from unitscope.web.results import Results
+    from unitscope.web.shelf import Shelf
+
+    shelf = Shelf(atlas)
+    root = Path(images) if images is not None else atlas.root
+    key = f"{atlas.path.resolve()} {atlas.manifest.network['fingerprint']} {atlas.manifest.images} {root.resolve()}"
+    measured = Results.read(results, network=atlas.manifest.network["reference"])
+    return Explorer(shelf, measured), Pictures(shelf, root, Cache(cache_folder(key)))
+
+
+def _need_web() -> None:
+    for package in ("fastapi", "uvicorn", "plotly", "multipart"):
+        if importlib.util.find_spec(package) is None:
+            raise UnitscopeError(f"the explorer needs {package}; run `pip install 'unitscope[web]'`")
+
+
+def _shown(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

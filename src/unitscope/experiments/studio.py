@@ -1,0 +1,144 @@
+"""A network that is asked about one picture after another, as pages do: maps, structure, structure without some units.
+
+In: a network and its layers. Out: the plain arrays of `unitscope.views`. It answers one question at a time, whatever
+the number of threads that ask.
+"""
+
+import threading
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from unitscope.errors import ImageError
+from unitscope.experiments.perturbations import Noise
+from unitscope.graph import Trace, device_of, trace_of
+from unitscope.graph.maps import Tap, plane, tap
+from unitscope.graph.masks import with_masks
+from unitscope.images import decode
+from unitscope.looking.structure import column_of, predictions_of
+from unitscope.networks import Network, eval_mode
+from unitscope.scanning.scan import ready
+from unitscope.units import Layer
+from unitscope.views import Change, Structure
+
+_AT_ONCE, _COLUMNS = 16, 13
+
+
+class NetworkStudio:
+    """A network at work for pages, one question at a time.
+
+    Raises:
+        NetworkError: if there is no such device.
+    """
+
+    missing = ""
+
+    def __init__(self, network: Network, layers: Sequence[Layer], *, device: str = "cpu") -> None:
+        self._lock = threading.Lock()
+        with ready(network, device) as placed:
+            self._bench = _Bench(placed, trace_of(placed), tuple(layers))
+
+    def maps(self, files: Sequence[Path], layer: Layer, channel: int) -> list[NDArray[np.float32] | None]:
+        """Return a unit's map over each file, float32 ``[row, column]``; None for a file that can't be read."""
+        with self._lock:
+            return self._bench.maps(files, layer, channel)
+
+    def all_maps(
+        self, files: Sequence[Path], layers: Sequence[Layer]
+    ) -> Iterator[tuple[NDArray[np.float32], ...] | None]:
+        """Yield each file's maps of all units, float32 ``[unit, row, column]`` a layer; None if it can't be read."""
+        with self._lock:
+            yield from self._bench.all_maps(files, layers)
+
+    def structure(
+        self, picture: Path | Image.Image, *, layer: Layer | None = None, change: Change | None = None, top: int = 9
+    ) -> Structure:
+        """Return a picture's structure at one layer, or at about 13 of the atlas's (paper, algorithm 1).
+
+        Raises:
+            ImageError: if the file can't be read.
+            LayerError: if a unit to remove does not exist.
+        """
+        with self._lock:
+            layers = (layer,) if layer is not None else _spread(self._bench.layers)
+            return self._bench.structure(picture, layers, change or Change(), top)
+
+
+class _Bench:
+    """A network, traced, with what was built for it before."""
+
+    def __init__(self, network: Network, traced: Trace, layers: tuple[Layer, ...]) -> None:
+        self.network, self.traced, self.layers = network, traced, layers
+        self.masked = with_masks(traced, layers)
+        self.tap = lru_cache(maxsize=8)(self._tap)
+
+    def _tap(self, layer: Layer) -> Tap:
+        return tap(self.network, self.traced, [layer])
+
+    def maps(self, files: Sequence[Path], layer: Layer, channel: int) -> list[NDArray[np.float32] | None]:
+        pictures = {place: image for place, file in enumerate(files) if (image := self._prepared(file)) is not None}
+        found: list[NDArray[np.float32] | None] = [None] * len(files)
+        with eval_mode(self.network.module):
+            for start in range(0, len(pictures), _AT_ONCE):
+                places = list(pictures)[start : start + _AT_ONCE]
+                _, (outputs,) = self.tap(layer)(torch.stack([pictures[place] for place in places]))
+                for place, output in zip(places, outputs, strict=True):
+                    found[place] = plane(output, layer, [channel])[0]
+        return found
+
+    def all_maps(
+        self, files: Sequence[Path], layers: Sequence[Layer]
+    ) -> Iterator[tuple[NDArray[np.float32], ...] | None]:
+        run = tap(self.network, self.traced, layers)
+        with eval_mode(self.network.module):
+            for file in files:
+                prepared = self._prepared(file)
+                if prepared is None:
+                    yield None
+                    continue
+                _, outputs = run(prepared[None])
+                yield tuple(plane(output[0], layer) for output, layer in zip(outputs, layers, strict=True))
+
+    def structure(self, picture: Path | Image.Image, layers: Sequence[Layer], change: Change, top: int) -> Structure:
+        phi = self.network.preprocessing
+        prepared = phi.prepare(decode(picture) if isinstance(picture, Path) else picture)
+        noisy = Noise(change.sigma).change(prepared, 0, change.seed)
+        device = device_of(self.network.module)
+        masks = [mask.to(device) for mask in self._masks(change)]
+        with eval_mode(self.network.module), torch.inference_mode():
+            logits, *maps = self.masked(phi.normalize(noisy[None].to(device)), masks)
+        by_name = {layer.name: map_ for layer, map_ in zip(self.layers, maps, strict=True) if map_ is not None}
+        return Structure(
+            self.network.reference,
+            str(picture) if isinstance(picture, Path) else "",
+            phi.picture(noisy.round().to(torch.uint8)),
+            predictions_of(self.network, logits),
+            tuple(column_of(layer, by_name[layer.name], min(top, layer.units)) for layer in layers),
+        )
+
+    def _masks(self, change: Change) -> list[Tensor]:
+        removed = {name: list(units) for name, units in change.removed.items()}
+        masks = []
+        for layer in self.layers:
+            mask = torch.ones(layer.units)
+            mask[removed.get(layer.name, [])] = 0
+            masks.append(mask)
+        return masks
+
+    def _prepared(self, file: Path) -> Tensor | None:
+        try:
+            return self.network.preprocessing.prepare(decode(file))
+        except (ImageError, OSError):
+            return None
+
+
+def _spread(layers: Sequence[Layer]) -> tuple[Layer, ...]:
+    """About 13 layers, evenly spaced, the first and the last among them."""
+    places = np.linspace(0, len(layers) - 1, min(len(layers), _COLUMNS)).round().astype(int)
+    return tuple(layers[place] for place in places)

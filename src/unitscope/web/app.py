@@ -1,0 +1,193 @@
+"""The server: an address in, a page or its JSON twin out.
+
+In: an `Explorer`, `Pictures`, a `Studio`. Out: an ASGI application behind its `Guard`.
+Each route asks one function of `pages` and renders what it says; what needs the network is in `work`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import FastAPI, Query, Request
+from fastapi.responses import FileResponse, HTMLResponse, Response
+from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException
+
+from unitscope.errors import ImageError, UnitscopeError
+from unitscope.version import versions
+from unitscope.web import charting, work
+from unitscope.web.explorer import Explorer
+from unitscope.web.guard import LOCAL, Guard
+from unitscope.web.links import ServerLinks
+from unitscope.web.pages.compare import compare_page
+from unitscope.web.pages.home import home
+from unitscope.web.pages.image import image_list, image_page
+from unitscope.web.pages.label import label_page
+from unitscope.web.pages.layer import layer_page
+from unitscope.web.pages.search import search_page
+from unitscope.web.pages.unit import unit_page
+from unitscope.web.pictures import Pictures
+from unitscope.web.rendering import to_json
+from unitscope.web.studio import Studio
+from unitscope.web.thumbnails import LARGE, SMALL
+
+LINKS = ServerLinks()
+_KEPT = {"cache-control": "private, max-age=3600"}
+_UNAVAILABLE = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 96 96"><rect width="96" height="96" fill="#8884"/>'
+    '<text x="48" y="51" font-size="11" font-family="sans-serif" text-anchor="middle" fill="#888">not available</text>'
+    "</svg>"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why there is no such page."""
+
+    title: str
+    message: str
+
+
+def create_app(explorer: Explorer, pictures: Pictures, studio: Studio, *, hosts: frozenset[str] = LOCAL) -> Guard:
+    """Return the application that answers for an atlas.
+
+    Args:
+        explorer: the atlas.
+        pictures: its pictures.
+        studio: its network, or the reason why there is none.
+        hosts: the names it answers for; empty for any.
+    """
+    app = FastAPI(title="unitscope", version=versions().get("unitscope", ""), docs_url=None, redoc_url=None)
+    _pages(app, explorer, pictures, studio)
+    _pictures(app, explorer, pictures)
+    work.add_routes(app, explorer, pictures, studio)
+    app.add_api_route("/static/plotly.min.js", _plotly, include_in_schema=False)
+    app.mount("/static", StaticFiles(packages=[("unitscope.web", "static")]))
+    _problems(app, explorer)
+    return Guard(app, hosts)
+
+
+def _pages(app: FastAPI, explorer: Explorer, pictures: Pictures, studio: Studio) -> None:
+    shelf = explorer.shelf
+
+    def page(path: str, template: str, ask: Callable[..., Any], show: Callable[[Any], str] | None = None) -> None:
+        """Add a page and its JSON twin; `ask` is the route, what it returns is the page's values."""
+        shown = show or (lambda told: explorer.html(template, told, LINKS, missing=studio.missing))
+        twin = "/index.json" if path == "/" else f"{path}.json"
+        app.add_api_route(twin, _answer(ask, lambda told: Response(to_json(told), media_type="application/json")))
+        app.add_api_route(path, _answer(ask, lambda told: HTMLResponse(shown(told))), response_class=HTMLResponse)
+
+    def ask_home() -> Any:
+        return home(shelf)
+
+    def ask_layer(layer: str) -> Any:
+        return layer_page(shelf, shelf.atlas.find(layer))
+
+    def ask_unit(layer: str, channel: int) -> Any:
+        found, number = shelf.atlas.unit(f"{layer}:{channel}")
+        return unit_page(shelf, found, number, results=explorer.results)
+
+    def ask_images(page: int = 1) -> Any:
+        return image_list(shelf, page)
+
+    def ask_image(image: str) -> Any:
+        return image_page(shelf, image)
+
+    def ask_label(label: str, layer: str = "") -> Any:
+        return label_page(shelf, label, explorer.find(layer))
+
+    def ask_compare(
+        a: Annotated[list[str], Query()] = [],  # noqa: B006 (FastAPI copies it)
+        layer: str = "",
+        top: int = 9,
+    ) -> Any:
+        return compare_page(shelf, [name for name in a if name], explorer.find(layer), top=top)
+
+    def ask_search(q: str = "") -> Any:
+        return search_page(shelf, q)
+
+    def show_image(told: Any) -> str:
+        address = told.image
+        picture = f"/picture-of?image={work.quoted(address)}"
+        return explorer.html("image", told, LINKS, missing=studio.missing, address=address, picture=picture)
+
+    page("/", "home", ask_home)
+    page("/layer/{layer}", "layer", ask_layer)
+    page(
+        "/unit/{layer}/{channel}",
+        "unit",
+        ask_unit,
+        lambda told: explorer.unit_html(told, LINKS, missing=studio.missing),
+    )
+    page("/images", "images", ask_images)
+    page("/image/{image:path}", "image", ask_image, show_image)
+    page("/class/{label:path}", "label", ask_label, lambda told: explorer.label_html(told, LINKS))
+    page("/compare", "compare", ask_compare, lambda told: explorer.compare_html(told, LINKS))
+    page("/search", "search", ask_search, lambda told: explorer.html("search", told, LINKS, query=told.query))
+
+
+def _answer(ask: Callable[..., Any], form: Callable[[Any], Response]) -> Callable[..., Response]:
+    """A route with the parameters of `ask` that answers in one form."""
+    import functools
+
+    @functools.wraps(ask)
+    def answer(*args: Any, **values: Any) -> Response:
+        return form(ask(*args, **values))
+
+    answer.__annotations__["return"] = Response
+    return answer
+
+
+def _pictures(app: FastAPI, explorer: Explorer, pictures: Pictures) -> None:
+    def sized(row: int, side: int) -> Response:
+        try:
+            return Response(pictures.thumbnail(row, side), media_type="image/webp", headers=_KEPT)
+        except ImageError:
+            if not 0 <= row < len(explorer.shelf.ids):
+                raise
+            return Response(_UNAVAILABLE, media_type="image/svg+xml")
+
+    @app.get("/thumbnail/{row}.webp", response_class=Response)
+    def thumbnail(row: int) -> Response:
+        return sized(row, SMALL)
+
+    @app.get("/picture/{row}.webp", response_class=Response)
+    def picture(row: int) -> Response:
+        return sized(row, LARGE)
+
+    @app.get("/picture-of", response_class=Response)
+    def picture_of(image: str) -> Response:
+        return Response(pictures.picture_of(image, LARGE), media_type="image/webp", headers=_KEPT)
+
+
+def _plotly() -> FileResponse:
+    return FileResponse(
+        charting.script(), media_type="text/javascript", headers={"cache-control": "private, max-age=86400"}
+    )
+
+
+def _problems(app: FastAPI, explorer: Explorer) -> None:
+    """Whatever can't be answered is a page, or JSON for who asked for JSON, and never a traceback."""
+
+    def told(request: Request, status: int, problem: Problem) -> Response:
+        wants_json = request.url.path.endswith(".json") or "application/json" in request.headers.get("accept", "")
+        if wants_json:
+            return Response(to_json(problem), status, media_type="application/json")
+        return HTMLResponse(explorer.html("problem", problem, LINKS), status)
+
+    @app.exception_handler(UnitscopeError)
+    def not_found(request: Request, problem: UnitscopeError) -> Response:
+        return told(request, 404, Problem("Not here", str(problem)))
+
+    @app.exception_handler(HTTPException)
+    def refused(request: Request, problem: HTTPException) -> Response:
+        missing = problem.status_code == 404
+        message = f"There is no page '{request.url.path}'." if missing else str(problem.detail)
+        return told(request, problem.status_code, Problem("Not here" if missing else "Not so", message))
+
+    from fastapi.exceptions import RequestValidationError
+
+    @app.exception_handler(RequestValidationError)
+    def invalid(request: Request, problem: RequestValidationError) -> Response:
+        said = "; ".join(f"{'.'.join(map(str, one['loc'][1:]))}: {one['msg']}" for one in problem.errors())
+        return told(request, 422, Problem("Not so", said))

@@ -1,0 +1,76 @@
+"""What the server and the static site both need of an atlas: its pages as HTML, whoever asks for them.
+
+In: an `Explorer` and what an address names. Out: a page's values, and its HTML.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from unitscope.units import Layer
+from unitscope.web.links import Links
+from unitscope.web.pages.compare import ComparePage
+from unitscope.web.pages.home import label_facts
+from unitscope.web.pages.label import LabelPage, Noted
+from unitscope.web.pages.unit import UnitPage
+from unitscope.web.rendering import render
+from unitscope.web.results import Results
+from unitscope.web.shelf import Shelf
+
+
+@dataclass(frozen=True)
+class Explorer:
+    """An atlas to be explored, and what was measured of its network besides."""
+
+    shelf: Shelf
+    results: Results = field(default_factory=Results)
+
+    def find(self, address: str) -> Layer:
+        """Return the layer at an address; the last one for an empty one."""
+        return self.shelf.atlas.find(address) if address else self.shelf.atlas.layers[-1]
+
+    def html(self, template: str, page: Any, links: Links, **more: Any) -> str:
+        """Return a page as HTML."""
+        return render(template, links, page=page, site=self._site(), **{"here": template, "missing": "", **more})
+
+    def unit_html(self, page: UnitPage, links: Links, *, missing: str = "") -> str:
+        """Return a unit's page as HTML."""
+        layer = self.shelf.atlas.find(page.layer)
+        rows = self.shelf.extreme_rows(layer)[:3]
+        alike = [
+            Noted(
+                one.channel, f"r = {one.correlation:.2f}", tuple(int(row) for row in rows[:, one.channel] if row >= 0)
+            )
+            for one in page.alike
+        ]
+        links_of = [links.label(one.label) for one in page.classes]
+        return self.html("unit", page, links, alike=alike, classlinks=links_of, missing=missing)
+
+    def label_html(self, page: LabelPage, links: Links) -> str:
+        """Return a class's page as HTML."""
+        return self.html("label", page, links, layers=self.layer_names)
+
+    def compare_html(self, page: ComparePage, links: Links, *, pairs: list[tuple[str, str]] | None = None) -> str:
+        """Return a comparison as HTML; pairs are names and links of other comparisons."""
+        return self.html(
+            "compare",
+            page,
+            links,
+            layers=self.layer_names,
+            labels=label_facts(self.shelf),
+            subjects=tuple(side.subject for side in page.sides),
+            pairs=pairs or [],
+        )
+
+    @property
+    def layer_names(self) -> list[str]:
+        """The atlas's layers, shallow to deep."""
+        return [layer.name for layer in self.shelf.atlas.layers]
+
+    def _site(self) -> dict[str, str]:
+        atlas = self.shelf.atlas
+        return {
+            "network": atlas.manifest.network["reference"],
+            "images": f"{len(self.shelf.ids):,}",
+            "units": f"{len(atlas.index):,}",
+            "path": atlas.path.name,
+        }

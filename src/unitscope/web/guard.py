@@ -1,0 +1,117 @@
+"""What stands before every page: who may ask, how much may be sent, what a browser may do with the answer.
+
+In: an ASGI application. Out: the same behind checks of Host and Origin, and with security headers.
+A page elsewhere that a browser has open must not read an atlas or use the network: so requests, WebSockets among
+them, are refused unless they name a host that was allowed and come from a page of ours.
+"""
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+LOCAL = frozenset({"127.0.0.1", "localhost", "[::1]"})
+
+MOST_BYTES = 21_000_000
+"""Of a request's body: a picture that a visitor brings, and the form around it."""
+
+POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self' data: blob:",
+        "media-src 'self' blob:",
+        "connect-src 'self'",
+        "form-action 'self'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+_HEADERS = (
+    (b"content-security-policy", POLICY.encode()),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"permissions-policy", b"camera=(self), microphone=(), geolocation=()"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """An application behind the checks.
+
+    Attributes:
+        app: what is guarded.
+        hosts: names, without port, under which it may be asked for; empty allows any.
+        most_bytes: of a request's body.
+    """
+
+    app: App
+    hosts: frozenset[str] = LOCAL
+    most_bytes: int = MOST_BYTES
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or refuse it."""
+        if scope["type"] == "lifespan":
+            await self.app(scope, receive, send)
+            return
+        headers = {name.lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        refusal = self._refusal(headers, websocket=scope["type"] == "websocket", method=scope.get("method", "GET"))
+        if refusal and scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.close", "code": 1008, "reason": refusal})
+        elif refusal:
+            await _refuse(send, 403, refusal)
+        elif scope["type"] == "http" and (wrong := self._wrong_body(headers, scope["method"])):
+            await _refuse(send, *wrong)
+        else:
+            await self.app(scope, receive, _with_headers(send))
+
+    def _refusal(self, headers: dict[bytes, str], *, websocket: bool, method: str) -> str:
+        host = headers.get(b"host", "")
+        if self.hosts and _name(host) not in self.hosts:
+            return f"this server does not answer for '{host}'; start it with --allow-host {_name(host) or 'NAME'}"
+        origin = headers.get(b"origin")
+        if origin is None:
+            return "a WebSocket needs an Origin" if websocket else ""
+        if urlsplit(origin).netloc != host and (websocket or method not in ("GET", "HEAD")):
+            return f"requests from '{origin}' are refused"
+        return ""
+
+    def _wrong_body(self, headers: dict[bytes, str], method: str) -> tuple[int, str] | None:
+        """Why a body is not even read; the server holds a client to the length that it tells."""
+        if method in ("GET", "HEAD", "OPTIONS"):
+            return None
+        length = headers.get(b"content-length", "")
+        if not length.isdecimal():
+            return 411, "say how long the body is (Content-Length)"
+        if int(length) > self.most_bytes:
+            return 413, f"at most {self.most_bytes // 1_000_000} MB can be sent, not {int(length) / 1e6:.0f}"
+        return None
+
+
+def _name(host: str) -> str:
+    """A host without its port."""
+    return host.rsplit("]", 1)[0] + "]" if host.startswith("[") else host.rsplit(":", 1)[0]
+
+
+def _with_headers(send: Send) -> Send:
+    async def sending(message: MutableMapping[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message.get("headers", ()), *_HEADERS]
+        await send(message)
+
+    return sending
+
+
+async def _refuse(send: Send, status: int, text: str) -> None:
+    body = text.encode()
+    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": [*headers, *_HEADERS]})
+    await send({"type": "http.response.body", "body": body})

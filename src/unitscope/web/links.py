@@ -1,0 +1,182 @@
+"""Where pages and pictures are: addresses of the server, or relative paths of the static site.
+
+In: layers, units, rows of images. Out: links. The one thing that differs between the two forms of the explorer.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+from urllib.parse import quote, urlencode
+
+
+class Links(Protocol):
+    """Addresses as a page writes them; an empty one means that there is no such page here."""
+
+    @property
+    def live(self) -> bool:
+        """Whether a server answers: pages that need one are linked."""
+        ...
+
+    @property
+    def images(self) -> bool:
+        """Whether there are pictures of the images."""
+        ...
+
+    def static(self, name: str) -> str:
+        """Return the address of a script or a style sheet."""
+        ...
+
+    def home(self) -> str:
+        """Return that of the atlas's page."""
+        ...
+
+    def layer(self, layer: str) -> str:
+        """Return that of a layer's page."""
+        ...
+
+    def unit(self, layer: str, channel: int | str) -> str:
+        """Return that of a unit's page."""
+        ...
+
+    def image(self, image: str) -> str:
+        """Return that of an image's page."""
+        ...
+
+    def label(self, label: str, layer: str = "") -> str:
+        """Return that of a class's page, at a layer."""
+        ...
+
+    def compare(self, subjects: tuple[str, ...] = (), layer: str = "") -> str:
+        """Return that of a comparison."""
+        ...
+
+    def thumbnail(self, row: int | str) -> str:
+        """Return a small picture of an image."""
+        ...
+
+    def picture(self, row: int | str) -> str:
+        """Return a larger picture of an image."""
+        ...
+
+    def maps(self, layer: str, channel: int | str) -> str:
+        """Return the activation maps of a unit's exemplars, side by side."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ServerLinks:
+    """Addresses of the server; names stay readable in them."""
+
+    live: bool = True
+    images: bool = True
+
+    def static(self, name: str) -> str:
+        """See `Links.static`."""
+        return f"/static/{name}"
+
+    def home(self) -> str:
+        """See `Links.home`."""
+        return "/"
+
+    def layer(self, layer: str) -> str:
+        """See `Links.layer`."""
+        return f"/layer/{_part(layer)}"
+
+    def unit(self, layer: str, channel: int | str) -> str:
+        """See `Links.unit`."""
+        return f"/unit/{_part(layer)}/{channel}"
+
+    def image(self, image: str) -> str:
+        """See `Links.image`."""
+        return f"/image/{quote(image)}"
+
+    def label(self, label: str, layer: str = "") -> str:
+        """See `Links.label`."""
+        return f"/class/{quote(label)}" + (f"?{urlencode({'layer': layer})}" if layer else "")
+
+    def compare(self, subjects: tuple[str, ...] = (), layer: str = "") -> str:
+        """See `Links.compare`."""
+        asked = [("a", subject) for subject in subjects] + ([("layer", layer)] if layer else [])
+        return "/compare" + (f"?{urlencode(asked)}" if asked else "")
+
+    def thumbnail(self, row: int | str) -> str:
+        """See `Links.thumbnail`."""
+        return f"/thumbnail/{row}.webp"
+
+    def picture(self, row: int | str) -> str:
+        """See `Links.picture`."""
+        return f"/picture/{row}.webp"
+
+    def maps(self, layer: str, channel: int | str) -> str:
+        """See `Links.maps`."""
+        return f"/maps/{_part(layer)}/{channel}.png"
+
+
+def _part(name: str) -> str:
+    return quote(name, safe="")
+
+
+@dataclass(frozen=True, slots=True)
+class SiteLinks:
+    """Relative paths of the static site, from a page so many folders deep; layers and labels are numbers in them.
+
+    Attributes:
+        up: from the page to the site's root, such as ``../``.
+        layers: the number of each layer that the site has.
+        labels: the number of each label.
+        pairs: the pairs of labels that have been compared.
+        images: whether the site has pictures of the images.
+        maps_of: the layers whose maps it has.
+    """
+
+    up: str
+    layers: dict[str, int]
+    labels: dict[str, int]
+    pairs: frozenset[tuple[str, str]]
+    images: bool
+    maps_of: frozenset[str]
+    live: bool = False
+
+    def static(self, name: str) -> str:
+        """See `Links.static`."""
+        return f"{self.up}static/{name}"
+
+    def home(self) -> str:
+        """See `Links.home`."""
+        return f"{self.up}index.html"
+
+    def layer(self, layer: str) -> str:
+        """See `Links.layer`."""
+        return f"{self.up}layer/{self.layers[layer]}.html" if layer in self.layers else ""
+
+    def unit(self, layer: str, channel: int | str) -> str:
+        """See `Links.unit`."""
+        return f"{self.up}unit/{self.layers[layer]}/{channel}.html" if layer in self.layers else ""
+
+    def image(self, image: str) -> str:
+        """See `Links.image`."""
+        return ""
+
+    def label(self, label: str, layer: str = "") -> str:
+        """See `Links.label`."""
+        return f"{self.up}class/{self.labels[label]}.html" if label in self.labels else ""
+
+    def compare(self, subjects: tuple[str, ...] = (), layer: str = "") -> str:
+        """See `Links.compare`."""
+        if not subjects:
+            return f"{self.up}compare/index.html" if self.pairs else ""
+        one, other = (subject.removeprefix("class:") for subject in subjects[:2])
+        if (one, other) not in self.pairs:
+            return ""
+        return f"{self.up}compare/{self.labels[one]}-{self.labels[other]}.html"
+
+    def thumbnail(self, row: int | str) -> str:
+        """See `Links.thumbnail`."""
+        return f"{self.up}thumbnail/{row}.webp" if self.images else ""
+
+    def picture(self, row: int | str) -> str:
+        """See `Links.picture`."""
+        return f"{self.up}picture/{row}.webp" if self.images else ""
+
+    def maps(self, layer: str, channel: int | str) -> str:
+        """See `Links.maps`."""
+        return f"{self.up}maps/{self.layers[layer]}/{channel}.png" if layer in self.maps_of else ""

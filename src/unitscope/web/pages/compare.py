@@ -1,0 +1,121 @@
+"""Two or more images or classes side by side: what they share and what tells them apart, layer by layer.
+
+In: a `Shelf`, names as in the command `rule`, a layer. Out: `ComparePage`.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from unitscope.analyses.rules import Rule, only, shared
+from unitscope.analyses.selection import Top
+from unitscope.analyses.similarity import cosines, similarity
+from unitscope.analyses.subjects import CLASS, Subject, find_class, find_subject
+from unitscope.errors import UnitscopeError
+from unitscope.units import Layer
+from unitscope.web.pages.image import Named, named
+from unitscope.web.pages.label import Noted
+from unitscope.web.shelf import Shelf
+
+MOST = 12
+_UNITS, _IMAGES = 12, 4
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One of what is compared: its name as asked for, as shown, its images' number and some of them."""
+
+    subject: str
+    name: str
+    images: int
+    shown: tuple[Named, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Units:
+    """The units that a rule found, at most 12 of `count`."""
+
+    title: str
+    count: int
+    expected: float | None
+    p_value: float | None
+    units: tuple[Noted, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AtLayer:
+    """How much is shared at a layer; `cosine` is the least between two of the subjects, None where there is none."""
+
+    layer: str
+    shared: int
+    expected: float | None
+    p_value: float | None
+    cosine: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ComparePage:
+    """A comparison; without two subjects it only asks for them."""
+
+    layer: str
+    top: int
+    sides: tuple[Side, ...]
+    shared: Units | None
+    alone: tuple[Units, ...]
+    matrix: tuple[tuple[float | None, ...], ...]
+    layers: tuple[AtLayer, ...]
+
+
+def compare_page(shelf: Shelf, names: Sequence[str], layer: Layer, *, top: int = 9) -> ComparePage:
+    """Return a comparison of images (ids) and classes (``class:NAME``) by the top units of each.
+
+    Raises:
+        UnitscopeError: if there is no such image or class, a name is given twice, or there are more than `MOST`.
+    """
+    names = tuple(dict.fromkeys(names))
+    if len(names) > MOST:
+        raise UnitscopeError(f"at most {MOST} images and classes are compared at once, not {len(names)}")
+    subjects = [find_subject(shelf.atlas, name, layer) for name in names]
+    sides = tuple(_side(shelf, subject) for subject in subjects)
+    if len(subjects) < 2:
+        return ComparePage(layer.name, top, sides, None, (), (), ())
+    pick = Top(top)
+    both = shared(subjects, pick)
+    alone = [only([one], [other for other in subjects if other is not one], pick) for one in subjects]
+    return ComparePage(
+        layer.name,
+        top,
+        sides,
+        _units(shelf, both, "Shared by all"),
+        tuple(_units(shelf, found, f"Of {side.name} alone") for found, side in zip(alone, sides, strict=True)),
+        tuple(tuple(_known(value) for value in row) for row in similarity(subjects).matrix.tolist()),
+        tuple(_at_layer(shelf, names, each, top) for each in shelf.atlas.layers),
+    )
+
+
+def _side(shelf: Shelf, subject: Subject) -> Side:
+    rows = [shelf.atlas.image_number(image) for image in subject.images[:_IMAGES]]
+    name = subject.name
+    if name.startswith(CLASS):
+        name = shelf.atlas.manifest.labels[find_class(shelf.atlas, name.removeprefix(CLASS))].name
+    return Side(subject.name, name, len(subject.images), named(shelf, rows))
+
+
+def _units(shelf: Shelf, found: Rule, title: str) -> Units:
+    listed = zip(found.units[:_UNITS].tolist(), found.responses.tolist(), strict=False)
+    noted = tuple(
+        Noted(unit, f"α {response:.3g}", tuple(one.row for one in shelf.extremes(found.layer, unit)[:3]))
+        for unit, response in listed
+    )
+    return Units(title, len(found.units), found.expected, found.p_value, noted)
+
+
+def _at_layer(shelf: Shelf, names: Sequence[str], layer: Layer, top: int) -> AtLayer:
+    subjects = [find_subject(shelf.atlas, name, layer) for name in names]
+    found = shared(subjects, Top(min(top, layer.units)))
+    least = cosines([subject.mean for subject in subjects]).min()
+    return AtLayer(layer.name, len(found.units), found.expected, found.p_value, _known(float(least)))
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else value

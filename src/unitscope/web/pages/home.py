@@ -1,0 +1,105 @@
+"""The first page: the network as a strip of layers, the data set, the facts of the scan.
+
+In: a `Shelf`. Out: `Home`.
+"""
+
+from dataclasses import dataclass
+
+from unitscope.web.shelf import Shelf
+
+
+@dataclass(frozen=True, slots=True)
+class LayerFacts:
+    """One layer of the strip; `zero_fraction` is of all its responses."""
+
+    layer: str
+    index: int
+    kind: str
+    units: int
+    shape: tuple[int, ...]
+    aliases: tuple[str, ...]
+    zero_fraction: float
+    dead: int
+
+
+@dataclass(frozen=True, slots=True)
+class LabelFacts:
+    """A label of the images: as found, its name, how many images have it."""
+
+    label: str
+    name: str
+    images: int
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """The atlas as a whole; `facts` are pairs of a name and a value, for people."""
+
+    network: str
+    images: int
+    failed: int
+    units: int
+    layers: tuple[LayerFacts, ...]
+    labels: tuple[LabelFacts, ...]
+    facts: tuple[tuple[str, str], ...]
+    command: str
+
+
+def home(shelf: Shelf) -> Home:
+    """Return what the first page says."""
+    manifest = shelf.atlas.manifest
+    return Home(
+        manifest.network["reference"],
+        int(manifest.images["count"]),
+        int(manifest.images.get("failed", 0)),
+        len(shelf.atlas.index),
+        layer_facts(shelf),
+        label_facts(shelf),
+        tuple(_facts(shelf)),
+        manifest.command,
+    )
+
+
+def layer_facts(shelf: Shelf) -> tuple[LayerFacts, ...]:
+    """Return the layers of the atlas, shallow to deep."""
+    found = []
+    for layer in shelf.atlas.layers:
+        units = shelf.units(layer)
+        zeros = float(units["zero_fraction"].mean())
+        found.append(
+            LayerFacts(
+                layer.name,
+                layer.index,
+                layer.kind,
+                layer.units,
+                layer.shape,
+                layer.aliases,
+                zeros,
+                int(units["dead"].sum()),
+            )
+        )
+    return tuple(found)
+
+
+def label_facts(shelf: Shelf) -> tuple[LabelFacts, ...]:
+    """Return the labels, in the atlas's order."""
+    labels = shelf.atlas.manifest.labels
+    return tuple(LabelFacts(one.label, one.name, shelf.counts.get(one.label, 0)) for one in labels)
+
+
+def _facts(shelf: Shelf) -> list[tuple[str, str]]:
+    manifest = shelf.atlas.manifest
+    network, scan = manifest.network, manifest.scan
+    rates = manifest.accuracy_rates()
+    facts = {
+        "weights": network.get("weights", ""),
+        "parameters": f"{network['parameters']:,}" if "parameters" in network else "",
+        "fingerprint": str(network.get("fingerprint", ""))[:12],
+        "images in": str(manifest.images["root"]),
+        "Top-1": f"{rates['top1']:.1%} of {manifest.accuracy['images']:,} labelled images" if rates else "",
+        "Top-5": f"{rates['top5']:.1%}" if rates else "",
+        "preprocessing": ", ".join(f"{name} {value}" for name, value in manifest.preprocessing.items()),
+        "scan": ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in scan.items() if name != "plan"),
+        "versions": ", ".join(f"{name} {version}" for name, version in manifest.versions.items()),
+    }
+    return [(name, value) for name, value in facts.items() if value]

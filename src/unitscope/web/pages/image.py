@@ -1,0 +1,122 @@
+"""One image of the data set, and the list of them all.
+
+In: a `Shelf` and a row. Out: `ImagePage`, `ImageList`. The activation maps come from the network, if there is one.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from unitscope.units import Layer
+from unitscope.web.shelf import Shelf
+
+AT_ONCE = 60
+_TOP = 9
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """An image by its row, its id and its labels."""
+
+    row: int
+    image: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Predicted:
+    """One of an image's most probable classes; `label` is the atlas's label of that class, if it has one."""
+
+    name: str
+    probability: float
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class TopUnits:
+    """The units of a layer with the greatest responses to an image."""
+
+    layer: str
+    units: tuple[int, ...]
+    responses: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ImagePage:
+    """An image; `error` tells why it could not be read, and is empty otherwise."""
+
+    row: int
+    image: str
+    labels: tuple[tuple[str, str], ...]
+    width: int
+    height: int
+    error: str
+    predictions: tuple[Predicted, ...]
+    correct: bool | None
+    layers: tuple[TopUnits, ...]
+    previous: str
+    following: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImageList:
+    """Some of the images, `AT_ONCE` a page; pages count from 1."""
+
+    images: tuple[Named, ...]
+    page: int
+    pages: int
+    total: int
+
+
+def image_page(shelf: Shelf, image: str) -> ImagePage:
+    """Return what an image's page says.
+
+    Raises:
+        ImageError: if the atlas has no such image.
+    """
+    row = shelf.atlas.image_number(image)
+    facts = shelf.atlas.images.iloc[row]
+    error = str(facts["error"])
+    return ImagePage(
+        row,
+        image,
+        tuple(zip(facts["labels"], facts["label_names"], strict=True)),
+        int(facts["width"]),
+        int(facts["height"]),
+        error,
+        _predictions(shelf, row),
+        None if pd.isna(facts["correct"]) else bool(facts["correct"]),
+        () if error else tuple(_top_units(shelf, layer, row) for layer in shelf.atlas.layers),
+        shelf.ids[row - 1] if row else "",
+        shelf.ids[row + 1] if row + 1 < len(shelf.ids) else "",
+    )
+
+
+def image_list(shelf: Shelf, page: int) -> ImageList:
+    """Return one page of the images; one behind the last is the last."""
+    total = len(shelf.ids)
+    pages = max(1, -(-total // AT_ONCE))
+    page = min(max(page, 1), pages)
+    rows = range((page - 1) * AT_ONCE, min(page * AT_ONCE, total))
+    return ImageList(named(shelf, rows), page, pages, total)
+
+
+def named(shelf: Shelf, rows: "range | list[int]") -> tuple[Named, ...]:
+    """Return images by their rows."""
+    return tuple(Named(int(row), shelf.ids[row], shelf.label_names[row]) for row in rows)
+
+
+def _predictions(shelf: Shelf, row: int) -> tuple[Predicted, ...]:
+    facts, classes = shelf.atlas.images.iloc[row], shelf.atlas.manifest.classes
+    labels = {one.network_class: one.label for one in shelf.atlas.manifest.labels}
+    return tuple(
+        Predicted(classes[n] if n < len(classes) else str(n), float(probability), labels.get(int(n), ""))
+        for n, probability in zip(facts["top5_classes"], facts["top5_probabilities"], strict=True)
+    )
+
+
+def _top_units(shelf: Shelf, layer: Layer, row: int) -> TopUnits:
+    responses = shelf.atlas.responses(layer, np.array([row]))[0]
+    units = np.argsort(-responses, kind="stable")[:_TOP]
+    return TopUnits(layer.name, tuple(units.tolist()), tuple(responses[units].tolist()))

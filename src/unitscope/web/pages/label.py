@@ -1,0 +1,157 @@
+"""One class of images at one layer: its images, the units that stand out for it, how sparse it is.
+
+In: a `Shelf`, a label, a layer. Out: `LabelPage`.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from unitscope.analyses.inhibition import class_inhibition
+from unitscope.analyses.rules import shared
+from unitscope.analyses.selection import Top
+from unitscope.analyses.sparsity import sparsity
+from unitscope.analyses.subjects import CLASS, class_rows, find_class, find_subject
+from unitscope.errors import UnitscopeError
+from unitscope.units import Layer
+from unitscope.web.pages.image import Named, named
+from unitscope.web.shelf import Shelf
+
+IMAGES = 24
+_UNITS = 12
+_MOST = 0.9  # of a class's images, for a unit to be shared by them
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """A unit and what is said of it; `rows` are its first exemplars."""
+
+    channel: int
+    note: str
+    rows: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Units that an analysis found; `note` tells what it asked, or why it could not be asked."""
+
+    note: str
+    units: tuple[Noted, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """How many units have which mean response: over the class, and over all images."""
+
+    edges: tuple[float, ...]
+    of_class: tuple[int, ...]
+    of_all: tuple[int, ...]
+    zero_fraction: float
+    gini: float
+    treves_rolls: float
+
+
+@dataclass(frozen=True, slots=True)
+class LabelPage:
+    """A label of the images at one layer."""
+
+    label: str
+    name: str
+    layer: str
+    images: int
+    correct: int | None
+    shown: tuple[Named, ...]
+    selective: Found
+    shared: Found
+    inhibitory: Found
+    spread: Spread
+
+
+def label_page(shelf: Shelf, label: str, layer: Layer) -> LabelPage:
+    """Return what a class's page says.
+
+    Raises:
+        UnitscopeError: if there is no such class, or none of its images could be read.
+    """
+    number = find_class(shelf.atlas, label)
+    found = shelf.atlas.manifest.labels[number]
+    rows = class_rows(shelf.atlas, found.label)
+    judged = shelf.atlas.images["correct"].iloc[rows].dropna()
+    return LabelPage(
+        found.label,
+        found.name,
+        layer.name,
+        len(rows),
+        int(judged.sum()) if len(judged) else None,
+        named(shelf, rows[:IMAGES].tolist()),
+        _selective(shelf, found.name, layer),
+        _shared(shelf, found.label, layer, len(rows)),
+        _inhibitory(shelf, found.label, layer),
+        _spread(shelf, found.label, layer),
+    )
+
+
+def _selective(shelf: Shelf, name: str, layer: Layer) -> Found:
+    units = shelf.units(layer)
+    if "selectivity" not in units:
+        return Found("Selectivity needs images of two classes or more.")
+    best = units[units["selective_class"] == name].sort_values("selectivity", ascending=False, kind="stable")
+    note = f"{len(best)} of {layer.units} units have their greatest class mean here; by the selectivity index."
+    return Found(
+        note,
+        tuple(
+            _noted(shelf, layer, int(row["channel"]), f"selectivity {row['selectivity']:.2f}")
+            for row in best.head(_UNITS).to_dict("records")
+        ),
+    )
+
+
+def _shared(shelf: Shelf, label: str, layer: Layer, images: int) -> Found:
+    at_least = max(1, int(np.ceil(_MOST * images)))
+    pick = Top(min(9, layer.units))
+    found = shared([find_subject(shelf.atlas, CLASS + label, layer)], pick, at_least=at_least)
+    note = f"In the {pick} of at least {at_least} of its {images} images; {found.expected:.2g} expected by chance."
+    return Found(
+        note,
+        tuple(
+            _noted(shelf, layer, int(unit), f"in {support} of {images}")
+            for unit, support in zip(found.units[:_UNITS], found.support, strict=False)
+        ),
+    )
+
+
+def _inhibitory(shelf: Shelf, label: str, layer: Layer) -> Found:
+    try:
+        found = class_inhibition(shelf.atlas, layer, label)
+    except UnitscopeError as problem:
+        return Found(str(problem))
+    sure = found.units[found.units["p_corrected"] < 0.05]
+    note = (
+        f"{len(sure)} of {layer.units} units respond less to it than to other images (Mann–Whitney, p < 0.05 after "
+        "correction); by Cliff's delta."
+    )
+    return Found(
+        note,
+        tuple(
+            _noted(shelf, layer, int(row["unit"]), f"δ {row['effect_size']:.2f}, p {row['p_corrected']:.1g}")
+            for row in sure.head(_UNITS).to_dict("records")
+        ),
+    )
+
+
+def _spread(shelf: Shelf, label: str, layer: Layer) -> Spread:
+    found = sparsity(shelf.atlas, layer, [label])
+    (of_class,) = found.classes
+    return Spread(
+        tuple(found.edges.tolist()),
+        tuple(of_class.histogram.tolist()),
+        tuple(found.overall.histogram.tolist()),
+        of_class.zero_fraction,
+        of_class.gini,
+        of_class.treves_rolls,
+    )
+
+
+def _noted(shelf: Shelf, layer: Layer, channel: int, note: str) -> Noted:
+    rows = shelf.extreme_rows(layer)[:3, channel]
+    return Noted(channel, note, tuple(int(row) for row in rows if row >= 0))

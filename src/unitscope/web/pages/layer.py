@@ -1,0 +1,63 @@
+"""One layer: all its units with what the atlas remembers of each.
+
+In: a `Shelf` and a layer. Out: `LayerPage`; the units as columns, parallel lists, since there may be thousands.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from unitscope.units import Layer
+from unitscope.web.pages.home import LayerFacts, layer_facts
+from unitscope.web.shelf import Shelf
+
+CARD = 9  # exemplars on a unit's card
+
+
+@dataclass(frozen=True, slots=True)
+class LayerPage:
+    """A layer and its units.
+
+    Attributes:
+        facts: of the layer.
+        previous, following: the layers beside it; empty where there is none.
+        images: how many images a unit's numbers rest on.
+        columns: of the table of units, each a list with one entry a unit, in the order of the channels.
+        exemplars: the rows of each unit's first nine images, ``[unit][rank]``; dead units have none to show.
+    """
+
+    facts: LayerFacts
+    previous: str
+    following: str
+    images: int
+    columns: dict[str, list[Any]]
+    exemplars: list[list[int]]
+
+
+def layer_page(shelf: Shelf, layer: Layer) -> LayerPage:
+    """Return what a layer's page says."""
+    facts = layer_facts(shelf)
+    place = next(n for n, one in enumerate(facts) if one.layer == layer.name)
+    units = shelf.units(layer)
+    rows = shelf.extreme_rows(layer)[:CARD].T
+    return LayerPage(
+        facts[place],
+        facts[place - 1].layer if place else "",
+        facts[place + 1].layer if place + 1 < len(facts) else "",
+        int(units["count"].max()),
+        {name: _plain(units[name].to_numpy()) for name in _columns(units.columns)},
+        [[int(row) for row in unit if row >= 0] for unit in rows],
+    )
+
+
+def _columns(known: Any) -> list[str]:
+    wanted = ("mean", "std", "min", "max", "zero_fraction", "dead", "selective_class", "selectivity")
+    return [name for name in wanted if name in known]
+
+
+def _plain(values: Any) -> list[Any]:
+    """Numbers with the digits that a page shows, so that thousands of units stay small."""
+    if values.dtype.kind == "f":
+        return [float(f"{value:.5g}") if np.isfinite(value) else None for value in values]
+    return list(values.tolist())

@@ -1,0 +1,143 @@
+"""One unit: what it responds to, what to least, how its responses are spread, which units are like it.
+
+In: a `Shelf`, a layer and a channel. Out: `UnitPage`.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unitscope.units import Layer
+from unitscope.web.results import Results
+from unitscope.web.shelf import Ranked, Shelf
+
+BINS = 60
+_CLASSES, _ALIKE = 12, 8
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """How a unit's responses are spread: how many lie in each bin, from `start` on, each `width` wide."""
+
+    start: float
+    width: float
+    counts: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ClassMean:
+    """A unit's mean response to the images of a label."""
+
+    label: str
+    name: str
+    images: int
+    mean: float
+
+
+@dataclass(frozen=True, slots=True)
+class Alike:
+    """A unit of the same layer, and the correlation of its responses with this unit's."""
+
+    channel: int
+    correlation: float
+
+
+@dataclass(frozen=True, slots=True)
+class UnitPage:
+    """A unit; `removal` tells, in words, how the answers changed when units like it were removed, where measured."""
+
+    layer: str
+    channel: int
+    units: int
+    statistics: dict[str, float | int | bool | str | None]
+    exemplars: tuple[Ranked, ...]
+    lowest: tuple[Ranked, ...]
+    histogram: Histogram
+    classes: tuple[ClassMean, ...]
+    alike: tuple[Alike, ...]
+    alike_images: int
+    removal: tuple[str, ...]
+    map_shape: tuple[int, ...]
+
+
+def unit_page(shelf: Shelf, layer: Layer, channel: int, *, results: Results = Results()) -> UnitPage:  # noqa: B008 (frozen)
+    """Return what a unit's page says."""
+    alike, images = most_alike(shelf, layer, channel)
+    return UnitPage(
+        layer.name,
+        channel,
+        layer.units,
+        _statistics(shelf, layer, channel),
+        shelf.extremes(layer, channel),
+        shelf.extremes(layer, channel, lowest=True),
+        _histogram(shelf.responses(layer, channel)),
+        class_means(shelf, layer, channel),
+        alike,
+        images,
+        results.told_of(layer.name, rank_of(shelf, layer, channel), layer.units),
+        layer.shape,
+    )
+
+
+def class_means(shelf: Shelf, layer: Layer, channel: int) -> tuple[ClassMean, ...]:
+    """Return the labels that a unit responds to most, by its mean α over their images."""
+    means = shelf.class_means[:, shelf.atlas.index.flat(layer, channel)]
+    labels = shelf.atlas.manifest.labels
+    order = np.argsort(-np.where(np.isfinite(means), means, -np.inf), kind="stable")[:_CLASSES]
+    return tuple(
+        ClassMean(labels[n].label, labels[n].name, shelf.counts.get(labels[n].label, 0), float(means[n]))
+        for n in order
+        if np.isfinite(means[n])
+    )
+
+
+def most_alike(shelf: Shelf, layer: Layer, channel: int) -> tuple[tuple[Alike, ...], int]:
+    """Return the units of a layer whose responses go up and down with this one's, and over how many images.
+
+    By Pearson's correlation over at most 1,024 images; units whose response never changes have none.
+    """
+    _, responses = shelf.sample(layer)
+    found = _correlations(responses, channel)
+    found[channel] = np.nan
+    order = np.argsort(-np.where(np.isfinite(found), found, -np.inf), kind="stable")[:_ALIKE]
+    alike = tuple(Alike(int(unit), float(found[unit])) for unit in order if np.isfinite(found[unit]))
+    return alike, len(responses)
+
+
+def rank_of(shelf: Shelf, layer: Layer, channel: int) -> int:
+    """Return how many units of the layer have a lower mean response; of equals those of lower channel."""
+    means = shelf.units(layer)["mean"].to_numpy()
+    return int(np.flatnonzero(np.argsort(means, kind="stable") == channel)[0])
+
+
+def _correlations(responses: NDArray[np.float32], channel: int) -> NDArray[np.float64]:
+    mean = responses.mean(0, dtype=np.float64)
+    aim = responses[:, channel] - mean[channel]
+    # The sum of (x − x̄)(y − ȳ) is that of x (y − ȳ): no centred copy of all responses is needed.
+    products = aim.astype(np.float32) @ responses
+    spread = np.sqrt(np.maximum(np.einsum("iu,iu->u", responses, responses) - len(responses) * mean**2, 0))
+    sound = (spread > 1e-6 * np.abs(mean) * np.sqrt(len(responses))) & (spread > 0) & (spread[channel] > 0)
+    scale = spread * spread[channel]
+    values = np.divide(products, scale, out=np.full(len(spread), np.nan), where=sound)
+    return np.clip(values, -1, 1)  # type: ignore[no-any-return]
+
+
+def _histogram(responses: NDArray[np.float32]) -> Histogram:
+    low, high = (float(min(0, responses.min())), float(responses.max())) if len(responses) else (0.0, 1.0)
+    high = high if high > low else low + 1
+    counts = np.histogram(responses, BINS, (low, high))[0]
+    return Histogram(low, (high - low) / BINS, tuple(counts.tolist()))
+
+
+def _statistics(shelf: Shelf, layer: Layer, channel: int) -> dict[str, float | int | bool | str | None]:
+    row = shelf.units(layer).iloc[channel].to_dict()
+    wanted = ("count", "mean", "std", "min", "max", "zero_fraction", "dead", "selective_class", "selectivity")
+    return {name: _plain(row[name]) for name in wanted if name in row}
+
+
+def _plain(value: object) -> float | int | bool | str | None:
+    plain = value.item() if isinstance(value, np.generic) else value
+    if isinstance(plain, float):
+        return plain if np.isfinite(plain) else None
+    return plain if plain is None or isinstance(plain, (int, bool, str)) else str(plain)

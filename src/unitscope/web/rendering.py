@@ -1,0 +1,71 @@
+"""From values to HTML, and to JSON: one template a page, whatever the page is for.
+
+In: a page's name and values, links. Out: text. Everything that is not ours is escaped by Jinja2.
+"""
+
+import dataclasses
+import json
+import math
+import re
+from functools import cache
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from unitscope.web import charting
+from unitscope.web.links import Links
+
+_INDENT = re.compile(r"\n\s+")
+
+
+def render(template: str, links: Links, **values: Any) -> str:
+    """Return a page as HTML, without the blanks that indent the templates."""
+    text = _environment().get_template(f"{template}.html").render(links=links, **values)
+    return _INDENT.sub("\n", text)
+
+
+def to_json(page: Any) -> str:
+    """Return a page as JSON text; what is no number is null."""
+    values = dataclasses.asdict(page) if dataclasses.is_dataclass(page) and not isinstance(page, type) else page
+    return json.dumps(_plain(values), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """Return a number for people; a dash where there is none."""
+    if value is None or not math.isfinite(value):
+        return "–"
+    return f"{value + 0.0:.{digits}g}" if value else "0"
+
+
+def share(value: float | None) -> str:
+    """Return a share in per cent."""
+    return "–" if value is None or not math.isfinite(value) else f"{value:.1%}"
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("unitscope.web"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"number": number, "share": share, "data": _data}
+    environment.globals["plotly_style_ids"] = charting.style_ids
+    return environment
+
+
+def _data(values: Any) -> str:
+    """JSON that may stand inside a script element: it can't close it, nor open a comment."""
+    text = to_json(values).replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+    return Markup(text)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

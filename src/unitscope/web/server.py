@@ -1,0 +1,34 @@
+"""A socket that is listened at, and the server that answers at it until it is stopped.
+
+In: an ASGI application, an address. Out: nothing but answers.
+"""
+
+import socket
+
+import uvicorn
+
+from unitscope.errors import UnitscopeError
+from unitscope.web.guard import App
+from unitscope.web.work import MOST_BYTES
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket at an address, taken before anything else is done.
+
+    Raises:
+        UnitscopeError: if the address can't be had.
+    """
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family)
+    except OSError as problem:
+        raise UnitscopeError(
+            f"can't listen at {host}:{port}: {problem.strerror or problem}; give another --host or --port "
+            "(0 takes a free one)"
+        ) from None
+
+
+def server(app: App) -> uvicorn.Server:
+    """Return a server of an application, to be run with sockets."""
+    config = uvicorn.Config(app, log_level="warning", ws_max_size=MOST_BYTES, ws_max_queue=1, server_header=False)
+    return uvicorn.Server(config)

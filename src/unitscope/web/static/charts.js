@@ -1,0 +1,108 @@
+// Charts, by Plotly, in the page's own colours; each stands in a figure that holds its numbers.
+"use strict";
+(() => {
+  const style = getComputedStyle(document.documentElement);
+  const colour = (name) => style.getPropertyValue(name).trim();
+  const MAGMA = [[0, 0, 4], [28, 16, 68], [79, 18, 123], [129, 37, 129], [181, 54, 122], [229, 89, 100], [251, 135, 97], [254, 194, 135], [252, 253, 191]];
+
+  function axis(title, more) {
+    return {
+      title: { text: title, standoff: 8 }, gridcolor: colour("--line"), zerolinecolor: colour("--line"),
+      linecolor: colour("--quiet"), automargin: true, fixedrange: true, ...more,
+    };
+  }
+
+  function layout(more) {
+    return {
+      paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", margin: { l: 50, r: 16, t: 12, b: 44 },
+      font: { family: getComputedStyle(document.body).fontFamily, size: 13, color: colour("--ink") },
+      height: 260, bargap: 0.04, showlegend: false, hovermode: "closest", ...more,
+    };
+  }
+
+  const middles = (edges) => edges.slice(1).map((edge, place) => (edge + edges[place]) / 2);
+
+  const kinds = {
+    responses(data) {
+      const bars = {
+        type: "bar", x: data.counts.map((_, bin) => data.start + (bin + 0.5) * data.width), y: data.counts, width: data.width, marker: { color: colour("--bar") },
+        hovertemplate: "α %{x:.3g}: %{y} images<extra></extra>",
+      };
+      const marks = {
+        type: "scatter", mode: "markers", x: data.marks, y: data.marks.map(() => 0.7), hovertemplate: "exemplar, α %{x:.3g}<extra></extra>",
+        marker: { symbol: "triangle-up", size: 11, color: colour("--ink"), line: { width: 1, color: colour("--paper") } },
+      };
+      return [[bars, marks], layout({ xaxis: axis("response α"), yaxis: axis("images", { type: "log", dtick: 1 }) })];
+    },
+    classes(data) {
+      const bars = {
+        type: "bar", orientation: "h", x: data.means, y: data.names, marker: { color: colour("--bar") },
+        hovertemplate: "%{y}: %{x:.3g}<extra></extra>",
+      };
+      return [
+        [bars],
+        layout({ height: 80 + 22 * data.names.length, xaxis: axis("mean response α"), yaxis: axis("", { autorange: "reversed", type: "category" }) }),
+      ];
+    },
+    spread(data) {
+      const x = middles(data.edges);
+      const step = { type: "scatter", mode: "lines", line: { shape: "hvh", width: 2 }, hovertemplate: "%{y} units<extra></extra>" };
+      const ofClass = { ...step, x, y: data.of_class, name: data.name, line: { ...step.line, color: colour("--accent") } };
+      const ofAll = { ...step, x, y: data.of_all, name: "all images", line: { ...step.line, color: colour("--quiet"), dash: "dot" } };
+      return [
+        [ofClass, ofAll],
+        layout({ height: 320, showlegend: true, legend: { orientation: "h", y: 1.1 }, xaxis: axis("mean response of a unit"), yaxis: axis("units", { type: "log", dtick: 1 }) }),
+      ];
+    },
+    depth(data) {
+      const x = data.layers;
+      const short = data.layers.map((name) => (name.length > 18 ? `…${name.slice(-17)}` : name));
+      const ticks = { type: "category", tickangle: -60, tickmode: "array", tickvals: data.layers, ticktext: short };
+      const shared = { type: "bar", x, y: data.shared, name: "shared units", marker: { color: colour("--bar") } };
+      const chance = { type: "scatter", mode: "lines", x, y: data.expected, name: "by chance", line: { color: colour("--ink"), dash: "dot" } };
+      const cosine = { type: "scatter", mode: "lines+markers", x, y: data.cosine, name: "cosine", yaxis: "y2", line: { color: "#e55964" } };
+      return [
+        [shared, chance, cosine],
+        layout({
+          height: 380, showlegend: true, legend: { orientation: "h", y: 1.12 }, xaxis: axis("", ticks),
+          yaxis: axis(`shared of the top ${data.top}`), yaxis2: axis("cosine", { overlaying: "y", side: "right", range: [0, 1.02], showgrid: false, tickmode: "array", tickvals: [0, 0.25, 0.5, 0.75, 1] }),
+          margin: { l: 50, r: 56, t: 12, b: 44 },
+        }),
+      ];
+    },
+    removal(data) {
+      const traces = data.curves.map((curve, place) => ({
+        type: "scatter", mode: "lines+markers", x: curve.x, y: curve.y, name: curve.name, line: { dash: ["solid", "dash", "dot"][place % 3] },
+        error_y: { type: "data", symmetric: false, array: curve.above, arrayminus: curve.below, thickness: 1 },
+      }));
+      return [
+        traces,
+        layout({ height: 360, showlegend: true, xaxis: axis("share of the layer's units removed", { tickformat: ".0%" }), yaxis: axis(data.what, { tickformat: ".0%", rangemode: "tozero" }) }),
+      ];
+    },
+  };
+
+  function draw() {
+    for (const figure of document.querySelectorAll("figure.chart")) {
+      const data = JSON.parse(figure.querySelector("script").textContent);
+      const place = figure.querySelector(".plot") || figure.appendChild(Object.assign(document.createElement("div"), { className: "plot" }));
+      const [traces, form] = kinds[figure.dataset.chart](data);
+      Plotly.react(place, traces, form, { displayModeBar: false, responsive: true });
+    }
+  }
+
+  function paint() {
+    for (const cell of document.querySelectorAll("table.matrix td[data-value]")) {
+      const value = Math.min(1, Math.max(0, Number(cell.dataset.value)));
+      const place = Math.min(value * (MAGMA.length - 1), MAGMA.length - 1.001);
+      const low = Math.floor(place);
+      const mixed = MAGMA[low].map((part, n) => Math.round(part + (MAGMA[low + 1][n] - part) * (place - low)));
+      cell.style.backgroundColor = `rgb(${mixed.join(" ")})`;
+      cell.style.color = value > 0.62 ? "#000" : "#fff";
+    }
+  }
+
+  draw();
+  paint();
+  window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
+})();

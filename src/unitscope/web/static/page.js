@@ -1,0 +1,25 @@
+// What every page has: keys that lead to the neighbours, forms that send themselves.
+"use strict";
+document.addEventListener("keydown", (event) => {
+  const typing = event.target.closest("input, select, textarea, dialog, .columns, .js-plotly-plot");
+  if (typing || event.ctrlKey || event.metaKey || event.altKey) {
+    return;
+  }
+  if (event.key === "/") {
+    const search = document.querySelector(".search input");
+    if (search) {
+      event.preventDefault();
+      search.focus();
+    }
+    return;
+  }
+  const relation = { ArrowLeft: "prev", ArrowRight: "next", ArrowUp: "up" }[event.key];
+  const link = relation && document.querySelector(`a[rel="${relation}"]`);
+  if (link && !(event.key === "ArrowUp" && window.scrollY > 0)) {
+    event.preventDefault();
+    link.click();
+  }
+});
+for (const form of document.querySelectorAll("form[data-submit-on-change]")) {
+  form.addEventListener("change", () => form.requestSubmit());
+}

@@ -1,0 +1,56 @@
+// An image's structure: columns of layers with their greatest maps, drawn from what the network says.
+"use strict";
+window.drawStructure = (place, told, moved = () => false) => {
+  const dialog = document.getElementById("enlarged");
+  function element(name, attributes, ...children) {
+    const made = Object.assign(document.createElement(name), attributes);
+    made.append(...children);
+    return made;
+  }
+  function enlarge(layer, unit) {
+    const name = `${layer.layer}:${unit.unit}`;
+    const picture = element("img", { src: unit.map, alt: `activation map of ${name}` });
+    const link = layer.link
+      ? element("a", { href: layer.link.replace("{}", unit.unit), textContent: "its exemplars" })
+      : element("span", { textContent: "this layer is not in the atlas" });
+    const words = element("p", {}, element("b", { textContent: name }), ` α ${unit.response.toPrecision(3)} · `, link);
+    dialog.querySelector(".body").replaceChildren(words, picture);
+    dialog.showModal();
+  }
+  place.replaceChildren(
+    ...told.layers.map((layer) => {
+      const units = layer.units.map((unit) => {
+        const picture = element("img", { src: unit.map, alt: `unit ${unit.unit}` });
+        const button = element("button", { type: "button", className: "map", title: `α ${unit.response.toPrecision(3)}` }, picture, `${unit.unit}`);
+        if (moved(layer, unit)) {
+          button.classList.add("moved");
+        }
+        button.addEventListener("click", () => enlarge(layer, unit));
+        return element("li", {}, button);
+      });
+      const heading = element("h3", { textContent: layer.layer, title: layer.layer });
+      return element("div", { className: "column" }, heading, element("ol", {}, ...units));
+    }),
+  );
+  place.removeAttribute("aria-busy");
+};
+window.tellStructure = async (place, address, body) => {
+  const answer = await fetch(address, body && { method: "POST", body: JSON.stringify(body), headers: { "content-type": "application/json" } });
+  const told = await answer.json();
+  if (!answer.ok) {
+    const words = Object.assign(document.createElement("p"), { className: "reason", textContent: told.message });
+    place.replaceChildren(words);
+    place.removeAttribute("aria-busy");
+    return null;
+  }
+  return told;
+};
+(async () => {
+  const place = document.getElementById("structure");
+  if (place && place.dataset.source) {
+    const told = await window.tellStructure(place, place.dataset.source);
+    if (told) {
+      window.drawStructure(place, told);
+    }
+  }
+})();

@@ -1,0 +1,35 @@
+// Activation maps over the exemplars, and the slider that fades from one to the other.
+"use strict";
+(() => {
+  const section = document.getElementById("exemplars");
+  const fade = document.getElementById("fade");
+  const list = section.querySelector(".exemplars");
+  const state = document.getElementById("maps-state");
+  if (!fade) {
+    return;
+  }
+  const show = () => list.style.setProperty("--fade", fade.value / 100);
+  fade.addEventListener("input", show);
+  show();
+  const count = Number(section.dataset.count);
+  const strip = new Image();
+  strip.addEventListener("load", () => {
+    const width = strip.naturalWidth / count;
+    for (const canvas of list.querySelectorAll("canvas")) {
+      const context = canvas.getContext("2d");
+      context.imageSmoothingQuality = "high";
+      const left = Number(canvas.dataset.place) * width;
+      context.drawImage(strip, left, 0, width, strip.naturalHeight, 0, 0, canvas.width, canvas.height);
+    }
+    state.textContent = "";
+    section.dataset.ready = "yes";
+  });
+  strip.addEventListener("error", async () => {
+    const answer = location.protocol === "file:" ? null : await fetch(strip.src);
+    state.textContent = answer ? await answer.text() : "The maps are missing.";
+  });
+  if (count) {
+    state.textContent = "The network is looking…";
+    strip.src = section.dataset.maps;
+  }
+})();

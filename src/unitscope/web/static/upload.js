@@ -1,0 +1,48 @@
+// A picture of one's own, dropped, pasted or chosen: sent to the server, whose answer is a page to go to.
+"use strict";
+(() => {
+  const form = document.getElementById("upload");
+  const output = form && form.querySelector("output");
+  if (!form) {
+    return;
+  }
+  async function send(picture) {
+    output.textContent = "sending…";
+    const body = new FormData();
+    body.append("picture", picture);
+    const answer = await fetch(form.action, { method: "POST", body, headers: { accept: "application/json" } });
+    const told = await answer.json();
+    if (answer.ok) {
+      location.assign(told.page);
+    } else {
+      output.textContent = told.message;
+    }
+  }
+  const first = (files) => [...files].find((file) => file.type.startsWith("image/"));
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    send(form.elements.picture.files[0]);
+  });
+  form.elements.picture.addEventListener("change", () => form.requestSubmit());
+  document.addEventListener("paste", (event) => {
+    const picture = first(event.clipboardData.files);
+    if (picture) {
+      send(picture);
+    }
+  });
+  document.addEventListener("dragover", (event) => {
+    event.preventDefault();
+    form.classList.add("over");
+  });
+  document.addEventListener("dragleave", () => form.classList.remove("over"));
+  document.addEventListener("drop", (event) => {
+    event.preventDefault();
+    form.classList.remove("over");
+    const picture = first(event.dataTransfer.files);
+    if (picture) {
+      send(picture);
+    } else {
+      output.textContent = "That is not a picture.";
+    }
+  });
+})();

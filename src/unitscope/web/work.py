@@ -1,0 +1,162 @@
+"""Routes that put the network to work: maps, structures, a visitor's picture, the lab, the camera.
+
+In: a FastAPI application. Out: the same with these routes. Without a network each says why, and how to get one.
+"""
+
+import asyncio
+import io
+from typing import Annotated, Any
+from urllib.parse import quote
+
+from fastapi import FastAPI, File, HTTPException, UploadFile, WebSocket, WebSocketDisconnect
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from PIL import Image
+from pydantic import BaseModel, Field
+from starlette.requests import Request
+
+from unitscope.errors import ImageError, UnitscopeError
+from unitscope.views import Change
+from unitscope.web import told
+from unitscope.web.explorer import Explorer
+from unitscope.web.links import ServerLinks
+from unitscope.web.pages.image import ImagePage
+from unitscope.web.pictures import UPLOAD, Pictures
+from unitscope.web.rendering import to_json
+from unitscope.web.studio import Studio
+
+LINKS = ServerLinks()
+MOST_BYTES = 20_000_000
+"""Of a picture that a visitor brings, or a frame of the camera."""
+_MOST_REMOVED = 4096
+
+
+class Asked(BaseModel):
+    """What the lab is asked: an image, units to take away (``LAYER:UNIT``), noise."""
+
+    image: str
+    removed: list[str] = Field(default_factory=list, max_length=_MOST_REMOVED)
+    sigma: float = Field(default=0, ge=0, le=1)
+    seed: int = Field(default=0, ge=0, lt=2**32)
+
+
+def quoted(address: str) -> str:
+    """Return an address as it stands in a query."""
+    return quote(address, safe="")
+
+
+def add_routes(app: FastAPI, explorer: Explorer, pictures: Pictures, studio: Studio) -> None:
+    """Add the routes that need the network."""
+    _looking(app, explorer, pictures, studio)
+    _uploading(app, explorer, pictures, studio)
+    _lab(app, explorer, pictures, studio)
+    _live(app, explorer, studio)
+
+
+def _looking(app: FastAPI, explorer: Explorer, pictures: Pictures, studio: Studio) -> None:
+    @app.get("/maps/{layer}/{channel}.png", response_class=Response)
+    def maps(layer: str, channel: int) -> Response:
+        found, number = explorer.shelf.atlas.unit(f"{layer}:{channel}")
+        data = pictures.maps(studio, found, number)
+        return Response(data, media_type="image/png", headers={"cache-control": "private, max-age=3600"})
+
+    @app.get("/structure.json")
+    def structure(image: str) -> Response:
+        return _json(told.structure(studio.structure(pictures.file(image)), LINKS, explorer.shelf))
+
+
+def _uploading(app: FastAPI, explorer: Explorer, pictures: Pictures, studio: Studio) -> None:
+    @app.post("/upload")
+    def upload(request: Request, picture: Annotated[UploadFile, File()]) -> Response:
+        data = picture.file.read(MOST_BYTES + 1)
+        if len(data) > MOST_BYTES:
+            raise HTTPException(413, f"the picture is over {MOST_BYTES // 1_000_000} MB")
+        try:
+            address = pictures.bring(data)
+        except ImageError as problem:
+            raise HTTPException(400, str(problem)) from None
+        page = f"/upload/{address.removeprefix(UPLOAD)}"
+        if "application/json" in request.headers.get("accept", ""):
+            return _json({"page": page, "image": address})
+        return RedirectResponse(page, 303)
+
+    @app.get("/upload/{name}", response_class=HTMLResponse)
+    def uploaded(name: str) -> Response:
+        address = UPLOAD + name
+        pictures.file(address)
+        page = ImagePage(-1, "Your picture", (), 0, 0, "", (), None, (), "", "")
+        picture = f"/picture-of?image={quoted(address)}"
+        return HTMLResponse(
+            explorer.html("image", page, LINKS, missing=studio.missing, address=address, picture=picture)
+        )
+
+
+def _lab(app: FastAPI, explorer: Explorer, pictures: Pictures, studio: Studio) -> None:
+    @app.get("/lab", response_class=HTMLResponse)
+    def lab(image: str = "", remove: str = "") -> Response:
+        address = image or explorer.shelf.ids[0]
+        pictures.file(address)
+        page = {
+            "image": address,
+            "removed": [remove] if remove else [],
+            "results": explorer.results.curves(),
+        }
+        return HTMLResponse(
+            explorer.html(
+                "lab", page, LINKS, missing=studio.missing, layers=explorer.layer_names, ids=explorer.shelf.ids[:500]
+            )
+        )
+
+    @app.post("/lab.json")
+    def changed(asked: Asked) -> Response:
+        file = pictures.file(asked.image)
+        change = Change(_by_layer(explorer, asked.removed), asked.sigma, asked.seed)
+        before = told.structure(studio.structure(file), LINKS, explorer.shelf)
+        after = told.structure(studio.structure(file, change=change), LINKS, explorer.shelf)
+        return _json({"before": before, "after": after})
+
+
+def _live(app: FastAPI, explorer: Explorer, studio: Studio) -> None:
+    @app.get("/live", response_class=HTMLResponse)
+    def live() -> Response:
+        return HTMLResponse(
+            explorer.html("live", {"top": 9}, LINKS, missing=studio.missing, layers=explorer.layer_names)
+        )
+
+    @app.websocket("/live.ws")
+    async def frames(socket: WebSocket) -> None:
+        """One answer a frame; the page sends the next frame when it has the answer, so none ever waits in a queue."""
+        await socket.accept()
+        try:
+            layer = explorer.find(socket.query_params.get("layer", ""))
+            while True:
+                frame = await socket.receive_bytes()
+                await socket.send_text(await asyncio.to_thread(_seen, frame, explorer, studio, layer))
+        except UnitscopeError as problem:
+            await socket.send_text(to_json({"message": str(problem)}))
+            await socket.close()
+        except (WebSocketDisconnect, KeyError):  # a text in place of a frame has no bytes
+            return
+
+
+def _seen(frame: bytes, explorer: Explorer, studio: Studio, layer: Any) -> str:
+    """What the network makes of a frame, or what is wrong with it, as JSON."""
+    try:
+        with Image.open(io.BytesIO(frame), formats=("JPEG", "WEBP", "PNG")) as picture:
+            if picture.width * picture.height > 4_000_000:
+                raise ImageError("a frame is at most 4 megapixels")
+            found = studio.structure(picture.convert("RGB"), layer=layer)
+    except (UnitscopeError, OSError) as problem:
+        return to_json({"message": str(problem)})
+    return to_json(told.structure(found, LINKS, explorer.shelf))
+
+
+def _by_layer(explorer: Explorer, units: list[str]) -> dict[str, list[int]]:
+    removed: dict[str, list[int]] = {}
+    for unit in units:
+        layer, channel = explorer.shelf.atlas.unit(unit)
+        removed.setdefault(layer.name, []).append(channel)
+    return removed
+
+
+def _json(values: Any) -> Response:
+    return Response(to_json(values), media_type="application/json")

@@ -1,0 +1,68 @@
+"""Experiments on a device that has no float64, as Apple's GPUs have none."""
+
+from contextlib import contextmanager
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+import unitscope
+from unitscope import Running, Settings, ablate, open_images
+from unitscope.experiments.inhibition import category_inhibition, logit_changes
+from unitscope.graph import trace_of
+
+from .planted_coco import make_coco, planted_network
+
+
+class WithoutDoubles(TorchDispatchMode):
+    """Torch as on such a device: no op may give a tensor of float64."""
+
+    def __torch_dispatch__(self, op, types, args=(), kwargs=None):
+        output = op(*args, **(kwargs or {}))
+        if any(isinstance(leaf, torch.Tensor) and leaf.dtype == torch.float64 for leaf in tree_leaves(output)):
+            raise TypeError("this device has no float64")
+        return output
+
+
+@contextmanager
+def without_doubles(title, images):
+    """Stands around each of an experiment's passes, where a bar would."""
+    with WithoutDoubles():
+        yield lambda done: None
+
+
+RUNNING = Running(batch_size=4, counting=without_doubles)
+
+
+@pytest.fixture(scope="module")
+def coco(tmp_path_factory):
+    return make_coco(tmp_path_factory.mktemp("coco") / "coco", squares=7, plain=6)
+
+
+def test_such_a_device_is_strict():
+    with WithoutDoubles(), pytest.raises(TypeError, match="no float64"):
+        torch.ones(2).double()
+
+
+def test_removal_with_means_takes_no_doubles(coco):
+    settings = Settings(["relu"], counts=[2], scopes=["image"], value="mean")
+    found = ablate(planted_network(), coco, settings, running=RUNNING)
+    pd.testing.assert_frame_equal(found.table(), ablate(planted_network(), coco, settings).table())
+
+
+def test_changes_of_logits_take_no_doubles(coco):
+    network, images = planted_network(), open_images(coco)
+    layer = trace_of(network).layers.find("relu")
+    changes = logit_changes(network, images, layer, 0, running=RUNNING)
+    assert changes.dtype == np.float64
+    np.testing.assert_allclose(changes, logit_changes(network, images, layer, 0), atol=1e-5)
+
+
+def test_maps_on_a_category_take_no_doubles(coco, tmp_path):
+    network, options = planted_network(), unitscope.Options(layers=("relu",))
+    atlas = unitscope.scan(network, coco, tmp_path / "a.atlas", options=options).atlas
+    found = category_inhibition(atlas, "relu", "red square", network=network, running=RUNNING)
+    assert len(found.units) == 4

@@ -1,0 +1,99 @@
+"""Tiny networks of a user's own, and a handful of pictures, for reports that are made in seconds."""
+
+from contextlib import nullcontext
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.experiments.planted_coco import make_coco
+from unitscope.experiments import Running
+from unitscope.paper import Asked, Sources
+from unitscope.paper.cases import make_cases
+
+
+class Counts:
+    """Remembers of each pass over images what it is and how many images each batch held."""
+
+    def __init__(self):
+        self.batches = {}
+
+    def __call__(self, title, images):
+        return nullcontext(self.batches.setdefault(title.partition(" ")[0], []).append)
+
+
+NETS = """
+import torch
+from torch import nn
+
+def layers(outputs=24):
+    return [nn.Conv2d(3, 16, 5, stride=2), nn.ReLU(), nn.Conv2d(16, outputs, 3), nn.ReLU()]
+
+def head(units=24):
+    return [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(units, 3)]
+
+def small():
+    return nn.Sequential(*layers(), *head())
+
+def headless():
+    return nn.Sequential(*layers())
+
+def bare():
+    return nn.Sequential(nn.Conv2d(3, 24, 5, stride=2), *head())
+
+def dead():
+    network = small()
+    nn.init.constant_(network[2].bias, -1e4)
+    return network
+"""
+
+CARD = """
+factory = "nets.py:{}"
+classes = ["cat", "dog", "ant"]
+preprocess = {{ size = 32, mean = [0, 0, 0], std = [255, 255, 255] }}
+"""
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory):
+    """Cards of the networks, four pictures each of cat, dog and ant, and a class whose only file is no picture."""
+    root = tmp_path_factory.mktemp("paper")
+    (root / "nets.py").write_text(NETS)
+    for name in ("small", "headless", "bare", "dead"):
+        (root / f"{name}.toml").write_text(CARD.format(name))
+    (root / "random.toml").write_text(CARD.format("small") + "trained = false\n")
+    draws = np.random.default_rng(5)
+    for number in range(12):
+        name = ("cat", "dog", "ant")[number % 3]
+        coarse = Image.fromarray(draws.integers(0, 256, (5, 6, 3), np.uint8)).resize((48, 40), Image.Resampling.BICUBIC)
+        (root / "pictures" / name).mkdir(parents=True, exist_ok=True)
+        coarse.save(root / "pictures" / name / f"{number:02d}.png")
+    (root / "pictures" / "broken").mkdir()
+    (root / "pictures" / "broken" / "x.png").write_text("no picture")
+    return root
+
+
+@pytest.fixture(scope="session")
+def coco(tmp_path_factory):
+    """Folders like COCO's of so many pictures with a person and without: ``coco(5, 2)``."""
+
+    def make(people, plain):
+        root = make_coco(tmp_path_factory.mktemp("coco") / "coco", squares=people, plain=plain)
+        told = root / "annotations" / "instances_train.json"
+        told.write_text(told.read_text().replace("red square", "person"))
+        return root
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_case(folder, tmp_path_factory):
+    """One network, scanned: ``make_case("small", coco=FOLDER, running=Running(5))``."""
+
+    def make(name, *, coco=None, running=None):
+        sources = Sources(folder / "pictures", coco, tmp_path_factory.mktemp("case"))
+        asked = [Asked(str(folder / f"{name}.toml"))]
+        (case,) = make_cases(asked, sources, running or Running(), say=lambda text: None)
+        return case
+
+    return make

@@ -1,0 +1,127 @@
+import base64
+import io
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+
+import unitscope
+from tests.paper.conftest import Counts
+from unitscope.errors import NetworkError
+from unitscope.experiments import Running
+from unitscope.networks import load
+from unitscope.paper import Asked, Sources, write_paper
+from unitscope.paper.tables import milliseconds
+
+
+def _silent(text):
+    pass
+
+
+@pytest.fixture(scope="module")
+def made(folder, tmp_path_factory):
+    """A report of networks each of which lacks something, in batches of five."""
+    names, counts = ("headless", "bare", "dead", "random"), Counts()
+    asked = [Asked(str(folder / f"{name}.toml")) for name in names]
+    sources = Sources(folder / "pictures", None, tmp_path_factory.mktemp("report"))
+    return write_paper(asked, sources, say=_silent, running=Running(5, counting=counts)), counts
+
+
+def test_networks_that_lack_something_have_a_report_that_says_what(made):
+    report, _ = made
+    reasons = {item.title: item.reason for item in report.missing}
+    activations = "it has no activation layers, and the paper's tables and figures are of those"
+    assert reasons["Table 3. Cosine between images: bare"] == reasons["Figures: bare"] == activations
+    untrained = "it is untrained (as small() builds them), so its units tell nothing"
+    assert reasons["Table 3. Cosine between images: random"] == reasons["Figures: random"] == untrained
+    assert reasons["Figure 7. Noise: dead"] == "all units of 3 are dead, so noise has nothing to change"
+    of_headless = {title.partition(".")[0]: reason for title, reason in reasons.items() if "headless" in title}
+    no_coco = "it has no images of COCO's; give a folder with --coco"
+    assert of_headless == {"Figure 2": no_coco, "Figure 3": no_coco}
+    text = report.page.read_text("utf-8")
+    assert all(f"Not here: {reason.partition('&')[0][:20]}" in text for reason in reasons.values())
+
+
+def test_tables_4_and_5_name_the_networks_left_out_and_why(made):
+    report, _ = made
+    notes = re.findall(r'class="note">(Counts in brackets.*?)</p>', report.page.read_text("utf-8"), re.DOTALL)
+    assert len(notes) == 2
+    for note in notes:
+        left_out = note.partition("Left out: ")[2]
+        assert "dead:" not in left_out
+        assert "bare: it has no activation layers" in left_out
+        assert "random: it is untrained" in left_out
+        assert "gives no logits" in left_out.partition("headless: ")[2].partition(";")[0]
+    table = pd.read_csv(dict(report.tables)[next(title for title, _ in report.tables if title.startswith("Table 4"))])
+    assert set(table["network"]) == {"dead"}
+
+
+def test_every_network_has_its_sizes_and_table_2_says_how_layers_are_counted(made):
+    report, _ = made
+    files = {title[:7]: file for title, file in report.tables}
+    assert list(pd.read_csv(files["Table 1"])["network"]) == ["headless", "bare", "dead", "random"]
+    assert "those on shortcuts among them" in report.page.read_text("utf-8")
+    assert list(pd.read_csv(files["Table 2"])["layers with weights"]) == [2, 2, 3, 3]
+
+
+def test_numbers_of_a_column_have_the_same_digits_and_stand_to_the_right(made):
+    report, _ = made
+    text = report.page.read_text("utf-8")
+    section = text.partition("<h2>Table 3. Cosine between images: headless</h2>")[2].partition("</section>")[0]
+    cells = re.findall('<td class="number">(.*?)</td>', section)
+    assert len(cells) == 9
+    assert all(re.fullmatch(r"[01]\.\d{3}", cell) for cell in cells)
+    assert cells[0] == "1.000"
+
+
+def test_batches_are_as_large_as_asked_in_scans_and_removal(made):
+    report, counts = made
+    atlases = list(report.page.parent.glob("*.atlas"))
+    assert {unitscope.open_atlas(atlas).manifest.scan["batch_size"] for atlas in atlases} == {5}
+    assert max(counts.batches["removing"]) == 5
+
+
+def test_pictures_in_the_page_are_small_and_look_like_the_files(made):
+    report, _ = made
+    files = dict(report.figures)
+    shown = re.findall(r'<img alt="([^"]*)"[^>]*src="data:image/webp;base64,([^"]*)"', report.page.read_text("utf-8"))
+    assert len(shown) == len(files)
+    for title, data in shown:
+        file = next(file for name, file in files.items() if name == title.replace("&#39;", "'"))
+        ours = np.asarray(Image.open(io.BytesIO(base64.b64decode(data))).convert("RGB"), float)
+        theirs = np.asarray(Image.open(file).convert("RGB"), float)
+        assert 3 * len(data) / 4 < file.stat().st_size
+        assert np.abs(ours - theirs).mean() < 3
+        if not title.startswith("Figure "):  # charts are exact
+            assert np.array_equal(ours, theirs), title
+
+
+def test_a_report_of_nothing_that_can_be_run_says_why(folder, tmp_path):
+    asked = [Asked(str(folder / "random.toml"))]
+    report = write_paper(asked, Sources(folder / "pictures", None, tmp_path), say=_silent)
+    reasons = {item.title[:7]: item.reason for item in report.missing}
+    assert reasons["Table 4"] == "random: it is untrained (as small() builds them), so its units tell nothing"
+    assert [title[:7] for title, _ in report.tables] == ["Table 1", "Table 2"]
+
+
+def test_a_device_that_is_not_there_is_told(folder, tmp_path):
+    sources = Sources(folder / "pictures", None, tmp_path)
+    with pytest.raises(NetworkError, match="no device 'cuda:77'"):
+        write_paper([Asked(str(folder / "small.toml"))], sources, say=_silent, running=Running(device="cuda:77"))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+def test_time_on_a_gpu_is_that_of_the_work_and_not_of_its_order():
+    class Slow(torch.nn.Module):
+        def forward(self, x):
+            torch.cuda._sleep(200_000_000)  # cycles: about a tenth of a second
+            return self.weight * x
+
+        def __init__(self):
+            super().__init__()
+            self.weight = torch.nn.Parameter(torch.ones(1, device="cuda"))
+
+    assert milliseconds(load(Slow())) > 5

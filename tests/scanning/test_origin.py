@@ -1,0 +1,50 @@
+"""Everything that takes a network beside an atlas takes only the one that the atlas was made with."""
+
+import pytest
+import torch
+
+import unitscope
+from tests.scanning.conftest import PHI, Planted
+from unitscope import Settings, Top, ablate, exemplar_sheet, find_subjects, rule_sheet, shared, verify
+from unitscope.errors import NetworkError
+from unitscope.scanning.origin import network_of
+
+
+@pytest.fixture
+def atlas(network, folder, tmp_path):
+    return unitscope.scan(network, folder, tmp_path / "a.atlas").atlas
+
+
+ASKING = {
+    "the network": network_of,
+    "exemplars": lambda atlas, network: exemplar_sheet(atlas, "relu:0", network=network),
+    "rules": lambda atlas, network: rule_sheet(
+        atlas, shared(find_subjects(atlas, ["class:red", "class:blue"], "relu"), Top(3)), network=network
+    ),
+    "files": lambda atlas, network: find_subjects(atlas, [str(atlas.root / "red/00.png")], "relu", network=network),
+    "verification": lambda atlas, network: verify(atlas, network=network),
+    "removal": lambda atlas, network: ablate(network, atlas.root, Settings(["relu"], [0.5]), atlas=atlas),
+}
+
+
+@pytest.mark.parametrize("asking", ASKING)
+def test_a_network_with_another_preprocessing_is_refused(atlas, asking):
+    other = unitscope.load(Planted(), preprocess={**PHI, "std": [51, 255, 255]})
+    message = (
+        r"another preprocessing than that of Planted \(std was \[255.0, 255.0, 255.0\], not \[51.0, 255.0, 255.0\]\)"
+    )
+    with pytest.raises(NetworkError, match=message):
+        ASKING[asking](atlas, other)
+
+
+@pytest.mark.parametrize("asking", ASKING)
+def test_a_network_with_other_weights_is_refused(atlas, asking):
+    module = Planted()
+    torch.nn.init.ones_(module.head.bias)
+    with pytest.raises(NetworkError, match="was made with Planted and other weights than those of Planted; give"):
+        ASKING[asking](atlas, unitscope.load(module, preprocess=PHI))
+
+
+@pytest.mark.parametrize("asking", ASKING)
+def test_the_same_network_is_taken(atlas, asking):
+    ASKING[asking](atlas, unitscope.load(Planted(), preprocess=PHI))

@@ -1,0 +1,74 @@
+"""What messages say: the nearest names, what another library said, seeds."""
+
+import random
+import time
+
+import pytest
+
+from unitscope.errors import UnitscopeError, check_seeds, closest, closest_file, first_line
+
+IDS = [f"{animal}/{number:04d}.jpg" for animal in ("cat", "dog", "hen") for number in range(1000)]
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("hem/0002.jpg", "closest: 'hen/0002.jpg'"),
+        ("hen/0002.png", "closest: 'hen/0002.jpg'"),
+        ("Hen/2.jpg", "closest: 'hen/0002.jpg'"),
+        ("/data/animals/hen/0002.jpg", "closest: 'hen/0002.jpg'"),
+        ("0002.jpg", "closest: 'cat/0002.jpg', 'dog/0002.jpg', 'hen/0002.jpg'"),
+        ("hen/1000.jpg", ""),
+        ("missing.jpg", ""),
+        ("", ""),
+    ],
+)
+def test_files_are_near_by_name_and_never_with_another_number(name, told):
+    assert closest_file(name, IDS) == told
+
+
+def test_a_slip_of_the_keyboard_is_seen_in_names_without_numbers():
+    assert closest_file("zoo/fluffly cat.jpeg", ["zoo/fluffy cat.jpg", "zoo/quiet dog.jpg"]) == (
+        "closest: 'zoo/fluffy cat.jpg'"
+    )
+    assert closest_file("v1.5/net.pth", ["v1.5/nets.pth"]) == "closest: 'v1.5/nets.pth'"
+
+
+@pytest.mark.parametrize("name", ["n01440764/ILSVRC2012_vla_00000293.JPEG", "n01440764/image.JPEG", "missing.jpg"])
+def test_fifty_thousand_ids_are_looked_through_in_no_time(name):
+    draw = random.Random(0)
+    ids = [f"n{draw.randrange(10**8):08d}/ILSVRC2012_val_{number:08d}.JPEG" for number in range(50_000)]
+    best = min(_seconds(name, ids) for _ in range(3))
+    assert best < 0.3, best
+
+
+def _seconds(name, ids):
+    started = time.process_time()
+    closest_file(name, ids)
+    return time.process_time() - started
+
+
+def test_of_words_the_nearest_are_told():
+    assert closest("layer4.2.conv9", ["layer4.2.conv3", "layer4.2.conv3", "fc"]) == "closest: 'layer4.2.conv3'"
+    assert closest("nothing", ["china", "chelsea", "coffee"]) == ""
+
+
+@pytest.mark.parametrize(
+    ("problem", "told"),
+    [
+        (ValueError("no such op\nand a long trace"), "ValueError: no such op"),
+        (KeyError(), "KeyError"),
+        (RuntimeError("\n  \n"), "RuntimeError"),
+        (RuntimeError("x" * 999), "RuntimeError: " + "x" * 186),
+    ],
+)
+def test_of_another_librarys_error_type_and_first_line_are_told(problem, told):
+    assert first_line(problem) == told
+
+
+def test_seeds_are_whole_numbers_from_0():
+    check_seeds([0, 5])
+    with pytest.raises(UnitscopeError, match="a seed is a whole number from 0, not -2"):
+        check_seeds([3, -2])
+    with pytest.raises(UnitscopeError, match="needs one or more seeds, and none is given"):
+        check_seeds([])

@@ -1,0 +1,143 @@
+"""The demo's atlas, made once for all tests; a server at it, in a thread; a browser, found or installed."""
+
+import contextlib
+import fcntl
+import os
+import shutil
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+import unitscope
+from unitscope.web.app import create_app
+from unitscope.web.cache import Cache
+from unitscope.web.explorer import Explorer
+from unitscope.web.pictures import Pictures
+from unitscope.web.server import listen, server
+from unitscope.web.shelf import Shelf
+from unitscope.web.studio import LateStudio, NoStudio
+
+WHY = "The explorer was started with --no-network; start it without."
+
+
+@contextlib.contextmanager
+def locked(path):
+    """One worker at a time."""
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory) -> Path:
+    """What `unitscope demo` leaves; workers share it."""
+    pytest.importorskip("efficientnet_lite_pytorch", reason="the extra 'demo' is not installed")
+    base = tmp_path_factory.getbasetemp()
+    base = base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
+    with locked(base / "demo.lock"):
+        if not (base / "demo" / "atlas" / "manifest.json").exists():
+            from unitscope.demo import run
+            from unitscope.scanning.scan import Silent
+
+            run(base / "demo", progress=Silent(), say=lambda text: None)
+    return base / "demo"
+
+
+@pytest.fixture(scope="session")
+def atlas(demo):
+    return unitscope.open_atlas(demo / "atlas")
+
+
+def explorer_of(atlas, folder, **more):
+    """An explorer and its pictures, kept in a folder."""
+    shelf = Shelf(atlas)
+    return Explorer(shelf, **more), Pictures(shelf, atlas.root, Cache(folder))
+
+
+def network_studio(atlas):
+    """The demo's network, loaded when it is first asked."""
+    from unitscope.experiments.studio import NetworkStudio
+    from unitscope.scanning.origin import network_of
+
+    return LateStudio(lambda: NetworkStudio(network_of(atlas), atlas.layers))
+
+
+@contextlib.contextmanager
+def served(app):
+    """A server in a thread; gives its address."""
+    socket = listen("127.0.0.1", 0)
+    running = server(app)
+    thread = threading.Thread(target=running.run, kwargs={"sockets": [socket]})
+    thread.start()
+    try:
+        while not running.started:
+            time.sleep(0.02)
+        yield f"http://127.0.0.1:{socket.getsockname()[1]}"
+    finally:
+        running.should_exit = True
+        thread.join()
+
+
+@pytest.fixture(scope="session")
+def reading_app(atlas, tmp_path_factory):
+    """The server's application, without a network."""
+    explorer, pictures = explorer_of(atlas, tmp_path_factory.mktemp("pictures"))
+    return create_app(explorer, pictures, NoStudio(WHY), hosts=frozenset({"testserver"}))
+
+
+@pytest.fixture(scope="session")
+def site(atlas, tmp_path_factory):
+    """The address of a server that has the demo's network."""
+    explorer, pictures = explorer_of(atlas, tmp_path_factory.mktemp("pictures"))
+    with served(create_app(explorer, pictures, network_studio(atlas))) as address:
+        yield address
+
+
+def chromium() -> str:
+    """A browser of the system; on Debian as root it is installed; else Playwright's own."""
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        if found := shutil.which(name):
+            return found
+    if os.geteuid() == 0 and shutil.which("apt-get"):
+        subprocess.run(
+            "apt-get update -q && apt-get install -qy chromium", shell=True, check=False, capture_output=True
+        )
+        if found := shutil.which("chromium"):
+            return found
+    subprocess.run(["playwright", "install", "chromium"], check=False, capture_output=True)
+    return ""
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory):
+    """Chromium with a fake camera."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    base = tmp_path_factory.getbasetemp()
+    base = base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
+    with locked(base / "browser.lock"):
+        path = chromium()
+    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    camera = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+    with playwright.sync_playwright() as running:
+        try:
+            started = running.chromium.launch(executable_path=path or None, args=[*flags, *camera])
+        except playwright.Error as problem:
+            pytest.skip(f"no browser could be found or installed: {str(problem).splitlines()[0]}")
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def page(browser):
+    """A page that fails the test if the browser complains of anything."""
+    complaints = []
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    opened = context.new_page()
+    opened.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
+    opened.on("pageerror", lambda problem: complaints.append(str(problem)))
+    yield opened
+    context.close()
+    assert not complaints

@@ -1,0 +1,135 @@
+"""Who is answered and who is not."""
+
+import io
+
+import numpy as np
+import pytest
+from fastapi.testclient import TestClient
+from PIL import Image
+from starlette.websockets import WebSocketDisconnect
+
+from tests.web.conftest import explorer_of, network_studio
+from unitscope.web.app import create_app
+from unitscope.web.guard import Guard
+from unitscope.web.work import MOST_BYTES
+
+
+@pytest.fixture(scope="module")
+def client(reading_app):
+    return TestClient(reading_app)
+
+
+def picture(size=(64, 48), kind="PNG"):
+    random = np.random.default_rng(0)
+    with io.BytesIO() as buffer:
+        Image.fromarray(random.integers(0, 256, (size[1], size[0], 3), np.uint8)).save(buffer, kind)
+        return buffer.getvalue()
+
+
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "evil.example:8008", ""])
+def test_other_hosts_are_refused(client, host):
+    answer = client.get("/", headers={"host": host})
+    assert answer.status_code == 403
+    assert "--allow-host" in answer.text
+
+
+@pytest.mark.parametrize("host", ["localhost:80", "127.0.0.1:8008", "[::1]:8008", "localhost"])
+def test_this_machine_is_answered(reading_app, host):
+    assert TestClient(Guard(reading_app.app)).get("/index.json", headers={"host": host}).status_code == 200
+
+
+def test_a_page_elsewhere_can_send_nothing(client):
+    headers = {"origin": "https://evil.example"}
+    assert client.post("/lab.json", json={"image": "chelsea/00.jpg"}, headers=headers).status_code == 403
+    assert client.post("/upload", files={"picture": picture()}, headers=headers).status_code == 403
+    assert client.post("/upload", files={"picture": picture()}, headers={"origin": "null"}).status_code == 403
+
+
+@pytest.mark.parametrize("headers", [{}, {"origin": "https://evil.example"}, {"origin": "null"}])
+def test_a_websocket_needs_an_origin_of_ours(client, headers):
+    with pytest.raises(WebSocketDisconnect), client.websocket_connect("/live.ws", headers=headers):
+        pass
+
+
+def test_a_picture_of_ones_own_has_a_page(client):
+    answer = client.post("/upload", files={"picture": picture()}, headers={"accept": "application/json"})
+    assert answer.status_code == 200
+    page = answer.json()["page"]
+    assert client.get(page).status_code == 200
+    shown = client.get("/picture-of", params={"image": answer.json()["image"]})
+    assert Image.open(io.BytesIO(shown.content)).size == (320, 320)
+
+
+def test_a_form_without_script_is_led_to_the_page(client):
+    answer = client.post("/upload", files={"picture": picture()}, follow_redirects=False)
+    assert answer.status_code == 303
+    assert answer.headers["location"].startswith("/upload/")
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"", "empty file"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "not an image"),
+        (picture()[:200], "truncated"),
+    ],
+)
+def test_what_is_no_picture_is_refused(client, data, said):
+    answer = client.post("/upload", files={"picture": data}, headers={"accept": "application/json"})
+    assert answer.status_code == 400
+    assert said in answer.json()["message"]
+
+
+def test_a_picture_of_too_many_pixels_is_refused(client):
+    with io.BytesIO() as buffer:
+        Image.new("1", (10_000, 6_000)).save(buffer, "PNG")
+        data = buffer.getvalue()
+    answer = client.post("/upload", files={"picture": data}, headers={"accept": "application/json"})
+    assert answer.status_code == 400
+    assert "60.0 megapixels is over the limit of 50.0" in answer.json()["message"]
+
+
+def test_a_body_of_too_many_bytes_is_refused(client):
+    answer = client.post("/upload", files={"picture": bytes(MOST_BYTES + 2_000_000)})
+    assert answer.status_code == 413
+
+
+def test_a_body_whose_length_is_not_told_is_refused(client):
+    def endless():
+        yield b"x" * 1000
+
+    assert client.post("/lab.json", content=endless()).status_code == 411
+
+
+def test_only_the_atlass_images_are_served(make_atlas, tmp_path):
+    from unitscope.web.studio import NoStudio
+
+    given = make_atlas(np.eye(3))
+    secret = tmp_path.parent / "secret.png"
+    Image.new("RGB", (8, 8)).save(secret)
+    given.images.loc[0, "image"] = "../secret.png"
+    given.images.loc[1, "image"] = str(secret)
+    explorer, pictures = explorer_of(given, tmp_path / "pictures")
+    client = TestClient(create_app(explorer, pictures, NoStudio("none"), hosts=frozenset({"testserver"})))
+    for row in (0, 1, 2):
+        assert client.get(f"/thumbnail/{row}.webp").headers["content-type"] == "image/svg+xml"
+    assert client.get("/picture-of", params={"image": "../secret.png"}).status_code == 404
+    assert client.get("/static/../app.py").status_code == 404
+
+
+def test_frames_are_answered_one_by_one(atlas, tmp_path):
+    explorer, pictures = explorer_of(atlas, tmp_path)
+    app = create_app(explorer, pictures, network_studio(atlas), hosts=frozenset({"testserver"}))
+    headers = {"origin": "http://testserver"}
+    with TestClient(app).websocket_connect("/live.ws?layer=act:-1", headers=headers) as socket:
+        for kind in ("JPEG", "WEBP"):
+            socket.send_bytes(picture(kind=kind))
+            told = socket.receive_json()
+            assert len(told["predictions"]) == 5
+            assert [len(layer["units"]) for layer in told["layers"]] == [9]
+        socket.send_bytes(b"no picture")
+        assert "cannot identify" in socket.receive_json()["message"]
+        socket.send_bytes(picture((2500, 2500)))
+        assert "megapixels" in socket.receive_json()["message"]
+    with TestClient(app).websocket_connect("/live.ws?layer=nothing", headers=headers) as socket:
+        assert "no layer 'nothing'" in socket.receive_json()["message"]

@@ -1,0 +1,204 @@
+"""What pages say, against the atlas itself and brute force; the server's answers, without a browser."""
+
+import json
+from html.parser import HTMLParser
+from urllib.parse import quote
+
+import numpy as np
+import pytest
+from fastapi.testclient import TestClient
+
+from tests.web.conftest import WHY
+from unitscope.web.pages.unit import class_means, most_alike
+from unitscope.web.shelf import Shelf
+
+
+@pytest.fixture(scope="module")
+def client(reading_app):
+    return TestClient(reading_app)
+
+
+class Links(HTMLParser):
+    """All addresses that a page points to."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.found = []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.found += [value for name, value in attributes if name in ("href", "src", "data-maps") and value]
+
+
+PAGES = [
+    "/",
+    "/layer/_swish_1",
+    "/layer/act:1",
+    "/unit/_swish_1/725",
+    "/images",
+    "/images?page=2",
+    "/image/chelsea/00.jpg",
+    "/class/chelsea",
+    "/class/chelsea?layer=act:5",
+    "/compare",
+    "/compare?a=class:chelsea",
+    "/compare?a=class:chelsea&a=class:flower&a=china/00.jpg&layer=act:20&top=5",
+    "/search?q=che",
+    "/search?q=act:3:4",
+    "/lab",
+    "/live",
+]
+
+
+@pytest.mark.parametrize("address", PAGES)
+def test_every_page_opens_without_a_network_and_all_its_links_lead_somewhere(client, address):
+    answer = client.get(address)
+    assert answer.status_code == 200
+    assert answer.headers["content-security-policy"].startswith("default-src 'none'; script-src 'self'")
+    links = set(Links(answer.text).found)
+    assert links
+    for link in sorted(links):
+        if link.startswith(("/maps/", "#", "/unit/")) and link != "/unit/_swish_1/724":
+            continue
+        assert client.get(link).status_code == 200, link
+
+
+@pytest.mark.parametrize("address", [page for page in PAGES if page not in ("/lab", "/live")])
+def test_every_page_has_a_json_twin(client, address):
+    path, _, query = address.partition("?")
+    twin = "/index.json" if path == "/" else f"{path}.json"
+    told = client.get(f"{twin}?{query}")
+    assert told.status_code == 200
+    assert isinstance(told.json(), dict)
+
+
+def test_a_units_page_tells_what_the_atlas_knows(client, atlas):
+    told = client.get("/unit/act:-1/725.json").json()
+    layer = atlas.find("act:-1")
+    responses = atlas.responses(layer)[:, 725]
+    assert told["layer"] == layer.name
+    assert told["statistics"]["mean"] == pytest.approx(responses.mean(dtype=float))
+    order = np.argsort(-responses, kind="stable")[:9]
+    assert [one["row"] for one in told["exemplars"]] == order.tolist()
+    assert [one["response"] for one in told["exemplars"]] == pytest.approx(responses[order].tolist())
+    histogram = told["histogram"]
+    edges = histogram["start"] + histogram["width"] * np.arange(len(histogram["counts"]) + 1)
+    assert sum(histogram["counts"]) == len(responses)
+    assert edges[0] == 0
+    assert edges[-1] == pytest.approx(responses.max())
+
+
+def test_units_that_respond_alike_are_those_of_the_greatest_correlation(atlas):
+    layer = atlas.find("act:-1")
+    alike, images = most_alike(Shelf(atlas), layer, 725)
+    responses = atlas.responses(layer).astype(float)
+    spread = responses.std(0) > 0
+    expected = np.full(layer.units, -np.inf)
+    expected[spread] = [np.corrcoef(responses[:, unit], responses[:, 725])[0, 1] for unit in np.flatnonzero(spread)]
+    expected[725] = -np.inf
+    assert images == len(responses)
+    assert [one.channel for one in alike] == np.argsort(-expected, kind="stable")[: len(alike)].tolist()
+    assert [one.correlation for one in alike] == pytest.approx(np.sort(expected)[::-1][: len(alike)], abs=1e-5)
+
+
+def test_class_means_are_means_over_the_images_of_the_class(atlas):
+    layer = atlas.find("act:5")
+    found = class_means(Shelf(atlas), layer, 7)
+    responses = atlas.responses(layer)[:, 7].astype(float)
+    for one in found:
+        rows = [row for row, labels in enumerate(atlas.images["labels"]) if one.label in labels]
+        assert one.mean == pytest.approx(responses[rows].mean(), rel=1e-6)
+    assert [one.mean for one in found] == sorted((one.mean for one in found), reverse=True)
+
+
+def test_a_layers_page_lists_all_its_units(client, atlas):
+    told = client.get("/layer/act:20.json").json()
+    layer = atlas.find("act:20")
+    assert len(told["columns"]["mean"]) == len(told["exemplars"]) == layer.units
+    assert told["exemplars"][3] == [int(row) for row in atlas.dataset["top_images"][:9, atlas.index.flat(layer, 3)]]
+
+
+def test_a_comparison_is_that_of_the_rules(client, atlas):
+    import unitscope
+
+    told = client.get("/compare.json?a=class:chelsea&a=class:astronaut&layer=act:24&top=9").json()
+    subjects = unitscope.find_subjects(atlas, ["class:chelsea", "class:astronaut"], "act:24")
+    found = unitscope.shared(subjects, unitscope.Top(9))
+    assert [one["channel"] for one in told["shared"]["units"]] == found.units.tolist()
+    assert told["shared"]["p_value"] == pytest.approx(found.p_value)
+    assert told["matrix"][0][1] == pytest.approx(unitscope.similarity(subjects).matrix[0, 1])
+    assert len(told["layers"]) == len(atlas.layers)
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("/layer/nothing", "no layer &#39;nothing&#39;"),
+        ("/unit/act:-1/99999", "there is no unit 99999"),
+        ("/image/no/such.jpg", "no image &#39;no/such.jpg&#39;"),
+        ("/class/unicorn", "no class &#39;unicorn&#39;"),
+        ("/compare?a=unicorn.jpg&a=class:chelsea", "unicorn.jpg"),
+        ("/thumbnail/9999.webp", "no image 9999"),
+        ("/picture-of?image=../../../etc/passwd", "no image"),
+        ("/picture-of?image=upload:../../x", "no longer kept"),
+        ("/upload/" + "0" * 64, "no longer kept"),
+        ("/nowhere", "There is no page"),
+    ],
+)
+def test_what_is_not_there_is_a_clear_page_of_404(client, address, said):
+    answer = client.get(address)
+    assert answer.status_code == 404
+    assert said in answer.text
+    assert "Traceback" not in answer.text
+
+
+@pytest.mark.parametrize("address", ["/maps/act:-1/725.png", "/structure.json?image=chelsea/00.jpg"])
+def test_what_needs_the_network_says_how_to_get_one(client, address):
+    answer = client.get(address)
+    assert answer.status_code == 404
+    assert "--no-network" in answer.text
+
+
+def test_pages_that_need_the_network_say_so(client):
+    for address in ("/lab", "/live", "/unit/act:-1/725", "/image/chelsea/00.jpg", "/images"):
+        assert WHY in client.get(address).text
+
+
+def test_numbers_that_are_wrong_are_refused(client):
+    assert client.get("/unit/act:-1/minus").status_code == 422
+    assert client.get("/compare?top=0&a=class:chelsea&a=class:flower").status_code == 404
+    assert client.post("/lab.json", json={"image": "chelsea/00.jpg", "sigma": 7}).status_code == 422
+
+
+def test_names_of_strangers_are_escaped(make_atlas, tmp_path):
+    """An atlas may come from anywhere; its labels and layers are text, never markup."""
+    from tests.web.conftest import explorer_of
+    from unitscope.web.app import create_app
+    from unitscope.web.studio import NoStudio
+
+    evil = "</script><script>alert(1)</script>"
+    given = make_atlas(np.eye(6, 4), layers={"relu": 4}, labels=[evil, "b", evil, "b", evil, "b"])
+    explorer, pictures = explorer_of(given, tmp_path / "pictures")
+    client = TestClient(create_app(explorer, pictures, NoStudio(evil), hosts=frozenset({"testserver"})))
+    pages = ["/", "/layer/relu", "/unit/relu/1", f"/class/{quote(evil)}", f"/search?q={quote(evil)}", "/lab", "/live"]
+    for address in pages:
+        answer = client.get(address)
+        assert answer.status_code == 200
+        assert "<script>alert" not in answer.text
+
+
+def test_json_of_a_page_holds_no_number_that_is_none(make_atlas, tmp_path):
+    from tests.web.conftest import explorer_of
+    from unitscope.web.app import create_app
+    from unitscope.web.studio import NoStudio
+
+    responses = np.random.default_rng(0).random((9, 4))
+    responses[:, 2] = 0
+    responses[4] = np.nan
+    given = make_atlas(responses, layers={"relu": 4})
+    explorer, pictures = explorer_of(given, tmp_path / "pictures")
+    client = TestClient(create_app(explorer, pictures, NoStudio("none"), hosts=frozenset({"testserver"})))
+    for address in ("/layer/relu.json", "/unit/relu/2.json", "/image/00004.png.json", "/index.json"):
+        json.loads(client.get(address).text, parse_constant=pytest.fail)
+    for address in ("/layer/relu", "/unit/relu/2", "/image/00004.png", "/"):
+        assert client.get(address).status_code == 200
