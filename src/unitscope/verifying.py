@@ -24,8 +24,9 @@ from unitscope.networks import Network, eval_mode
 from unitscope.scanning.origin import network_of
 from unitscope.units import Layer, UnitIndex
 
-# Relative to a unit's greatest response; float32 sums in another order differ by some 1e-6.
-TOLERANCE = 1e-4
+# Relative to a unit's greatest response; float32 sums in another order differ by some 1e-6. A unit's sums are of terms
+# as large as its layer's values, so that of one that hardly responds is held to a hundredth of its layer's greatest.
+TOLERANCE, LEAST = 1e-4, 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +132,9 @@ def _responses(
     atlas: Atlas, network: Network, chosen: NDArray[np.int64], rows: NDArray[np.int64]
 ) -> Iterator[_Comparison]:
     table = atlas.units.iloc[chosen]
-    greatest = np.maximum(table["max"].abs().to_numpy(), table["min"].abs().to_numpy())
+    all_units = np.maximum(atlas.units["max"].abs(), atlas.units["min"].abs())
+    of_layer = all_units.groupby(atlas.units["layer"]).transform("max")
+    greatest = np.maximum(all_units, LEAST * of_layer).to_numpy()[chosen]
     names = [f"{layer}:{channel}" for layer, channel in zip(table["layer"], table["channel"], strict=True)]
     layers = [layer for layer in atlas.layers if layer.name in set(table["layer"])]
     seen = 0

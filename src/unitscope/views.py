@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from unitscope.inline import figure, map_uri, overlay_uri, shelf
 from unitscope.units import Layer
 
 
@@ -83,6 +84,15 @@ class Structure:
     columns: tuple[Column, ...]
     enlarged: tuple[Enlargement, ...] = ()
 
+    def _repr_html_(self) -> str:
+        told = ", ".join(f"{one.name} {one.probability:.1%}" for one in self.predictions[:3])
+        shown = [figure(overlay_uri(self.picture, None), told, side=160, alt=self.image)]
+        rows = [
+            shelf(column.layer.name, [*map(_map_figure, column.maps, column.units, column.responses)])
+            for column in self.columns
+        ]
+        return shelf(f"{self.image} in {self.network}", shown) + "".join(rows)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Exemplar:
@@ -113,6 +123,18 @@ class ExemplarSheet:
     layer: Layer
     unit: int
     exemplars: tuple[Exemplar, ...]
+
+    def _repr_html_(self) -> str:
+        figures = [
+            figure(
+                "" if one.picture is None else overlay_uri(one.picture, one.map),
+                f"{one.rank}: α {one.response:.3g} {one.label}",
+                side=160,
+                alt=one.image,
+            )
+            for one in self.exemplars
+        ]
+        return shelf(f"{self.layer.name}:{self.unit} of {self.network}", figures)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -256,3 +278,7 @@ class InhibitionSheet:
     concept: str
     by: str
     units: tuple[InhibitedUnit, ...]
+
+
+def _map_figure(map_: NDArray[np.float32], unit: int, response: float) -> str:
+    return figure(map_uri(map_), f"{unit}: α {response:.3g}", side=64)

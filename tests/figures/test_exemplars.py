@@ -6,7 +6,7 @@ from matplotlib import colormaps
 
 from unitscope.figures import exemplars
 from unitscope.figures.exemplars import grid, tiles
-from unitscope.figures.tone import overlay, tone
+from unitscope.tones import overlay, tone
 
 from .conftest import assert_tidy, exemplar, image_box, pixels, sheet_of, texts
 

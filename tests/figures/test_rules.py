@@ -5,7 +5,7 @@ import pytest
 
 from unitscope.figures import rules
 from unitscope.figures.rules import TILE
-from unitscope.figures.tone import overlay, tone
+from unitscope.tones import overlay, tone
 from unitscope.views import AskedImage, RuleRow, RuleSheet
 
 from .conftest import assert_tidy, exemplar, image_box, layer, pixels, texts

@@ -4,7 +4,7 @@ from matplotlib import colormaps
 
 from unitscope.figures import structure
 from unitscope.figures.columns import header, place_panel, scale_of, stacks
-from unitscope.figures.tone import tone
+from unitscope.tones import tone
 
 from .conftest import assert_tidy, image_box, pixels, texts, view
 

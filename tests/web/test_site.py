@@ -63,8 +63,8 @@ def test_it_needs_no_server(whole):
 
 
 def test_maps_are_those_that_the_server_shows(whole, atlas):
-    from unitscope.figures.tone import tone
-    from unitscope.web.thumbnails import map_shape, shrunk
+    from unitscope.thumbnails import map_shape, shrunk
+    from unitscope.tones import tone
 
     _, folder, _ = whole
     layer = atlas.find(LAYER)
@@ -86,7 +86,10 @@ def test_it_works_from_the_disk(whole, page, atlas):
     page.locator("#units .card").first.click()
     page.wait_for_selector("#exemplars[data-ready=yes]")
     page.wait_for_selector(".js-plotly-plot")
-    page.keyboard.press("ArrowRight")
+    unit = int(Path(page.url).stem)
+    page.keyboard.press("ArrowRight" if unit < 239 else "ArrowLeft")
+    page.wait_for_url(f"**/{unit + 1 if unit < 239 else unit - 1}.html")
+    page.wait_for_selector("#exemplars[data-ready=yes]")
     page.goto((folder / "compare" / "0-1.html").as_uri())
     page.wait_for_selector(".js-plotly-plot")
     page.goto((folder / "class" / "1.html").as_uri())

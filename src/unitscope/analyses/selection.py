@@ -5,6 +5,7 @@ In: responses of images at a layer, or a `Subject`. Out: `Selection` values.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from html import escape
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -59,6 +60,11 @@ class Selection:
 
     def __contains__(self, unit: object) -> bool:
         return unit in self.units
+
+    def _repr_html_(self) -> str:
+        units = ", ".join(map(str, self.units)) or "none"
+        told = f"<b>{len(self)} of {self.layer.units} units of {escape(self.layer.name)}</b><div>{units}</div>"
+        return f"{told}<div>Their exemplars: <code>atlas[selection]</code></div>"
 
     def _alike(self, other: "Selection") -> "Selection":
         if other.layer != self.layer:

@@ -3,6 +3,7 @@
 In: a folder. Out: `Atlas`: its manifest, its two tables, its arrays as an xarray Dataset, and look-ups.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from unitscope.atlas.responses import Responses
 from unitscope.atlas.schema import ARRAYS, IMAGES, UNITS, Manifest
+from unitscope.atlas.showing import ShownUnits, atlas_html
 from unitscope.errors import AtlasError, ImageError, closest_file
 from unitscope.units import Layer, LayerTable, Unit, UnitIndex
 
@@ -66,15 +68,6 @@ class Atlas:
         some, every = range(span.start, span.stop)[units], np.arange(self._responses.array.shape[0])
         return self._responses.read(every[rows], slice(some.start, some.stop))
 
-    def unit_responses(self, unit: str | Unit) -> NDArray[np.float32]:
-        """Return one unit's responses, float32 ``[image]``; NaN for images that could not be read.
-
-        Raises:
-            LayerError: if the atlas has no such layer or unit.
-        """
-        layer, channel = self.unit(unit)
-        return self.responses(layer, units=slice(channel, channel + 1))[:, 0]
-
     def exemplars(self, unit: str | Unit, *, lowest: bool = False) -> pd.DataFrame:
         """Return the images with a unit's greatest (or least) responses: rank, image, response, label.
 
@@ -110,6 +103,20 @@ class Atlas:
             known = LayerTable(self.manifest.all_layers, self.manifest.network["reference"])
             found = known.find(layer)  # a miss here is none of the network's layers at all
             raise type(self)._untapped(found, self.path) from None
+
+    def __getitem__(self, asked: "str | Unit | Iterable[int]") -> ShownUnits:
+        """Return a unit (``atlas["act:33:12"]``), or the units of a selection, to be shown in a notebook.
+
+        Raises:
+            LayerError: if the atlas has no such layer or unit.
+        """
+        if isinstance(asked, (str, Unit)):
+            layer, channel = self.unit(asked)
+            return ShownUnits(self, layer, (channel,))
+        return ShownUnits(self, self.find(asked.layer.name), tuple(asked))  # type: ignore[attr-defined]
+
+    def _repr_html_(self) -> str:
+        return atlas_html(self)
 
     @property
     def root(self) -> Path:

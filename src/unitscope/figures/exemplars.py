@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from unitscope.figures import theme
 from unitscope.figures.lettering import number, shorten, width, wrap
 from unitscope.figures.mosaics import GAP, MARGIN, Box, Sheet, resized
-from unitscope.figures.tone import CAPTION, overlay, tone
+from unitscope.tones import CAPTION, overlay, tone
 from unitscope.views import Exemplar, ExemplarSheet
 
 TILE, SEAM = 224, 6

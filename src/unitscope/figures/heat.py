@@ -20,6 +20,7 @@ from unitscope.figures import theme
 from unitscope.figures.layers import thinned
 from unitscope.figures.lettering import minus, shorten, widest, wrap
 from unitscope.figures.mosaics import GAP, MARGIN, Box, write
+from unitscope.tones import COLOUR_MAP
 
 MOST_WRITTEN = 28
 CELL, SMALL_MAP, LARGE_MAP, NAME_ROOM = 74, 420, 1480, 400
@@ -57,7 +58,7 @@ def draw(given: HeatMap) -> Figure:
         sheet = _Layout.of(given, names)
         figure = Figure((sheet.width / theme.DPI, sheet.height / theme.DPI), theme.DPI)
         sheet.write(figure)
-        colours = ScalarMappable(scale(matrix), theme.COLOUR_MAP)
+        colours = ScalarMappable(scale(matrix), COLOUR_MAP)
         _cells(sheet.axes(figure, sheet.map), matrix, colours, names)
         if given.tree is not None:
             _branches(sheet.axes(figure, sheet.tree), given.tree, order)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from unitscope.figures import theme
 from unitscope.figures.lettering import minus, shorten, width, wrap
 from unitscope.figures.mosaics import GAP, MARGIN, Box, Sheet, resized
-from unitscope.figures.tone import GAMMA, PERCENTILE, Tones, overlay, tone
+from unitscope.tones import GAMMA, PERCENTILE, Tones, overlay, tone
 from unitscope.views import InhibitedUnit, InhibitionExample, InhibitionSheet
 
 TILE, SEAM = 150, 6

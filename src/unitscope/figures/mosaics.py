@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from unitscope.figures import theme
-from unitscope.figures.tone import Picture
+from unitscope.tones import COLOUR_MAP, Picture
 
 MARGIN, GAP = 36, 18
 
@@ -74,7 +74,7 @@ class Sheet:
         self.fill(Box(box.left - 1, box.top - 1, box.width + 2, box.height + 2), theme.FRAME)
         return self.axes.imshow(
             values,
-            cmap=theme.COLOUR_MAP,
+            cmap=COLOUR_MAP,
             vmin=0,
             vmax=1,
             extent=(box.left, box.right, box.bottom, box.top),

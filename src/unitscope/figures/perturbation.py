@@ -18,6 +18,7 @@ from unitscope.figures import theme
 from unitscope.figures.layers import CHART, HEAD, SIDE, WIDTH, charts_over_layers, shares
 from unitscope.figures.lettering import width
 from unitscope.figures.mosaics import MARGIN
+from unitscope.tones import COLOUR_MAP
 
 if TYPE_CHECKING:
     from unitscope.analyses.estimates import Estimate
@@ -84,7 +85,7 @@ def _styles(count: int) -> Iterator[dict[str, Any]]:
     """A colour and a marker for each of so many strengths, weak to strong."""
     places = np.linspace(LIGHTEST, DARKEST, count) if count > 1 else [0.35]
     for place, shade in enumerate(places):
-        yield {"color": colormaps[theme.COLOUR_MAP](shade), "marker": MARKERS[place % len(MARKERS)]}
+        yield {"color": colormaps[COLOUR_MAP](shade), "marker": MARKERS[place % len(MARKERS)]}
 
 
 def _flips(chart: Axes, kind: "list[Effect]") -> None:

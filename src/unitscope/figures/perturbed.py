@@ -11,7 +11,7 @@ from unitscope.figures import theme
 from unitscope.figures.lettering import minus, number, shorten, widest, width, wrap
 from unitscope.figures.mosaics import GAP, MARGIN, Box, Sheet, resized
 from unitscope.figures.perturbation import name_of
-from unitscope.figures.tone import GAMMA, PERCENTILE, Tones, tone
+from unitscope.tones import GAMMA, PERCENTILE, Tones, tone
 from unitscope.views import PerturbedImage, PerturbedMap, PerturbedSheet, PerturbedUnit
 
 TILE, SEAM, NARROWEST = 152, 6, 1000

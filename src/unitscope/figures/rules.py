@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from unitscope.figures import theme
 from unitscope.figures.lettering import number, shorten, width, wrap
 from unitscope.figures.mosaics import GAP, MARGIN, Box, Sheet, resized
-from unitscope.figures.tone import CAPTION, Picture, overlay, tone
+from unitscope.tones import CAPTION, Picture, overlay, tone
 from unitscope.views import AskedImage, RuleRow, RuleSheet
 
 TILE, SEAM, LABEL, NARROWEST = 184, 8, 260, 1000

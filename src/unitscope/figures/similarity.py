@@ -21,6 +21,7 @@ from unitscope.figures.heat import HeatMap, draw
 from unitscope.figures.layers import NAME_ROOM, SIDE, WIDTH, thinned
 from unitscope.figures.lettering import shorten, widest
 from unitscope.figures.mosaics import GAP, MARGIN, Box, write
+from unitscope.tones import COLOUR_MAP
 
 MOST_PAIRS = 10
 CHART, SWATCH = 420, 60
@@ -89,7 +90,7 @@ def similarity_by_layer(
 
 def _curve(axes: Axes, values: NDArray[np.float64], number: int) -> Line2D:
     """Colours of one map from dark to light, and marks and lines, so that curves differ in grey too."""
-    colour = colormaps[theme.COLOUR_MAP](0.08 + 0.7 * ((number * 3) % MOST_PAIRS) / (MOST_PAIRS - 1))
+    colour = colormaps[COLOUR_MAP](0.08 + 0.7 * ((number * 3) % MOST_PAIRS) / (MOST_PAIRS - 1))
     mark, style = MARKS[number % len(MARKS)], STYLES[number // len(MARKS)]
     return axes.plot(values, style, marker=mark, color=colour, linewidth=1.4, markersize=4)[0]
 

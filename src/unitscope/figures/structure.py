@@ -24,7 +24,7 @@ from unitscope.figures.columns import (
 )
 from unitscope.figures.lettering import number, shorten, wrap
 from unitscope.figures.mosaics import GAP, MARGIN, Box, Sheet, resized
-from unitscope.figures.tone import CAPTION, Tones, column_tones, tone
+from unitscope.tones import CAPTION, Tones, column_tones, tone
 from unitscope.views import Column, Enlargement, Prediction, Structure
 
 PICTURE, ENLARGED = 448, 336

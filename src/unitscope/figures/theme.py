@@ -14,7 +14,6 @@ import matplotlib as mpl
 from matplotlib import font_manager
 
 DPI = 150
-COLOUR_MAP = "magma"
 
 TITLE, BODY, SMALL = 13.0, 9.5, 8.5
 

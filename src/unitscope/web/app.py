@@ -14,6 +14,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 from unitscope.errors import ImageError, UnitscopeError
+from unitscope.thumbnails import LARGE, SMALL
 from unitscope.version import versions
 from unitscope.web import charting, work
 from unitscope.web.explorer import Explorer
@@ -29,7 +30,6 @@ from unitscope.web.pages.unit import unit_page
 from unitscope.web.pictures import Pictures
 from unitscope.web.rendering import to_json
 from unitscope.web.studio import Studio
-from unitscope.web.thumbnails import LARGE, SMALL
 
 LINKS = ServerLinks()
 _KEPT = {"cache-control": "private, max-age=3600"}

@@ -10,11 +10,11 @@ from pathlib import Path, PurePosixPath
 
 from unitscope.errors import ImageError
 from unitscope.images import decode
+from unitscope.thumbnails import map_shape, strip, thumbnail
 from unitscope.units import Layer
 from unitscope.web.cache import Cache
 from unitscope.web.shelf import Shelf
 from unitscope.web.studio import Studio
-from unitscope.web.thumbnails import map_shape, strip, thumbnail
 
 UPLOAD = "upload:"
 MOST_PIXELS = 50_000_000

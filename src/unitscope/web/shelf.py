@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from unitscope.analyses.sampling import sample
 from unitscope.atlas import Atlas
-from unitscope.units import Layer, Unit
+from unitscope.units import Layer
 
 Floats = NDArray[np.float32]
 
@@ -87,7 +87,7 @@ class Shelf:
 
     def responses(self, layer: Layer, channel: int) -> Floats:
         """Return one unit's responses to all images that could be read, float32 ``[image]``."""
-        column = self.atlas.unit_responses(Unit(layer.name, channel))
+        column = self.atlas.responses(layer, units=slice(channel, channel + 1))[:, 0]
         return column[np.isfinite(column)]
 
     def named(self, rows: Iterable[int]) -> tuple[tuple[int, str, str], ...]:

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from unitscope.errors import ImageError, UnitscopeError
+from unitscope.thumbnails import LARGE, SMALL
 from unitscope.units import Layer
 from unitscope.web import charting
 from unitscope.web.explorer import Explorer
@@ -26,7 +27,6 @@ from unitscope.web.pages.unit import unit_page
 from unitscope.web.pictures import Pictures
 from unitscope.web.strips import Strips
 from unitscope.web.studio import Studio
-from unitscope.web.thumbnails import LARGE, SMALL
 
 MOST_PAIRS = 120
 """Pairs of classes that are compared: all of up to 16 classes; of more, each with those beside it."""

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from unitscope.figures.tone import tone
+from unitscope.thumbnails import map_shape, png, shrunk
+from unitscope.tones import tone
 from unitscope.units import Layer
 from unitscope.web.pictures import Pictures
 from unitscope.web.shelf import Shelf
 from unitscope.web.studio import Studio
-from unitscope.web.thumbnails import map_shape, png, shrunk
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,24 +3,24 @@
 In: a `Structure` and links. Out: plain values for JSON.
 """
 
-import base64
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from unitscope.figures.tone import column_tones
+from unitscope.inline import uri
+from unitscope.thumbnails import map_shape, png, shrunk, webp
+from unitscope.tones import column_tones
 from unitscope.views import Column, Structure
 from unitscope.web.links import Links
 from unitscope.web.shelf import Shelf
-from unitscope.web.thumbnails import map_shape, png, shrunk, webp
 
 
 def structure(found: Structure, links: Links, shelf: Shelf) -> dict[str, Any]:
     """Return the predictions and the columns of layers, each unit with its response and its map as a data URI."""
     labels = {one.network_class: one.label for one in shelf.atlas.manifest.labels}
     return {
-        "picture": _inline("webp", webp(Image.fromarray(found.picture))),
+        "picture": uri("webp", webp(Image.fromarray(found.picture))),
         "predictions": [
             {
                 "class": one.index,
@@ -37,7 +37,7 @@ def structure(found: Structure, links: Links, shelf: Shelf) -> dict[str, Any]:
 def _column(column: Column, links: Links) -> dict[str, Any]:
     tones = column_tones(column.maps)
     shape = map_shape(tones.shape[1:])
-    maps = [_inline("png", png(shrunk(one, shape))) for one in tones]
+    maps = [uri("png", png(shrunk(one, shape))) for one in tones]
     listed = zip(column.units.tolist(), column.responses.tolist(), maps, strict=True)
     return {
         "layer": column.layer.name,
@@ -48,7 +48,3 @@ def _column(column: Column, links: Links) -> dict[str, Any]:
 
 def _finite(value: float) -> float:
     return value if np.isfinite(value) else 0.0
-
-
-def _inline(kind: str, data: bytes) -> str:
-    return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"

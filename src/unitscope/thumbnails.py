@@ -13,16 +13,15 @@ from matplotlib import colormaps
 from numpy.typing import NDArray
 from PIL import Image
 
-from unitscope.figures import theme
-from unitscope.figures.tone import tone
 from unitscope.images import decode
+from unitscope.tones import COLOUR_MAP, tone
 
 SMALL, LARGE = 96, 320
 """Sides of a thumbnail and of a picture, in pixels."""
 MOST_CELLS = 56
 """Maps of more rows or columns are made smaller: no page shows them larger."""
 
-_COLOURS = (colormaps[theme.COLOUR_MAP](np.arange(256))[:, :3] * 255).round().astype(np.uint8).tobytes()
+_COLOURS = (colormaps[COLOUR_MAP](np.arange(256))[:, :3] * 255).round().astype(np.uint8).tobytes()
 
 
 def thumbnail(file: Path, preprocessing: Mapping[str, Any], side: int) -> bytes:
@@ -61,7 +60,7 @@ def framed(picture: Image.Image, preprocessing: Mapping[str, Any], side: int) ->
 
 
 def strip(maps: Sequence[NDArray[np.float32] | None], shape: tuple[int, int]) -> bytes:
-    """Return maps ``[row, column]`` in colours side by side, PNG; each has its own scale, see `figures.tone`.
+    """Return maps ``[row, column]`` in colours side by side, PNG; each has its own scale, see `tones`.
 
     A map that could not be had is dark.
     """

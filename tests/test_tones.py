@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from unitscope.figures.tone import GAMMA, PERCENTILE, column_tones, overlay, tone
+from unitscope.tones import GAMMA, PERCENTILE, column_tones, overlay, tone
 
 
 def test_a_tone_is_what_its_definition_says():

@@ -11,8 +11,7 @@ from matplotlib import colormaps
 from numpy.typing import NDArray
 from PIL import Image
 
-from unitscope.figures import theme
-
+COLOUR_MAP = "magma"
 PERCENTILE = 99.5
 GAMMA = 0.6
 CAPTION = (
@@ -56,6 +55,6 @@ def overlay(picture: Picture, tones: Tones) -> Picture:
     rows, columns = picture.shape[:2]
     smooth = Image.fromarray(tones).resize((columns, rows), Image.Resampling.BICUBIC)
     light = np.clip(np.asarray(smooth), 0, 1)
-    colours = colormaps[theme.COLOUR_MAP](light)[..., :3] * 255
+    colours = colormaps[COLOUR_MAP](light)[..., :3] * 255
     cover = (0.75 * light**1.5)[..., None]
     return np.asarray(np.round(0.65 * picture * (1 - cover) + colours * cover), np.uint8)
