@@ -132,9 +132,9 @@ def _responses(
     atlas: Atlas, network: Network, chosen: NDArray[np.int64], rows: NDArray[np.int64]
 ) -> Iterator[_Comparison]:
     table = atlas.units.iloc[chosen]
-    all_units = np.maximum(atlas.units["max"].abs(), atlas.units["min"].abs())
-    of_layer = all_units.groupby(atlas.units["layer"]).transform("max")
-    greatest = np.maximum(all_units, LEAST * of_layer).to_numpy()[chosen]
+    of_unit = atlas.units[["min", "max"]].abs().max(axis=1)
+    of_layer = of_unit.groupby(atlas.units["layer"]).transform("max")
+    greatest = of_unit.clip(lower=LEAST * of_layer).to_numpy()[chosen]
     names = [f"{layer}:{channel}" for layer, channel in zip(table["layer"], table["channel"], strict=True)]
     layers = [layer for layer in atlas.layers if layer.name in set(table["layer"])]
     seen = 0

@@ -20,7 +20,6 @@ from unitscope.experiments.inhibition import inside_outside
 from unitscope.looking.maps import Seen, see
 from unitscope.networks import Network
 from unitscope.scanning.origin import network_of
-from unitscope.units import Unit
 from unitscope.views import InhibitedUnit, InhibitionExample, InhibitionSheet
 
 _CANDIDATES = 200  # outlines that are drawn to find those that part the view most evenly
@@ -109,7 +108,7 @@ def beside_exemplars(atlas: Atlas, found: Inhibition, channels: Sequence[int], a
     ids = atlas.images["image"].to_numpy()
     others = np.flatnonzero(~np.isin(ids, found.images) & (atlas.images["error"] == "").to_numpy())
     most = across - len(of_class)
-    responses = (atlas.unit_responses(Unit(found.layer.name, channel))[others] for channel in channels)
+    responses = (atlas.responses(found.layer, units=slice(unit, unit + 1))[others, 0] for unit in channels)
     return [[*of_class, *ids[others[np.argsort(-each, kind="stable")[:most]]]] for each in responses]
 
 
