@@ -78,8 +78,8 @@ def _state(drawn: Sheet, state: PerturbedMap, tones: Tones, place: Box, *, clean
     below = place.moved(0, TILE + SEAM)
     drawn.image(tones, below.fit(*tones.shape))
     known = np.isfinite(state.correlation)
-    text = f"α {number(state.response)}" if clean else f"r {state.correlation:.2f}" if known else "r –"
-    drawn.write(place.left, below.bottom + 4, minus(text), size=theme.SMALL)
+    text = minus(f"α {number(state.response)}" if clean else f"r {state.correlation:.2f}" if known else "r –")
+    drawn.write(place.left, below.bottom + 4, text, size=theme.SMALL)
     if not clean:
         beside = width(text, theme.SMALL) + 2 * SEAM  # near its own r, not the next image's
         alpha = _alpha(state.response, TILE - beside)

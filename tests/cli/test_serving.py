@@ -1,0 +1,99 @@
+"""The commands serve and export, as real processes where it matters."""
+
+import json
+import signal
+import subprocess
+import sys
+import urllib.request
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+PROGRAM = str(Path(sys.executable).with_name("unitscope"))
+
+
+@contextmanager
+def serving(*words):
+    """A running `unitscope serve`; gives the process and its address."""
+    command = [PROGRAM, "serve", *map(str, words), "--port", "0"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        line = process.stderr.readline()
+        try:
+            yield process, line.split(" at ")[1].split()[0]
+        finally:
+            process.kill()
+
+
+def told(address):
+    with urllib.request.urlopen(address) as answer:
+        return json.loads(answer.read())
+
+
+def test_an_atlas_is_served_until_ctrl_c(classes_atlas):
+    with serving(classes_atlas, "--no-network") as (process, address):
+        assert told(f"{address}/index.json")["network"] == "torchvision:squeezenet1_1"
+        assert told(f"{address}/unit/act:-1/3.json")["channel"] == 3
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 130
+        assert "Traceback" not in process.stderr.read()
+
+
+def test_the_network_is_loaded_beside_the_server(classes_atlas):
+    with serving(classes_atlas) as (_, address):
+        image = told(f"{address}/images.json")["images"][0]["image"]
+        found = told(f"{address}/structure.json?image={image}")
+        assert [len(layer["units"]) for layer in found["layers"]] == [9] * 13
+        assert len(found["predictions"]) == 5
+
+
+def test_what_ablate_measured_is_shown(classes_atlas, classes_folder, run, tmp_path):
+    words = ["torchvision:squeezenet1_1", classes_folder, "--weights", "none", "--seed", 1, "--layer", "act:-2"]
+    measured = run("ablate", *words, "--fraction", 0.5, "--scope", "dataset", "--limit", 6, "--json")
+    (tmp_path / "removal.json").write_text(measured.stdout)
+    with serving(classes_atlas, "--no-network", "--results", tmp_path / "removal.json") as (_, address):
+        found = told(f"{address}/unit/act:-2/3.json")
+        assert any("units of its layer: Top-1" in line for line in found["removal"])
+        with urllib.request.urlopen(f"{address}/lab") as answer:
+            assert 'data-chart="removal"' in answer.read().decode()
+
+
+@pytest.mark.parametrize("words", [["--results", "README.md"], ["--results", "gone.json"], ["--host", "10.255.255.1"]])
+def test_what_can_not_be_served_is_one_sentence(classes_atlas, run, words):
+    done = run("serve", classes_atlas, "--no-network", "--port", 0, *words, check=1)
+    assert done.stderr.count("\n") == 1
+    assert "ablate" in done.stderr or "can't listen" in done.stderr
+
+
+def test_a_network_that_could_run_code_is_not_loaded_unasked(classes_folder, run, tmp_path):
+    (tmp_path / "mine.py").write_text(
+        "import pathlib, torchvision\n"
+        "def make():\n"
+        "    pathlib.Path(__file__).with_suffix('.ran').touch()\n"
+        "    return torchvision.models.squeezenet1_1(weights=None)\n"
+    )
+    words = [f"{tmp_path}/mine.py:make", classes_folder, "--preprocess", "imagenet", "--layers", "act:1", "--limit", 3]
+    run("scan", *words, "-o", tmp_path / "a.atlas")
+    ran = tmp_path / "mine.ran"
+    ran.unlink()
+    with serving(tmp_path / "a.atlas") as (_, address):
+        with urllib.request.urlopen(f"{address}/lab") as answer:
+            assert "if you trust it, start with --network" in answer.read().decode()
+        assert not ran.exists()
+    done = run("export", tmp_path / "a.atlas", tmp_path / "site", check=1)
+    assert "if you trust it" in done.stderr
+    assert not ran.exists()
+
+
+def test_an_atlas_is_exported(classes_atlas, run, tmp_path):
+    done = run("export", classes_atlas, tmp_path / "site", "--layers", "act:2", "--json")
+    assert done.json["pages"] == len(list((tmp_path / "site").rglob("*.html"))) > 16
+    assert done.json["bytes"] == sum(f.stat().st_size for f in (tmp_path / "site").rglob("*") if f.is_file())
+    again = run("export", classes_atlas, tmp_path / "site", "--layers", "act:2", check=1)
+    assert "is there already" in again.stderr
+    assert "MB" not in again.stderr
+
+
+def test_a_layer_that_is_not_there_is_one_sentence(classes_atlas, run, tmp_path):
+    done = run("export", classes_atlas, tmp_path / "site", "--layers", "nothing", check=1)
+    assert "no layer 'nothing'" in done.stderr

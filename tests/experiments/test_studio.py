@@ -1,0 +1,89 @@
+"""The network as pages ask it, against the public functions that look and remove."""
+
+import threading
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+import unitscope
+from unitscope.experiments.studio import NetworkStudio
+from unitscope.images import decode
+from unitscope.views import Change
+
+
+@pytest.fixture
+def asked(network, folder, tmp_path):
+    atlas = unitscope.scan(network, folder, tmp_path / "a.atlas").atlas
+    return atlas, NetworkStudio(network, atlas.layers), folder / atlas.images["image"][0]
+
+
+def test_a_structure_is_that_of_the_command(asked, network):
+    _, studio, file = asked
+    found = studio.structure(file, top=4)
+    expected = unitscope.structure(network, file, top=4)
+    assert found.predictions == expected.predictions
+    np.testing.assert_array_equal(found.picture, expected.picture)
+    for one, other in zip(found.columns, expected.columns, strict=True):
+        np.testing.assert_array_equal(one.units, other.units)
+        np.testing.assert_array_equal(one.maps, other.maps)
+
+
+def test_a_units_maps_have_its_responses_as_means(asked):
+    atlas, studio, _ = asked
+    files = [atlas.root / image for image in atlas.images["image"][:20]]
+    maps = studio.maps([*files, atlas.root / "gone.png"], atlas.layers[0], 1)
+    assert maps[-1] is None
+    expected = atlas.responses("relu")[:20, 1]
+    np.testing.assert_allclose([map_.mean() for map_ in maps[:-1]], expected, rtol=1e-5)
+
+
+def test_all_maps_are_those_of_each_unit(asked):
+    atlas, studio, file = asked
+    told = list(studio.all_maps([file, atlas.root / "gone.png"], atlas.layers))
+    assert told[1] is None
+    for unit in range(6):
+        np.testing.assert_array_equal(told[0][0][unit], studio.maps([file], atlas.layers[0], unit)[0])
+
+
+def test_a_unit_taken_away_is_gone_from_maps_and_answers(asked, network):
+    _, studio, file = asked
+    gone = studio.structure(file, change=Change({"relu": (0, 3)}), top=6)
+    responses = dict(zip(gone.columns[0].units.tolist(), gone.columns[0].responses.tolist(), strict=True))
+    assert responses[0] == responses[3] == 0
+    with torch.no_grad():
+        x = network.preprocessing.normalize(network.preprocessing.prepare(decode(file))[None])
+        maps = network.module.relu(network.module.conv(x))
+        maps[:, [0, 3]] = 0
+        expected = network.module.head(maps.mean((2, 3))).softmax(1)[0]
+    by_class = {one.index: one.probability for one in gone.predictions}
+    assert by_class == pytest.approx({n: float(expected[n]) for n in by_class}, rel=1e-5)
+
+
+def test_noise_is_seeded(asked):
+    _, studio, file = asked
+    one, same, other = (studio.structure(file, change=Change(sigma=0.1, seed=seed)).picture for seed in (1, 1, 2))
+    np.testing.assert_array_equal(one, same)
+    assert (one != other).mean() > 0.5
+
+
+def test_threads_get_the_same_answers_as_one(asked):
+    atlas, studio, _ = asked
+    files = [atlas.root / image for image in atlas.images["image"][:6]]
+    alone = [studio.structure(file).columns[0].responses for file in files]
+    together = {}
+
+    def ask(number):
+        together[number] = studio.structure(files[number]).columns[0].responses
+
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(6)]
+    [thread.start() for thread in threads]
+    [thread.join() for thread in threads]
+    for number, expected in enumerate(alone):
+        np.testing.assert_array_equal(together[number], expected)
+
+
+def test_a_device_that_is_not_there_is_an_error(network):
+    with pytest.raises(unitscope.UnitscopeError, match="no device"):
+        NetworkStudio(replace(network), (), device="cuda:99")
