@@ -13,11 +13,14 @@ from matplotlib import colormaps
 from numpy.typing import NDArray
 from PIL import Image
 
+from unitscope.errors import ImageError
 from unitscope.images import decode
 from unitscope.tones import COLOUR_MAP, tone
 
 SMALL, LARGE = 96, 320
 """Sides of a thumbnail and of a picture, in pixels."""
+MAX_ASPECT = 100
+"""As for the networks' preprocessing: narrower pictures are refused."""
 MOST_CELLS = 56
 """Maps of more rows or columns are made smaller: no page shows them larger."""
 
@@ -45,7 +48,12 @@ def framed(picture: Image.Image, preprocessing: Mapping[str, Any], side: int) ->
 
     As `Preprocessing` does it: resized, then cropped at the centre, with black margins where it is too small. Of a
     preprocessing of the user's own nothing is known, so the whole picture is shown.
+
+    Raises:
+        ImageError: if the picture is over `MAX_ASPECT` times as long as wide.
     """
+    if max(picture.size) > MAX_ASPECT * min(picture.size):
+        raise ImageError(f"a picture of {picture.width}×{picture.height} is too narrow to be shown")
     resize, crop = preprocessing.get("resize"), preprocessing.get("crop")
     if resize is None:
         picture.thumbnail((side, side), Image.Resampling.LANCZOS)
@@ -53,10 +61,16 @@ def framed(picture: Image.Image, preprocessing: Mapping[str, Any], side: int) ->
     height, width = _resized(picture, resize)
     rows, columns = _pair(crop) if crop else (height, width)
     scale = side / max(rows, columns)
-    small = picture.resize((max(1, round(width * scale)), max(1, round(height * scale))), Image.Resampling.LANCZOS)
-    rows, columns = max(1, round(rows * scale)), max(1, round(columns * scale))
-    left, top = round((small.width - columns) / 2), round((small.height - rows) / 2)
-    return small.crop((left, top, left + columns, top + rows))
+    shown = Image.new("RGB", (max(1, round(columns * scale)), max(1, round(rows * scale))))
+    # The part of the resized picture that the crop keeps, and where it lies in the crop; both in its pixels.
+    left, top = round((width - columns) / 2), round((height - rows) / 2)
+    box = (max(left, 0), max(top, 0), min(left + columns, width), min(top + rows, height))
+    size = (max(1, round((box[2] - box[0]) * scale)), max(1, round((box[3] - box[1]) * scale)))
+    across, down = picture.width / width, picture.height / height
+    part = (box[0] * across, box[1] * down, box[2] * across, box[3] * down)
+    kept = picture.resize(size, Image.Resampling.LANCZOS, box=part, reducing_gap=3)
+    shown.paste(kept, (round((box[0] - left) * scale), round((box[1] - top) * scale)))
+    return shown
 
 
 def strip(maps: Sequence[NDArray[np.float32] | None], shape: tuple[int, int]) -> bytes:
@@ -95,7 +109,7 @@ def _resized(picture: Image.Image, resize: Any) -> tuple[int, int]:
     if isinstance(resize, (list, tuple)):
         return int(resize[0]), int(resize[1])
     scale = resize / min(picture.height, picture.width)
-    return round(picture.height * scale), round(picture.width * scale)
+    return max(1, int(picture.height * scale)), max(1, int(picture.width * scale))
 
 
 def _pair(side: Any) -> tuple[int, int]:

@@ -75,7 +75,7 @@ class Unit:
             LayerError: if there is no whole number behind the last colon.
         """
         layer, _, channel = text.rpartition(":")
-        if not layer or not channel.isdecimal():
+        if not layer or not re.fullmatch(r"\d{1,9}", channel):
             raise LayerError(f"'{text}' is not a unit; write LAYER:UNIT, for example 'act:3:68'")
         return cls(layer, int(channel))
 
@@ -114,7 +114,7 @@ class LayerTable(Sequence[Layer]):
         """
         if layer := self._by_address.get(address):
             return layer
-        if match := re.fullmatch(r"act:(-?\d+)", address):
+        if match := re.fullmatch(r"act:(-?\d{1,9})", address):
             return self._activation(int(match[1]), address)
         raise LayerError(self._miss(address))
 

@@ -68,6 +68,20 @@ def test_noise_is_seeded(asked):
     assert (one != other).mean() > 0.5
 
 
+def test_a_preprocessing_of_ones_own_is_left_as_it_is_and_has_no_noise(network, folder, tmp_path):
+    def centred(image):
+        values = torch.from_numpy(np.array(image.resize((16, 16)))).permute(2, 0, 1).float()
+        return (values / 255 - 0.5) / 0.25
+
+    own = unitscope.load(network.module, preprocess=centred)
+    atlas = unitscope.scan(own, folder, tmp_path / "own.atlas").atlas
+    studio = NetworkStudio(own, atlas.layers)
+    found = studio.structure(folder / atlas.images["image"][3], top=6).columns[0]
+    np.testing.assert_allclose(found.responses, atlas.responses("relu")[3][found.units], rtol=1e-5)
+    with pytest.raises(unitscope.UnitscopeError, match="preprocessing of your own"):
+        studio.structure(folder / atlas.images["image"][3], change=Change(sigma=0.1))
+
+
 def test_threads_get_the_same_answers_as_one(asked):
     atlas, studio, _ = asked
     files = [atlas.root / image for image in atlas.images["image"][:6]]

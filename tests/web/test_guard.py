@@ -33,7 +33,7 @@ def test_other_hosts_are_refused(client, host):
     assert "--allow-host" in answer.text
 
 
-@pytest.mark.parametrize("host", ["localhost:80", "127.0.0.1:8008", "[::1]:8008", "localhost"])
+@pytest.mark.parametrize("host", ["localhost:80", "127.0.0.1:8008", "[::1]:8008", "localhost", "LocalHost:1"])
 def test_this_machine_is_answered(reading_app, host):
     assert TestClient(Guard(reading_app.app)).get("/index.json", headers={"host": host}).status_code == 200
 
@@ -80,6 +80,12 @@ def test_what_is_no_picture_is_refused(client, data, said):
     assert said in answer.json()["message"]
 
 
+def test_a_picture_too_narrow_is_refused(client):
+    answer = client.post("/upload", files={"picture": picture((1, 4000))}, headers={"accept": "application/json"})
+    assert answer.status_code == 400
+    assert "too narrow" in answer.json()["message"]
+
+
 def test_a_picture_of_too_many_pixels_is_refused(client):
     with io.BytesIO() as buffer:
         Image.new("1", (10_000, 6_000)).save(buffer, "PNG")
@@ -92,6 +98,32 @@ def test_a_picture_of_too_many_pixels_is_refused(client):
 def test_a_body_of_too_many_bytes_is_refused(client):
     answer = client.post("/upload", files={"picture": bytes(MOST_BYTES + 2_000_000)})
     assert answer.status_code == 413
+
+
+@pytest.mark.parametrize("headers", [{"transfer-encoding": "chunked"}, {"content-length": "9" * 30}])
+def test_a_body_that_could_be_longer_than_it_says_is_refused(client, headers):
+    given = {"content-length": "2", "content-type": "application/json", **headers}
+    assert client.post("/lab.json", content=b"{}", headers=given).status_code == 411
+
+
+def test_what_is_no_address_is_no_origin_of_ours(client):
+    assert client.post("/lab.json", json={"image": "x"}, headers={"origin": "http://["}).status_code == 403
+
+
+@pytest.mark.parametrize("unit", ["act:1:" + "9" * 5000, "act:" + "9" * 5000 + ":1", "\ud800", "a:1\ud800"])
+def test_nonsense_is_not_found_whatever_its_length_or_letters(client, unit):
+    named = unit.encode("unicode_escape").decode()
+    body = f'{{"image": "chelsea/00.jpg", "removed": ["{named}"]}}'
+    headers = {"content-type": "application/json", "accept": "application/json"}
+    answer = client.post("/lab.json", content=body, headers=headers)
+    assert answer.status_code in (404, 422)
+    assert client.get("/search", params={"q": unit.replace("\ud800", "")}).status_code == 200
+
+
+def test_a_picture_that_has_not_changed_is_not_sent_again(client):
+    first = client.get("/thumbnail/3.webp")
+    again = client.get("/thumbnail/3.webp", headers={"if-none-match": first.headers["etag"]})
+    assert (first.status_code, again.status_code, again.content) == (200, 304, b"")
 
 
 def test_a_body_whose_length_is_not_told_is_refused(client):
@@ -114,7 +146,8 @@ def test_only_the_atlass_images_are_served(make_atlas, tmp_path):
     for row in (0, 1, 2):
         assert client.get(f"/thumbnail/{row}.webp").headers["content-type"] == "image/svg+xml"
     assert client.get("/picture-of", params={"image": "../secret.png"}).status_code == 404
-    assert client.get("/static/../app.py").status_code == 404
+    for address in ("/static/%2e%2e/app.py", "/static/..%2fapp.py", "/static//etc/passwd"):
+        assert client.get(address).status_code == 404
 
 
 def test_frames_are_answered_one_by_one(atlas, tmp_path):
@@ -131,5 +164,47 @@ def test_frames_are_answered_one_by_one(atlas, tmp_path):
         assert "cannot identify" in socket.receive_json()["message"]
         socket.send_bytes(picture((2500, 2500)))
         assert "megapixels" in socket.receive_json()["message"]
+        with io.BytesIO() as buffer:
+            Image.new("1", (30_000, 30_000)).save(buffer, "PNG")
+            socket.send_bytes(buffer.getvalue())
+        assert socket.receive_json()["message"]
     with TestClient(app).websocket_connect("/live.ws?layer=nothing", headers=headers) as socket:
         assert "no layer 'nothing'" in socket.receive_json()["message"]
+
+
+def test_a_strip_of_maps_is_not_kept_while_an_image_is_missing(atlas, tmp_path):
+    import shutil
+
+    from unitscope.errors import ImageError
+
+    explorer, pictures = explorer_of(atlas, tmp_path / "pictures")
+    studio = network_studio(atlas)
+    layer = atlas.find("act:-1")
+    images = [one.image for one in explorer.shelf.extremes(layer, 725)]
+    moved = type(pictures)(pictures.shelf, tmp_path / "moved", pictures.cache)
+    with pytest.raises(ImageError, match="say where they are with --images"):
+        moved.maps(studio, layer, 725)
+    for image in images[1:]:
+        (moved.root / image).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(atlas.root / image, moved.root / image)
+    partly = moved.maps(studio, layer, 725)
+    shutil.copy(atlas.root / images[0], moved.root / images[0])
+    assert moved.maps(studio, layer, 725) != partly
+
+
+def test_a_network_that_can_not_be_loaded_is_tried_once_and_its_reason_told():
+    from unitscope.errors import NetworkError
+    from unitscope.web.studio import LateStudio
+
+    tried = []
+
+    def broken():
+        tried.append(1)
+        raise KeyError("of another version")
+
+    studio = LateStudio(broken)
+    studio.warm_up()
+    for _ in range(2):
+        with pytest.raises(NetworkError, match="could not be loaded: KeyError: 'of another version'"):
+            studio.maps([], None, 0)
+    assert len(tried) == 1

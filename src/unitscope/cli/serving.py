@@ -62,7 +62,7 @@ def serve(
     explorer, pictures = _explorer(opened, results or [], images)
     arguments = {"weights": weights, "seed": seed, "preprocess": preprocess}
     studio = _studio(opened, None if no_network else network, no_network, arguments, device)
-    hosts = LOCAL | {host} | set(allow_host or ())
+    hosts = LOCAL | {_shown(name).lower() for name in (host, *(allow_host or ()))}
     threading.Thread(target=getattr(studio, "warm_up", lambda: None), daemon=True).start()
     app = create_app(explorer, pictures, studio, hosts=frozenset(hosts))
     listening = listen(host, port)
@@ -121,7 +121,7 @@ def _studio(
 
     if no_network:
         return NoStudio("The explorer was started with --no-network; start it without.")
-    if importlib.util.find_spec("torch") is None:
+    if not all(importlib.util.find_spec(package) for package in ("torch", "torchvision")):
         return NoStudio("PyTorch is not installed; `pip install torch torchvision`, then start the explorer again.")
     source = str((atlas.manifest.network["source"] or {}).get("network", ""))
     if network is None and not source:
@@ -149,7 +149,7 @@ def _explorer(atlas: "Atlas", results: list[Path], images: str | None) -> "tuple
 
     shelf = Shelf(atlas)
     root = Path(images) if images is not None else atlas.root
-    key = f"{atlas.path.resolve()} {atlas.manifest.network['fingerprint']} {atlas.manifest.images} {root.resolve()}"
+    key = f"{atlas.manifest.to_json()} {root.resolve()}"  # another scan, or images elsewhere: other pictures
     measured = Results.read(results, network=atlas.manifest.network["reference"])
     return Explorer(shelf, measured), Pictures(shelf, root, Cache(cache_folder(key)))
 
@@ -161,4 +161,4 @@ def _need_web() -> None:
 
 
 def _shown(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
+    return f"[{host}]" if ":" in host and not host.startswith("[") else host

@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from unitscope.errors import ImageError
+from unitscope.errors import ImageError, UnitscopeError
 from unitscope.experiments.perturbations import Noise
 from unitscope.graph import Trace, device_of, trace_of
 from unitscope.graph.maps import Tap, plane, tap
 from unitscope.graph.masks import with_masks
 from unitscope.images import decode
 from unitscope.looking.structure import column_of, predictions_of
-from unitscope.networks import Network, eval_mode
+from unitscope.networks import CustomPreprocessing, Network, Preprocessing, eval_mode
 from unitscope.scanning.scan import ready
 from unitscope.units import Layer
 from unitscope.views import Change, Structure
@@ -108,7 +108,7 @@ class _Bench:
     def structure(self, picture: Path | Image.Image, layers: Sequence[Layer], change: Change, top: int) -> Structure:
         phi = self.network.preprocessing
         prepared = phi.prepare(decode(picture) if isinstance(picture, Path) else picture)
-        noisy = Noise(change.sigma).change(prepared, 0, change.seed)
+        noisy = _noisy(phi, prepared, change)
         device = device_of(self.network.module)
         masks = [mask.to(device) for mask in self._masks(change)]
         with eval_mode(self.network.module), torch.inference_mode():
@@ -117,7 +117,7 @@ class _Bench:
         return Structure(
             self.network.reference,
             str(picture) if isinstance(picture, Path) else "",
-            phi.picture(noisy.round().to(torch.uint8)),
+            phi.picture(noisy.round().to(torch.uint8) if change.sigma else prepared),
             predictions_of(self.network, logits),
             tuple(column_of(layer, by_name[layer.name], min(top, layer.units)) for layer in layers),
         )
@@ -136,6 +136,14 @@ class _Bench:
             return self.network.preprocessing.prepare(decode(file))
         except (ImageError, OSError):
             return None
+
+
+def _noisy(phi: Preprocessing | CustomPreprocessing, prepared: Tensor, change: Change) -> Tensor:
+    if not change.sigma:
+        return prepared
+    if isinstance(phi, CustomPreprocessing):
+        raise UnitscopeError("noise is added on the 0–255 scale, and a preprocessing of your own may have another")
+    return Noise(change.sigma).change(prepared, 0, change.seed)
 
 
 def _spread(layers: Sequence[Layer]) -> tuple[Layer, ...]:

@@ -32,7 +32,6 @@ from unitscope.web.rendering import to_json
 from unitscope.web.studio import Studio
 
 LINKS = ServerLinks()
-_KEPT = {"cache-control": "private, max-age=3600"}
 _UNAVAILABLE = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 96 96"><rect width="96" height="96" fill="#8884"/>'
     '<text x="48" y="51" font-size="11" font-family="sans-serif" text-anchor="middle" fill="#888">not available</text>'
@@ -139,25 +138,25 @@ def _answer(ask: Callable[..., Any], form: Callable[[Any], Response]) -> Callabl
 
 
 def _pictures(app: FastAPI, explorer: Explorer, pictures: Pictures) -> None:
-    def sized(row: int, side: int) -> Response:
+    def sized(request: Request, row: int, side: int) -> Response:
         try:
-            return Response(pictures.thumbnail(row, side), media_type="image/webp", headers=_KEPT)
+            return work.picture(request, pictures.thumbnail(row, side), "image/webp")
         except ImageError:
             if not 0 <= row < len(explorer.shelf.ids):
                 raise
             return Response(_UNAVAILABLE, media_type="image/svg+xml")
 
     @app.get("/thumbnail/{row}.webp", response_class=Response)
-    def thumbnail(row: int) -> Response:
-        return sized(row, SMALL)
+    def thumbnail(request: Request, row: int) -> Response:
+        return sized(request, row, SMALL)
 
     @app.get("/picture/{row}.webp", response_class=Response)
-    def picture(row: int) -> Response:
-        return sized(row, LARGE)
+    def picture(request: Request, row: int) -> Response:
+        return sized(request, row, LARGE)
 
     @app.get("/picture-of", response_class=Response)
-    def picture_of(image: str) -> Response:
-        return Response(pictures.picture_of(image, LARGE), media_type="image/webp", headers=_KEPT)
+    def picture_of(request: Request, image: str) -> Response:
+        return work.picture(request, pictures.picture_of(image, LARGE), "image/webp")
 
 
 def _plotly() -> FileResponse:
@@ -177,7 +176,8 @@ def _problems(app: FastAPI, explorer: Explorer) -> None:
 
     @app.exception_handler(UnitscopeError)
     def not_found(request: Request, problem: UnitscopeError) -> Response:
-        return told(request, 404, Problem("Not here", str(problem)))
+        said = str(problem).encode("utf-8", "replace").decode()  # what was asked may be no text at all
+        return told(request, 404, Problem("Not here", said))
 
     @app.exception_handler(HTTPException)
     def refused(request: Request, problem: HTTPException) -> Response:

@@ -27,14 +27,25 @@ class Cache:
 
     def get(self, name: str, make: Callable[[], bytes]) -> bytes:
         """Return what was kept under a name, made now if nothing was."""
+        kept = self.kept(name)
+        return self.keep(name, make()) if kept is None else kept
+
+    def kept(self, name: str) -> bytes | None:
+        """Return what is kept under a name, or None."""
         path = self.path(name)
         try:
-            kept = path.read_bytes()
+            data = path.read_bytes()
         except FileNotFoundError:
-            kept = make()
-            _write(path, kept)
-        self._used(path, len(kept))
-        return kept
+            return None
+        self._used(path, len(data))
+        return data
+
+    def keep(self, name: str, data: bytes) -> bytes:
+        """Keep bytes under a name, and return them."""
+        path = self.path(name)
+        _write(path, data)
+        self._used(path, len(data))
+        return data
 
     def path(self, name: str) -> Path:
         """Return the file in which something is kept, or would be."""

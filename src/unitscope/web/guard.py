@@ -5,6 +5,7 @@ A page elsewhere that a browser has open must not read an atlas or use the netwo
 them, are refused unless they name a host that was allowed and come from a page of ours.
 """
 
+import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from typing import Any
@@ -80,7 +81,7 @@ class Guard:
         origin = headers.get(b"origin")
         if origin is None:
             return "a WebSocket needs an Origin" if websocket else ""
-        if urlsplit(origin).netloc != host and (websocket or method not in ("GET", "HEAD")):
+        if _netloc(origin) != host and (websocket or method not in ("GET", "HEAD")):
             return f"requests from '{origin}' are refused"
         return ""
 
@@ -89,7 +90,7 @@ class Guard:
         if method in ("GET", "HEAD", "OPTIONS"):
             return None
         length = headers.get(b"content-length", "")
-        if not length.isdecimal():
+        if b"transfer-encoding" in headers or not re.fullmatch(r"\d{1,15}", length):
             return 411, "say how long the body is (Content-Length)"
         if int(length) > self.most_bytes:
             return 413, f"at most {self.most_bytes // 1_000_000} MB can be sent, not {int(length) / 1e6:.0f}"
@@ -97,8 +98,15 @@ class Guard:
 
 
 def _name(host: str) -> str:
-    """A host without its port."""
-    return host.rsplit("]", 1)[0] + "]" if host.startswith("[") else host.rsplit(":", 1)[0]
+    """A host without its port, in the case that names are compared in."""
+    return (host.rsplit("]", 1)[0] + "]" if host.startswith("[") else host.rsplit(":", 1)[0]).lower()
+
+
+def _netloc(origin: str) -> str:
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:  # an address that is none
+        return ""
 
 
 def _with_headers(send: Send) -> Send:

@@ -5,12 +5,13 @@ In: rows, units, addresses of images. Out: bytes and paths. Only images that the
 
 import hashlib
 import re
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from unitscope.errors import ImageError
 from unitscope.images import decode
-from unitscope.thumbnails import map_shape, strip, thumbnail
+from unitscope.thumbnails import SMALL, framed, map_shape, strip, thumbnail
 from unitscope.units import Layer
 from unitscope.web.cache import Cache
 from unitscope.web.shelf import Shelf
@@ -55,15 +56,19 @@ class Pictures:
 
         Raises:
             NetworkError: if there is no network.
+            ImageError: if none of the images can be read any more.
         """
-
-        def make() -> bytes:
-            rows = [one.row for one in self.shelf.extremes(layer, channel)]
-            maps = studio.maps([self.file(self.shelf.ids[row]) for row in rows], layer, channel)
-            known = next((map_.shape for map_ in maps if map_ is not None), (1, 1))
-            return strip(maps, map_shape(known))
-
-        return self.cache.get(f"maps {layer.name} {channel}", make)
+        name = f"maps {layer.name} {channel}"
+        if (kept := self.cache.kept(name)) is not None:
+            return kept
+        rows = [one.row for one in self.shelf.extremes(layer, channel)]
+        maps = studio.maps([self.file(self.shelf.ids[row]) for row in rows], layer, channel)
+        known = [map_.shape for map_ in maps if map_ is not None]
+        if rows and not known:
+            raise ImageError(f"the images can't be read in '{self.root}' any more; say where they are with --images")
+        data = strip(maps, map_shape(known[0] if known else (1, 1)))
+        # What is missing now may be there again later.
+        return data if len(known) < len(maps) else self.cache.keep(name, data)
 
     def file(self, address: str) -> Path:
         """Return the file of an image's id, or of ``upload:HASH``.
@@ -85,13 +90,15 @@ class Pictures:
             ImageError: if it is no picture that can be read, or it has more than `MOST_PIXELS`.
         """
         name = hashlib.sha256(data).hexdigest()
-        self.cache.get(UPLOAD + name, lambda: data)
-        path = self.cache.path(UPLOAD + name)
-        try:
-            decode(path, most_pixels=MOST_PIXELS)
-        except ImageError as problem:
-            path.unlink(missing_ok=True)
-            raise ImageError(str(problem).replace(f"'{path}'", "the picture")) from None
+        with tempfile.NamedTemporaryFile(prefix="unitscope-") as file:
+            file.write(data)
+            file.flush()
+            try:
+                picture = decode(Path(file.name), most_pixels=MOST_PIXELS)
+                framed(picture, self.shelf.atlas.manifest.preprocessing, SMALL)
+            except ImageError as problem:
+                raise ImageError(str(problem).replace(f"'{file.name}'", "the picture")) from None
+        self.cache.keep(UPLOAD + name, data)
         return UPLOAD + name
 
     def _uploaded(self, name: str) -> Path:

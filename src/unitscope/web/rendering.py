@@ -28,7 +28,7 @@ def render(template: str, links: Links, **values: Any) -> str:
 def to_json(page: Any) -> str:
     """Return a page as JSON text; what is no number is null."""
     values = dataclasses.asdict(page) if dataclasses.is_dataclass(page) and not isinstance(page, type) else page
-    return json.dumps(_plain(values), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return json.dumps(_plain(values), allow_nan=False, separators=(",", ":"))
 
 
 def number(value: float | None, digits: int = 3) -> str:

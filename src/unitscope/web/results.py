@@ -33,7 +33,7 @@ class Results:
             told = _read(file)
             if told["network"] != network:
                 raise UnitscopeError(f"'{file}' is about {told['network']}, but the atlas is of {network}")
-            settings += told["results"]
+            settings += [{**setting, "images": told["images"]} for setting in told["results"]]
             baselines.append(told["baseline"])
         return cls(tuple(settings), tuple(baselines))
 
@@ -92,7 +92,8 @@ def _curve(name: str, settings: Sequence[dict[str, Any]], what: str) -> dict[str
 
 def _told(setting: dict[str, Any]) -> str:
     which = {"low": "lowest", "high": "highest"}[setting["order"]]
-    said = f"removed with the {setting['removed']} {which} units of its layer"
+    value = f", maps made {'their mean' if setting.get('value') == 'mean' else 'zero'}"
+    said = f"removed with the {setting['removed']} {which} units of its layer{value}, on {setting['images']:,} images"
     if setting.get("top1") is None:
         return f"{said}: {setting['agreement']:.1%} of the answers stay the same"
     low, high = setting["top1_interval"]
@@ -102,7 +103,9 @@ def _told(setting: dict[str, Any]) -> str:
 def _read(file: Path) -> dict[str, Any]:
     try:
         told = json.loads(file.read_text("utf-8"))
-        good = all(set(setting) >= _NEEDED for setting in told["results"]) and {"network", "baseline"} <= set(told)
+        good = all(set(setting) >= _NEEDED for setting in told["results"]) and {"network", "baseline", "images"} <= set(
+            told
+        )
     except FileNotFoundError:
         raise UnitscopeError(f"no file '{file}'; make it with `unitscope ablate … --json > {file}`") from None
     except (OSError, ValueError, KeyError, TypeError):

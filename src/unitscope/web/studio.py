@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from unitscope.errors import NetworkError, UnitscopeError
+from unitscope.errors import NetworkError, UnitscopeError, first_line
 from unitscope.units import Layer
 from unitscope.views import Change, Structure
 
@@ -82,6 +82,8 @@ class LateStudio:
                     self._made = self._make()
                 except UnitscopeError as problem:
                     self.missing = str(problem)
+                except Exception as problem:  # whatever stops it, the other pages still work
+                    self.missing = f"The network could not be loaded: {first_line(problem)}"
             if self._made is None:
                 raise NetworkError(self.missing)
             return self._made

@@ -4,6 +4,7 @@ In: a FastAPI application. Out: the same with these routes. Without a network ea
 """
 
 import asyncio
+import hashlib
 import io
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -44,6 +45,15 @@ def quoted(address: str) -> str:
     return quote(address, safe="")
 
 
+def picture(request: Request, data: bytes, kind: str) -> Response:
+    """Return a picture that a browser may keep, if it asks each time whether it is still the same."""
+    tag = f'"{hashlib.sha256(data).hexdigest()[:20]}"'
+    headers = {"etag": tag, "cache-control": "private, no-cache"}
+    if tag in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers=headers)
+    return Response(data, media_type=kind, headers=headers)
+
+
 def add_routes(app: FastAPI, explorer: Explorer, pictures: Pictures, studio: Studio) -> None:
     """Add the routes that need the network."""
     _looking(app, explorer, pictures, studio)
@@ -54,10 +64,9 @@ def add_routes(app: FastAPI, explorer: Explorer, pictures: Pictures, studio: Stu
 
 def _looking(app: FastAPI, explorer: Explorer, pictures: Pictures, studio: Studio) -> None:
     @app.get("/maps/{layer}/{channel}.png", response_class=Response)
-    def maps(layer: str, channel: int) -> Response:
+    def maps(request: Request, layer: str, channel: int) -> Response:
         found, number = explorer.shelf.atlas.unit(f"{layer}:{channel}")
-        data = pictures.maps(studio, found, number)
-        return Response(data, media_type="image/png", headers={"cache-control": "private, max-age=3600"})
+        return picture(request, pictures.maps(studio, found, number), "image/png")
 
     @app.get("/structure.json")
     def structure(image: str) -> Response:
@@ -145,7 +154,7 @@ def _seen(frame: bytes, explorer: Explorer, studio: Studio, layer: Any) -> str:
             if picture.width * picture.height > 4_000_000:
                 raise ImageError("a frame is at most 4 megapixels")
             found = studio.structure(picture.convert("RGB"), layer=layer)
-    except (UnitscopeError, OSError) as problem:
+    except (UnitscopeError, OSError, ValueError, Image.DecompressionBombError) as problem:
         return to_json({"message": str(problem)})
     return to_json(told.structure(found, LINKS, explorer.shelf))
 

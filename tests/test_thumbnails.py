@@ -1,0 +1,64 @@
+"""Thumbnails show what the network sees, and take no more memory than that."""
+
+import io
+import tracemalloc
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from unitscope.errors import ImageError
+from unitscope.networks import Preprocessing
+from unitscope.thumbnails import framed, map_shape, png, shrunk, thumbnail
+
+
+def smooth(width, height):
+    """A picture without fine detail, so that resizing by another filter changes little."""
+    rows, columns = np.mgrid[0:height, 0:width]
+    waves = [128 + 100 * np.sin(columns / width * 7 + n) * np.cos(rows / height * 5 + n) for n in range(3)]
+    return Image.fromarray(np.stack(waves, -1).astype(np.uint8))
+
+
+@pytest.mark.parametrize("size", [(500, 375), (375, 500), (90, 200), (64, 64), (1000, 300)])
+@pytest.mark.parametrize(
+    "phi",
+    [
+        Preprocessing(256, 224),
+        Preprocessing((224, 224)),
+        Preprocessing((200, 300)),
+        Preprocessing(64, (32, 64)),
+        Preprocessing(100, 150),
+        Preprocessing((100, 120), (150, 90)),
+    ],
+)
+def test_a_picture_is_framed_as_the_network_sees_it(phi, size):
+    picture = smooth(*size)
+    seen = phi.picture(phi.prepare(picture)).astype(float)
+    shown = np.asarray(framed(picture, phi.to_dict(), max(phi.size))).astype(float)
+    assert shown.shape == seen.shape
+    assert np.abs(shown - seen).mean() < 3
+    assert np.quantile(np.abs(shown - seen), 0.97) < 12
+
+
+def test_of_a_preprocessing_of_ones_own_the_whole_picture_is_shown():
+    assert framed(smooth(400, 200), {"function": "mine", "size": [64, 64]}, 96).size == (96, 48)
+
+
+def test_a_picture_too_narrow_is_refused_before_it_takes_memory(tmp_path):
+    Image.new("RGB", (1, 4000)).save(tmp_path / "narrow.png")
+    tracemalloc.start()
+    with pytest.raises(ImageError, match="too narrow"):
+        thumbnail(tmp_path / "narrow.png", Preprocessing(256, 224).to_dict(), 96)
+    assert tracemalloc.get_traced_memory()[1] < 20e6
+    tracemalloc.stop()
+
+
+def test_maps_are_coloured_and_made_small():
+    tones = np.linspace(0, 1, 112 * 80, dtype=np.float32).reshape(112, 80)
+    assert map_shape(tones.shape) == (56, 40)
+    assert map_shape((7, 7)) == (7, 7)
+    small = shrunk(tones, (56, 40))
+    assert small[0, 0] == pytest.approx(tones[:2, :2].mean(), abs=1e-6)
+    coloured = np.asarray(Image.open(io.BytesIO(png(small))).convert("RGB")).astype(int)
+    assert coloured[-1, -1].sum() > 600
+    assert coloured[0, 0].sum() < 100
