@@ -1,5 +1,6 @@
 """Atlases of responses that a test gives, written as a scan's parts are merged; no network, no images."""
 
+import shutil
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,14 @@ from unitscope.atlas.schema import ImageList, Manifest
 from unitscope.atlas.store import write_atlas
 from unitscope.summaries import Summary
 from unitscope.units import Layer
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+
+
+def pytest_report_header():
+    """Say which browser the pages are tested in."""
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    return f"browser: {found or 'none here; tests of pages install one (apt-get as root, else playwright install)'}"
 
 
 @dataclass(frozen=True)

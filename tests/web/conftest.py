@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 import unitscope
+from tests.conftest import BROWSERS
+from unitscope.demo import NETWORK, write_photographs
 from unitscope.web.app import create_app
 from unitscope.web.cache import Cache
 from unitscope.web.explorer import Explorer
@@ -33,16 +35,14 @@ def locked(path):
 
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory) -> Path:
-    """What `unitscope demo` leaves; workers share it."""
+    """The photographs and the atlas of `unitscope demo`, without its figures; workers share them."""
     pytest.importorskip("efficientnet_lite_pytorch", reason="the extra 'demo' is not installed")
     base = tmp_path_factory.getbasetemp()
     base = base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
     with locked(base / "demo.lock"):
         if not (base / "demo" / "atlas" / "manifest.json").exists():
-            from unitscope.demo import run
-            from unitscope.scanning.scan import Silent
-
-            run(base / "demo", progress=Silent(), say=lambda text: None)
+            write_photographs(base / "demo" / "photographs")
+            unitscope.scan(unitscope.load(NETWORK), base / "demo" / "photographs", base / "demo" / "atlas")
     return base / "demo"
 
 
@@ -98,7 +98,7 @@ def site(atlas, tmp_path_factory):
 
 def chromium() -> str:
     """A browser of the system; on Debian as root it is installed; else Playwright's own."""
-    for name in ("chromium", "chromium-browser", "google-chrome"):
+    for name in BROWSERS:
         if found := shutil.which(name):
             return found
     if os.geteuid() == 0 and shutil.which("apt-get"):
