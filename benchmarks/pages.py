@@ -1,10 +1,11 @@
-"""Milliseconds of the explorer's pages: at the server, and till the first paint in Chromium.
+"""Milliseconds of the explorer's pages: at the server, till the first paint in Chromium, and as files of a static site.
 
 In: a made-up atlas of many images × 22,720 units (see `benchmarks.synthetic`); it has no images, so thumbnails are
 blank. Out: a table, and ``RESULTS.md`` if asked for. Each page is asked for at other units, images and classes over and
 over; the first request of each kind, which reads what is kept afterwards, is told apart.
 """
 
+import json
 import shutil
 import tempfile
 import threading
@@ -23,7 +24,8 @@ PAGES = {
     "unit": "/unit/act:-1/{}",
     "image": "/image/ILSVRC2012_val_{:08d}.JPEG",
     "two images": "/compare?a=ILSVRC2012_val_{:08d}.JPEG&a=ILSVRC2012_val_00000200.JPEG",
-    "class": "/class/Siamese cat?layer=act:-{}",
+    "two classes": "/compare?a=class:Siamese cat&a=class:{label}",
+    "class": "/class/{label}",
     "search": "/search?q={}",
 }
 
@@ -42,9 +44,11 @@ def main() -> None:
             case = {"question": "make", "atlas": str(atlas), "images": given.images}
             in_fresh_process("benchmarks.questions", case)
         with _served(atlas, Path(temporary) / "cache") as address:
-            found = {name: _times(address + path, given.rounds) for name, path in PAGES.items()}
+            labels = [label["label"] for label in json.loads((atlas / "manifest.json").read_text("utf-8"))["labels"]]
+            found = {name: _times(address + path, given.rounds, labels) for name, path in PAGES.items()}
             paints = _paints(f"{address}/layer/act:-1", given.rounds)
-    told = _table(found, paints, given.images)
+        exported = _export(atlas, Path(temporary))
+    told = "\n".join([_table(found, paints, given.images), exported])
     print(told)
     if given.write:
         write_section("Pages", told)
@@ -74,7 +78,29 @@ def _served(atlas: Path, cache: Path) -> Iterator[str]:
     thread.join()
 
 
-def _times(address: str, rounds: int) -> tuple[float, float, float]:
+def _export(atlas: Path, folder: Path) -> str:
+    """What a static site of the last layer takes, with neither pictures nor maps: their time is the network's."""
+    from unitscope.atlas import open_atlas
+    from unitscope.web.cache import Cache
+    from unitscope.web.explorer import Explorer
+    from unitscope.web.pictures import Pictures
+    from unitscope.web.shelf import Shelf
+    from unitscope.web.site import Site
+    from unitscope.web.studio import NoStudio
+
+    shelf = Shelf(open_atlas(atlas))
+    pictures = Pictures(shelf, shelf.atlas.root, Cache(folder / "export-cache"))
+    site = Site(Explorer(shelf), pictures, shelf.atlas.layers[-1:], images=False, maps=False)
+    started = time.perf_counter()
+    site.write(folder / "site", NoStudio("a benchmark"))
+    taken = time.perf_counter() - started
+    return (
+        f"\nA static site of the last layer, {site.pages:,} pages ({site.units:,} units, {len(site.labels):,} classes, "
+        f"{len(site.pairs)} pairs of classes) without pictures and maps: {taken:.0f} s."
+    )
+
+
+def _times(address: str, rounds: int, labels: list[str]) -> tuple[float, float, float]:
     """Milliseconds of the first request, of the others' median, and of the slowest of these."""
     import httpx
 
@@ -83,7 +109,8 @@ def _times(address: str, rounds: int) -> tuple[float, float, float]:
         for number in range(1, rounds + 2):
             place = number if "act:-{}" not in address else 1 + number % 3
             started = time.perf_counter()
-            client.get(address.format(place * (7 if "unit" in address else 1))).raise_for_status()
+            asked = address.format(place * (71 if "unit" in address else 1), label=labels[number])
+            client.get(asked).raise_for_status()
             taken.append(1000 * (time.perf_counter() - started))
     return taken[0], median(taken[1:]), max(taken[1:])
 

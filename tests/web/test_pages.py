@@ -9,7 +9,11 @@ import pytest
 from fastapi.testclient import TestClient
 
 from tests.web.conftest import WHY
-from unitscope.web.pages.unit import class_means, most_alike
+from unitscope.analyses.inhibition import class_inhibition
+from unitscope.analyses.sparsity import sparsity
+from unitscope.web.pages.compare import compare_page
+from unitscope.web.pages.label import label_page
+from unitscope.web.pages.unit import class_means, most_alike, unit_page
 from unitscope.web.shelf import Shelf
 
 
@@ -109,6 +113,96 @@ def test_class_means_are_means_over_the_images_of_the_class(atlas):
         rows = [row for row, labels in enumerate(atlas.images["labels"]) if one.label in labels]
         assert one.mean == pytest.approx(responses[rows].mean(), rel=1e-6)
     assert [one.mean for one in found] == sorted((one.mean for one in found), reverse=True)
+
+
+def test_correlations_of_responses_that_hardly_vary_are_still_right(make_atlas):
+    responses = 1000 + np.random.default_rng(0).normal(0, 1, (200, 12)).astype(np.float32)
+    responses[:, 3] = 1000 + (responses[:, 2] - 1000) * 0.5
+    responses[:, 4] = 1000
+    atlas = make_atlas(responses)
+    alike, _ = most_alike(Shelf(atlas), atlas.find("relu"), 2)
+    assert [alike[0].channel, alike[0].correlation] == [3, pytest.approx(1, abs=1e-3)]
+    for one in alike:
+        expected = np.corrcoef(responses[:, [2, one.channel]].astype(float).T)[0, 1]
+        assert one.correlation == pytest.approx(expected, abs=1e-9)
+    assert 4 not in [one.channel for one in alike]
+    assert most_alike(Shelf(atlas), atlas.find("relu"), 4)[0] == ()
+
+
+def test_the_histogram_of_responses_that_are_nearly_the_same_has_all_of_them(make_atlas):
+    responses = np.full((50, 3), -5, np.float32)
+    responses[::2, 0] = np.nextafter(np.float32(-5), np.float32(0))
+    responses[:, 1] = np.float32(1e-45)
+    responses[:, 2] += np.arange(50) * 1e-6
+    atlas = make_atlas(responses)
+    for unit in range(3):
+        page = unit_page(Shelf(atlas), atlas.find("relu"), unit)
+        assert sum(page.histogram.counts) == 50
+        assert page.histogram.width > 0
+
+
+def test_responses_are_read_in_blocks_that_meet_each_unit(make_atlas):
+    responses = np.random.default_rng(0).random((30, 150), np.float32)
+    responses[4] = np.nan
+    atlas = make_atlas(responses, layers={"first": 20, "second": 130}, shard_size=7)
+    shelf = Shelf(atlas)
+    for unit in (0, 63, 64, 128, 129):
+        kept = np.delete(responses[:, 20 + unit], 4)
+        np.testing.assert_array_equal(shelf.responses(atlas.find("second"), unit), kept)
+
+
+def test_a_class_page_says_what_the_analyses_say(atlas):
+    shelf, layer = Shelf(atlas), atlas.find("act:20")
+    for label in atlas.manifest.labels[:3]:
+        page = label_page(shelf, label.label, layer)
+        found = class_inhibition(atlas, layer, label.label)
+        sure = found.units[found.units["p_corrected"] < 0.05]
+        assert (
+            f"{len(sure)} of {layer.units} units respond less to it than to {found.others} other"
+            in page.inhibitory.note
+        )
+        assert [one.channel for one in page.inhibitory.units] == sure["unit"].head(12).tolist()
+        spread = sparsity(atlas, layer, [label.label])
+        assert page.spread.of_all == tuple(spread.overall.histogram)
+        assert page.spread.of_class == tuple(spread.classes[0].histogram)
+        assert page.spread.gini == pytest.approx(spread.classes[0].gini, rel=1e-5)
+
+
+def test_two_classes_of_one_name_keep_their_own_units(make_atlas):
+    from dataclasses import replace
+
+    from unitscope.atlas import Label
+
+    responses = np.tile(np.eye(3), (6, 2))
+    given = make_atlas(responses, labels=["a", "b", "c"] * 6)
+    labels = (Label("a", "crane", None), Label("b", "crane", None), Label("c", "c", None))
+    units = given.units.replace({"selective_class": {"a": "crane", "b": "crane"}})
+    atlas = replace(given, manifest=replace(given.manifest, labels=labels))
+    atlas.__dict__["units"] = units
+    shelf, layer = Shelf(atlas), atlas.find("relu")
+    found = [[one.channel for one in label_page(shelf, label, layer).selective.units] for label in "abc"]
+    assert found == [[0, 3], [1, 4], [2, 5]]
+
+
+def test_no_more_units_are_compared_than_a_layer_has(make_atlas):
+    responses = np.random.default_rng(0).random((8, 4))
+    atlas = make_atlas(responses, labels=["a", "b"] * 4)
+    page = compare_page(Shelf(atlas), ["class:a", "class:b"], atlas.find("relu"), top=9)
+    assert page.top == 4
+    assert page.shared.count == 4
+
+
+def test_a_units_page_needs_no_labels(make_atlas, tmp_path):
+    from tests.web.conftest import explorer_of
+    from unitscope.web.app import create_app
+    from unitscope.web.studio import NoStudio
+
+    given = make_atlas(np.random.default_rng(0).random((9, 4)))
+    explorer, pictures = explorer_of(given, tmp_path / "pictures")
+    client = TestClient(create_app(explorer, pictures, NoStudio("none"), hosts=frozenset({"testserver"})))
+    told = client.get("/unit/relu/1.json").json()["statistics"]
+    assert told["selective_class"] is None
+    assert client.get("/unit/relu/1").status_code == 200
 
 
 def test_a_layers_page_lists_all_its_units(client, atlas):

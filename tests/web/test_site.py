@@ -6,24 +6,73 @@ from urllib.parse import unquote
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from torch import nn
 
+import unitscope
+from tests.scanning.conftest import PHI, Planted
 from tests.web.conftest import explorer_of, network_studio
 from tests.web.test_pages import Links
-from unitscope.errors import UnitscopeError
+from unitscope.errors import ImageError, UnitscopeError
+from unitscope.thumbnails import map_shape, shrunk
+from unitscope.tones import tone
 from unitscope.web.site import Site
 from unitscope.web.studio import NoStudio
 
 LAYER = "act:12"
 
 
-def write(atlas, base, **more):
+def write(atlas, base, *, studio=None, layer=LAYER, **more):
     explorer, pictures = explorer_of(atlas, base / "cache")
-    site = Site(explorer, pictures, (atlas.find(LAYER),), **more)
+    site = Site(explorer, pictures, (atlas.find(layer),), **more)
     told = []
-    studio = network_studio(atlas) if site.maps else NoStudio("none")
+    studio = (studio or network_studio(atlas)) if site.maps else NoStudio("none")
     site.write(base / "site", studio, advanced=told.append)
     return site, base / "site", sum(told)
+
+
+def narrow():
+    """A network whose last layer has four units."""
+    torch.manual_seed(0)
+    layers = [nn.Conv2d(3, 12, 1), nn.ReLU(), nn.Conv2d(12, 4, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()]
+    return nn.Sequential(*layers)
+
+
+def planted(base, *, module=Planted, pictures=12, labels=("red", "green", "blue"), broken=0, top=9):
+    """An atlas of seeded pictures, and a studio at its network; the first pictures can't be read."""
+    from unitscope.experiments.studio import NetworkStudio
+    from unitscope.scanning.scan import Options
+
+    random = np.random.default_rng(3)
+    for number in range(pictures):
+        place = base / "images" / (labels[number % len(labels)] if labels else "")
+        place.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(random.integers(0, 256, (20, 24, 3), np.uint8)).save(place / f"{number:02d}.png")
+        if number < broken:
+            (place / f"{number:02d}.png").write_bytes(b"not an image")
+    network = unitscope.load(module(), preprocess=PHI)
+    unitscope.scan(network, base / "images", base / "planted.atlas", options=Options(top=top))
+    atlas = unitscope.open_atlas(base / "planted.atlas")
+    return atlas, NetworkStudio(network, atlas.layers)
+
+
+KINDS = {
+    "as usual": {},
+    "without labels": {"labels": ()},
+    "with images that can't be read": {"broken": 5},
+    "with a label of which none can be read": {"pictures": 3, "broken": 1},
+    "with more exemplars than cards show": {"pictures": 30, "top": 16},
+    "with fewer images than exemplars": {"pictures": 5},
+    "with a last layer of four units": {"module": narrow},
+}
+
+
+@pytest.fixture(params=KINDS)
+def strange(request, tmp_path):
+    """An atlas of some kind, a studio, its site."""
+    atlas, studio = planted(tmp_path, **KINDS[request.param])
+    return atlas, studio, *write(atlas, tmp_path, studio=studio, layer="act:-1")
 
 
 @pytest.fixture(scope="module")
@@ -37,13 +86,18 @@ def pages(folder: Path):
 
 def test_it_has_all_the_pages_that_were_promised(whole):
     site, folder, told = whole
-    assert len(pages(folder)) == told == site.pages == 2 + 1 + 240 + 11 + 55
+    assert len(pages(folder)) == site.pages == 2 + 1 + 240 + 11 + 55
+    assert told == site.steps == site.pages + len(site.rows) + len(site.exemplar_rows)
     size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
     assert 0.6 < size / site.bytes < 1.6
 
 
 def test_every_link_leads_to_a_file_of_the_site(whole):
     _, folder, _ = whole
+    check_links(folder)
+
+
+def check_links(folder):
     for page in pages(folder):
         for link in Links(page.read_text("utf-8")).found:
             assert not link.startswith(("http", "/", "data:")), (page, link)
@@ -55,7 +109,7 @@ def test_it_needs_no_server(whole):
     _, folder, _ = whole
     for script in (folder / "static").glob("*.js"):
         if script.name != "plotly.min.js":
-            assert "import(" not in script.read_text("utf-8")
+            assert not re.search(r"\b(import|fetch)\(", script.read_text("utf-8")), script
     for page in pages(folder):
         text = page.read_text("utf-8")
         assert 'type="module"' not in text
@@ -63,9 +117,6 @@ def test_it_needs_no_server(whole):
 
 
 def test_maps_are_those_that_the_server_shows(whole, atlas):
-    from unitscope.thumbnails import map_shape, shrunk
-    from unitscope.tones import tone
-
     _, folder, _ = whole
     layer = atlas.find(LAYER)
     strip = np.asarray(Image.open(folder / "maps" / str(layer.index) / "17.png"))
@@ -111,9 +162,7 @@ def test_without_images_no_picture_of_them_is_written(atlas, tmp_path, page):
 def test_without_a_network_it_has_no_maps_and_asks_for_none(atlas, tmp_path):
     _, folder, _ = write(atlas, tmp_path, maps=False)
     assert not (folder / "maps").exists()
-    for page in pages(folder):
-        for link in Links(page.read_text("utf-8")).found:
-            assert link.startswith("#") or (page.parent / unquote(link)).is_file(), (page, link)
+    check_links(folder)
 
 
 def test_a_folder_that_is_there_is_left_alone(atlas, tmp_path):
@@ -130,3 +179,64 @@ def test_a_site_that_fails_leaves_nothing_behind(atlas, tmp_path):
     with pytest.raises(UnitscopeError, match="no network here"):
         site.write(tmp_path / "site", NoStudio("no network here"))
     assert {path.name for path in tmp_path.iterdir()} == {"cache"}
+
+
+def test_a_site_of_any_atlas_is_whole(strange):
+    _, _, site, folder, told = strange
+    assert len(pages(folder)) == site.pages
+    assert told == site.steps
+    check_links(folder)
+
+
+def test_a_page_shows_as_many_exemplars_as_its_strip_has_maps_and_in_the_same_order(strange):
+    atlas, studio, _, folder, _ = strange
+    layer = atlas.find("act:-1")
+    for unit in range(layer.units):
+        page = (folder / "unit" / str(layer.index) / f"{unit}.html").read_text("utf-8")
+        files = [atlas.root / image for image in atlas.exemplars(f"{layer.name}:{unit}")["image"]]
+        maps = studio.maps(files, layer, unit)
+        if not maps:
+            continue
+        strip = np.asarray(Image.open(folder / "maps" / str(layer.index) / f"{unit}.png"))
+        assert int(re.search(r'data-count="(\d+)"', page)[1]) == page.count("<canvas") == len(maps)
+        expected = np.concatenate([shrunk(tone(one), map_shape(one.shape)) for one in maps], 1)
+        assert strip.shape == expected.shape
+        assert np.abs(strip / 255 - expected).max() < 0.01
+
+
+@pytest.mark.parametrize("left", ["", "damaged"])
+def test_images_that_are_gone_are_counted_and_nothing_is_written(tmp_path, left):
+    atlas, studio = planted(tmp_path)
+    for gone in ("images/red/00.png", "images/green/01.png"):
+        (tmp_path / gone).unlink()
+        if left:
+            (tmp_path / gone).write_text(left)
+    for more in ({}, {"images": False}, {"maps": False}):
+        with pytest.raises(ImageError, match=r"2 of the 12 images .* \(--images\), or .*--no-images.*--no-network"):
+            write(atlas, tmp_path, studio=studio, layer="act:-1", **more)
+        assert not [path for path in tmp_path.iterdir() if "site" in path.name]
+    write(atlas, tmp_path, layer="act:-1", images=False, maps=False)
+
+
+def test_nothing_is_left_in_the_cache_of_the_server(tmp_path):
+    atlas, studio = planted(tmp_path)
+    write(atlas, tmp_path, studio=studio, layer="act:-1")
+    assert not list((tmp_path / "cache").iterdir())
+
+
+def test_labels_of_the_same_images_are_not_compared(make_atlas, tmp_path):
+    atlas = make_atlas(np.eye(6, 4), layers={"relu": 4}, labels=["cat,pet"] * 3 + ["dog"] * 3)
+    site, folder, _ = write(atlas, tmp_path, layer="relu", images=False, maps=False)
+    assert site.pairs == (("cat", "dog"), ("dog", "pet"))
+    check_links(folder)
+
+
+@pytest.mark.parametrize(("labels", "pairs"), [(1, 0), (2, 1), (16, 120), (17, 120), (200, 120)])
+def test_pairs_keep_within_their_bound(make_atlas, tmp_path, labels, pairs):
+    atlas = make_atlas(np.ones((labels, 2)), labels=[f"{label:03d}" for label in range(labels)])
+    explorer, pictures = explorer_of(atlas, tmp_path / "cache")
+    found = Site(explorer, pictures, (atlas.find("relu"),)).pairs
+    assert len(found) == len(set(found)) == pairs
+    assert all(one < other for one, other in found)
+    if labels == 17:
+        assert len({label for pair in found for label in pair}) == 17

@@ -104,7 +104,7 @@ def export(
     studio = _studio(opened, network, no_network, arguments, device)
     if site.maps and studio.missing:
         raise UnitscopeError(f"no activation maps: {studio.missing} Or leave them out with --no-network")
-    with counted("pages", site.pages) as advanced:
+    with counted("steps", site.steps) as advanced:
         site.write(folder, studio, advanced=advanced)
     taken = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
     if as_json:

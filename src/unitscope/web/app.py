@@ -111,9 +111,9 @@ def _pages(app: FastAPI, explorer: Explorer, pictures: Pictures, studio: Studio)
         return explorer.html("image", told, LINKS, missing=studio.missing, address=address, picture=picture)
 
     page("/", "home", ask_home)
-    page("/layer/{layer}", "layer", ask_layer)
+    page("/layer/{layer:path}", "layer", ask_layer)
     page(
-        "/unit/{layer}/{channel}",
+        "/unit/{layer:path}/{channel}",
         "unit",
         ask_unit,
         lambda told: explorer.unit_html(told, LINKS, missing=studio.missing),

@@ -63,7 +63,8 @@ class Results:
             settings = self.of(layer)
             scored = all(setting.get("top1") is not None for setting in settings)
             what = "top1" if scored else "agreement"
-            curves = [_curve(name, each, what) for name, each in _by_curve(settings).items()]
+            x = "removed" if any(setting.get("fraction") is None for setting in settings) else "fraction"
+            curves = [_curve(name, each, what, x) for name, each in _by_curve(settings).items()]
             charts.append({"layer": layer, "what": "Top-1" if scored else "answers that stay", "curves": curves})
         return tuple(charts)
 
@@ -76,14 +77,12 @@ def _by_curve(settings: Sequence[dict[str, Any]]) -> dict[str, list[dict[str, An
     return found
 
 
-def _curve(name: str, settings: Sequence[dict[str, Any]], what: str) -> dict[str, Any]:
+def _curve(name: str, settings: Sequence[dict[str, Any]], what: str, x: str) -> dict[str, Any]:
     y = [setting[what] for setting in settings]
     edges = [setting[f"{what}_interval"] for setting in settings]
     return {
         "name": name,
-        "x": [
-            setting["fraction"] if setting.get("fraction") is not None else setting["removed"] for setting in settings
-        ],
+        "x": [setting[x] for setting in settings],
         "y": y,
         "above": [high - value for value, (_, high) in zip(y, edges, strict=True)],
         "below": [value - low for value, (low, _) in zip(y, edges, strict=True)],

@@ -9,29 +9,32 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources import files
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
+from unitscope.analyses.subjects import class_rows
 from unitscope.errors import ImageError, UnitscopeError
-from unitscope.thumbnails import LARGE, SMALL
+from unitscope.images import decode
+from unitscope.thumbnails import LARGE, SMALL, framed, webp
 from unitscope.units import Layer
 from unitscope.web import charting
 from unitscope.web.explorer import Explorer
 from unitscope.web.links import SiteLinks
 from unitscope.web.pages.compare import ComparePage, compare_page
 from unitscope.web.pages.home import home
-from unitscope.web.pages.label import label_page
-from unitscope.web.pages.layer import CARD, layer_page
+from unitscope.web.pages.label import IMAGES, label_page
+from unitscope.web.pages.layer import layer_page
 from unitscope.web.pages.unit import unit_page
 from unitscope.web.pictures import Pictures
-from unitscope.web.strips import Strips
+from unitscope.web.strips import Strips, missing
 from unitscope.web.studio import Studio
 
 MOST_PAIRS = 120
-"""Pairs of classes that are compared: all of up to 16 classes; of more, each with those beside it."""
+"""Pairs of classes that are compared, at most: all of up to 16 classes; of more, those that are beside each other."""
 # What files take, in bytes, measured on EfficientNet-Lite0 and SqueezeNet.
-_PAGE, _CARD, _THUMBNAIL, _PICTURE, _MAPS = 12_500, 170, 2_600, 12_000, 2_500
+_PAGE, _CARD, _THUMBNAIL, _PICTURE, _MAP = 12_500, 170, 2_600, 12_000, 280
 
 Advanced = Callable[[int], None]
 
@@ -60,30 +63,37 @@ class Site:
         shelf = self.explorer.shelf
         found = [shelf.extreme_rows(layer, lowest=lowest) for layer in self.layers for lowest in (False, True)]
         shown = {int(row) for rows in found for row in np.unique(rows) if row >= 0}
-        for label in self.labels:
-            shown.update(shelf.atlas.rows_labelled(label)[:24].tolist())
+        for rows in self._rows_of.values():
+            shown.update(rows[:IMAGES])
         return tuple(sorted(shown))
 
     @cached_property
     def exemplar_rows(self) -> tuple[int, ...]:
-        """The rows of the images whose maps are wanted."""
-        found = [self.explorer.shelf.extreme_rows(layer)[:CARD] for layer in self.layers]
+        """The rows of the images whose maps are wanted: of all that are among a unit's greatest."""
+        found = [self.explorer.shelf.extreme_rows(layer) for layer in self.layers]
         return tuple(sorted({int(row) for rows in found for row in np.unique(rows) if row >= 0}))
 
     @cached_property
     def labels(self) -> tuple[str, ...]:
         """The labels that have images which could be read."""
-        readable = self.explorer.shelf.atlas.images.query("error == ''")["labels"].explode().dropna().unique()
+        readable = self.explorer.shelf.atlas.images.query("error == ''")["labels"].explode().dropna()
         known = set(readable)
         return tuple(one.label for one in self.explorer.shelf.atlas.manifest.labels if one.label in known)
 
     @cached_property
+    def _rows_of(self) -> dict[str, tuple[int, ...]]:
+        """The rows of each label's images that could be read."""
+        atlas = self.explorer.shelf.atlas
+        return {label: tuple(class_rows(atlas, label).tolist()) for label in self.labels}
+
+    @cached_property
     def pairs(self) -> tuple[tuple[str, str], ...]:
-        """The pairs of labels that are compared."""
-        near = max(1, min(len(self.labels), MOST_PAIRS // max(len(self.labels), 1)))
-        near = len(self.labels) if len(self.labels) ** 2 / 2 <= MOST_PAIRS + len(self.labels) / 2 else near
-        places = range(len(self.labels))
-        return tuple((self.labels[one], self.labels[other]) for one in places for other in places[one + 1 :][:near])
+        """The pairs of labels that are compared: of neighbours first, and none that have the same images."""
+        rows = [self._rows_of[label] for label in self.labels]
+        count = len(rows)
+        places = ((one, one + apart) for apart in range(1, count) for one in range(count - apart))
+        chosen = islice(((one, other) for one, other in places if rows[one] != rows[other]), MOST_PAIRS)
+        return tuple((self.labels[one], self.labels[other]) for one, other in sorted(chosen))
 
     @property
     def units(self) -> int:
@@ -93,20 +103,27 @@ class Site:
     @property
     def pages(self) -> int:
         """How many pages there are in all."""
-        return 2 + len(self.layers) + self.units + len(self.labels) + len(self.pairs)
+        return 1 + len(self.layers) + self.units + len(self.labels) + len(self.pairs) + bool(self.pairs)
+
+    @property
+    def steps(self) -> int:
+        """How many things there are to do: images to be drawn, images to be run, pages."""
+        return self.images * len(self.rows) + self.maps * len(self.exemplar_rows) + self.pages
 
     @property
     def bytes(self) -> int:
         """About how much it will take on disk."""
         pages = self.pages * _PAGE + self.units * _CARD + charting.script().stat().st_size
         pictures = len(self.rows) * (_THUMBNAIL + _PICTURE) if self.images else 0
-        return pages + pictures + (self.units * _MAPS if self.maps else 0)
+        ranks = len(self.explorer.shelf.extreme_rows(self.layers[0]))
+        return pages + pictures + (self.units * ranks * _MAP if self.maps else 0)
 
-    def write(self, folder: Path, studio: Studio, *, advanced: Advanced = lambda pages: None) -> None:
-        """Write all of it, telling of pages as they are done.
+    def write(self, folder: Path, studio: Studio, *, advanced: Advanced = lambda steps: None) -> None:
+        """Write all of it, telling of `steps` as they are done.
 
         Raises:
             UnitscopeError: if the folder is there already, or does not fit on the disk.
+            ImageError: if images that it shows can't be read any more.
             NetworkError: if maps are wanted and there is no network.
         """
         aside = folder.with_name(f".{folder.name}.unfinished")
@@ -116,11 +133,10 @@ class Site:
         try:
             _copy_scripts(aside / "static")
             if self.images:
-                self._write_pictures(aside)
+                self._write_pictures(aside, advanced)
             if self.maps:
-                Strips(self.explorer.shelf, self.pictures, self.layers).write(
-                    aside / "maps", studio, self.exemplar_rows
-                )
+                strips = Strips(self.explorer.shelf, self.pictures, self.layers)
+                strips.write(aside / "maps", studio, self.exemplar_rows, advanced=advanced)
             for name, text in self._texts():
                 path = aside / name
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -164,19 +180,25 @@ class Site:
             frozenset(layer.name for layer in self.layers) if self.maps else frozenset(),
         )
 
-    def _write_pictures(self, folder: Path) -> None:
-        for name, side in (("thumbnail", SMALL), ("picture", LARGE)):
+    def _write_pictures(self, folder: Path, advanced: Advanced) -> None:
+        """Each image at both sizes, from one look at its file, past the server's cache."""
+        shelf, sizes, gone = self.explorer.shelf, {"picture": LARGE, "thumbnail": SMALL}, 0
+        for name in sizes:
             (folder / name).mkdir()
-            for row in self.rows:
-                try:
-                    (folder / name / f"{row}.webp").write_bytes(self.pictures.thumbnail(row, side))
-                except ImageError as problem:
-                    raise ImageError(
-                        f"{problem}; say where the images are now (--images), or leave them out (--no-images)"
-                    ) from None
+        for row in self.rows:
+            try:
+                picture = decode(self.pictures.file(shelf.ids[row]))
+                for name, side in sizes.items():
+                    shown = webp(framed(picture.copy(), shelf.atlas.manifest.preprocessing, side))
+                    (folder / name / f"{row}.webp").write_bytes(shown)
+            except ImageError:
+                gone += 1
+            advanced(1)
+        if gone:
+            raise missing(gone, len(self.rows), self.pictures.root)
 
     def check(self, folder: Path) -> None:
-        """Refuse a folder that is there already, or has no room.
+        """Refuse a folder that is there already or has no room, and images that are no longer there.
 
         Raises:
             UnitscopeError: as said.
@@ -190,6 +212,10 @@ class Site:
                 f"the site takes about {self.bytes / 1e6:.0f} MB, and only {free / 1e6:.0f} MB are free at '{parent}'; "
                 "give another folder, or fewer --layers"
             )
+        wanted = {*(self.rows if self.images else ()), *(self.exemplar_rows if self.maps else ())}
+        ids = self.explorer.shelf.ids
+        if gone := sum(not self.pictures.file(ids[row]).is_file() for row in wanted):
+            raise missing(gone, len(wanted), self.pictures.root)
 
 
 def _copy_scripts(folder: Path) -> None:

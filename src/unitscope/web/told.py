@@ -18,7 +18,7 @@ from unitscope.web.shelf import Shelf
 
 def structure(found: Structure, links: Links, shelf: Shelf) -> dict[str, Any]:
     """Return the predictions and the columns of layers, each unit with its response and its map as a data URI."""
-    labels = {one.network_class: one.label for one in shelf.atlas.manifest.labels}
+    labels = {one.network_class: one.label for one in shelf.atlas.manifest.labels if shelf.counts.get(one.label)}
     return {
         "picture": uri("webp", webp(Image.fromarray(found.picture))),
         "predictions": [

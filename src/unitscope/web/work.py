@@ -6,9 +6,11 @@ In: a FastAPI application. Out: the same with these routes. Without a network ea
 import asyncio
 import hashlib
 import io
+from dataclasses import replace
 from typing import Annotated, Any
 from urllib.parse import quote
 
+import numpy as np
 from fastapi import FastAPI, File, HTTPException, UploadFile, WebSocket, WebSocketDisconnect
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from PIL import Image
@@ -16,7 +18,8 @@ from pydantic import BaseModel, Field
 from starlette.requests import Request
 
 from unitscope.errors import ImageError, UnitscopeError
-from unitscope.views import Change
+from unitscope.units import Layer
+from unitscope.views import Change, Column
 from unitscope.web import told
 from unitscope.web.explorer import Explorer
 from unitscope.web.links import ServerLinks
@@ -29,6 +32,8 @@ LINKS = ServerLinks()
 MOST_BYTES = 20_000_000
 """Of a picture that a visitor brings, or a frame of the camera."""
 _MOST_REMOVED = 4096
+_MOST_PINNED = 24
+_TOP = 9
 
 
 class Asked(BaseModel):
@@ -63,7 +68,7 @@ def add_routes(app: FastAPI, explorer: Explorer, pictures: Pictures, studio: Stu
 
 
 def _looking(app: FastAPI, explorer: Explorer, pictures: Pictures, studio: Studio) -> None:
-    @app.get("/maps/{layer}/{channel}.png", response_class=Response)
+    @app.get("/maps/{layer:path}/{channel}.png", response_class=Response)
     def maps(request: Request, layer: str, channel: int) -> Response:
         found, number = explorer.shelf.atlas.unit(f"{layer}:{channel}")
         return picture(request, pictures.maps(studio, found, number), "image/png")
@@ -101,14 +106,11 @@ def _uploading(app: FastAPI, explorer: Explorer, pictures: Pictures, studio: Stu
 
 def _lab(app: FastAPI, explorer: Explorer, pictures: Pictures, studio: Studio) -> None:
     @app.get("/lab", response_class=HTMLResponse)
-    def lab(image: str = "", remove: str = "") -> Response:
+    def lab(image: str = "") -> Response:
+        """What else the address holds (units removed, noise), the page's script reads."""
         address = image or explorer.shelf.ids[0]
         pictures.file(address)
-        page = {
-            "image": address,
-            "removed": [remove] if remove else [],
-            "results": explorer.results.curves(),
-        }
+        page = {"image": address, "results": _curves(explorer)}
         return HTMLResponse(
             explorer.html(
                 "lab", page, LINKS, missing=studio.missing, layers=explorer.layer_names, ids=explorer.shelf.ids[:500]
@@ -117,18 +119,17 @@ def _lab(app: FastAPI, explorer: Explorer, pictures: Pictures, studio: Studio) -
 
     @app.post("/lab.json")
     def changed(asked: Asked) -> Response:
-        file = pictures.file(asked.image)
+        """The structure of the image after the change; that before is at ``/structure.json``."""
         change = Change(_by_layer(explorer, asked.removed), asked.sigma, asked.seed)
-        before = told.structure(studio.structure(file), LINKS, explorer.shelf)
-        after = told.structure(studio.structure(file, change=change), LINKS, explorer.shelf)
-        return _json({"before": before, "after": after})
+        found = studio.structure(pictures.file(asked.image), change=change)
+        return _json(told.structure(found, LINKS, explorer.shelf))
 
 
 def _live(app: FastAPI, explorer: Explorer, studio: Studio) -> None:
     @app.get("/live", response_class=HTMLResponse)
     def live() -> Response:
         return HTMLResponse(
-            explorer.html("live", {"top": 9}, LINKS, missing=studio.missing, layers=explorer.layer_names)
+            explorer.html("live", {"top": _TOP}, LINKS, missing=studio.missing, layers=explorer.layer_names)
         )
 
     @app.websocket("/live.ws")
@@ -136,10 +137,11 @@ def _live(app: FastAPI, explorer: Explorer, studio: Studio) -> None:
         """One answer a frame; the page sends the next frame when it has the answer, so none ever waits in a queue."""
         await socket.accept()
         try:
-            layer = explorer.find(socket.query_params.get("layer", ""))
+            asked = socket.query_params
+            watched = _watched(explorer, asked.get("layer", ""), asked.getlist("pin"))
             while True:
                 frame = await socket.receive_bytes()
-                await socket.send_text(await asyncio.to_thread(_seen, frame, explorer, studio, layer))
+                await socket.send_text(await asyncio.to_thread(_seen, frame, explorer, studio, watched))
         except UnitscopeError as problem:
             await socket.send_text(to_json({"message": str(problem)}))
             await socket.close()
@@ -147,16 +149,46 @@ def _live(app: FastAPI, explorer: Explorer, studio: Studio) -> None:
             return
 
 
-def _seen(frame: bytes, explorer: Explorer, studio: Studio, layer: Any) -> str:
+def _watched(explorer: Explorer, layer: str, pins: list[str]) -> dict[Layer, list[int]]:
+    """The layer that is shown, then others with pinned units; and the pinned units of each."""
+    if len(pins) > _MOST_PINNED:
+        raise UnitscopeError(f"at most {_MOST_PINNED} units can be pinned, not {len(pins)}; unpin some")
+    watched: dict[Layer, list[int]] = {explorer.find(layer): []}
+    for pin in pins:
+        found, channel = explorer.shelf.atlas.unit(pin)
+        watched.setdefault(found, []).append(channel)
+    return watched
+
+
+def _picked(column: Column, pins: list[int]) -> Column:
+    """The greatest units of a column, and those that are pinned."""
+    kept = np.flatnonzero((np.arange(len(column.units)) < _TOP) | np.isin(column.units, pins))
+    return replace(column, units=column.units[kept], responses=column.responses[kept], maps=column.maps[kept])
+
+
+def _seen(frame: bytes, explorer: Explorer, studio: Studio, watched: dict[Layer, list[int]]) -> str:
     """What the network makes of a frame, or what is wrong with it, as JSON."""
     try:
         with Image.open(io.BytesIO(frame), formats=("JPEG", "WEBP", "PNG")) as picture:
             if picture.width * picture.height > 4_000_000:
                 raise ImageError("a frame is at most 4 megapixels")
-            found = studio.structure(picture.convert("RGB"), layer=layer)
+            shown = picture.convert("RGB")
+            found = [
+                studio.structure(shown, layer=layer, top=layer.units if pins else _TOP)
+                for layer, pins in watched.items()
+            ]
     except (UnitscopeError, OSError, ValueError, Image.DecompressionBombError) as problem:
         return to_json({"message": str(problem)})
-    return to_json(told.structure(found, LINKS, explorer.shelf))
+    columns = tuple(_picked(each.columns[0], pins) for each, pins in zip(found, watched.values(), strict=True))
+    return to_json(told.structure(replace(found[0], columns=columns), LINKS, explorer.shelf))
+
+
+def _curves(explorer: Explorer) -> list[dict[str, Any]]:
+    """The curves of removal, each told whether it is over counts of units, or over shares of the layer."""
+    return [
+        {**one, "counted": any(setting.get("fraction") is None for setting in explorer.results.of(one["layer"]))}
+        for one in explorer.results.curves()
+    ]
 
 
 def _by_layer(explorer: Explorer, units: list[str]) -> dict[str, list[int]]:

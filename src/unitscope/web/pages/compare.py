@@ -55,7 +55,10 @@ class AtLayer:
 
 @dataclass(frozen=True, slots=True)
 class ComparePage:
-    """A comparison; without two subjects it only asks for them."""
+    """A comparison; without two subjects it only asks for them.
+
+    `top` is how many units of each subject are compared at `layer`: as many as were asked for, or all it has.
+    """
 
     layer: str
     top: int
@@ -79,12 +82,12 @@ def compare_page(shelf: Shelf, names: Sequence[str], layer: Layer, *, top: int =
     sides = tuple(_side(shelf, subject) for subject in subjects)
     if len(subjects) < 2:
         return ComparePage(layer.name, top, sides, None, (), (), ())
-    pick = Top(top)
+    pick = Top(min(top, layer.units))
     both = shared(subjects, pick)
     alone = [only([one], [other for other in subjects if other is not one], pick) for one in subjects]
     return ComparePage(
         layer.name,
-        top,
+        min(top, layer.units),
         sides,
         _units(shelf, both, "Shared by all"),
         tuple(_units(shelf, found, f"Of {side.name} alone") for found, side in zip(alone, sides, strict=True)),

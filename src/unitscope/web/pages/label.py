@@ -6,11 +6,12 @@ In: a `Shelf`, a label, a layer. Out: `LabelPage`.
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from unitscope.analyses.inhibition import class_inhibition
 from unitscope.analyses.rules import shared
 from unitscope.analyses.selection import Top
-from unitscope.analyses.sparsity import sparsity
+from unitscope.analyses.sparseness import gini, treves_rolls, zero_share
+from unitscope.analyses.sparsity import BINS
 from unitscope.analyses.subjects import CLASS, class_rows, find_class, find_subject
 from unitscope.errors import UnitscopeError
 from unitscope.units import Layer
@@ -84,18 +85,18 @@ def label_page(shelf: Shelf, label: str, layer: Layer) -> LabelPage:
         len(rows),
         int(judged.sum()) if len(judged) else None,
         named(shelf, rows[:IMAGES].tolist()),
-        _selective(shelf, found.name, layer),
+        _selective(shelf, number, layer),
         _shared(shelf, found.label, layer, len(rows)),
         _inhibitory(shelf, found.label, layer),
-        _spread(shelf, found.label, layer),
+        _spread(shelf, number, layer),
     )
 
 
-def _selective(shelf: Shelf, name: str, layer: Layer) -> Found:
+def _selective(shelf: Shelf, number: int, layer: Layer) -> Found:
     units = shelf.units(layer)
     if "selectivity" not in units:
         return Found("Selectivity needs images of two classes or more.")
-    best = units[units["selective_class"] == name].sort_values("selectivity", ascending=False, kind="stable")
+    best = units[_best_of(shelf, number, layer)].sort_values("selectivity", ascending=False, kind="stable")
     note = f"{len(best)} of {layer.units} units have their greatest class mean here; by the selectivity index."
     return Found(
         note,
@@ -104,6 +105,15 @@ def _selective(shelf: Shelf, name: str, layer: Layer) -> Found:
             for row in best.head(_UNITS).to_dict("records")
         ),
     )
+
+
+def _best_of(shelf: Shelf, number: int, layer: Layer) -> NDArray[np.bool_]:
+    """Which units have their greatest class mean at a label; the table tells its name, which others may have too."""
+    labels = shelf.atlas.manifest.labels
+    alike = [place for place, one in enumerate(labels) if one.name == labels[number].name]
+    means = shelf.class_means[alike, shelf.atlas.index.span(layer)]
+    greatest = np.where(np.isfinite(means), means, -np.inf).argmax(0) == alike.index(number)
+    return greatest & (shelf.units(layer)["selective_class"] == labels[number].name).to_numpy()  # type: ignore[no-any-return]
 
 
 def _shared(shelf: Shelf, label: str, layer: Layer, images: int) -> Found:
@@ -122,13 +132,13 @@ def _shared(shelf: Shelf, label: str, layer: Layer, images: int) -> Found:
 
 def _inhibitory(shelf: Shelf, label: str, layer: Layer) -> Found:
     try:
-        found = class_inhibition(shelf.atlas, layer, label)
+        found = shelf.crowd(layer).inhibition(label)
     except UnitscopeError as problem:
         return Found(str(problem))
     sure = found.units[found.units["p_corrected"] < 0.05]
     note = (
-        f"{len(sure)} of {layer.units} units respond less to it than to other images (Mann–Whitney, p < 0.05 after "
-        "correction); by Cliff's delta."
+        f"{len(sure)} of {layer.units} units respond less to it than to {found.others:,} other images (Mann–Whitney, "
+        "p < 0.05 after correction); by Cliff's delta."
     )
     return Found(
         note,
@@ -139,16 +149,19 @@ def _inhibitory(shelf: Shelf, label: str, layer: Layer) -> Found:
     )
 
 
-def _spread(shelf: Shelf, label: str, layer: Layer) -> Spread:
-    found = sparsity(shelf.atlas, layer, [label])
-    (of_class,) = found.classes
+def _spread(shelf: Shelf, number: int, layer: Layer) -> Spread:
+    """As `sparsity` has it, from what is held in memory."""
+    of_all = shelf.units(layer)["mean"].to_numpy()
+    of_class = shelf.class_means[number, shelf.atlas.index.span(layer)].astype(np.float64)
+    low, high = (float(end) for end in (min(0, of_all.min(), of_class.min()), max(0, of_all.max(), of_class.max())))
+    edges = np.linspace(low, high if high > low else low + 1, BINS + 1)
     return Spread(
-        tuple(found.edges.tolist()),
-        tuple(of_class.histogram.tolist()),
-        tuple(found.overall.histogram.tolist()),
-        of_class.zero_fraction,
-        of_class.gini,
-        of_class.treves_rolls,
+        tuple(edges.tolist()),
+        tuple(np.histogram(of_class, edges)[0].tolist()),
+        tuple(np.histogram(of_all, edges)[0].tolist()),
+        float(zero_share(of_class)),
+        float(gini(of_class)),
+        float(treves_rolls(of_class)),
     )
 
 

@@ -97,12 +97,10 @@ def most_alike(shelf: Shelf, layer: Layer, channel: int) -> tuple[tuple[Alike, .
 
     By Pearson's correlation over at most 1,024 images; units whose response never changes have none.
     """
-    _, responses = shelf.sample(layer)
-    found = _correlations(responses, channel)
-    found[channel] = np.nan
+    found = _correlations(shelf, layer, channel)
     order = np.argsort(-np.where(np.isfinite(found), found, -np.inf), kind="stable")[:_ALIKE]
     alike = tuple(Alike(int(unit), float(found[unit])) for unit in order if np.isfinite(found[unit]))
-    return alike, len(responses)
+    return alike, len(shelf.standardised(layer))
 
 
 def rank_of(shelf: Shelf, layer: Layer, channel: int) -> int:
@@ -111,29 +109,26 @@ def rank_of(shelf: Shelf, layer: Layer, channel: int) -> int:
     return int(np.flatnonzero(np.argsort(means, kind="stable") == channel)[0])
 
 
-def _correlations(responses: NDArray[np.float32], channel: int) -> NDArray[np.float64]:
-    mean = responses.mean(0, dtype=np.float64)
-    aim = responses[:, channel] - mean[channel]
-    # The sum of (x − x̄)(y − ȳ) is that of x (y − ȳ): no centred copy of all responses is needed.
-    products = aim.astype(np.float32) @ responses
-    spread = np.sqrt(np.maximum(np.einsum("iu,iu->u", responses, responses) - len(responses) * mean**2, 0))
-    sound = (spread > 1e-6 * np.abs(mean) * np.sqrt(len(responses))) & (spread > 0) & (spread[channel] > 0)
-    scale = spread * spread[channel]
-    values = np.divide(products, scale, out=np.full(len(spread), np.nan), where=sound)
-    return np.clip(values, -1, 1)  # type: ignore[no-any-return]
+def _correlations(shelf: Shelf, layer: Layer, channel: int) -> NDArray[np.float64]:
+    """Of a unit with each of its layer; NaN with itself, and where either never changes."""
+    standardised = shelf.standardised(layer)
+    found: NDArray[np.float64] = np.clip(standardised[:, channel] @ standardised, -1, 1)
+    found[channel] = np.nan
+    return found
 
 
 def _histogram(responses: NDArray[np.float32]) -> Histogram:
     low, high = (float(min(0, responses.min())), float(responses.max())) if len(responses) else (0.0, 1.0)
     high = high if high > low else low + 1
-    counts = np.histogram(responses, BINS, (low, high))[0]
+    # In float32 the bins of responses that are nearly the same would be narrower than its steps.
+    counts = np.histogram(responses.astype(np.float64), BINS, (low, high))[0]
     return Histogram(low, (high - low) / BINS, tuple(counts.tolist()))
 
 
 def _statistics(shelf: Shelf, layer: Layer, channel: int) -> dict[str, float | int | bool | str | None]:
     row = shelf.units(layer).iloc[channel].to_dict()
     wanted = ("count", "mean", "std", "min", "max", "zero_fraction", "dead", "selective_class", "selectivity")
-    return {name: _plain(row[name]) for name in wanted if name in row}
+    return {name: _plain(row.get(name)) for name in wanted}
 
 
 def _plain(value: object) -> float | int | bool | str | None:

@@ -5,9 +5,12 @@
   const colour = (name) => style.getPropertyValue(name).trim();
   const MAGMA = [[0, 0, 4], [28, 16, 68], [79, 18, 123], [129, 37, 129], [181, 54, 122], [229, 89, 100], [251, 135, 97], [254, 194, 135], [252, 253, 191]];
 
+  // Plotly reads names as markup, so they are given to it escaped.
+  const text = (name) => name.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+
   function axis(title, more) {
     return {
-      title: { text: title, standoff: 8 }, gridcolor: colour("--line"), zerolinecolor: colour("--line"),
+      title: { text: text(title), standoff: 8 }, gridcolor: colour("--line"), zerolinecolor: colour("--line"),
       linecolor: colour("--quiet"), automargin: true, fixedrange: true, ...more,
     };
   }
@@ -36,18 +39,19 @@
     },
     classes(data) {
       const bars = {
-        type: "bar", orientation: "h", x: data.means, y: data.names, marker: { color: colour("--bar") },
-        hovertemplate: "%{y}: %{x:.3g}<extra></extra>",
+        type: "bar", orientation: "h", x: data.means, y: data.names.map((_, place) => place), marker: { color: colour("--bar") },
+        customdata: data.links, hovertext: data.names.map(text), hovertemplate: "%{hovertext}: %{x:.3g}<extra></extra>",
       };
+      const names = { tickmode: "array", tickvals: bars.y, ticktext: data.names.map(text) };
       return [
         [bars],
-        layout({ height: 80 + 22 * data.names.length, xaxis: axis("mean response α"), yaxis: axis("", { autorange: "reversed", type: "category" }) }),
+        layout({ height: 80 + 22 * data.names.length, xaxis: axis("mean response α"), yaxis: axis("", { autorange: "reversed", ...names }) }),
       ];
     },
     spread(data) {
       const x = middles(data.edges);
       const step = { type: "scatter", mode: "lines", line: { shape: "hvh", width: 2 }, hovertemplate: "%{y} units<extra></extra>" };
-      const ofClass = { ...step, x, y: data.of_class, name: data.name, line: { ...step.line, color: colour("--accent") } };
+      const ofClass = { ...step, x, y: data.of_class, name: text(data.name), line: { ...step.line, color: colour("--accent") } };
       const ofAll = { ...step, x, y: data.of_all, name: "all images", line: { ...step.line, color: colour("--quiet"), dash: "dot" } };
       return [
         [ofClass, ofAll],
@@ -55,9 +59,10 @@
       ];
     },
     depth(data) {
-      const x = data.layers;
-      const short = data.layers.map((name) => (name.length > 18 ? `…${name.slice(-17)}` : name));
-      const ticks = { type: "category", tickangle: -60, tickmode: "array", tickvals: data.layers, ticktext: short };
+      const x = data.layers.map(text);
+      const short = data.layers.map((name) => text(name.length > 18 ? `…${name.slice(-17)}` : name));
+      const ticks = { type: "category", tickangle: -60, tickmode: "array", tickvals: x, ticktext: short };
+      const parts = Math.min(...data.cosine) < 0 ? [-1, -0.5, 0, 0.5, 1] : [0, 0.25, 0.5, 0.75, 1];
       const shared = { type: "bar", x, y: data.shared, name: "shared units", marker: { color: colour("--bar") } };
       const chance = { type: "scatter", mode: "lines", x, y: data.expected, name: "by chance", line: { color: colour("--ink"), dash: "dot" } };
       const cosine = { type: "scatter", mode: "lines+markers", x, y: data.cosine, name: "cosine", yaxis: "y2", line: { color: "#e55964" } };
@@ -65,19 +70,19 @@
         [shared, chance, cosine],
         layout({
           height: 380, showlegend: true, legend: { orientation: "h", y: 1.12 }, xaxis: axis("", ticks),
-          yaxis: axis(`shared of the top ${data.top}`), yaxis2: axis("cosine", { overlaying: "y", side: "right", range: [0, 1.02], showgrid: false, tickmode: "array", tickvals: [0, 0.25, 0.5, 0.75, 1] }),
+          yaxis: axis(`shared of the top ${data.top}`), yaxis2: axis("cosine", { overlaying: "y", side: "right", range: [1.02 * parts[0], 1.02], showgrid: false, tickmode: "array", tickvals: parts }),
           margin: { l: 50, r: 56, t: 12, b: 44 },
         }),
       ];
     },
     removal(data) {
       const traces = data.curves.map((curve, place) => ({
-        type: "scatter", mode: "lines+markers", x: curve.x, y: curve.y, name: curve.name, line: { dash: ["solid", "dash", "dot"][place % 3] },
+        type: "scatter", mode: "lines+markers", x: curve.x, y: curve.y, name: text(curve.name), line: { dash: ["solid", "dash", "dot"][place % 3] },
         error_y: { type: "data", symmetric: false, array: curve.above, arrayminus: curve.below, thickness: 1 },
       }));
       return [
         traces,
-        layout({ height: 360, showlegend: true, xaxis: axis("share of the layer's units removed", { tickformat: ".0%" }), yaxis: axis(data.what, { tickformat: ".0%", rangemode: "tozero" }) }),
+        layout({ height: 360, showlegend: true, xaxis: data.counted ? axis("units removed") : axis("share of the layer's units removed", { tickformat: ".0%" }), yaxis: axis(data.what, { tickformat: ".0%", rangemode: "tozero" }) }),
       ];
     },
   };
@@ -88,6 +93,10 @@
       const place = figure.querySelector(".plot") || figure.appendChild(Object.assign(document.createElement("div"), { className: "plot" }));
       const [traces, form] = kinds[figure.dataset.chart](data);
       Plotly.react(place, traces, form, { displayModeBar: false, responsive: true });
+      if (data.links && !place.dataset.linked) {
+        place.dataset.linked = "yes";
+        place.on("plotly_click", ({ points }) => points[0].customdata && location.assign(points[0].customdata));
+      }
     }
   }
 

@@ -5,59 +5,83 @@
   if (!form) {
     return;
   }
+  const { sigma, layer, top, unit, told_sigma, told_top } = form.elements;
+  const choose = document.getElementById("choose");
   const place = document.getElementById("structure");
   const list = document.getElementById("predictions");
-  const named = new Set(form.dataset.removed.split(" ").filter(Boolean));
+  const image = form.dataset.image;
+  // The page's address holds its state, so that it can be reloaded, kept and sent.
+  const given = new URLSearchParams(location.search);
+  let named = given.getAll("remove").filter(Boolean);
+  let sound = [];
   let before = null;
   let running = false;
   let again = false;
 
   function removed() {
-    const count = Number(form.elements.top.value);
-    const layer = before && before.layers.find((one) => one.layer === form.elements.layer.value);
-    const greatest = layer ? layer.units.slice(0, count).map((unit) => `${layer.layer}:${unit.unit}`) : [];
+    const column = before.layers.find((one) => one.layer === layer.value);
+    const greatest = column.units.slice(0, Number(top.value)).map((one) => `${column.layer}:${one.unit}`);
     return [...new Set([...named, ...greatest])];
   }
 
-  function element(name, attributes, ...children) {
-    const made = Object.assign(document.createElement(name), attributes);
-    made.append(...children);
-    return made;
+  function state(of) {
+    const kept = new URLSearchParams({ image: of });
+    named.forEach((name) => kept.append("remove", name));
+    if (Number(top.value)) {
+      kept.set("layer", layer.value);
+      kept.set("top", top.value);
+    }
+    if (Number(sigma.value)) {
+      kept.set("sigma", sigma.value);
+    }
+    return `/lab?${kept}`;
   }
 
-  function row(name, was, is) {
-    const meter = element("meter", { min: 0, max: 1, value: is });
+  // Only the most probable classes are told: another is at most as probable as the last of them.
+  function known(predictions, number) {
+    const found = predictions.find((one) => one.class === number);
+    const value = (found || predictions.at(-1)).probability;
+    return { value, words: `${found ? "" : "under "}${(100 * value).toFixed(1)}` };
+  }
+
+  function row({ name, class: number }, after) {
+    const [was, is] = [known(before.predictions, number), known(after.predictions, number)];
+    const meter = element("meter", { min: 0, max: 1, value: is.value });
     meter.setAttribute("aria-label", `probability of ${name}`);
-    const words = is === was ? `${(100 * is).toFixed(1)}%` : `${(100 * was).toFixed(1)} → ${(100 * is).toFixed(1)}%`;
+    const words = was.words === is.words ? `${is.words}%` : `${was.words} → ${is.words}%`;
     return element("li", {}, element("span", { className: "name", textContent: name }), meter, element("span", { className: "n", textContent: words }));
   }
 
-  function tell(told) {
-    const was = new Map(told.before.predictions.map((one) => [one.name, one.probability]));
-    const is = new Map(told.after.predictions.map((one) => [one.name, one.probability]));
-    const names = [...new Set([...is.keys(), ...was.keys()])];
-    list.replaceChildren(...names.map((name) => row(name, was.get(name) || 0, is.get(name) || 0)));
-    const known = new Map(told.before.layers.map((layer) => [layer.layer, new Set(layer.units.map((unit) => unit.unit))]));
-    window.drawStructure(place, told.after, (layer, unit) => !known.get(layer.layer).has(unit.unit));
-    document.getElementById("picture").src = told.after.picture;
+  function tell(after) {
+    const numbers = new Set(after.predictions.map((one) => one.class));
+    const classes = [...after.predictions, ...before.predictions.filter((one) => !numbers.has(one.class))];
+    list.replaceChildren(...classes.map((one) => row(one, after)));
+    const shown = new Map(before.layers.map((column) => [column.layer, new Set(column.units.map((one) => one.unit))]));
+    window.drawStructure(place, after, (column, one) => !shown.get(column.layer).has(one.unit));
+    document.getElementById("picture").src = after.picture;
     place.dataset.ready = String(Number(place.dataset.ready || 0) + 1);
   }
 
   async function ask() {
-    if (running) {
-      again = true;
+    if (!before || running) {
+      again = running;
       return;
     }
     running = true;
     const units = removed();
+    const noise = Number(sigma.value);
+    const asked = [...named];
+    const address = state(image);
     document.getElementById("removed").textContent = units.join(", ") || "none";
-    const body = { image: form.dataset.image, removed: units, sigma: Number(form.elements.sigma.value) };
-    const told = await window.tellStructure(place, "/lab.json", body);
+    const changed = units.length || noise;
+    const after = changed ? await window.tellStructure(place, "/lab.json", { image, removed: units, sigma: noise }) : before;
     running = false;
-    if (told) {
-      before = told.before;
-      offer();
-      tell(told);
+    if (after) {
+      sound = asked;
+      history.replaceState(null, "", address);
+      tell(after);
+    } else {
+      named = sound;
     }
     if (again) {
       again = false;
@@ -65,37 +89,53 @@
     }
   }
 
-  function offer() {
-    const shown = new Set(before.layers.map((layer) => layer.layer));
-    for (const option of form.elements.layer.options) {
-      option.hidden = !shown.has(option.value);
+  function write() {
+    told_sigma.textContent = sigma.value;
+    told_top.textContent = Number(top.value) || "none";
+  }
+
+  function restore() {
+    const columns = before.layers.map((column) => column.layer);
+    for (const option of layer.options) {
+      option.hidden = !columns.includes(option.value);
     }
-    if (!shown.has(form.elements.layer.value)) {
-      form.elements.layer.value = before.layers.at(-1).layer;
-    }
+    layer.value = columns.includes(given.get("layer")) ? given.get("layer") : columns.at(-1);
+    top.value = Number(given.get("top")) || 0;
+    sigma.value = Number(given.get("sigma")) || 0;
+    write();
   }
 
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    const unit = form.elements.unit.value.trim();
-    if (unit) {
-      named.add(unit);
-      form.elements.unit.value = "";
+    const name = unit.value.trim();
+    if (name) {
+      named = [...new Set([...named, name])];
+      unit.value = "";
     }
     ask();
   });
   form.addEventListener("input", (event) => {
-    form.elements.told_sigma.textContent = form.elements.sigma.value;
-    form.elements.told_top.textContent = Number(form.elements.top.value) || "none";
-    if (event.target.name !== "unit") {
+    write();
+    if (event.target !== unit) {
       ask();
     }
   });
-  document.getElementById("back").addEventListener("click", () => {
-    named.clear();
-    form.elements.top.value = 0;
-    form.elements.sigma.value = 0;
-    form.dispatchEvent(new Event("input"));
+  choose.addEventListener("submit", (event) => {
+    event.preventDefault();
+    location.assign(state(choose.elements.image.value));
   });
-  ask();
+  document.getElementById("back").addEventListener("click", () => {
+    named = [];
+    top.value = 0;
+    sigma.value = 0;
+    write();
+    ask();
+  });
+  (async () => {
+    before = await window.tellStructure(place, `/structure.json?image=${encodeURIComponent(image)}`);
+    if (before) {
+      restore();
+      ask();
+    }
+  })();
 })();

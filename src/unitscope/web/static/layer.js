@@ -13,12 +13,6 @@
 
   const text = (value) => (value === null ? "–" : Number(value.toPrecision(3)).toString());
 
-  function element(name, attributes, ...children) {
-    const made = Object.assign(document.createElement(name), attributes);
-    made.append(...children);
-    return made;
-  }
-
   function tile(row) {
     if (!thumbnail) {
       return element("span", { className: "tile", textContent: row });
@@ -40,11 +34,16 @@
     return element("li", {}, link);
   }
 
+  const near = new IntersectionObserver((entries) => entries.at(-1).isIntersecting && add(), { rootMargin: "900px" });
+
   function add() {
     const next = order.slice(shown, shown + AT_ONCE);
     shown += next.length;
     list.append(...next.map(card));
     more.hidden = shown >= order.length;
+    // It tells of changes only, and in a tall window the end may still be near.
+    near.unobserve(more);
+    near.observe(more);
   }
 
   function compare(sort) {
@@ -95,8 +94,5 @@
     history.replaceState(null, "", `#${kept}`);
     arrange();
   });
-  new IntersectionObserver((entries) => entries.some((entry) => entry.isIntersecting) && add(), {
-    rootMargin: "900px",
-  }).observe(more);
   arrange();
 })();

@@ -5,34 +5,48 @@
   if (!form) {
     return;
   }
+  const SHOWN = 9;
   const video = document.getElementById("video");
   const rate = document.getElementById("rate");
   const list = document.getElementById("predictions");
   const cards = document.getElementById("maps");
   const pinned = document.getElementById("pinned");
   const canvas = document.createElement("canvas");
+  const pins = new Map();
   const times = [];
   let socket = null;
 
-  function element(name, attributes, ...children) {
-    const made = Object.assign(document.createElement(name), attributes);
-    made.append(...children);
-    return made;
-  }
+  // Timers and frames of a connection that is over find that it is no longer the one in use.
+  const open = (mine) => mine === socket && mine.readyState === WebSocket.OPEN;
 
-  function send() {
-    if (!socket || socket.readyState !== WebSocket.OPEN) {
+  function send(mine) {
+    if (!open(mine)) {
       return;
     }
     if (video.readyState < 2) {
-      setTimeout(send, 50);
+      setTimeout(send, 50, mine);
       return;
     }
     const scale = Math.min(1, 320 / Math.min(video.videoWidth, video.videoHeight));
     canvas.width = Math.round(video.videoWidth * scale);
     canvas.height = Math.round(video.videoHeight * scale);
     canvas.getContext("2d").drawImage(video, 0, 0, canvas.width, canvas.height);
-    canvas.toBlob((frame) => socket && socket.readyState === WebSocket.OPEN && socket.send(frame), "image/jpeg", 0.85);
+    canvas.toBlob((frame) => open(mine) && mine.send(frame), "image/jpeg", 0.85);
+  }
+
+  function prediction({ name, probability }) {
+    const meter = element("meter", { min: 0, max: 1, value: probability });
+    meter.setAttribute("aria-label", `probability of ${name}`);
+    const words = element("span", { className: "n", textContent: `${(100 * probability).toFixed(1)}%` });
+    return element("li", {}, element("span", { className: "name", textContent: name }), meter, words);
+  }
+
+  function card(layer, unit) {
+    const picture = element("img", { src: unit.map, alt: `unit ${unit.unit}`, width: 96, height: 96 });
+    const words = `unit ${unit.unit} · α ${unit.response.toPrecision(3)}`;
+    const button = element("button", { type: "button", className: "card" }, picture, element("span", { className: "note", textContent: words }));
+    button.addEventListener("click", () => pin(layer, unit));
+    return element("li", {}, button);
   }
 
   function tell(told) {
@@ -40,27 +54,11 @@
       rate.textContent = told.message;
       return;
     }
-    list.replaceChildren(
-      ...told.predictions.map((one) => {
-        const meter = element("meter", { min: 0, max: 1, value: one.probability });
-        const words = element("span", { className: "n", textContent: `${(100 * one.probability).toFixed(1)}%` });
-        return element("li", {}, element("span", { className: "name", textContent: one.name }), meter, words);
-      }),
-    );
-    const layer = told.layers[0];
-    cards.replaceChildren(
-      ...layer.units.map((unit) => {
-        const picture = element("img", { src: unit.map, alt: `unit ${unit.unit}`, width: 96, height: 96 });
-        const words = `unit ${unit.unit} · α ${unit.response.toPrecision(3)}`;
-        const button = element("button", { type: "button", className: "card" }, picture, element("span", { className: "note", textContent: words }));
-        button.addEventListener("click", () => pin(layer, unit.unit));
-        return element("li", {}, button);
-      }),
-    );
-    for (const unit of layer.units) {
-      const place = pinned.querySelector(`[data-unit="${CSS.escape(`${layer.layer}:${unit.unit}`)}"] img.now`);
-      if (place) {
-        place.src = unit.map;
+    list.replaceChildren(...told.predictions.map(prediction));
+    cards.replaceChildren(...told.layers[0].units.slice(0, SHOWN).map((unit) => card(told.layers[0], unit)));
+    for (const layer of told.layers) {
+      for (const unit of layer.units) {
+        pins.get(`${layer.layer}:${unit.unit}`)?.(unit);
       }
     }
     times.push(performance.now());
@@ -71,46 +69,67 @@
   }
 
   async function pin(layer, unit) {
-    const name = `${layer.layer}:${unit}`;
-    if (pinned.querySelector(`[data-unit="${CSS.escape(name)}"]`)) {
+    const name = `${layer.layer}:${unit.unit}`;
+    if (pins.has(name)) {
       return;
     }
-    const address = layer.link.replace("{}", unit);
-    const told = await (await fetch(`${address}.json`)).json();
-    const tiles = told.exemplars.slice(0, 6).map((one) => element("img", { src: `/thumbnail/${one.row}.webp`, alt: one.image, width: 96, height: 96 }));
-    const now = element("img", { className: "now", alt: `map of ${name} now`, width: 96, height: 96 });
-    const card = element("a", { className: "card", href: address, target: "_blank" }, now, element("span", { className: "tiles" }, ...tiles), element("span", { className: "name", textContent: name }));
-    const item = element("li", {}, card);
+    const address = layer.link.replace("{}", unit.unit);
+    const now = element("img", { className: "now", src: unit.map, alt: `map of ${name} now`, width: 96, height: 96 });
+    const tiles = element("span", { className: "tiles" });
+    const words = element("span", { className: "note" });
+    const link = element("a", { className: "card", href: address, target: "_blank" }, now, tiles, element("span", { className: "name", textContent: name }), words);
+    const away = element("button", { type: "button", textContent: "Unpin" });
+    away.setAttribute("aria-label", `unpin ${name}`);
+    const item = element("li", {}, link, away);
     item.dataset.unit = name;
     pinned.append(item);
+    pins.set(name, (is) => {
+      now.src = is.map;
+      words.textContent = ` α ${is.response.toPrecision(3)}`;
+      item.dataset.frames = String(Number(item.dataset.frames || 0) + 1);
+    });
+    away.addEventListener("click", () => {
+      pins.delete(name);
+      item.remove();
+      reconnect();
+    });
+    reconnect();
+    const told = await (await fetch(`${address}.json`)).json();
+    tiles.append(...told.exemplars.slice(0, 6).map((one) => element("img", { src: `/thumbnail/${one.row}.webp`, alt: one.image, width: 96, height: 96 })));
+  }
+
+  // One that is not open yet closes itself when it is: the browser complains of any other end.
+  function leave() {
+    if (socket?.readyState === WebSocket.OPEN) {
+      socket.close();
+    }
+    socket = null;
   }
 
   function connect() {
-    if (socket) {
-      socket.close();
-    }
+    leave();
     const address = new URL("/live.ws", location);
     address.protocol = location.protocol === "https:" ? "wss:" : "ws:";
     address.searchParams.set("layer", form.elements.layer.value);
+    [...pins.keys()].forEach((name) => address.searchParams.append("pin", name));
     document.getElementById("layer-name").textContent = `of ${form.elements.layer.value}`;
     times.length = 0;
-    const opened = new WebSocket(address);
-    socket = opened;
-    opened.addEventListener("open", send);
-    opened.addEventListener("message", (event) => {
-      if (opened === socket) {
+    const mine = new WebSocket(address);
+    socket = mine;
+    mine.addEventListener("open", () => (mine === socket ? send(mine) : mine.close()));
+    mine.addEventListener("message", (event) => {
+      if (mine === socket) {
         tell(JSON.parse(event.data));
-        requestAnimationFrame(send);
+        requestAnimationFrame(() => send(mine));
       }
     });
     document.getElementById("stop").disabled = false;
   }
 
+  const reconnect = () => socket && connect();
+
   function stop() {
-    if (socket) {
-      socket.close();
-      socket = null;
-    }
+    leave();
     if (video.srcObject) {
       video.srcObject.getTracks().forEach((track) => track.stop());
       video.srcObject = null;
@@ -121,6 +140,7 @@
   }
 
   document.getElementById("camera").addEventListener("click", async () => {
+    stop();
     try {
       video.srcObject = await navigator.mediaDevices.getUserMedia({ video: { width: 640, height: 480 }, audio: false });
       await video.play();
@@ -131,11 +151,19 @@
   });
   document.getElementById("file").addEventListener("change", async (event) => {
     stop();
-    video.src = URL.createObjectURL(event.target.files[0]);
-    await video.play();
-    connect();
+    const [file] = event.target.files;
+    if (!file) {
+      return;
+    }
+    try {
+      video.src = URL.createObjectURL(file);
+      await video.play();
+      connect();
+    } catch (problem) {
+      rate.textContent = `The file can't be played (${problem.name}).`;
+    }
   });
-  form.elements.layer.addEventListener("change", () => socket && connect());
+  form.elements.layer.addEventListener("change", reconnect);
   document.getElementById("stop").addEventListener("click", stop);
   form.addEventListener("submit", (event) => event.preventDefault());
 })();

@@ -1,5 +1,10 @@
-// What every page has: keys that lead to the neighbours, forms that send themselves.
+// What every page has: keys that lead to the neighbours, forms that send themselves, elements for other scripts.
 "use strict";
+function element(name, attributes, ...children) {
+  const made = Object.assign(document.createElement(name), attributes);
+  made.append(...children);
+  return made;
+}
 document.addEventListener("keydown", (event) => {
   const typing = event.target.closest("input, select, textarea, dialog, .columns, .js-plotly-plot");
   if (typing || event.ctrlKey || event.metaKey || event.altKey) {

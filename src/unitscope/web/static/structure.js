@@ -2,11 +2,6 @@
 "use strict";
 window.drawStructure = (place, told, moved = () => false) => {
   const dialog = document.getElementById("enlarged");
-  function element(name, attributes, ...children) {
-    const made = Object.assign(document.createElement(name), attributes);
-    made.append(...children);
-    return made;
-  }
   function enlarge(layer, unit) {
     const name = `${layer.layer}:${unit.unit}`;
     const picture = element("img", { src: unit.map, alt: `activation map of ${name}` });
@@ -35,15 +30,20 @@ window.drawStructure = (place, told, moved = () => false) => {
   place.removeAttribute("aria-busy");
 };
 window.tellStructure = async (place, address, body) => {
-  const answer = await fetch(address, body && { method: "POST", body: JSON.stringify(body), headers: { "content-type": "application/json" } });
-  const told = await answer.json();
-  if (!answer.ok) {
-    const words = Object.assign(document.createElement("p"), { className: "reason", textContent: told.message });
-    place.replaceChildren(words);
-    place.removeAttribute("aria-busy");
-    return null;
+  let message = "The server does not answer.";
+  try {
+    const answer = await fetch(address, body && { method: "POST", body: JSON.stringify(body), headers: { "content-type": "application/json" } });
+    const told = await answer.json();
+    if (answer.ok) {
+      return told;
+    }
+    message = told.message;
+  } catch {
+    // No answer, or none that can be read: the words for it stand already.
   }
-  return told;
+  place.replaceChildren(element("p", { className: "reason", textContent: message }));
+  place.removeAttribute("aria-busy");
+  return null;
 };
 (async () => {
   const place = document.getElementById("structure");

@@ -16,6 +16,8 @@
   strip.addEventListener("load", () => {
     const width = strip.naturalWidth / count;
     for (const canvas of list.querySelectorAll("canvas")) {
+      // Without a picture under it, the map has its own proportions.
+      canvas.height = Math.max(1, Math.round((canvas.width * strip.naturalHeight) / width));
       const context = canvas.getContext("2d");
       context.imageSmoothingQuality = "high";
       const left = Number(canvas.dataset.place) * width;
@@ -24,9 +26,9 @@
     state.textContent = "";
     section.dataset.ready = "yes";
   });
-  strip.addEventListener("error", async () => {
-    const answer = location.protocol === "file:" ? null : await fetch(strip.src);
-    state.textContent = answer ? await answer.text() : "The maps are missing.";
+  strip.addEventListener("error", () => {
+    state.textContent = "The maps are missing.";
+    section.dispatchEvent(new Event("missing"));
   });
   if (count) {
     state.textContent = "The network is looking…";

@@ -11,11 +11,11 @@
     const body = new FormData();
     body.append("picture", picture);
     const answer = await fetch(form.action, { method: "POST", body, headers: { accept: "application/json" } });
-    const told = await answer.json();
+    const text = await answer.text();
     if (answer.ok) {
-      location.assign(told.page);
+      location.assign(JSON.parse(text).page);
     } else {
-      output.textContent = told.message;
+      output.textContent = text.startsWith("{") ? JSON.parse(text).message : text;
     }
   }
   const first = (files) => [...files].find((file) => file.type.startsWith("image/"));
