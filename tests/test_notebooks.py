@@ -34,6 +34,10 @@ def test_an_atlas_shows_its_facts_and_the_strip_of_its_layers(atlas):
     assert "relu: 4 units" in html
 
 
+def test_an_atlas_is_told_in_a_line(atlas):
+    assert re.fullmatch(r"Atlas\('.*': planted, 5 images, 4 units in 1 layers\)", repr(atlas))
+
+
 def test_a_unit_shows_its_exemplars_and_a_blank_for_an_image_that_has_gone(atlas):
     html = atlas["relu:2"]._repr_html_()
     assert "relu:2: mean 10" in html

@@ -47,22 +47,35 @@ def test_the_network_is_loaded_beside_the_server(classes_atlas):
         assert len(found["predictions"]) == 5
 
 
+def test_a_network_that_can_not_be_had_is_told_at_once(classes_atlas):
+    with serving(classes_atlas, "--network", "package:nope") as (process, _):
+        assert "pages that need the network can't work: " in process.stderr.readline()
+
+
 def test_what_ablate_measured_is_shown(classes_atlas, classes_folder, run, tmp_path):
     words = ["torchvision:squeezenet1_1", classes_folder, "--weights", "none", "--seed", 1, "--layer", "act:-2"]
     measured = run("ablate", *words, "--fraction", 0.5, "--scope", "dataset", "--limit", 6, "--json")
     (tmp_path / "removal.json").write_text(measured.stdout)
     with serving(classes_atlas, "--no-network", "--results", tmp_path / "removal.json") as (_, address):
         found = told(f"{address}/unit/act:-2/3.json")
-        assert any("units of its layer: Top-1" in line for line in found["removal"])
+        assert any("units of its layer, maps made zero, on 6 images: Top-1" in line for line in found["removal"])
         with urllib.request.urlopen(f"{address}/lab") as answer:
             assert 'data-chart="removal"' in answer.read().decode()
 
 
-@pytest.mark.parametrize("words", [["--results", "README.md"], ["--results", "gone.json"], ["--host", "10.255.255.1"]])
+SPOILT = [
+    ["--results", "README.md"],
+    ["--results", "gone.json"],
+    ["--host", "10.255.255.1"],
+    ["--images", "/no/such/folder"],
+]
+
+
+@pytest.mark.parametrize("words", SPOILT)
 def test_what_can_not_be_served_is_one_sentence(classes_atlas, run, words):
     done = run("serve", classes_atlas, "--no-network", "--port", 0, *words, check=1)
     assert done.stderr.count("\n") == 1
-    assert "ablate" in done.stderr or "can't listen" in done.stderr
+    assert any(word in done.stderr for word in ("ablate", "can't listen", "no folder '/no/such/folder'"))
 
 
 def test_a_network_that_could_run_code_is_not_loaded_unasked(classes_folder, run, tmp_path):

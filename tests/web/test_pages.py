@@ -224,6 +224,12 @@ def test_a_comparison_is_that_of_the_rules(client, atlas):
     assert len(told["layers"]) == len(atlas.layers)
 
 
+def test_classes_may_be_named_without_a_prefix(client):
+    bare, full = (client.get(f"/compare.json?a={p}chelsea&a={p}astronaut").json() for p in ("", "class:"))
+    assert bare == full
+    assert client.get("/search.json?q=class:chel").json()["labels"][0]["label"] == "chelsea"
+
+
 @pytest.mark.parametrize(
     ("address", "said"),
     [

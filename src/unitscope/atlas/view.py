@@ -115,6 +115,10 @@ class Atlas:
             return ShownUnits(self, layer, (channel,))
         return ShownUnits(self, self.find(asked.layer.name), tuple(asked))  # type: ignore[attr-defined]
 
+    def __repr__(self) -> str:
+        network, images = self.manifest.network["reference"], self.manifest.images["count"]
+        return f"Atlas('{self.path}': {network}, {images} images, {len(self.index)} units in {len(self.layers)} layers)"
+
     def _repr_html_(self) -> str:
         return atlas_html(self)
 

@@ -63,7 +63,7 @@ def serve(
     arguments = {"weights": weights, "seed": seed, "preprocess": preprocess}
     studio = _studio(opened, None if no_network else network, no_network, arguments, device)
     hosts = LOCAL | {_shown(name).lower() for name in (host, *(allow_host or ()))}
-    threading.Thread(target=getattr(studio, "warm_up", lambda: None), daemon=True).start()
+    threading.Thread(target=_warm_up, args=(studio,), daemon=True).start()
     app = create_app(explorer, pictures, studio, hosts=frozenset(hosts))
     listening = listen(host, port)
     say(f"{opened.path} at http://{_shown(host)}:{listening.getsockname()[1]} (Ctrl-C stops)")
@@ -140,6 +140,16 @@ def _studio(
     return LateStudio(made)
 
 
+def _warm_up(studio: "Studio") -> None:
+    """Load the network beside the server, and say so if that fails."""
+    from unitscope.web.studio import LateStudio
+
+    if isinstance(studio, LateStudio):
+        studio.warm_up()
+        if studio.missing:
+            say(f"note: pages that need the network can't work: {studio.missing}")
+
+
 def _explorer(atlas: "Atlas", results: list[Path], images: str | None) -> "tuple[Explorer, Pictures]":
     from unitscope.web.cache import Cache, cache_folder
     from unitscope.web.explorer import Explorer
@@ -149,6 +159,8 @@ def _explorer(atlas: "Atlas", results: list[Path], images: str | None) -> "tuple
 
     shelf = Shelf(atlas)
     root = Path(images) if images is not None else atlas.root
+    if images is not None and not root.is_dir():
+        raise UnitscopeError(f"no folder '{root}'; give the one that holds the images with --images")
     key = f"{atlas.manifest.to_json()} {root.resolve()}"  # another scan, or images elsewhere: other pictures
     measured = Results.read(results, network=atlas.manifest.network["reference"])
     return Explorer(shelf, measured), Pictures(shelf, root, Cache(cache_folder(key)))

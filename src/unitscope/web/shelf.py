@@ -46,6 +46,11 @@ class Shelf:
         return list(self.atlas.images["image"])
 
     @cached_property
+    def rows(self) -> dict[str, int]:
+        """The row of each image id."""
+        return {image: row for row, image in enumerate(self.ids)}
+
+    @cached_property
     def label_names(self) -> list[str]:
         """Each image's labels, joined by commas, by row."""
         return [", ".join(names) for names in self.atlas.images["label_names"]]

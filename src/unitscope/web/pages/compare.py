@@ -72,10 +72,12 @@ class ComparePage:
 def compare_page(shelf: Shelf, names: Sequence[str], layer: Layer, *, top: int = 9) -> ComparePage:
     """Return a comparison of images (ids) and classes (``class:NAME``) by the top units of each.
 
+    A class may also be named alone.
+
     Raises:
         UnitscopeError: if there is no such image or class, a name is given twice, or there are more than `MOST`.
     """
-    names = tuple(dict.fromkeys(names))
+    names = tuple(dict.fromkeys(_meant(shelf, name.strip()) for name in names))
     if len(names) > MOST:
         raise UnitscopeError(f"at most {MOST} images and classes are compared at once, not {len(names)}")
     subjects = [find_subject(shelf.atlas, name, layer) for name in names]
@@ -94,6 +96,16 @@ def compare_page(shelf: Shelf, names: Sequence[str], layer: Layer, *, top: int =
         tuple(tuple(_known(value) for value in row) for row in similarity(subjects).matrix.tolist()),
         tuple(_at_layer(shelf, names, each, top) for each in shelf.atlas.layers),
     )
+
+
+def _meant(shelf: Shelf, name: str) -> str:
+    """The name of an image or, where there is none of this name, the class that has it."""
+    if name.startswith(CLASS) or name in shelf.rows:
+        return name
+    try:
+        return CLASS + shelf.atlas.manifest.labels[find_class(shelf.atlas, name)].label
+    except UnitscopeError:
+        return name
 
 
 def _side(shelf: Shelf, subject: Subject) -> Side:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from unitscope.analyses.subjects import CLASS
 from unitscope.errors import UnitscopeError
 from unitscope.web.pages.home import LabelFacts
 from unitscope.web.pages.image import Named, named
@@ -30,7 +31,7 @@ class SearchPage:
 
 def search_page(shelf: Shelf, query: str) -> SearchPage:
     """Return what a search finds; case does not matter, nothing is found for an empty query."""
-    word = query.strip().casefold()
+    word = query.strip().removeprefix(CLASS).casefold()
     if not word:
         return SearchPage(query, None, (), (), ())
     labels = shelf.atlas.manifest.labels

@@ -51,6 +51,22 @@ window.tellStructure = async (place, address, body) => {
     const told = await window.tellStructure(place, place.dataset.source);
     if (told) {
       window.drawStructure(place, told);
+      tellPredictions(told.predictions);
     }
   }
 })();
+
+// A picture that was brought has no predictions in the atlas; the network has just made them.
+function tellPredictions(predictions) {
+  const list = document.getElementById("told");
+  if (!list) {
+    return;
+  }
+  list.replaceChildren(
+    ...predictions.map((one) => {
+      const meter = element("meter", { min: 0, max: 1, value: one.probability, ariaLabel: `probability of ${one.name}` });
+      const words = element("span", { className: "n", textContent: `${(100 * one.probability).toFixed(1)}%` });
+      return element("li", {}, element("span", { className: "name", textContent: one.name }), meter, words);
+    }),
+  );
+}

@@ -15,13 +15,16 @@
   const strip = new Image();
   strip.addEventListener("load", () => {
     const width = strip.naturalWidth / count;
+    // Each map is cut out first: enlarged smoothly in the strip, it would take in cells of its neighbours.
+    const cell = Object.assign(document.createElement("canvas"), { width, height: strip.naturalHeight });
     for (const canvas of list.querySelectorAll("canvas")) {
       // Without a picture under it, the map has its own proportions.
       canvas.height = Math.max(1, Math.round((canvas.width * strip.naturalHeight) / width));
       const context = canvas.getContext("2d");
       context.imageSmoothingQuality = "high";
       const left = Number(canvas.dataset.place) * width;
-      context.drawImage(strip, left, 0, width, strip.naturalHeight, 0, 0, canvas.width, canvas.height);
+      cell.getContext("2d").drawImage(strip, left, 0, width, cell.height, 0, 0, width, cell.height);
+      context.drawImage(cell, 0, 0, canvas.width, canvas.height);
     }
     state.textContent = "";
     section.dataset.ready = "yes";
