@@ -44,9 +44,11 @@ bench: .venv/dev  ## time and memory, each case in a fresh process
 	$(PYTHON) -m venv .venv
 
 .venv/demo: .venv/bin/python pyproject.toml
+	@echo "installing into .venv: PyTorch is large, so this takes minutes"
 	$(BIN)/python -m pip install --quiet --editable '.[demo,web]'
 	touch $@
 
 .venv/dev: .venv/bin/python pyproject.toml requirements-dev.txt
+	@echo "installing into .venv: PyTorch is large, so this takes minutes"
 	$(BIN)/python -m pip install --quiet --editable '.[demo,timm,package,web]' --requirement requirements-dev.txt
 	touch $@
