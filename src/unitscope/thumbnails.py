@@ -15,12 +15,11 @@ from PIL import Image
 
 from unitscope.errors import ImageError
 from unitscope.images import decode
+from unitscope.images.decoding import MAX_ASPECT
 from unitscope.tones import COLOUR_MAP, tone
 
 SMALL, LARGE = 96, 320
 """Sides of a thumbnail and of a picture, in pixels."""
-MAX_ASPECT = 100
-"""As for the networks' preprocessing: narrower pictures are refused."""
 MOST_CELLS = 56
 """Maps of more rows or columns are made smaller: no page shows them larger."""
 

@@ -200,24 +200,24 @@ def _compared(parts: Iterable[tuple[slice, Values, Values]]) -> pd.DataFrame:
 
 def ranked_contrast(inside: Values, outside: Values, **columns: Any) -> pd.DataFrame:
     """Return the table of `class_contrast` of means ``[unit]``, and of its columns effect_size, p_value and images."""
-    units = np.arange(len(inside))
-    table = pd.DataFrame({"unit": units, "inside": inside, "outside": outside, "contrast": inside - outside, **columns})
+    table = _means(np.arange(len(inside)), inside, outside, **columns)
     return _ranked(table[table["outside"] > 0])
+
+
+def _means(units: Values, inside: Values, outside: Values, **columns: Any) -> pd.DataFrame:
+    return pd.DataFrame({"unit": units, "inside": inside, "outside": outside, "contrast": inside - outside, **columns})
 
 
 def _part(units: slice, of_class: Values, of_others: Values) -> pd.DataFrame:
     test = stats.mannwhitneyu(of_class, of_others, alternative="less", axis=0, method="asymptotic")
     inside, outside = (values.mean(0, dtype=np.float64) for values in (of_class, of_others))
-    return pd.DataFrame(
-        {
-            "unit": np.arange(units.start, units.stop),
-            "inside": inside,
-            "outside": outside,
-            "contrast": inside - outside,
-            "effect_size": 2 * test.statistic / (len(of_class) * len(of_others)) - 1,
-            "p_value": test.pvalue,
-            "images": len(of_class),
-        }
+    return _means(
+        np.arange(units.start, units.stop),
+        inside,
+        outside,
+        effect_size=2 * test.statistic / (len(of_class) * len(of_others)) - 1,
+        p_value=test.pvalue,
+        images=len(of_class),
     )
 
 

@@ -4,7 +4,6 @@ In: plain values. Out: text. The only room of the house that prints.
 """
 
 import json
-import math
 import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -12,6 +11,8 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+
+from unitscope.plain import plain
 
 
 def complain(message: str) -> None:
@@ -26,7 +27,7 @@ def say(message: str = "") -> None:
 
 def print_json(values: dict[str, Any]) -> None:
     """Print one JSON object, and nothing else, on stdout."""
-    sys.stdout.write(json.dumps(_plain(values), ensure_ascii=False, allow_nan=False) + "\n")
+    sys.stdout.write(json.dumps(plain(values), ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str = "") -> None:
@@ -56,15 +57,6 @@ def duration(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
-
-
-def _plain(value: Any) -> Any:
-    """JSON has no word for numbers that are none: they are null."""
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _text(value: Any) -> str:

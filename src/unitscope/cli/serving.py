@@ -29,7 +29,7 @@ NetworkOption = Annotated[
         help="The network of the atlas, where it can't be loaded by the name it has there, or is a file of yours.",
     ),
 ]
-Results = Annotated[
+ResultsOption = Annotated[
     list[Path] | None,
     typer.Option("--results", metavar="FILE", help="What `ablate --json` printed, to be shown; may be repeated."),
 ]
@@ -39,7 +39,7 @@ def serve(
     atlas: AtlasArgument,
     network: NetworkOption = None,
     no_network: Annotated[bool, typer.Option("--no-network", help="Only pages that need none.")] = False,
-    results: Results = None,
+    results: ResultsOption = None,
     images: MovedImages = None,
     host: Annotated[str, typer.Option(help="The address to listen at.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")] = 8008,
@@ -81,7 +81,7 @@ def export(
     ] = False,
     no_network: Annotated[bool, typer.Option("--no-network", help="No activation maps, so no network is run.")] = False,
     network: NetworkOption = None,
-    results: Results = None,
+    results: ResultsOption = None,
     images: MovedImages = None,
     weights: Weights = None,
     seed: Seed = None,

@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from unitscope.errors import ImageError, UnitscopeError
+from unitscope.errors import UnitscopeError
 from unitscope.experiments.perturbations import Noise
 from unitscope.graph import Trace, device_of, trace_of
 from unitscope.graph.maps import Tap, plane, tap
 from unitscope.graph.masks import with_masks
 from unitscope.images import decode
+from unitscope.looking.maps import prepared_file
 from unitscope.looking.structure import column_of, predictions_of
 from unitscope.networks import CustomPreprocessing, Network, Preprocessing, eval_mode
 from unitscope.scanning.scan import ready
@@ -82,7 +83,9 @@ class _Bench:
         return tap(self.network, self.traced, [layer])
 
     def maps(self, files: Sequence[Path], layer: Layer, channel: int) -> list[NDArray[np.float32] | None]:
-        pictures = {place: image for place, file in enumerate(files) if (image := self._prepared(file)) is not None}
+        pictures = {
+            place: image for place, file in enumerate(files) if (image := prepared_file(self.network, file)) is not None
+        }
         found: list[NDArray[np.float32] | None] = [None] * len(files)
         with eval_mode(self.network.module):
             for start in range(0, len(pictures), _AT_ONCE):
@@ -98,7 +101,7 @@ class _Bench:
         run = tap(self.network, self.traced, layers)
         with eval_mode(self.network.module):
             for file in files:
-                prepared = self._prepared(file)
+                prepared = prepared_file(self.network, file)
                 if prepared is None:
                     yield None
                     continue
@@ -130,12 +133,6 @@ class _Bench:
             mask[removed.get(layer.name, [])] = 0
             masks.append(mask)
         return masks
-
-    def _prepared(self, file: Path) -> Tensor | None:
-        try:
-            return self.network.preprocessing.prepare(decode(file))
-        except (ImageError, OSError):
-            return None
 
 
 def _noisy(phi: Preprocessing | CustomPreprocessing, prepared: Tensor, change: Change) -> Tensor:

@@ -18,6 +18,9 @@ from unitscope.images.quiet import without_warnings
 MAX_PIXELS = 178_956_970
 """Where Pillow refuses a decompression bomb; kept even where its own limit was lifted."""
 
+MAX_ASPECT = 100
+"""Narrower pictures are not resized: their longer side would fill the memory."""
+
 # Pillow's other formats are left out: one (EPS) runs Ghostscript on the file, many have no decoder.
 _FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF", "JPEG2000", "PPM", "ICO")
 

@@ -32,7 +32,7 @@ class Seen:
 
 def see(network: Network, files: Sequence[Path], layer: Layer, channels: Sequence[int]) -> list[Seen | None]:
     """Return each file's picture and the maps of some of a layer's units; None for a file that can't be read."""
-    prepared = {row: image for row, file in enumerate(files) if (image := _prepared(network, file)) is not None}
+    prepared = {row: image for row, file in enumerate(files) if (image := prepared_file(network, file)) is not None}
     seen: dict[int, Seen] = {}
     if prepared:
         with eval_mode(network.module):
@@ -47,7 +47,8 @@ def see(network: Network, files: Sequence[Path], layer: Layer, channels: Sequenc
     return [seen.get(row) for row in range(len(files))]
 
 
-def _prepared(network: Network, file: Path) -> Tensor | None:
+def prepared_file(network: Network, file: Path) -> Tensor | None:
+    """Return an image file as the network's preprocessing prepares it; None if it can't be read."""
     try:
         return network.preprocessing.prepare(decode(file))
     except (ImageError, OSError):

@@ -15,13 +15,12 @@ from PIL import Image
 from torch import Tensor
 
 from unitscope.errors import ImageError, NetworkError, closest
+from unitscope.images.decoding import MAX_ASPECT
 from unitscope.networks.custom import CustomPreprocessing, Function
 
 Size = tuple[int, int]
 Triple = tuple[float, float, float]
 
-# Bringing the shorter side of a narrower image to a network's size would fill the memory with its longer one.
-MAX_ASPECT = 100
 ORDERS = ("RGB", "BGR")
 # Pillow's nearest is torch's nearest-exact; torch has no lanczos.
 INTERPOLATIONS = {"bilinear": "bilinear", "bicubic": "bicubic", "nearest": "nearest-exact", "lanczos": None}

@@ -4,11 +4,13 @@ In: an `Explorer`, `Pictures`, a `Studio`. Out: an ASGI application behind its `
 Each route asks one function of `pages` and renders what it says; what needs the network is in `work`.
 """
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Query, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, HTMLResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
@@ -127,7 +129,6 @@ def _pages(app: FastAPI, explorer: Explorer, pictures: Pictures, studio: Studio)
 
 def _answer(ask: Callable[..., Any], form: Callable[[Any], Response]) -> Callable[..., Response]:
     """A route with the parameters of `ask` that answers in one form."""
-    import functools
 
     @functools.wraps(ask)
     def answer(*args: Any, **values: Any) -> Response:
@@ -184,8 +185,6 @@ def _problems(app: FastAPI, explorer: Explorer) -> None:
         missing = problem.status_code == 404
         message = f"There is no page '{request.url.path}'." if missing else str(problem.detail)
         return told(request, problem.status_code, Problem("Not here" if missing else "Not so", message))
-
-    from fastapi.exceptions import RequestValidationError
 
     @app.exception_handler(RequestValidationError)
     def invalid(request: Request, problem: RequestValidationError) -> Response:

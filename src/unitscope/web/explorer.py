@@ -10,7 +10,7 @@ from unitscope.units import Layer
 from unitscope.web.links import Links
 from unitscope.web.pages.compare import ComparePage
 from unitscope.web.pages.home import label_facts
-from unitscope.web.pages.label import LabelPage, Noted
+from unitscope.web.pages.label import LabelPage, noted
 from unitscope.web.pages.unit import UnitPage
 from unitscope.web.rendering import render
 from unitscope.web.results import Results
@@ -35,13 +35,7 @@ class Explorer:
     def unit_html(self, page: UnitPage, links: Links, *, missing: str = "") -> str:
         """Return a unit's page as HTML."""
         layer = self.shelf.atlas.find(page.layer)
-        rows = self.shelf.extreme_rows(layer)[:3]
-        alike = [
-            Noted(
-                one.channel, f"r = {one.correlation:.2f}", tuple(int(row) for row in rows[:, one.channel] if row >= 0)
-            )
-            for one in page.alike
-        ]
+        alike = [noted(self.shelf, layer, one.channel, f"r = {one.correlation:.2f}") for one in page.alike]
         links_of = [links.label(one.label) for one in page.classes]
         return self.html("unit", page, links, alike=alike, classlinks=links_of, missing=missing)
 

@@ -13,6 +13,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from unitscope.plain import plain
 from unitscope.web import charting
 from unitscope.web.links import Links
 
@@ -28,7 +29,7 @@ def render(template: str, links: Links, **values: Any) -> str:
 def to_json(page: Any) -> str:
     """Return a page as JSON text; what is no number is null."""
     values = dataclasses.asdict(page) if dataclasses.is_dataclass(page) and not isinstance(page, type) else page
-    return json.dumps(_plain(values), allow_nan=False, separators=(",", ":"))
+    return json.dumps(plain(values), allow_nan=False, separators=(",", ":"))
 
 
 def number(value: float | None, digits: int = 3) -> str:
@@ -61,11 +62,3 @@ def _data(values: Any) -> str:
     """JSON that may stand inside a script element: it can't close it, nor open a comment."""
     text = to_json(values).replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
     return Markup(text)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

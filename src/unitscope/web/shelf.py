@@ -3,7 +3,7 @@
 In: an `Atlas`. Out: `Shelf`: the small arrays whole, the large ones a layer or a unit at a time.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
 from typing import Any
@@ -46,11 +46,6 @@ class Shelf:
         return list(self.atlas.images["image"])
 
     @cached_property
-    def rows(self) -> dict[str, int]:
-        """The row of each image id."""
-        return {image: row for row, image in enumerate(self.ids)}
-
-    @cached_property
     def label_names(self) -> list[str]:
         """Each image's labels, joined by commas, by row."""
         return [", ".join(names) for names in self.atlas.images["label_names"]]
@@ -74,10 +69,6 @@ class Shelf:
         """Return the rows of a layer in the table of units."""
         return self.atlas.units.iloc[self.atlas.index.span(layer)]
 
-    def sample(self, layer: Layer) -> tuple[NDArray[np.int64], Floats]:
-        """Return rows and responses ``[image, unit]`` of about a thousand images; see `sampling.sample`."""
-        return self._sample(layer)
-
     def extreme_rows(self, layer: Layer, *, lowest: bool = False) -> NDArray[np.int64]:
         """Return the rows of each unit's extreme images, int64 ``[rank, unit]``; -1 where there are too few."""
         end = "bottom" if lowest else "top"
@@ -95,7 +86,7 @@ class Shelf:
         )
 
     def standardised(self, layer: Layer) -> NDArray[np.float64]:
-        """Return the responses of `sample`, each unit's less their mean and of length 1; float64 ``[image, unit]``.
+        """Return responses less each unit's mean and of length 1, float64 ``[image, unit]``; see `sampling.sample`.
 
         So the product of two units is Pearson's correlation; NaN for a unit whose response never changes.
         """
@@ -110,22 +101,14 @@ class Shelf:
         column: Floats = self._block(layer, channel // _BLOCK)[channel % _BLOCK]
         return column[np.isfinite(column)]
 
-    def named(self, rows: Iterable[int]) -> tuple[tuple[int, str, str], ...]:
-        """Return row, id and labels of images."""
-        return tuple((int(row), self.ids[row], self.label_names[row]) for row in rows)
-
     @cached_property
     def _extremes(self) -> dict[str, NDArray[Any]]:
         names = [f"{end}_{what}" for end in ("top", "bottom") for what in ("values", "images")]
         return {name: self.atlas.dataset[name].to_numpy() for name in names}
 
     @cached_property
-    def _sample(self) -> Callable[[Layer], tuple[NDArray[np.int64], Floats]]:
-        return lru_cache(maxsize=8)(partial(sample, self.atlas))
-
-    @cached_property
     def _standardised(self) -> Callable[[Layer], NDArray[np.float64]]:
-        return lru_cache(maxsize=4)(lambda layer: _standardised(self.sample(layer)[1]))
+        return lru_cache(maxsize=4)(lambda layer: _standardised(sample(self.atlas, layer)[1]))
 
     @cached_property
     def _crowd(self) -> Callable[[Layer], Crowd]:

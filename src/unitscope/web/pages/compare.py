@@ -14,7 +14,7 @@ from unitscope.analyses.subjects import CLASS, Subject, find_class, find_subject
 from unitscope.errors import UnitscopeError
 from unitscope.units import Layer
 from unitscope.web.pages.image import Named, named
-from unitscope.web.pages.label import Noted
+from unitscope.web.pages.label import Noted, noted
 from unitscope.web.shelf import Shelf
 
 MOST = 12
@@ -100,7 +100,7 @@ def compare_page(shelf: Shelf, names: Sequence[str], layer: Layer, *, top: int =
 
 def _meant(shelf: Shelf, name: str) -> str:
     """The name of an image or, where there is none of this name, the class that has it."""
-    if name.startswith(CLASS) or name in shelf.rows:
+    if name.startswith(CLASS) or shelf.atlas.has_image(name):
         return name
     try:
         return CLASS + shelf.atlas.manifest.labels[find_class(shelf.atlas, name)].label
@@ -118,11 +118,8 @@ def _side(shelf: Shelf, subject: Subject) -> Side:
 
 def _units(shelf: Shelf, found: Rule, title: str) -> Units:
     listed = zip(found.units[:_UNITS].tolist(), found.responses.tolist(), strict=False)
-    noted = tuple(
-        Noted(unit, f"α {response:.3g}", tuple(one.row for one in shelf.extremes(found.layer, unit)[:3]))
-        for unit, response in listed
-    )
-    return Units(title, len(found.units), found.expected, found.p_value, noted)
+    first = tuple(noted(shelf, found.layer, unit, f"α {response:.3g}") for unit, response in listed)
+    return Units(title, len(found.units), found.expected, found.p_value, first)
 
 
 def _at_layer(shelf: Shelf, names: Sequence[str], layer: Layer, top: int) -> AtLayer:

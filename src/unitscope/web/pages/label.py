@@ -101,7 +101,7 @@ def _selective(shelf: Shelf, number: int, layer: Layer) -> Found:
     return Found(
         note,
         tuple(
-            _noted(shelf, layer, int(row["channel"]), f"selectivity {row['selectivity']:.2f}")
+            noted(shelf, layer, int(row["channel"]), f"selectivity {row['selectivity']:.2f}")
             for row in best.head(_UNITS).to_dict("records")
         ),
     )
@@ -124,7 +124,7 @@ def _shared(shelf: Shelf, label: str, layer: Layer, images: int) -> Found:
     return Found(
         note,
         tuple(
-            _noted(shelf, layer, int(unit), f"in {support} of {images}")
+            noted(shelf, layer, int(unit), f"in {support} of {images}")
             for unit, support in zip(found.units[:_UNITS], found.support, strict=False)
         ),
     )
@@ -143,7 +143,7 @@ def _inhibitory(shelf: Shelf, label: str, layer: Layer) -> Found:
     return Found(
         note,
         tuple(
-            _noted(shelf, layer, int(row["unit"]), f"δ {row['effect_size']:.2f}, p {row['p_corrected']:.1g}")
+            noted(shelf, layer, int(row["unit"]), f"δ {row['effect_size']:.2f}, p {row['p_corrected']:.1g}")
             for row in sure.head(_UNITS).to_dict("records")
         ),
     )
@@ -165,6 +165,7 @@ def _spread(shelf: Shelf, number: int, layer: Layer) -> Spread:
     )
 
 
-def _noted(shelf: Shelf, layer: Layer, channel: int, note: str) -> Noted:
+def noted(shelf: Shelf, layer: Layer, channel: int, note: str) -> Noted:
+    """Return a unit with what is said of it and its first exemplars."""
     rows = shelf.extreme_rows(layer)[:3, channel]
     return Noted(channel, note, tuple(int(row) for row in rows if row >= 0))

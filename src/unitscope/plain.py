@@ -1,0 +1,13 @@
+"""Values as JSON has them. In: numbers, texts, lists and dictionaries. Out: the same, what is no number being null."""
+
+import math
+from typing import Any
+
+
+def plain(value: Any) -> Any:
+    """Return a value with None for each float that is NaN or infinite, for which JSON has no word."""
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
