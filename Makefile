@@ -38,6 +38,9 @@ bench: .venv/dev  ## time and memory, each case in a fresh process
 	$(BIN)/python -m benchmarks.removal
 	$(BIN)/python -m benchmarks.questions
 	$(BIN)/python -m benchmarks.pages
+	$(BIN)/python -m benchmarks.startup
+	$(BIN)/python -m benchmarks.precision
+	$(BIN)/python -m benchmarks.scale
 
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "unitscope needs Python 3.11 or newer; give one with make PYTHON=python3.12")'
@@ -50,5 +53,5 @@ bench: .venv/dev  ## time and memory, each case in a fresh process
 
 .venv/dev: .venv/bin/python pyproject.toml requirements-dev.txt
 	@echo "installing into .venv: PyTorch is large, so this takes minutes"
-	$(BIN)/python -m pip install --quiet --editable '.[demo,timm,package,web]' --requirement requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --editable '.[demo,timm,package,web,openvino,ray,cloud]' --requirement requirements-dev.txt
 	touch $@

@@ -1,10 +1,11 @@
-"""Milliseconds per image: bare forward passes, the tapped network, whole scans from files; each in a fresh process.
+"""Milliseconds per image: bare forward passes, what people do today, whole scans from files; each in a fresh process.
 
 In: networks of torchvision with random weights, real JPEG files. Out: a table, and ``RESULTS.md`` if asked for.
+Peers (`benchmarks.peers`) are skipped with a word where they are not installed.
 
-A scan is timed in its steady state: from the first `Progress.advanced` call (so without compiling) to the last but
-three, because the last three batches were decoded while earlier ones were timed. So each timed batch pays for one
-batch of decoding.
+What reads files is timed in its steady state: from the first batch that is done (so without compiling) to the last but
+some, because the last ones were decoded while earlier ones were timed. So each timed batch pays for one batch of
+decoding.
 """
 
 import json
@@ -16,14 +17,26 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.common import THREADS, files, in_fresh_process, machine, parser, photographs, write_section
+from benchmarks import peers
+from benchmarks.common import (
+    THREADS,
+    each,
+    files,
+    in_fresh_process,
+    machine,
+    now,
+    parser,
+    peak_mib,
+    photographs,
+    write_section,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from unitscope import Network
 
-Times = dict[str, list[tuple[float, float]]]  # for each case and round, ms an image: on the clock, of processors
+Times = dict[str, list[dict[str, float]]]  # for each case and round: wall, cpu (ms an image), mib, waiting
 
 BATCH = 16
 WARM_UP = 2  # batches
@@ -32,10 +45,16 @@ CASES = {
     "eager": "bare eager forward of prepared tensors, as users run it",
     "compiled": "bare forward, torch.compile with freezing, channels_last, memory kept",
     "tapped": "the same with the means of all activations, from uint8 tensors",
-    "scan-compile": "scan from JPEG files, compiled",
-    "scan-eager": "scan from JPEG files, not compiled",
+    **peers.CASES,
+    "scan-eager": "unitscope scan from JPEG files, engine eager",
+    "scan-compile": "the same, engine compile",
+    "scan-openvino": "the same, engine openvino",
+    "scan-bf16": "the same, engine compile, precision bf16",
 }
-RATIOS = (("tapped", "compiled", 1.10), ("scan-compile", "eager", 0.65), ("scan-eager", "eager", None))
+AIMS = {  # of the whole against a bare eager forward pass
+    "resnet50": {"scan-compile": 0.55, "scan-eager": 0.65},
+    "vgg16": {"scan-compile": 0.78},
+}
 
 
 def main() -> None:
@@ -52,7 +71,7 @@ def main() -> None:
     images = max(given.images // BATCH, 1) * BATCH
     for network in given.networks:
         for times in _measure(network, given.cases, rounds=given.rounds, images=images):
-            told = _table(times, images)
+            told = _table(network, times, images)
             if given.write:
                 write_section(f"Speed: {network}", told)
         print(f"\n{network}\n\n{told}")
@@ -69,16 +88,18 @@ def _measure(network: str, cases: list[str], *, rounds: int, images: int) -> Ite
                 result = in_fresh_process(
                     "benchmarks.speed", {"case": case, "network": network, "images": images, "folder": folder}
                 )
-                times[case].append((result["wall"], result["cpu"]))
                 took = time.perf_counter() - started
+                if reason := result.get("skipped"):
+                    print(f"{network} round {number + 1} {case:13} skipped: {reason}", flush=True)
+                    continue
+                times[case].append(result)
                 told = f"{result['wall']:6.1f} ms an image, {result['cpu']:6.1f} of processors ({took:.0f} s in all)"
                 print(f"{network} round {number + 1} {case:13} {told}", flush=True)
-            yield times
+            yield {case: each for case, each in times.items() if each}
 
 
-def _table(times: Times, images: int) -> str:
-    wall = {case: [each[0] for each in values] for case, values in times.items()}
-    cpu = {case: [each[1] for each in values] for case, values in times.items()}
+def _table(network: str, times: Times, images: int) -> str:
+    middle = {case: {key: median(each[key] for each in rounds) for key in rounds[0]} for case, rounds in times.items()}
     rounds = len(next(iter(times.values())))
     lines = [
         machine(),
@@ -87,20 +108,26 @@ def _table(times: Times, images: int) -> str:
         "summed over the threads, suffers less from whoever else is at work"
         + (f"; OMP_WAIT_POLICY={policy}." if (policy := os.environ.get("OMP_WAIT_POLICY")) else "."),
         "",
-        "| case | what | ms an image | least–greatest | ms of processors |",
-        "|---|---|---:|---:|---:|",
+        "| case | what | ms an image | least–greatest | of `eager` | ms of processors | peak MiB | waiting |",
+        "|---|---|---:|---:|---:|---:|---:|---:|",
     ]
-    lines += [
-        f"| `{case}` | {CASES[case]} | {median(wall[case]):.1f} | {min(wall[case]):.1f}–{max(wall[case]):.1f} "
-        f"| {median(cpu[case]):.1f} |"
-        for case in times
-    ]
+    for case, found in middle.items():
+        wall = [each["wall"] for each in times[case]]
+        share = f"{found['wall'] / middle['eager']['wall']:.2f}" if "eager" in middle else ""
+        waiting = f"{100 * found['waiting']:.0f} %" if "waiting" in found else ""
+        lines.append(
+            f"| `{case}` | {CASES[case]} | {found['wall']:.1f} | {min(wall):.1f}–{max(wall):.1f} | {share} "
+            f"| {found['cpu']:.1f} | {found['mib']:,.0f} | {waiting} |"
+        )
+    ratios = [("tapped", "compiled", 1.05), ("scan-compile", "compiled", 1.15)]
+    ratios += [(case, "eager", aim) for case, aim in AIMS.get(network, {}).items()]
+    ratios += [("scan-openvino", "eager", None), ("scan-compile", "loop", None), ("semanticlens", "scan-compile", None)]
     lines += ["", "| ratio | of medians | of processors' time | aim |", "|---|---:|---:|---:|"]
-    for above, below, aim in RATIOS:
-        if above in times and below in times:
-            ratios = [median(each[above]) / median(each[below]) for each in (wall, cpu)]
+    for above, below, aim in ratios:
+        if above in middle and below in middle:
+            found = [middle[above][key] / middle[below][key] for key in ("wall", "cpu")]
             wanted = "" if aim is None else f"≤ {aim:.2f}"
-            lines.append(f"| `{above}` / `{below}` | {ratios[0]:.2f} | {ratios[1]:.2f} | {wanted} |")
+            lines.append(f"| `{above}` / `{below}` | {found[0]:.2f} | {found[1]:.2f} | {wanted} |")
     return "\n".join(lines)
 
 
@@ -111,19 +138,31 @@ def _run_case(case: str, network: str, images: int, folder: str) -> dict[str, An
     from unitscope import load
 
     torch.set_num_threads(THREADS)
+    if reason := peers.missing(case):
+        return {"skipped": reason}
     loaded = load(f"torchvision:{network}", weights="none")
     sources = files(Path(folder))
-    if case.startswith("scan-"):
-        return _scan(loaded, sources, images, engine=case.removeprefix("scan-"))
+    if case in peers.CASES:
+        found = peers.run(case, loaded, sources, images=images, batch=BATCH)
+    elif case.startswith("scan-"):
+        found = _scan(loaded, sources, images, case.removeprefix("scan-"))
+    else:
+        found = _bare(case, loaded, sources, images)
+    return {**found, "mib": peak_mib()}
+
+
+def _bare(case: str, loaded: "Network", sources: list[Path], images: int) -> dict[str, float]:
+    import torch
+
     prepared = _prepared(loaded, sources)
     run = {"eager": _eager, "compiled": _compiled, "tapped": _tapped}[case](loaded, prepared)
     with torch.inference_mode():
         for _ in range(WARM_UP):
             run()
-        started = _now()
+        started = now()
         for _ in range(images // BATCH):
             run()
-        return _each(started, _now(), images)
+        return each(started, now(), images)
 
 
 def _prepared(network: "Network", sources: list[Path]) -> "Tensor":
@@ -161,26 +200,16 @@ def _tapped(network: "Network", prepared: "Tensor") -> Callable[[], Any]:
     return lambda: run(prepared)
 
 
-def _scan(network: "Network", sources: list[Path], images: int, *, engine: str) -> dict[str, float]:
+def _scan(network: "Network", sources: list[Path], images: int, how: str) -> dict[str, float]:
     from unitscope.scanning import Options, scan
 
     clock = _Clock()
+    chosen = {"engine": "compile", "precision": "bf16"} if how == "bf16" else {"engine": how}
     with tempfile.TemporaryDirectory() as temporary:
-        places = [Path(temporary) / f"{number:05d}.jpg" for number in range(images + (1 + AHEAD) * BATCH)]
-        for number, place in enumerate(places):
-            place.write_bytes(sources[number % len(sources)].read_bytes())
-        atlas = Path(temporary) / "atlas"
-        scan(network, temporary, atlas, options=Options(engine=engine, batch_size=BATCH), progress=clock)
-    return _each(clock.times[0], clock.times[-1 - AHEAD], images)
-
-
-def _now() -> tuple[float, float]:
-    return time.perf_counter(), time.process_time()
-
-
-def _each(start: tuple[float, float], end: tuple[float, float], images: int) -> dict[str, float]:
-    wall, cpu = (1000 * (after - before) / images for before, after in zip(start, end, strict=True))
-    return {"wall": wall, "cpu": cpu}
+        folder = peers.copies(sources, Path(temporary) / "images", images + (1 + AHEAD) * BATCH)
+        options = Options(batch_size=BATCH, **chosen)
+        result = scan(network, folder, Path(temporary) / "atlas", options=options, progress=clock)
+    return {**each(clock.times[0], clock.times[-1 - AHEAD], images), "waiting": result.waited}
 
 
 class _Clock:
@@ -194,7 +223,7 @@ class _Clock:
 
     def advanced(self, images: int) -> None:
         """See `unitscope.scanning.Progress`."""
-        self.times.append(_now())
+        self.times.append(now())
 
     def merging(self) -> None:
         """See `unitscope.scanning.Progress`."""

@@ -6,7 +6,8 @@ import torch
 from torch import nn
 
 import unitscope
-from unitscope.engine import IMAGES_WORTH_COMPILING, choose_engine, runner
+from unitscope.engine import IMAGES_WORTH_COMPILING, choose_engine, choose_precision, runner
+from unitscope.engine.batch_sizes import fitting
 from unitscope.errors import UnitscopeError
 from unitscope.graph import trace
 
@@ -130,3 +131,80 @@ def test_auto_compiles_only_what_is_long_enough_and_can_be_compiled(traced, hook
     assert choose_engine("auto", images=IMAGES_WORTH_COMPILING, trace=hooked) == "eager"
     assert choose_engine("auto", images=IMAGES_WORTH_COMPILING, trace=traced) == ("compile" if COMPILER else "eager")
     assert choose_engine("eager", images=10**6, trace=traced) == "eager"
+
+
+def photograph_batch():
+    """A smooth picture, as photographs are: noise would leave most units of a random network alike."""
+    random = np.random.default_rng(0)
+    blocks = random.integers(0, 256, (4, 3, 7, 7), np.uint8)
+    return torch.from_numpy(np.kron(blocks, np.ones((32, 32), np.uint8)))
+
+
+@pytest.mark.parametrize("name", ["squeezenet1_0", "resnet18", "mobilenet_v3_small"])
+def test_openvino_gives_what_eager_gives(name):
+    pytest.importorskip("openvino", reason="OpenVINO is not installed")
+    network = unitscope.load(f"torchvision:{name}", weights="none")
+    traced = trace(network.module, network.preprocessing.size, name=name)
+    batch, layers = photograph_batch(), traced.layers.activations
+    expected = runner(network, traced, layers, engine="eager", batch_size=4)(batch)
+    found = runner(network, traced, layers, engine="openvino", batch_size=4)(batch)
+    np.testing.assert_allclose(found[1], expected[1], atol=1e-5 * np.abs(expected[1]).max())
+    np.testing.assert_allclose(found[0], expected[0], atol=1e-4 * np.abs(expected[0]).max())
+
+
+def test_openvino_takes_networks_without_logits_and_a_preprocessing_of_ones_own():
+    pytest.importorskip("openvino", reason="OpenVINO is not installed")
+    torch.manual_seed(1)
+    module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU()).eval()
+
+    def phi(image):
+        return torch.from_numpy(np.array(image.resize((16, 16)))).permute(2, 0, 1).float() / 255
+
+    network = unitscope.load(module, preprocess=phi)
+    traced = trace(module, network.preprocessing.size, name="small")
+    batch = torch.rand(3, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    logits, responses = runner(network, traced, traced.layers.activations, engine="openvino", batch_size=4)(batch)
+    assert logits is None
+    with torch.no_grad():
+        np.testing.assert_allclose(responses, module(batch).mean((2, 3)).numpy(), atol=1e-5)
+
+
+@pytest.mark.parametrize("engine", ["eager", "compile"])
+def test_bf16_is_near_float32_and_not_the_same(network, traced, batch, engine):
+    if not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        pytest.skip("this processor has no bf16")
+    if engine == "compile" and not COMPILER:
+        pytest.skip("no C++ compiler")
+    layers = traced.layers.activations
+    exact = runner(network, traced, layers, engine="eager", batch_size=6)(batch)
+    coarse = runner(network, traced, layers, engine=engine, batch_size=6, precision="bf16")(batch)
+    assert coarse[0].dtype == coarse[1].dtype == np.float32
+    assert 0 < off(coarse[1], exact[1]) < 3e-2
+    assert not torch.is_autocast_enabled("cpu")
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ({"precision": "fp8"}, "no precision 'fp8'; choose one of float32, tf32, bf16"),
+        ({"precision": "tf32"}, "tf32 is for NVIDIA GPUs, not for 'cpu'"),
+        ({"precision": "bf16", "engine": "openvino"}, "openvino runs in float32 only"),
+    ],
+)
+def test_precisions_that_cannot_be_had_are_refused(asked, told):
+    with pytest.raises(UnitscopeError, match=told):
+        choose_precision(**{"engine": "eager", **asked})
+
+
+def test_openvino_is_for_the_cpu(traced):
+    with pytest.raises(UnitscopeError, match="openvino runs on the CPU only, not on 'cuda'"):
+        choose_engine("openvino", images=5, trace=traced, device="cuda")
+
+
+@pytest.mark.parametrize(
+    ("free", "image", "count"),
+    [(10**9, 10**6, 256), (10**9, 10**7, 32), (10**9, 10**9, 1), (6 * 2**30, 60 * 2**20, 32)],
+)
+def test_batches_fill_six_tenths_of_the_free_memory(free, image, count):
+    assert fitting(free, image) == count
+    assert count == 1 or count * image <= 0.6 * free

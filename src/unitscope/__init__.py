@@ -20,16 +20,18 @@ if TYPE_CHECKING:
     from unitscope.analyses.sparsity import Sparsity, sparsity, sparsity_by_depth
     from unitscope.atlas import Atlas, open_atlas
     from unitscope.errors import UnitscopeError
-    from unitscope.experiments import Running, Settings, ablate
     from unitscope.experiments.inhibition import category_inhibition, inhibition_by_removal
     from unitscope.experiments.inhibition_sheet import inhibition_sheet
     from unitscope.experiments.perturbation_sheet import perturbed_sheet
     from unitscope.experiments.perturbations import Blur, Brightness, Jpeg, Noise
     from unitscope.experiments.perturbing import PerturbResult, perturb
+    from unitscope.experiments.removal import ablate
+    from unitscope.experiments.running import Running
+    from unitscope.experiments.settings import Settings
     from unitscope.images import ImageSet, open_images
     from unitscope.looking import Columns, exemplar_sheet, rule_sheet, structure
     from unitscope.networks import CustomPreprocessing, Network, Preprocessing, load
-    from unitscope.scanning import Options, ScanResult, scan
+    from unitscope.scanning import Here, OnRay, Options, Processes, ScanResult, scan
     from unitscope.scanning.fresh import find_subjects
     from unitscope.units import Layer, LayerTable, Unit
     from unitscope.verifying import Verification, verify
@@ -57,9 +59,6 @@ _HOMES = {
     "Atlas": "atlas",
     "open_atlas": "atlas",
     "UnitscopeError": "errors",
-    "Running": "experiments",
-    "Settings": "experiments",
-    "ablate": "experiments",
     "category_inhibition": "experiments.inhibition",
     "inhibition_by_removal": "experiments.inhibition",
     "inhibition_sheet": "experiments.inhibition_sheet",
@@ -70,6 +69,9 @@ _HOMES = {
     "perturbed_sheet": "experiments.perturbation_sheet",
     "PerturbResult": "experiments.perturbing",
     "perturb": "experiments.perturbing",
+    "ablate": "experiments.removal",
+    "Running": "experiments.running",
+    "Settings": "experiments.settings",
     "ImageSet": "images",
     "open_images": "images",
     "Columns": "looking",
@@ -80,7 +82,10 @@ _HOMES = {
     "Network": "networks",
     "Preprocessing": "networks",
     "load": "networks",
+    "Here": "scanning",
+    "OnRay": "scanning",
     "Options": "scanning",
+    "Processes": "scanning",
     "ScanResult": "scanning",
     "scan": "scanning",
     "find_subjects": "scanning.fresh",
@@ -100,6 +105,7 @@ __all__ = [
     "Brightness",
     "Columns",
     "CustomPreprocessing",
+    "Here",
     "ImageSet",
     "Inhibition",
     "Jpeg",
@@ -107,9 +113,11 @@ __all__ = [
     "LayerTable",
     "Network",
     "Noise",
+    "OnRay",
     "Options",
     "PerturbResult",
     "Preprocessing",
+    "Processes",
     "Running",
     "ScanResult",
     "Selection",

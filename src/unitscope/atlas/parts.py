@@ -6,19 +6,20 @@ they were made by. A killed scan leaves whole parts; the next one makes those th
 
 import contextlib
 import fcntl
+import io
 import json
 import os
-import shutil
-from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from unitscope.atlas.places import Place, remove, write_whole
 from unitscope.errors import AtlasError
-from unitscope.summaries import Summary
+from unitscope.summaries import SomeClassSums, Summary
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,12 +28,14 @@ class Part:
 
     Attributes:
         first: id of its first image, int64 ``[]``.
-        responses: float32 ``[image, unit]``; a row of NaN for an image that could not be read.
+        responses: float32 ``[image, unit]``; a row of NaN for an image that could not be read. ``[image, 0]`` where
+            none are kept and ``classes`` holds all that is needed of them.
         top_classes: the five most probable classes, int32 ``[image, 5]``; -1 where there are none.
         top_probabilities: theirs, float32 ``[image, 5]``; NaN where there are none.
         sizes: width and height in pixels, int32 ``[image, 2]``; 0 for an image that could not be read.
         errors: why an image could not be read, text ``[image]``; empty where it was.
         summary: moments and extremes of the responses.
+        classes: sums of the responses by class, where the responses are left out; else of no class.
     """
 
     first: NDArray[np.int64]
@@ -42,29 +45,37 @@ class Part:
     sizes: NDArray[np.int32]
     errors: NDArray[np.str_]
     summary: Summary
+    classes: SomeClassSums = field(default_factory=lambda: SomeClassSums.empty(0))
+
+    def class_sums(self, members: Sequence[Sequence[int]]) -> SomeClassSums:
+        """Return the sums of the responses by class; members holds each image's class numbers."""
+        return SomeClassSums.of(self.responses, members) if self.responses.shape[1] else self.classes
 
 
-_ARRAYS = tuple(field.name for field in fields(Part) if field.name != "summary")
+_ARRAYS = tuple(one.name for one in fields(Part) if one.name not in ("summary", "classes"))
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
     """The folder ``ATLAS.parts`` beside an atlas to be."""
 
-    folder: Path
+    folder: Place
 
     @classmethod
-    def beside(cls, atlas: Path) -> "Parts":
+    def beside(cls, atlas: Place) -> "Parts":
         """Return the parts that belong to an atlas."""
         return cls(atlas.with_name(atlas.name + ".parts"))
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other scans out while the context lasts.
+        """Keep other scans out while the context lasts; a store has no locks, so there it is for the user to see to.
 
         Raises:
             AtlasError: if another scan is at work, or the folder can't be made.
         """
+        if not isinstance(self.folder, Path):
+            yield
+            return
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             lock = os.open(self.folder / "lock", os.O_CREAT | os.O_RDWR)
@@ -102,13 +113,10 @@ class Parts:
     def write(self, shard: int, part: Part) -> None:
         """Write a shard's part, whole or not at all."""
         arrays = {name: getattr(part, name) for name in _ARRAYS}
-        temporary = self._path(shard).with_suffix(".tmp")
-        with temporary.open("wb") as file:
-            np.savez(file, allow_pickle=False, **arrays, **part.summary.to_arrays())
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(self._path(shard))
-        sync_folder(self.folder)
+        sums = {f"class_{one.name}": getattr(part.classes, one.name) for one in fields(SomeClassSums)}
+        file = io.BytesIO()
+        np.savez(file, allow_pickle=False, **arrays, **part.summary.to_arrays(), **sums)
+        write_whole(self._path(shard), file.getbuffer())
 
     def read(self, shard: int) -> Part:
         """Return a shard's part.
@@ -117,37 +125,21 @@ class Parts:
             AtlasError: if its file is damaged.
         """
         try:
-            with np.load(self._path(shard), allow_pickle=False) as arrays:
+            with self._path(shard).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 values = dict(arrays)
         except (OSError, ValueError, EOFError, KeyError) as problem:
             raise AtlasError(
                 f"part '{self._path(shard)}' is damaged ({problem}); remove it and scan again: only it is redone"
             ) from problem
-        return Part(**{name: values[name] for name in _ARRAYS}, summary=Summary.from_arrays(values))
+        return Part(
+            **{name: values[name] for name in _ARRAYS},
+            summary=Summary.from_arrays(values),
+            classes=SomeClassSums(*(values[f"class_{one.name}"] for one in fields(SomeClassSums))),
+        )
 
     def remove(self) -> None:
         """Remove the folder and all that is in it."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        remove(self.folder)
 
-    def _path(self, shard: int) -> Path:
+    def _path(self, shard: int) -> Place:
         return self.folder / f"part-{shard:06d}.npz"
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file so that it is there whole or not at all, also after a power cut."""
-    temporary = path.with_name(path.name + ".tmp")
-    with temporary.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-    sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make renames in a folder last."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -14,6 +14,7 @@ import zarr
 from numpy.typing import NDArray
 from zarr.codecs import BytesCodec, ShardingCodec
 
+from unitscope.atlas.places import Place, zarr_store
 from unitscope.errors import AtlasError
 
 _ABSENT = np.iinfo(np.uint64).max  # the place of a chunk that holds nothing but the fill value
@@ -23,15 +24,19 @@ _FEW = 16  # a row in so many, or fewer, is read by itself
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Responses:
-    """The stored matrix of responses, float32 ``[image, unit]``, read when asked."""
+    """The stored matrix of responses ``[image, unit]``, read when asked."""
 
-    folder: Path
+    folder: Place
     array: Any
 
     @classmethod
-    def open(cls, arrays: Path) -> "Responses":
-        """Open the matrix in an atlas's arrays."""
-        return cls(arrays / "responses", zarr.open_group(arrays, mode="r")["responses"])
+    def open(cls, arrays: Place) -> "Responses":
+        """Open the matrix in an atlas's arrays.
+
+        Raises:
+            KeyError: if they have none.
+        """
+        return cls(arrays / "responses", zarr.open_group(zarr_store(arrays), mode="r")["responses"])
 
     def read(self, rows: NDArray[np.int64], units: slice) -> NDArray[np.float32]:
         """Return rows in the order given, at a span of units; NaN where nothing is stored.
@@ -40,13 +45,13 @@ class Responses:
             AtlasError: if a file is damaged.
         """
         if not self._plain:
-            return self.array.oindex[rows, units]  # type: ignore[no-any-return]
+            return np.asarray(self.array.oindex[rows, units], np.float32)
         size = self.array.shards[0]
         out = np.full((len(rows), units.stop - units.start), np.nan, np.float32)
         shards = rows // size
         for shard in np.unique(shards):
             at = np.flatnonzero(shards == shard)
-            path = self.folder / "c" / str(shard) / "0"
+            path = Path(str(self.folder), "c", str(shard), "0")
             try:
                 self._copy(path, rows[at] - shard * size, units, out=out, at=at)
             except FileNotFoundError:
@@ -61,8 +66,9 @@ class Responses:
         array = self.array
         codec = ShardingCodec(chunk_shape=array.chunks, codecs=(BytesCodec(),))
         return bool(
-            array.metadata.codecs == (codec,)
-            and array.dtype == np.float32
+            isinstance(self.folder, Path)
+            and array.metadata.codecs == (codec,)
+            and array.dtype in (np.float32, np.float16)
             and array.shards[0] == array.chunks[0]
             and array.shards[1] >= array.shape[1]
         )
@@ -81,7 +87,7 @@ class Responses:
             if start == _ABSENT:
                 continue
             low, high = max(units.start, chunk * width), min(units.stop, (chunk + 1) * width)
-            block = stored[start : start + length].view("<f4").reshape(count, width)
+            block = stored[start : start + length].view(self.array.dtype.newbyteorder("<")).reshape(count, width)
             out[at, low - units.start : high - units.start] = block[rows, low - chunk * width : high - chunk * width]
 
 

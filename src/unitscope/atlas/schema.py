@@ -5,9 +5,9 @@ In and out: `Manifest`, to and from JSON.
 
 import json
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
+from unitscope.atlas.places import Place, sizes_in
 from unitscope.errors import AtlasError, first_line
 from unitscope.units import Layer
 
@@ -78,7 +78,7 @@ class Manifest:
         return {name: right[f"{name}_correct"] / right["images"] for name in ("top1", "top5")} if right else {}
 
     @classmethod
-    def read(cls, folder: Path) -> "Manifest":
+    def read(cls, folder: Place) -> "Manifest":
         """Return the manifest of an atlas.
 
         Raises:
@@ -99,15 +99,15 @@ class Manifest:
             "open it with the unitscope version named in its manifest"
         )
 
-    def refuse_damaged(self, folder: Path) -> None:
+    def refuse_damaged(self, folder: Place) -> None:
         """Check that all files of the atlas are there, whole.
 
         Raises:
             AtlasError: if one is missing or has another size: an array would read as zeros where its file is missing.
         """
+        found = sizes_in(folder) if self.files else {}
         for name, size in self.files.items():
-            path = folder / name
-            has = path.stat().st_size if path.exists() else None
+            has = found.get(name)
             if has != size:
                 what = "is missing" if has is None else f"has {has:,} bytes, not {size:,}"
                 raise AtlasError(
@@ -127,7 +127,7 @@ class Manifest:
         )
 
 
-def _no_atlas(folder: Path) -> str:
+def _no_atlas(folder: Place) -> str:
     if not folder.exists():
         return f"no atlas at '{folder}'; make one with `unitscope scan NETWORK IMAGES -o {folder}`"
     return f"'{folder}' is no atlas: it has no {MANIFEST}; make one with `unitscope scan NETWORK IMAGES -o ATLAS`"

@@ -13,10 +13,11 @@ import pandas as pd
 import zarr
 from numpy.typing import NDArray
 
-from unitscope.atlas.parts import Part, Parts, sync_folder, write_whole
+from unitscope.atlas.parts import Part, Parts
+from unitscope.atlas.places import Place, remove, sizes_in, sync_folder, write_whole, zarr_store
 from unitscope.atlas.schema import ARRAYS, IMAGES, MANIFEST, UNITS, ImageList, Manifest
 from unitscope.atlas.tables import image_table, unit_table
-from unitscope.summaries import ClassSums, Summary
+from unitscope.summaries import ClassSums, SomeClassSums, Summary
 from unitscope.units import UnitIndex
 
 _UNITS_IN_CHUNK = 256
@@ -30,17 +31,21 @@ _DIMENSIONS = {
 }
 
 
-def write_atlas(target: Path, parts: Parts, *, manifest: Manifest, images: ImageList) -> Manifest:
-    """Merge all parts into an atlas at target and remove them; return the manifest as written."""
-    aside = parts.folder / "atlas"
+def write_atlas(target: Place, parts: Parts, *, manifest: Manifest, images: ImageList) -> Manifest:
+    """Merge all parts into an atlas at target and remove them; return the manifest as written.
+
+    It appears by one rename; in a store, which has none, by its manifest, the last file that is written.
+    """
+    aside = parts.folder / "atlas" if isinstance(target, Path) else target
     _start_over(aside)
     merge = _Merge(aside, manifest, images)
     for shard in range(-(-len(images.ids) // merge.shard_size)):
         merge.add(parts.read(shard))
-    finished = replace(merge.finish(), files=_sizes(aside))
+    finished = replace(merge.finish(), files=sizes_in(aside))
     write_whole(aside / MANIFEST, finished.to_json().encode())
-    aside.rename(target)
-    sync_folder(target.parent)
+    if isinstance(target, Path) and isinstance(aside, Path):
+        aside.rename(target)
+        sync_folder(target.parent)
     parts.remove()
     return finished
 
@@ -48,31 +53,37 @@ def write_atlas(target: Path, parts: Parts, *, manifest: Manifest, images: Image
 class _Merge:
     """An atlas in the making; memory holds one part and the running summaries."""
 
-    def __init__(self, folder: Path, manifest: Manifest, images: ImageList) -> None:
+    def __init__(self, folder: Place, manifest: Manifest, images: ImageList) -> None:
         self.folder, self.manifest, self.images = folder, manifest, images
         self.index = UnitIndex(manifest.layers)
         self.shard_size = int(manifest.scan["shard_size"])
         self.summary = Summary.empty(len(self.index), k=int(manifest.scan["top"]))
         self.classes = ClassSums.empty(len(self.index), classes=len(manifest.labels))
         self.rows: list[Part] = []
-        self.group = zarr.create_group(folder / ARRAYS)
-        self.responses = self._create_responses()
+        self.group = zarr.create_group(zarr_store(folder / ARRAYS))
+        self.kept = str(manifest.scan.get("responses", "float32"))
+        self.responses = None if self.kept == "none" else self._create_responses()
 
     def add(self, part: Part) -> None:
         first, count = int(part.first), len(part.errors)
-        self.responses[first : first + count] = part.responses
+        if self.responses is not None:
+            self.responses[first : first + count] = _as_stored(part.responses, self.kept)
         self.summary = self.summary.merge(part.summary)
-        self.classes.add(part.responses, self.images.labels[first : first + count])
-        self.rows.append(replace(part, responses=part.responses[:, :0], summary=Summary.empty(0, k=1)))
+        self.classes.add_some(part.class_sums(self.images.labels[first : first + count]))
+        self.rows.append(
+            replace(
+                part, responses=part.responses[:, :0], summary=Summary.empty(0, k=1), classes=SomeClassSums.empty(0)
+            )
+        )
 
     def finish(self) -> Manifest:
         arrays = self.summary.to_arrays() | (self.classes.to_arrays() if self.manifest.labels else {})
         for name, values in arrays.items():
             _store(self.group, name, values, _DIMENSIONS.get(name, ("unit",)))
         images = image_table(self.rows, self.images, self.manifest)
-        images.to_parquet(self.folder / IMAGES, index=False)
-        unit_table(self.index, self.summary.moments, self.classes, self.manifest.labels).to_parquet(
-            self.folder / UNITS, index=False
+        _write_table(self.folder / IMAGES, images)
+        _write_table(
+            self.folder / UNITS, unit_table(self.index, self.summary.moments, self.classes, self.manifest.labels)
         )
         failed = int((images["error"] != "").sum())
         return replace(
@@ -88,7 +99,7 @@ class _Merge:
         return self.group.create_array(
             "responses",
             shape=(len(self.images.ids), len(self.index)),
-            dtype="float32",
+            dtype=self.kept,
             chunks=(rows, width),
             shards=(rows, -(-units // width) * width),
             compressors=None,
@@ -124,12 +135,21 @@ def _accuracy(images: pd.DataFrame) -> dict[str, int]:
     }
 
 
-def _sizes(folder: Path) -> dict[str, int]:
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): path.stat().st_size for path in files}
+def _as_stored(responses: NDArray[np.float32], kept: str) -> NDArray[Any]:
+    """Responses as they are stored: those that are too large for half precision become its greatest number."""
+    if kept == "float32":
+        return responses
+    most = np.finfo(kept).max
+    return np.clip(responses, -most, most).astype(kept)
 
 
-def _start_over(folder: Path) -> None:
+def _write_table(path: Place, table: pd.DataFrame) -> None:
+    with path.open("wb") as file:
+        table.to_parquet(file, index=False)
+
+
+def _start_over(aside: Place) -> None:
     """An atlas that a killed scan left half merged is made anew from the parts."""
-    Parts(folder).remove()
-    folder.mkdir()
+    remove(aside)
+    if isinstance(aside, Path):
+        aside.mkdir()

@@ -14,6 +14,7 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
+from unitscope.atlas.places import Place, place, zarr_store
 from unitscope.atlas.responses import Responses
 from unitscope.atlas.schema import ARRAYS, IMAGES, UNITS, Manifest
 from unitscope.atlas.showing import ShownUnits, atlas_html
@@ -25,7 +26,7 @@ from unitscope.units import Layer, LayerTable, Unit, UnitIndex
 class Atlas:
     """What a scan found: every tapped unit's responses over a set of images."""
 
-    path: Path
+    path: Place
     manifest: Manifest
 
     @cached_property
@@ -41,17 +42,17 @@ class Atlas:
     @cached_property
     def images(self) -> pd.DataFrame:
         """One row an image: id, labels, size, predictions, right or wrong, error."""
-        return pd.read_parquet(self._file(IMAGES))
+        return self._table(IMAGES)
 
     @cached_property
     def units(self) -> pd.DataFrame:
         """One row a unit: layer, channel, and the summary of its responses."""
-        return pd.read_parquet(self._file(UNITS))
+        return self._table(UNITS)
 
     @cached_property
     def dataset(self) -> xr.Dataset:
         """All arrays, read when touched: ``responses [image, unit]``, ``top_images [rank, unit]`` and so on."""
-        opened: xr.Dataset = xr.open_zarr(self._file(ARRAYS), chunks=None, consolidated=False)
+        opened: xr.Dataset = xr.open_zarr(zarr_store(self._file(ARRAYS)), chunks=None, consolidated=False)
         return opened
 
     def responses(
@@ -63,6 +64,9 @@ class Atlas:
             layer: the layer.
             rows: which images, as one would index an array of them: a slice, numbers or a mask; the rest is not read.
             units: which units, without a step; the rest is not read.
+
+        Raises:
+            AtlasError: if the scan was asked to keep none.
         """
         span = self.index.span(self.find(layer))
         some, every = range(span.start, span.stop)[units], np.arange(self._responses.array.shape[0])
@@ -158,7 +162,17 @@ class Atlas:
 
     @cached_property
     def _responses(self) -> Responses:
+        if not self.has_responses:
+            raise AtlasError(
+                f"atlas '{self.path}' was made with --responses none, so it has exemplars and summaries only; "
+                "scan again with --responses float16 or float32 to ask this"
+            )
         return Responses.open(self._file(ARRAYS))
+
+    @property
+    def has_responses(self) -> bool:
+        """Whether it keeps each image's response, beside exemplars and summaries."""
+        return self.manifest.scan.get("responses") != "none"
 
     def unit(self, unit: str | Unit) -> tuple[Layer, int]:
         """Return the layer and channel of a unit written ``LAYER:UNIT``.
@@ -171,25 +185,29 @@ class Atlas:
         return self.layers.unit(Unit(layer.name, parsed.channel))
 
     @staticmethod
-    def _untapped(layer: Layer, path: Path) -> AtlasError:
+    def _untapped(layer: Layer, path: Place) -> AtlasError:
         return AtlasError(
             f"layer '{layer.name}' was not tapped by the scan that made '{path}'; "
             f"scan again with --layers '{layer.name}'"
         )
 
-    def _file(self, name: str) -> Path:
+    def _table(self, name: str) -> pd.DataFrame:
+        with self._file(name).open("rb") as file:
+            return pd.read_parquet(file)
+
+    def _file(self, name: str) -> Place:
         if not (self.path / name).exists():
             raise AtlasError(f"atlas '{self.path}' is damaged: {name} is missing; scan again into a new folder")
         return self.path / name
 
 
-def open_atlas(path: str | Path) -> Atlas:
-    """Open an atlas for reading.
+def open_atlas(path: str | Place) -> Atlas:
+    """Open an atlas for reading: a folder, or an address such as ``s3://bucket/my.atlas``.
 
     Raises:
         AtlasError: if there is none, or it is damaged, or of another schema.
     """
-    folder = Path(path)
+    folder = place(path)
     manifest = Manifest.read(folder)
     manifest.refuse_damaged(folder)
     return Atlas(folder, manifest)

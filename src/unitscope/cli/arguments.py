@@ -1,6 +1,7 @@
 """Arguments that several commands share, each told once.
 
-In: nothing. Out: annotated types for typer.
+In: nothing. Out: annotated types for typer. Files that are named are looked for when the words are read, before any
+command imports torch, which takes seconds.
 """
 
 from pathlib import Path
@@ -8,18 +9,61 @@ from typing import Annotated
 
 import typer
 
+from unitscope.errors import existing
+
+
+def network_there(network: str | None) -> str | None:
+    """Return a reference; if it is a card or a Python file, that must be there."""
+    file = network if (network or "").endswith(".toml") else (network or "").rpartition(":")[0]
+    if file and file.endswith((".toml", ".py")):
+        existing(Path(file))
+    return network
+
+
+def weights_there(weights: str | None) -> str | None:
+    """Return what weights are wanted; a file must be there."""
+    if weights not in (None, "none"):
+        existing(Path(weights))
+    return weights
+
+
+def drawable(figure: Path | None) -> Path | None:
+    """Return where a figure goes; its name must say in which format."""
+    if figure is not None:
+        from unitscope.figures.saving import check_name
+
+        check_name(figure)
+    return figure
+
+
+def atlas_at(text: str) -> Path:
+    """Return where an atlas is: a folder, or a place that an address such as ``s3://bucket/my.atlas`` names."""
+    if "://" not in text:
+        return Path(text)
+    from unitscope.atlas.places import place
+
+    return place(text)  # type: ignore[return-value]
+
+
 NetworkArgument = Annotated[
     str,
     typer.Argument(
         metavar="NETWORK",
         help="torchvision:NAME, timm:NAME, keras:NAME, package:NAME, FILE.py:FUNCTION or CARD.toml.",
+        callback=network_there,
         show_default=False,
     ),
 ]
-AtlasArgument = Annotated[Path, typer.Argument(metavar="ATLAS", help="An atlas, made by `scan`.", show_default=False)]
+AtlasArgument = Annotated[
+    Path, typer.Argument(metavar="ATLAS", help="An atlas, made by `scan`.", parser=atlas_at, show_default=False)
+]
 Weights = Annotated[
     str | None,
-    typer.Option(metavar="FILE", help="Weights: a .safetensors, state-dict or .h5 file, or 'none' for random ones."),
+    typer.Option(
+        metavar="FILE",
+        help="Weights: a .safetensors, state-dict or .h5 file, or 'none' for random ones.",
+        callback=weights_there,
+    ),
 ]
 Seed = Annotated[int | None, typer.Option(help="Seed of random weights.")]
 Preprocess = Annotated[
@@ -30,7 +74,7 @@ ImagesArgument = Annotated[
     Path,
     typer.Argument(metavar="IMAGES", help="A folder of images, in any usual layout, or one.", show_default=False),
 ]
-Limit = Annotated[int | None, typer.Option(help="Only so many images, evenly spaced.")]
+Limit = Annotated[int | None, typer.Option(min=1, help="Only so many images, evenly spaced.")]
 BatchSize = Annotated[int, typer.Option(min=1, help="Images in a batch.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, …")]
 MovedImages = Annotated[
@@ -40,5 +84,12 @@ MovedImages = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, and nothing else.")]
 Figure = Annotated[
     Path | None,
-    typer.Option("-o", "--output", metavar="FIGURE", help="Draw it: a .png, .svg or .pdf file.", show_default=False),
+    typer.Option(
+        "-o",
+        "--output",
+        metavar="FIGURE",
+        help="Draw it: a .png, .svg or .pdf file.",
+        show_default=False,
+        callback=drawable,
+    ),
 ]

@@ -20,22 +20,28 @@ from unitscope.cli.arguments import (
     Preprocess,
     Seed,
     Weights,
+    atlas_at,
 )
 from unitscope.cli.output import duration, print_json, print_table, say, size
 from unitscope.cli.progress import bar
+from unitscope.errors import AtlasError, UnitscopeError
+from unitscope.plain import amount
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from unitscope.atlas.places import Place
     from unitscope.scanning import ScanResult
     from unitscope.scanning.plan import Plan
+    from unitscope.scanning.runners import ScanRunner
 
 
 def scan(
     network: NetworkArgument,
     images: ImagesArgument,
     output: Annotated[
-        Path, typer.Option("-o", "--output", metavar="ATLAS", help="The atlas to make.", show_default=False)
+        Path,
+        typer.Option("-o", "--output", metavar="ATLAS", help="The atlas to make.", parser=atlas_at, show_default=False),
     ],
     layers: Annotated[
         list[str] | None,
@@ -44,11 +50,27 @@ def scan(
             help="Layers to tap, by name, alias or pattern; may be repeated. [every activation]",
         ),
     ] = None,
-    top: Annotated[int, typer.Option(help="Exemplars kept for each unit.")] = 9,
-    batch_size: Annotated[int | None, typer.Option(help="Images in a batch. [16; 128 on a GPU]")] = None,
-    shard_size: Annotated[int, typer.Option(help="Images in a shard: the most that a stopped scan does again.")] = 512,
+    top: Annotated[int, typer.Option(min=1, help="Exemplars kept for each unit.")] = 9,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Images in a batch. [16; what fits on a GPU]")] = None,
+    shard_size: Annotated[
+        int, typer.Option(min=1, help="Images in a shard: the most that a stopped scan does again.")
+    ] = 512,
     device: Device = "cpu",
-    engine: Annotated[str, typer.Option(help="auto, eager or compile.")] = "auto",
+    engine: Annotated[str, typer.Option(help="auto, eager, compile or openvino.")] = "auto",
+    precision: Annotated[str, typer.Option(help="float32, bf16, or on a GPU tf32.")] = "float32",
+    responses: Annotated[
+        str, typer.Option(help="How each image's responses are kept: float32, float16 or none.")
+    ] = "float32",
+    decoder: Annotated[
+        str, typer.Option(help="pillow, or torchcodec, which decodes JPEG files on the GPU.")
+    ] = "pillow",
+    runner: Annotated[str, typer.Option(help="local or ray.")] = "local",
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes, or actors of Ray. [1; one for each GPU]")
+    ] = None,
+    address: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Of a Ray cluster that is running. [a new one here]")
+    ] = None,
     limit: Limit = None,
     weights: Weights = None,
     seed: Seed = None,
@@ -56,19 +78,57 @@ def scan(
     as_json: Json = False,
 ) -> None:
     """Run a network over images and leave an atlas; picks up where a stopped scan was."""
+    from unitscope.images import open_images
+
+    _refuse_taken(output)
+    image_set = open_images(images)
+
     from unitscope.networks import load
     from unitscope.scanning import Options
     from unitscope.scanning import scan as run
 
-    options = Options(tuple(layers or ()), top, batch_size, shard_size, device, engine, limit)
+    options = Options(
+        tuple(layers or ()),
+        top,
+        batch_size,
+        shard_size,
+        device,
+        engine,
+        precision,
+        responses,
+        decoder,
+        limit,
+    )
+    who = _runner(runner, workers, address)
     loaded = load(network, weights=weights, seed=seed, preprocess=preprocess)
     with progress_shown(output) as progress:
-        result = run(loaded, images, output, options=options, progress=progress)
+        result = run(loaded, image_set, output, options=options, runner=who, progress=progress)
     values = summary(result)
     if as_json:
         print_json(values)
         return
     report(result, values)
+
+
+def _refuse_taken(output: Path) -> None:
+    """What is no atlas is never replaced; an atlas may be the one of this very scan, which only the plan tells."""
+    from unitscope.atlas.schema import MANIFEST
+
+    if output.exists() and not (output / MANIFEST).is_file():
+        raise AtlasError(f"'{output}' is there already and is no atlas; choose another -o for the atlas to make")
+
+
+def _runner(name: str, workers: int | None, address: str | None) -> "ScanRunner | None":
+    """Who does the shards; None leaves it to the scan."""
+    from unitscope.scanning import OnRay, Processes
+
+    if name not in ("local", "ray"):
+        raise UnitscopeError(f"no runner '{name}'; choose local or ray")
+    if name == "ray":
+        return OnRay(address, workers)
+    if address is not None:
+        raise UnitscopeError("--address is of a Ray cluster; say --runner ray as well, or leave it out")
+    return None if workers is None else Processes(workers)
 
 
 def verify(
@@ -132,6 +192,7 @@ def summary(result: "ScanResult") -> dict[str, Any]:
         "units": len(atlas.index),
         "seconds": round(result.seconds, 3),
         "images_per_second": round(result.scanned / result.seconds, 3) if result.seconds else 0.0,
+        "waiting_for_images": round(result.waited, 3),
     } | atlas.manifest.accuracy_rates()
 
 
@@ -158,24 +219,28 @@ def progress_shown(atlas: Path) -> "Iterator[_Shown]":
         raise typer.Exit(130) from None
 
 
+def _units(plan: "Plan") -> str:
+    return f"{amount(plan.units, 'unit')} in {amount(len(plan.layers), 'layer')}"
+
+
 class _Shown:
     """Tells people on stderr how a scan goes; see `unitscope.scanning.Progress`."""
 
     def __init__(self, bar: Any) -> None:
         self.bar, self.task, self.started, self.done, self.told = bar, None, 0.0, 0, False
 
-    def planned(self, plan: "Plan", *, done: int, target: Path) -> None:
+    def planned(self, plan: "Plan", *, done: int, target: "Place") -> None:
         """Say what will be read, tapped and written."""
         images, network = plan.images, plan.network
         if plan.trace.loss:
             say(f"note:  {plan.trace.loss}")
-        amount = f"{len(images):,} files, {size(images.total_bytes())}"
-        say(f"read:  {amount}, from '{images.root}' ({images.layout})")
-        say(f"tap:   {plan.units:,} units in {len(plan.layers)} layers of {network.reference} ({network.weights})")
+        files = f"{amount(len(images), 'file')}, {size(images.total_bytes())}"
+        say(f"read:  {files}, from '{images.root}' ({images.layout})")
+        say(f"tap:   {_units(plan)} of {network.reference} ({network.weights})")
         say(f"write: about {size(plan.bytes_written())} to '{target}'")
         say(f"how:   engine {plan.engine}, batches of {plan.batch_size}, shards of {plan.options.shard_size}")
         if done:
-            say(f"going on: {done:,} images are done already")
+            say(f"going on: {amount(done, 'image')} done already")
         if plan.engine == "compile":
             say("compiling the network first, which takes up to a minute")
         self.task = self.bar.add_task("scanning", total=len(images), completed=done, rate="")

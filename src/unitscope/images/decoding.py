@@ -52,6 +52,15 @@ def decode(path: Path, *, most_pixels: int = MAX_PIXELS) -> Image.Image:
         raise ImageError(_explain(path, error)) from error
 
 
+def is_plain_jpeg(path: Path) -> bool:
+    """Tell whether a file is a JPEG of grey or red, green and blue that `decode` would not refuse for its size."""
+    try:
+        with without_warnings(), Image.open(path, formats=("JPEG",)) as image:
+            return image.mode in ("RGB", "L") and image.width * image.height <= MAX_PIXELS
+    except Exception:  # whatever is wrong with it, `decode` says so
+        return False
+
+
 def turned(picture: Image.Image, path: Path) -> Image.Image:
     """Return a picture that lies on the pixels of a file as they are stored, turned as `decode` turns that file.
 

@@ -73,7 +73,28 @@ class Preprocessing:
         Raises:
             ImageError: if the image is over `MAX_ASPECT` times as long as wide, and its shorter side is to be resized.
         """
-        resized = self._resized(image.convert("RGB"))
+        rgb = image.convert("RGB")
+        if self.interpolation != "lanczos":
+            return self.fit(_tensor(rgb))
+        height, width = self._resized_size(rgb.height, rgb.width)
+        return self._cropped(_tensor(rgb.resize((width, height), Image.Resampling.LANCZOS)))
+
+    def fit(self, pixels: Tensor) -> Tensor:
+        """Return the pixels of an image ``[3, H, W]``, uint8, at the network's size; on a GPU if they are there.
+
+        Raises:
+            ImageError: as `prepare`.
+            NetworkError: if the interpolation is ``lanczos``, which only `prepare` knows.
+        """
+        mode = INTERPOLATIONS[self.interpolation]
+        if mode is None:
+            raise NetworkError(f"interpolation '{self.interpolation}' is not for tensors")
+        from torchvision.transforms.v2 import InterpolationMode, functional
+
+        size = list(self._resized_size(*pixels.shape[-2:]))
+        return self._cropped(functional.resize(pixels, size, interpolation=InterpolationMode(mode), antialias=True))
+
+    def _cropped(self, resized: Tensor) -> Tensor:
         if self.crop is None:
             return resized.contiguous()
         from torchvision.transforms.v2 import functional
@@ -111,18 +132,6 @@ class Preprocessing:
                 raise NetworkError(f"preprocessing has no key '{key}'; {hint}")
         plain = {name: values[name] for name in ("interpolation", "order") if name in values}
         return cls(*_geometry(values), mean=_triple(values, "mean"), std=_triple(values, "std"), **plain)
-
-    def _resized(self, image: Image.Image) -> Tensor:
-        height, width = self._resized_size(image.height, image.width)
-        mode = INTERPOLATIONS[self.interpolation]
-        if mode is None:
-            return _tensor(image.resize((width, height), Image.Resampling.LANCZOS))
-        from torchvision.transforms.v2 import InterpolationMode, functional
-
-        resized: Tensor = functional.resize(
-            _tensor(image), [height, width], interpolation=InterpolationMode(mode), antialias=True
-        )
-        return resized
 
     def _resized_size(self, height: int, width: int) -> Size:
         """As torchvision's Resize does it: the longer side is cut down to a whole number."""

@@ -5,6 +5,8 @@ A shard is the unit of work: resuming is doing the shards that have no part yet.
 """
 
 from unitscope.scanning.plan import Options
+from unitscope.scanning.ray_runner import OnRay
+from unitscope.scanning.runners import Here, Processes
 from unitscope.scanning.scan import Progress, ScanResult, scan
 
-__all__ = ["Options", "Progress", "ScanResult", "scan"]
+__all__ = ["Here", "OnRay", "Options", "Processes", "Progress", "ScanResult", "scan"]

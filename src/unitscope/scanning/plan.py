@@ -5,18 +5,23 @@ by another plan are known for stale, and by which of its points.
 """
 
 from dataclasses import dataclass, field
-from pathlib import Path
+from functools import cached_property
 from typing import Any
 
 import torch
 
+from unitscope.atlas.places import Place
 from unitscope.atlas.schema import Label
-from unitscope.engine import Engine, choose_engine
+from unitscope.engine import Engine, Precision, batch_size_for, choose_engine, choose_precision
 from unitscope.errors import AtlasError, LayerError, UnitscopeError
-from unitscope.graph import Trace
+from unitscope.graph import Trace, trace
 from unitscope.images import ImageSet, match_classes
 from unitscope.networks import Network
 from unitscope.units import Layer, UnitIndex
+
+RESPONSES = {"float32": 4, "float16": 2, "none": 0}
+"""How responses may be kept, and the bytes that each takes."""
+DECODERS = ("pillow", "torchcodec")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +34,10 @@ class Options:
         batch_size: images in a batch; None lets the device decide.
         shard_size: images in a shard, the most that a killed scan does again.
         device: ``cpu``, ``cuda``, ``cuda:1``, …
-        engine: ``auto``, ``eager`` or ``compile``.
+        engine: ``auto``, ``eager``, ``compile`` or ``openvino``.
+        precision: ``float32``, ``tf32`` (NVIDIA GPUs) or ``bf16``.
+        responses: how each image's responses are kept: as ``float32``, as ``float16``, or not at all (``none``).
+        decoder: what decodes JPEG files, ``pillow`` or ``torchcodec``, which a GPU does on the GPU.
         limit: scan only so many images, evenly spaced; None scans all.
     """
 
@@ -39,6 +47,9 @@ class Options:
     shard_size: int = 512
     device: str = "cpu"
     engine: str = "auto"
+    precision: str = "float32"
+    responses: str = "float32"
+    decoder: str = "pillow"
     limit: int | None = None
 
     def __post_init__(self) -> None:
@@ -46,9 +57,13 @@ class Options:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise UnitscopeError(f"{name.replace('_', ' ')} must be at least 1, not {value}")
+        if self.responses not in RESPONSES:
+            raise UnitscopeError(f"responses can't be kept as '{self.responses}'; choose one of {', '.join(RESPONSES)}")
+        if self.decoder not in DECODERS:
+            raise UnitscopeError(f"no decoder '{self.decoder}'; choose one of {', '.join(DECODERS)}")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Plan:
     """A scan, settled: what is read, tapped and written."""
 
@@ -58,6 +73,7 @@ class Plan:
     layers: tuple[Layer, ...]
     labels: tuple[Label, ...]
     engine: Engine
+    precision: Precision
     batch_size: int
     options: Options
     data: str = field(repr=False)  # the fingerprint of the images
@@ -80,7 +96,13 @@ class Plan:
     def bytes_written(self) -> int:
         """Return about how much the atlas will weigh."""
         one_a_unit = 8 * 4 + 4 * 2 + self.options.top * 2 * 12 + len(self.labels) * 16
-        return self.units * (4 * len(self.images) + one_a_unit)
+        return self.units * (RESPONSES[self.options.responses] * len(self.images) + one_a_unit)
+
+    @cached_property
+    def members(self) -> tuple[tuple[int, ...], ...]:
+        """The numbers of each image's labels, in the order of ``labels``."""
+        number = {label.label: position for position, label in enumerate(self.labels)}
+        return tuple(tuple(number[name] for name in names) for names in self.images.labels)
 
     def to_dict(self) -> dict[str, Any]:
         """Return all that bears on the numbers in the atlas, as plain values."""
@@ -93,6 +115,9 @@ class Plan:
             "data": self.data,
             "top": self.options.top,
             "engine": self.engine,
+            "precision": self.precision,
+            "responses": self.options.responses,
+            "decoder": self.options.decoder,
             "batch size": self.batch_size,
             "shard size": self.options.shard_size,
             "device": self.options.device.partition(":")[0],
@@ -100,29 +125,40 @@ class Plan:
         }
 
 
-def make_plan(network: Network, trace: Trace, images: ImageSet, options: Options) -> Plan:
-    """Return the plan of a scan.
+def make_plan(network: Network, images: ImageSet, options: Options, *, data: str | None = None) -> Plan:
+    """Return the plan of a scan; the network is on its device already.
+
+    Args:
+        network: in evaluation mode, on the device that the options name.
+        images: what is scanned.
+        options: as the user gave them.
+        data: the images' fingerprint, where it is known already.
 
     Raises:
         LayerError: if a layer is named that the network does not have, or it has no activation calls.
         UnitscopeError: if the engine can't be had.
     """
-    layers = trace.layers.match(options.layers) if options.layers else trace.layers.activations
+    traced = trace(network.module, network.preprocessing.size, name=network.reference)
+    layers = traced.layers.match(options.layers) if options.layers else traced.layers.activations
     if not layers:
         raise LayerError(
             f"{network.reference} has no activation calls to tap; name layers with --layers "
             f"(list them with `unitscope layers {network.reference}`)"
         )
+    engine = choose_engine(options.engine, images=len(images), trace=traced, device=options.device)
+    precision = choose_precision(options.precision, engine=engine, device=options.device)
+    batch_size = None if traced.loss else options.batch_size
     return Plan(
         network,
-        trace,
+        traced,
         images,
         layers,
         labels_of(images, network),
-        choose_engine(options.engine, images=len(images), trace=trace),
-        _batch_size(options, trace),
+        engine,
+        precision,
+        batch_size or batch_size_for(network, traced, layers, precision=precision),
         options,
-        images.fingerprint(),
+        data or images.fingerprint(),
     )
 
 
@@ -139,7 +175,7 @@ def labels_of(images: ImageSet, network: Network) -> tuple[Label, ...]:
     )
 
 
-def refuse_stale(made_by: dict[str, Any], plan: dict[str, Any], folder: Path) -> None:
+def refuse_stale(made_by: dict[str, Any], plan: dict[str, Any], folder: Place | str) -> None:
     """Check that parts were made by this plan.
 
     Raises:
@@ -162,10 +198,3 @@ def _difference(name: str, before: Any, now: Any) -> str:
     if isinstance(now, (list, dict)) or isinstance(before, (list, dict)):
         return f"its {name} were others"
     return f"its {name} was {before}, now {now}"
-
-
-def _batch_size(options: Options, trace: Trace) -> int:
-    """Hooked networks run one image at a time: their forward pass may depend on the values in the batch."""
-    if trace.loss:
-        return 1
-    return options.batch_size or (128 if options.device.startswith("cuda") else 16)

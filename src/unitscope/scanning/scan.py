@@ -3,40 +3,34 @@
 In: a network, a place with images, a place for the atlas. Out: the atlas, or, if stopped, whole parts of it.
 """
 
-import copy
 import platform
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-import numpy as np
 import torch
 
-from unitscope.analyses.answers import top_predictions
-from unitscope.atlas.parts import Part, Parts
-from unitscope.atlas.schema import ImageList, Manifest
+from unitscope.atlas.parts import Parts
+from unitscope.atlas.places import Place, place
+from unitscope.atlas.schema import MANIFEST, ImageList, Manifest
 from unitscope.atlas.store import write_atlas
-from unitscope.atlas.tables import TOP5
 from unitscope.atlas.view import Atlas, open_atlas
-from unitscope.engine import Runner, keep_memory, runner
-from unitscope.errors import AtlasError, NetworkError
-from unitscope.graph import trace
+from unitscope.errors import AtlasError
 from unitscope.images import ImageSet, open_images
-from unitscope.networks import Network, eval_mode
+from unitscope.networks import Network
+from unitscope.scanning.devices import ready
 from unitscope.scanning.plan import Options, Plan, make_plan, refuse_stale
-from unitscope.scanning.stream import Batch, batches, nothing_readable
-from unitscope.summaries import Summary
+from unitscope.scanning.runners import Here, Processes, ScanRunner
+from unitscope.scanning.stream import nothing_readable
 from unitscope.version import versions
 
 
 class Progress(Protocol):
     """Is told how a scan goes. The default, `Silent`, says nothing."""
 
-    def planned(self, plan: Plan, *, done: int, target: Path) -> None:
+    def planned(self, plan: Plan, *, done: int, target: Place) -> None:
         """Called once, before the first image: what will be done; ``done`` images are in parts already."""
 
     def advanced(self, images: int) -> None:
@@ -49,7 +43,7 @@ class Progress(Protocol):
 class Silent:
     """Says nothing."""
 
-    def planned(self, plan: Plan, *, done: int, target: Path) -> None:
+    def planned(self, plan: Plan, *, done: int, target: Place) -> None:
         """See `Progress`."""
 
     def advanced(self, images: int) -> None:
@@ -61,19 +55,29 @@ class Silent:
 
 @dataclass(frozen=True, slots=True)
 class ScanResult:
-    """What a scan did: the atlas, how many images it ran now (not those of parts found), and in how many seconds."""
+    """What a scan did.
+
+    Attributes:
+        atlas: what it leaves.
+        scanned: how many images it ran now (not those of parts found).
+        seconds: how long that took.
+        waited: the share of this time in which the network had nothing to do while images were decoded; of many
+            workers the mean.
+    """
 
     atlas: Atlas
     scanned: int
     seconds: float
+    waited: float = 0.0
 
 
 def scan(
     network: Network,
     images: str | Path | ImageSet,
-    atlas: str | Path,
+    atlas: str | Place,
     *,
     options: Options | None = None,
+    runner: ScanRunner | None = None,
     progress: Progress | None = None,
 ) -> ScanResult:
     """Run a network over images and leave an atlas of all tapped units' responses.
@@ -83,49 +87,48 @@ def scan(
     Args:
         network: from `unitscope.load`; it is left as found.
         images: a folder in any layout that docs/images.md names, or an opened set.
-        atlas: the folder to make; it must not exist yet.
+        atlas: the folder to make, or an address such as ``s3://bucket/my.atlas``; it must not exist yet.
         options: layers, k, device and so on.
+        runner: who does it: `Here`, `Processes` or `OnRay`; None takes this process, or with ``cuda`` and several
+            GPUs a process for each.
         progress: is told how it goes.
 
     Raises:
         UnitscopeError: if anything the user gave is wrong; see the errors of each part.
     """
-    options, target = options or Options(), Path(atlas)
+    options, target = options or Options(), place(atlas)
     image_set = images if isinstance(images, ImageSet) else open_images(images)
     if options.limit is not None:
         image_set = image_set.limit(options.limit)
     parts = Parts.beside(target)
     with ready(network, options.device) as prepared, parts.locked():
-        plan = make_plan(
-            prepared,
-            trace(prepared.module, prepared.preprocessing.size, name=prepared.reference),
-            image_set,
-            options,
-        )
-        if target.exists():
+        plan = make_plan(prepared, image_set, _as_before(options, parts))
+        if _is_there(target, parts):
             return _already(target, parts, plan)
-        return _scan(plan, parts, target=target, progress=progress or Silent())
+        return _scan(plan, parts, target=target, runner=runner or _runner(options), progress=progress or Silent())
 
 
-@contextmanager
-def ready(network: Network, device: str) -> Iterator[Network]:
-    """Give the network in evaluation mode on a device; the one given is left where and as it is.
-
-    Raises:
-        NetworkError: if there is no such device.
-    """
-    try:
-        wanted = torch.device(device)
-        torch.zeros(1, device=wanted)
-    except (RuntimeError, AssertionError) as problem:
-        raise NetworkError(f"no device '{device}': {str(problem).splitlines()[0]}; use --device cpu") from problem
-    if wanted.type != "cpu":
-        network = replace(network, module=copy.deepcopy(network.module).to(wanted))
-    with eval_mode(network.module):
-        yield network
+def _as_before(options: Options, parts: Parts) -> Options:
+    """A batch size that was found for parts that are there is kept: on a busier GPU another would be found."""
+    made_by = parts.plan()
+    if options.batch_size is None and options.device.startswith("cuda") and made_by:
+        return replace(options, batch_size=made_by.get("batch size"))
+    return options
 
 
-def _scan(plan: Plan, parts: Parts, *, target: Path, progress: Progress) -> ScanResult:
+def _runner(options: Options) -> ScanRunner:
+    devices = torch.cuda.device_count() if options.device == "cuda" else 1
+    return Processes(devices) if devices > 1 else Here()
+
+
+def _is_there(target: Place, parts: Parts) -> bool:
+    """Whether there is something already; in a store, what a killed scan has half merged does not count."""
+    if isinstance(target, Path) or parts.plan() is None:
+        return target.exists()
+    return (target / MANIFEST).exists()
+
+
+def _scan(plan: Plan, parts: Parts, *, target: Place, runner: ScanRunner, progress: Progress) -> ScanResult:
     made_by = parts.plan()
     if made_by is not None:
         refuse_stale(made_by, plan.to_dict(), parts.folder)
@@ -134,76 +137,18 @@ def _scan(plan: Plan, parts: Parts, *, target: Path, progress: Progress) -> Scan
     todo = [shard for shard in range(plan.shards) if not parts.has(shard)]
     scanned = sum(len(plan.shard(shard)) for shard in todo)
     progress.planned(plan, done=len(plan.images) - scanned, target=target)
-    started = time.perf_counter()
-    _run(plan, parts, todo, progress)
+    started, worked, waited = time.perf_counter(), 0.0, 0.0
+    for done in runner.run(plan, todo, progress.advanced) if todo else ():
+        parts.write(done.shard, done.part)
+        worked, waited = worked + done.seconds, waited + done.waited
     seconds = time.perf_counter() - started
     progress.merging()
     _refuse_nothing(plan, parts)
     write_atlas(target, parts, manifest=_manifest(plan), images=_image_list(plan))
-    return ScanResult(open_atlas(target), scanned, seconds)
+    return ScanResult(open_atlas(target), scanned, seconds, waited / worked if worked else 0.0)
 
 
-def _run(plan: Plan, parts: Parts, todo: list[int], progress: Progress) -> None:
-    if not todo:
-        return
-    keep_memory()
-    run = runner(plan.network, plan.trace, plan.layers, engine=plan.engine, batch_size=plan.batch_size)
-    shard = _Shard(plan, todo[0])
-    stream = batches(
-        plan.images,
-        ((number, plan.shard(number)) for number in todo),
-        phi=plan.network.preprocessing,
-        batch_size=plan.batch_size,
-    )
-    for batch in stream:
-        if batch.shard != shard.number:
-            parts.write(shard.number, shard.part())
-            shard = _Shard(plan, batch.shard)
-        shard.add(batch, run)
-        progress.advanced(len(batch.pictures))
-    parts.write(shard.number, shard.part())
-
-
-class _Shard:
-    """One shard's results while they come in."""
-
-    def __init__(self, plan: Plan, number: int) -> None:
-        self.number, self.rows, self.top = number, plan.shard(number), plan.options.top
-        count = len(self.rows)
-        self.responses = np.full((count, plan.units), np.nan, np.float32)
-        self.top_classes = np.full((count, TOP5), -1, np.int32)
-        self.top_probabilities = np.full((count, TOP5), np.nan, np.float32)
-        self.sizes = np.zeros((count, 2), np.int32)
-        self.errors = [""] * count
-
-    def add(self, batch: Batch, run: Runner) -> None:
-        for picture in batch.pictures:
-            at = picture.image - self.rows.start
-            self.sizes[at] = picture.width, picture.height
-            self.errors[at] = picture.error
-        at_good = [picture.image - self.rows.start for picture in batch.good]
-        if at_good:
-            logits, responses = run(batch.tensor())
-            self.responses[at_good] = np.where(np.isfinite(responses), responses, np.float32(np.nan))
-            if logits is not None:
-                best = top_predictions(logits, TOP5)
-                width = best[0].shape[1]
-                self.top_classes[at_good, :width], self.top_probabilities[at_good, :width] = best
-
-    def part(self) -> Part:
-        ids = np.arange(self.rows.start, self.rows.stop)
-        return Part(
-            np.int64(self.rows.start),  # type: ignore[arg-type]
-            self.responses,
-            self.top_classes,
-            self.top_probabilities,
-            self.sizes,
-            np.array(self.errors, np.str_),
-            Summary.of(self.responses, ids, k=self.top),
-        )
-
-
-def _already(target: Path, parts: Parts, plan: Plan) -> ScanResult:
+def _already(target: Place, parts: Parts, plan: Plan) -> ScanResult:
     """An atlas of the same plan is what was asked for; any other is not ours to overwrite."""
     parts.remove()
     made_by = open_atlas(target).manifest.scan["plan"]
@@ -225,8 +170,7 @@ def _refuse_nothing(plan: Plan, parts: Parts) -> None:
 
 
 def _image_list(plan: Plan) -> ImageList:
-    number = {label.label: position for position, label in enumerate(plan.labels)}
-    return ImageList(plan.images.ids, tuple(tuple(number[name] for name in names) for names in plan.images.labels))
+    return ImageList(plan.images.ids, plan.members)
 
 
 def _manifest(plan: Plan) -> Manifest:
@@ -252,6 +196,8 @@ def _manifest(plan: Plan) -> Manifest:
         },
         scan={
             "engine": plan.engine,
+            "precision": plan.precision,
+            "responses": plan.options.responses,
             "batch_size": plan.batch_size,
             "shard_size": plan.options.shard_size,
             "top": plan.options.top,

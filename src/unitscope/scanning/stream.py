@@ -4,11 +4,13 @@ In: an image set and the shards to read. Out: prepared batches, in order; a file
 batch. Pillow and torch let go of Python's lock while they decode and resize, so threads do.
 """
 
+import os
 from collections import deque
-from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -17,8 +19,8 @@ from unitscope.errors import ImageError, UnitscopeError, first_line
 from unitscope.images import ImageSet, decode
 from unitscope.networks import CustomPreprocessing, Preprocessing
 
-_WORKERS = 2
 _BATCHES_AHEAD = 4
+_MOST_THREADS = 32
 
 Phi = Preprocessing | CustomPreprocessing
 
@@ -51,23 +53,62 @@ class Batch:
         return torch.stack([picture.prepared for picture in self.good if picture.prepared is not None])
 
 
-def batches(images: ImageSet, shards: Iterable[tuple[int, range]], *, phi: Phi, batch_size: int) -> Iterator[Batch]:
-    """Yield the batches of the shards, in order; a batch never spans two shards."""
+class Decoder(Protocol):
+    """Makes pictures of files."""
+
+    def start(
+        self, pool: ThreadPoolExecutor, images: ImageSet, rows: range, phi: Phi
+    ) -> Callable[[], tuple[Picture, ...]]:
+        """Set the images of a batch going; calling the answer waits for them."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Pillow:
+    """Decodes every format that `unitscope.images.decode` reads, one image a thread."""
+
+    def start(
+        self, pool: ThreadPoolExecutor, images: ImageSet, rows: range, phi: Phi
+    ) -> Callable[[], tuple[Picture, ...]]:
+        """See `Decoder.start`."""
+        running = [pool.submit(read, images, row, phi) for row in rows]
+        return lambda: tuple(picture.result() for picture in running)
+
+
+def batches(
+    images: ImageSet,
+    shards: Iterable[tuple[int, range]],
+    *,
+    phi: Phi,
+    batch_size: int,
+    decoder: Decoder | None = None,
+    threads: int | None = None,
+) -> Iterator[Batch]:
+    """Yield the batches of the shards, in order; a batch never spans two shards.
+
+    Decoding runs ahead in so many threads; if not told, in one for each processor.
+    """
+    how = decoder or Pillow()
     wanted = (
         (shard, rows[start : start + batch_size]) for shard, rows in shards for start in range(0, len(rows), batch_size)
     )
-    with ThreadPoolExecutor(_WORKERS, thread_name_prefix="decode") as pool:
-        running: deque[tuple[int, list[Future[Picture]]]] = deque()
+    with ThreadPoolExecutor(threads or min(max(processors(), 2), _MOST_THREADS), thread_name_prefix="decode") as pool:
+        running: deque[tuple[int, Callable[[], tuple[Picture, ...]]]] = deque()
         try:
             while True:
                 for shard, rows in islice(wanted, _BATCHES_AHEAD - len(running)):
-                    running.append((shard, [pool.submit(read, images, row, phi) for row in rows]))
+                    running.append((shard, how.start(pool, images, rows, phi)))
                 if not running:
                     return
                 shard, pictures = running.popleft()
-                yield Batch(shard, tuple(picture.result() for picture in pictures))
+                yield Batch(shard, pictures())
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+def processors() -> int:
+    """Return how many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def read(images: ImageSet, row: int, phi: Phi) -> Picture:

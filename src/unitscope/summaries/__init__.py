@@ -5,9 +5,9 @@ Each has ``empty``, ``of``, ``merge``, ``to_arrays`` and ``from_arrays``; any sh
 for counts and extremes, to rounding in float64 for moments and class sums. A response of NaN is a missing value.
 """
 
-from unitscope.summaries.classes import ClassSums
+from unitscope.summaries.classes import ClassSums, SomeClassSums
 from unitscope.summaries.extremes import Extremes
 from unitscope.summaries.moments import Moments
 from unitscope.summaries.summary import Summary
 
-__all__ = ["ClassSums", "Extremes", "Moments", "Summary"]
+__all__ = ["ClassSums", "Extremes", "Moments", "SomeClassSums", "Summary"]

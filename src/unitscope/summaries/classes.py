@@ -1,6 +1,7 @@
 """Sums of responses by class, for class means.
 
-In: responses ``[image, unit]`` and each image's classes (none, one or many). Out: `ClassSums`, mergeable.
+In: responses ``[image, unit]`` and each image's classes (none, one or many). Out: `ClassSums`, mergeable, and
+`SomeClassSums`, those of a shard, which mostly has few of the classes.
 """
 
 from collections.abc import Sequence
@@ -39,11 +40,12 @@ class ClassSums:
 
     def add(self, responses: NDArray[np.float32], members: Sequence[Sequence[int]]) -> None:
         """Add more images in place: with many classes the sums are too large to copy for every shard."""
-        for row, numbers in zip(responses, members, strict=True):
-            present = np.isfinite(row)
-            for number in numbers:
-                self.sums[number] += np.where(present, row, 0)
-                self.counts[number] += present
+        self.add_some(SomeClassSums.of(responses, members))
+
+    def add_some(self, some: "SomeClassSums") -> None:
+        """Add the sums of a few classes in place."""
+        self.sums[some.numbers] += some.sums
+        self.counts[some.numbers] += some.counts
 
     def merge(self, other: Self) -> Self:
         """Return the sums over both sets of images."""
@@ -57,3 +59,41 @@ class ClassSums:
     def from_arrays(cls, arrays: Arrays) -> Self:
         """Return the sums that `to_arrays` gave."""
         return cls(arrays["class_sums"], arrays["class_counts"])  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SomeClassSums:
+    """Responses summed over the images of those classes that some images have.
+
+    Attributes:
+        numbers: of the classes, int64 ``[class]``, rising.
+        sums: float64 ``[class, unit]``.
+        counts: int64 ``[class, unit]``.
+    """
+
+    numbers: NDArray[np.int64]
+    sums: NDArray[np.float64]
+    counts: NDArray[np.int64]
+
+    @classmethod
+    def empty(cls, units: int) -> Self:
+        """Return the sums of no class."""
+        return cls(np.zeros(0, np.int64), np.zeros((0, units)), np.zeros((0, units), np.int64))
+
+    @classmethod
+    def of(cls, responses: NDArray[np.float32], members: Sequence[Sequence[int]]) -> Self:
+        """Return the sums of responses ``[image, unit]``; members holds each image's class numbers."""
+        rows: dict[int, list[int]] = {}
+        for row, (_, numbers) in enumerate(zip(responses, members, strict=True)):
+            for number in numbers:
+                rows.setdefault(number, []).append(row)
+        total = cls.empty(responses.shape[1])
+        if not rows:
+            return total
+        each = [_summed(responses[rows[number]]) for number in sorted(rows)]
+        return cls(np.array(sorted(rows)), np.stack([sums for sums, _ in each]), np.stack([n for _, n in each]))
+
+
+def _summed(responses: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    present = np.isfinite(responses)
+    return np.where(present, responses, 0).sum(0, dtype=np.float64), present.sum(0)

@@ -1,16 +1,11 @@
-"""Runs a tapped network fast: memory format, folding, compilation, the allocator.
+"""Batches through a tapped network: memory format, folding, compilation, copies that don't wait.
 
-In: a network, its trace, the layers to tap. Out: a `Runner` from batches of prepared images to logits and responses.
-Knows nothing of files; that the answers do not depend on how fast they come is its first duty.
+In: a network, its trace, the layers to tap. Out: a `Runner`.
 """
 
 import copy
-import ctypes
-import shutil
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
@@ -18,19 +13,31 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.fx import GraphModule
 
-from unitscope.errors import UnitscopeError
+from unitscope.engine.choosing import Engine, Precision
+from unitscope.engine.openvino import OpenVino
+from unitscope.engine.precision import at_precision
 from unitscope.graph import Trace, device_of
 from unitscope.graph.fold import fold_batch_norms
-from unitscope.networks import Network
+from unitscope.networks import CustomPreprocessing, Network
 from unitscope.units import Layer
-
-Engine = Literal["eager", "compile"]
-ENGINES = ("auto", "eager", "compile")
-# Compiling takes half a minute and saves a few per cent over this engine's own eager graph (docs/speed.md).
-IMAGES_WORTH_COMPILING = 10_000
 
 # Logits, responses, and the maps that were asked for.
 Run = Callable[[Tensor], tuple[Tensor | None, Tensor, *tuple[Tensor, ...]]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Answer:
+    """What a batch gave, on its way from the device."""
+
+    logits: Tensor | None
+    responses: Tensor
+    arrived: torch.cuda.Event | None = None
+
+    def numpy(self) -> tuple[NDArray[np.float32] | None, NDArray[np.float32]]:
+        """Wait for it; return logits ``[image, class]`` (None for no classifier) and responses ``[image, unit]``."""
+        if self.arrived is not None:
+            self.arrived.synchronize()
+        return None if self.logits is None else self.logits.numpy(), self.responses.numpy()
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,43 +47,40 @@ class Runner:
     run: Run
     batch_size: int
     device: torch.device
+    precision: Precision = "float32"
 
     def __call__(self, batch: Tensor) -> tuple[NDArray[np.float32] | None, NDArray[np.float32]]:
         """Return logits ``[image, class]`` (None for what is no classifier) and responses ``[image, unit]``."""
-        logits, responses, _ = self.with_maps(batch)
-        return logits, responses
+        return self.start(batch).numpy()
+
+    def start(self, batch: Tensor) -> Answer:
+        """Set a batch going; a GPU computes and copies while the next one is made ready."""
+        logits, responses, _ = self._outputs(batch)
+        parts = [None if value is None else value.to("cpu", non_blocking=True) for value in (logits, responses)]
+        arrived = None
+        if self.device.type == "cuda":
+            arrived = torch.cuda.Event()
+            arrived.record(torch.cuda.current_stream(self.device))
+        assert parts[1] is not None
+        return Answer(parts[0], parts[1], arrived)
 
     def with_maps(self, batch: Tensor) -> tuple[NDArray[np.float32] | None, NDArray[np.float32], list[Tensor]]:
         """Return logits, responses, and the maps asked for, each ``[image, …]`` as its layer gives it."""
-        count = len(batch)
-        with torch.inference_mode():
-            logits, responses, *maps = self.run(self._filled(batch).to(self.device, non_blocking=True))
-        told = None if logits is None else _numpy(logits[:count].float())
-        return told, _numpy(responses[:count]), [map_[:count] for map_ in maps]
+        logits, responses, maps = self._outputs(batch)
+        return None if logits is None else logits.cpu().numpy(), responses.cpu().numpy(), maps
+
+    def _outputs(self, batch: Tensor) -> tuple[Tensor | None, Tensor, list[Tensor]]:
+        count, filled = len(batch), self._filled(batch)
+        if self.device.type == "cuda" and filled.device.type == "cpu":
+            filled = filled.pin_memory()  # or the copy would wait for the device
+        with torch.inference_mode(), at_precision(self.precision, self.device):
+            logits, responses, *maps = self.run(filled.to(self.device, non_blocking=True))
+        told = None if logits is None else logits[:count].float()
+        return told, responses[:count], [map_[:count] for map_ in maps]
 
     def _filled(self, batch: Tensor) -> Tensor:
         missing = self.batch_size - len(batch)
         return torch.cat([batch, batch[-1:].expand(missing, *batch.shape[1:])]) if missing else batch
-
-
-def choose_engine(engine: str, *, images: int, trace: Trace) -> Engine:
-    """Return the engine that ``auto`` stands for, or the one named, if it can be had.
-
-    Raises:
-        UnitscopeError: if the name is unknown, or compiling was asked for and can't be done.
-    """
-    if engine not in ENGINES:
-        raise UnitscopeError(f"no engine '{engine}'; choose one of {', '.join(ENGINES)}")
-    if engine == "compile" and trace.loss:
-        raise UnitscopeError(f"nothing to compile: {trace.loss}; use --engine eager")
-    if engine == "compile" and not _compiler():
-        raise UnitscopeError(
-            "--engine compile needs a C++ compiler (g++ or clang++); install one or use --engine eager"
-        )
-    if engine == "auto":
-        worth = images >= IMAGES_WORTH_COMPILING and not trace.loss and _compiler()
-        return "compile" if worth else "eager"
-    return "compile" if engine == "compile" else "eager"
 
 
 def runner(
@@ -87,30 +91,25 @@ def runner(
     maps: Sequence[Layer] = (),
     engine: Engine,
     batch_size: int,
+    precision: Precision = "float32",
 ) -> Runner:
     """Return what runs batches of prepared images (see `Preprocessing.prepare`) through the tapped network."""
-    taps = trace.with_responses(layers, maps=maps)
+    device, taps = device_of(network.module), trace.with_responses(layers, maps=maps)
     if engine == "eager" and isinstance(taps, GraphModule):
         taps = channels_last(fold_batch_norms(taps))
     run: Run = _Whole(network, taps)
     if engine == "compile":
         run = torch.compile(run, dynamic=False, fullgraph=True, options={"freezing": True})
-    return Runner(run, batch_size, device_of(network.module))
+    elif engine == "openvino":
+        run = OpenVino(_Whole(network, taps), _example(network, batch_size))
+    return Runner(run, batch_size, device, precision)
 
 
-def keep_memory() -> None:
-    """Tell glibc to keep the memory that one batch frees for the next; elsewhere do nothing.
-
-    Large tensors are otherwise returned to the system and their pages zeroed again for each layer of each batch,
-    which costs a quarter of a forward pass.
-    """
-    if not sys.platform.startswith("linux"):
-        return
-    libc = ctypes.CDLL(None)
-    if hasattr(libc, "mallopt"):
-        trim_threshold, mmap_max = -1, -4
-        libc.mallopt(mmap_max, 0)
-        libc.mallopt(trim_threshold, 2**31 - 1)
+def _example(network: Network, batch_size: int) -> Tensor:
+    """A batch as `Preprocessing.prepare`, or a φ of the user's own, gives it."""
+    phi = network.preprocessing
+    dtype = torch.float32 if isinstance(phi, CustomPreprocessing) else torch.uint8
+    return torch.zeros(batch_size, 3, *phi.size, dtype=dtype)
 
 
 class _Whole(nn.Module):
@@ -137,11 +136,3 @@ def channels_last(module: GraphModule) -> GraphModule:
                 fresh = tensor.detach().contiguous(memory_format=torch.channels_last)
                 tensors[name] = nn.Parameter(fresh, requires_grad=False)
     return own
-
-
-def _compiler() -> bool:
-    return any(shutil.which(name) for name in ("g++", "clang++", "c++"))
-
-
-def _numpy(tensor: Tensor) -> NDArray[np.float32]:
-    return tensor.cpu().numpy()  # type: ignore[no-any-return]

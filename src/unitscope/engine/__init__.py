@@ -1,0 +1,33 @@
+"""Runs a tapped network fast: which engine, at which precision, in batches of which size.
+
+In: a network, its trace, the layers to tap. Out: a `Runner` from batches of prepared images to logits and responses.
+Knows nothing of files; that the answers do not depend on how fast they come is its first duty.
+"""
+
+from unitscope.engine.batch_sizes import batch_size_for
+from unitscope.engine.choosing import (
+    ENGINES,
+    IMAGES_WORTH_COMPILING,
+    PRECISIONS,
+    Engine,
+    Precision,
+    choose_engine,
+    choose_precision,
+)
+from unitscope.engine.memory import keep_memory
+from unitscope.engine.running import Runner, channels_last, runner
+
+__all__ = [
+    "ENGINES",
+    "IMAGES_WORTH_COMPILING",
+    "PRECISIONS",
+    "Engine",
+    "Precision",
+    "Runner",
+    "batch_size_for",
+    "channels_last",
+    "choose_engine",
+    "choose_precision",
+    "keep_memory",
+    "runner",
+]

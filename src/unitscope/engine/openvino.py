@@ -1,0 +1,55 @@
+"""A tapped network as OpenVINO runs it, on the CPU.
+
+In: a module from prepared batches to logits and responses, and a batch. Out: the same as a function, in float32.
+The model is handed over by OpenVINO's own frontend: its converter for users would send usage statistics.
+"""
+
+import contextlib
+import io
+import logging
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+class OpenVino:
+    """A module, compiled by OpenVINO for batches of one shape."""
+
+    def __init__(self, module: nn.Module, example: Tensor) -> None:
+        self._compiled, self._has_logits = _compile(module, example)
+
+    def __call__(self, batch: Tensor) -> tuple[Tensor | None, Tensor]:
+        """Return logits ``[image, class]`` (None where the module gives none) and responses ``[image, unit]``."""
+        outputs = [torch.from_numpy(values) for values in self._compiled(batch.numpy()).values()]
+        return (outputs[0], outputs[1]) if self._has_logits else (None, outputs[0])
+
+
+def _compile(module: nn.Module, example: Tensor) -> tuple[Any, bool]:
+    with _quiet():
+        from openvino import Core
+        from openvino.frontend import FrontEndManager
+        from openvino.frontend.pytorch.fx_decoder import TorchFXPythonDecoder
+
+        program = torch.export.export(module.eval(), (example,), strict=False).run_decompositions({})
+        decoder = TorchFXPythonDecoder.from_exported_program(program)  # must outlive the conversion
+        front = FrontEndManager().load_by_framework("pytorch")
+        model = front.convert(front.load(decoder))
+        model.reshape(list(example.shape))
+        settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": torch.get_num_threads()}
+        return Core().compile_model(model, "CPU", settings), len(model.outputs) == 2
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Conversion talks about things that users can't act on."""
+    disabled = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(disabled)

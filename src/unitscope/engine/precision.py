@@ -1,0 +1,33 @@
+"""How finely a network is run: float32 throughout, or coarser where that was asked for.
+
+The caller's own settings of PyTorch are given back afterwards.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from unitscope.engine.choosing import Precision
+
+
+@contextmanager
+def at_precision(precision: Precision, device: torch.device) -> Iterator[None]:
+    """Run at a precision while the context lasts.
+
+    ``float32`` keeps NVIDIA GPUs from rounding factors to TF32, which PyTorch lets them do in convolutions; ``tf32``
+    lets them, in matrix products too; ``bf16`` runs convolutions and matrix products in bfloat16 (autocast), and
+    leaves sums such as the responses and softmax in float32.
+    """
+    if device.type != "cuda":
+        with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
+            yield
+        return
+    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+    before = matmul.allow_tf32, cudnn.allow_tf32
+    matmul.allow_tf32 = cudnn.allow_tf32 = precision == "tf32"
+    try:
+        with torch.autocast("cuda", torch.bfloat16, enabled=precision == "bf16"):
+            yield
+    finally:
+        matmul.allow_tf32, cudnn.allow_tf32 = before

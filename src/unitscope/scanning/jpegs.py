@@ -1,0 +1,80 @@
+"""JPEG files decoded by torchcodec: on the CPU, or a batch at a time on the GPU that runs the network.
+
+In: image files. Out: the network's input, on the device. Whatever is no plain JPEG, or can't be decoded so, goes the
+ordinary way (`unitscope.scanning.stream.read`). Values differ from Pillow's by the rounding of each decoder.
+"""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from unitscope.errors import UnitscopeError
+from unitscope.images import ImageSet
+from unitscope.images.decoding import is_plain_jpeg
+from unitscope.networks import Preprocessing
+from unitscope.scanning.stream import Phi, Picture, read
+
+
+@dataclass(frozen=True, slots=True)
+class Torchcodec:
+    """Decodes JPEG files by torchcodec on a device.
+
+    Raises:
+        UnitscopeError: if torchcodec is not installed.
+    """
+
+    device: torch.device
+
+    def __post_init__(self) -> None:
+        if find_spec("torchcodec") is None:
+            raise UnitscopeError("--decoder torchcodec needs torchcodec; install it with pip install torchcodec")
+
+    def start(
+        self, pool: ThreadPoolExecutor, images: ImageSet, rows: range, phi: Phi
+    ) -> Callable[[], tuple[Picture, ...]]:
+        """See `Decoder.start`; on a GPU the threads only read the files."""
+        if self.device.type == "cpu":
+            alone = [pool.submit(self._alone, images, row, phi) for row in rows]
+            return lambda: tuple(picture.result() for picture in alone)
+        files = [pool.submit(_bytes_of, images.path(row), phi) for row in rows]
+        return lambda: self._together(images, rows, phi, [file.result() for file in files])
+
+    def _alone(self, images: ImageSet, row: int, phi: Phi) -> Picture:
+        return self._together(images, range(row, row + 1), phi, [_bytes_of(images.path(row), phi)])[0]
+
+    def _together(self, images: ImageSet, rows: range, phi: Phi, files: Sequence[bytes | None]) -> tuple[Picture, ...]:
+        decoded = iter(self._decoded([file for file in files if file is not None]))
+        pixels = [None if file is None else next(decoded) for file in files]
+        return tuple(self._picture(images, row, phi, each) for row, each in zip(rows, pixels, strict=True))
+
+    def _decoded(self, files: list[bytes]) -> list[Tensor | None]:
+        """Each file's pixels ``[3, H, W]``; None for one that is broken, which fails a whole batch."""
+        from torchcodec.decoders import decode_jpeg  # type: ignore[attr-defined]
+
+        try:
+            return list(decode_jpeg(files, device=self.device)) if files else []
+        except RuntimeError:
+            return [None] if len(files) == 1 else [pixels for file in files for pixels in self._decoded([file])]
+
+    def _picture(self, images: ImageSet, row: int, phi: Phi, pixels: Tensor | None) -> Picture:
+        if pixels is None:
+            picture = read(images, row, phi)
+            there = None if picture.prepared is None else picture.prepared.to(self.device)
+            return Picture(row, there, picture.width, picture.height, picture.error)
+        assert isinstance(phi, Preprocessing)
+        height, width = pixels.shape[-2:]
+        try:
+            return Picture(row, phi.fit(pixels), width, height, "")
+        except UnitscopeError as problem:
+            return Picture(row, None, 0, 0, str(problem))
+
+
+def _bytes_of(path: Path, phi: Phi) -> bytes | None:
+    """A file, if it is a JPEG that torchcodec can decode for this φ."""
+    fits = isinstance(phi, Preprocessing) and phi.interpolation != "lanczos"
+    return path.read_bytes() if fits and is_plain_jpeg(path) else None

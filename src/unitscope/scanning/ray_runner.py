@@ -1,0 +1,137 @@
+"""Shards on a Ray cluster: actors hold the network and take shards; this process writes the parts.
+
+In: a plan and the shards to do. Out: each shard as it is done. The machines need this version of unitscope and the
+images at the same paths. Ray is an extra, and imported when it is asked for.
+"""
+
+import os
+import socket
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Any
+
+from unitscope.errors import UnitscopeError, first_line
+from unitscope.scanning.job import Job, Worker
+from unitscope.scanning.plan import Plan
+from unitscope.scanning.runners import Advanced, Died, shared_out
+from unitscope.scanning.shards import Done
+
+
+@dataclass(frozen=True, slots=True)
+class OnRay:
+    """Does the shards by actors of a Ray cluster.
+
+    Attributes:
+        address: of a running cluster, as ``ray.init`` takes it; None starts one on this machine for the scan.
+        workers: how many actors; None takes one for each GPU, or without GPUs one for each machine.
+
+    Raises:
+        UnitscopeError: if Ray is not installed, or there is to be no worker.
+    """
+
+    address: str | None = None
+    workers: int | None = None
+
+    def __post_init__(self) -> None:
+        if find_spec("ray") is None:
+            raise UnitscopeError("--runner ray needs Ray; install it with pip install 'unitscope[ray]'")
+        if self.workers is not None and self.workers < 1:
+            raise UnitscopeError(f"workers must be at least 1, not {self.workers}")
+
+    def run(self, plan: Plan, shards: Sequence[int], advanced: Advanced) -> Iterator[Done]:
+        """See `ScanRunner.run`.
+
+        Raises:
+            UnitscopeError: if the cluster can't be reached, has no room, or a worker says what is wrong.
+        """
+        import ray
+
+        job, ours = Job.of(plan), not ray.is_initialized()
+        if ours:
+            self._connect(ray)
+        try:
+            yield from shared_out(_RayTeam(ray, job, self._size(ray, job, len(shards))), shards, plan, advanced)
+        finally:
+            if ours:
+                ray.shutdown()
+
+    def _connect(self, ray: Any) -> None:
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anyone
+        try:
+            _knock(self.address)
+            ray.init(address=self.address, log_to_driver=False, configure_logging=False, include_dashboard=None)
+        except Exception as problem:  # Ray's errors for an address that is wrong are of many kinds
+            where = f"at '{self.address}'" if self.address else "on this machine"
+            raise UnitscopeError(f"no Ray cluster {where}: {first_line(problem)}; check --address") from problem
+
+    def _size(self, ray: Any, job: Job, shards: int) -> int:
+        has = ray.cluster_resources()
+        machines = sum(1 for node in ray.nodes() if node["Alive"])
+        wanted = self.workers or int(has.get("GPU", 0) if job.options.device == "cuda" else machines)
+        if not wanted:
+            raise UnitscopeError("the Ray cluster has no GPU; use --device cpu")
+        return min(wanted, shards)
+
+
+def _knock(address: str | None) -> None:
+    """Ray would try for minutes where nobody listens."""
+    host, _, port = (address or "").rpartition("://")[2].rpartition(":")
+    if host and port.isdigit():
+        socket.create_connection((host, int(port)), timeout=5).close()
+
+
+class _RayTeam:
+    """Actors, one a member, made anew when they die."""
+
+    def __init__(self, ray: Any, job: Job, size: int) -> None:
+        self.ray, self.size = ray, size
+        has = ray.cluster_resources()
+        cpus = max(1, int(has.get("CPU", 1)) // size)
+        gpus = 1 if job.options.device == "cuda" else 0
+        self._make = ray.remote(num_cpus=cpus, num_gpus=gpus)(_Actor)
+        self._job, self._cpus = ray.put(job), cpus
+        self._members: dict[int, Any] = {}
+        self._doing: dict[Any, int] = {}
+
+    def send(self, member: int, shard: int) -> None:
+        if member not in self._members:
+            self._members[member] = self._make.remote(self._job, self._cpus)
+        self._doing[self._members[member].run.remote(shard)] = member
+
+    def receive(self) -> tuple[int, Done | Died]:
+        (ready,), _ = self.ray.wait(list(self._doing), num_returns=1)
+        member = self._doing.pop(ready)
+        try:
+            done: Done = self.ray.get(ready)
+            return member, done
+        except self.ray.exceptions.RayActorError as problem:
+            del self._members[member]
+            return member, Died(first_line(problem))
+        except self.ray.exceptions.RayTaskError as problem:
+            cause = problem.cause
+            raise cause if isinstance(cause, UnitscopeError) else _failed(problem) from problem
+
+    def close(self) -> None:
+        for actor in self._members.values():
+            self.ray.kill(actor)
+
+
+def _failed(problem: Exception) -> UnitscopeError:
+    return UnitscopeError(f"a worker failed: {str(problem).strip().splitlines()[-1]}")
+
+
+class _Actor:
+    """A worker that is made with its first shard, so that what is wrong is told as an answer."""
+
+    def __init__(self, job: Job, cpus: int) -> None:
+        self.job, self.cpus = job, cpus
+        self.worker: Worker | None = None
+
+    def run(self, shard: int) -> Done:
+        import torch
+
+        torch.set_num_threads(self.cpus)
+        if self.worker is None:
+            self.worker = Worker(self.job, device=self.job.options.device, threads=self.cpus)
+        return self.worker.run(shard)

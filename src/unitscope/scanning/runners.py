@@ -1,0 +1,188 @@
+"""Who does the shards: this process, processes of this machine, or actors of a Ray cluster.
+
+In: a plan and the shards that have no part yet. Out: each shard as it is done, in any order. Nothing here writes: a
+shard whose worker dies is given to another, and whatever is lost with this process is done by the next scan.
+"""
+
+import signal
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from multiprocessing import get_context
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from typing import Protocol
+
+import torch
+
+from unitscope.errors import UnitscopeError, first_line
+from unitscope.scanning.job import Job, Worker
+from unitscope.scanning.plan import Plan
+from unitscope.scanning.shards import Done, Work
+from unitscope.scanning.stream import processors
+
+_TRIES = 3  # a shard whose worker dies so often kills them itself
+
+Advanced = Callable[[int], None]
+
+
+class ScanRunner(Protocol):
+    """Does the shards of a plan."""
+
+    def run(self, plan: Plan, shards: Sequence[int], advanced: Advanced) -> Iterator[Done]:
+        """Yield each shard when it is done; ``advanced`` is told the numbers of images as they are."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Here:
+    """Does all shards in this process."""
+
+    def run(self, plan: Plan, shards: Sequence[int], advanced: Advanced) -> Iterator[Done]:
+        """See `ScanRunner.run`."""
+        return Work(plan).run(shards, advanced) if shards else iter(())
+
+
+@dataclass(frozen=True, slots=True)
+class Processes:
+    """Does the shards in processes of this machine; on GPUs, one for each.
+
+    Raises:
+        UnitscopeError: if there is to be no worker.
+    """
+
+    workers: int
+
+    def __post_init__(self) -> None:
+        if self.workers < 1:
+            raise UnitscopeError(f"workers must be at least 1, not {self.workers}")
+
+    def run(self, plan: Plan, shards: Sequence[int], advanced: Advanced) -> Iterator[Done]:
+        """See `ScanRunner.run`."""
+        return shared_out(_ProcessTeam(Job.of(plan), min(self.workers, len(shards))), shards, plan, advanced)
+
+
+@dataclass(frozen=True, slots=True)
+class Died:
+    """A worker is gone, and how."""
+
+    how: str
+
+
+class Team(Protocol):
+    """Workers that take one shard at a time."""
+
+    size: int
+
+    def send(self, member: int, shard: int) -> None:
+        """Give a member a shard, starting the member if it is not there."""
+        ...
+
+    def receive(self) -> tuple[int, Done | Died]:
+        """Wait for any member, and return which one has done its shard, or has died."""
+        ...
+
+    def close(self) -> None:
+        """Let all members go."""
+        ...
+
+
+def shared_out(team: Team, shards: Sequence[int], plan: Plan, advanced: Advanced) -> Iterator[Done]:
+    """Yield the shards as the members of a team do them.
+
+    Raises:
+        UnitscopeError: if a member says what is wrong, or a shard's worker has died a few times.
+    """
+    todo, deaths, doing = deque(shards), Counter[int](), dict[int, int]()
+    idle = list(range(team.size))
+    try:
+        while todo or doing:
+            while todo and idle:
+                member = idle.pop()
+                doing[member] = todo.popleft()
+                team.send(member, doing[member])
+            member, outcome = team.receive()
+            shard = doing.pop(member)
+            idle.append(member)
+            if isinstance(outcome, Done):
+                advanced(len(plan.shard(shard)))
+                yield outcome
+                continue
+            deaths[shard] += 1
+            if deaths[shard] == _TRIES:
+                raise _lost(shard, plan, outcome)
+            todo.appendleft(shard)
+    finally:
+        team.close()
+
+
+def _lost(shard: int, plan: Plan, outcome: Died) -> UnitscopeError:
+    first = plan.images.ids[plan.shard(shard).start]
+    return UnitscopeError(
+        f"the worker of shard {shard} (images from '{first}' on) died {_TRIES} times ({outcome.how}): it may "
+        "have run out of memory (use fewer --workers, a smaller --batch-size); what is done is kept"
+    )
+
+
+class _ProcessTeam:
+    """Processes, each at the other end of a pipe; a dead one shows by the pipe's end."""
+
+    def __init__(self, job: Job, size: int) -> None:
+        self.job, self.size = job, size
+        self._members: dict[int, tuple[BaseProcess, Connection]] = {}
+        self._context = get_context("spawn")  # a forked process could not use CUDA
+
+    def send(self, member: int, shard: int) -> None:
+        if member not in self._members:
+            self._members[member] = self._start(member)
+        self._members[member][1].send(shard)
+
+    def receive(self) -> tuple[int, Done | Died]:
+        ends = {pipe: member for member, (_, pipe) in self._members.items()}
+        pipe = wait(list(ends))[0]
+        member = ends[pipe]  # type: ignore[index]
+        try:
+            outcome = self._members[member][1].recv()
+        except (EOFError, ConnectionError):
+            process, _ = self._members.pop(member)
+            process.join()
+            return member, Died(f"exit status {process.exitcode}")
+        if isinstance(outcome, UnitscopeError):
+            raise outcome
+        return member, outcome
+
+    def close(self) -> None:
+        for process, pipe in self._members.values():
+            pipe.close()
+            process.terminate()
+        for process, _ in self._members.values():
+            process.join()
+
+    def _start(self, member: int) -> tuple[BaseProcess, Connection]:
+        ours, theirs = self._context.Pipe()
+        kind = self.job.options.device
+        device = f"cuda:{member % torch.cuda.device_count()}" if kind == "cuda" else kind
+        threads = max(1, processors() // self.size)
+        process = self._context.Process(target=_serve, args=(theirs, self.job, device, threads), daemon=True)
+        process.start()
+        theirs.close()
+        return process, ours
+
+
+def _serve(pipe: Connection, job: Job, device: str, threads: int) -> None:
+    """A worker's life: shards come in, parts go out, until nobody listens."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that started it
+    worker: Worker | None = None
+    try:
+        while True:
+            shard = pipe.recv()
+            try:
+                worker = worker or Worker(job, device=device, threads=threads)
+                outcome: Done | UnitscopeError = worker.run(shard)
+            except UnitscopeError as problem:
+                outcome = problem
+            except Exception as problem:
+                outcome = UnitscopeError(f"a worker failed: {first_line(problem)}")
+            pipe.send(outcome)
+    except (EOFError, ConnectionError):
+        return

@@ -1,0 +1,161 @@
+"""The work itself: some shards of a plan, each to a part.
+
+In: a `Plan` and the numbers of shards. Out: each shard's `Part`. It is the same whether one process does all of them or
+many do some: see `unitscope.scanning.runners`.
+"""
+
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unitscope.analyses.answers import top_predictions
+from unitscope.atlas.parts import Part
+from unitscope.atlas.tables import TOP5
+from unitscope.engine import Runner, keep_memory, runner
+from unitscope.engine.running import Answer
+from unitscope.graph import device_of
+from unitscope.scanning.jpegs import Torchcodec
+from unitscope.scanning.plan import Plan
+from unitscope.scanning.stream import Batch, Decoder, Pillow, batches
+from unitscope.summaries import SomeClassSums, Summary
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Done:
+    """A shard that is done.
+
+    Attributes:
+        shard: its number.
+        part: its results.
+        seconds: how long it took.
+        waited: how many of these the network had nothing to do while images were decoded.
+    """
+
+    shard: int
+    part: Part
+    seconds: float
+    waited: float
+
+
+class Work:
+    """A plan's network, ready to run its shards."""
+
+    def __init__(self, plan: Plan, *, threads: int | None = None) -> None:
+        keep_memory()
+        self.plan, self.threads = plan, threads
+        self.runner: Runner = runner(
+            plan.network,
+            plan.trace,
+            plan.layers,
+            engine=plan.engine,
+            batch_size=plan.batch_size,
+            precision=plan.precision,
+        )
+
+    def run(self, shards: Sequence[int], advanced: Callable[[int], None] = lambda images: None) -> Iterator[Done]:
+        """Yield each shard when it is done, in order; ``advanced`` is told the number of images of each batch."""
+        if not shards:
+            return
+        shard, ahead = _Shard(self.plan, shards[0]), 1 if self.runner.device.type == "cuda" else 0
+        going: deque[tuple[Batch, Answer | None]] = deque()
+        for batch, waited in _timed(self._stream(shards)):
+            going.append((batch, self.runner.start(batch.tensor()) if batch.good else None))
+            while len(going) > ahead:
+                shard = yield from self._take(shard, *going.popleft(), advanced)
+            shard.waited += waited
+        while going:
+            shard = yield from self._take(shard, *going.popleft(), advanced)
+        yield shard.done()
+
+    def _take(
+        self, shard: "_Shard", batch: Batch, answer: Answer | None, advanced: Callable[[int], None]
+    ) -> "Generator[Done, None, _Shard]":
+        if batch.shard != shard.number:
+            yield shard.done()
+            shard = _Shard(self.plan, batch.shard)
+        shard.add(batch, answer)
+        advanced(len(batch.pictures))
+        return shard
+
+    def _stream(self, shards: Sequence[int]) -> Iterator[Batch]:
+        plan = self.plan
+        rows = ((number, plan.shard(number)) for number in shards)
+        return batches(
+            plan.images,
+            rows,
+            phi=plan.network.preprocessing,
+            batch_size=plan.batch_size,
+            decoder=_decoder(plan),
+            threads=self.threads,
+        )
+
+
+def _decoder(plan: Plan) -> Decoder:
+    return Torchcodec(device_of(plan.network.module)) if plan.options.decoder == "torchcodec" else Pillow()
+
+
+def _timed(stream: Iterator[Batch]) -> Iterator[tuple[Batch, float]]:
+    """Each batch with the seconds that it was waited for."""
+    while True:
+        started = time.perf_counter()
+        batch = next(stream, None)
+        if batch is None:
+            return
+        yield batch, time.perf_counter() - started
+
+
+class _Shard:
+    """One shard's results while they come in."""
+
+    def __init__(self, plan: Plan, number: int) -> None:
+        self.plan, self.number, self.rows = plan, number, plan.shard(number)
+        self.started, self.waited = time.perf_counter(), 0.0
+        count = len(self.rows)
+        self.responses = np.full((count, plan.units), np.nan, np.float32)
+        self.top_classes = np.full((count, TOP5), -1, np.int32)
+        self.top_probabilities = np.full((count, TOP5), np.nan, np.float32)
+        self.sizes = np.zeros((count, 2), np.int32)
+        self.errors = [""] * count
+
+    def add(self, batch: Batch, answer: Answer | None) -> None:
+        for picture in batch.pictures:
+            at = picture.image - self.rows.start
+            self.sizes[at] = picture.width, picture.height
+            self.errors[at] = picture.error
+        if answer is None:
+            return
+        at_good = [picture.image - self.rows.start for picture in batch.good]
+        logits, responses = answer.numpy()
+        self.responses[at_good] = np.where(np.isfinite(responses), responses, np.float32(np.nan))
+        if logits is not None:
+            best = top_predictions(logits, TOP5)
+            width = best[0].shape[1]
+            self.top_classes[at_good, :width], self.top_probabilities[at_good, :width] = best
+
+    def done(self) -> Done:
+        ids = np.arange(self.rows.start, self.rows.stop)
+        responses, classes = self._kept()
+        part = Part(
+            np.int64(self.rows.start),  # type: ignore[arg-type]
+            responses,
+            self.top_classes,
+            self.top_probabilities,
+            self.sizes,
+            np.array(self.errors, np.str_),
+            Summary.of(self.responses, ids, k=self.plan.options.top),
+            classes,
+        )
+        return Done(self.number, part, time.perf_counter() - self.started, self.waited)
+
+    def _kept(self) -> tuple[NDArray[np.float32], SomeClassSums]:
+        """Where no responses are wanted, the sums by class in their place, unless those weigh more."""
+        if self.plan.options.responses == "none":
+            members = self.plan.members[self.rows.start : self.rows.stop]
+            sums = SomeClassSums.of(self.responses, members)
+            if sums.sums.nbytes + sums.counts.nbytes <= self.responses.nbytes:
+                return self.responses[:, :0], sums
+        return self.responses, SomeClassSums.empty(self.responses.shape[1])

@@ -1,0 +1,175 @@
+"""Shards done by other processes: the same atlas bit for bit, whoever dies on the way."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from multiprocessing import active_children
+from pathlib import Path
+
+import numpy as np
+import pytest
+import zarr
+
+import unitscope
+from unitscope import Here, OnRay, Options, Processes
+from unitscope.errors import AtlasError, NetworkError, UnitscopeError
+
+OPTIONS = Options(shard_size=5, batch_size=4)
+
+
+def arrays_of(atlas) -> dict[str, np.ndarray]:
+    group = zarr.open_group(atlas.path / "arrays.zarr", mode="r")
+    return {name: array[...] for name, array in group.arrays()}
+
+
+def assert_same(one, other):
+    first, second = arrays_of(one), arrays_of(other)
+    assert first.keys() == second.keys()
+    for name in first:
+        np.testing.assert_array_equal(first[name], second[name], err_msg=name)
+    assert one.images.equals(other.images)
+    assert one.units.equals(other.units)
+
+
+@pytest.fixture
+def card(tmp_path):
+    """A network that every process can load by itself."""
+    (tmp_path / "net.py").write_text(
+        "import torch\nfrom torch import nn\n\n\ndef make():\n    torch.manual_seed(4)\n"
+        "    return nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 8, 3), nn.ReLU(),\n"
+        "                         nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 3))\n",
+        encoding="utf-8",
+    )
+    phi = {"size": [32, 32], "mean": [127, 127, 127], "std": [60, 60, 60]}
+    return unitscope.load(f"{tmp_path}/net.py:make", preprocess=phi, classes=["red", "green", "blue"])
+
+
+class Killing:
+    """Kills a worker when the first shard is done."""
+
+    def __init__(self, victims):
+        self.victims, self.killed, self.seen = victims, 0, 0
+
+    def planned(self, plan, *, done, target):
+        pass
+
+    def advanced(self, images):
+        self.seen += images
+        if not self.killed:
+            os.kill(self.victims()[0], signal.SIGKILL)
+            self.killed += 1
+
+    def merging(self):
+        pass
+
+
+def test_processes_give_the_atlas_that_one_process_gives(card, folder, tmp_path):
+    alone = unitscope.scan(card, folder, tmp_path / "a", options=OPTIONS, runner=Here()).atlas
+    together = unitscope.scan(card, folder, tmp_path / "b", options=OPTIONS, runner=Processes(2)).atlas
+    assert_same(alone, together)
+    assert not active_children()
+
+
+def test_a_module_given_in_python_is_sent_to_the_processes(network, folder, tmp_path):
+    alone = unitscope.scan(network, folder, tmp_path / "a", options=OPTIONS).atlas
+    together = unitscope.scan(network, folder, tmp_path / "b", options=OPTIONS, runner=Processes(2)).atlas
+    assert_same(alone, together)
+
+
+def test_what_a_killed_process_was_at_is_done_by_another(card, folder, tmp_path):
+    alone = unitscope.scan(card, folder, tmp_path / "a", options=OPTIONS).atlas
+    killing = Killing(lambda: [child.pid for child in active_children()])
+    together = unitscope.scan(
+        card, folder, tmp_path / "b", options=OPTIONS, runner=Processes(2), progress=killing
+    ).atlas
+    assert killing.killed == 1
+    assert killing.seen == 40
+    assert_same(alone, together)
+
+
+def test_a_shard_that_kills_its_workers_ends_the_scan_with_its_images_named(folder, tmp_path):
+    (tmp_path / "deadly.py").write_text(
+        "import multiprocessing, os\nfrom torch import nn\n\n\nclass Deadly(nn.Conv2d):\n    def forward(self, x):\n"
+        "        if multiprocessing.parent_process():\n            os._exit(9)\n"
+        "        return super().forward(x)\n\n\ndef make():\n    return nn.Sequential(Deadly(3, 4, 3), nn.ReLU())\n",
+        encoding="utf-8",
+    )
+    network = unitscope.load(
+        f"{tmp_path}/deadly.py:make", preprocess={"size": [16, 16], "mean": [0] * 3, "std": [9] * 3}
+    )
+    told = r"the worker of shard \d \(images from 'blue/.*' on\) died 3 times \(exit status 9\)"
+    with pytest.raises(UnitscopeError, match=told):
+        unitscope.scan(network, folder, tmp_path / "a", options=Options(shard_size=40), runner=Processes(1))
+
+
+def test_what_is_wrong_in_a_worker_is_told(card, folder, tmp_path):
+    (tmp_path / "net.py").write_text((tmp_path / "net.py").read_text("utf-8").replace("seed(4)", "seed(5)"), "utf-8")
+    with pytest.raises(AtlasError, match=r"the network's weights were others"):
+        unitscope.scan(card, folder, tmp_path / "a", options=OPTIONS, runner=Processes(1))
+
+
+def test_a_network_that_cannot_be_sent_is_told(network, folder, tmp_path):
+    network.module.secret = lambda: None
+    with pytest.raises(NetworkError, match=r"Planted can't be sent to workers \(.*\); load it by a reference"):
+        unitscope.scan(network, folder, tmp_path / "a", options=OPTIONS, runner=Processes(1))
+
+
+def test_no_workers_is_refused():
+    with pytest.raises(UnitscopeError, match=r"^workers must be at least 1, not 0"):
+        Processes(0)
+    pytest.importorskip("ray", reason="Ray is not installed")
+    with pytest.raises(UnitscopeError, match=r"^workers must be at least 1, not 0"):
+        OnRay(workers=0)
+
+
+def actors() -> list[int]:
+    """The processes of Ray's actors on this machine, by the name that Ray gives them."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if process.joinpath("cmdline").read_bytes().startswith(b"ray::_Actor"):
+                found.append(int(process.name))
+        except OSError:
+            continue
+    return found
+
+
+@pytest.mark.filterwarnings("ignore")  # Ray's own
+def test_actors_of_ray_give_the_same_atlas_though_one_is_killed(card, folder, tmp_path):
+    pytest.importorskip("ray", reason="Ray is not installed")
+    alone = unitscope.scan(card, folder, tmp_path / "a", options=OPTIONS).atlas
+    killing = Killing(actors)
+    together = unitscope.scan(
+        card, folder, tmp_path / "b", options=OPTIONS, runner=OnRay(workers=2), progress=killing
+    ).atlas
+    assert killing.killed == 1
+    assert killing.seen == 40
+    assert_same(alone, together)
+
+
+def test_no_cluster_at_an_address_is_told(card, folder, tmp_path):
+    pytest.importorskip("ray", reason="Ray is not installed")
+    with pytest.raises(UnitscopeError, match=r"no Ray cluster at '127.0.0.1:1'.*check --address"):
+        unitscope.scan(card, folder, tmp_path / "a", options=OPTIONS, runner=OnRay(address="127.0.0.1:1"))
+
+
+def test_a_killed_driver_goes_on_where_it_was(card, folder, tmp_path):
+    """The command is killed when it has some parts; its workers go with it."""
+    command = [
+        str(Path(sys.executable).with_name("unitscope")), "scan", f"{tmp_path}/net.py:make", str(folder),
+        "--preprocess", "tf",
+        "-o", str(tmp_path / "b"), "--shard-size", "2", "--batch-size", "2", "--workers", "2",
+    ]  # fmt: skip
+    running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    parts = tmp_path / "b.parts"
+    while running.poll() is None and len(list(parts.glob("part-*.npz"))) < 3:
+        time.sleep(0.01)
+    running.kill()
+    running.wait()
+    before = {path.name for path in parts.glob("part-*.npz")}
+    assert before, "it was done before it could be killed"
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "going on" in done.stderr

@@ -1,0 +1,193 @@
+"""Atlases in other places, with responses in half precision or with none, and images decoded otherwise."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import unitscope
+from unitscope import Options
+from unitscope.atlas.parts import Parts
+from unitscope.atlas.places import place
+from unitscope.errors import AtlasError, UnitscopeError
+
+OPTIONS = Options(shard_size=7, batch_size=4)
+SUMMARIES = ("top_values", "top_images", "bottom_values", "bottom_images", "class_sums", "class_counts")
+
+
+def kept_as(responses, **others):
+    return Options(shard_size=7, batch_size=4, responses=responses, **others)
+
+
+@pytest.mark.parametrize("responses", ["float16", "none"])
+def test_summaries_do_not_depend_on_how_responses_are_kept(network, folder, tmp_path, responses):
+    whole = unitscope.scan(network, folder, tmp_path / "a", options=OPTIONS).atlas
+    other = unitscope.scan(network, folder, tmp_path / "b", options=kept_as(responses)).atlas
+    assert other.units.equals(whole.units)
+    for name in SUMMARIES:
+        np.testing.assert_array_equal(other.dataset[name], whole.dataset[name], err_msg=name)
+
+
+def test_half_precision_is_read_as_float32_that_was_rounded(network, folder, tmp_path):
+    whole = unitscope.scan(network, folder, tmp_path / "a", options=OPTIONS).atlas.responses("relu")
+    atlas = unitscope.scan(network, folder, tmp_path / "b", options=kept_as("float16")).atlas
+    assert atlas.dataset["responses"].dtype == np.float16
+    half = atlas.responses("relu", np.array([5, 30, 6]))
+    assert half.dtype == np.float32
+    np.testing.assert_array_equal(half, whole[[5, 30, 6]].astype(np.float16).astype(np.float32))
+
+
+def test_without_responses_there_are_exemplars_and_what_needs_responses_says_so(network, folder, tmp_path):
+    atlas = unitscope.scan(network, folder, tmp_path / "b", options=kept_as("none")).atlas
+    assert len(atlas.exemplars("relu:0")) == 9
+    assert "responses" not in atlas.dataset
+    with pytest.raises(AtlasError, match=r"was made with --responses none, .*; scan again with --responses float16"):
+        atlas.responses("relu")
+
+
+def test_parts_without_responses_hold_the_sums_of_few_classes_in_their_place(network, folder, tmp_path):
+    class StopError(Exception):
+        pass
+
+    class Stopping:
+        def planned(self, plan, *, done, target):
+            self.plan = plan
+
+        def advanced(self, images):
+            pass
+
+        def merging(self):
+            raise StopError
+
+    stopping = Stopping()
+    with pytest.raises(StopError):
+        unitscope.scan(
+            network, folder, tmp_path / "b", options=Options(shard_size=10, responses="none"), progress=stopping
+        )
+    part = Parts.beside(tmp_path / "b").read(0)
+    assert part.responses.shape == (10, 0)
+    assert part.classes.numbers.tolist() == [0]  # the first ten are of one class, as ids are sorted
+    assert (
+        unitscope.scan(
+            network, folder, tmp_path / "b", options=Options(shard_size=10, responses="none")
+        ).atlas.units.shape[0]
+        == 6
+    )
+
+
+@pytest.mark.parametrize("responses", ["float32", "float16", "none"])
+def test_verify_agrees_however_responses_are_kept(network, folder, tmp_path, responses):
+    atlas = unitscope.scan(network, folder, tmp_path / "b", options=kept_as(responses)).atlas
+    found = unitscope.verify(atlas, network=network)
+    assert found.checked > 15
+    assert not found.mismatches
+
+
+def test_an_atlas_in_a_store_is_the_one_in_a_folder(network, folder, tmp_path):
+    pytest.importorskip("upath", reason="universal-pathlib is not installed")
+    local = unitscope.scan(network, folder, tmp_path / "a", options=OPTIONS).atlas
+    address = f"memory://{tmp_path.name}/my.atlas"
+    stored = unitscope.scan(network, folder, address, options=OPTIONS).atlas
+    again = unitscope.open_atlas(address)
+    assert again.images.equals(local.images)
+    assert again.units.equals(stored.units)
+    assert again.units.equals(local.units)
+    for name in (*SUMMARIES, "responses"):
+        np.testing.assert_array_equal(again.dataset[name], local.dataset[name], err_msg=name)
+    np.testing.assert_array_equal(again.responses("relu", np.array([3, 1])), local.responses("relu", np.array([3, 1])))
+    assert again.exemplars("relu:1").equals(local.exemplars("relu:1"))
+    assert not place(f"{address}.parts").exists()
+    assert unitscope.scan(network, folder, address, options=OPTIONS).scanned == 0
+    with pytest.raises(AtlasError, match="already holds an atlas of another scan"):
+        unitscope.scan(network, folder, address, options=Options(shard_size=6))
+
+
+def test_a_scan_into_a_store_goes_on_after_it_was_stopped_while_merging(network, folder, tmp_path):
+    pytest.importorskip("upath", reason="universal-pathlib is not installed")
+
+    class StopError(Exception):
+        pass
+
+    class Stopping:
+        def planned(self, plan, *, done, target):
+            self.done = done
+
+        def advanced(self, images):
+            pass
+
+        def merging(self):
+            raise StopError
+
+    address = f"memory://{tmp_path.name}/my.atlas"
+    with pytest.raises(StopError):
+        unitscope.scan(network, folder, address, options=OPTIONS, progress=Stopping())
+    place(
+        address,
+    ).joinpath("arrays.zarr", "zarr.json").write_bytes(b"half merged")
+    with pytest.raises(AtlasError, match="no atlas"):
+        unitscope.open_atlas(address)
+    result = unitscope.scan(network, folder, address, options=OPTIONS)
+    assert result.scanned == 0
+    local = unitscope.scan(network, folder, tmp_path / "a", options=OPTIONS).atlas
+    assert result.atlas.units.equals(local.units)
+
+
+def test_what_lies_in_a_store_and_is_no_atlas_is_left_alone(network, folder, tmp_path):
+    pytest.importorskip("upath", reason="universal-pathlib is not installed")
+    address = f"memory://{tmp_path.name}/mine"
+    place(address).joinpath("letter.txt").write_text("dear")
+    with pytest.raises(AtlasError, match=r"is no atlas|already"):
+        unitscope.scan(network, folder, address, options=OPTIONS)
+    assert place(address).joinpath("letter.txt").read_text() == "dear"
+
+
+def test_a_damaged_file_in_a_store_is_told(network, folder, tmp_path):
+    pytest.importorskip("upath", reason="universal-pathlib is not installed")
+    address = f"memory://{tmp_path.name}/my.atlas"
+    unitscope.scan(network, folder, address, options=OPTIONS)
+    place(address).joinpath("units.parquet").write_bytes(b"PAR1")
+    with pytest.raises(AtlasError, match=r"is damaged: units.parquet has 4 bytes"):
+        unitscope.open_atlas(address)
+
+
+@pytest.fixture
+def photographs(tmp_path):
+    """JPEG files of every kind that goes another way, and one that is broken."""
+    random = np.random.default_rng(0)
+    folder = tmp_path / "jpegs"
+    folder.mkdir()
+    smooth = np.kron(random.integers(0, 256, (6, 8, 3), np.uint8), np.ones((8, 8, 1), np.uint8))
+    picture = Image.fromarray(smooth)
+    for number in range(5):
+        picture.rotate(90 * number, expand=True).save(folder / f"{number}.jpg", quality=95)
+    picture.convert("L").save(folder / "grey.jpg", quality=95)
+    picture.convert("CMYK").save(folder / "cmyk.jpg", quality=95)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    picture.save(folder / "turned.jpg", exif=exif, quality=95)
+    picture.save(folder / "plain.png")
+    picture.save(folder / "broken.jpg", quality=95)
+    (folder / "broken.jpg").write_bytes((folder / "broken.jpg").read_bytes()[:400])
+    return folder
+
+
+def test_torchcodec_gives_what_pillow_gives_within_its_rounding(network, photographs, tmp_path):
+    pytest.importorskip("torchcodec", reason="torchcodec is not installed")
+    pillow = unitscope.scan(network, photographs, tmp_path / "a").atlas
+    other = unitscope.scan(network, photographs, tmp_path / "b", options=Options(decoder="torchcodec")).atlas
+    columns = ["image", "width", "height"]
+    assert other.images[columns].equals(pillow.images[columns])
+    assert (other.images["error"] != "").tolist() == (pillow.images["error"] != "").tolist()
+    assert (other.images["error"] != "").sum() == 1
+    np.testing.assert_allclose(other.responses("relu"), pillow.responses("relu"), atol=2 / 255)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"responses": "float8"}, "responses can't be kept as 'float8'; choose one of float32, float16, none"),
+        ({"decoder": "gimp"}, "no decoder 'gimp'; choose one of pillow, torchcodec"),
+    ],
+)
+def test_unknown_choices_are_refused(wrong, told):
+    with pytest.raises(UnitscopeError, match=told):
+        Options(**wrong)
