@@ -75,6 +75,7 @@ class Structure:
         predictions: the most probable classes first; empty where the network is no classifier.
         columns: one a layer, shallow to deep.
         enlarged: maps to draw large beside the columns.
+        probabilities: of all classes, float32 ``[class]``; None where the network is no classifier, or unknown.
     """
 
     network: str
@@ -83,6 +84,7 @@ class Structure:
     predictions: tuple[Prediction, ...]
     columns: tuple[Column, ...]
     enlarged: tuple[Enlargement, ...] = ()
+    probabilities: NDArray[np.float32] | None = None
 
     def _repr_html_(self) -> str:
         told = ", ".join(f"{one.name} {one.probability:.1%}" for one in self.predictions[:3])

@@ -81,6 +81,8 @@ def agrees_with_brute_force(network, folder, address, submodule, value="zero", o
         gone = outcome.removed
         assert gone.count == int(gone.fraction * responses.shape[1] + 0.5)
         removed = removed_by_hand(responses, gone.scope, gone.order, gone.count)
+        listed = None if gone.scope == "image" else removed[0].nonzero()[:, 0].tolist()
+        assert listed == (outcome.units and sorted(outcome.units))
         logits, _ = run(network, submodule, batch, removed, fill)
         assert (outcome.score.top1_correct, outcome.score.top5_correct) == counts(logits, images, network), gone
         changed = (logits.argmax(1) != plain.argmax(1)).sum()
@@ -92,7 +94,18 @@ def agrees_with_brute_force(network, folder, address, submodule, value="zero", o
 def test_counts_are_those_of_brute_force_on_planted_units(network, folder, value):
     found = agrees_with_brute_force(network, folder, "relu", network.module.relu, value)
     assert found.baseline.images == 40
+    assert found.data == open_images(folder).fingerprint()
     assert found.baseline.top1_correct > 0
+
+
+def test_of_units_with_equal_means_the_lower_goes_first_in_either_order(network, folder):
+    with torch.no_grad():
+        for values in (network.module.conv.weight, network.module.conv.bias):
+            values[[1, 2, 4]] = 0
+    found = ablate(network, folder, Settings(["relu"], counts=[6], scopes=["dataset"], orders=["low", "high"]))
+    for outcome in found.outcomes:
+        assert sorted(outcome.units) == list(range(6))
+        assert [unit for unit in outcome.units if unit in (1, 2, 4)] == [1, 2, 4]
 
 
 @needs_shared

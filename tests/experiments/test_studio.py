@@ -6,10 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 import unitscope
 from unitscope.experiments.studio import NetworkStudio
 from unitscope.images import decode
+from unitscope.scanning.scan import Options
 from unitscope.views import Change
 
 
@@ -24,6 +26,7 @@ def test_a_structure_is_that_of_the_command(asked, network):
     found = studio.structure(file, top=4)
     expected = unitscope.structure(network, file, top=4)
     assert found.predictions == expected.predictions
+    np.testing.assert_array_equal(found.probabilities, expected.probabilities)
     np.testing.assert_array_equal(found.picture, expected.picture)
     for one, other in zip(found.columns, expected.columns, strict=True):
         np.testing.assert_array_equal(one.units, other.units)
@@ -57,8 +60,34 @@ def test_a_unit_taken_away_is_gone_from_maps_and_answers(asked, network):
         maps = network.module.relu(network.module.conv(x))
         maps[:, [0, 3]] = 0
         expected = network.module.head(maps.mean((2, 3))).softmax(1)[0]
-    by_class = {one.index: one.probability for one in gone.predictions}
-    assert by_class == pytest.approx({n: float(expected[n]) for n in by_class}, rel=1e-5)
+    np.testing.assert_allclose(gone.probabilities, expected, rtol=1e-5)
+    for one in gone.predictions:
+        assert one.probability == gone.probabilities[one.index]
+
+
+class Convolutions(TorchDispatchMode):
+    """Counts the convolutions that are run."""
+
+    count = 0
+
+    def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
+        self.count += operation in (torch.ops.aten.conv2d.default, torch.ops.aten.convolution.default)
+        return operation(*args, **(kwargs or {}))
+
+
+def test_several_layers_are_seen_in_one_pass(network, folder, tmp_path):
+    atlas = unitscope.scan(network, folder, tmp_path / "all.atlas", options=Options(layers=["*"])).atlas
+    studio = NetworkStudio(network, atlas.layers)
+    file, chosen = folder / atlas.images["image"][0], (atlas.layers[2], atlas.layers[0])
+    with Convolutions() as run:
+        found = studio.structure(file, layers=chosen, top=99)
+    assert run.count == 1
+    assert [column.layer for column in found.columns] == list(chosen)
+    for column, layer in zip(found.columns, chosen, strict=True):
+        assert len(column.units) == layer.units
+        alone = studio.structure(file, layers=(layer,), top=layer.units).columns[0]
+        np.testing.assert_array_equal(column.units, alone.units)
+        np.testing.assert_array_equal(column.maps, alone.maps)
 
 
 def test_noise_is_seeded(asked):

@@ -25,6 +25,15 @@ from unitscope.web.studio import LateStudio, NoStudio
 WHY = "The explorer was started with --no-network; start it without."
 
 
+def until(page, expression):
+    """Wait till an expression is true; the pages' policy forbids what Playwright would do to wait for it."""
+    for _ in range(600):
+        if page.evaluate(expression):
+            return
+        page.wait_for_timeout(100)
+    pytest.fail(f"it did not come true: {expression}")
+
+
 @contextlib.contextmanager
 def locked(path):
     """One worker at a time."""

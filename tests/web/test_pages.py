@@ -1,6 +1,7 @@
 """What pages say, against the atlas itself and brute force; the server's answers, without a browser."""
 
 import json
+from dataclasses import replace
 from html.parser import HTMLParser
 from urllib.parse import quote
 
@@ -8,13 +9,21 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
-from tests.web.conftest import WHY
+import unitscope
+from tests.web.conftest import WHY, explorer_of
 from unitscope.analyses.inhibition import class_inhibition
+from unitscope.analyses.rules import shared
+from unitscope.analyses.selection import Top
+from unitscope.analyses.similarity import similarity
 from unitscope.analyses.sparsity import sparsity
+from unitscope.analyses.subjects import find_subject
+from unitscope.demo import NETWORK
+from unitscope.web.app import create_app
 from unitscope.web.pages.compare import compare_page
 from unitscope.web.pages.label import label_page
 from unitscope.web.pages.unit import class_means, most_alike, unit_page
 from unitscope.web.shelf import Shelf
+from unitscope.web.studio import NoStudio
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +57,7 @@ PAGES = [
     "/compare?a=class:chelsea",
     "/compare?a=class:chelsea&a=class:flower&a=china/00.jpg&layer=act:20&top=5",
     "/search?q=che",
-    "/search?q=act:3:4",
+    "/search?q=12",
     "/lab",
     "/live",
 ]
@@ -67,13 +76,26 @@ def test_every_page_opens_without_a_network_and_all_its_links_lead_somewhere(cli
         assert client.get(link).status_code == 200, link
 
 
-@pytest.mark.parametrize("address", [page for page in PAGES if page not in ("/lab", "/live")])
+@pytest.mark.parametrize("address", PAGES)
 def test_every_page_has_a_json_twin(client, address):
     path, _, query = address.partition("?")
     twin = "/index.json" if path == "/" else f"{path}.json"
     told = client.get(f"{twin}?{query}")
     assert told.status_code == 200
     assert isinstance(told.json(), dict)
+
+
+def test_the_lab_and_the_camera_tell_what_they_know_when_they_open(client, atlas):
+    lab, live = (client.get(address).json() for address in ("/lab.json?image=chelsea/00.jpg", "/live.json"))
+    assert lab["image"] == "chelsea/00.jpg"
+    assert lab["predictions"] == client.get("/image/chelsea/00.jpg.json").json()["predictions"]
+    assert lab["layers"] == live["layers"] == [layer.name for layer in atlas.layers]
+    assert lab["missing"] == live["missing"] == WHY
+    assert client.get("/lab.json").json()["image"] == atlas.images["image"][0]
+    assert client.get("/lab.json?image=gone.jpg").status_code == 404
+    paths = client.get("/openapi.json").json()["paths"]
+    assert set(paths["/lab.json"]) == {"get", "post"}
+    assert set(paths["/live.json"]) == {"get"}
 
 
 def test_a_units_page_tells_what_the_atlas_knows(client, atlas):
@@ -169,8 +191,6 @@ def test_a_class_page_says_what_the_analyses_say(atlas):
 
 
 def test_two_classes_of_one_name_keep_their_own_units(make_atlas):
-    from dataclasses import replace
-
     from unitscope.atlas import Label
 
     responses = np.tile(np.eye(3), (6, 2))
@@ -224,10 +244,85 @@ def test_a_comparison_is_that_of_the_rules(client, atlas):
     assert len(told["layers"]) == len(atlas.layers)
 
 
+def test_a_comparison_at_each_layer_is_that_of_the_rules_there(make_atlas):
+    responses = np.random.default_rng(0).normal(0, 1, (40, 150)).astype(np.float32)
+    responses[3] = np.nan
+    atlas = make_atlas(responses, layers={"first": 20, "second": 130}, labels=["a", "a,b", "b", "c"] * 10)
+    names = ["class:a", "class:b", "00006.png"]
+    for told, layer in zip(compare_page(Shelf(atlas), names, atlas.layers[0], top=7).layers, atlas.layers, strict=True):
+        subjects = [find_subject(atlas, name, layer) for name in names]
+        rule = shared(subjects, Top(7))
+        assert (told.layer, told.shared) == (layer.name, len(rule.units))
+        assert (told.expected, told.p_value) == pytest.approx((rule.expected, rule.p_value))
+        assert told.cosine == pytest.approx(similarity(subjects).matrix.min())
+
+
 def test_classes_may_be_named_without_a_prefix(client):
     bare, full = (client.get(f"/compare.json?a={p}chelsea&a={p}astronaut").json() for p in ("", "class:"))
     assert bare == full
     assert client.get("/search.json?q=class:chel").json()["labels"][0]["label"] == "chelsea"
+
+
+@pytest.mark.parametrize(
+    ("query", "page"),
+    [
+        ("act:33:12", "/unit/_swish_1/12"),
+        (" _swish_1:12 ", "/unit/_swish_1/12"),
+        ("act:3", "/layer/_blocks.1._swish"),
+        ("act:-1", "/layer/_swish_1"),
+        ("_blocks.15._swish_1", "/layer/_blocks.15._swish_1"),
+        ("UNIT 1279", "/unit/_swish_1/1279"),
+        ("unit1279", "/unit/_swish_1/1279"),
+        ("chelsea/03", "/image/chelsea/03.jpg"),
+    ],
+)
+def test_a_sole_hit_of_a_search_opens_at_once(client, query, page):
+    answer = client.get("/search", params={"q": query}, follow_redirects=False)
+    assert (answer.status_code, answer.headers["location"]) == (303, page)
+
+
+def test_a_bare_number_finds_the_unit_of_each_layer_that_has_it(client, atlas):
+    wide = [layer for layer in atlas.layers if layer.units > 725]
+    assert 1 < len(wide) < len(atlas.layers)
+    for query in ("725", "unit 725"):
+        told = client.get("/search.json", params={"q": query}).json()
+        assert told["units"] == [[layer.name, 725] for layer in wide]
+    text = client.get("/search?q=725").text
+    assert "_swish_1:725" in text
+    assert "act:33:725" in text
+
+
+@pytest.mark.parametrize("address", ["/layer/act:-1", "/unit/act:-1/5", "/class/chelsea", "/search?q=_swish_1"])
+def test_layers_are_shown_by_both_their_names(client, address):
+    assert '_swish_1<span class="call"> act:33' in client.get(address).text.replace(":5", "")
+
+
+def test_what_could_not_be_read_is_not_counted_nor_linked(make_atlas, tmp_path):
+    from tests.web.conftest import explorer_of
+    from unitscope.web.app import create_app
+    from unitscope.web.studio import NoStudio
+
+    responses = np.random.default_rng(0).random((6, 4))
+    responses[[0, 5]] = np.nan
+    given = make_atlas(responses, labels=["cat", "cat", "cat", "dog", "dog", "gone"])
+    labels = tuple(replace(one, network_class=number) for number, one in enumerate(given.manifest.labels))
+    atlas = replace(given, manifest=replace(given.manifest, labels=labels, classes=("cat", "dog", "gone")))
+    images = given.images.copy()
+    images["top5_classes"] = [np.arange(3)] * 6
+    images["top5_probabilities"] = [np.full(3, 1 / 3)] * 6
+    atlas.__dict__["images"] = images
+    assert (images["error"] != "").tolist() == [True, False, False, False, False, True]
+    assert Shelf(atlas).counts == {"cat": 2, "dog": 2}
+    explorer, pictures = explorer_of(atlas, tmp_path / "pictures")
+    client = TestClient(create_app(explorer, pictures, NoStudio("none"), hosts=frozenset({"testserver"})))
+    assert [one["label"] for one in client.get("/image/00001.png.json").json()["predictions"]] == ["cat", "dog", ""]
+    assert "/class/gone" not in client.get("/").text
+
+
+def test_captions_of_exemplars_lead_to_their_classes(client):
+    assert (
+        '<a href="/class/china">china</a></span> <span class="id">china/07.jpg' in client.get("/unit/act:-1/725").text
+    )
 
 
 @pytest.mark.parametrize(
@@ -302,3 +397,34 @@ def test_json_of_a_page_holds_no_number_that_is_none(make_atlas, tmp_path):
         json.loads(client.get(address).text, parse_constant=pytest.fail)
     for address in ("/layer/relu", "/unit/relu/2", "/image/00004.png", "/"):
         assert client.get(address).status_code == 200
+
+
+@pytest.fixture(scope="module")
+def bare(demo, tmp_path_factory):
+    """An atlas of a scan that kept no responses."""
+    options = unitscope.Options(layers=("act:-1",), responses="none", limit=40)
+    folder = tmp_path_factory.mktemp("bare")
+    return unitscope.scan(unitscope.load(NETWORK), demo / "photographs", folder / "atlas", options=options).atlas
+
+
+def test_pages_of_an_atlas_without_responses_show_what_there_is_and_say_what_there_is_not(bare, tmp_path):
+    explorer, pictures = explorer_of(bare, tmp_path)
+    client = TestClient(create_app(explorer, pictures, NoStudio(WHY), hosts=frozenset({"testserver"})))
+    layer = bare.layers.layers[0].name
+    unit = client.get(f"/unit/{layer}/725").text
+    assert unit.count("<figcaption>") == 9
+    assert "kept exemplars and summaries only" in unit
+    label = client.get("/class/chelsea").text
+    assert "Most selective units" in label
+    assert label.count("The scan kept no responses") == 2
+    for path in (
+        "/",
+        f"/layer/{layer}",
+        f"/image/{bare.images['image'][0]}",
+        "/search?q=che",
+        f"/unit/{layer}/725.json",
+    ):
+        assert client.get(path).status_code == 200, path
+    compared = client.get("/compare?a=class:chelsea&a=class:flower")
+    assert 400 <= compared.status_code < 500
+    assert "--responses none" in compared.text

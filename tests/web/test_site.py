@@ -1,6 +1,7 @@
 """The static site: complete, without a server, each link of it leading somewhere."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -14,9 +15,12 @@ import unitscope
 from tests.scanning.conftest import PHI, Planted
 from tests.web.conftest import explorer_of, network_studio
 from tests.web.test_pages import Links
+from unitscope.analyses.similarity import similarity
+from unitscope.analyses.subjects import find_subject
 from unitscope.errors import ImageError, UnitscopeError
 from unitscope.thumbnails import map_shape, shrunk
 from unitscope.tones import tone
+from unitscope.web.pages.home import home
 from unitscope.web.site import Site
 from unitscope.web.studio import NoStudio
 
@@ -128,6 +132,18 @@ def test_maps_are_those_that_the_server_shows(whole, atlas):
     assert np.abs(strip / 255 - expected).max() < 0.01
 
 
+def test_maps_hardly_depend_on_which_images_are_run_together(atlas):
+    studio, layers = network_studio(atlas), [atlas.find(address) for address in ("act:5", "act:16", "act:-1")]
+    files = [atlas.root / image for image in atlas.images["image"][:19]]
+    files.insert(7, atlas.root / "gone.png")
+    together = list(studio.all_maps(files, layers))
+    assert [place for place, maps in enumerate(together) if maps is None] == [7]
+    for place in (0, 6, 8, 15, 16, 19):
+        (alone,) = studio.all_maps([files[place]], layers)
+        for one, other in zip(together[place], alone, strict=True):
+            np.testing.assert_allclose(one, other, rtol=0, atol=1e-5 * np.abs(other).max())
+
+
 def test_it_works_from_the_disk(whole, page, atlas):
     _, folder, _ = whole
     index = atlas.find(LAYER).index
@@ -216,6 +232,43 @@ def test_images_that_are_gone_are_counted_and_nothing_is_written(tmp_path, left)
             write(atlas, tmp_path, studio=studio, layer="act:-1", **more)
         assert not [path for path in tmp_path.iterdir() if "site" in path.name]
     write(atlas, tmp_path, layer="act:-1", images=False, maps=False)
+
+
+def test_a_site_tells_nothing_of_the_machine_that_scanned(tmp_path):
+    atlas, studio = planted(tmp_path)
+    network = {**atlas.manifest.network, "reference": "/home/me/secret/net.py:make", "weights": "/home/me/secret/w.pth"}
+    command = r"/opt/bin/unitscope scan ./secret/net.py:make C:\secret\images --weights=/home/me/secret/w.pth --top 9"
+    manifest = replace(atlas.manifest, network=network, command=command)
+    _, folder, _ = write(replace(atlas, manifest=manifest), tmp_path, studio=studio, layer="act:-1")
+    index = (folder / "index.html").read_text("utf-8")
+    assert "<code>… scan … … --weights=… --top 9</code>" in index
+    assert "<h1>net.py:make</h1>" in index
+    assert "<dt>images in</dt><dd>images</dd>" in index
+    for page in pages(folder):
+        text = page.read_text("utf-8")
+        assert "secret" not in text
+        assert str(tmp_path) not in text
+    assert str(tmp_path) in dict(home(explorer_of(atlas, tmp_path / "cache")[0].shelf).facts)["images in"]
+
+
+def test_pairs_of_up_to_16_classes_are_a_table_of_cosines(whole, atlas):
+    site, folder, _ = whole
+    index = (folder / "compare" / "index.html").read_text("utf-8")
+    cells = re.findall(r'<td class="n" data-value="([^"]+)"><a href="\.\./compare/(\d+)-(\d+)\.html"', index)
+    assert len(cells) == 2 * len(site.pairs) == 110
+    layer = atlas.find(LAYER)
+    for value, *places in cells[:12]:
+        subjects = [find_subject(atlas, f"class:{site.labels[int(place)]}", layer) for place in places]
+        assert float(value) == pytest.approx(similarity(subjects).matrix[0, 1])
+
+
+def test_pairs_of_more_classes_are_listed_by_class(make_atlas, tmp_path):
+    atlas = make_atlas(np.random.default_rng(0).random((17, 2)), labels=[f"{label:03d}" for label in range(17)])
+    site, folder, _ = write(atlas, tmp_path, layer="relu", images=False, maps=False)
+    index = (folder / "compare" / "index.html").read_text("utf-8")
+    assert index.count("<dt>") == 17
+    assert index.count("../compare/") == 2 * len(site.pairs) + 1
+    check_links(folder)
 
 
 def test_nothing_is_left_in_the_cache_of_the_server(tmp_path):

@@ -103,12 +103,14 @@ class Outcome:
         answers: classes by descending logit, int32 ``[image, rank]``, five ranks or as many as there are classes.
         before: the untouched network's, likewise.
         truth: the right classes.
+        units: those that all images lost, the first to go first; None where each image loses its own.
     """
 
     removed: Removed
     answers: Answers
     before: Answers
     truth: Truth
+    units: tuple[int, ...] | None = None
 
     @cached_property
     def score(self) -> Score:
@@ -179,6 +181,7 @@ class Ablation:
         outcomes: one a setting, in the order asked for.
         classes: class names; may be empty.
         failed: how many files could not be read.
+        data: fingerprint of the images, as an atlas has it.
     """
 
     network: str
@@ -188,6 +191,7 @@ class Ablation:
     outcomes: tuple[Outcome, ...]
     classes: tuple[str, ...] = ()
     failed: int = 0
+    data: str = ""
 
     @cached_property
     def baseline(self) -> Score:

@@ -24,7 +24,11 @@ def best_classes(logits: NDArray[Any], count: int) -> NDArray[np.int32]:
 
 def top_predictions(logits: NDArray[np.float32], count: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
     """Return the `best_classes` of logits ``[image, class]`` and their softmax probabilities, ``[image, rank]``."""
-    shifted = np.exp(logits.astype(np.float64) - logits.max(1, keepdims=True))
-    probabilities = shifted / shifted.sum(1, keepdims=True)
     best = best_classes(logits, count)
-    return best, np.take_along_axis(probabilities, best, 1).astype(np.float32)
+    return best, np.take_along_axis(probabilities(logits), best, 1)
+
+
+def probabilities(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the softmax of logits ``[image, class]``, over the classes."""
+    shifted = np.exp(logits.astype(np.float64) - logits.max(1, keepdims=True))
+    return np.asarray(shifted / shifted.sum(1, keepdims=True), np.float32)

@@ -22,8 +22,8 @@ from unitscope.experiments.running import Running
 from unitscope.graph import trace_of
 from unitscope.images import ImageSet, match_classes
 from unitscope.networks import Network, Preprocessing
+from unitscope.scanning.devices import ready
 from unitscope.scanning.origin import network_of
-from unitscope.scanning.scan import ready
 from unitscope.units import Layer
 
 Means = NDArray[np.float64]

@@ -31,7 +31,7 @@ from unitscope.experiments.running import Running, truth_of
 from unitscope.graph import trace_of
 from unitscope.images import ImageSet
 from unitscope.networks import CustomPreprocessing, Network
-from unitscope.scanning.scan import ready
+from unitscope.scanning.devices import ready
 from unitscope.scanning.stream import batches, nothing_readable, read
 from unitscope.units import Unit
 

@@ -20,14 +20,15 @@ from unitscope.analyses.answers import best_classes
 from unitscope.atlas import Atlas
 from unitscope.engine import keep_memory
 from unitscope.experiments.halfway import Journey, Stop
+from unitscope.experiments.places import Places
 from unitscope.experiments.running import Counting, Running, truth_of
-from unitscope.experiments.settings import Places, Settings
+from unitscope.experiments.settings import Settings
 from unitscope.graph import trace_of
 from unitscope.graph.cut import Halves
 from unitscope.images import ImageSet
 from unitscope.networks import Network
+from unitscope.scanning.devices import ready
 from unitscope.scanning.origin import network_of
-from unitscope.scanning.scan import ready
 from unitscope.units import Layer
 
 
@@ -75,9 +76,10 @@ def ablate(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Run:
-    """One layer's answers, ``[image, rank]`` for each setting, and for which images."""
+    """One layer's answers, ``[image, rank]`` for each setting, and for which images; units as in `Outcome`."""
 
     removed: tuple[Removed, ...]
+    units: tuple[tuple[int, ...] | None, ...]
     rows: NDArray[np.int64]
     before: Answers
     after: Answers
@@ -118,7 +120,16 @@ def _run(lab: _Lab, means: NDArray[np.float64] | None) -> _Run:
                 answers.append(_answers(lab.journey.halves, stop, _masks(variants, places, stop), fill))
                 advanced(len(stop.rows))
     together = np.concatenate(answers, 1)
-    return _Run(lab.removed, np.concatenate(rows), together[0], together[1:])
+    units = tuple(_units(gone, places) for gone in lab.removed)
+    return _Run(lab.removed, units, np.concatenate(rows), together[0], together[1:])
+
+
+def _units(gone: Removed, places: Places) -> tuple[int, ...] | None:
+    """The units that all images lose, in the order of the queue; None where each loses its own."""
+    if gone.scope == "image":
+        return None
+    (queue,) = places(gone, torch.empty(1, gone.units), ())
+    return tuple(queue.argsort()[: gone.count].tolist())
 
 
 def _stops(lab: _Lab, means: NDArray[np.float64] | None) -> tuple[Iterable[Stop], NDArray[np.float64] | None]:
@@ -165,9 +176,10 @@ def _ablation(network: Network, images: ImageSet, runs: Sequence[_Run]) -> Ablat
     rows = runs[0].rows
     truth = truth_of(network, images, rows.tolist())
     outcomes = tuple(
-        Outcome(gone, answers, run.before, truth)
+        Outcome(gone, answers, run.before, truth, units)
         for run in runs
-        for gone, answers in zip(run.removed, run.after, strict=True)
+        for gone, units, answers in zip(run.removed, run.units, run.after, strict=True)
     )
     ids = tuple(images.ids[row] for row in rows)
-    return Ablation(network.reference, ids, truth, runs[0].before, outcomes, network.classes, len(images) - len(ids))
+    failed, data = len(images) - len(ids), images.fingerprint()
+    return Ablation(network.reference, ids, truth, runs[0].before, outcomes, network.classes, failed, data)

@@ -1,18 +1,15 @@
 """What an ablation removes, as the user says it: layers, scopes, orders, fractions or counts.
 
-In: words and numbers. Out: `Settings`, checked; for a layer, the list of `Removed`, and which units each takes.
+In: words and numbers. Out: `Settings`, checked; for a layer, the list of `Removed`.
+This module knows no torch, so that what is wrong is told at once.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-
-import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Tensor
 
 from unitscope.analyses.ablation import Removed
 from unitscope.errors import LayerError, UnitscopeError, check_seeds, closest
+from unitscope.plain import amount
 from unitscope.units import Layer
 
 SCOPES = ("image", "dataset")
@@ -84,7 +81,9 @@ class Settings:
             LayerError: if the layer has fewer units than are to go.
         """
         if too_many := [count for count in self.counts if count > layer.units]:
-            raise LayerError(f"layer '{layer.name}' has {layer.units} units, so {too_many[0]} can't be removed")
+            raise LayerError(
+                f"layer '{layer.name}' has {amount(layer.units, 'unit')}, so {too_many[0]:,} can't be removed"
+            )
         amounts: list[tuple[float | None, int]] = [
             (fraction, int(fraction * layer.units + 0.5)) for fraction in dict.fromkeys(self.fractions)
         ]
@@ -99,40 +98,3 @@ class Settings:
     def _orders(self) -> Iterator[tuple[str, int | None]]:
         for order in dict.fromkeys(self.orders):
             yield from ((order, seed) for seed in dict.fromkeys(self.seeds)) if order == "random" else ((order, None),)
-
-
-@dataclass(frozen=True, eq=False)
-class Places:
-    """In which place of the queue each unit stands: the first ``count`` of them go.
-
-    Attributes:
-        means: of the responses over the data set, float64 ``[unit]``; None where no setting asks for them.
-    """
-
-    means: NDArray[np.float64] | None
-
-    def __call__(self, gone: Removed, responses: Tensor, rows: Sequence[int]) -> Tensor:
-        """Return places, int64 ``[image, unit]``, or ``[1, unit]`` where they are the same for every image.
-
-        Args:
-            gone: the setting.
-            responses: of the layer's units, ``[image, unit]``.
-            rows: the images' numbers, which seed random orders.
-        """
-        if gone.order == "random":
-            seed = gone.seed or 0
-            seeds = [(seed,)] if gone.scope == "dataset" else [(seed, row) for row in rows]
-            drawn = [np.random.default_rng(seed).permutation(responses.shape[1]) for seed in seeds]
-            return torch.from_numpy(np.stack(drawn)).to(responses.device)
-        if gone.scope == "dataset":
-            assert self.means is not None
-            return _RANKS[gone.order](torch.from_numpy(self.means)[None]).to(responses.device)
-        return _RANKS[gone.order](responses)
-
-
-def _rank(values: Tensor) -> Tensor:
-    """The place of each value in a row, the least first; of equals the lower unit first."""
-    return values.argsort(dim=1, stable=True).argsort(dim=1)
-
-
-_RANKS: Mapping[str, Callable[[Tensor], Tensor]] = {"low": _rank, "high": lambda values: _rank(-values)}

@@ -4,6 +4,7 @@ In: a network and its layers. Out: the plain arrays of `unitscope.views`. It ans
 the number of threads that ask.
 """
 
+import math
 import threading
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
@@ -22,13 +23,14 @@ from unitscope.graph.maps import Tap, plane, tap
 from unitscope.graph.masks import with_masks
 from unitscope.images import decode
 from unitscope.looking.maps import prepared_file
-from unitscope.looking.structure import column_of, predictions_of
+from unitscope.looking.structure import column_of, predictions_of, probabilities_of
 from unitscope.networks import CustomPreprocessing, Network, Preprocessing, eval_mode
-from unitscope.scanning.scan import ready
+from unitscope.scanning.devices import ready
 from unitscope.units import Layer
 from unitscope.views import Change, Structure
 
 _AT_ONCE, _COLUMNS = 16, 13
+_MOST_CELLS = 2**26  # of all maps of a batch: 256 MB
 
 
 class NetworkStudio:
@@ -53,22 +55,30 @@ class NetworkStudio:
     def all_maps(
         self, files: Sequence[Path], layers: Sequence[Layer]
     ) -> Iterator[tuple[NDArray[np.float32], ...] | None]:
-        """Yield each file's maps of all units, float32 ``[unit, row, column]`` a layer; None if it can't be read."""
+        """Yield each file's maps of all units, float32 ``[unit, row, column]`` a layer; None if it can't be read.
+
+        Files are run together, which changes values by rounding: by 1e-5 of a layer's greatest or less.
+        """
         with self._lock:
             yield from self._bench.all_maps(files, layers)
 
     def structure(
-        self, picture: Path | Image.Image, *, layer: Layer | None = None, change: Change | None = None, top: int = 9
+        self,
+        picture: Path | Image.Image,
+        *,
+        layers: Sequence[Layer] | None = None,
+        change: Change | None = None,
+        top: int = 9,
     ) -> Structure:
-        """Return a picture's structure at one layer, or at about 13 of the atlas's (paper, algorithm 1).
+        """Return a picture's structure at some layers, or about 13 of the atlas's, in one pass (paper, algorithm 1).
 
         Raises:
             ImageError: if the file can't be read.
             LayerError: if a unit to remove does not exist.
         """
         with self._lock:
-            layers = (layer,) if layer is not None else _spread(self._bench.layers)
-            return self._bench.structure(picture, layers, change or Change(), top)
+            shown = _spread(self._bench.layers) if layers is None else layers
+            return self._bench.structure(picture, shown, change or Change(), top)
 
 
 class _Bench:
@@ -99,14 +109,15 @@ class _Bench:
         self, files: Sequence[Path], layers: Sequence[Layer]
     ) -> Iterator[tuple[NDArray[np.float32], ...] | None]:
         run = tap(self.network, self.traced, layers)
+        step = min(max(1, _MOST_CELLS // sum(math.prod(layer.shape) for layer in layers)), _AT_ONCE)
         with eval_mode(self.network.module):
-            for file in files:
-                prepared = prepared_file(self.network, file)
-                if prepared is None:
-                    yield None
-                    continue
-                _, outputs = run(prepared[None])
-                yield tuple(plane(output[0], layer) for output, layer in zip(outputs, layers, strict=True))
+            for start in range(0, len(files), step):
+                prepared = [prepared_file(self.network, file) for file in files[start : start + step]]
+                known = [image for image in prepared if image is not None]
+                outputs = zip(*run(torch.stack(known))[1], strict=True) if known else iter(())
+                for image in prepared:
+                    maps = zip(next(outputs), layers, strict=True) if image is not None else ()
+                    yield tuple(plane(output, layer) for output, layer in maps) or None
 
     def structure(self, picture: Path | Image.Image, layers: Sequence[Layer], change: Change, top: int) -> Structure:
         phi = self.network.preprocessing
@@ -123,6 +134,7 @@ class _Bench:
             phi.picture(noisy.round().to(torch.uint8) if change.sigma else prepared),
             predictions_of(self.network, logits),
             tuple(column_of(layer, by_name[layer.name], min(top, layer.units)) for layer in layers),
+            probabilities=probabilities_of(logits),
         )
 
     def _masks(self, change: Change) -> list[Tensor]:

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from fastapi import FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import FileResponse, HTMLResponse, Response
+from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
@@ -71,12 +71,12 @@ def create_app(explorer: Explorer, pictures: Pictures, studio: Studio, *, hosts:
 def _pages(app: FastAPI, explorer: Explorer, pictures: Pictures, studio: Studio) -> None:
     shelf = explorer.shelf
 
-    def page(path: str, template: str, ask: Callable[..., Any], show: Callable[[Any], str] | None = None) -> None:
+    def page(path: str, template: str, ask: Callable[..., Any], show: Callable[[Any], Any] | None = None) -> None:
         """Add a page and its JSON twin; `ask` is the route, what it returns is the page's values."""
         shown = show or (lambda told: explorer.html(template, told, LINKS, missing=studio.missing))
         twin = "/index.json" if path == "/" else f"{path}.json"
         app.add_api_route(twin, _answer(ask, lambda told: Response(to_json(told), media_type="application/json")))
-        app.add_api_route(path, _answer(ask, lambda told: HTMLResponse(shown(told))), response_class=HTMLResponse)
+        app.add_api_route(path, _answer(ask, lambda told: _html(shown(told))), response_class=HTMLResponse)
 
     def ask_home() -> Any:
         return home(shelf)
@@ -112,6 +112,11 @@ def _pages(app: FastAPI, explorer: Explorer, pictures: Pictures, studio: Studio)
         picture = f"/picture-of?image={work.quoted(address)}"
         return explorer.html("image", told, LINKS, missing=studio.missing, address=address, picture=picture)
 
+    def show_search(told: Any) -> str | Response:
+        if link := told.sole(LINKS):
+            return RedirectResponse(link, 303)
+        return explorer.html("search", told, LINKS, query=told.query)
+
     page("/", "home", ask_home)
     page("/layer/{layer:path}", "layer", ask_layer)
     page(
@@ -124,7 +129,11 @@ def _pages(app: FastAPI, explorer: Explorer, pictures: Pictures, studio: Studio)
     page("/image/{image:path}", "image", ask_image, show_image)
     page("/class/{label:path}", "label", ask_label, lambda told: explorer.label_html(told, LINKS))
     page("/compare", "compare", ask_compare, lambda told: explorer.compare_html(told, LINKS))
-    page("/search", "search", ask_search, lambda told: explorer.html("search", told, LINKS, query=told.query))
+    page("/search", "search", ask_search, show_search)
+
+
+def _html(shown: str | Response) -> Response:
+    return shown if isinstance(shown, Response) else HTMLResponse(shown)
 
 
 def _answer(ask: Callable[..., Any], form: Callable[[Any], Response]) -> Callable[..., Response]:

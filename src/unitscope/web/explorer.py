@@ -4,14 +4,16 @@ In: an `Explorer` and what an address names. Out: a page's values, and its HTML.
 """
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from unitscope.units import Layer
 from unitscope.web.links import Links
 from unitscope.web.pages.compare import ComparePage
-from unitscope.web.pages.home import label_facts
+from unitscope.web.pages.home import label_facts, network_name
 from unitscope.web.pages.label import LabelPage, noted
 from unitscope.web.pages.unit import UnitPage
+from unitscope.web.pairs import Rows
 from unitscope.web.rendering import render
 from unitscope.web.results import Results
 from unitscope.web.shelf import Shelf
@@ -30,21 +32,22 @@ class Explorer:
 
     def html(self, template: str, page: Any, links: Links, **more: Any) -> str:
         """Return a page as HTML."""
-        return render(template, links, page=page, site=self._site(), **{"here": template, "missing": "", **more})
+        return render(template, links, page=page, site=self._site(links), **{"here": template, "missing": "", **more})
 
     def unit_html(self, page: UnitPage, links: Links, *, missing: str = "") -> str:
         """Return a unit's page as HTML."""
         layer = self.shelf.atlas.find(page.layer)
         alike = [noted(self.shelf, layer, one.channel, f"r = {one.correlation:.2f}") for one in page.alike]
         links_of = [links.label(one.label) for one in page.classes]
-        return self.html("unit", page, links, alike=alike, classlinks=links_of, missing=missing)
+        labels_of = {one.row: self.shelf.labels[one.row] for one in page.exemplars}
+        return self.html("unit", page, links, alike=alike, classlinks=links_of, labels_of=labels_of, missing=missing)
 
     def label_html(self, page: LabelPage, links: Links) -> str:
         """Return a class's page as HTML."""
         return self.html("label", page, links, layers=self.layer_names)
 
-    def compare_html(self, page: ComparePage, links: Links, *, pairs: list[tuple[str, str]] | None = None) -> str:
-        """Return a comparison as HTML; pairs are names and links of other comparisons."""
+    def compare_html(self, page: ComparePage, links: Links, *, pairs: Rows = []) -> str:  # noqa: B006 (read only)
+        """Return a comparison as HTML; pairs lead to others."""
         return self.html(
             "compare",
             page,
@@ -52,7 +55,7 @@ class Explorer:
             layers=self.layer_names,
             labels=label_facts(self.shelf),
             subjects=tuple(side.subject for side in page.sides),
-            pairs=pairs or [],
+            pairs=pairs,
         )
 
     @property
@@ -60,10 +63,17 @@ class Explorer:
         """The atlas's layers, shallow to deep."""
         return [layer.name for layer in self.shelf.atlas.layers]
 
-    def _site(self) -> dict[str, str]:
+    @cached_property
+    def calls(self) -> dict[str, str]:
+        """The number of each activation call, ``act:N``, by the name of its layer."""
+        numbers = ((layer.name, alias) for layer in self.shelf.atlas.layers for alias in layer.aliases)
+        return {name: alias for name, alias in numbers if alias.startswith("act:")}
+
+    def _site(self, links: Links) -> dict[str, Any]:
         atlas = self.shelf.atlas
         return {
-            "network": atlas.manifest.network["reference"],
+            "network": network_name(self.shelf, published=not links.live),
+            "calls": self.calls,
             "images": f"{len(self.shelf.ids):,}",
             "units": f"{len(atlas.index):,}",
             "path": atlas.path.name,

@@ -5,7 +5,6 @@ In: a page's name and values, links. Out: text. Everything that is not ours is e
 
 import dataclasses
 import json
-import math
 import re
 from functools import cache
 from typing import Any
@@ -13,9 +12,10 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from unitscope.plain import plain
+from unitscope.plain import amount, plain
 from unitscope.web import charting
 from unitscope.web.links import Links
+from unitscope.web.numbers import number, share
 
 _INDENT = re.compile(r"\n\s+")
 
@@ -32,18 +32,6 @@ def to_json(page: Any) -> str:
     return json.dumps(plain(values), allow_nan=False, separators=(",", ":"))
 
 
-def number(value: float | None, digits: int = 3) -> str:
-    """Return a number for people; a dash where there is none."""
-    if value is None or not math.isfinite(value):
-        return "–"
-    return f"{value + 0.0:.{digits}g}" if value else "0"
-
-
-def share(value: float | None) -> str:
-    """Return a share in per cent."""
-    return "–" if value is None or not math.isfinite(value) else f"{value:.1%}"
-
-
 @cache
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
@@ -53,7 +41,7 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"number": number, "share": share, "data": _data}
+    environment.filters |= {"number": number, "share": share, "amount": amount, "data": _data}
     environment.globals["plotly_style_ids"] = charting.style_ids
     return environment
 

@@ -1,6 +1,6 @@
-"""Removal that was measured before, as `unitscope ablate --json` printed it, read for the pages.
+"""What was measured before, as `unitscope ablate --json` and `unitscope perturb --json` printed it, read for the pages.
 
-In: JSON files. Out: `Results`: curves of accuracy by layer, and what they say of one unit.
+In: JSON files. Out: `Results`: charts, and what removal of one unit did.
 """
 
 import json
@@ -10,89 +10,70 @@ from pathlib import Path
 from typing import Any
 
 from unitscope.errors import UnitscopeError
+from unitscope.web.curves import Chart, Setting, changed, images_of, removal
 
-_NEEDED = {"layer", "scope", "order", "removed", "agreement", "changed"}
+_ORDERS = {"low": "lowest", "high": "highest"}
+_NEEDED = {"network", "images", "data"}
+_REMOVED = {"layer", "scope", "order", "removed", "units", "agreement", "agreement_interval"}
+_CHANGED = {"perturbation", "value", "prediction_flips", "flips_interval", "units"}
 
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """Settings of removal and what came of each, as plain values (docs/commands/ablate.md lists the keys)."""
+    """Settings and what came of each, as plain values; docs/commands/ablate.md and perturb.md list the keys.
 
-    settings: tuple[dict[str, Any], ...] = ()
-    baselines: tuple[dict[str, Any], ...] = ()
+    Each tells besides what its file tells of all: over how many ``images`` it was measured, whether those ``of_atlas``.
+
+    Attributes:
+        removals: units removed.
+        changes: pictures changed, the settings of each file together.
+    """
+
+    removals: tuple[Setting, ...] = ()
+    changes: tuple[tuple[Setting, ...], ...] = ()
 
     @classmethod
-    def read(cls, files: Sequence[Path], *, network: str) -> "Results":
+    def read(cls, files: Sequence[Path], *, network: str, data: str) -> "Results":
         """Return what files say.
 
+        Args:
+            files: what the commands printed.
+            network: reference of the atlas's network.
+            data: fingerprint of the atlas's images.
+
         Raises:
-            UnitscopeError: if one can't be read, is not from `ablate --json`, or is of another network.
+            UnitscopeError: if one can't be read, is from neither command, or is of another network.
         """
-        settings, baselines = [], []
+        removals: list[Setting] = []
+        changes = []
         for file in files:
             told = _read(file)
             if told["network"] != network:
                 raise UnitscopeError(f"'{file}' is about {told['network']}, but the atlas is of {network}")
-            settings += [{**setting, "images": told["images"]} for setting in told["results"]]
-            baselines.append(told["baseline"])
-        return cls(tuple(settings), tuple(baselines))
+            over = {"images": told["images"], "of_atlas": told["data"] == data}
+            removals += [setting | over for setting in told.get("results", ())]
+            changes.append(tuple(setting | over for setting in told.get("settings", ())))
+        return cls(tuple(removals), tuple(filter(None, changes)))
 
-    def of(self, layer: str) -> tuple[dict[str, Any], ...]:
-        """Return the settings of a layer."""
-        return tuple(setting for setting in self.settings if setting["layer"] == layer)
-
-    def told_of(self, layer: str, rank: int, units: int) -> tuple[str, ...]:
-        """Return what removal of the same units for every image did when a unit was among them, in words.
-
-        Args:
-            layer: the unit's.
-            rank: how many units of the layer have a lower mean response.
-            units: how many the layer has.
-        """
-        gone = {"low": rank, "high": units - 1 - rank}
+    def told_of(self, layer: str, channel: int) -> tuple[str, ...]:
+        """Return what removal of the same units for every image did when a unit was among them, in words."""
         return tuple(
-            _told(setting)
-            for setting in self.of(layer)
-            if setting["scope"] == "dataset" and setting["removed"] > gone.get(setting["order"], units)
+            _told(one)
+            for one in self.removals
+            if one["layer"] == layer and one["order"] in _ORDERS and channel in (one["units"] or ())
         )
 
-    def curves(self) -> tuple[dict[str, Any], ...]:
-        """Return what charts draw: for each layer, curves of accuracy (or agreement) over the share removed."""
-        charts = []
-        for layer in dict.fromkeys(setting["layer"] for setting in self.settings):
-            settings = self.of(layer)
-            scored = all(setting.get("top1") is not None for setting in settings)
-            what = "top1" if scored else "agreement"
-            x = "removed" if any(setting.get("fraction") is None for setting in settings) else "fraction"
-            curves = [_curve(name, each, what, x) for name, each in _by_curve(settings).items()]
-            charts.append({"layer": layer, "what": "Top-1" if scored else "answers that stay", "curves": curves})
-        return tuple(charts)
+    def charts(self) -> tuple[Chart, ...]:
+        """Return all that was measured: removal layer by layer, then changed pictures."""
+        layers = dict.fromkeys(one["layer"] for one in self.removals)
+        removals = [removal(layer, [one for one in self.removals if one["layer"] == layer]) for layer in layers]
+        return (*removals, *(chart for settings in self.changes for chart in changed(settings)))
 
 
-def _by_curve(settings: Sequence[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
-    found: dict[str, list[dict[str, Any]]] = {}
-    for setting in sorted(settings, key=lambda one: one["removed"]):
-        seed = "" if setting.get("seed") is None else f" {setting['seed']}"
-        found.setdefault(f"{setting['order']}{seed}, by {setting['scope']}", []).append(setting)
-    return found
-
-
-def _curve(name: str, settings: Sequence[dict[str, Any]], what: str, x: str) -> dict[str, Any]:
-    y = [setting[what] for setting in settings]
-    edges = [setting[f"{what}_interval"] for setting in settings]
-    return {
-        "name": name,
-        "x": [setting[x] for setting in settings],
-        "y": y,
-        "above": [high - value for value, (_, high) in zip(y, edges, strict=True)],
-        "below": [value - low for value, (low, _) in zip(y, edges, strict=True)],
-    }
-
-
-def _told(setting: dict[str, Any]) -> str:
-    which = {"low": "lowest", "high": "highest"}[setting["order"]]
+def _told(setting: Setting) -> str:
     value = f", maps made {'their mean' if setting.get('value') == 'mean' else 'zero'}"
-    said = f"removed with the {setting['removed']} {which} units of its layer{value}, on {setting['images']:,} images"
+    units = f"the {setting['removed']} {_ORDERS[setting['order']]} units of its layer"
+    said = f"removed with {units}{value}, on {images_of(setting)}"
     if setting.get("top1") is None:
         return f"{said}: {setting['agreement']:.1%} of the answers stay the same"
     low, high = setting["top1_interval"]
@@ -102,13 +83,14 @@ def _told(setting: dict[str, Any]) -> str:
 def _read(file: Path) -> dict[str, Any]:
     try:
         told = json.loads(file.read_text("utf-8"))
-        good = all(set(setting) >= _NEEDED for setting in told["results"]) and {"network", "baseline", "images"} <= set(
-            told
-        )
+        key, needed = ("results", _REMOVED) if "results" in told else ("settings", _CHANGED)
+        good = set(told) >= _NEEDED and all(set(setting) >= needed for setting in told[key])
     except FileNotFoundError:
         raise UnitscopeError(f"no file '{file}'; make it with `unitscope ablate … --json > {file}`") from None
     except (OSError, ValueError, KeyError, TypeError):
         good = False
     if not good:
-        raise UnitscopeError(f"'{file}' is not what `unitscope ablate --json` prints; make it with that command")
+        raise UnitscopeError(
+            f"'{file}' is not what `unitscope ablate --json` or `perturb --json` prints; make it with one of them"
+        )
     return told  # type: ignore[no-any-return]

@@ -22,9 +22,9 @@ def listen(host: str, port: int) -> socket.socket:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((host, port), family=family)
     except OSError as problem:
+        why = str(problem.strerror or problem).partition(" (")[0]  # what follows names the address again
         raise UnitscopeError(
-            f"can't listen at {host}:{port}: {problem.strerror or problem}; give another --host or --port "
-            "(0 takes a free one)"
+            f"can't listen at {host}:{port}: {why}; give another --host or --port (0 takes a free one)"
         ) from None
 
 

@@ -27,6 +27,7 @@ from unitscope.web.pages.home import home
 from unitscope.web.pages.label import IMAGES, label_page
 from unitscope.web.pages.layer import layer_page
 from unitscope.web.pages.unit import unit_page
+from unitscope.web.pairs import pair_rows
 from unitscope.web.pictures import Pictures
 from unitscope.web.strips import Strips, missing
 from unitscope.web.studio import Studio
@@ -76,9 +77,8 @@ class Site:
     @cached_property
     def labels(self) -> tuple[str, ...]:
         """The labels that have images which could be read."""
-        readable = self.explorer.shelf.atlas.images.query("error == ''")["labels"].explode().dropna()
-        known = set(readable)
-        return tuple(one.label for one in self.explorer.shelf.atlas.manifest.labels if one.label in known)
+        shelf = self.explorer.shelf
+        return tuple(one.label for one in shelf.atlas.manifest.labels if one.label in shelf.counts)
 
     @cached_property
     def _rows_of(self) -> dict[str, tuple[int, ...]]:
@@ -89,6 +89,8 @@ class Site:
     @cached_property
     def pairs(self) -> tuple[tuple[str, str], ...]:
         """The pairs of labels that are compared: of neighbours first, and none that have the same images."""
+        if not self.explorer.shelf.atlas.has_responses:
+            return ()  # what two classes share is asked of their images
         rows = [self._rows_of[label] for label in self.labels]
         count = len(rows)
         places = ((one, one + apart) for apart in range(1, count) for one in range(count - apart))
@@ -149,7 +151,7 @@ class Site:
     def _texts(self) -> Iterator[tuple[str, str]]:
         """Each page's path and its text."""
         explorer, shelf = self.explorer, self.explorer.shelf
-        yield "index.html", explorer.html("home", home(shelf), self._links(0))
+        yield "index.html", explorer.html("home", home(shelf, published=True), self._links(0))
         for layer in self.layers:
             yield f"layer/{layer.index}.html", explorer.html("layer", layer_page(shelf, layer), self._links(1))
             for channel in range(layer.units):
@@ -158,17 +160,20 @@ class Site:
         last, links = self.layers[-1], self._links(1)
         for number, label in enumerate(self.labels):
             yield f"class/{number}.html", explorer.label_html(label_page(shelf, label, last), links)
-        numbers = {label: number for number, label in enumerate(self.labels)}
+        yield from self._comparisons(last, links)
+
+    def _comparisons(self, layer: Layer, links: SiteLinks) -> Iterator[tuple[str, str]]:
+        """The page of each pair of labels, and the one that leads to them."""
+        explorer, cosines = self.explorer, {}
         for one, other in self.pairs:
-            page = compare_page(shelf, [f"class:{one}", f"class:{other}"], last)
-            yield f"compare/{numbers[one]}-{numbers[other]}.html", explorer.compare_html(page, links)
-        names = {one.label: one.name for one in shelf.atlas.manifest.labels}
-        listed = [(f"{names[a]} · {names[b]}", links.compare((f"class:{a}", f"class:{b}"))) for a, b in self.pairs]
-        if listed:
-            yield (
-                "compare/index.html",
-                explorer.compare_html(ComparePage(last.name, 9, (), None, (), (), ()), links, pairs=listed),
-            )
+            subjects = (f"class:{one}", f"class:{other}")
+            page = compare_page(explorer.shelf, subjects, layer)
+            cosines[one, other] = page.matrix[0][1]
+            yield links.compare(subjects).removeprefix(links.up), explorer.compare_html(page, links)
+        if cosines:
+            names = {one.label: one.name for one in explorer.shelf.atlas.manifest.labels}
+            index = ComparePage(layer.name, 9, (), None, (), (), ())
+            yield "compare/index.html", explorer.compare_html(index, links, pairs=pair_rows(names, cosines, links))
 
     def _links(self, depth: int) -> SiteLinks:
         return SiteLinks(

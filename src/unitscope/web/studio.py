@@ -37,9 +37,14 @@ class Studio(Protocol):
         ...
 
     def structure(
-        self, picture: Path | Image.Image, *, layer: Layer | None = None, change: Change | None = None, top: int = 9
+        self,
+        picture: Path | Image.Image,
+        *,
+        layers: Sequence[Layer] | None = None,
+        change: Change | None = None,
+        top: int = 9,
     ) -> Structure:
-        """Return a picture's structure at one layer, or at about 13 of the atlas's."""
+        """Return a picture's structure at some layers, or at about 13 of the atlas's, from one pass."""
         ...
 
 
@@ -70,10 +75,15 @@ class LateStudio:
         return self._ready().all_maps(files, layers)
 
     def structure(
-        self, picture: Path | Image.Image, *, layer: Layer | None = None, change: Change | None = None, top: int = 9
+        self,
+        picture: Path | Image.Image,
+        *,
+        layers: Sequence[Layer] | None = None,
+        change: Change | None = None,
+        top: int = 9,
     ) -> Structure:
         """See `Studio.structure`."""
-        return self._ready().structure(picture, layer=layer, change=change, top=top)
+        return self._ready().structure(picture, layers=layers, change=change, top=top)
 
     def _ready(self) -> Studio:
         with self._lock:
@@ -104,7 +114,12 @@ class NoStudio:
         raise NetworkError(self.missing)
 
     def structure(
-        self, picture: Path | Image.Image, *, layer: Layer | None = None, change: Change | None = None, top: int = 9
+        self,
+        picture: Path | Image.Image,
+        *,
+        layers: Sequence[Layer] | None = None,
+        change: Change | None = None,
+        top: int = 9,
     ) -> NoReturn:
         """See `Studio.structure`."""
         raise NetworkError(self.missing)

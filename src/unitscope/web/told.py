@@ -34,6 +34,20 @@ def structure(found: Structure, links: Links, shelf: Shelf) -> dict[str, Any]:
     }
 
 
+def looked(found: Structure, links: Links, shelf: Shelf) -> dict[str, Any]:
+    """Return a structure with what one look at a picture needs besides, and a frame among many does not.
+
+    These are the probabilities of all classes, to the sixth place so that thousands stay short, and how many layers the
+    atlas has.
+    """
+    known = () if found.probabilities is None else found.probabilities.tolist()
+    return {
+        **structure(found, links, shelf),
+        "probabilities": [round(value, 6) for value in known],
+        "of_layers": len(shelf.atlas.layers),
+    }
+
+
 def _column(column: Column, links: Links) -> dict[str, Any]:
     tones = column_tones(column.maps)
     shape = map_shape(tones.shape[1:])

@@ -24,6 +24,7 @@ from unitscope.web import told
 from unitscope.web.explorer import Explorer
 from unitscope.web.links import ServerLinks
 from unitscope.web.pages.image import ImagePage
+from unitscope.web.pages.lab import LabPage, LivePage, lab_page, live_page
 from unitscope.web.pictures import UPLOAD, Pictures
 from unitscope.web.rendering import to_json
 from unitscope.web.studio import Studio
@@ -75,7 +76,7 @@ def _looking(app: FastAPI, explorer: Explorer, pictures: Pictures, studio: Studi
 
     @app.get("/structure.json")
     def structure(image: str) -> Response:
-        return _json(told.structure(studio.structure(pictures.file(image)), LINKS, explorer.shelf))
+        return _json(told.looked(studio.structure(pictures.file(image)), LINKS, explorer.shelf))
 
 
 def _uploading(app: FastAPI, explorer: Explorer, pictures: Pictures, studio: Studio) -> None:
@@ -105,32 +106,41 @@ def _uploading(app: FastAPI, explorer: Explorer, pictures: Pictures, studio: Stu
 
 
 def _lab(app: FastAPI, explorer: Explorer, pictures: Pictures, studio: Studio) -> None:
+    def opened(image: str) -> LabPage:
+        address = image or explorer.shelf.ids[0]
+        pictures.file(address)
+        return lab_page(explorer.shelf, address, charts=explorer.results.charts(), missing=studio.missing)
+
     @app.get("/lab", response_class=HTMLResponse)
     def lab(image: str = "") -> Response:
         """What else the address holds (units removed, noise), the page's script reads."""
-        address = image or explorer.shelf.ids[0]
-        pictures.file(address)
-        page = {"image": address, "results": _curves(explorer)}
-        return HTMLResponse(
-            explorer.html(
-                "lab", page, LINKS, missing=studio.missing, layers=explorer.layer_names, ids=explorer.shelf.ids[:500]
-            )
-        )
+        return HTMLResponse(explorer.html("lab", opened(image), LINKS, ids=explorer.shelf.ids[:500]))
+
+    @app.get("/lab.json")
+    def lab_twin(image: str = "") -> Response:
+        """What the lab knows when it opens."""
+        return _json(opened(image))
 
     @app.post("/lab.json")
     def changed(asked: Asked) -> Response:
         """The structure of the image after the change; that before is at ``/structure.json``."""
         change = Change(_by_layer(explorer, asked.removed), asked.sigma, asked.seed)
         found = studio.structure(pictures.file(asked.image), change=change)
-        return _json(told.structure(found, LINKS, explorer.shelf))
+        return _json(told.looked(found, LINKS, explorer.shelf))
 
 
 def _live(app: FastAPI, explorer: Explorer, studio: Studio) -> None:
+    def opened() -> LivePage:
+        return live_page(explorer.shelf, top=_TOP, missing=studio.missing)
+
     @app.get("/live", response_class=HTMLResponse)
     def live() -> Response:
-        return HTMLResponse(
-            explorer.html("live", {"top": _TOP}, LINKS, missing=studio.missing, layers=explorer.layer_names)
-        )
+        return HTMLResponse(explorer.html("live", opened(), LINKS))
+
+    @app.get("/live.json")
+    def live_twin() -> Response:
+        """What the camera's page knows when it opens."""
+        return _json(opened())
 
     @app.websocket("/live.ws")
     async def frames(socket: WebSocket) -> None:
@@ -173,22 +183,13 @@ def _seen(frame: bytes, explorer: Explorer, studio: Studio, watched: dict[Layer,
             if picture.width * picture.height > 4_000_000:
                 raise ImageError("a frame is at most 4 megapixels")
             shown = picture.convert("RGB")
-            found = [
-                studio.structure(shown, layer=layer, top=layer.units if pins else _TOP)
-                for layer, pins in watched.items()
-            ]
+            # Of a layer with pinned units all are wanted, as those may be anywhere in its order.
+            top = max([_TOP, *(layer.units for layer, pins in watched.items() if pins)])
+            found = studio.structure(shown, layers=tuple(watched), top=top)
     except (UnitscopeError, OSError, ValueError, Image.DecompressionBombError) as problem:
         return to_json({"message": str(problem)})
-    columns = tuple(_picked(each.columns[0], pins) for each, pins in zip(found, watched.values(), strict=True))
-    return to_json(told.structure(replace(found[0], columns=columns), LINKS, explorer.shelf))
-
-
-def _curves(explorer: Explorer) -> list[dict[str, Any]]:
-    """The curves of removal, each told whether it is over counts of units, or over shares of the layer."""
-    return [
-        {**one, "counted": any(setting.get("fraction") is None for setting in explorer.results.of(one["layer"]))}
-        for one in explorer.results.curves()
-    ]
+    columns = tuple(_picked(column, pins) for column, pins in zip(found.columns, watched.values(), strict=True))
+    return to_json(told.structure(replace(found, columns=columns), LINKS, explorer.shelf))
 
 
 def _by_layer(explorer: Explorer, units: list[str]) -> dict[str, list[int]]:

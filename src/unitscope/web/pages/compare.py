@@ -7,12 +7,17 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
+from unitscope.analyses.chance import expected_overlap, overlap_tail
 from unitscope.analyses.rules import Rule, only, shared
 from unitscope.analyses.selection import Top
-from unitscope.analyses.similarity import cosines, similarity
+from unitscope.analyses.similarity import cosines
 from unitscope.analyses.subjects import CLASS, Subject, find_class, find_subject
 from unitscope.errors import UnitscopeError
 from unitscope.units import Layer
+from unitscope.web.numbers import number
 from unitscope.web.pages.image import Named, named
 from unitscope.web.pages.label import Noted, noted
 from unitscope.web.shelf import Shelf
@@ -93,8 +98,10 @@ def compare_page(shelf: Shelf, names: Sequence[str], layer: Layer, *, top: int =
         sides,
         _units(shelf, both, "Shared by all"),
         tuple(_units(shelf, found, f"Of {side.name} alone") for found, side in zip(alone, sides, strict=True)),
-        tuple(tuple(_known(value) for value in row) for row in similarity(subjects).matrix.tolist()),
-        tuple(_at_layer(shelf, names, each, top) for each in shelf.atlas.layers),
+        tuple(
+            tuple(_known(value) for value in row) for row in cosines(np.stack([one.mean for one in subjects])).tolist()
+        ),
+        _by_layer(shelf, names, top),
     )
 
 
@@ -118,15 +125,21 @@ def _side(shelf: Shelf, subject: Subject) -> Side:
 
 def _units(shelf: Shelf, found: Rule, title: str) -> Units:
     listed = zip(found.units[:_UNITS].tolist(), found.responses.tolist(), strict=False)
-    first = tuple(noted(shelf, found.layer, unit, f"α {response:.3g}") for unit, response in listed)
+    first = tuple(noted(shelf, found.layer, unit, f"α {number(response)}") for unit, response in listed)
     return Units(title, len(found.units), found.expected, found.p_value, first)
 
 
-def _at_layer(shelf: Shelf, names: Sequence[str], layer: Layer, top: int) -> AtLayer:
-    subjects = [find_subject(shelf.atlas, name, layer) for name in names]
-    found = shared(subjects, Top(min(top, layer.units)))
-    least = cosines([subject.mean for subject in subjects]).min()
-    return AtLayer(layer.name, len(found.units), found.expected, found.p_value, _known(float(least)))
+def _by_layer(shelf: Shelf, names: Sequence[str], top: int) -> tuple[AtLayer, ...]:
+    """As the rule of shared units and the cosines have it at each layer, by mean responses alone."""
+    means, index = np.stack([shelf.means(name) for name in names]), shelf.atlas.index
+    return tuple(_at_layer(layer, means[:, index.span(layer)], top) for layer in shelf.atlas.layers)
+
+
+def _at_layer(layer: Layer, means: NDArray[np.float64], top: int) -> AtLayer:
+    chosen = Top(min(top, layer.units)).chosen(layer, means)
+    sizes, count = chosen.sum(1).tolist(), int(chosen.all(0).sum())
+    expected, p_value = expected_overlap(sizes, layer.units), overlap_tail(sizes, layer.units, count)
+    return AtLayer(layer.name, count, expected, p_value, _known(float(cosines(means).min())))
 
 
 def _known(value: float) -> float | None:

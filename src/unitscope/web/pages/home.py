@@ -3,7 +3,9 @@
 In: a `Shelf`. Out: `Home`.
 """
 
+import re
 from dataclasses import dataclass
+from pathlib import PurePath
 
 from unitscope.web.shelf import Shelf
 
@@ -24,7 +26,7 @@ class LayerFacts:
 
 @dataclass(frozen=True, slots=True)
 class LabelFacts:
-    """A label of the images: as found, its name, how many images have it."""
+    """A label of the images: as found, its name, how many images that could be read have it."""
 
     label: str
     name: str
@@ -45,19 +47,26 @@ class Home:
     command: str
 
 
-def home(shelf: Shelf) -> Home:
-    """Return what the first page says."""
+def home(shelf: Shelf, *, published: bool = False) -> Home:
+    """Return what the first page says; where it is `published`, without the folders of the machine that scanned."""
     manifest = shelf.atlas.manifest
     return Home(
-        manifest.network["reference"],
+        network_name(shelf, published=published),
         int(manifest.images["count"]),
         int(manifest.images.get("failed", 0)),
         len(shelf.atlas.index),
         layer_facts(shelf),
         label_facts(shelf),
-        tuple(_facts(shelf)),
-        manifest.command,
+        tuple(_facts(shelf, published)),
+        _without_paths(manifest.command) if published else manifest.command,
     )
+
+
+def network_name(shelf: Shelf, *, published: bool = False) -> str:
+    """Return what the network is called; of a network that is a file, where `published`, without its folder."""
+    reference: str = shelf.atlas.manifest.network["reference"]
+    from_file = reference.endswith(".toml") or reference.rpartition(":")[0].endswith(".py")
+    return _last_name(reference) if published and from_file else reference
 
 
 def layer_facts(shelf: Shelf) -> tuple[LayerFacts, ...]:
@@ -87,15 +96,15 @@ def label_facts(shelf: Shelf) -> tuple[LabelFacts, ...]:
     return tuple(LabelFacts(one.label, one.name, shelf.counts.get(one.label, 0)) for one in labels)
 
 
-def _facts(shelf: Shelf) -> list[tuple[str, str]]:
+def _facts(shelf: Shelf, published: bool) -> list[tuple[str, str]]:
     manifest = shelf.atlas.manifest
     network, scan = manifest.network, manifest.scan
     rates = manifest.accuracy_rates()
     facts = {
-        "weights": network.get("weights", ""),
+        "weights": _last_name(network.get("weights", "")) if published else network.get("weights", ""),
         "parameters": f"{network['parameters']:,}" if "parameters" in network else "",
         "fingerprint": str(network.get("fingerprint", ""))[:12],
-        "images in": str(manifest.images["root"]),
+        "images in": shelf.atlas.root.name if published else str(shelf.atlas.root),
         "Top-1": f"{rates['top1']:.1%} of {manifest.accuracy['images']:,} labelled images" if rates else "",
         "Top-5": f"{rates['top5']:.1%}" if rates else "",
         "preprocessing": ", ".join(f"{name} {value}" for name, value in manifest.preprocessing.items()),
@@ -103,3 +112,11 @@ def _facts(shelf: Shelf) -> list[tuple[str, str]]:
         "versions": ", ".join(f"{name} {version}" for name, version in manifest.versions.items()),
     }
     return [(name, value) for name, value in facts.items() if value]
+
+
+def _last_name(path: str) -> str:
+    return PurePath(path).name
+
+
+def _without_paths(command: str) -> str:
+    return re.sub(r"[^\s=]*[/\\]\S*", "…", command)

@@ -26,7 +26,7 @@ class Named:
 
 @dataclass(frozen=True, slots=True)
 class Predicted:
-    """One of an image's most probable classes; `label` is the atlas's label of that class, if it has one."""
+    """One of an image's most probable classes; `label` is the atlas's, if it has images of that class."""
 
     name: str
     probability: float
@@ -78,6 +78,7 @@ def image_page(shelf: Shelf, image: str) -> ImagePage:
     row = shelf.atlas.image_number(image)
     facts = shelf.atlas.images.iloc[row]
     error = str(facts["error"])
+    asked = not error and shelf.atlas.has_responses
     return ImagePage(
         row,
         image,
@@ -85,9 +86,9 @@ def image_page(shelf: Shelf, image: str) -> ImagePage:
         int(facts["width"]),
         int(facts["height"]),
         error,
-        _predictions(shelf, row),
+        predictions(shelf, row),
         None if pd.isna(facts["correct"]) else bool(facts["correct"]),
-        () if error else tuple(_top_units(shelf, layer, row) for layer in shelf.atlas.layers),
+        tuple(_top_units(shelf, layer, row) for layer in shelf.atlas.layers) if asked else (),
         shelf.ids[row - 1] if row else "",
         shelf.ids[row + 1] if row + 1 < len(shelf.ids) else "",
     )
@@ -107,9 +108,10 @@ def named(shelf: Shelf, rows: "range | list[int]") -> tuple[Named, ...]:
     return tuple(Named(int(row), shelf.ids[row], shelf.label_names[row]) for row in rows)
 
 
-def _predictions(shelf: Shelf, row: int) -> tuple[Predicted, ...]:
+def predictions(shelf: Shelf, row: int) -> tuple[Predicted, ...]:
+    """Return the most probable classes of an image, as the scan found them; none where the network is no classifier."""
     facts, classes = shelf.atlas.images.iloc[row], shelf.atlas.manifest.classes
-    labels = {one.network_class: one.label for one in shelf.atlas.manifest.labels}
+    labels = {one.network_class: one.label for one in shelf.atlas.manifest.labels if one.label in shelf.counts}
     return tuple(
         Predicted(classes[n] if n < len(classes) else str(n), float(probability), labels.get(int(n), ""))
         for n, probability in zip(facts["top5_classes"], facts["top5_probabilities"], strict=True)

@@ -15,6 +15,7 @@ from unitscope.analyses.sparsity import BINS
 from unitscope.analyses.subjects import CLASS, class_rows, find_class, find_subject
 from unitscope.errors import UnitscopeError
 from unitscope.units import Layer
+from unitscope.web.numbers import number
 from unitscope.web.pages.image import Named, named
 from unitscope.web.shelf import Shelf
 
@@ -117,10 +118,14 @@ def _best_of(shelf: Shelf, number: int, layer: Layer) -> NDArray[np.bool_]:
 
 
 def _shared(shelf: Shelf, label: str, layer: Layer, images: int) -> Found:
+    if not shelf.atlas.has_responses:
+        return Found("The scan kept no responses (--responses none), so it isn't known which units its images share.")
     at_least = max(1, int(np.ceil(_MOST * images)))
     pick = Top(min(9, layer.units))
     found = shared([find_subject(shelf.atlas, CLASS + label, layer)], pick, at_least=at_least)
-    note = f"In the {pick} of at least {at_least} of its {images} images; {found.expected:.2g} expected by chance."
+    note = (
+        f"In the {pick} of at least {at_least} of its {images} images; {number(found.expected, 2)} expected by chance."
+    )
     return Found(
         note,
         tuple(
@@ -131,6 +136,8 @@ def _shared(shelf: Shelf, label: str, layer: Layer, images: int) -> Found:
 
 
 def _inhibitory(shelf: Shelf, label: str, layer: Layer) -> Found:
+    if not shelf.atlas.has_responses:
+        return Found("The scan kept no responses (--responses none), so it isn't known which units stay dark for it.")
     try:
         found = shelf.crowd(layer).inhibition(label)
     except UnitscopeError as problem:
@@ -143,7 +150,9 @@ def _inhibitory(shelf: Shelf, label: str, layer: Layer) -> Found:
     return Found(
         note,
         tuple(
-            noted(shelf, layer, int(row["unit"]), f"δ {row['effect_size']:.2f}, p {row['p_corrected']:.1g}")
+            noted(
+                shelf, layer, int(row["unit"]), f"δ {number(row['effect_size'], 2)}, p {number(row['p_corrected'], 1)}"
+            )
             for row in sure.head(_UNITS).to_dict("records")
         ),
     )

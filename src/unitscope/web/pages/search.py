@@ -4,56 +4,76 @@ In: a `Shelf` and what was typed. Out: `SearchPage`, the first few of each kind.
 """
 
 import itertools
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
 from unitscope.analyses.subjects import CLASS
 from unitscope.errors import UnitscopeError
+from unitscope.web.links import Links
 from unitscope.web.pages.home import LabelFacts
 from unitscope.web.pages.image import Named, named
 from unitscope.web.shelf import Shelf
 
 T = TypeVar("T")
 _MOST = 20
+_NUMBER = re.compile(r"(?:unit\s*)?(\d{1,9})", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class SearchPage:
-    """What was found; `unit` is the layer and channel where a unit's address was typed."""
+    """What was found; units are pairs of a layer and a channel: the one addressed, or all of the number typed."""
 
     query: str
-    unit: tuple[str, int] | None
+    units: tuple[tuple[str, int], ...]
     layers: tuple[str, ...]
     labels: tuple[LabelFacts, ...]
     images: tuple[Named, ...]
 
+    def sole(self, links: Links) -> str:
+        """Return the link of what was found, if it is one thing and has a page; else nothing."""
+        found = [
+            *(links.unit(*unit) for unit in self.units),
+            *(links.layer(layer) for layer in self.layers),
+            *(links.label(one.label) if one.images else "" for one in self.labels),
+            *(links.image(one.image) for one in self.images),
+        ]
+        return found[0] if len(found) == 1 else ""
+
 
 def search_page(shelf: Shelf, query: str) -> SearchPage:
-    """Return what a search finds; case does not matter, nothing is found for an empty query."""
+    """Return what a search finds; case does not matter, nothing is found for an empty query.
+
+    A unit is written ``LAYER:UNIT``, with any address of its layer, or is a bare number: that unit of every layer.
+    """
     word = query.strip().removeprefix(CLASS).casefold()
     if not word:
-        return SearchPage(query, None, (), (), ())
+        return SearchPage(query, (), (), (), ())
     labels = shelf.atlas.manifest.labels
     found_labels = _first(one for one in labels if word in one.name.casefold() or word in one.label.casefold())
     return SearchPage(
         query,
-        _unit(shelf, query.strip()),
+        _units(shelf, query.strip()),
         _layers(shelf, query.strip()),
         tuple(LabelFacts(one.label, one.name, shelf.counts.get(one.label, 0)) for one in found_labels),
         named(shelf, _first(row for row, image in enumerate(shelf.ids) if word in image.casefold())),
     )
 
 
-def _unit(shelf: Shelf, address: str) -> tuple[str, int] | None:
+def _units(shelf: Shelf, address: str) -> tuple[tuple[str, int], ...]:
+    if number := _NUMBER.fullmatch(address):
+        channel = int(number[1])
+        return tuple((layer.name, channel) for layer in shelf.atlas.layers if channel < layer.units)
     try:
         layer, channel = shelf.atlas.unit(address)
     except UnitscopeError:
-        return None
-    return layer.name, channel
+        return ()
+    return ((layer.name, channel),)
 
 
 def _layers(shelf: Shelf, word: str) -> tuple[str, ...]:
+    """The layer at an address, then those whose address has the word in it; of ``act:3`` that is not ``act:30``."""
     try:
         exact = [shelf.atlas.find(word).name]
     except UnitscopeError:
@@ -61,7 +81,8 @@ def _layers(shelf: Shelf, word: str) -> tuple[str, ...]:
     alike = (
         layer.name
         for layer in shelf.atlas.layers
-        if any(word.casefold() in address.casefold() for address in (layer.name, *layer.aliases))
+        if not (exact and word.startswith("act:"))
+        and any(word.casefold() in address.casefold() for address in (layer.name, *layer.aliases))
     )
     return tuple(dict.fromkeys([*exact, *_first(alike)]))
 

@@ -45,7 +45,10 @@ class Alike:
 
 @dataclass(frozen=True, slots=True)
 class UnitPage:
-    """A unit; `removal` tells, in words, how the answers changed when units like it were removed, where measured."""
+    """A unit; `removal` tells, in words, how the answers changed when it was removed with others, where measured.
+
+    An atlas without responses has neither a histogram nor units alike.
+    """
 
     layer: str
     channel: int
@@ -53,7 +56,7 @@ class UnitPage:
     statistics: dict[str, float | int | bool | str | None]
     exemplars: tuple[Ranked, ...]
     lowest: tuple[Ranked, ...]
-    histogram: Histogram
+    histogram: Histogram | None
     classes: tuple[ClassMean, ...]
     alike: tuple[Alike, ...]
     alike_images: int
@@ -71,11 +74,11 @@ def unit_page(shelf: Shelf, layer: Layer, channel: int, *, results: Results = Re
         _statistics(shelf, layer, channel),
         shelf.extremes(layer, channel),
         shelf.extremes(layer, channel, lowest=True),
-        _histogram(shelf.responses(layer, channel)),
+        _histogram(shelf.responses(layer, channel)) if shelf.atlas.has_responses else None,
         class_means(shelf, layer, channel),
         alike,
         images,
-        results.told_of(layer.name, rank_of(shelf, layer, channel), layer.units),
+        results.told_of(layer.name, channel),
         layer.shape,
     )
 
@@ -97,16 +100,12 @@ def most_alike(shelf: Shelf, layer: Layer, channel: int) -> tuple[tuple[Alike, .
 
     By Pearson's correlation over at most 1,024 images; units whose response never changes have none.
     """
+    if not shelf.atlas.has_responses:
+        return (), 0
     found = _correlations(shelf, layer, channel)
     order = np.argsort(-np.where(np.isfinite(found), found, -np.inf), kind="stable")[:_ALIKE]
     alike = tuple(Alike(int(unit), float(found[unit])) for unit in order if np.isfinite(found[unit]))
     return alike, len(shelf.standardised(layer))
-
-
-def rank_of(shelf: Shelf, layer: Layer, channel: int) -> int:
-    """Return how many units of the layer have a lower mean response; of equals those of lower channel."""
-    means = shelf.units(layer)["mean"].to_numpy()
-    return int(np.flatnonzero(np.argsort(means, kind="stable") == channel)[0])
 
 
 def _correlations(shelf: Shelf, layer: Layer, channel: int) -> NDArray[np.float64]:

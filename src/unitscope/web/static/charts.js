@@ -11,7 +11,7 @@
   function axis(title, more) {
     return {
       title: { text: text(title), standoff: 8 }, gridcolor: colour("--line"), zerolinecolor: colour("--line"),
-      linecolor: colour("--quiet"), automargin: true, fixedrange: true, ...more,
+      linecolor: colour("--quiet"), automargin: true, fixedrange: true, exponentformat: "none", separatethousands: true, ...more,
     };
   }
 
@@ -23,16 +23,19 @@
     };
   }
 
+  const shares = (told) => (told ? { tickformat: ".0%" } : {});
   const middles = (edges) => edges.slice(1).map((edge, place) => (edge + edges[place]) / 2);
 
   const kinds = {
     responses(data) {
+      const x = data.counts.map((_, bin) => data.start + (bin + 0.5) * data.width);
       const bars = {
-        type: "bar", x: data.counts.map((_, bin) => data.start + (bin + 0.5) * data.width), y: data.counts, width: data.width, marker: { color: colour("--bar") },
-        hovertemplate: "α %{x:.3g}: %{y} images<extra></extra>",
+        type: "bar", x, y: data.counts, width: data.width, marker: { color: colour("--bar") },
+        hovertext: x.map((value) => number(value)), hovertemplate: "α %{hovertext}: %{y} images<extra></extra>",
       };
       const marks = {
-        type: "scatter", mode: "markers", x: data.marks, y: data.marks.map(() => 0.7), hovertemplate: "exemplar, α %{x:.3g}<extra></extra>",
+        type: "scatter", mode: "markers", x: data.marks, y: data.marks.map(() => 0.7),
+        hovertext: data.marks.map((value) => number(value)), hovertemplate: "exemplar, α %{hovertext}<extra></extra>",
         marker: { symbol: "triangle-up", size: 11, color: colour("--ink"), line: { width: 1, color: colour("--paper") } },
       };
       return [[bars, marks], layout({ xaxis: axis("response α"), yaxis: axis("images", { type: "log", dtick: 1 }) })];
@@ -40,7 +43,7 @@
     classes(data) {
       const bars = {
         type: "bar", orientation: "h", x: data.means, y: data.names.map((_, place) => place), marker: { color: colour("--bar") },
-        customdata: data.links, hovertext: data.names.map(text), hovertemplate: "%{hovertext}: %{x:.3g}<extra></extra>",
+        customdata: data.links, hovertext: data.names.map((name, place) => `${text(name)}: ${number(data.means[place])}`), hovertemplate: "%{hovertext}<extra></extra>",
       };
       const names = { tickmode: "array", tickvals: bars.y, ticktext: data.names.map(text) };
       return [
@@ -55,34 +58,40 @@
       const ofAll = { ...step, x, y: data.of_all, name: "all images", line: { ...step.line, color: colour("--quiet"), dash: "dot" } };
       return [
         [ofClass, ofAll],
-        layout({ height: 320, showlegend: true, legend: { orientation: "h", y: 1.1 }, xaxis: axis("mean response of a unit"), yaxis: axis("units", { type: "log", dtick: 1 }) }),
+        layout({ height: 320, showlegend: true, legend: { orientation: "h", y: 1.02, yanchor: "bottom" }, xaxis: axis("mean response of a unit"), yaxis: axis("units", { type: "log", dtick: 1 }) }),
       ];
     },
-    depth(data) {
-      const x = data.layers.map(text);
-      const short = data.layers.map((name) => text(name.length > 18 ? `…${name.slice(-17)}` : name));
-      const ticks = { type: "category", tickangle: -60, tickmode: "array", tickvals: x, ticktext: short };
+    depth(data, width) {
+      const x = data.layers.map((_, place) => place);
+      const short = data.layers.map((name) => text(data.calls[name] || (name.length > 18 ? `…${name.slice(-17)}` : name)));
+      // As many layers are named as there is room for.
+      const step = Math.ceil((18 * x.length) / Math.max(width - 110, 100));
+      const named = x.filter((place) => place % step === 0);
+      const ticks = { tickangle: -60, tickmode: "array", tickvals: named, ticktext: named.map((place) => short[place]) };
       const parts = Math.min(...data.cosine) < 0 ? [-1, -0.5, 0, 0.5, 1] : [0, 0.25, 0.5, 0.75, 1];
-      const shared = { type: "bar", x, y: data.shared, name: "shared units", marker: { color: colour("--bar") } };
-      const chance = { type: "scatter", mode: "lines", x, y: data.expected, name: "by chance", line: { color: colour("--ink"), dash: "dot" } };
-      const cosine = { type: "scatter", mode: "lines+markers", x, y: data.cosine, name: "cosine", yaxis: "y2", line: { color: "#e55964" } };
+      const told = (values) => ({
+        x, y: values, hovertext: data.layers.map((name, place) => `${text(name)}: ${number(values[place])}`), hovertemplate: "%{hovertext}",
+      });
+      const shared = { type: "bar", ...told(data.shared), name: "shared units", marker: { color: colour("--bar") } };
+      const chance = { type: "scatter", mode: "lines", ...told(data.expected), name: "by chance", line: { color: colour("--ink"), dash: "dot" } };
+      const cosine = { type: "scatter", mode: "lines+markers", ...told(data.cosine), name: "cosine", yaxis: "y2", line: { color: "#e55964" } };
       return [
         [shared, chance, cosine],
         layout({
-          height: 380, showlegend: true, legend: { orientation: "h", y: 1.12 }, xaxis: axis("", ticks),
+          height: 380, showlegend: true, legend: { orientation: "h", y: 1.02, yanchor: "bottom" }, xaxis: axis("", ticks),
           yaxis: axis(`shared of the top ${data.top}`), yaxis2: axis("cosine", { overlaying: "y", side: "right", range: [1.02 * parts[0], 1.02], showgrid: false, tickmode: "array", tickvals: parts }),
           margin: { l: 50, r: 56, t: 12, b: 44 },
         }),
       ];
     },
-    removal(data) {
+    curves(data) {
       const traces = data.curves.map((curve, place) => ({
         type: "scatter", mode: "lines+markers", x: curve.x, y: curve.y, name: text(curve.name), line: { dash: ["solid", "dash", "dot"][place % 3] },
         error_y: { type: "data", symmetric: false, array: curve.above, arrayminus: curve.below, thickness: 1 },
       }));
       return [
         traces,
-        layout({ height: 360, showlegend: true, xaxis: data.counted ? axis("units removed") : axis("share of the layer's units removed", { tickformat: ".0%" }), yaxis: axis(data.what, { tickformat: ".0%", rangemode: "tozero" }) }),
+        layout({ height: 360, showlegend: true, xaxis: axis(data.x, shares(data.x_shares)), yaxis: axis(data.y, { ...shares(data.y_shares), rangemode: "tozero" }) }),
       ];
     },
   };
@@ -91,7 +100,7 @@
     for (const figure of document.querySelectorAll("figure.chart")) {
       const data = JSON.parse(figure.querySelector("script").textContent);
       const place = figure.querySelector(".plot") || figure.appendChild(Object.assign(document.createElement("div"), { className: "plot" }));
-      const [traces, form] = kinds[figure.dataset.chart](data);
+      const [traces, form] = kinds[figure.dataset.chart](data, figure.clientWidth);
       Plotly.react(place, traces, form, { displayModeBar: false, responsive: true });
       if (data.links && !place.dataset.linked) {
         place.dataset.linked = "yes";
@@ -114,4 +123,5 @@
   draw();
   paint();
   window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
+  window.addEventListener("resize", draw);
 })();

@@ -37,18 +37,12 @@
     return `/lab?${kept}`;
   }
 
-  // Only the most probable classes are told: another is at most as probable as the last of them.
-  function known(predictions, number) {
-    const found = predictions.find((one) => one.class === number);
-    const value = (found || predictions.at(-1)).probability;
-    return { value, words: `${found ? "" : "under "}${(100 * value).toFixed(1)}` };
-  }
-
   function row({ name, class: number }, after) {
-    const [was, is] = [known(before.predictions, number), known(after.predictions, number)];
-    const meter = element("meter", { min: 0, max: 1, value: is.value });
+    const [was, is] = [before, after].map((told) => told.probabilities[number]);
+    const meter = element("meter", { min: 0, max: 1, value: is });
     meter.setAttribute("aria-label", `probability of ${name}`);
-    const words = was.words === is.words ? `${is.words}%` : `${was.words} → ${is.words}%`;
+    const [earlier, now] = [was, is].map((value) => (100 * value).toFixed(1));
+    const words = earlier === now ? `${now}%` : `${earlier} → ${now}%`;
     return element("li", {}, element("span", { className: "name", textContent: name }), meter, element("span", { className: "n", textContent: words }));
   }
 

@@ -11,8 +11,6 @@
   let order = [];
   let shown = 0;
 
-  const text = (value) => (value === null ? "–" : Number(value.toPrecision(3)).toString());
-
   function tile(row) {
     if (!thumbnail) {
       return element("span", { className: "tile", textContent: row });
@@ -24,9 +22,9 @@
   function card(channel) {
     const tiles = element("span", { className: "tiles" }, ...exemplars[channel].map(tile));
     const zeros = `${Math.round(100 * columns.zero_fraction[channel])}% zeros`;
-    const facts = [`mean ${text(columns.mean[channel])}`, `max ${text(columns.max[channel])}`, zeros];
+    const facts = [`mean ${number(columns.mean[channel])}`, `max ${number(columns.max[channel])}`, zeros];
     if (columns.selective_class && columns.selective_class[channel]) {
-      facts.push(`${columns.selective_class[channel]} ${text(columns.selectivity[channel])}`);
+      facts.push(`${columns.selective_class[channel]} ${number(columns.selectivity[channel], 2)}`);
     }
     const name = element("span", { className: "name", textContent: `unit ${channel}` });
     const note = element("span", { className: "note", textContent: ` ${facts.join(" · ")}` });

@@ -5,7 +5,7 @@
   if (!form) {
     return;
   }
-  const SHOWN = 9;
+  const SHOWN = Number(form.dataset.top);
   const video = document.getElementById("video");
   const rate = document.getElementById("rate");
   const list = document.getElementById("predictions");
@@ -13,7 +13,9 @@
   const pinned = document.getElementById("pinned");
   const canvas = document.createElement("canvas");
   const pins = new Map();
+  const made = new Map();
   const times = [];
+  let order = [];
   let socket = null;
 
   // Timers and frames of a connection that is over find that it is no longer the one in use.
@@ -41,12 +43,39 @@
     return element("li", {}, element("span", { className: "name", textContent: name }), meter, words);
   }
 
-  function card(layer, unit) {
-    const picture = element("img", { src: unit.map, alt: `unit ${unit.unit}`, width: 96, height: 96 });
-    const words = `unit ${unit.unit} · α ${unit.response.toPrecision(3)}`;
-    const button = element("button", { type: "button", className: "card" }, picture, element("span", { className: "note", textContent: words }));
-    button.addEventListener("click", () => pin(layer, unit));
-    return element("li", {}, button);
+  function card(layer, number) {
+    const picture = element("img", { alt: `unit ${number}`, width: 96, height: 96 });
+    const words = element("span", { className: "note" });
+    const button = element("button", { type: "button", className: "card" }, picture, words);
+    const item = element("li", {}, button);
+    let latest = null;
+    button.addEventListener("click", () => pin(layer, latest));
+    function show(unit) {
+      item.classList.toggle("away", !unit);
+      words.textContent = `unit ${number} · ${unit ? `α ${unit.response.toPrecision(3)}` : "lower now"}`;
+      if (unit) {
+        latest = unit;
+        picture.src = unit.map;
+      }
+    }
+    return { item, show };
+  }
+
+  // Who points at a map, or has come to it by keys, has it under the hand till they leave.
+  const held = () => cards.matches(":hover") || cards.querySelector(":focus-visible") !== null;
+
+  function show(layer) {
+    if (cards.dataset.layer !== layer.layer) {
+      cards.dataset.layer = layer.layer;
+      made.clear();
+      order = [];
+    }
+    if (!order.length || !held()) {
+      order = layer.units.slice(0, SHOWN).map((one) => one.unit);
+      order.filter((unit) => !made.has(unit)).forEach((unit) => made.set(unit, card(layer, unit)));
+      cards.replaceChildren(...order.map((unit) => made.get(unit).item));
+    }
+    order.forEach((number) => made.get(number).show(layer.units.find((one) => one.unit === number)));
   }
 
   function tell(told) {
@@ -55,7 +84,7 @@
       return;
     }
     list.replaceChildren(...told.predictions.map(prediction));
-    cards.replaceChildren(...told.layers[0].units.slice(0, SHOWN).map((unit) => card(told.layers[0], unit)));
+    show(told.layers[0]);
     for (const layer of told.layers) {
       for (const unit of layer.units) {
         pins.get(`${layer.layer}:${unit.unit}`)?.(unit);
@@ -155,12 +184,19 @@
     if (!file) {
       return;
     }
-    try {
-      video.src = URL.createObjectURL(file);
-      await video.play();
+    URL.revokeObjectURL(video.src);
+    const address = URL.createObjectURL(file);
+    video.src = address;
+    // Sound alone plays as well, but has no width.
+    const seen = await video.play().then(() => video.videoWidth > 0, () => false);
+    if (video.src !== address) {
+      return; // another was chosen meanwhile
+    }
+    if (seen) {
       connect();
-    } catch (problem) {
-      rate.textContent = `The file can't be played (${problem.name}).`;
+    } else {
+      stop();
+      rate.textContent = `“${file.name}” is no video that this browser can play.`;
     }
   });
   form.elements.layer.addEventListener("change", reconnect);

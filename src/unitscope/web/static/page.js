@@ -5,6 +5,17 @@ function element(name, attributes, ...children) {
   made.append(...children);
   return made;
 }
+// As `unitscope.web.numbers.number` has it.
+function number(value, digits = 3) {
+  if (!Number.isFinite(value)) {
+    return "–";
+  }
+  const [mantissa, power] = value.toExponential(digits - 1).split("e").map(Number);
+  const raised = (text) => [...text].map((one) => "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"["-0123456789".indexOf(one)]).join("");
+  const written = -4 <= power && power <= 5;
+  const text = written ? value.toLocaleString("en", { maximumFractionDigits: Math.max(0, digits - 1 - power) }) : `${mantissa} × 10${raised(String(power))}`;
+  return text.replace("-", "−");
+}
 document.addEventListener("keydown", (event) => {
   const typing = event.target.closest("input, select, textarea, dialog, .columns, .js-plotly-plot");
   if (typing || event.ctrlKey || event.metaKey || event.altKey) {

@@ -27,6 +27,9 @@ window.drawStructure = (place, told, moved = () => false) => {
       return element("div", { className: "column" }, heading, element("ol", {}, ...units));
     }),
   );
+  const shown = document.getElementById("shown");
+  const some = told.layers.length < told.of_layers;
+  shown.textContent = some ? `${told.layers.length} of ${told.of_layers} layers, evenly spaced from the first to the last` : `All ${told.of_layers} layers`;
   place.removeAttribute("aria-busy");
 };
 window.tellStructure = async (place, address, body) => {

@@ -1,0 +1,138 @@
+"""What was measured over a data set, as charts: curves of removal, and of changed pictures.
+
+In: settings as `unitscope ablate --json` and `unitscope perturb --json` print them. Out: `Chart`.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from unitscope.plain import amount
+
+Setting = dict[str, Any]
+
+_STRENGTHS = {
+    "noise": "σ of the noise, white being 1",
+    "blur": "radius of the blur in pixels",
+    "brightness": "factor of the brightness",
+    "jpeg": "quality of the JPEG",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """Values, and how far each may lie above and below; None where there is no number."""
+
+    name: str
+    x: tuple[float, ...]
+    y: tuple[float | None, ...]
+    above: tuple[float, ...]
+    below: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """Curves over one axis.
+
+    Attributes:
+        title: what they are.
+        note: over which images.
+        x: the axis's name; `y` likewise.
+        x_shares: whether x is told in per cent; `y_shares` likewise.
+        curves: one a setting that is not on the axis.
+    """
+
+    title: str
+    note: str
+    x: str
+    y: str
+    x_shares: bool
+    y_shares: bool
+    curves: tuple[Curve, ...]
+
+
+def images_of(setting: Setting) -> str:
+    """Return in words over which images a setting was measured: how many, and whether the atlas has others."""
+    return f"{amount(setting['images'], 'image')}{'' if setting['of_atlas'] else ' (not the set of this atlas)'}"
+
+
+def removal(layer: str, settings: Sequence[Setting]) -> Chart:
+    """Return accuracy, or agreement where none is known, over how many units of a layer were removed."""
+    scored = all(setting.get("top1") is not None for setting in settings)
+    counted = any(setting.get("fraction") is None for setting in settings)
+    x, y = "removed" if counted else "fraction", "top1" if scored else "agreement"
+
+    def name(one: Setting) -> str:
+        seed = "" if one.get("seed") is None else f" {one['seed']}"
+        return f"{one['order']}{seed}, by {one['scope']}"
+
+    return Chart(
+        f"Removal over the data set at {layer}",
+        ", ".join(dict.fromkeys(map(images_of, settings))),
+        "units removed" if counted else "share of the layer's units removed",
+        "Top-1" if scored else "answers that stay",
+        x_shares=not counted,
+        y_shares=True,
+        curves=tuple(_curve(each, some, x, _with_interval(y)) for each, some in _grouped(settings, name, x)),
+    )
+
+
+def changed(settings: Sequence[Setting]) -> tuple[Chart, ...]:
+    """Return for each way to change pictures how many predictions flip, and how alike units' maps stay."""
+    charts = []
+    for way, some in _grouped(settings, lambda one: one["perturbation"], "value"):
+        flips = [one for one in some if one["prediction_flips"] is not None]
+        if flips:
+            curve = _curve("predictions that flip", flips, "value", _with_interval("prediction_flips", "flips"))
+            charts.append(_changed("Predictions that flip", way, some, (curve,)))
+        maps = [{"value": one["value"], **unit} for one in some for unit in one["units"]]
+        curves = _grouped(maps, lambda one: f"{one['layer']}:{one['unit']}", "value")
+        if curves:
+            drawn = tuple(_curve(name, each, "value", _with_error) for name, each in curves)
+            charts.append(_changed("Correlation of maps before and after", way, some, drawn))
+    return tuple(charts)
+
+
+def _changed(what: str, way: str, settings: Sequence[Setting], curves: tuple[Curve, ...]) -> Chart:
+    shares = what.startswith("Predictions")
+    return Chart(
+        f"{what}: {way} over the data set",
+        images_of(settings[0]),
+        _STRENGTHS.get(way, way),
+        what.lower(),
+        x_shares=False,
+        y_shares=shares,
+        curves=curves,
+    )
+
+
+Bounds = tuple[float | None, float, float]
+
+
+def _curve(name: str, settings: Sequence[Setting], x: str, bounds: Callable[[Setting], Bounds]) -> Curve:
+    y, above, below = zip(*map(bounds, settings), strict=True)
+    return Curve(name, tuple(setting[x] for setting in settings), y, above, below)
+
+
+def _with_interval(what: str, interval: str = "") -> Callable[[Setting], Bounds]:
+    def bounds(setting: Setting) -> Bounds:
+        low, high = setting[f"{interval or what}_interval"]
+        value = setting[what]
+        return value, high - value, value - low
+
+    return bounds
+
+
+def _with_error(unit: Setting) -> Bounds:
+    error = unit["map_correlation_error"] or 0.0
+    return unit["map_correlation"], error, error
+
+
+def _grouped(
+    settings: Sequence[Setting], name: Callable[[Setting], str], x: str
+) -> tuple[tuple[str, list[Setting]], ...]:
+    """Settings by name, in the order of first sight; within a name by x."""
+    names = list(dict.fromkeys(map(name, settings)))
+    ranked = sorted(settings, key=lambda one: (names.index(name(one)), one[x]))
+    return tuple((each, list(some)) for each, some in groupby(ranked, name))

@@ -1,0 +1,61 @@
+"""Pages of images in a real Chromium: their structure, and pictures that a visitor brings."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.web.conftest import until
+
+
+def test_a_map_of_a_structure_is_enlarged_and_leads_to_its_unit(page, site):
+    page.goto(f"{site}/image/chelsea/00.jpg")
+    page.wait_for_selector("#structure button.map", timeout=60_000)
+    columns = page.locator("#structure .column")
+    assert page.inner_text("#shown").startswith(f"{columns.count()} of 33 layers")
+    assert columns.count() == 13
+    edges = "(strip) => [strip.scrollWidth > strip.clientWidth, getComputedStyle(strip, '::after').position]"
+    assert page.locator("#structure").evaluate(edges) == [True, "sticky"]
+    last = page.locator("#structure .column").last.locator("button.map").first
+    unit = last.inner_text().strip()
+    last.click()
+    page.click("dialog a:has-text('exemplars')")
+    page.wait_for_url(f"**/{unit}")
+
+
+def test_a_picture_of_ones_own_is_looked_at(page, site, demo):
+    page.goto(f"{site}/images")
+    page.set_input_files("[name=picture]", str(demo / "whole" / "coffee.png"))
+    page.wait_for_url("**/upload/*")
+    page.wait_for_selector("#structure button.map", timeout=60_000)
+
+
+def test_what_is_no_picture_is_refused_in_words(browser, site, tmp_path):
+    page = browser.new_page()  # the browser complains of the refusal, which is as it should be
+    page.goto(f"{site}/images")
+    (tmp_path / "no.png").write_text("no picture")
+    page.set_input_files("[name=picture]", str(tmp_path / "no.png"))
+    until(page, "document.querySelector('#upload output').textContent.includes('not an image')")
+    page.close()
+
+
+@pytest.mark.parametrize("address", ["/images", "/image/chelsea/00.jpg"])
+@pytest.mark.parametrize("how", ["drop", "paste"])
+def test_a_picture_is_dropped_or_pasted(page, site, how, address):
+    page.goto(site + address)
+    with io.BytesIO() as buffer:
+        Image.fromarray(np.random.default_rng(1).integers(0, 256, (50, 60, 3), np.uint8)).save(buffer, "PNG")
+        data = list(buffer.getvalue())
+    page.evaluate(
+        """([data, how]) => {
+          const transfer = new DataTransfer();
+          transfer.items.add(new File([new Uint8Array(data)], "mine.png", { type: "image/png" }));
+          const event = how === "drop"
+            ? new DragEvent("drop", { dataTransfer: transfer, bubbles: true, cancelable: true })
+            : new ClipboardEvent("paste", { clipboardData: transfer, bubbles: true });
+          document.querySelector("main").dispatchEvent(event);
+        }""",
+        [data, how],
+    )
+    page.wait_for_url("**/upload/*")

@@ -1,0 +1,79 @@
+"""The lab in a real Chromium: units taken away, noise, its address, its answers."""
+
+from tests.web.conftest import until
+
+
+def test_units_taken_away_in_the_lab_change_the_answer(page, site):
+    page.goto(f"{site}/lab?image=chelsea/00.jpg")
+    page.wait_for_selector("#structure[data-ready='1']", timeout=60_000)
+    before = page.inner_text("#predictions")
+    assert "cat" in before
+    page.locator("[name=top]").fill("9")
+    page.wait_for_selector("#structure[data-ready='2']")
+    assert page.inner_text("#predictions") != before
+    assert "→" in page.inner_text("#predictions")
+    taken = page.inner_text("#removed")
+    assert taken.count("_swish_1:") == 9
+    page.click("#back")
+    until(page, "document.getElementById('removed').textContent === 'none'")
+    until(page, "!document.getElementById('predictions').innerText.includes('→')")
+    page.locator("[name=sigma]").fill("0.3")
+    until(page, "document.getElementById('predictions').innerText.includes('→')")
+
+
+def test_the_address_of_the_lab_holds_its_state(page, site):
+    page.goto(f"{site}/lab?image=chelsea/00.jpg&remove=_swish_1:112")
+    page.wait_for_selector("#structure[data-ready='1']", timeout=60_000)
+    assert page.inner_text("#removed") == "_swish_1:112"
+    page.select_option("[name=layer]", "_swish")
+    page.locator("[name=top]").fill("3")
+    page.locator("[name=sigma]").fill("0.2")
+    until(page, "location.search.includes('sigma=0.2') && location.search.includes('top=3')")
+    taken, answer = page.inner_text("#removed"), page.inner_text("#predictions")
+    assert taken.count("_swish:") == 3
+    page.reload()
+    page.wait_for_selector("#structure[data-ready='1']")
+    assert (page.inner_text("#removed"), page.inner_text("#predictions")) == (taken, answer)
+    page.locator("#choose [name=image]").fill("flower/00.jpg")
+    page.click("text=Take it")
+    page.wait_for_url("**/lab?image=flower*sigma=0.2*")
+    page.wait_for_selector("#structure[data-ready='1']")
+    assert page.inner_text("#removed").startswith("_swish_1:112, _swish:")
+
+
+def test_the_lab_tells_of_all_classes_that_were_or_are_among_the_first(page, site, atlas):
+    asked = []
+    page.on("request", lambda request: asked.append(request.url) if ".json" in request.url else None)
+    page.goto(f"{site}/lab?image=chelsea/00.jpg&layer=_swish_1&top=9")
+    page.wait_for_selector("#structure[data-ready='1']", timeout=60_000)
+    before = page.request.get(f"{site}/structure.json?image=chelsea/00.jpg").json()
+    body = {"image": "chelsea/00.jpg", "removed": page.inner_text("#removed").split(", ")}
+    after = page.request.post(f"{site}/lab.json", data=body, headers={"origin": site}).json()
+    was, now = ({one["name"]: one["probability"] for one in told["predictions"]} for told in (before, after))
+    assert set(was) != set(now)
+    rows = {row.locator(".name").inner_text(): row.locator(".n").inner_text() for row in rows_of(page)}
+    assert list(rows) == [*now, *(name for name in was if name not in now)]
+    classes = {one["name"]: one["class"] for told in (before, after) for one in told["predictions"]}
+    for name, words in rows.items():
+        one, other = (f"{100 * told['probabilities'][classes[name]]:.1f}" for told in (before, after))
+        assert words == (f"{other}%" if one == other else f"{one} → {other}%")
+    page.locator("[name=top]").fill("4")
+    page.wait_for_selector("#structure[data-ready='2']")
+    assert [url.split("?")[0].removeprefix(site) for url in asked] == ["/structure.json", "/lab.json", "/lab.json"]
+
+
+def rows_of(page):
+    return page.locator("#predictions li").all()
+
+
+def test_a_unit_that_does_not_exist_is_refused_in_words(browser, site):
+    page = browser.new_page()  # as above
+    page.goto(f"{site}/lab?image=chelsea/00.jpg")
+    page.fill("[name=unit]", "nonsense")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#structure .reason", timeout=60_000)
+    page.fill("[name=unit]", "_swish_1:3")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#structure button.map")
+    assert page.inner_text("#removed") == "_swish_1:3"
+    page.close()

@@ -1,0 +1,115 @@
+"""The live page in a real Chromium with a fake camera: frames, pinned units, files."""
+
+import wave
+
+import pytest
+
+from tests.web.conftest import until
+
+
+def test_the_camera_is_seen_and_units_are_pinned(page, site):
+    page.goto(f"{site}/live")
+    page.click("#camera")
+    until(page, "Number(document.getElementById('rate').dataset.frames) >= 5")
+    assert page.locator("#predictions li").count() == 5
+    assert "frames a second" in page.inner_text("#rate")
+    page.locator("#maps button").first.click()
+    page.wait_for_selector("#pinned .tiles img")
+    page.select_option("[name=layer]", "_blocks.1._swish")
+    until(page, "document.getElementById('layer-name').textContent.includes('_blocks.1._swish')")
+    pin = page.locator("#pinned li")
+    assert pin.get_attribute("data-unit").startswith("_swish_1:")
+    frames = int(pin.get_attribute("data-frames") or 0)
+    until(page, f"Number(document.querySelector('#pinned li').dataset.frames) > {frames + 2}")
+    pin.locator("button").click()
+    assert pin.count() == 0
+    page.click("#stop")
+    assert page.inner_text("#rate") == ""
+
+
+def test_units_pinned_in_several_layers_come_with_each_frame(page, site):
+    page.goto(f"{site}/live")
+    page.click("#camera")
+    for layer in ("_blocks.1._swish", "_blocks.5._swish", "_swish_1"):
+        page.select_option("[name=layer]", layer)
+        until(page, f"document.getElementById('maps').dataset.layer === '{layer}'")
+        page.locator("#maps button").nth(2).click()
+    until(page, "[...document.querySelectorAll('#pinned li')].filter((pin) => pin.dataset.frames > 3).length === 3")
+    told = page.evaluate("[...document.querySelectorAll('#pinned li')].map((pin) => Number(pin.dataset.frames))")
+    assert told == sorted(told, reverse=True)
+    assert page.locator("#maps li").count() == 9
+
+
+ORDER = "[...document.querySelectorAll('#maps img')].map((map) => map.alt).join()"
+
+
+FRAMES = "Number(document.getElementById('rate').dataset.frames)"
+
+
+def test_the_order_of_maps_holds_while_they_are_pointed_at_or_focused(page, site):
+    page.goto(f"{site}/live")
+    page.click("#camera")
+    until(page, f"{FRAMES} >= 3")
+    for enter, leave in (
+        (page.locator("#maps li").first.hover, lambda: page.mouse.move(1, 1)),
+        (lambda: page.locator("#maps button").first.press("Shift"), lambda: page.locator("#stop").focus()),
+    ):
+        enter()
+        until(page, f"{FRAMES} > {page.evaluate(FRAMES) + 1}")
+        order, focus, seen = page.evaluate(ORDER), page.evaluate("document.activeElement.innerText"), []
+        first = page.locator("#maps img").first.get_attribute("src")
+        for _ in range(10):
+            until(page, f"{FRAMES} > {page.evaluate(FRAMES)}")
+            seen.append(page.evaluate(ORDER))
+        assert set(seen) == {order}
+        assert page.locator("#maps img").first.get_attribute("src") != first
+        assert page.evaluate("document.activeElement.innerText").split(" ·")[0] == focus.split(" ·")[0]
+        leave()
+        until(page, f"{ORDER} !== {order!r}")
+
+
+@pytest.mark.parametrize("data", [b"no video", "sound"], ids=["nothing", "sound alone"])
+def test_a_file_that_is_no_video_is_refused_in_words(page, site, tmp_path, data):
+    file = tmp_path / "holiday.mp4"
+    if data == "sound":
+        with wave.open(str(file), "wb") as sound:
+            sound.setparams((1, 2, 8000, 0, "NONE", ""))
+            sound.writeframes(bytes(16000))
+    else:
+        file.write_bytes(data)
+    page.goto(f"{site}/live")
+    page.set_input_files("#file", str(file))
+    until(page, "document.getElementById('rate').textContent.includes('“holiday.mp4” is no video')")
+    assert page.is_disabled("#stop")
+    page.click("#camera")
+    until(page, f"{FRAMES} >= 2")
+
+
+def test_one_frame_is_under_way_at_a_time_however_often_the_layer_is_changed(page, site):
+    sockets = []
+
+    def opened(socket):
+        counts = [0, 0]  # under way now, and at most
+        sockets.append(counts)
+
+        def sent(_):
+            counts[0] += 1
+            counts[1] = max(counts)
+
+        def came(_):
+            counts[0] -= 1
+
+        socket.on("framesent", sent)
+        socket.on("framereceived", came)
+
+    page.on("websocket", opened)
+    page.goto(f"{site}/live")
+    page.click("#camera")
+    until(page, "Number(document.getElementById('rate').dataset.frames) >= 2")
+    for layer in ("_swish", "_swish_1", "_swish"):
+        page.select_option("[name=layer]", layer)
+        page.wait_for_timeout(30)
+    seen = int(page.locator("#rate").get_attribute("data-frames"))
+    until(page, f"Number(document.getElementById('rate').dataset.frames) >= {seen + 8}")
+    assert len(sockets) == 4
+    assert [most for _, most in sockets if most > 1] == []

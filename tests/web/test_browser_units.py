@@ -1,0 +1,116 @@
+"""Pages of layers and of units in a real Chromium: cards, maps laid over exemplars."""
+
+from collections import OrderedDict
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import unitscope
+from tests.web.conftest import explorer_of, network_studio, served, until
+from unitscope.experiments.studio import NetworkStudio
+from unitscope.networks import Preprocessing
+from unitscope.web.app import create_app
+from unitscope.web.pictures import Pictures
+
+
+def test_units_are_sorted_filtered_and_added_as_one_scrolls(page, site, atlas):
+    page.goto(f"{site}/layer/act:-1")
+    cards = page.locator("#units .card")
+    assert 60 <= cards.count() <= 180
+    page.select_option("[name=sort]", "max")
+    units = atlas.units[atlas.units["layer"] == "_swish_1"]
+    best = int(units.sort_values("max", ascending=False)["channel"].iloc[0])
+    assert cards.first.locator(".name").inner_text() == f"unit {best}"
+    page.fill("[name=label]", "chelsea")
+    of_class = units[units["selective_class"] == "chelsea"]
+    assert page.inner_text("#count") == f"{len(of_class)} of 1280 units"
+    page.reload()
+    assert page.input_value("[name=label]") == "chelsea"
+    page.fill("[name=label]", "")
+    before = cards.count()
+    page.evaluate("window.scrollTo(0, document.body.scrollHeight)")
+    until(page, f"document.querySelectorAll('#units .card').length > {before}")
+    cards.first.click()
+    page.wait_for_url("**/unit/_swish_1/*")
+
+
+def test_a_window_taller_than_the_first_cards_is_filled(page, site):
+    page.set_viewport_size({"width": 1280, "height": 9000})
+    page.goto(f"{site}/layer/act:-1")
+    until(page, "document.getElementById('more').getBoundingClientRect().top > innerHeight + 900")
+    assert 120 < page.locator("#units .card").count() < 1280
+
+
+def test_maps_are_laid_over_exemplars_and_fade(page, site):
+    page.goto(f"{site}/unit/_swish_1/725")
+    page.wait_for_selector("#exemplars[data-ready=yes]", timeout=60_000)
+    canvas = page.locator("canvas.map").first
+    cells = "(c) => c.getContext('2d').getImageData(0, 0, 320, 320).data"
+    assert canvas.evaluate(f"(c) => ({cells})(c).filter((_, n) => n % 4 === 0).reduce((a, b) => a + b)") > 1_000_000
+    page.locator("#fade").fill("0")
+    assert canvas.evaluate("(c) => getComputedStyle(c).opacity") == "0"
+    page.locator("#fade").fill("100")
+    assert canvas.evaluate("(c) => getComputedStyle(c).opacity") == "1"
+    assert page.locator(".js-plotly-plot .bars .point").count() > 10
+
+
+def test_why_maps_are_missing_is_told_in_words(browser, atlas, tmp_path):
+    explorer, pictures = explorer_of(atlas, tmp_path / "pictures")
+    moved = Pictures(explorer.shelf, tmp_path / "moved", pictures.cache)
+    page = browser.new_page()  # as above
+    with served(create_app(explorer, moved, network_studio(atlas))) as address:
+        page.goto(f"{address}/unit/_swish_1/725")
+        until(page, "document.getElementById('maps-state').textContent.includes('--images')")
+        assert "<" not in page.inner_text("#maps-state")
+    page.close()
+
+
+@pytest.fixture
+def wide(tmp_path):
+    """The address of an atlas without labels, of a network that sees pictures of 32×64; its unit 0 sees red."""
+    conv = torch.nn.Conv2d(3, 2, 1)
+    with torch.no_grad():
+        conv.weight.copy_(torch.tensor([[1.0, -1, -1], [-1, 1, -1]])[..., None, None])
+        conv.bias.zero_()
+    layers = [("conv", conv), ("see", torch.nn.ReLU()), ("pool", torch.nn.AdaptiveAvgPool2d(1))]
+    layers += [("flat", torch.nn.Flatten()), ("mean", torch.nn.ReLU())]
+    module = torch.nn.Sequential(OrderedDict(layers))
+    network = unitscope.load(module, preprocess=Preprocessing(32, (32, 64), "bilinear"))
+    (tmp_path / "images").mkdir()
+    for number in range(4):
+        pixels = np.zeros((64, 160, 3), np.uint8)
+        pixels[:, 80 + 8 * number : 96 + 8 * number, 0] = 250
+        Image.fromarray(pixels).save(tmp_path / "images" / f"{number}.png")
+    atlas = unitscope.scan(network, tmp_path / "images", tmp_path / "wide.atlas").atlas
+    explorer, pictures = explorer_of(atlas, tmp_path / "pictures")
+    with served(create_app(explorer, pictures, NetworkStudio(network, atlas.layers))) as address:
+        yield address
+
+
+def test_a_map_is_stretched_over_exactly_the_picture(page, wide):
+    page.goto(f"{wide}/unit/see/0")
+    page.wait_for_selector("#exemplars[data-ready=yes]", timeout=60_000)
+    page.wait_for_load_state("networkidle")
+    box = page.locator(".seen").first.bounding_box()
+    assert box["width"] / box["height"] == pytest.approx(2, abs=0.02)
+    for part in ("img", "canvas"):
+        assert page.locator(f".seen {part}").first.bounding_box() == box
+    # Where the map is bright, the picture is red: columns of both, brought to one width.
+    columns = """(node) => {
+      const canvas = Object.assign(document.createElement("canvas"), { width: 64, height: 1 });
+      canvas.getContext("2d").drawImage(node, 0, 0, 64, 1);
+      return [...canvas.getContext("2d").getImageData(0, 0, 64, 1).data].filter((_, place) => place % 4 === 0);
+    }"""
+    red, bright = (np.array(page.locator(f".seen {part}").first.evaluate(columns)) for part in ("img", "canvas"))
+    centres = [(values * np.arange(64)).sum() / values.sum() for values in (red, bright)]
+    assert centres[0] == pytest.approx(centres[1], abs=1)
+
+
+def test_a_single_cell_has_no_map_to_fade(page, wide):
+    page.goto(f"{wide}/unit/mean/0")
+    page.wait_for_load_state("networkidle")
+    assert page.locator(".seen img").count() == 4
+    assert page.locator("#fade, .seen canvas").count() == 0
+    assert "single cell" in page.inner_text("#exemplars")

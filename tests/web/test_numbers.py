@@ -1,0 +1,39 @@
+"""Numbers as pages write them, in Python and in the browser."""
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+
+import unitscope.web
+from unitscope.web.numbers import number
+
+WRITTEN = [
+    (0.0, 3, "0"),
+    (0.5, 3, "0.5"),
+    (-0.25, 3, "−0.25"),
+    (0.123456, 3, "0.123"),
+    (0.00031, 2, "0.00031"),
+    (3.14e-5, 2, "3.1 × 10⁻⁵"),
+    (-2e-12, 1, "−2 × 10⁻¹²"),
+    (9.996, 3, "10"),
+    (12.34, 3, "12.3"),
+    (1234.6, 2, "1,235"),
+    (2.5e7, 3, "2.5 × 10⁷"),
+    (float("nan"), 3, "–"),
+    (None, 3, "–"),
+]
+
+
+@pytest.mark.parametrize(("value", "digits", "text"), WRITTEN)
+def test_a_number_is_written_for_people(value, digits, text):
+    assert number(value, digits) == text
+
+
+def test_the_browser_writes_the_same(page):
+    page.set_content("<main></main>")
+    page.add_script_tag(path=Path(unitscope.web.__file__).parent / "static" / "page.js")
+    for value, digits, text in WRITTEN:
+        asked = "null" if value is None or math.isnan(value) else json.dumps(value)
+        assert page.evaluate(f"number({asked}, {digits})") == text

@@ -1,0 +1,108 @@
+"""What was measured before: files are read, or refused in a sentence; each unit hears of its own removal alone."""
+
+import json
+
+import pytest
+
+from unitscope.errors import UnitscopeError
+from unitscope.web.results import Results
+
+SETTING = {
+    "layer": "relu",
+    "scope": "dataset",
+    "order": "high",
+    "removed": 2,
+    "units": [4, 1],
+    "fraction": 0.5,
+    "top1": None,
+    "agreement": 0.75,
+    "agreement_interval": [0.5, 0.9],
+}
+REMOVED = {"network": "net", "images": 1200, "data": "abc", "results": [SETTING]}
+CHANGED = {
+    "network": "net",
+    "images": 1,
+    "data": "other",
+    "settings": [
+        {"perturbation": "jpeg", "value": 20, "prediction_flips": None, "flips_interval": None, "units": [unit]}
+        for unit in [{"layer": "relu", "unit": 3, "map_correlation": None, "map_correlation_error": None}]
+    ],
+}
+
+
+@pytest.fixture
+def read(tmp_path):
+    """Read what a file says, as `--results` does."""
+
+    def read(told):
+        (tmp_path / "told.json").write_text(told if isinstance(told, str) else json.dumps(told))
+        return Results.read([tmp_path / "told.json"], network="net", data="abc")
+
+    return read
+
+
+def test_a_unit_hears_of_its_removal_if_it_was_among_the_units(read):
+    results = read(REMOVED)
+    for unit in range(6):
+        assert len(results.told_of("relu", unit)) == (unit in (4, 1))
+    assert results.told_of("tanh", 4) == ()
+    where = "the 2 highest units of its layer, maps made zero, on 1,200 images"
+    assert results.told_of("relu", 4) == (f"removed with {where}: 75.0% of the answers stay the same",)
+
+
+@pytest.mark.parametrize("change", [{"order": "random", "seed": 0}, {"scope": "image", "units": None}])
+def test_random_units_and_each_images_own_say_nothing_of_one_unit(read, change):
+    assert read({**REMOVED, "results": [SETTING | change]}).told_of("relu", 4) == ()
+
+
+def test_images_that_are_not_the_atlass_are_told_as_such(read):
+    results = read({**REMOVED, "data": "other"})
+    assert "1,200 images (not the set of this atlas)" in results.told_of("relu", 4)[0]
+    assert results.charts()[0].note == "1,200 images (not the set of this atlas)"
+
+
+def test_what_has_no_number_is_a_gap_or_no_chart(read):
+    (chart,) = read(CHANGED).charts()
+    assert (chart.title, chart.x) == (
+        "Correlation of maps before and after: jpeg over the data set",
+        "quality of the JPEG",
+    )
+    assert chart.note == "1 image (not the set of this atlas)"
+    (curve,) = chart.curves
+    assert (curve.name, curve.x, curve.y, curve.above) == ("relu:3", (20,), (None,), (0.0,))
+
+
+def test_curves_have_their_values_in_order_and_their_intervals(read):
+    settings = [
+        SETTING | {"fraction": share, "top1": value, "top1_interval": [value - 0.25, value + 0.125]}
+        for share, value in ((0.5, 0.25), (0.25, 0.5))
+    ]
+    (chart,) = read({**REMOVED, "results": [*settings, settings[0] | {"order": "random", "seed": 3}]}).charts()
+    assert (chart.x_shares, chart.y) == (True, "Top-1")
+    first, second = chart.curves
+    assert (first.name, first.x, first.y) == ("high, by dataset", (0.25, 0.5), (0.5, 0.25))
+    assert (first.above, first.below) == ((0.125, 0.125), (0.25, 0.25))
+    assert second.name == "random 3, by dataset"
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        "no JSON",
+        "[]",
+        "3",
+        {"network": "net", "images": 3, "data": "abc"},
+        {name: value for name, value in REMOVED.items() if name != "data"},
+        {**REMOVED, "results": [{name: value for name, value in SETTING.items() if name != "units"}]},
+    ],
+)
+def test_what_is_of_neither_command_is_refused(read, told):
+    with pytest.raises(UnitscopeError, match="is not what `unitscope ablate --json` or `perturb --json` prints"):
+        read(told)
+
+
+def test_what_is_of_another_network_or_gone_is_refused(read, tmp_path):
+    with pytest.raises(UnitscopeError, match="is about another, but the atlas is of net"):
+        read({**REMOVED, "network": "another"})
+    with pytest.raises(UnitscopeError, match=r"no file '.*gone\.json'; make it with"):
+        Results.read([tmp_path / "gone.json"], network="net", data="abc")
