@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from unitscope.tones import GAMMA, PERCENTILE, column_tones, overlay, tone
+from unitscope.tones import GAMMA, MIDDLE, PERCENTILE, column_tones, overlay, tone
 
 
 def test_a_tone_is_what_its_definition_says():
@@ -33,13 +33,24 @@ def test_order_is_kept_for_maps_of_any_sign():
     assert tone(values)[0, 0] == 0
 
 
-@pytest.mark.parametrize("value", [0.0, 3.7, -2.0, np.nan, np.inf])
-def test_a_constant_map_is_flat_dark(value):
+@pytest.mark.parametrize("value", [0.0, np.nan, np.inf])
+def test_a_map_of_zeros_or_of_no_numbers_is_flat_dark(value):
     assert not tone(np.full((7, 7), value, np.float32)).any()
 
 
+@pytest.mark.parametrize("value", [3.7, -2.0, 1e-30])
+def test_a_constant_map_of_an_active_unit_is_of_a_flat_middle_tone(value):
+    tones = tone(np.full((7, 7), value, np.float32))
+    assert tones.dtype == np.float32
+    assert (tones == MIDDLE).all()
+
+
 def test_a_map_that_varies_only_in_its_last_digits_is_constant():
-    assert not tone(np.float32([[1.0, np.nextafter(np.float32(1), np.float32(2))]])).any()
+    assert (tone(np.float32([[1.0, np.nextafter(np.float32(1), np.float32(2))]])) == MIDDLE).all()
+
+
+def test_cells_that_are_no_numbers_are_dark_in_a_constant_map_too():
+    assert tone(np.array([[2.0, np.nan, 2.0]])).tolist() == [[MIDDLE, 0, MIDDLE]]
 
 
 def test_cells_that_are_not_finite_stay_within_the_range():

@@ -98,6 +98,14 @@ def test_the_table_is_a_sequence_that_knows_its_activations(table):
     assert [layer.name for layer in table.activations] == ["relu", "layer1.0.relu", "layer1.0.relu_1"]
 
 
+def test_a_layer_is_shown_with_its_activation_call_if_it_has_one():
+    assert (
+        Layer(3, "features.12", "activation", 8, (8, 7, 7), aliases=("conv5_3", "act:13")).shown
+        == "features.12 (act:13)"
+    )
+    assert Layer(4, "features.13", "pool", 8, (8, 3, 3), aliases=("pool5",)).shown == "features.13"
+
+
 def test_a_layer_survives_the_trip_through_plain_values(table):
     assert [Layer.from_dict(layer.to_dict()) for layer in table] == list(table)
 

@@ -7,6 +7,7 @@ Out: exceptions whose message is the whole story; the command line prints it wit
 import difflib
 import re
 from collections.abc import Collection, Iterable
+from pathlib import Path
 
 _IDLE, _NUMBERS = re.compile(r"\.[^./]*$|(?<!\d)0+(?=\d)"), re.compile(r"\d+")
 _FEW = 3  # letters more, fewer or other
@@ -49,6 +50,21 @@ def closest_file(name: str, known: Iterable[str], *, count: int = 3) -> str:
     wanted, files = _plain(name), {each: _plain(each) for each in dict.fromkeys(known)}
     moved = [each for each, plain in files.items() if plain.endswith(wanted) or wanted.endswith(plain)]
     return _told(moved[:count] or _slips(wanted, files, count))
+
+
+def existing(file: Path) -> Path:
+    """Return the file.
+
+    Raises:
+        NetworkError: if it is not there; the message names its nearest siblings.
+    """
+    if file.is_file():
+        return file
+    if file.is_dir():
+        raise NetworkError(f"'{file}' is a folder, not a file")
+    siblings = [path.name for path in file.parent.iterdir()] if file.parent.is_dir() else []
+    near = closest(file.name, siblings)
+    raise NetworkError(f"no file '{file}'" + (f"; {near} in {file.parent}" if near else "; check the path"))
 
 
 def first_line(problem: BaseException) -> str:

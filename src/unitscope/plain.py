@@ -1,4 +1,7 @@
-"""Values as JSON has them. In: numbers, texts, lists and dictionaries. Out: the same, what is no number being null."""
+"""Values said plainly: as JSON has them, and as English counts them.
+
+In: numbers, texts, lists and dictionaries. Out: the same, what is no number being null; "1 unit", "2,048 units".
+"""
 
 import math
 from typing import Any
@@ -11,3 +14,8 @@ def plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [plain(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def amount(count: int, noun: str) -> str:
+    """Return a number with its noun, which takes an s unless there is one of it: ``"1 image"``, ``"1,024 images"``."""
+    return f"{count:,} {noun}{'s' * (count != 1)}"

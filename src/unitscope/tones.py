@@ -14,9 +14,11 @@ from PIL import Image
 COLOUR_MAP = "magma"
 PERCENTILE = 99.5
 GAMMA = 0.6
+MIDDLE = 0.5
 CAPTION = (
     "Tones: each map by itself, from its least value (dark) to the "
-    f"{PERCENTILE}th percentile of the cells above it (bright), to the power {GAMMA}."
+    f"{PERCENTILE}th percentile of the cells above it (bright), to the power {GAMMA}. "
+    "A map that is the same everywhere is flat: dark if it is zero, else of a middle tone."
 )
 
 Tones = NDArray[np.float32]
@@ -28,12 +30,14 @@ def tone(values: NDArray[Any]) -> Tones:
 
     ``low`` is the least value, whatever its sign; ``high`` is the `PERCENTILE` of the cells above it, so that
     a few bright cells keep their light however large the dark around them. A map that is constant, but for
-    the last digits of float32, is flat dark, and so is every cell that is not a number.
+    the last digits of float32, says nothing of where: it is flat, dark if all zero and else `MIDDLE`, as its unit may
+    be very active. Cells that are not numbers are dark.
     """
     values = np.asarray(values, np.float64)
-    finite = values[np.isfinite(values)]
+    sound = np.isfinite(values)
+    finite = values[sound]
     if finite.size == 0 or np.ptp(finite) <= 1e-6 * np.abs(finite).max():
-        return np.zeros(values.shape, np.float32)
+        return np.where(sound & finite.any(), np.float32(MIDDLE), np.float32(0))
     low = finite.min()
     high = np.percentile(finite[finite > low], PERCENTILE)
     scaled = np.nan_to_num((values - low) / (high - low), nan=0.0)

@@ -39,6 +39,12 @@ class Layer:
     unit_axis: int = 1
     aliases: tuple[str, ...] = ()
 
+    @property
+    def shown(self) -> str:
+        """The name, and the number of its activation call if it has one, as ``features.12 (act:13)``."""
+        call = next((alias for alias in self.aliases if alias.startswith("act:")), "")
+        return f"{self.name} ({call})" if call else self.name
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
         return {
@@ -75,6 +81,8 @@ class Unit:
             LayerError: if there is no whole number behind the last colon.
         """
         layer, _, channel = text.rpartition(":")
+        if layer == "act":
+            raise LayerError(f"'{text}' is a layer; for a unit of it write LAYER:UNIT, for example '{text}:12'")
         if not layer or not re.fullmatch(r"\d{1,9}", channel):
             raise LayerError(f"'{text}' is not a unit; write LAYER:UNIT, for example 'act:3:68'")
         return cls(layer, int(channel))

@@ -19,7 +19,7 @@ def told(run, classes_folder, tmp_path_factory):
 
 def test_json_holds_every_setting_with_counts_intervals_and_tests(told):
     values, _ = told
-    assert set(values) == {"network", "layer", "images", "labelled", "failed", "baseline", "results"}
+    assert set(values) == {"network", "layer", "images", "data", "labelled", "failed", "baseline", "results"}
     assert values["layer"] == ["classifier.2", "features.12.cat"]
     assert (values["images"], values["labelled"]) == (30, 30)
     asked = [(one["layer"], one["scope"], one["seed"], one["fraction"], one["removed"]) for one in values["results"]]
@@ -35,6 +35,7 @@ def test_json_holds_every_setting_with_counts_intervals_and_tests(told):
         assert low <= one["top1"] == one["top1_correct"] / 30 <= high
         assert one["gained"] - one["lost"] == one["top1_correct"] - values["baseline"]["top1_correct"]
         assert 0 <= one["p_value"] <= 1
+        assert (one["units"] is None) == (one["scope"] == "image")
 
 
 def test_curves_are_drawn(told):
@@ -66,7 +67,7 @@ def test_without_labels_agreement_is_told(run, classes_folder):
     [
         (("--layer", "act:-1", "--fraction", 1.2), "fraction 1.2 is not a share from 0 to 1"),
         (("--layer", "act:99"), "no layer 'act:99': torchvision:squeezenet1_1 has activation calls 1 to 26"),
-        (("--layer", "act:-1", "--count", 2000), "layer 'classifier.2' has 1000 units, so 2000 can't be removed"),
+        (("--layer", "act:-1", "--count", 2000), "layer 'classifier.2' has 1,000 units, so 2,000 can't be removed"),
         (("--layer", "act:-1", "--scope", "images"), "no scope 'images'; closest: 'image'"),
         (("--layer", "act:-1", "--order", "lowest"), "no order 'lowest'; closest: 'low'"),
         (("--layer", "act:-1", "--value", "one"), "no value 'one'"),
@@ -74,7 +75,6 @@ def test_without_labels_agreement_is_told(run, classes_folder):
         (("--layer", "act:-1", "-o", "curves.docx"), "'curves.docx'"),
         (("--layer", "act:-1", "--random-seed", -1), "a seed is a whole number from 0, not -1"),
         (("--layer", "act:-1", "--fraction", "nan"), "fraction nan is not a share"),
-        (("--layer", "act:-1", "--limit", 0), "a limit of 0 leaves no image"),
     ],
 )
 def test_wrong_input_is_one_sentence(run, classes_folder, words, message):
@@ -95,6 +95,13 @@ def test_a_layer_named_twice_gives_no_row_twice(run, classes_folder):
     told = run("ablate", *SQUEEZENET, classes_folder, *words, "--json").json
     assert told["layer"] == "classifier.2"
     assert [one["scope"] for one in told["results"]] == ["image", "dataset"]
+
+
+def test_of_too_few_images_it_is_said_that_they_tell_nothing(run, classes_folder):
+    words = ("--layer", "act:-1", "--fraction", 0.5, "--order", "low")
+    few = run("ablate", *SQUEEZENET, classes_folder, *words, "--limit", 1).stderr
+    assert "note: from 1 image nothing can be told of what units are worth" in few
+    assert "nothing can be told" not in run("ablate", *SQUEEZENET, classes_folder, *words).stderr
 
 
 def test_a_missing_layer_is_a_matter_of_usage(run, classes_folder):

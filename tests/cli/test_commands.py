@@ -5,16 +5,20 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from unitscope.cli.app import app
+
 from .conftest import run_command as unitscope
 
 SHARED = Path(__file__).parents[2].parent / "shared"
 SQUEEZENET = SHARED / "models" / "squeezenet1_0-caffe.safetensors"
+COMMANDS = [command.name for command in app.registered_commands]
 needs_shared = pytest.mark.skipif(not SHARED.exists(), reason="../shared, with real images and weights, is not here")
 
 
@@ -103,7 +107,8 @@ def test_verify_agrees_with_a_sound_atlas(atlas):
         (["layers", "resnet50"], "did you mean 'torchvision:resnet50'"),
         (["layers", "torchvision:resnet18", "--layers", "layer9.*"], "no layer 'layer9.*'"),
         (["exemplars", "{atlas}", "act:99:1"], "activation calls 1 to 26"),
-        (["exemplars", "{atlas}", "act:26"], "write LAYER:UNIT|no layer 'act'"),
+        (["exemplars", "{atlas}", "act:26"], "'act:26' is a layer; for a unit of it write LAYER:UNIT"),
+        (["exemplars", "{atlas}", "26"], "'26' is not a unit; write LAYER:UNIT"),
         (["exemplars", "{atlas}", "act:26:99999"], "there is no unit 99999"),
         (["exemplars", "{atlas}", "features.0:1"], "was not tapped"),
         (["exemplars", "{atlas}", "act:1:1", "-o", "unit.tiff"], ".png"),
@@ -113,7 +118,7 @@ def test_verify_agrees_with_a_sound_atlas(atlas):
         (["verify", "{atlas}", "--seed", "-1"], "a seed is a whole number from 0, not -1"),
         (["scan", "torchvision:alexnet", "nowhere", "--weights", "none", "-o", "x"], "nowhere"),
         (["scan", "torchvision:alexnet", "{pictures}", "--weights", "no.pth", "-o", "x"], "no.pth"),
-        (["scan", "torchvision:alexnet", "{pictures}", "--weights", "none", "--top", "0", "-o", "x"], "at least 1"),
+        (["scan", "torchvision:alexnet", "{pictures}", "--weights", "none", "-o", "{pictures}"], "choose another -o"),
         (["structure", "torchvision:alexnet", "nowhere.png", "--weights", "none"], "nowhere.png"),
         (
             ["structure", "torchvision:alexnet", "{pictures}/00.png", "--weights", "none", "--start", "99"],
@@ -134,8 +139,14 @@ def test_what_the_user_gets_wrong_is_one_clear_message(words, message, atlas, pi
     assert not Path("x").exists()
 
 
-def test_usage_errors_exit_with_2():
+def test_usage_errors_exit_with_2(pictures):
     assert "Missing" in unitscope("scan", check=2).stderr
+    done = unitscope("scan", "torchvision:alexnet", pictures, "--top", 0, "-o", "x", check=2)
+    assert "--top" in done.stderr
+
+
+def test_the_version_is_told():
+    assert unitscope("--version").stdout == f"unitscope {version('unitscope')}\n"
 
 
 def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(pictures, tmp_path):
@@ -194,6 +205,38 @@ def test_the_demo_goes_the_whole_way(tmp_path):
         assert width_of(path) > 500
 
 
-def test_help_is_quick_to_import_and_loads_no_torch():
-    code = "import sys, unitscope, unitscope.cli.app; assert not {'torch', 'pandas', 'matplotlib'} & set(sys.modules)"
-    subprocess.run([sys.executable, "-c", code], check=True)
+@pytest.mark.parametrize("words", [[], ["--help"], ["--version"], *([name, "--help"] for name in COMMANDS)])
+def test_help_loads_no_library_that_computes_or_draws(words):
+    code = "import unitscope" + ("; from unitscope.cli.app import main; main()" if words else "")
+    assert not loaded_by(code, words) & {"torch", "numpy", "scipy", "pandas", "xarray", "zarr", "matplotlib", "PIL"}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["scan", "torchvision:vgg11", "nowhere", "-o", "x"],
+        ["scan", "torchvision:vgg11", "{here}", "-o", "{here}"],
+        ["scan", "torchvision:vgg11", "{here}", "-o", "x", "--weights", "no.pth"],
+        ["scan", "no.toml", "{here}", "-o", "x"],
+        ["layers", "no.py:f"],
+        ["structure", "torchvision:vgg11", "no.jpg"],
+        ["structure", "torchvision:vgg11", "no.jpg", "-o", "x.tiff"],
+        ["ablate", "torchvision:vgg11", "nowhere", "--layer", "act:1"],
+        ["ablate", "torchvision:vgg11", "{here}", "--layer", "act:1", "--fraction", "2"],
+        ["ablate", "torchvision:vgg11", "{here}", "--layer", "act:1", "--order", "least"],
+        ["perturb", "torchvision:vgg11", "nowhere", "--sigma", "0.1"],
+        ["perturb", "torchvision:vgg11", "{here}"],
+    ],
+)
+def test_what_needs_no_network_is_told_before_torch_is_imported(words, pictures):
+    code = "from unitscope.cli.app import main; main()"
+    assert "torch" not in loaded_by(code, [word.format(here=pictures) for word in words], check=1)
+
+
+def loaded_by(code, words, check=0):
+    """The modules that a new process has imported when it has run some code with a command line."""
+    tell = "import atexit, sys; atexit.register(lambda: print('\\n', *sys.modules))"
+    run = [sys.executable, "-c", f"{tell}\n{code}", *words]
+    done = subprocess.run(run, check=False, capture_output=True, text=True)
+    assert done.returncode == check, done.stderr
+    return set(done.stdout.splitlines()[-1].split())

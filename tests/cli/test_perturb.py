@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from unitscope.images import open_images
+
 SHARED = Path(__file__).parents[2].parent / "shared"
 needs_shared = pytest.mark.skipif(not SHARED.exists(), reason="../shared, with real images and weights, is not here")
 SQUEEZENET = ("torchvision:squeezenet1_1", "--weights", "none", "--seed", 1)
@@ -30,6 +32,7 @@ def test_one_sigma_gives_its_units_and_flips_on_top(run, classes_folder):
     assert setting["layers"][0]["expected_by_chance"] == 5 / 64
     assert setting["flipped"] == [round(setting["prediction_flips"] * 5)]
     assert setting["flips_interval"][0] <= setting["prediction_flips"] <= setting["flips_interval"][1]
+    assert told["data"] == open_images(classes_folder).limit(5).fingerprint()
     assert told["baseline"]["labelled"] == setting["labelled"] == 5
     assert 0 <= setting["p_values"][0] <= 1
 
@@ -72,10 +75,9 @@ def test_people_get_tables_also_of_one_image(run, classes_folder):
         (("--blur", -1), "0 or more, not -1"),
         (("--sigma", 0.1, "--noise-seed", -1), "a seed is a whole number from 0, not -1"),
         (("--sigma", 0.1, "--unit", "act:1:64"), "there is no unit 64"),
-        (("--sigma", 0.1, "--unit", "act:1"), "no layer 'act'"),
+        (("--sigma", 0.1, "--unit", "act:1"), "is a layer; for a unit of it write LAYER:UNIT"),
         (("--sigma", 0.1, "--layer", "features.99"), "no layer 'features.99'"),
         (("--sigma", 0.1, "--top", 0), "top must be at least 1"),
-        (("--sigma", 0.1, "--limit", 0), "a limit of 0 leaves no image"),
         (("--sigma", 0.1, "--maps", "maps.png"), "add --unit LAYER:UNIT"),
         (("--sigma", 0.1, "-o", "curves.tiff"), "end the name in .png, .svg or .pdf"),
         (("--sigma", 0.1, "--device", "abacus"), "no device 'abacus'"),

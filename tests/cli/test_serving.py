@@ -2,6 +2,7 @@
 
 import json
 import signal
+import socket
 import subprocess
 import sys
 import urllib.request
@@ -54,13 +55,40 @@ def test_a_network_that_can_not_be_had_is_told_at_once(classes_atlas):
 
 def test_what_ablate_measured_is_shown(classes_atlas, classes_folder, run, tmp_path):
     words = ["torchvision:squeezenet1_1", classes_folder, "--weights", "none", "--seed", 1, "--layer", "act:-2"]
-    measured = run("ablate", *words, "--fraction", 0.5, "--scope", "dataset", "--limit", 6, "--json")
-    (tmp_path / "removal.json").write_text(measured.stdout)
-    with serving(classes_atlas, "--no-network", "--results", tmp_path / "removal.json") as (_, address):
-        found = told(f"{address}/unit/act:-2/3.json")
-        assert any("units of its layer, maps made zero, on 6 images: Top-1" in line for line in found["removal"])
+    measured = run("ablate", *words, "--fraction", 0.5, "--scope", "dataset", "--json")
+    some = run("ablate", *words, "--fraction", 0.2, "--scope", "dataset", "--order", "low", "--limit", 6, "--json")
+    (tmp_path / "all.json").write_text(measured.stdout)
+    (tmp_path / "some.json").write_text(some.stdout)
+    files = ["--results", tmp_path / "all.json", "--results", tmp_path / "some.json"]
+    with serving(classes_atlas, "--no-network", *files) as (_, address):
+        lines = told(f"{address}/unit/act:-2/{some.json['results'][0]['units'][0]}.json")["removal"]
+        assert any("units of its layer, maps made zero, on 30 images: Top-1" in line for line in lines)
+        assert any("maps made zero, on 6 images (not the set of this atlas): Top-1" in line for line in lines)
+        for unit in (0, 3, 7):
+            gone = [one for one in measured.json["results"] if one["seed"] is None and unit in one["units"]]
+            lines = told(f"{address}/unit/act:-2/{unit}.json")["removal"]
+            assert len([line for line in lines if "30 images" in line]) == len(gone) >= 1
+        (chart,) = told(f"{address}/lab.json")["charts"]
+        assert chart["note"] == "30 images, 6 images (not the set of this atlas)"
         with urllib.request.urlopen(f"{address}/lab") as answer:
-            assert 'data-chart="removal"' in answer.read().decode()
+            assert 'data-chart="curves"' in answer.read().decode()
+
+
+def test_what_perturb_measured_is_shown(classes_atlas, classes_folder, run, tmp_path):
+    words = ["torchvision:squeezenet1_1", classes_folder, "--weights", "none", "--seed", 1, "--layer", "act:-1"]
+    measured = run("perturb", *words, "--sigma", 0.3, "--sigma", 0.1, "--unit", "act:1:3", "--blur", 2, "--json")
+    (tmp_path / "noise.json").write_text(measured.stdout)
+    with serving(classes_atlas, "--no-network", "--results", tmp_path / "noise.json") as (_, address):
+        flips, maps, *blurred = told(f"{address}/lab.json")["charts"]
+    assert len(blurred) == 2
+    weak, strong = (measured.json["settings"][at] for at in (1, 0))
+    assert flips["title"] == "Predictions that flip: noise over the data set"
+    assert flips["note"] == "30 images"
+    assert flips["curves"][0]["x"] == maps["curves"][0]["x"] == [0.1, 0.3]
+    assert flips["curves"][0]["y"] == [weak["prediction_flips"], strong["prediction_flips"]]
+    assert maps["curves"][0]["name"] == "features.1:3"
+    assert maps["curves"][0]["y"] == [one["units"][0]["map_correlation"] for one in (weak, strong)]
+    assert maps["curves"][0]["above"] == [one["units"][0]["map_correlation_error"] for one in (weak, strong)]
 
 
 SPOILT = [
@@ -68,6 +96,7 @@ SPOILT = [
     ["--results", "gone.json"],
     ["--host", "10.255.255.1"],
     ["--images", "/no/such/folder"],
+    ["--network", "torchvision:resnet18"],
 ]
 
 
@@ -75,7 +104,16 @@ SPOILT = [
 def test_what_can_not_be_served_is_one_sentence(classes_atlas, run, words):
     done = run("serve", classes_atlas, "--no-network", "--port", 0, *words, check=1)
     assert done.stderr.count("\n") == 1
-    assert any(word in done.stderr for word in ("ablate", "can't listen", "no folder '/no/such/folder'"))
+    assert any(
+        word in done.stderr for word in ("ablate", "can't listen", "no folder '/no/such/folder'", "give one of them")
+    )
+
+
+def test_a_port_in_use_is_told(classes_atlas, run):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = run("serve", classes_atlas, "--no-network", "--port", port, check=1)
+    assert f"can't listen at 127.0.0.1:{port}: Address already in use; give another --host or --port" in done.stderr
 
 
 def test_a_network_that_could_run_code_is_not_loaded_unasked(classes_folder, run, tmp_path):

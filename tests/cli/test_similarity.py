@@ -7,6 +7,7 @@ from PIL import Image
 from unitscope import open_atlas
 
 TENCH, GOLDFISH, HEN = "tench/00.png", "goldfish/01.png", "hen/02.png"
+SIX = [TENCH, GOLDFISH, HEN, "tench/03.png", "goldfish/04.png", "hen/05.png"]
 
 
 def cosine(one, other):
@@ -46,7 +47,7 @@ def test_images_alone_have_no_pairs_and_a_table_in_the_papers_form(run, classes_
     told = run(*words, "--json").json
     assert set(told) == {"layer", "labels", "images", "matrix"}
     lines = run(*words).stdout.splitlines()
-    assert lines[0].startswith("Cosine similarity at ")
+    assert lines[0] == "Cosine similarity at features.4.squeeze_activation (act:5)"
     assert lines[1].split() == ["image", "or", "class", "label", "1", "2", "3"]
     row = lines[3].split()
     assert row[:3] == ["2", GOLDFISH, "goldfish"]
@@ -118,7 +119,9 @@ def test_between_layers_tells_how_alike_layers_see_all_images_or_some(run, class
     assert 0 < matrix.min() < matrix[0, 1]
     assert (tmp_path / "layers.pdf").read_bytes().startswith(b"%PDF")
     assert run("similarity", classes_atlas, "class:hen", TENCH, "--between-layers", "--json").json["images"] == 11
-    assert "Linear CKA over 30 images" in run(*words).stdout
+    printed = run(*words).stdout
+    assert "Linear CKA over 30 images" in printed
+    assert "classifier.2 (act:26)" in printed
 
 
 @pytest.mark.parametrize(
@@ -140,7 +143,10 @@ def test_between_layers_tells_how_alike_layers_see_all_images_or_some(run, class
         ([TENCH, HEN, "--by-layer", "--clustered"], "does not go with --by-layer"),
         (["--between-layers", "--layer", "act:1"], "leave --layer act:1 out"),
         ([TENCH, HEN, "--between-layers"], "3 or more images, not of 2"),
-        ([*[TENCH] * 6, "--by-layer", "-o", "x.png"], "6 subjects make 15 curves"),
+        ([*SIX, "--by-layer", "-o", "x.png"], "6 subjects make 15 curves"),
+        ([TENCH, HEN, TENCH, "--by-layer"], f"'{TENCH}' was given twice; name each image or class once"),
+        (["class:hen", "class:hen", "--layer", "act:1"], "'class:hen' was given twice"),
+        (["class:", TENCH, "--layer", "act:1"], "'class:' names no class; write class:NAME, as class:goldfish"),
         ([TENCH, HEN, "--layer", "act:1", "-o", "x.tiff"], ".png"),
     ],
 )

@@ -1,11 +1,14 @@
 import numpy as np
 import pytest
+from matplotlib import colormaps
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_rgba
 
 from unitscope.analyses.similarity import clustered_order, cosines, tree
 from unitscope.errors import UnitscopeError
-from unitscope.figures import between_layers, similarity, similarity_by_layer
+from unitscope.figures import between_layers, similarity, similarity_by_layer, theme
 from unitscope.figures.heat import branches, scale
+from unitscope.tones import COLOUR_MAP
 
 from .conftest import assert_tidy, pixels, texts
 
@@ -78,6 +81,26 @@ def test_colours_span_the_values_off_the_diagonal():
     alike = scale(np.ones((3, 3)))
     assert alike.vmin < 1 < alike.vmax
     assert np.isfinite([scale(np.full((2, 2), np.nan)).vmin, scale(np.ones((1, 1))).vmax]).all()
+
+
+def test_the_diagonal_is_grey_and_no_colour_of_the_scale_unless_it_has_no_value():
+    cells = drawn_cells(similarity(matrix_of(6, silent=[2]), list("abcdef")))
+    diagonal = np.diagonal(cells).T
+    np.testing.assert_allclose(diagonal[[0, 1, 3, 4, 5]], [to_rgba(theme.FRAME)] * 5)
+    assert not cells[2, 2, 3]
+    assert not np.isclose(cells[~np.eye(6, dtype=bool)], to_rgba(theme.FRAME)).all(1).any()
+
+
+def test_the_least_and_the_greatest_value_off_the_diagonal_have_the_ends_of_the_colours():
+    matrix = np.array([[1, 0.2, 0.5], [0.2, 1, 0.3], [0.5, 0.3, 1]])
+    cells, colours = drawn_cells(similarity(matrix, list("abc"))), colormaps[COLOUR_MAP]
+    np.testing.assert_allclose(cells[0, 1], colours(0.0))
+    np.testing.assert_allclose(cells[0, 2], colours(1.0))
+
+
+def drawn_cells(figure):
+    """Colours of a heat map's cells, ``[row, row, RGBA]``."""
+    return np.asarray(figure.axes[0].collections[0].get_array())
 
 
 def test_a_clustered_map_has_its_rows_and_names_in_the_trees_order_and_brackets_beside_them():

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from tests.experiments.planted_coco import make_coco
-from unitscope.experiments import Running
+from unitscope.experiments.running import Running
 from unitscope.paper import Asked, Sources
 from unitscope.paper.cases import make_cases
 

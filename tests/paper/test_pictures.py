@@ -6,7 +6,7 @@ import pytest
 from scipy import stats
 
 from tests.paper.conftest import Counts
-from unitscope.experiments import Running
+from unitscope.experiments.running import Running
 from unitscope.paper.items import Missing, Picture
 from unitscope.paper.pictures import draw_all
 

@@ -11,7 +11,7 @@ from PIL import Image
 import unitscope
 from tests.paper.conftest import Counts
 from unitscope.errors import NetworkError
-from unitscope.experiments import Running
+from unitscope.experiments.running import Running
 from unitscope.networks import load
 from unitscope.paper import Asked, Sources, write_paper
 from unitscope.paper.tables import milliseconds

@@ -65,7 +65,7 @@ class Rule:
     @property
     def title(self) -> str:
         """The question in words."""
-        names, layer = _listed(self.subjects), f"{self.layer.name} ({self.pick})"
+        names, layer = _listed(self.subjects), f"{self.layer.shown}, {self.pick},"
         if self.name == "max":
             return f"Units of {layer} that respond most to {names}"
         if self.name == "only":

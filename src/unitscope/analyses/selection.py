@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from unitscope.analyses.subjects import Subject
 from unitscope.errors import LayerError, UnitscopeError
+from unitscope.plain import amount
 from unitscope.units import Layer
 
 Mask = NDArray[np.bool_]
@@ -89,7 +90,7 @@ class Top:
         """
         if not 1 <= self.count <= layer.units:
             raise UnitscopeError(
-                f"can't take the top {self.count} of layer '{layer.name}': it has {layer.units} units; "
+                f"can't take the top {self.count} of layer '{layer.name}': it has {amount(layer.units, 'unit')}; "
                 f"give a number from 1 to {layer.units}"
             )
         given = _of_layer(layer, responses)
@@ -182,7 +183,7 @@ def _of_layer(layer: Layer, responses: ArrayLike) -> NDArray[np.floating]:
     given = np.asarray(responses, np.result_type(np.asarray(responses).dtype, np.float32))
     if given.ndim == 0 or given.shape[-1] != layer.units:
         raise UnitscopeError(
-            f"layer '{layer.name}' has {layer.units} units, but the responses have the shape {given.shape}; "
+            f"layer '{layer.name}' has {amount(layer.units, 'unit')}, but the responses have the shape {given.shape}; "
             "pass one number a unit"
         )
     return given

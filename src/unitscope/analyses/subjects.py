@@ -3,6 +3,7 @@
 In: an atlas and a name. Out: a `Subject`. Images outside the atlas are for `scanning.fresh` to run.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -75,6 +76,8 @@ def find_class(atlas: Atlas, name: str) -> int:
         UnitscopeError: if there is none, or more than one has that name; the message names the nearest.
     """
     labels = atlas.manifest.labels
+    if not name.strip():
+        raise UnitscopeError(f"'{CLASS}{name}' names no class; write {CLASS}NAME, as {CLASS}{_example(labels)}")
     if not labels:
         raise UnitscopeError(f"no class '{name}': the images of atlas '{atlas.path}' have no labels")
     exact = [number for number, label in enumerate(labels) if label.label == name]
@@ -101,6 +104,10 @@ def class_rows(atlas: Atlas, name: str) -> NDArray[np.int64]:
     if not len(rows):
         raise UnitscopeError(f"none of the images of class '{name}' in atlas '{atlas.path}' could be read")
     return rows
+
+
+def _example(labels: Sequence[Label]) -> str:
+    return labels[0].name if labels else "tench"
 
 
 def _miss(atlas: Atlas, name: str) -> str:

@@ -23,12 +23,15 @@ from unitscope.cli.arguments import (
 )
 from unitscope.cli.output import print_json, print_table, say
 from unitscope.cli.progress import counted
+from unitscope.plain import amount
 
 if TYPE_CHECKING:
     from unitscope.analyses.ablation import Ablation
+    from unitscope.atlas import Atlas
 
 FRACTIONS = (0.1, 0.2, 0.5, 0.8)
 MOST_CLASSES = 5
+FEW = 30
 
 
 def ablate(
@@ -71,35 +74,56 @@ def ablate(
     as_json: Json = False,
 ) -> None:
     """Remove units and count right answers before and after (the paper's algorithm 4, tables 4 and 5)."""
-    from unitscope import experiments, figures
-    from unitscope.atlas import open_atlas
-    from unitscope.figures.saving import check_name
-    from unitscope.networks import load
+    from unitscope.experiments.settings import ORDERS, SCOPES, Settings
+    from unitscope.images import open_images
 
-    if output is not None:
-        check_name(output)  # before the network runs for minutes
-    running = experiments.Running(batch_size, device, limit, counted)
-    settings = experiments.Settings(
+    settings = Settings(
         layers,
         fractions or (() if counts else FRACTIONS),
         counts or (),
-        scopes or experiments.SCOPES,
-        orders or experiments.ORDERS,
+        scopes or SCOPES,
+        orders or ORDERS,
         value,
         random_seeds or (0,),
     )
-    image_set, means = running.chosen(images), None if atlas is None else open_atlas(atlas)
+    image_set, means = open_images(images), None if atlas is None else _with_means(atlas, layers)
+
+    from unitscope import figures
+    from unitscope.experiments.removal import ablate as run
+    from unitscope.experiments.running import Running
+    from unitscope.networks import load
+
     loaded = load(network, weights=weights, seed=seed, preprocess=preprocess)
-    found = experiments.ablate(loaded, image_set, settings, atlas=means, running=running)
+    running = Running(batch_size, device, limit, counted)
+    found = run(loaded, image_set, settings, atlas=means, running=running)
     if output is not None:
         figures.save(figures.ablation(found), output)
         say(f"drawn: {output}")
-    if found.failed:
-        say(f"note: {found.failed} files could not be read and are left out")
+    _say_doubts(found)
     if as_json:
         print_json(told(found))
         return
     _print(found)
+
+
+def _with_means(path: Path, layers: list[str]) -> "Atlas":
+    """The atlas, which must have tapped the layers."""
+    from unitscope.atlas import open_atlas
+
+    atlas = open_atlas(path)
+    for layer in layers:
+        atlas.find(layer)
+    return atlas
+
+
+def _say_doubts(found: "Ablation") -> None:
+    if found.failed:
+        say(f"note: left out {amount(found.failed, 'file')} that could not be read")
+    if len(found.images) < FEW:
+        say(
+            f"note: from {amount(len(found.images), 'image')} nothing can be told of what units are worth, "
+            f"as the wide intervals say; run {FEW} or more"
+        )
 
 
 def told(found: "Ablation") -> dict[str, Any]:
@@ -109,10 +133,13 @@ def told(found: "Ablation") -> dict[str, Any]:
         "network": found.network,
         "layer": names[0] if len(names) == 1 else names,
         "images": len(found.images),
+        "data": found.data,
         "labelled": found.baseline.images,
         "failed": found.failed,
         "baseline": found.baseline.to_dict(),
-        "results": [outcome.to_dict() | _classes(found, outcome) for outcome in found.outcomes],
+        "results": [
+            outcome.to_dict() | {"units": outcome.units} | _classes(found, outcome) for outcome in found.outcomes
+        ],
     }
 
 
@@ -157,7 +184,8 @@ def _print(found: "Ablation") -> None:
     print_table(
         ("class", "name", "images", "before", "after", "change"),
         [tuple(row.values()) for row in changed],
-        title=f"Classes that change most, {gone.count} units removed from {gone.layer} ({gone.scope}, {gone.order})",
+        title=f"Classes that change most, {amount(gone.count, 'unit')} removed from {gone.layer} "
+        f"({gone.scope}, {gone.order})",
     )
 
 

@@ -5,6 +5,7 @@ In: the command line. Out: an exit status: 0 done, 1 the user's input is wrong, 
 
 import os
 import sys
+from typing import Annotated
 
 import typer
 
@@ -18,6 +19,25 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _tell_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version as version_of
+
+        sys.stdout.write(f"unitscope {version_of('unitscope')}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """What may stand before a command."""
+
+
 app.command("layers")(asking.layers)
 app.command("scan")(scanning.scan)
 app.command("structure")(asking.structure)

@@ -3,6 +3,7 @@
 In: the command line. Out: a table or JSON, and a figure where one is asked for.
 """
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -60,6 +61,10 @@ def structure(
     as_json: Json = False,
 ) -> None:
     """Show the top units of each layer for one image, shallow to deep (the paper's figure 1)."""
+    from unitscope.images import decode
+
+    decode(Path(image))  # an image that can't be read is told before torch is imported
+
     from unitscope import figures, looking
     from unitscope.networks import load
 
@@ -85,10 +90,10 @@ def structure(
         ("layer", "top units (response)"),
         (
             (
-                column["layer"],
-                " ".join(f"{u} ({r:.3g})" for u, r in zip(column["units"], column["responses"], strict=True)),
+                column.layer.shown,
+                " ".join(f"{u} ({r:.3g})" for u, r in zip(column.units, column.responses, strict=True)),
             )
-            for column in told
+            for column in view.columns
         ),
     )
 
@@ -119,7 +124,7 @@ def exemplars(
     print_table(
         ("rank", "image", "response", "label"),
         [tuple(row.values()) for row in rows],
-        title=f"{layer.name}:{channel}",
+        title=f"{layer.shown}: unit {channel}",
     )
 
 

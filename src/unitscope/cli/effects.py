@@ -6,6 +6,7 @@ In: a `PerturbResult`. Out: values for JSON, tables on stdout.
 from typing import TYPE_CHECKING, Any
 
 from unitscope.cli.output import print_table
+from unitscope.plain import amount
 
 if TYPE_CHECKING:
     from unitscope.analyses.estimates import Estimate, Share
@@ -17,7 +18,7 @@ CURVES = ("overlap", "cosine")
 
 def title_of(result: "PerturbResult") -> str:
     """Return what was changed, in a line."""
-    return f"{result.network}: {result.images:,} image{'s' * (result.images != 1)} changed"
+    return f"{result.network}: {amount(result.images, 'image')} changed"
 
 
 def told(result: "PerturbResult") -> dict[str, Any]:
@@ -34,6 +35,7 @@ def told(result: "PerturbResult") -> dict[str, Any]:
     return {
         "network": result.network,
         "images": result.images,
+        "data": result.image_set.fingerprint(),
         "failed": result.failed,
         "sigma": [effect.value for effect in result.effects if effect.perturbation == "noise"],
         "seeds": list(result.seeds),
@@ -111,7 +113,7 @@ def print_effects(result: "PerturbResult") -> None:
             ("unit", "perturbation", "value", "map correlation", "±", "images", "change of α", "±", "relative"),
             [
                 (
-                    f"{unit.layer.name}:{unit.unit}",
+                    f"{unit.layer.shown}: unit {unit.unit}",
                     effect.perturbation,
                     effect.value,
                     unit.map_correlation.value,
@@ -129,7 +131,7 @@ def print_effects(result: "PerturbResult") -> None:
         ("layer", "by chance", *(f"{what}, {e.perturbation} {e.value:g}" for e in result.effects for what in CURVES)),
         [
             (
-                layer.layer.name,
+                layer.layer.shown,
                 layer.expected_by_chance,
                 *(value for e in result.effects for value in (e.layers[at].overlap.value, e.layers[at].cosine.value)),
             )

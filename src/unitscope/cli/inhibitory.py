@@ -13,6 +13,7 @@ from unitscope.cli.arguments import AtlasArgument, BatchSize, Device, Figure, Js
 from unitscope.cli.output import print_json, print_table, say
 from unitscope.cli.progress import counted
 from unitscope.errors import UnitscopeError
+from unitscope.plain import amount
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,14 +53,11 @@ def inhibitory(
     """Find inhibitory units: bright elsewhere and dark on a concept, or holding a class back (the paper's figure 3)."""
     from unitscope.analyses.inhibition import class_inhibition
     from unitscope.atlas import open_atlas
-    from unitscope.figures.saving import check_name
 
     if class_name is None and category is None:
         raise UnitscopeError("no concept was given; say --class NAME, or --category NAME for COCO's images")
     if class_name is not None and category is not None:
         raise UnitscopeError("--class and --category are different tests; give one of them")
-    if output is not None:
-        check_name(output)  # before the network runs for minutes
     opened = open_atlas(atlas)
     job = _Job(opened, layer, removal or logit is not None, logit, output, images, batch_size, device, limit)
     found = None if class_name is None else class_inhibition(opened, layer, class_name)
@@ -92,8 +90,8 @@ def _run(job: _Job, concept: "Inhibition | str") -> "Inhibition":
     from unitscope.experiments.inhibition import find_network_class, inhibition_by_removal
     from unitscope.experiments.inhibition_sheet import inhibition_sheet
     from unitscope.experiments.running import Running
+    from unitscope.scanning.devices import ready
     from unitscope.scanning.origin import network_of
-    from unitscope.scanning.scan import ready
 
     running = Running(job.batch_size, job.device, job.limit, counted)
     network = network_of(job.atlas)
@@ -119,7 +117,8 @@ def _on_category(job: _Job, category: str, where: dict[str, Any]) -> "Inhibition
     if not found.others:
         say(f"note: too few images without '{found.concept}' to tell what a unit's place in the picture explains")
     if found.left_out:
-        say(f"note: left out {found.left_out} images that show too little of '{found.concept}', or too little else")
+        left_out = amount(found.left_out, "image")
+        say(f"note: left out {left_out} showing too little of '{found.concept}', or too little else")
     return found
 
 
@@ -149,9 +148,8 @@ def _rows(table: "pd.DataFrame", top: int) -> list[dict[str, Any]]:
 
 def _print(found: "Inhibition", top: int) -> None:
     what = "on and beside" if found.by == "map contrast" else "of and not of"
-    title = (
-        f"{found.layer.name}: units that '{found.concept}' inhibits ({found.by}, {what} it; {len(found.images)} images)"
-    )
+    images = amount(len(found.images), "image")
+    title = f"{found.layer.shown}: units that '{found.concept}' inhibits ({found.by}, {what} it; {images})"
     removed = ["logit_change", "logit_p_corrected"] if found.removal is not None else []
     _print_rows(found.units[[*(name for name in _SHOWN if name in found.units), *removed]], top, title)
     if found.removal is not None:

@@ -37,7 +37,7 @@ def paper(
     as_json: Json = False,
 ) -> None:
     """Make every table and figure of the paper, on your networks and images, as one HTML report."""
-    from unitscope.experiments import Running
+    from unitscope.experiments.running import Running
     from unitscope.paper import Asked, Sources, write_paper
 
     asked = [Asked.parse(text) for text in networks or NETWORKS]

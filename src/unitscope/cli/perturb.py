@@ -19,11 +19,13 @@ from unitscope.cli.arguments import (
     Preprocess,
     Seed,
     Weights,
+    drawable,
 )
 from unitscope.cli.effects import print_effects, title_of, told
 from unitscope.cli.output import print_json, say
 from unitscope.cli.progress import counted
 from unitscope.errors import UnitscopeError
+from unitscope.plain import amount
 
 if TYPE_CHECKING:
     from unitscope.experiments.perturbations import Perturbation
@@ -65,7 +67,11 @@ def perturb(
     output: Figure = None,
     maps: Annotated[
         Path | None,
-        typer.Option(metavar="FIGURE", help="Draw the units' maps, clean and changed (the paper's figure 7)."),
+        typer.Option(
+            metavar="FIGURE",
+            help="Draw the units' maps, clean and changed (the paper's figure 7).",
+            callback=drawable,
+        ),
     ] = None,
     limit: Limit = None,
     batch_size: BatchSize = 16,
@@ -76,19 +82,23 @@ def perturb(
     as_json: Json = False,
 ) -> None:
     """Change the pictures, by noise, blur, brightness or JPEG, and tell how far the network moves."""
+    from unitscope.images import open_images
+
+    if not (sigma or blur or brightness or jpeg):
+        raise UnitscopeError(
+            "nothing changes the pictures; give one or more of --sigma, --blur, --brightness and --jpeg"
+        )
+    if maps is not None and not units:
+        raise UnitscopeError("--maps draws the maps of units, and none is given; add --unit LAYER:UNIT")
+    image_set = open_images(images)
+
     from unitscope.experiments.perturbing import perturb as run
     from unitscope.experiments.running import Running
-    from unitscope.figures.saving import check_name
     from unitscope.networks import load
 
     changes = _changes(sigma or [], blur or [], brightness or [], jpeg or [])
-    if maps is not None and not units:
-        raise UnitscopeError("--maps draws the maps of units, and none is given; add --unit LAYER:UNIT")
-    for figure in (output, maps):
-        if figure is not None:
-            check_name(figure)  # before the network runs for minutes
     running = Running(batch_size, device, limit, counted)
-    image_set = running.chosen(images)
+    image_set = running.chosen(image_set)
     loaded = load(network, weights=weights, seed=seed, preprocess=preprocess)
     result = run(
         loaded,
@@ -103,7 +113,7 @@ def perturb(
     if result.note:
         say(f"note: {result.note}")
     if result.failed:
-        say(f"could not read {result.failed} of {len(image_set)} files")
+        say(f"could not read {result.failed} of {amount(len(image_set), 'file')}")
     if output is not None:
         from unitscope import figures
 
@@ -126,14 +136,4 @@ def _changes(
 ) -> "tuple[Perturbation, ...]":
     from unitscope.experiments.perturbations import Blur, Brightness, Jpeg, Noise
 
-    changes: tuple[Perturbation, ...] = (
-        *map(Noise, sigma),
-        *map(Blur, blur),
-        *map(Brightness, brightness),
-        *map(Jpeg, jpeg),
-    )
-    if not changes:
-        raise UnitscopeError(
-            "nothing changes the pictures; give one or more of --sigma, --blur, --brightness and --jpeg"
-        )
-    return changes
+    return (*map(Noise, sigma), *map(Blur, blur), *map(Brightness, brightness), *map(Jpeg, jpeg))

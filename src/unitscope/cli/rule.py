@@ -52,10 +52,6 @@ def rule(
 
     asked = {"--shared": shared or [], "--only": only or [], "--max": maximum or []}
     _check(asked, but or [], at_least, top=top, threshold=threshold)
-    if output is not None:
-        from unitscope.figures.saving import check_name
-
-        check_name(output)  # before the network runs
     opened = open_atlas(atlas)
     found = _find(opened, layer, asked, but or [], _pick(top, threshold), at_least)
     if output is not None:

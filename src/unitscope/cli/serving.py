@@ -31,7 +31,9 @@ NetworkOption = Annotated[
 ]
 ResultsOption = Annotated[
     list[Path] | None,
-    typer.Option("--results", metavar="FILE", help="What `ablate --json` printed, to be shown; may be repeated."),
+    typer.Option(
+        "--results", metavar="FILE", help="What `ablate --json` or `perturb --json` printed; may be repeated."
+    ),
 ]
 
 
@@ -61,7 +63,7 @@ def serve(
     opened = open_atlas(atlas)
     explorer, pictures = _explorer(opened, results or [], images)
     arguments = {"weights": weights, "seed": seed, "preprocess": preprocess}
-    studio = _studio(opened, None if no_network else network, no_network, arguments, device)
+    studio = _studio(opened, network, no_network, arguments, device)
     hosts = LOCAL | {_shown(name).lower() for name in (host, *(allow_host or ()))}
     threading.Thread(target=_warm_up, args=(studio,), daemon=True).start()
     app = create_app(explorer, pictures, studio, hosts=frozenset(hosts))
@@ -98,10 +100,10 @@ def export(
     explorer, pictures = _explorer(opened, results or [], images)
     chosen = tuple(opened.layers.match(layers)) if layers else tuple(opened.layers)
     site = Site(explorer, pictures, chosen, images=not no_images, maps=not no_network)
-    site.check(folder)
-    say(f"{site.pages:,} pages, about {size(site.bytes)}, into '{folder}'")
     arguments = {"weights": weights, "seed": seed, "preprocess": preprocess}
     studio = _studio(opened, network, no_network, arguments, device)
+    site.check(folder)
+    say(f"{site.pages:,} pages, about {size(site.bytes)}, into '{folder}'")
     if site.maps and studio.missing:
         raise UnitscopeError(f"no activation maps: {studio.missing} Or leave them out with --no-network")
     with counted("steps", site.steps) as advanced:
@@ -119,6 +121,8 @@ def _studio(
     """The network, loaded beside the server; or why there is none."""
     from unitscope.web.studio import LateStudio, NoStudio
 
+    if no_network and network is not None:
+        raise UnitscopeError("--network names a network and --no-network asks for none; give one of them")
     if no_network:
         return NoStudio("The explorer was started with --no-network; start it without.")
     if not all(importlib.util.find_spec(package) for package in ("torch", "torchvision")):
@@ -162,7 +166,8 @@ def _explorer(atlas: "Atlas", results: list[Path], images: str | None) -> "tuple
     if images is not None and not root.is_dir():
         raise UnitscopeError(f"no folder '{root}'; give the one that holds the images with --images")
     key = f"{atlas.manifest.to_json()} {root.resolve()}"  # another scan, or images elsewhere: other pictures
-    measured = Results.read(results, network=atlas.manifest.network["reference"])
+    network, data = atlas.manifest.network["reference"], atlas.manifest.images.get("fingerprint", "")
+    measured = Results.read(results, network=network, data=data)
     return Explorer(shelf, measured), Pictures(shelf, root, Cache(cache_folder(key)))
 
 

@@ -16,6 +16,7 @@ from unitscope.cli.arguments import AtlasArgument, Figure, Json
 from unitscope.cli.output import print_json, print_table, say
 from unitscope.cli.subjects import subjects_of
 from unitscope.errors import UnitscopeError
+from unitscope.plain import amount
 
 if TYPE_CHECKING:
     from unitscope.analyses.similarity import LayerCurves, Similarity
@@ -86,6 +87,8 @@ def _check(asked: str, names: list[str], layer: str | None, *, clustered: bool, 
         raise UnitscopeError(f"--clustered orders the matrix of one layer and does not go with {asked}; leave it out")
     if asked == "--nearest" and output is not None:
         raise UnitscopeError("--nearest is a list and draws no figure; leave -o out")
+    if twice := [name for name, times in Counter(names).items() if times > 1]:
+        raise UnitscopeError(f"'{twice[0]}' was given twice; name each image or class once")
     if asked == "--between-layers":
         return
     if not names:
@@ -143,8 +146,8 @@ def _between_layers(opened: "Atlas", names: list[str], output: Path | None, as_j
     if as_json:
         print_json({"layers": layers, "images": found.images, "matrix": found.matrix.tolist()})
         return
-    title = f"Linear CKA over {found.images} images"
-    _print_matrix({"layer": layers}, found.matrix, title)
+    title = f"Linear CKA over {amount(found.images, 'image')}"
+    _print_matrix({"layer": [layer.shown for layer in found.layers]}, found.matrix, title)
 
 
 def _nearest(subjects: "Sequence[Subject]", opened: "Atlas", count: int, as_json: bool) -> None:
@@ -157,7 +160,7 @@ def _nearest(subjects: "Sequence[Subject]", opened: "Atlas", count: int, as_json
         return
     for name, table in tables:
         rows = table.itertuples(index=False, name=None)
-        print_table([str(name) for name in table], rows, title=f"Nearest to {name} at {subjects[0].layer.name}")
+        print_table([str(name) for name in table], rows, title=f"Nearest to {name} at {subjects[0].layer.shown}")
 
 
 def _at_every_layer(opened: "Atlas", names: list[str]) -> "Iterable[tuple[Subject, ...]]":
@@ -214,7 +217,7 @@ def _captions(opened: "Atlas", names: Sequence[str]) -> list[str]:
 
 def _print(found: "Similarity", labels: list[str]) -> None:
     beside = {"image or class": list(found.labels)} | ({"label": labels} if any(labels) else {})
-    _print_matrix(beside, found.matrix, f"Cosine similarity at {found.layer.name}")
+    _print_matrix(beside, found.matrix, f"Cosine similarity at {found.layer.shown}")
     if found.pairs is None:
         return
     rows = [
@@ -242,7 +245,7 @@ def _print_curves(found: "LayerCurves", labels: list[str]) -> None:
     print_table(("", "image or class", "label"), numbered, title="Compared")
     pairs = list(combinations(range(len(found.labels)), 2))
     rows = [
-        (layer.name, *(_two(matrix[pair]) for pair in pairs))
+        (layer.shown, *(_two(matrix[pair]) for pair in pairs))
         for layer, matrix in zip(found.layers, found.matrices, strict=True)
     ]
     print_table(("layer", *(f"{a + 1}–{b + 1}" for a, b in pairs)), rows, title="Cosine similarity by layer")

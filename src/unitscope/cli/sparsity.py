@@ -12,9 +12,8 @@ from unitscope.cli.arguments import AtlasArgument, Figure, Json
 from unitscope.cli.output import print_json, print_table, say
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from unitscope.analyses.sparsity import Distribution, Sparsity
+    from unitscope.atlas import Atlas
 
 INDICES = ("zero_fraction", "gini", "hoyer", "treves_rolls")
 
@@ -36,15 +35,14 @@ def sparsity(
 ) -> None:
     """Tell how sparse a layer is: zeros, Gini, Hoyer, Treves-Rolls, dead units (the paper's figures 5 and 6)."""
     from unitscope.analyses.sparsity import sparsity as analyse
-    from unitscope.analyses.sparsity import sparsity_by_depth
     from unitscope.atlas import open_atlas
 
     _check(layer, classes or [], depth=depth)
     opened = open_atlas(atlas)
-    network = str(opened.manifest.network["reference"])
     if layer is None:
-        _tell_depth(sparsity_by_depth(opened), network, output, as_json=as_json)
+        _tell_depth(opened, output, as_json=as_json)
     else:
+        network = str(opened.manifest.network["reference"])
         _tell_layer(analyse(opened, layer, classes or [], bins=bins, seed=seed), network, output, as_json=as_json)
 
 
@@ -57,16 +55,21 @@ def _check(layer: str | None, classes: list[str], *, depth: bool) -> None:
         raise typer.BadParameter("--class goes with --layer, not with --depth")
 
 
-def _tell_depth(table: "pd.DataFrame", network: str, output: Path | None, *, as_json: bool) -> None:
+def _tell_depth(opened: "Atlas", output: Path | None, *, as_json: bool) -> None:
+    from unitscope.analyses.sparsity import sparsity_by_depth
+
+    table = sparsity_by_depth(opened)
     if output is not None:
         from unitscope import figures
 
-        figures.save(figures.sparsity_by_depth(table, title=network), output)
+        title = str(opened.manifest.network["reference"])
+        figures.save(figures.sparsity_by_depth(table, title=title), output)
         say(f"drawn: {output}")
     if as_json:
         print_json({"layers": table.to_dict("records")})
     else:
-        print_table([str(name) for name in table], table.itertuples(index=False))
+        shown = table.assign(layer=[layer.shown for layer in opened.layers])
+        print_table([str(name) for name in shown], shown.itertuples(index=False))
 
 
 def _tell_layer(found: "Sparsity", network: str, output: Path | None, *, as_json: bool) -> None:
@@ -122,7 +125,7 @@ def _print(found: "Sparsity") -> None:
     print_table(
         ("images", "units", "dead", "responses that are zero"),
         [(told["images"], told["units"], told["dead"], f"{found.zero_fraction:.1%}")],
-        title=found.layer.name,
+        title=found.layer.shown,
     )
     means = [
         (f"mean responses of the units, {each.name} ({each.images})", *_row(each))

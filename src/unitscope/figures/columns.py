@@ -10,6 +10,7 @@ from math import ceil
 from unitscope.figures import theme
 from unitscope.figures.lettering import widest, wrap
 from unitscope.figures.mosaics import GAP, Box, flow
+from unitscope.plain import amount
 from unitscope.views import Column
 
 NUMBER = theme.line(theme.SMALL)
@@ -47,7 +48,7 @@ def scale_of(sizes: list[tuple[int, int]]) -> float:
 def header(column: Column, room: float = HEADER_ROOM) -> tuple[str, ...]:
     """Return the lines above a column: the layer's name in at most two, then its maps' size and its units."""
     rows, columns = column.maps.shape[1:]
-    counts = f"{rows}×{columns} · {column.layer.units} unit{'s' * (column.layer.units != 1)}"
+    counts = f"{rows}×{columns} · {amount(column.layer.units, 'unit')}"
     return (*wrap(column.layer.name, theme.SMALL, room, after=".", most=2), counts)
 
 

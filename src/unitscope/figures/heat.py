@@ -10,7 +10,7 @@ from math import ceil
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize
+from matplotlib.colors import Normalize, to_rgba
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
@@ -34,7 +34,8 @@ class HeatMap:
     """What is drawn.
 
     Attributes:
-        matrix: symmetric, float64 ``[row, row]``; NaN cells are blank.
+        matrix: symmetric, float64 ``[row, row]``; NaN cells are blank, and the diagonal, which is 1 by definition, is
+            grey, so that the colours are those of the other values.
         names: one a row.
         title, caption: above and below.
         measure: what the values are, beside the colour bar.
@@ -68,7 +69,7 @@ def draw(given: HeatMap) -> Figure:
 
 
 def scale(matrix: Matrix) -> Normalize:
-    """Return the range of colours: that of the values off the diagonal, which says the same in every row."""
+    """Return the range of colours: that of the values off the diagonal, which is drawn apart."""
     values = matrix[~np.eye(len(matrix), dtype=bool)]
     values = values[np.isfinite(values)]
     low, high = (float(values.min()), float(values.max())) if values.size else (0.0, 1.0)
@@ -131,7 +132,9 @@ class _Layout:
 
 def _cells(axes: Axes, matrix: Matrix, colours: ScalarMappable, names: list[str]) -> None:
     axes.set_facecolor(theme.BLANK)
-    axes.pcolormesh(colours.to_rgba(np.ma.masked_invalid(matrix)), rasterized=True)
+    cells = colours.to_rgba(np.ma.masked_invalid(matrix))
+    cells[np.diag(np.isfinite(np.diag(matrix)))] = to_rgba(theme.FRAME)
+    axes.pcolormesh(cells, rasterized=True)
     axes.set_ylim(len(names), 0)
     axes.spines[:].set_visible(False)
     shown = thinned(len(names))
@@ -140,7 +143,7 @@ def _cells(axes: Axes, matrix: Matrix, colours: ScalarMappable, names: list[str]
     if len(names) > MOST_WRITTEN:
         return
     for (row, column), value in np.ndenumerate(matrix):
-        ink = _ink(value, colours)
+        ink = theme.INK if row == column and np.isfinite(value) else _ink(value, colours)
         axes.text(column + 0.5, row + 0.5, _two(value), ha="center", va="center", size=theme.SMALL, color=ink)
 
 

@@ -11,6 +11,7 @@ from unitscope.figures import theme
 from unitscope.figures.lettering import minus, number, shorten, widest, width, wrap
 from unitscope.figures.mosaics import GAP, MARGIN, Box, Sheet, resized
 from unitscope.figures.perturbation import name_of
+from unitscope.plain import amount
 from unitscope.tones import GAMMA, PERCENTILE, Tones, tone
 from unitscope.views import PerturbedImage, PerturbedMap, PerturbedSheet, PerturbedUnit
 
@@ -46,7 +47,7 @@ def perturbed(sheet: PerturbedSheet) -> Figure:
 
 def _title(sheet: PerturbedSheet) -> str:
     count = len(sheet.units)
-    return f"{count} unit{'s' * (count != 1)} of {sheet.network}, pictures clean and changed"
+    return f"{amount(count, 'unit')} of {sheet.network}, pictures clean and changed"
 
 
 def _block(drawn: Sheet, unit: PerturbedUnit, states: list[str], box: Box, label: int) -> None:

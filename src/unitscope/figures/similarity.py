@@ -21,9 +21,11 @@ from unitscope.figures.heat import HeatMap, draw
 from unitscope.figures.layers import NAME_ROOM, SIDE, WIDTH, thinned
 from unitscope.figures.lettering import shorten, widest
 from unitscope.figures.mosaics import GAP, MARGIN, Box, write
+from unitscope.plain import amount
 from unitscope.tones import COLOUR_MAP
 
 MOST_PAIRS = 10
+DIAGONAL = "Colours span the values off the diagonal; the diagonal is 1 by definition and grey."
 CHART, SWATCH = 420, 60
 HEAD = MARGIN + theme.line(theme.TITLE) + GAP
 MARKS = ("o", "s", "^", "D", "v")
@@ -38,7 +40,7 @@ def similarity(
     The tree is that of `unitscope.analyses.similarity.tree`; a single subject's has no branches.
     """
     tree = tree if tree is not None and len(tree) else None
-    caption = "Cosine of mean responses; 1 means alike. Colours span the values off the diagonal."
+    caption = f"Cosine of mean responses; 1 means alike. {DIAGONAL}"
     if tree is not None:
         caption += " Beside the map: like joined to like, at the mean cosine between the two (average linkage)."
     if np.isnan(matrix).any():
@@ -49,8 +51,8 @@ def similarity(
 def between_layers(matrix: NDArray[np.float64], layers: Sequence[str], *, images: int, title: str = "") -> Figure:
     """Return the heat map of linear CKA ``[layer, layer]`` over so many images."""
     caption = (
-        f"Linear CKA over {images:,} images: 1 where two layers say the same of how alike images are. "
-        "Colours span the values off the diagonal."
+        f"Linear CKA over {amount(images, 'image')}: 1 where two layers say the same of how alike images are. "
+        f"{DIAGONAL}"
     )
     if np.isnan(matrix).any():
         caption += " Blank: a layer that responds to all images alike."

@@ -16,6 +16,7 @@ from unitscope.figures import theme
 from unitscope.figures.layers import charts_over_layers, counts, shares
 from unitscope.figures.lettering import shorten, wrap
 from unitscope.figures.mosaics import MARGIN, write
+from unitscope.plain import amount
 
 if TYPE_CHECKING:
     from unitscope.analyses.sparsity import Distribution, Sparsity
@@ -88,15 +89,16 @@ def _heading(found: "Sparsity", title: str) -> str:
 
 
 def _caption(found: "Sparsity") -> str:
-    units = found.layer.units
+    units, dead = amount(found.layer.units, "unit"), len(found.dead)
     return (
-        f"Each of the {units:,} units counts once, by its mean response over the images; the number of units is on a "
-        f"log scale. {found.zero_fraction:.1%} of all responses are exactly zero; {len(found.dead):,} units are dead."
+        f"{units}, each counted once, by its mean response over the images; the number of units is on a log scale. "
+        f"{found.zero_fraction:.1%} of all responses are exactly zero; "
+        f"{amount(dead, 'unit')} {'is' if dead == 1 else 'are'} dead."
     )
 
 
 def _name(panel: "Distribution") -> str:
-    return f"{panel.name} ({panel.images:,} image{'' if panel.images == 1 else 's'})"
+    return f"{panel.name} ({amount(panel.images, 'image')})"
 
 
 def _indices(panel: "Distribution") -> str:

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
-from unitscope.analyses.answers import top_predictions
+from unitscope.analyses.answers import probabilities, top_predictions
 from unitscope.errors import UnitscopeError
 from unitscope.graph import trace_of
 from unitscope.graph.hooks import mean_map
@@ -79,6 +80,7 @@ def structure(
         predictions_of(network, logits),
         tuple(column_of(layer, map_, top) for layer, map_ in zip(chosen, maps, strict=False)),
         tuple(_enlargement(layer, unit, map_) for (layer, unit), map_ in zip(units, maps[len(chosen) :], strict=True)),
+        probabilities_of(logits),
     )
 
 
@@ -91,6 +93,11 @@ def predictions_of(network: Network, logits: Tensor | None) -> tuple[Prediction,
         Prediction(int(n), network.classes[n] if n < len(network.classes) else str(n), float(p))
         for n, p in zip(classes[0], probabilities[0], strict=True)
     )
+
+
+def probabilities_of(logits: Tensor | None) -> NDArray[np.float32] | None:
+    """Return the probabilities of all classes, float32 ``[class]``, of logits ``[1, class]``."""
+    return None if logits is None else probabilities(logits.float().cpu().numpy())[0]
 
 
 def column_of(layer: Layer, map_: Tensor, top: int) -> Column:

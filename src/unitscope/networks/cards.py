@@ -10,9 +10,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from unitscope.errors import NetworkError, closest
+from unitscope.errors import NetworkError, closest, existing
 from unitscope.networks.preprocessing import Wanted
-from unitscope.networks.weights import existing
 
 _KINDS: dict[str, tuple[type, ...]] = {
     "network": (str,),

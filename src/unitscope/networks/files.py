@@ -14,10 +14,10 @@ from types import ModuleType
 
 from torch import nn
 
-from unitscope.errors import NetworkError, closest
+from unitscope.errors import NetworkError, closest, existing
 from unitscope.networks.network import Network
 from unitscope.networks.preprocessing import PRESETS
-from unitscope.networks.weights import File, Weights, existing, load_into, read_state_dict
+from unitscope.networks.weights import File, Weights, load_into, read_state_dict
 
 
 def load(reference: str, weights: Weights) -> Network:

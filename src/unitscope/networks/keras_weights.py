@@ -13,8 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from unitscope.errors import NetworkError
-from unitscope.networks.weights import existing
+from unitscope.errors import NetworkError, existing
 
 if TYPE_CHECKING:
     import h5py

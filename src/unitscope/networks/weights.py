@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from unitscope.errors import NetworkError, closest, first_line
+from unitscope.errors import NetworkError, existing, first_line
 
 State = dict[str, Tensor]
 Shapes = Mapping[str, list[Any]]
@@ -59,21 +59,6 @@ def parse_weights(weights: str | Path | None, seed: int) -> Weights:
     if weights is None:
         return Default()
     return Random(seed) if str(weights) == "none" else File(Path(weights))
-
-
-def existing(file: Path) -> Path:
-    """Return the file.
-
-    Raises:
-        NetworkError: if it is not there; the message names its nearest siblings.
-    """
-    if file.is_file():
-        return file
-    if file.is_dir():
-        raise NetworkError(f"'{file}' is a folder, not a file")
-    siblings = [path.name for path in file.parent.iterdir()] if file.parent.is_dir() else []
-    near = closest(file.name, siblings)
-    raise NetworkError(f"no file '{file}'" + (f"; {near} in {file.parent}" if near else "; check the path"))
 
 
 def read_state_dict(file: Path) -> State:

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from unitscope.atlas import Atlas
 from unitscope.errors import LayerError, UnitscopeError
-from unitscope.experiments import Running
+from unitscope.experiments.running import Running
 from unitscope.graph import Trace, trace_of
 from unitscope.images import ImageSet
 from unitscope.networks import Network, load
 from unitscope.scanning import Options, scan
-from unitscope.scanning.scan import ready
+from unitscope.scanning.devices import ready
 from unitscope.units import ACTIVATION, Layer
 
 Say = Callable[[str], None]

@@ -13,9 +13,11 @@ import pandas as pd
 
 from unitscope import figures
 from unitscope.analyses.ablation import Ablation
-from unitscope.atlas.parts import write_whole
+from unitscope.atlas.places import write_whole
 from unitscope.errors import UnitscopeError
-from unitscope.experiments import Running, Settings, ablate
+from unitscope.experiments.removal import ablate
+from unitscope.experiments.running import Running
+from unitscope.experiments.settings import Settings
 from unitscope.paper import pictures, tables
 from unitscope.paper.cases import Asked, Case, Say, Sources, make_cases
 from unitscope.paper.embedding import Embedded, embedded
