@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+import torch
+import zarr
 from PIL import Image
 
 import unitscope
@@ -191,3 +193,14 @@ def test_torchcodec_gives_what_pillow_gives_within_its_rounding(network, photogr
 def test_unknown_choices_are_refused(wrong, told):
     with pytest.raises(UnitscopeError, match=told):
         Options(**wrong)
+
+
+def test_verify_allows_for_bf16_and_still_finds_what_is_wrong(network, folder, tmp_path):
+    if not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        pytest.skip("this processor has no bf16")
+    atlas = unitscope.scan(network, folder, tmp_path / "b", options=Options(precision="bf16")).atlas
+    assert not unitscope.verify(atlas, network=network).mismatches
+    array = zarr.open_group(atlas.path / "arrays.zarr", mode="r+")["responses"]
+    array[...] = array[...] + 1
+    wrong = unitscope.verify(unitscope.open_atlas(atlas.path), network=network).mismatches
+    assert "response" in {one.what for one in wrong}
