@@ -46,6 +46,25 @@ def card(tmp_path):
     return unitscope.load(f"{tmp_path}/net.py:make", preprocess=phi, classes=["red", "green", "blue"])
 
 
+class KillingIdle:
+    """Kills a worker that has nothing to do: the first shard's, before its part is written."""
+
+    def __init__(self):
+        self.killed = 0
+
+    def planned(self, plan, *, done, target):
+        pass
+
+    def advanced(self, images):
+        for child in active_children():
+            os.kill(child.pid, signal.SIGKILL)
+            child.join()
+            self.killed += 1
+
+    def merging(self):
+        pass
+
+
 class Killing:
     """Kills a worker when the first shard is done."""
 
@@ -87,6 +106,24 @@ def test_what_a_killed_process_was_at_is_done_by_another(card, folder, tmp_path)
     assert killing.killed == 1
     assert killing.seen == 40
     assert_same(alone, together)
+
+
+def test_a_worker_that_dies_while_it_has_nothing_to_do_is_replaced(card, folder, tmp_path):
+    alone = unitscope.scan(card, folder, tmp_path / "a", options=Options(shard_size=14)).atlas
+    killing = KillingIdle()
+    again = unitscope.scan(
+        card, folder, tmp_path / "b", options=Options(shard_size=14), runner=Processes(1), progress=killing
+    ).atlas
+    assert killing.killed == 3
+    assert_same(alone, again)
+
+
+@pytest.mark.filterwarnings("ignore")  # Ray's own
+def test_more_actors_than_the_machine_has_room_for_are_not_waited_for(card, folder, tmp_path):
+    pytest.importorskip("ray", reason="Ray is not installed")
+    alone = unitscope.scan(card, folder, tmp_path / "a", options=OPTIONS).atlas
+    crowd = unitscope.scan(card, folder, tmp_path / "b", options=OPTIONS, runner=OnRay(workers=64)).atlas
+    assert_same(alone, crowd)
 
 
 def test_a_shard_that_kills_its_workers_ends_the_scan_with_its_images_named(folder, tmp_path):

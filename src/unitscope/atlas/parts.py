@@ -9,6 +9,7 @@ import fcntl
 import io
 import json
 import os
+import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -85,9 +86,11 @@ class Parts:
             ) from problem
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            yield
         except BlockingIOError:
+            os.close(lock)
             raise AtlasError(f"another scan is writing '{self.folder}'; wait for it, or choose another -o") from None
+        try:
+            yield
         finally:
             if not (self.folder / "plan.json").exists():
                 self.remove()  # nothing was begun, so nothing is left behind
@@ -127,7 +130,7 @@ class Parts:
         try:
             with self._path(shard).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 values = dict(arrays)
-        except (OSError, ValueError, EOFError, KeyError) as problem:
+        except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as problem:
             raise AtlasError(
                 f"part '{self._path(shard)}' is damaged ({problem}); remove it and scan again: only it is redone"
             ) from problem

@@ -33,10 +33,14 @@ def place(path: "str | Place") -> "Place":
         raise AtlasError(f"'{text}' is an address; install what reads those with pip install 'unitscope[cloud]'")
     from upath import UPath
 
+    if text.startswith("file://"):
+        return Path(text.removeprefix("file://"))
     try:
-        return UPath(text)
-    except (ImportError, ValueError) as problem:
+        path = UPath(text)
+        path.exists()
+    except Exception as problem:  # a package that is missing, no credentials, nobody there: each store has its own
         raise AtlasError(f"can't open '{text}': {first_line(problem)}") from problem
+    return path
 
 
 def is_local(path: "Place") -> bool:
@@ -59,12 +63,18 @@ def write_whole(path: "Place", data: bytes | memoryview) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make renames in a folder last."""
+    """Make renames in a folder, or a file, last."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def sync_all(folder: Path) -> None:
+    """Make all files in a folder last, before what they were made from is removed."""
+    for path in [*folder.rglob("*"), folder]:
+        sync_folder(path)
 
 
 def remove(folder: "Place") -> None:

@@ -14,7 +14,7 @@ import zarr
 from numpy.typing import NDArray
 
 from unitscope.atlas.parts import Part, Parts
-from unitscope.atlas.places import Place, remove, sizes_in, sync_folder, write_whole, zarr_store
+from unitscope.atlas.places import Place, remove, sizes_in, sync_all, sync_folder, write_whole, zarr_store
 from unitscope.atlas.schema import ARRAYS, IMAGES, MANIFEST, UNITS, ImageList, Manifest
 from unitscope.atlas.tables import image_table, unit_table
 from unitscope.summaries import ClassSums, SomeClassSums, Summary
@@ -44,6 +44,7 @@ def write_atlas(target: Place, parts: Parts, *, manifest: Manifest, images: Imag
     finished = replace(merge.finish(), files=sizes_in(aside))
     write_whole(aside / MANIFEST, finished.to_json().encode())
     if isinstance(target, Path) and isinstance(aside, Path):
+        sync_all(aside)
         aside.rename(target)
         sync_folder(target.parent)
     parts.remove()

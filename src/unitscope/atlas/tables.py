@@ -37,7 +37,7 @@ def image_table(parts: Sequence[Part], images: ImageList, manifest: Manifest) ->
                 for row, numbers in zip(probabilities, predicted, strict=True)
             ],
             "prediction": [_class_name(manifest.classes, row[0]) if row else "" for row in predicted],
-            "error": np.concatenate([part.errors for part in parts]),
+            "error": [error for part in parts for error in part.errors.tolist()],
         }
     )
     return table.assign(**_judged(predicted, images, manifest.labels))

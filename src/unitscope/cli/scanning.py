@@ -114,7 +114,7 @@ def _refuse_taken(output: Path) -> None:
     """What is no atlas is never replaced; an atlas may be the one of this very scan, which only the plan tells."""
     from unitscope.atlas.schema import MANIFEST
 
-    if output.exists() and not (output / MANIFEST).is_file():
+    if isinstance(output, Path) and output.exists() and not (output / MANIFEST).is_file():
         raise AtlasError(f"'{output}' is there already and is no atlas; choose another -o for the atlas to make")
 
 

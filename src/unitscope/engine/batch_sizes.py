@@ -9,6 +9,8 @@ import torch
 
 from unitscope.engine.choosing import Precision
 from unitscope.engine.precision import at_precision
+from unitscope.engine.running import example
+from unitscope.errors import UnitscopeError
 from unitscope.graph import Trace, device_of
 from unitscope.networks import Network
 from unitscope.units import Layer
@@ -44,12 +46,17 @@ def fitting(free: int, image: int) -> int:
 
 def _bytes_an_image(network: Network, trace: Trace, layers: Sequence[Layer], precision: Precision) -> int:
     device = device_of(network.module)
-    batch = torch.zeros(_PROBE, 3, *network.preprocessing.size, dtype=torch.uint8, device=device)
+    batch = example(network, _PROBE).to(device)
     run = trace.with_responses(layers)
     before = torch.cuda.memory_allocated(device)
     torch.cuda.reset_peak_memory_stats(device)
-    with torch.inference_mode(), at_precision(precision, device):
-        run(network.preprocessing.normalize(batch))
+    try:
+        with torch.inference_mode(), at_precision(precision, device):
+            run(network.preprocessing.normalize(batch))
+    except torch.OutOfMemoryError as problem:
+        raise UnitscopeError(
+            f"'{device}' has no memory free for {_PROBE} images; free some, use --device cpu, or say --batch-size"
+        ) from problem
     used = torch.cuda.max_memory_allocated(device) - before
     torch.cuda.empty_cache()
     return max(used // _PROBE, 1)

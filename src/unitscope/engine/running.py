@@ -101,12 +101,12 @@ def runner(
     if engine == "compile":
         run = torch.compile(run, dynamic=False, fullgraph=True, options={"freezing": True})
     elif engine == "openvino":
-        run = OpenVino(_Whole(network, taps), _example(network, batch_size))
+        run = OpenVino(_Whole(network, taps), example(network, batch_size))
     return Runner(run, batch_size, device, precision)
 
 
-def _example(network: Network, batch_size: int) -> Tensor:
-    """A batch as `Preprocessing.prepare`, or a φ of the user's own, gives it."""
+def example(network: Network, batch_size: int) -> Tensor:
+    """Return a batch of the form that `Preprocessing.prepare`, or a φ of the user's own, gives."""
     phi = network.preprocessing
     dtype = torch.float32 if isinstance(phi, CustomPreprocessing) else torch.uint8
     return torch.zeros(batch_size, 3, *phi.size, dtype=dtype)

@@ -11,11 +11,11 @@ from typing import Any
 
 import torch
 
-from unitscope.errors import NetworkError, first_line
+from unitscope.errors import AtlasError, NetworkError, first_line
 from unitscope.images import ImageSet
 from unitscope.networks import Network, load
 from unitscope.scanning.devices import ready
-from unitscope.scanning.plan import Options, Plan, make_plan, refuse_stale
+from unitscope.scanning.plan import Options, Plan, differences, make_plan
 from unitscope.scanning.shards import Done, Work
 
 
@@ -70,7 +70,8 @@ class Worker:
         self._kept = ExitStack()
         placed = self._kept.enter_context(ready(network, device))
         plan = make_plan(placed, job.images, replace(job.options, device=device), data=job.plan["data"])
-        refuse_stale(job.plan, plan.to_dict(), "the driver's plan")
+        if points := differences(job.plan, plan.to_dict()):
+            raise AtlasError(f"a worker is not as the scan is: {points}; make it the same there, or scan without it")
         self._work = Work(plan, threads=max(2, threads))
 
     def run(self, shard: int) -> Done:

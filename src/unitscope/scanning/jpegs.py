@@ -58,6 +58,8 @@ class Torchcodec:
 
         try:
             return list(decode_jpeg(files, device=self.device)) if files else []
+        except torch.OutOfMemoryError:
+            raise  # another decoder would make the numbers depend on the memory that is free
         except RuntimeError:
             return [None] if len(files) == 1 else [pixels for file in files for pixels in self._decoded([file])]
 
@@ -77,4 +79,7 @@ class Torchcodec:
 def _bytes_of(path: Path, phi: Phi) -> bytes | None:
     """A file, if it is a JPEG that torchcodec can decode for this φ."""
     fits = isinstance(phi, Preprocessing) and phi.interpolation != "lanczos"
-    return path.read_bytes() if fits and is_plain_jpeg(path) else None
+    try:
+        return path.read_bytes() if fits and is_plain_jpeg(path) else None
+    except OSError:  # `read` tells it
+        return None

@@ -175,19 +175,23 @@ def labels_of(images: ImageSet, network: Network) -> tuple[Label, ...]:
     )
 
 
-def refuse_stale(made_by: dict[str, Any], plan: dict[str, Any], folder: Place | str) -> None:
+def refuse_stale(made_by: dict[str, Any], plan: dict[str, Any], folder: Place) -> None:
     """Check that parts were made by this plan.
 
     Raises:
         AtlasError: if not; the message says in which points they differ.
     """
-    points = [name for name in plan if made_by.get(name) != plan[name]]
-    if points:
-        told = "; ".join(_difference(name, made_by.get(name), plan[name]) for name in points[:3])
+    if told := differences(made_by, plan):
         raise AtlasError(
             f"'{folder}' holds parts of another scan: {told}; scan with the earlier settings to go on with it, "
             "choose another -o, or remove that folder to start over"
         )
+
+
+def differences(made_by: dict[str, Any], plan: dict[str, Any]) -> str:
+    """Return the first points in which a plan is not that by which parts were made, as a text; empty for none."""
+    points = [name for name in plan if made_by.get(name) != plan[name]]
+    return "; ".join(_difference(name, made_by.get(name), plan[name]) for name in points[:3])
 
 
 def _difference(name: str, before: Any, now: Any) -> str:

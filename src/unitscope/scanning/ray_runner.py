@@ -6,7 +6,7 @@ images at the same paths. Ray is an extra, and imported when it is asked for.
 
 import os
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
@@ -39,12 +39,14 @@ class OnRay:
         if self.workers is not None and self.workers < 1:
             raise UnitscopeError(f"workers must be at least 1, not {self.workers}")
 
-    def run(self, plan: Plan, shards: Sequence[int], advanced: Advanced) -> Iterator[Done]:
+    def run(self, plan: Plan, shards: Sequence[int], advanced: Advanced) -> Generator[Done, None, None]:
         """See `ScanRunner.run`.
 
         Raises:
             UnitscopeError: if the cluster can't be reached, has no room, or a worker says what is wrong.
         """
+        if not shards:
+            return
         import ray
 
         job, ours = Job.of(plan), not ray.is_initialized()
@@ -66,12 +68,13 @@ class OnRay:
             raise UnitscopeError(f"no Ray cluster {where}: {first_line(problem)}; check --address") from problem
 
     def _size(self, ray: Any, job: Job, shards: int) -> int:
-        has = ray.cluster_resources()
-        machines = sum(1 for node in ray.nodes() if node["Alive"])
-        wanted = self.workers or int(has.get("GPU", 0) if job.options.device == "cuda" else machines)
-        if not wanted:
-            raise UnitscopeError("the Ray cluster has no GPU; use --device cpu")
-        return min(wanted, shards)
+        """No more than the cluster has room for: an actor that finds no place would be waited for without end."""
+        on_gpus = job.options.device == "cuda"
+        machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        room = sum(int(machine.get("GPU" if on_gpus else "CPU", 0)) for machine in machines)
+        if not room:
+            raise UnitscopeError(f"the Ray cluster has no {'GPU; use --device cpu' if on_gpus else 'processor free'}")
+        return min(self.workers or (room if on_gpus else len(machines)), room, shards)
 
 
 def _knock(address: str | None) -> None:
@@ -86,8 +89,9 @@ class _RayTeam:
 
     def __init__(self, ray: Any, job: Job, size: int) -> None:
         self.ray, self.size = ray, size
-        has = ray.cluster_resources()
-        cpus = max(1, int(has.get("CPU", 1)) // size)
+        machines = [int(node["Resources"].get("CPU", 1)) for node in ray.nodes() if node["Alive"]]
+        # An actor has to fit wherever it is put; with more actors than machines they share those evenly.
+        cpus = max(1, min(machines) // -(-size // len(machines)))
         gpus = 1 if job.options.device == "cuda" else 0
         self._make = ray.remote(num_cpus=cpus, num_gpus=gpus)(_Actor)
         self._job, self._cpus = ray.put(job), cpus
@@ -105,12 +109,13 @@ class _RayTeam:
         try:
             done: Done = self.ray.get(ready)
             return member, done
-        except self.ray.exceptions.RayActorError as problem:
-            del self._members[member]
-            return member, Died(first_line(problem))
         except self.ray.exceptions.RayTaskError as problem:
             cause = problem.cause
             raise cause if isinstance(cause, UnitscopeError) else _failed(problem) from problem
+        except self.ray.exceptions.RayError as problem:  # the actor, its machine or what it had done is gone
+            if (actor := self._members.pop(member, None)) is not None:
+                self.ray.kill(actor)
+            return member, Died(str(problem).strip().splitlines()[-1])
 
     def close(self) -> None:
         for actor in self._members.values():

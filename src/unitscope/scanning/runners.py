@@ -5,8 +5,10 @@ shard whose worker dies is given to another, and whatever is lost with this proc
 """
 
 import signal
+import threading
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
@@ -29,7 +31,7 @@ Advanced = Callable[[int], None]
 class ScanRunner(Protocol):
     """Does the shards of a plan."""
 
-    def run(self, plan: Plan, shards: Sequence[int], advanced: Advanced) -> Iterator[Done]:
+    def run(self, plan: Plan, shards: Sequence[int], advanced: Advanced) -> Generator[Done, None, None]:
         """Yield each shard when it is done; ``advanced`` is told the numbers of images as they are."""
         ...
 
@@ -38,9 +40,10 @@ class ScanRunner(Protocol):
 class Here:
     """Does all shards in this process."""
 
-    def run(self, plan: Plan, shards: Sequence[int], advanced: Advanced) -> Iterator[Done]:
+    def run(self, plan: Plan, shards: Sequence[int], advanced: Advanced) -> Generator[Done, None, None]:
         """See `ScanRunner.run`."""
-        return Work(plan).run(shards, advanced) if shards else iter(())
+        if shards:
+            yield from Work(plan).run(shards, advanced)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +60,10 @@ class Processes:
         if self.workers < 1:
             raise UnitscopeError(f"workers must be at least 1, not {self.workers}")
 
-    def run(self, plan: Plan, shards: Sequence[int], advanced: Advanced) -> Iterator[Done]:
+    def run(self, plan: Plan, shards: Sequence[int], advanced: Advanced) -> Generator[Done, None, None]:
         """See `ScanRunner.run`."""
-        return shared_out(_ProcessTeam(Job.of(plan), min(self.workers, len(shards))), shards, plan, advanced)
+        if shards:
+            yield from shared_out(_ProcessTeam(Job.of(plan), min(self.workers, len(shards))), shards, plan, advanced)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +91,7 @@ class Team(Protocol):
         ...
 
 
-def shared_out(team: Team, shards: Sequence[int], plan: Plan, advanced: Advanced) -> Iterator[Done]:
+def shared_out(team: Team, shards: Sequence[int], plan: Plan, advanced: Advanced) -> Generator[Done, None, None]:
     """Yield the shards as the members of a team do them.
 
     Raises:
@@ -103,7 +107,7 @@ def shared_out(team: Team, shards: Sequence[int], plan: Plan, advanced: Advanced
                 team.send(member, doing[member])
             member, outcome = team.receive()
             shard = doing.pop(member)
-            idle.append(member)
+            idle.insert(0, member)
             if isinstance(outcome, Done):
                 advanced(len(plan.shard(shard)))
                 yield outcome
@@ -111,7 +115,7 @@ def shared_out(team: Team, shards: Sequence[int], plan: Plan, advanced: Advanced
             deaths[shard] += 1
             if deaths[shard] == _TRIES:
                 raise _lost(shard, plan, outcome)
-            todo.appendleft(shard)
+            todo.append(shard)
     finally:
         team.close()
 
@@ -119,8 +123,9 @@ def shared_out(team: Team, shards: Sequence[int], plan: Plan, advanced: Advanced
 def _lost(shard: int, plan: Plan, outcome: Died) -> UnitscopeError:
     first = plan.images.ids[plan.shard(shard).start]
     return UnitscopeError(
-        f"the worker of shard {shard} (images from '{first}' on) died {_TRIES} times ({outcome.how}): it may "
-        "have run out of memory (use fewer --workers, a smaller --batch-size); what is done is kept"
+        f"the worker of shard {shard} (images from '{first}' on) died {_TRIES} times ({outcome.how}): it may have run "
+        "out of memory (use fewer --workers, a smaller --batch-size), or could not start (a script that scans so "
+        "needs `if __name__ == '__main__':`); what is done is kept"
     )
 
 
@@ -130,20 +135,28 @@ class _ProcessTeam:
     def __init__(self, job: Job, size: int) -> None:
         self.job, self.size = job, size
         self._members: dict[int, tuple[BaseProcess, Connection]] = {}
+        self._busy: set[int] = set()
         self._context = get_context("spawn")  # a forked process could not use CUDA
 
     def send(self, member: int, shard: int) -> None:
         if member not in self._members:
             self._members[member] = self._start(member)
-        self._members[member][1].send(shard)
+        try:
+            self._members[member][1].send(shard)
+        except OSError:  # it died while it had nothing to do
+            self._members.pop(member)[0].join()
+            self._members[member] = self._start(member)
+            self._members[member][1].send(shard)
+        self._busy.add(member)
 
     def receive(self) -> tuple[int, Done | Died]:
-        ends = {pipe: member for member, (_, pipe) in self._members.items()}
+        ends = {self._members[member][1]: member for member in self._busy}
         pipe = wait(list(ends))[0]
         member = ends[pipe]  # type: ignore[index]
+        self._busy.remove(member)
         try:
             outcome = self._members[member][1].recv()
-        except (EOFError, ConnectionError):
+        except (EOFError, OSError):  # the second if it died while it was sending
             process, _ = self._members.pop(member)
             process.join()
             return member, Died(f"exit status {process.exitcode}")
@@ -164,14 +177,28 @@ class _ProcessTeam:
         device = f"cuda:{member % torch.cuda.device_count()}" if kind == "cuda" else kind
         threads = max(1, processors() // self.size)
         process = self._context.Process(target=_serve, args=(theirs, self.job, device, threads), daemon=True)
-        process.start()
+        with _deaf_to_interrupts():
+            process.start()
         theirs.close()
         return process, ours
 
 
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Ctrl-C is for this process, which ends its children; they inherit that they don't hear it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def _serve(pipe: Connection, job: Job, device: str, threads: int) -> None:
     """A worker's life: shards come in, parts go out, until nobody listens."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that started it
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # also where it was not inherited
     worker: Worker | None = None
     try:
         while True:

@@ -6,6 +6,7 @@ In: a network, a place with images, a place for the atlas. Out: the atlas, or, i
 import platform
 import sys
 import time
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -102,22 +103,27 @@ def scan(
         image_set = image_set.limit(options.limit)
     parts = Parts.beside(target)
     with ready(network, options.device) as prepared, parts.locked():
-        plan = make_plan(prepared, image_set, _as_before(options, parts))
+        plan = make_plan(prepared, image_set, _as_before(options, parts, target))
         if _is_there(target, parts):
             return _already(target, parts, plan)
-        return _scan(plan, parts, target=target, runner=runner or _runner(options), progress=progress or Silent())
+        return _scan(
+            plan, parts, target=target, runner=runner or _runner(options, network), progress=progress or Silent()
+        )
 
 
-def _as_before(options: Options, parts: Parts) -> Options:
-    """A batch size that was found for parts that are there is kept: on a busier GPU another would be found."""
+def _as_before(options: Options, parts: Parts, target: Place) -> Options:
+    """A batch size that was found for what is there is kept: on a busier GPU another would be found."""
     made_by = parts.plan()
+    if made_by is None and (target / MANIFEST).exists():
+        made_by = open_atlas(target).manifest.scan["plan"]
     if options.batch_size is None and options.device.startswith("cuda") and made_by:
         return replace(options, batch_size=made_by.get("batch size"))
     return options
 
 
-def _runner(options: Options) -> ScanRunner:
-    devices = torch.cuda.device_count() if options.device == "cuda" else 1
+def _runner(options: Options, network: Network) -> ScanRunner:
+    """A module given in Python stays here: the script that it was made in might not bear to be started again."""
+    devices = torch.cuda.device_count() if options.device == "cuda" and network.source else 1
     return Processes(devices) if devices > 1 else Here()
 
 
@@ -138,9 +144,10 @@ def _scan(plan: Plan, parts: Parts, *, target: Place, runner: ScanRunner, progre
     scanned = sum(len(plan.shard(shard)) for shard in todo)
     progress.planned(plan, done=len(plan.images) - scanned, target=target)
     started, worked, waited = time.perf_counter(), 0.0, 0.0
-    for done in runner.run(plan, todo, progress.advanced) if todo else ():
-        parts.write(done.shard, done.part)
-        worked, waited = worked + done.seconds, waited + done.waited
+    with closing(runner.run(plan, todo, progress.advanced)) as shards:  # so that workers go whatever happens
+        for done in shards:
+            parts.write(done.shard, done.part)
+            worked, waited = worked + done.seconds, waited + done.waited
     seconds = time.perf_counter() - started
     progress.merging()
     _refuse_nothing(plan, parts)
@@ -150,10 +157,10 @@ def _scan(plan: Plan, parts: Parts, *, target: Place, runner: ScanRunner, progre
 
 def _already(target: Place, parts: Parts, plan: Plan) -> ScanResult:
     """An atlas of the same plan is what was asked for; any other is not ours to overwrite."""
-    parts.remove()
     made_by = open_atlas(target).manifest.scan["plan"]
     if made_by != plan.to_dict():
         raise AtlasError(f"'{target}' already holds an atlas of another scan; choose another -o, or remove it first")
+    parts.remove()
     return ScanResult(open_atlas(target), 0, 0.0)
 
 

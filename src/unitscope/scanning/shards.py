@@ -56,7 +56,9 @@ class Work:
             precision=plan.precision,
         )
 
-    def run(self, shards: Sequence[int], advanced: Callable[[int], None] = lambda images: None) -> Iterator[Done]:
+    def run(
+        self, shards: Sequence[int], advanced: Callable[[int], None] = lambda images: None
+    ) -> Generator[Done, None, None]:
         """Yield each shard when it is done, in order; ``advanced`` is told the number of images of each batch."""
         if not shards:
             return

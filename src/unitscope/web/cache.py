@@ -37,36 +37,39 @@ class Cache:
             data = path.read_bytes()
         except FileNotFoundError:
             return None
-        self._used(path, len(data))
+        with self.lock:
+            if path.name in self.files:  # it may have gone since it was read
+                self.files[path.name] = self.files.pop(path.name)
         return data
 
     def keep(self, name: str, data: bytes) -> bytes:
         """Keep bytes under a name, and return them."""
         path = self.path(name)
-        _write(path, data)
-        self._used(path, len(data))
+        fresh = _written(self.folder, data)
+        with self.lock:  # or another thread might remove it before it is noted
+            fresh.replace(path)
+            self._note(path, len(data))
         return data
 
     def path(self, name: str) -> Path:
         """Return the file in which something is kept, or would be."""
         return self.folder / hashlib.sha256(name.encode()).hexdigest()
 
-    def _used(self, path: Path, size: int) -> None:
-        """Note the use; dictionaries keep their order, so the first of them was used least recently."""
-        with self.lock:
-            self.bytes += size - self.files.pop(path.name, 0)
-            self.files[path.name] = size
-            while self.bytes > self.most_bytes and len(self.files) > 1:
-                oldest = next(iter(self.files))
-                self.bytes -= self.files.pop(oldest)
-                (self.folder / oldest).unlink(missing_ok=True)
+    def _note(self, path: Path, size: int) -> None:
+        """Dictionaries keep their order, so the first file of them was used least recently."""
+        self.bytes += size - self.files.pop(path.name, 0)
+        self.files[path.name] = size
+        while self.bytes > self.most_bytes and len(self.files) > 1:
+            oldest = next(iter(self.files))
+            self.bytes -= self.files.pop(oldest)
+            (self.folder / oldest).unlink(missing_ok=True)
 
 
-def _write(path: Path, data: bytes) -> None:
-    """Whole or not at all; a lost picture is made again, so nothing waits for the disk."""
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix="new-", delete=False) as file:
+def _written(folder: Path, data: bytes) -> Path:
+    """A new file, so that one is whole or not there; a lost picture is made again, so nothing waits for the disk."""
+    with tempfile.NamedTemporaryFile(dir=folder, prefix="new-", delete=False) as file:
         file.write(data)
-    Path(file.name).replace(path)
+    return Path(file.name)
 
 
 def cache_folder(key: str) -> Path:
