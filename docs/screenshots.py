@@ -20,6 +20,7 @@ SHOTS = {
     "explorer-layer": ("/layer/act:-1#sort=selectivity", "#units .card", "light"),
     "explorer-image": ("/image/chelsea/00.jpg", "#structure button.map", "dark"),
     "explorer-atlas": ("/", ".strip a", "light"),
+    "explorer-lab": ("/lab?image=chelsea%2F00.jpg&layer=act%3A16&top=9", "#structure[data-ready]", "dark"),
 }
 
 

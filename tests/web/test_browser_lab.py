@@ -8,8 +8,10 @@ def test_units_taken_away_in_the_lab_change_the_answer(page, site):
     page.wait_for_selector("#structure[data-ready='1']", timeout=60_000)
     before = page.inner_text("#predictions")
     assert "cat" in before
+    assert page.input_value("[name=layer]") == "_blocks.8._swish"  # in the middle, so that maps behind it change
+    page.select_option("[name=layer]", "_swish_1")
     page.locator("[name=top]").fill("9")
-    page.wait_for_selector("#structure[data-ready='2']")
+    until(page, "document.getElementById('removed').textContent !== 'none'")
     assert page.inner_text("#predictions") != before
     assert "→" in page.inner_text("#predictions")
     taken = page.inner_text("#removed")

@@ -208,3 +208,19 @@ def test_a_network_that_can_not_be_loaded_is_tried_once_and_its_reason_told():
         with pytest.raises(NetworkError, match="could not be loaded: KeyError: 'of another version'"):
             studio.maps([], None, 0)
     assert len(tried) == 1
+
+
+def test_another_site_may_link_here_and_ask_for_nothing(reading_app):
+    asking = TestClient(reading_app)
+    elsewhere = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors", "sec-fetch-dest": "image"}
+    assert asking.get("/thumbnail/0.webp", headers=elsewhere).status_code == 403
+    assert asking.get("/", headers={**elsewhere, "sec-fetch-mode": "navigate"}).status_code == 200
+    assert asking.get("/thumbnail/0.webp", headers={"sec-fetch-site": "same-origin"}).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/unit/_swish_1/abc", "/thumbnail/1e9.webp", "/unit/_swish_1/1.5.json"])
+def test_an_id_that_is_no_number_is_not_here(reading_app, path):
+    asking = TestClient(reading_app)
+    answer = asking.get(path)
+    assert answer.status_code == 404
+    assert "There is no page" in answer.text

@@ -360,7 +360,7 @@ def test_pages_that_need_the_network_say_so(client):
 
 
 def test_numbers_that_are_wrong_are_refused(client):
-    assert client.get("/unit/act:-1/minus").status_code == 422
+    assert client.get("/unit/act:-1/minus").status_code == 404
     assert client.get("/compare?top=0&a=class:chelsea&a=class:flower").status_code == 404
     assert client.post("/lab.json", json={"image": "chelsea/00.jpg", "sigma": 7}).status_code == 422
 

@@ -15,6 +15,7 @@ SETTING = {
     "units": [4, 1],
     "fraction": 0.5,
     "top1": None,
+    "p_value": 0.04,
     "agreement": 0.75,
     "agreement_interval": [0.5, 0.9],
 }
@@ -106,3 +107,25 @@ def test_what_is_of_another_network_or_gone_is_refused(read, tmp_path):
         read({**REMOVED, "network": "another"})
     with pytest.raises(UnitscopeError, match=r"no file '.*gone\.json'; make it with"):
         Results.read([tmp_path / "gone.json"], network="net", data="abc")
+
+
+def test_measurements_that_differ_are_curves_of_their_own(read, tmp_path):
+    settings = [SETTING | {"value": value, "fraction": share} for value in ("zero", "mean") for share in (0.25, 0.5)]
+    (chart,) = read({**REMOVED, "results": settings}).charts()
+    assert [curve.name for curve in chart.curves] == ["high, by dataset, to zero", "high, by dataset, to mean"]
+    files = []
+    for data in ("abc", "other"):
+        files.append(tmp_path / f"{data}.json")
+        files[-1].write_text(json.dumps({**REMOVED, "data": data, "results": [SETTING]}), "utf-8")
+    (chart,) = Results.read(files, network="net", data="abc").charts()
+    assert len(chart.curves) == 2
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"top1": "high"}, {"top1": 0.5, "top1_interval": 3}, {"units": 7}, {"removed": None}]
+)
+def test_values_that_make_no_sense_are_refused_when_they_are_read(read, wrong):
+    if wrong == {"removed": None}:
+        wrong = {"fraction": None, "removed": None, "top1": 0.5, "top1_interval": [0.4, "x"]}
+    with pytest.raises(UnitscopeError, match="is not what `unitscope ablate --json`"):
+        read({**REMOVED, "results": [SETTING | wrong]})

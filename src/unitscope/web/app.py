@@ -197,5 +197,7 @@ def _problems(app: FastAPI, explorer: Explorer) -> None:
 
     @app.exception_handler(RequestValidationError)
     def invalid(request: Request, problem: RequestValidationError) -> Response:
+        if any(one["loc"][0] == "path" for one in problem.errors()):
+            return told(request, 404, Problem("Not here", f"There is no page '{request.url.path}'."))
         said = "; ".join(f"{'.'.join(map(str, one['loc'][1:]))}: {one['msg']}" for one in problem.errors())
         return told(request, 422, Problem("Not so", said))

@@ -63,9 +63,14 @@ def removal(layer: str, settings: Sequence[Setting]) -> Chart:
     counted = any(setting.get("fraction") is None for setting in settings)
     x, y = "removed" if counted else "fraction", "top1" if scored else "agreement"
 
+    valued = len({one.get("value") for one in settings}) > 1
+    elsewhere = len({images_of(one) for one in settings}) > 1
+
     def name(one: Setting) -> str:
+        """All that tells one measurement from another of this layer."""
         seed = "" if one.get("seed") is None else f" {one['seed']}"
-        return f"{one['order']}{seed}, by {one['scope']}"
+        value = f", to {one.get('value')}" if valued else ""
+        return f"{one['order']}{seed}, by {one['scope']}{value}{f', {images_of(one)}' if elsewhere else ''}"
 
     return Chart(
         f"Removal over the data set at {layer}",

@@ -78,6 +78,8 @@ class Guard:
         host = headers.get(b"host", "")
         if self.hosts and _name(host) not in self.hosts:
             return f"this server does not answer for '{host}'; start it with --allow-host {_name(host) or 'NAME'}"
+        if headers.get(b"sec-fetch-site") == "cross-site" and headers.get(b"sec-fetch-mode") != "navigate":
+            return "other sites may link here, and ask for nothing"
         origin = headers.get(b"origin")
         if origin is None:
             return "a WebSocket needs an Origin" if websocket else ""

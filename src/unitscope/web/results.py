@@ -53,7 +53,17 @@ class Results:
             over = {"images": told["images"], "of_atlas": told["data"] == data}
             removals += [setting | over for setting in told.get("results", ())]
             changes.append(tuple(setting | over for setting in told.get("settings", ())))
+            cls(tuple(removals), tuple(filter(None, changes)))._try(file)
         return cls(tuple(removals), tuple(filter(None, changes)))
+
+    def _try(self, file: Path) -> None:
+        """Say all that will be asked for once, so that a file whose values make no sense is refused at the start."""
+        try:
+            self.charts()
+            for one in self.removals:
+                self.told_of(one["layer"], next(iter(one["units"] or ()), -1))
+        except (TypeError, ValueError, KeyError, AttributeError, IndexError):
+            raise _not_ours(file) from None
 
     def told_of(self, layer: str, channel: int) -> tuple[str, ...]:
         """Return what removal of the same units for every image did when a unit was among them, in words."""
@@ -90,7 +100,11 @@ def _read(file: Path) -> dict[str, Any]:
     except (OSError, ValueError, KeyError, TypeError):
         good = False
     if not good:
-        raise UnitscopeError(
-            f"'{file}' is not what `unitscope ablate --json` or `perturb --json` prints; make it with one of them"
-        )
+        raise _not_ours(file)
     return told  # type: ignore[no-any-return]
+
+
+def _not_ours(file: Path) -> UnitscopeError:
+    return UnitscopeError(
+        f"'{file}' is not what `unitscope ablate --json` or `perturb --json` prints; make it with one of them"
+    )

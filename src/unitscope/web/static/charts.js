@@ -84,14 +84,14 @@
         }),
       ];
     },
-    curves(data) {
+    curves(data, width) {
       const traces = data.curves.map((curve, place) => ({
         type: "scatter", mode: "lines+markers", x: curve.x, y: curve.y, name: text(curve.name), line: { dash: ["solid", "dash", "dot"][place % 3] },
         error_y: { type: "data", symmetric: false, array: curve.above, arrayminus: curve.below, thickness: 1 },
       }));
       return [
         traces,
-        layout({ height: 360, showlegend: true, xaxis: axis(data.x, shares(data.x_shares)), yaxis: axis(data.y, { ...shares(data.y_shares), rangemode: "tozero" }) }),
+        layout({ height: 380, showlegend: true, legend: { orientation: "h", y: 1.02, yanchor: "bottom" }, xaxis: axis(width < 480 ? data.x.replace(" of the layer's units", "") : data.x, shares(data.x_shares)), yaxis: axis(data.y, { ...shares(data.y_shares), rangemode: "tozero" }) }),
       ];
     },
   };

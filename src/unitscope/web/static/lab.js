@@ -66,16 +66,17 @@
     const noise = Number(sigma.value);
     const asked = [...named];
     const address = state(image);
-    document.getElementById("removed").textContent = units.join(", ") || "none";
     const changed = units.length || noise;
     const after = changed ? await window.tellStructure(place, "/lab.json", { image, removed: units, sigma: noise }) : before;
     running = false;
     if (after) {
       sound = asked;
+      document.getElementById("removed").textContent = units.join(", ") || "none";
       history.replaceState(null, "", address);
       tell(after);
     } else {
       named = sound;
+      document.getElementById("removed").textContent = sound.join(", ") || "none";
     }
     if (again) {
       again = false;
@@ -93,7 +94,7 @@
     for (const option of layer.options) {
       option.hidden = !columns.includes(option.value);
     }
-    layer.value = columns.includes(given.get("layer")) ? given.get("layer") : columns.at(-1);
+    layer.value = columns.includes(given.get("layer")) ? given.get("layer") : columns[Math.floor(columns.length / 2)];
     top.value = Number(given.get("top")) || 0;
     sigma.value = Number(given.get("sigma")) || 0;
     write();

@@ -43,8 +43,8 @@
     return element("li", {}, element("span", { className: "name", textContent: name }), meter, words);
   }
 
-  function card(layer, number) {
-    const picture = element("img", { alt: `unit ${number}`, width: 96, height: 96 });
+  function card(layer, channel) {
+    const picture = element("img", { alt: `unit ${channel}`, width: 96, height: 96 });
     const words = element("span", { className: "note" });
     const button = element("button", { type: "button", className: "card" }, picture, words);
     const item = element("li", {}, button);
@@ -52,7 +52,7 @@
     button.addEventListener("click", () => pin(layer, latest));
     function show(unit) {
       item.classList.toggle("away", !unit);
-      words.textContent = `unit ${number} · ${unit ? `α ${unit.response.toPrecision(3)}` : "lower now"}`;
+      words.textContent = `unit ${channel} · ${unit ? `α ${number(unit.response)}` : "lower now"}`;
       if (unit) {
         latest = unit;
         picture.src = unit.map;
@@ -62,7 +62,8 @@
   }
 
   // Who points at a map, or has come to it by keys, has it under the hand till they leave.
-  const held = () => cards.matches(":hover") || cards.querySelector(":focus-visible") !== null;
+  const points = window.matchMedia("(hover: hover)"); // on a touch screen the last tap would hover for ever
+  const held = () => (points.matches && cards.matches(":hover")) || cards.querySelector(":focus-visible") !== null;
 
   function show(layer) {
     if (cards.dataset.layer !== layer.layer) {
@@ -80,7 +81,7 @@
 
   function tell(told) {
     if (told.message) {
-      rate.textContent = told.message;
+      rate.textContent = rate.dataset.message = told.message;
       return;
     }
     list.replaceChildren(...told.predictions.map(prediction));
@@ -114,7 +115,7 @@
     pinned.append(item);
     pins.set(name, (is) => {
       now.src = is.map;
-      words.textContent = ` α ${is.response.toPrecision(3)}`;
+      words.textContent = ` α ${number(is.response)}`;
       item.dataset.frames = String(Number(item.dataset.frames || 0) + 1);
     });
     away.addEventListener("click", () => {
@@ -152,6 +153,15 @@
         requestAnimationFrame(() => send(mine));
       }
     });
+    mine.addEventListener("close", () => {
+      if (mine === socket) {
+        const said = rate.dataset.message || "The server has closed the connection; start again.";
+        stop();
+        rate.textContent = said;
+      }
+    });
+    rate.textContent = "The network is looking…";
+    delete rate.dataset.message;
     document.getElementById("stop").disabled = false;
   }
 
@@ -175,9 +185,12 @@
       await video.play();
       connect();
     } catch (problem) {
-      rate.textContent = `There is no camera to be had (${problem.name}); a video file does as well.`;
+      const why = !window.isSecureContext ? "browsers give it only to https or to 127.0.0.1"
+        : problem.name === "NotAllowedError" ? "the browser was told not to" : problem.name;
+      rate.textContent = `There is no camera to be had (${why}); a video file does as well.`;
     }
   });
+  document.getElementById("file").addEventListener("click", ({ target }) => (target.value = "")); // the same one again
   document.getElementById("file").addEventListener("change", async (event) => {
     stop();
     const [file] = event.target.files;
