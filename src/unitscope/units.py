@@ -40,10 +40,14 @@ class Layer:
     aliases: tuple[str, ...] = ()
 
     @property
+    def call(self) -> str:
+        """The number of its activation call, as ``act:13``; empty if it is none."""
+        return next((alias for alias in self.aliases if alias.startswith("act:")), "")
+
+    @property
     def shown(self) -> str:
         """The name, and the number of its activation call if it has one, as ``features.12 (act:13)``."""
-        call = next((alias for alias in self.aliases if alias.startswith("act:")), "")
-        return f"{self.name} ({call})" if call else self.name
+        return f"{self.name} ({self.call})" if self.call else self.name
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""

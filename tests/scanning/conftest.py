@@ -7,6 +7,18 @@ from PIL import Image
 from torch import nn
 
 import unitscope
+from unitscope.scanning.scan import Silent
+
+
+class StopError(Exception):
+    """A scan was stopped on purpose."""
+
+
+class StopsWhileMerging(Silent):
+    """Stops a scan when all its parts are there."""
+
+    def merging(self):
+        raise StopError
 
 
 class Planted(nn.Module):

@@ -15,6 +15,7 @@ import zarr
 import unitscope
 from unitscope import Here, OnRay, Options, Processes
 from unitscope.errors import AtlasError, NetworkError, UnitscopeError
+from unitscope.scanning.scan import Silent
 
 OPTIONS = Options(shard_size=5, batch_size=4)
 
@@ -46,14 +47,11 @@ def card(tmp_path):
     return unitscope.load(f"{tmp_path}/net.py:make", preprocess=phi, classes=["red", "green", "blue"])
 
 
-class KillingIdle:
+class KillingIdle(Silent):
     """Kills a worker that has nothing to do: the first shard's, before its part is written."""
 
     def __init__(self):
         self.killed = 0
-
-    def planned(self, plan, *, done, target):
-        pass
 
     def advanced(self, images):
         for child in active_children():
@@ -61,27 +59,18 @@ class KillingIdle:
             child.join()
             self.killed += 1
 
-    def merging(self):
-        pass
 
-
-class Killing:
+class Killing(Silent):
     """Kills a worker when the first shard is done."""
 
     def __init__(self, victims):
         self.victims, self.killed, self.seen = victims, 0, 0
-
-    def planned(self, plan, *, done, target):
-        pass
 
     def advanced(self, images):
         self.seen += images
         if not self.killed:
             os.kill(self.victims()[0], signal.SIGKILL)
             self.killed += 1
-
-    def merging(self):
-        pass
 
 
 def test_processes_give_the_atlas_that_one_process_gives(card, folder, tmp_path):

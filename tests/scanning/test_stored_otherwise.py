@@ -12,6 +12,8 @@ from unitscope.atlas.parts import Parts
 from unitscope.atlas.places import place
 from unitscope.errors import AtlasError, UnitscopeError
 
+from .conftest import StopError, StopsWhileMerging
+
 OPTIONS = Options(shard_size=7, batch_size=4)
 SUMMARIES = ("top_values", "top_images", "bottom_values", "bottom_images", "class_sums", "class_counts")
 
@@ -47,24 +49,9 @@ def test_without_responses_there_are_exemplars_and_what_needs_responses_says_so(
 
 
 def test_parts_without_responses_hold_the_sums_of_few_classes_in_their_place(network, folder, tmp_path):
-    class StopError(Exception):
-        pass
-
-    class Stopping:
-        def planned(self, plan, *, done, target):
-            self.plan = plan
-
-        def advanced(self, images):
-            pass
-
-        def merging(self):
-            raise StopError
-
-    stopping = Stopping()
+    options = Options(shard_size=10, responses="none")
     with pytest.raises(StopError):
-        unitscope.scan(
-            network, folder, tmp_path / "b", options=Options(shard_size=10, responses="none"), progress=stopping
-        )
+        unitscope.scan(network, folder, tmp_path / "b", options=options, progress=StopsWhileMerging())
     part = Parts.beside(tmp_path / "b").read(0)
     assert part.responses.shape == (10, 0)
     assert part.classes.numbers.tolist() == [0]  # the first ten are of one class, as ids are sorted
@@ -106,22 +93,9 @@ def test_an_atlas_in_a_store_is_the_one_in_a_folder(network, folder, tmp_path):
 def test_a_scan_into_a_store_goes_on_after_it_was_stopped_while_merging(network, folder, tmp_path):
     pytest.importorskip("upath", reason="universal-pathlib is not installed")
 
-    class StopError(Exception):
-        pass
-
-    class Stopping:
-        def planned(self, plan, *, done, target):
-            self.done = done
-
-        def advanced(self, images):
-            pass
-
-        def merging(self):
-            raise StopError
-
     address = f"memory://{tmp_path.name}/my.atlas"
     with pytest.raises(StopError):
-        unitscope.scan(network, folder, address, options=OPTIONS, progress=Stopping())
+        unitscope.scan(network, folder, address, options=OPTIONS, progress=StopsWhileMerging())
     place(
         address,
     ).joinpath("arrays.zarr", "zarr.json").write_bytes(b"half merged")

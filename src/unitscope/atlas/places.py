@@ -26,26 +26,21 @@ def place(path: "str | Place") -> "Place":
     Raises:
         AtlasError: if it is an address, and what reads such addresses is not installed.
     """
-    text = str(path)
-    if "://" not in text or not isinstance(path, str):
-        return Path(path) if isinstance(path, str) else path
+    if not isinstance(path, str):
+        return path
+    local = path.removeprefix("file://")
+    if "://" not in local:
+        return Path(local)
     if find_spec("upath") is None:
-        raise AtlasError(f"'{text}' is an address; install what reads those with pip install 'unitscope[cloud]'")
+        raise AtlasError(f"'{path}' is an address; install what reads those with pip install 'unitscope[cloud]'")
     from upath import UPath
 
-    if text.startswith("file://"):
-        return Path(text.removeprefix("file://"))
     try:
-        path = UPath(text)
-        path.exists()
+        found = UPath(path)
+        found.exists()
     except Exception as problem:  # a package that is missing, no credentials, nobody there: each store has its own
-        raise AtlasError(f"can't open '{text}': {first_line(problem)}") from problem
-    return path
-
-
-def is_local(path: "Place") -> bool:
-    """Tell whether a path is a folder or file of this machine."""
-    return isinstance(path, Path)
+        raise AtlasError(f"can't open '{path}': {first_line(problem)}") from problem
+    return found
 
 
 def write_whole(path: "Place", data: bytes | memoryview) -> None:

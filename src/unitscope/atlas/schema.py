@@ -127,6 +127,16 @@ class Manifest:
         )
 
 
+def refuse_taken(target: Place) -> None:
+    """Check that nothing but an atlas lies where one is to be made; whether it is the same one, its plan tells.
+
+    Raises:
+        AtlasError: if there is something else, which is never replaced.
+    """
+    if target.exists() and not (target / MANIFEST).is_file():
+        raise AtlasError(f"'{target}' is there already and is no atlas; choose another -o for the atlas to make")
+
+
 def _no_atlas(folder: Place) -> str:
     if not folder.exists():
         return f"no atlas at '{folder}'; make one with `unitscope scan NETWORK IMAGES -o {folder}`"

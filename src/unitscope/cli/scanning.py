@@ -24,7 +24,7 @@ from unitscope.cli.arguments import (
 )
 from unitscope.cli.output import duration, print_json, print_table, say, size
 from unitscope.cli.progress import bar
-from unitscope.errors import AtlasError, UnitscopeError
+from unitscope.errors import UnitscopeError
 from unitscope.plain import amount
 
 if TYPE_CHECKING:
@@ -78,9 +78,11 @@ def scan(
     as_json: Json = False,
 ) -> None:
     """Run a network over images and leave an atlas; picks up where a stopped scan was."""
+    from unitscope.atlas.schema import refuse_taken
     from unitscope.images import open_images
 
-    _refuse_taken(output)
+    if isinstance(output, Path):  # in a store it may be what a killed scan has half merged
+        refuse_taken(output)
     image_set = open_images(images)
 
     from unitscope.networks import load
@@ -108,14 +110,6 @@ def scan(
         print_json(values)
         return
     report(result, values)
-
-
-def _refuse_taken(output: Path) -> None:
-    """What is no atlas is never replaced; an atlas may be the one of this very scan, which only the plan tells."""
-    from unitscope.atlas.schema import MANIFEST
-
-    if isinstance(output, Path) and output.exists() and not (output / MANIFEST).is_file():
-        raise AtlasError(f"'{output}' is there already and is no atlas; choose another -o for the atlas to make")
 
 
 def _runner(name: str, workers: int | None, address: str | None) -> "ScanRunner | None":

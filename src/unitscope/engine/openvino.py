@@ -4,15 +4,12 @@ In: a module from prepared batches to logits and responses, and a batch. Out: th
 The model is handed over by OpenVINO's own frontend: its converter for users would send usage statistics.
 """
 
-import contextlib
-import io
-import logging
-import warnings
-from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from unitscope.graph.quiet import quiet
 
 
 class OpenVino:
@@ -28,7 +25,7 @@ class OpenVino:
 
 
 def _compile(module: nn.Module, example: Tensor) -> tuple[Any, bool]:
-    with _quiet():
+    with quiet():
         from openvino import Core
         from openvino.frontend import FrontEndManager
         from openvino.frontend.pytorch.fx_decoder import TorchFXPythonDecoder
@@ -40,16 +37,3 @@ def _compile(module: nn.Module, example: Tensor) -> tuple[Any, bool]:
         model.reshape(list(example.shape))
         settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": torch.get_num_threads()}
         return Core().compile_model(model, "CPU", settings), len(model.outputs) == 2
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Conversion talks about things that users can't act on."""
-    disabled = logging.root.manager.disable
-    logging.disable(logging.CRITICAL)
-    try:
-        with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(disabled)

@@ -97,11 +97,12 @@ def runner(
     device, taps = device_of(network.module), trace.with_responses(layers, maps=maps)
     if engine == "eager" and isinstance(taps, GraphModule):
         taps = channels_last(fold_batch_norms(taps))
-    run: Run = _Whole(network, taps)
+    whole = _Whole(network, taps)
+    run: Run = whole
     if engine == "compile":
-        run = torch.compile(run, dynamic=False, fullgraph=True, options={"freezing": True})
+        run = torch.compile(whole, dynamic=False, fullgraph=True, options={"freezing": True})
     elif engine == "openvino":
-        run = OpenVino(_Whole(network, taps), example(network, batch_size))
+        run = OpenVino(whole, example(network, batch_size))
     return Runner(run, batch_size, device, precision)
 
 

@@ -4,11 +4,7 @@ In: a module in evaluation mode and the size of its input. Out: layers, and modu
 Knows nothing of images, files or speed; `engine` makes what comes out of here fast.
 """
 
-import contextlib
-import io
-import logging
-import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -22,6 +18,7 @@ from unitscope.graph.axes import unit_axes
 from unitscope.graph.hooks import HookedTaps, follow
 from unitscope.graph.naming import name_layers
 from unitscope.graph.ops import op_name
+from unitscope.graph.quiet import quiet
 from unitscope.graph.taps import add_maps, add_responses
 from unitscope.networks import Network, eval_mode
 from unitscope.units import Layer, LayerTable
@@ -126,7 +123,7 @@ def device_of(module: nn.Module) -> torch.device:
 
 
 def _export(module: nn.Module, example: Tensor, name: str) -> ExportedTrace:
-    with _quiet():
+    with quiet():
         program = torch.export.export(
             module, (example,), dynamic_shapes=({0: Dim("batch", max=_MOST_IMAGES)},), strict=False
         )
@@ -172,16 +169,3 @@ def _hook(module: nn.Module, example: Tensor, name: str, reason: str) -> HookedT
         "modules are layers (functional ops are not), images run one at a time, and nothing is compiled"
     )
     return HookedTrace(LayerTable(layers, name), module, loss)
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Exporting talks a lot about things that users can't act on."""
-    disabled = logging.root.manager.disable
-    logging.disable(logging.CRITICAL)
-    try:
-        with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(disabled)

@@ -45,8 +45,6 @@ class OnRay:
         Raises:
             UnitscopeError: if the cluster can't be reached, has no room, or a worker says what is wrong.
         """
-        if not shards:
-            return
         import ray
 
         job, ours = Job.of(plan), not ray.is_initialized()
@@ -70,11 +68,16 @@ class OnRay:
     def _size(self, ray: Any, job: Job, shards: int) -> int:
         """No more than the cluster has room for: an actor that finds no place would be waited for without end."""
         on_gpus = job.options.device == "cuda"
-        machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-        room = sum(int(machine.get("GPU" if on_gpus else "CPU", 0)) for machine in machines)
+        machines = _machines(ray, "GPU" if on_gpus else "CPU")
+        room = sum(machines)
         if not room:
             raise UnitscopeError(f"the Ray cluster has no {'GPU; use --device cpu' if on_gpus else 'processor free'}")
         return min(self.workers or (room if on_gpus else len(machines)), room, shards)
+
+
+def _machines(ray: Any, what: str) -> list[int]:
+    """How many of a resource each machine has."""
+    return [int(node["Resources"].get(what, 0)) for node in ray.nodes() if node["Alive"]]
 
 
 def _knock(address: str | None) -> None:
@@ -89,7 +92,7 @@ class _RayTeam:
 
     def __init__(self, ray: Any, job: Job, size: int) -> None:
         self.ray, self.size = ray, size
-        machines = [int(node["Resources"].get("CPU", 1)) for node in ray.nodes() if node["Alive"]]
+        machines = _machines(ray, "CPU")
         # An actor has to fit wherever it is put; with more actors than machines they share those evenly.
         cpus = max(1, min(machines) // -(-size // len(machines)))
         gpus = 1 if job.options.device == "cuda" else 0
@@ -134,9 +137,6 @@ class _Actor:
         self.worker: Worker | None = None
 
     def run(self, shard: int) -> Done:
-        import torch
-
-        torch.set_num_threads(self.cpus)
         if self.worker is None:
             self.worker = Worker(self.job, device=self.job.options.device, threads=self.cpus)
         return self.worker.run(shard)

@@ -32,7 +32,7 @@ class ScanRunner(Protocol):
     """Does the shards of a plan."""
 
     def run(self, plan: Plan, shards: Sequence[int], advanced: Advanced) -> Generator[Done, None, None]:
-        """Yield each shard when it is done; ``advanced`` is told the numbers of images as they are."""
+        """Yield each shard when it is done, of one or more; ``advanced`` is told the numbers of images as they are."""
         ...
 
 
@@ -42,8 +42,7 @@ class Here:
 
     def run(self, plan: Plan, shards: Sequence[int], advanced: Advanced) -> Generator[Done, None, None]:
         """See `ScanRunner.run`."""
-        if shards:
-            yield from Work(plan).run(shards, advanced)
+        yield from Work(plan).run(shards, advanced)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +61,7 @@ class Processes:
 
     def run(self, plan: Plan, shards: Sequence[int], advanced: Advanced) -> Generator[Done, None, None]:
         """See `ScanRunner.run`."""
-        if shards:
-            yield from shared_out(_ProcessTeam(Job.of(plan), min(self.workers, len(shards))), shards, plan, advanced)
+        yield from shared_out(_ProcessTeam(Job.of(plan), min(self.workers, len(shards))), shards, plan, advanced)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,14 +137,14 @@ class _ProcessTeam:
         self._context = get_context("spawn")  # a forked process could not use CUDA
 
     def send(self, member: int, shard: int) -> None:
-        if member not in self._members:
-            self._members[member] = self._start(member)
+        process, pipe = self._members.get(member) or self._start(member)
         try:
-            self._members[member][1].send(shard)
+            pipe.send(shard)
         except OSError:  # it died while it had nothing to do
-            self._members.pop(member)[0].join()
-            self._members[member] = self._start(member)
-            self._members[member][1].send(shard)
+            process.join()
+            process, pipe = self._start(member)
+            pipe.send(shard)
+        self._members[member] = process, pipe
         self._busy.add(member)
 
     def receive(self) -> tuple[int, Done | Died]:

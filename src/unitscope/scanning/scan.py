@@ -6,6 +6,7 @@ In: a network, a place with images, a place for the atlas. Out: the atlas, or, i
 import platform
 import sys
 import time
+from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +16,7 @@ import torch
 
 from unitscope.atlas.parts import Parts
 from unitscope.atlas.places import Place, place
-from unitscope.atlas.schema import MANIFEST, ImageList, Manifest
+from unitscope.atlas.schema import MANIFEST, ImageList, Manifest, refuse_taken
 from unitscope.atlas.store import write_atlas
 from unitscope.atlas.view import Atlas, open_atlas
 from unitscope.errors import AtlasError
@@ -24,6 +25,7 @@ from unitscope.networks import Network
 from unitscope.scanning.devices import ready
 from unitscope.scanning.plan import Options, Plan, make_plan, refuse_stale
 from unitscope.scanning.runners import Here, Processes, ScanRunner
+from unitscope.scanning.shards import Done
 from unitscope.scanning.stream import nothing_readable
 from unitscope.version import versions
 
@@ -113,12 +115,12 @@ def scan(
 
 def _as_before(options: Options, parts: Parts, target: Place) -> Options:
     """A batch size that was found for what is there is kept: on a busier GPU another would be found."""
+    if options.batch_size is not None or not options.device.startswith("cuda"):
+        return options
     made_by = parts.plan()
     if made_by is None and (target / MANIFEST).exists():
         made_by = open_atlas(target).manifest.scan["plan"]
-    if options.batch_size is None and options.device.startswith("cuda") and made_by:
-        return replace(options, batch_size=made_by.get("batch size"))
-    return options
+    return replace(options, batch_size=made_by.get("batch size")) if made_by else options
 
 
 def _runner(options: Options, network: Network) -> ScanRunner:
@@ -143,25 +145,33 @@ def _scan(plan: Plan, parts: Parts, *, target: Place, runner: ScanRunner, progre
     todo = [shard for shard in range(plan.shards) if not parts.has(shard)]
     scanned = sum(len(plan.shard(shard)) for shard in todo)
     progress.planned(plan, done=len(plan.images) - scanned, target=target)
-    started, worked, waited = time.perf_counter(), 0.0, 0.0
-    with closing(runner.run(plan, todo, progress.advanced)) as shards:  # so that workers go whatever happens
-        for done in shards:
-            parts.write(done.shard, done.part)
-            worked, waited = worked + done.seconds, waited + done.waited
+    started = time.perf_counter()
+    waited = _do(runner.run(plan, todo, progress.advanced), parts) if todo else 0.0
     seconds = time.perf_counter() - started
     progress.merging()
     _refuse_nothing(plan, parts)
-    write_atlas(target, parts, manifest=_manifest(plan), images=_image_list(plan))
-    return ScanResult(open_atlas(target), scanned, seconds, waited / worked if worked else 0.0)
+    write_atlas(target, parts, manifest=_manifest(plan), images=ImageList(plan.images.ids, plan.members))
+    return ScanResult(open_atlas(target), scanned, seconds, waited)
+
+
+def _do(work: Generator[Done, None, None], parts: Parts) -> float:
+    """Write each shard as it is done; return the share of their time that the network waited."""
+    seconds = waited = 0.0
+    with closing(work) as shards:  # so that workers go whatever happens
+        for done in shards:
+            parts.write(done.shard, done.part)
+            seconds, waited = seconds + done.seconds, waited + done.waited
+    return waited / seconds
 
 
 def _already(target: Place, parts: Parts, plan: Plan) -> ScanResult:
     """An atlas of the same plan is what was asked for; any other is not ours to overwrite."""
-    made_by = open_atlas(target).manifest.scan["plan"]
-    if made_by != plan.to_dict():
+    refuse_taken(target)
+    atlas = open_atlas(target)
+    if atlas.manifest.scan["plan"] != plan.to_dict():
         raise AtlasError(f"'{target}' already holds an atlas of another scan; choose another -o, or remove it first")
     parts.remove()
-    return ScanResult(open_atlas(target), 0, 0.0)
+    return ScanResult(atlas, 0, 0.0)
 
 
 def _refuse_nothing(plan: Plan, parts: Parts) -> None:
@@ -174,10 +184,6 @@ def _refuse_nothing(plan: Plan, parts: Parts) -> None:
         first = first or str(errors[0])
     parts.remove()
     raise nothing_readable(plan.images, first)
-
-
-def _image_list(plan: Plan) -> ImageList:
-    return ImageList(plan.images.ids, plan.members)
 
 
 def _manifest(plan: Plan) -> Manifest:

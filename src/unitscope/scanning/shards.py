@@ -60,8 +60,6 @@ class Work:
         self, shards: Sequence[int], advanced: Callable[[int], None] = lambda images: None
     ) -> Generator[Done, None, None]:
         """Yield each shard when it is done, in order; ``advanced`` is told the number of images of each batch."""
-        if not shards:
-            return
         shard, ahead = _Shard(self.plan, shards[0]), 1 if self.runner.device.type == "cuda" else 0
         going: deque[tuple[Batch, Answer | None]] = deque()
         for batch, waited in _timed(self._stream(shards)):

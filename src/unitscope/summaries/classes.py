@@ -87,9 +87,8 @@ class SomeClassSums:
         for row, (_, numbers) in enumerate(zip(responses, members, strict=True)):
             for number in numbers:
                 rows.setdefault(number, []).append(row)
-        total = cls.empty(responses.shape[1])
         if not rows:
-            return total
+            return cls.empty(responses.shape[1])
         each = [_summed(responses[rows[number]]) for number in sorted(rows)]
         return cls(np.array(sorted(rows)), np.stack([sums for sums, _ in each]), np.stack([n for _, n in each]))
 

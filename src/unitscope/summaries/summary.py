@@ -1,7 +1,7 @@
 """The product of the summaries that a shard carries: one value, mergeable.
 
 In: responses and image ids. Out: `Summary`.
-Class sums are no part of it: a shard's would weigh more than its responses, from which they are made when shards merge.
+Class sums are no part of it: a shard's may weigh more than its responses, from which they are made when shards merge.
 """
 
 from dataclasses import dataclass

@@ -90,17 +90,16 @@ def changed(settings: Sequence[Setting]) -> tuple[Chart, ...]:
         flips = [one for one in some if one["prediction_flips"] is not None]
         if flips:
             curve = _curve("predictions that flip", flips, "value", _with_interval("prediction_flips", "flips"))
-            charts.append(_changed("Predictions that flip", way, some, (curve,)))
+            charts.append(_changed("Predictions that flip", way, some, (curve,), shares=True))
         maps = [{"value": one["value"], **unit} for one in some for unit in one["units"]]
         curves = _grouped(maps, lambda one: f"{one['layer']}:{one['unit']}", "value")
         if curves:
             drawn = tuple(_curve(name, each, "value", _with_error) for name, each in curves)
-            charts.append(_changed("Correlation of maps before and after", way, some, drawn))
+            charts.append(_changed("Correlation of maps before and after", way, some, drawn, shares=False))
     return tuple(charts)
 
 
-def _changed(what: str, way: str, settings: Sequence[Setting], curves: tuple[Curve, ...]) -> Chart:
-    shares = what.startswith("Predictions")
+def _changed(what: str, way: str, settings: Sequence[Setting], curves: tuple[Curve, ...], *, shares: bool) -> Chart:
     return Chart(
         f"{what}: {way} over the data set",
         images_of(settings[0]),

@@ -66,8 +66,7 @@ class Explorer:
     @cached_property
     def calls(self) -> dict[str, str]:
         """The number of each activation call, ``act:N``, by the name of its layer."""
-        numbers = ((layer.name, alias) for layer in self.shelf.atlas.layers for alias in layer.aliases)
-        return {name: alias for name, alias in numbers if alias.startswith("act:")}
+        return {layer.name: layer.call for layer in self.shelf.atlas.layers if layer.call}
 
     def _site(self, links: Links) -> dict[str, Any]:
         atlas = self.shelf.atlas

@@ -44,17 +44,18 @@ class Results:
         Raises:
             UnitscopeError: if one can't be read, is from neither command, or is of another network.
         """
-        removals: list[Setting] = []
-        changes = []
+        found = cls()
         for file in files:
             told = _read(file)
             if told["network"] != network:
                 raise UnitscopeError(f"'{file}' is about {told['network']}, but the atlas is of {network}")
             over = {"images": told["images"], "of_atlas": told["data"] == data}
-            removals += [setting | over for setting in told.get("results", ())]
-            changes.append(tuple(setting | over for setting in told.get("settings", ())))
-            cls(tuple(removals), tuple(filter(None, changes)))._try(file)
-        return cls(tuple(removals), tuple(filter(None, changes)))
+            removals, changes = (
+                tuple(setting | over for setting in told.get(key, ())) for key in ("results", "settings")
+            )
+            found = cls((*found.removals, *removals), (*found.changes, changes) if changes else found.changes)
+            found._try(file)
+        return found
 
     def _try(self, file: Path) -> None:
         """Say all that will be asked for once, so that a file whose values make no sense is refused at the start."""
