@@ -186,7 +186,8 @@ def _compiled(network: "Network", prepared: "Tensor") -> Callable[[], Any]:
     keep_memory()
     x = network.preprocessing.normalize(prepared).contiguous(memory_format=torch.channels_last)
     module = network.module.to(memory_format=torch.channels_last)
-    compiled = torch.compile(module, dynamic=False, fullgraph=True, options={"freezing": True})
+    torch._inductor.config.freezing = True  # for good, in this process: as an option it misses the weights
+    compiled = torch.compile(module, dynamic=False, fullgraph=True)
     return lambda: compiled(x)
 
 

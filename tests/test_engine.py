@@ -109,6 +109,19 @@ def test_both_engines_agree(network, traced, batch):
     assert off(compiled_logits, eager_logits) < 1e-4
 
 
+@pytest.mark.skipif(not COMPILER, reason="compiling needs a C++ compiler, and this machine has none")
+@pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="convolutions are fused by oneDNN only")
+@pytest.mark.filterwarnings("ignore")
+def test_compiled_convolutions_are_fused_with_what_follows(network, traced, batch):
+    from torch._inductor.utils import run_and_get_code
+
+    layers = traced.layers.activations
+    compiled = runner(network, traced, layers, engine="compile", batch_size=6)
+    _, (code, *_) = run_and_get_code(compiled, batch)
+    assert "_convolution_pointwise" in code
+    assert "extern_kernels.convolution" not in code
+
+
 def test_an_unknown_engine_is_an_error_that_lists_the_known_ones(traced):
     with pytest.raises(UnitscopeError, match="no engine 'fast'; choose one of auto, eager, compile"):
         choose_engine("fast", images=1, trace=traced)

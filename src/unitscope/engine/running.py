@@ -95,12 +95,12 @@ def runner(
 ) -> Runner:
     """Return what runs batches of prepared images (see `Preprocessing.prepare`) through the tapped network."""
     device, taps = device_of(network.module), trace.with_responses(layers, maps=maps)
-    if engine == "eager" and isinstance(taps, GraphModule):
+    if engine != "openvino" and isinstance(taps, GraphModule):  # OpenVINO lays out and folds in its own way
         taps = channels_last(fold_batch_norms(taps))
     whole = _Whole(network, taps)
     run: Run = whole
     if engine == "compile":
-        run = torch.compile(whole, dynamic=False, fullgraph=True, options={"freezing": True})
+        run = _compiled(whole)
     elif engine == "openvino":
         run = OpenVino(whole, example(network, batch_size))
     return Runner(run, batch_size, device, precision)
@@ -118,13 +118,29 @@ class _Whole(nn.Module):
 
     def __init__(self, network: Network, taps: nn.Module) -> None:
         super().__init__()
-        self.normalize = network.preprocessing.normalize
+        self.normalize = network.preprocessing.normalizer(device_of(network.module))
         self.taps = taps
 
     def forward(self, batch: Tensor) -> tuple[Tensor | None, Tensor, *tuple[Tensor, ...]]:
         x = self.normalize(batch).contiguous(memory_format=torch.channels_last)
         logits, responses, *maps = self.taps(x)
         return logits, responses, *maps
+
+
+def _compiled(whole: nn.Module) -> Run:
+    """Compiled with weights as constants, so that convolutions are fused with what follows them.
+
+    That has to be set while the graph is traced; as an option of `torch.compile` it comes too late for the weights.
+    """
+    from torch._inductor import config
+
+    compiled = torch.compile(whole, dynamic=False, fullgraph=True)
+
+    def run(batch: Tensor) -> tuple[Tensor | None, Tensor, *tuple[Tensor, ...]]:
+        with config.patch(freezing=True):
+            return compiled(batch)  # type: ignore[no-any-return]
+
+    return run
 
 
 def channels_last(module: GraphModule) -> GraphModule:

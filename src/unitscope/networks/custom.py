@@ -61,6 +61,10 @@ class CustomPreprocessing:
         """Return the batch as it is: the function has done all."""
         return batch
 
+    def normalizer(self, device: torch.device) -> Callable[[Tensor], Tensor]:
+        """Return `normalize`."""
+        return self.normalize
+
     def picture(self, prepared: Tensor) -> NDArray[np.uint8]:
         """Return what the network sees, stretched to 0–255, uint8 ``[H, W, 3]``."""
         low, high = prepared.min(), prepared.max()

@@ -4,7 +4,7 @@ In: RGB images. Out: uint8 tensors ``[3, H, W]`` of the network's size, then flo
 Knows nothing of networks or files. `PRESETS` holds the few φ that have a name.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -103,10 +103,18 @@ class Preprocessing:
 
     def normalize(self, batch: Tensor) -> Tensor:
         """Return the prepared batch ``[B, 3, H, W]`` as the network wants it, ``(x - mean) / std``."""
-        mean = torch.tensor(self.mean, dtype=torch.float32, device=batch.device).view(3, 1, 1)
-        std = torch.tensor(self.std, dtype=torch.float32, device=batch.device).view(3, 1, 1)
-        values = (batch.to(torch.float32) - mean) / std
-        return values.flip(1) if self.order == "BGR" else values
+        return self.normalizer(batch.device)(batch)
+
+    def normalizer(self, device: torch.device) -> Callable[[Tensor], Tensor]:
+        """Return `normalize` for batches on one device, which then waits for no copy to it."""
+        mean = torch.tensor(self.mean, dtype=torch.float32, device=device).view(3, 1, 1)
+        std = torch.tensor(self.std, dtype=torch.float32, device=device).view(3, 1, 1)
+
+        def normalize(batch: Tensor) -> Tensor:
+            values = (batch.to(torch.float32) - mean) / std
+            return values.flip(1) if self.order == "BGR" else values
+
+        return normalize
 
     def picture(self, prepared: Tensor) -> NDArray[np.uint8]:
         """Return what the network sees, uint8 ``[H, W, 3]`` in RGB order."""

@@ -7,6 +7,7 @@ import platform
 import sys
 import time
 from collections.abc import Generator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -155,12 +156,17 @@ def _scan(plan: Plan, parts: Parts, *, target: Place, runner: ScanRunner, progre
 
 
 def _do(work: Generator[Done, None, None], parts: Parts) -> float:
-    """Write each shard as it is done; return the share of their time that the network waited."""
+    """Write each shard while the next one runs; return the share of their time that the network waited."""
     seconds = waited = 0.0
-    with closing(work) as shards:  # so that workers go whatever happens
+    with ThreadPoolExecutor(1, thread_name_prefix="write") as pool, closing(work) as shards:  # so that workers go
+        writing: Future[None] | None = None
         for done in shards:
-            parts.write(done.shard, done.part)
+            if writing is not None:
+                writing.result()
+            writing = pool.submit(parts.write, done.shard, done.part)
             seconds, waited = seconds + done.seconds, waited + done.waited
+        if writing is not None:
+            writing.result()
     return waited / seconds
 
 

@@ -7,6 +7,7 @@ many do some: see `unitscope.scanning.runners`.
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +21,7 @@ from unitscope.engine.running import Answer
 from unitscope.graph import device_of
 from unitscope.scanning.jpegs import Torchcodec
 from unitscope.scanning.plan import Plan
-from unitscope.scanning.stream import Batch, Decoder, Pillow, batches
+from unitscope.scanning.stream import Batch, Decoder, Pillow, batches, decoding_threads
 from unitscope.summaries import SomeClassSums, Summary
 
 
@@ -31,7 +32,7 @@ class Done:
     Attributes:
         shard: its number.
         part: its results.
-        seconds: how long it took.
+        seconds: how long its images took.
         waited: how many of these the network had nothing to do while images were decoded.
     """
 
@@ -46,7 +47,7 @@ class Work:
 
     def __init__(self, plan: Plan, *, threads: int | None = None) -> None:
         keep_memory()
-        self.plan, self.threads = plan, threads
+        self.plan, self.threads = plan, threads or decoding_threads()
         self.runner: Runner = runner(
             plan.network,
             plan.trace,
@@ -59,27 +60,45 @@ class Work:
     def run(
         self, shards: Sequence[int], advanced: Callable[[int], None] = lambda images: None
     ) -> Generator[Done, None, None]:
-        """Yield each shard when it is done, in order; ``advanced`` is told the number of images of each batch."""
-        shard, ahead = _Shard(self.plan, shards[0]), 1 if self.runner.device.type == "cuda" else 0
-        going: deque[tuple[Batch, Answer | None]] = deque()
-        for batch, waited in _timed(self._stream(shards)):
-            going.append((batch, self.runner.start(batch.tensor()) if batch.good else None))
-            while len(going) > ahead:
-                shard = yield from self._take(shard, *going.popleft(), advanced)
-            shard.waited += waited
-        while going:
-            shard = yield from self._take(shard, *going.popleft(), advanced)
-        yield shard.done()
+        """Yield each shard when it is done, in order; ``advanced`` is told the number of images of each batch.
 
-    def _take(
-        self, shard: "_Shard", batch: Batch, answer: Answer | None, advanced: Callable[[int], None]
-    ) -> "Generator[Done, None, _Shard]":
-        if batch.shard != shard.number:
-            yield shard.done()
-            shard = _Shard(self.plan, batch.shard)
-        shard.add(batch, answer)
-        advanced(len(batch.pictures))
-        return shard
+        A shard is summarised while the next one runs.
+        """
+        with ThreadPoolExecutor(1, thread_name_prefix="summary") as pool:
+            finishing: deque[Future[Done]] = deque()
+            try:
+                for shard in self._run(shards, advanced):
+                    if shard is not None:
+                        finishing.append(pool.submit(shard.done, threads=self.threads))
+                    while finishing and (finishing[0].done() or len(finishing) > 1):
+                        yield finishing.popleft().result()
+            except (Exception, KeyboardInterrupt):  # what is done is kept
+                yield from (done.result() for done in finishing)
+                raise
+            yield from (done.result() for done in finishing)
+
+    def _run(self, shards: Sequence[int], advanced: Callable[[int], None]) -> "Iterator[_Shard | None]":
+        """After each batch, the shard that it was the last of, or None."""
+        coming = (_Shard(self.plan, number) for number in shards)
+        shard = next(coming)
+        for batch, answer, waited in self._answers(shards):
+            shard.add(batch, answer, waited)
+            advanced(len(batch.pictures))
+            if not shard.full:
+                yield None
+                continue
+            yield shard
+            shard = next(coming, shard)
+
+    def _answers(self, shards: Sequence[int]) -> Iterator[tuple[Batch, Answer | None, float]]:
+        """Each batch, its answer, and how long it was waited for; a GPU is given the next one before it is asked."""
+        ahead = 1 if self.runner.device.type == "cuda" else 0
+        going: deque[tuple[Batch, Answer | None, float]] = deque()
+        for batch, waited in _timed(self._stream(shards)):
+            going.append((batch, self.runner.start(batch.tensor()) if batch.good else None, waited))
+            if len(going) > ahead:
+                yield going.popleft()
+        yield from going
 
     def _stream(self, shards: Sequence[int]) -> Iterator[Batch]:
         plan = self.plan
@@ -113,7 +132,7 @@ class _Shard:
 
     def __init__(self, plan: Plan, number: int) -> None:
         self.plan, self.number, self.rows = plan, number, plan.shard(number)
-        self.started, self.waited = time.perf_counter(), 0.0
+        self.started, self.added, self.seconds, self.waited = time.perf_counter(), 0, 0.0, 0.0
         count = len(self.rows)
         self.responses = np.full((count, plan.units), np.nan, np.float32)
         self.top_classes = np.full((count, TOP5), -1, np.int32)
@@ -121,7 +140,13 @@ class _Shard:
         self.sizes = np.zeros((count, 2), np.int32)
         self.errors = [""] * count
 
-    def add(self, batch: Batch, answer: Answer | None) -> None:
+    def add(self, batch: Batch, answer: Answer | None, waited: float) -> None:
+        self._fill(batch, answer)
+        self.added += len(batch.pictures)
+        self.waited += waited
+        self.seconds = time.perf_counter() - self.started
+
+    def _fill(self, batch: Batch, answer: Answer | None) -> None:
         for picture in batch.pictures:
             at = picture.image - self.rows.start
             self.sizes[at] = picture.width, picture.height
@@ -136,7 +161,11 @@ class _Shard:
             width = best[0].shape[1]
             self.top_classes[at_good, :width], self.top_probabilities[at_good, :width] = best
 
-    def done(self) -> Done:
+    @property
+    def full(self) -> bool:
+        return self.added == len(self.rows)
+
+    def done(self, *, threads: int) -> Done:
         ids = np.arange(self.rows.start, self.rows.stop)
         responses, classes = self._kept()
         part = Part(
@@ -146,10 +175,10 @@ class _Shard:
             self.top_probabilities,
             self.sizes,
             np.array(self.errors, np.str_),
-            Summary.of(self.responses, ids, k=self.plan.options.top),
+            Summary.of(self.responses, ids, k=self.plan.options.top, threads=threads),
             classes,
         )
-        return Done(self.number, part, time.perf_counter() - self.started, self.waited)
+        return Done(self.number, part, self.seconds, self.waited)
 
     def _kept(self) -> tuple[NDArray[np.float32], SomeClassSums]:
         """Where no responses are wanted, the sums by class in their place, unless those weigh more."""

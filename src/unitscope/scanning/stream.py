@@ -92,7 +92,7 @@ def batches(
     wanted = (
         (shard, rows[start : start + batch_size]) for shard, rows in shards for start in range(0, len(rows), batch_size)
     )
-    with ThreadPoolExecutor(threads or min(max(processors(), 2), _MOST_THREADS), thread_name_prefix="decode") as pool:
+    with ThreadPoolExecutor(threads or decoding_threads(), thread_name_prefix="decode") as pool:
         running: deque[tuple[int, Callable[[], tuple[Picture, ...]]]] = deque()
         try:
             while True:
@@ -104,6 +104,11 @@ def batches(
                 yield Batch(shard, pictures())
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+def decoding_threads() -> int:
+    """Return how many threads decode, and later summarise, if not told otherwise: one for each processor."""
+    return min(max(processors(), 2), _MOST_THREADS)
 
 
 def processors() -> int:
