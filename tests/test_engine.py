@@ -221,3 +221,37 @@ def test_openvino_is_for_the_cpu(traced):
 def test_batches_fill_six_tenths_of_the_free_memory(free, image, count):
     assert fitting(free, image) == count
     assert count == 1 or count * image <= 0.6 * free
+
+
+class Bessel(nn.Module):
+    """Holds what OpenVINO does not know."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.relu = nn.Conv2d(3, 4, 3), nn.ReLU()
+
+    def forward(self, x):
+        return torch.special.bessel_j0(self.relu(self.conv(x))).mean((2, 3))
+
+
+def test_what_openvino_does_not_know_is_told():
+    pytest.importorskip("openvino", reason="OpenVINO is not installed")
+    network = unitscope.load(Bessel().eval(), preprocess=PHI)
+    traced = trace(network.module, network.preprocessing.size, name="bessel")
+    with pytest.raises(UnitscopeError, match=r"^OpenVINO can't take this network \(.*\); use --engine eager"):
+        runner(network, traced, traced.layers.activations, engine="openvino", batch_size=2)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_compiler_that_does_not_work_is_told(network, traced, batch, tmp_path):
+    from torch._inductor import config
+    from torch._inductor.utils import fresh_cache
+
+    broken = tmp_path / "g++"
+    broken.write_text("#!/bin/sh\nexit 1\n", "utf-8")
+    broken.chmod(0o755)
+    torch.compiler.reset()
+    with config.patch({"cpp.cxx": (None, str(broken))}), fresh_cache():
+        compiled = runner(network, traced, traced.layers.activations, engine="compile", batch_size=6)
+        with pytest.raises(UnitscopeError, match=r"^torch.compile can't compile this network .*; use --engine eager"):
+            compiled(batch)

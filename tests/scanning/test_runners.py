@@ -1,10 +1,12 @@
 """Shards done by other processes: the same atlas bit for bit, whoever dies on the way."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from multiprocessing import active_children
 from pathlib import Path
 
@@ -15,6 +17,10 @@ import zarr
 import unitscope
 from unitscope import Here, OnRay, Options, Processes
 from unitscope.errors import AtlasError, NetworkError, UnitscopeError
+from unitscope.images import open_images
+from unitscope.scanning.job import Job
+from unitscope.scanning.plan import make_plan
+from unitscope.scanning.runners import _ProcessTeam, shared_out
 from unitscope.scanning.scan import Silent
 
 OPTIONS = Options(shard_size=5, batch_size=4)
@@ -134,6 +140,17 @@ def test_what_is_wrong_in_a_worker_is_told(card, folder, tmp_path):
     (tmp_path / "net.py").write_text((tmp_path / "net.py").read_text("utf-8").replace("seed(4)", "seed(5)"), "utf-8")
     with pytest.raises(AtlasError, match=r"the network's weights were others"):
         unitscope.scan(card, folder, tmp_path / "a", options=OPTIONS, runner=Processes(1))
+
+
+def test_a_worker_with_other_files_at_the_same_place_is_told(card, folder, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    shutil.copytree(folder, elsewhere)
+    images = open_images(folder)
+    (elsewhere / images.ids[1]).unlink()
+    plan = make_plan(card, images, OPTIONS)
+    job = replace(Job.of(plan), images=replace(images, root=elsewhere))
+    with pytest.raises(UnitscopeError, match=rf"a worker's '.*{images.ids[1]}' has no bytes, and \d+ here"):
+        list(shared_out(_ProcessTeam(job, 1), [0], plan, lambda _: None))
 
 
 def test_a_network_that_cannot_be_sent_is_told(network, folder, tmp_path):

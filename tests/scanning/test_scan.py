@@ -120,6 +120,13 @@ def test_nothing_readable_is_an_error_and_leaves_nothing(network, tmp_path):
     assert not (tmp_path / "a.parts").exists()
 
 
+def test_a_batch_is_no_larger_than_what_there_is_to_run(network, folder, tmp_path):
+    few = unitscope.scan(network, folder, tmp_path / "few", options=Options(limit=3)).atlas
+    cut = unitscope.scan(network, folder, tmp_path / "cut", options=Options(shard_size=5)).atlas
+    assert few.manifest.scan["batch_size"] == 3
+    assert cut.manifest.scan["batch_size"] == 5
+
+
 def test_a_scan_stopped_by_an_error_goes_on_to_the_same_arrays(network, folder, tmp_path):
     class StopError(Exception):
         pass

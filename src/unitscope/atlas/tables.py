@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from unitscope.atlas.parts import Part
@@ -17,30 +18,46 @@ from unitscope.units import UnitIndex
 
 TOP5 = 5
 
+_IMAGE_COLUMNS = pa.schema(
+    {
+        "image": pa.string(),
+        "labels": pa.list_(pa.string()),
+        "label_names": pa.list_(pa.string()),
+        "width": pa.int32(),
+        "height": pa.int32(),
+        "top5_classes": pa.list_(pa.int64()),
+        "top5_probabilities": pa.list_(pa.float64()),
+        "prediction": pa.string(),
+        "error": pa.string(),
+        "correct": pa.bool_(),
+        "correct_top5": pa.bool_(),
+    }
+)
 
-def image_table(parts: Sequence[Part], images: ImageList, manifest: Manifest) -> pd.DataFrame:
-    """Return one row an image, in the order of the ids."""
-    classes = np.concatenate([part.top_classes for part in parts])
-    probabilities = np.concatenate([part.top_probabilities for part in parts])
-    sizes = np.concatenate([part.sizes for part in parts])
-    predicted = [[int(number) for number in row if number >= 0] for row in classes]
+
+def image_table(part: Part, images: ImageList, manifest: Manifest) -> pa.Table:
+    """Return one row for each image of a part, in the order of the ids."""
+    rows = slice(int(part.first), int(part.first) + len(part.errors))
+    images = ImageList(images.ids[rows], images.labels[rows])
+    predicted = [[int(number) for number in row if number >= 0] for row in part.top_classes]
     table = pd.DataFrame(
         {
             "image": images.ids,
             "labels": [[manifest.labels[number].label for number in numbers] for numbers in images.labels],
             "label_names": [[manifest.labels[number].name for number in numbers] for numbers in images.labels],
-            "width": sizes[:, 0],
-            "height": sizes[:, 1],
+            "width": part.sizes[:, 0],
+            "height": part.sizes[:, 1],
             "top5_classes": predicted,
             "top5_probabilities": [
                 [float(value) for value in row[: len(numbers)]]
-                for row, numbers in zip(probabilities, predicted, strict=True)
+                for row, numbers in zip(part.top_probabilities, predicted, strict=True)
             ],
             "prediction": [_class_name(manifest.classes, row[0]) if row else "" for row in predicted],
-            "error": [error for part in parts for error in part.errors.tolist()],
+            "error": part.errors.tolist(),
         }
     )
-    return table.assign(**_judged(predicted, images, manifest.labels))
+    judged = table.assign(**_judged(predicted, images, manifest.labels))
+    return pa.Table.from_pandas(judged, schema=_IMAGE_COLUMNS, preserve_index=False)
 
 
 def unit_table(index: UnitIndex, moments: Moments, classes: ClassSums, labels: Sequence[Label]) -> pd.DataFrame:

@@ -9,14 +9,24 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from unitscope.errors import UnitscopeError, first_line
 from unitscope.graph.quiet import quiet
 
 
 class OpenVino:
-    """A module, compiled by OpenVINO for batches of one shape."""
+    """A module, compiled by OpenVINO for batches of one shape.
+
+    Raises:
+        UnitscopeError: if it holds what OpenVINO does not know.
+    """
 
     def __init__(self, module: nn.Module, example: Tensor) -> None:
-        self._compiled, self._has_logits = _compile(module, example)
+        try:
+            self._compiled, self._has_logits = _compile(module, example)
+        except Exception as problem:  # its frontend, its compiler and the export have no error in common
+            raise UnitscopeError(
+                f"OpenVINO can't take this network ({first_line(problem)}); use --engine eager or compile"
+            ) from problem
 
     def __call__(self, batch: Tensor) -> tuple[Tensor | None, Tensor]:
         """Return logits ``[image, class]`` (None where the module gives none) and responses ``[image, unit]``."""

@@ -16,6 +16,7 @@ from torch.fx import GraphModule
 from unitscope.engine.choosing import Engine, Precision
 from unitscope.engine.openvino import OpenVino
 from unitscope.engine.precision import at_precision
+from unitscope.errors import UnitscopeError, first_line
 from unitscope.graph import Trace, device_of
 from unitscope.graph.fold import fold_batch_norms
 from unitscope.networks import CustomPreprocessing, Network
@@ -73,8 +74,14 @@ class Runner:
         count, filled = len(batch), self._filled(batch)
         if self.device.type == "cuda" and filled.device.type == "cpu":
             filled = filled.pin_memory()  # or the copy would wait for the device
-        with torch.inference_mode(), at_precision(self.precision, self.device):
-            logits, responses, *maps = self.run(filled.to(self.device, non_blocking=True))
+        try:
+            with torch.inference_mode(), at_precision(self.precision, self.device):
+                logits, responses, *maps = self.run(filled.to(self.device, non_blocking=True))
+        except torch.OutOfMemoryError as problem:
+            raise UnitscopeError(
+                f"'{self.device}' has too little memory free for batches of {self.batch_size}; give a smaller "
+                "--batch-size, or free some"
+            ) from problem
         told = None if logits is None else logits[:count].float()
         return told, responses[:count], [map_[:count] for map_ in maps]
 
@@ -132,13 +139,19 @@ def _compiled(whole: nn.Module) -> Run:
 
     That has to be set while the graph is traced; as an option of `torch.compile` it comes too late for the weights.
     """
+    from torch._dynamo.exc import TorchDynamoException
     from torch._inductor import config
 
     compiled = torch.compile(whole, dynamic=False, fullgraph=True)
 
     def run(batch: Tensor) -> tuple[Tensor | None, Tensor, *tuple[Tensor, ...]]:
-        with config.patch(freezing=True):
-            return compiled(batch)  # type: ignore[no-any-return]
+        try:
+            with config.patch(freezing=True):
+                return compiled(batch)  # type: ignore[no-any-return]
+        except TorchDynamoException as problem:
+            raise UnitscopeError(
+                f"torch.compile can't compile this network ({first_line(problem)}); use --engine eager"
+            ) from problem
 
     return run
 

@@ -62,7 +62,11 @@ class ImageSet:
 
     def total_bytes(self) -> int:
         """Return the size of all files together, in bytes."""
-        return sum(_size_and_time(self.path(position))[0] for position in range(len(self)))
+        return sum(self.sizes(range(len(self))))
+
+    def sizes(self, rows: range) -> tuple[int, ...]:
+        """Return the sizes of some files in bytes; 0 for one that is not there."""
+        return tuple(_size_and_time(self.path(position))[0] for position in rows)
 
     def limit(self, count: int) -> "ImageSet":
         """Return at most `count` images, evenly spaced over the sorted ids so that every class has its share.

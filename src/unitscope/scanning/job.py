@@ -72,12 +72,12 @@ class Worker:
         plan = make_plan(placed, job.images, replace(job.options, device=device), data=job.plan["data"])
         if points := differences(job.plan, plan.to_dict()):
             raise AtlasError(f"a worker is not as the scan is: {points}; make it the same there, or scan without it")
-        self._work = Work(plan, threads=max(2, threads))
+        self._plan, self._work = plan, Work(plan, threads=max(2, threads))
 
     def run(self, shard: int) -> Done:
         """Do one shard."""
         (done,) = self._work.run([shard])
-        return done
+        return replace(done, files=self._plan.images.sizes(self._plan.shard(shard)))
 
 
 def _on_cpu(network: Network) -> Network:

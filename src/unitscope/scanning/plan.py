@@ -6,6 +6,7 @@ by another plan are known for stale, and by which of its points.
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from importlib.metadata import version
 from typing import Any
 
 import torch
@@ -22,6 +23,7 @@ from unitscope.units import Layer, UnitIndex
 RESPONSES = {"float32": 4, "float16": 2, "none": 0}
 """How responses may be kept, and the bytes that each takes."""
 DECODERS = ("pillow", "torchcodec")
+_PACKAGES = ("openvino", "torchcodec")  # engines and decoders that round in their own way from version to version
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,9 @@ class Plan:
             "batch size": self.batch_size,
             "shard size": self.options.shard_size,
             "device": self.options.device.partition(":")[0],
+            "processor": processor(self.options.device),
             "torch": torch.__version__,
+            **{name: version(name) for name in (self.engine, self.options.decoder) if name in _PACKAGES},
         }
 
 
@@ -148,6 +152,7 @@ def make_plan(network: Network, images: ImageSet, options: Options, *, data: str
     engine = choose_engine(options.engine, images=len(images), trace=traced, device=options.device)
     precision = choose_precision(options.precision, engine=engine, device=options.device)
     batch_size = None if traced.loss else options.batch_size
+    batch_size = batch_size or batch_size_for(network, traced, layers, precision=precision)
     return Plan(
         network,
         traced,
@@ -156,10 +161,17 @@ def make_plan(network: Network, images: ImageSet, options: Options, *, data: str
         labels_of(images, network),
         engine,
         precision,
-        batch_size or batch_size_for(network, traced, layers, precision=precision),
+        min(batch_size, len(images), options.shard_size),  # a larger one would only be filled up
         options,
         data or images.fingerprint(),
     )
+
+
+def processor(device: str) -> str:
+    """Return what kind of processor rounds as this device's does: its instruction set, or the name of the GPU."""
+    if device.startswith("cuda"):
+        return torch.cuda.get_device_name(torch.device(device))
+    return torch.backends.cpu.get_cpu_capability()
 
 
 def labels_of(images: ImageSet, network: Network) -> tuple[Label, ...]:

@@ -93,7 +93,7 @@ def shared_out(team: Team, shards: Sequence[int], plan: Plan, advanced: Advanced
     """Yield the shards as the members of a team do them.
 
     Raises:
-        UnitscopeError: if a member says what is wrong, or a shard's worker has died a few times.
+        UnitscopeError: if a member says what is wrong, has other files, or a shard's worker has died a few times.
     """
     todo, deaths, doing = deque(shards), Counter[int](), dict[int, int]()
     idle = list(range(team.size))
@@ -107,6 +107,7 @@ def shared_out(team: Team, shards: Sequence[int], plan: Plan, advanced: Advanced
             shard = doing.pop(member)
             idle.insert(0, member)
             if isinstance(outcome, Done):
+                _refuse_others(outcome, plan)
                 advanced(len(plan.shard(shard)))
                 yield outcome
                 continue
@@ -116,6 +117,16 @@ def shared_out(team: Team, shards: Sequence[int], plan: Plan, advanced: Advanced
             todo.append(shard)
     finally:
         team.close()
+
+
+def _refuse_others(done: Done, plan: Plan) -> None:
+    rows = plan.shard(done.shard)
+    for row, here, there in zip(rows, plan.images.sizes(rows), done.files, strict=True):
+        if here != there:
+            raise UnitscopeError(
+                f"a worker's '{plan.images.path(row)}' has {there or 'no'} bytes, and {here} here: every machine needs "
+                "the same images at the same place; make it so and scan again, what is done is kept"
+            )
 
 
 def _lost(shard: int, plan: Plan, outcome: Died) -> UnitscopeError:
