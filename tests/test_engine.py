@@ -223,6 +223,15 @@ def test_batches_fill_six_tenths_of_the_free_memory(free, image, count):
     assert count == 1 or count * image <= 0.6 * free
 
 
+@pytest.mark.skipif(not COMPILER, reason="compiling needs a C++ compiler, and this machine has none")
+@pytest.mark.filterwarnings("ignore")
+def test_more_networks_are_compiled_than_pytorch_compiles_one_function(network, traced, batch):
+    layers = traced.layers.activations
+    answers = [runner(network, traced, layers, engine="compile", batch_size=6)(batch)[1] for _ in range(10)]
+    for answer in answers[1:]:
+        np.testing.assert_array_equal(answer, answers[0])
+
+
 class Bessel(nn.Module):
     """Holds what OpenVINO does not know."""
 

@@ -190,7 +190,7 @@ def test_parts_of_another_scan_are_refused_with_the_reason(network, folder, tmp_
     parts = Parts.beside(tmp_path / "a")
     with parts.locked():
         parts.write_plan({"network": "other", "top": 3})
-    with pytest.raises(AtlasError, match="network was other, now Planted"):
+    with pytest.raises(AtlasError, match="network other before, Planted now"):
         unitscope.scan(network, folder, tmp_path / "a")
 
 

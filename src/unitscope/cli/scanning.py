@@ -185,6 +185,7 @@ def summary(result: "ScanResult") -> dict[str, Any]:
         "layers": len(atlas.layers),
         "units": len(atlas.index),
         "seconds": round(result.seconds, 3),
+        "scanned": result.scanned,
         "images_per_second": round(result.scanned / result.seconds, 3) if result.seconds else 0.0,
         "waiting_for_images": round(result.waited, 3),
     } | atlas.manifest.accuracy_rates()
@@ -192,6 +193,8 @@ def summary(result: "ScanResult") -> dict[str, Any]:
 
 def report(result: "ScanResult", values: dict[str, Any]) -> None:
     """Print what a scan did, for people."""
+    if not result.scanned:
+        say("nothing to do: an atlas of the same scan is there already")
     print_table(tuple(values), [tuple(values.values())])
     failed = result.atlas.images.query("error != ''")
     for row in failed.head(5).itertuples():
@@ -232,7 +235,8 @@ class _Shown:
         say(f"read:  {files}, from '{images.root}' ({images.layout})")
         say(f"tap:   {_units(plan)} of {network.reference} ({network.weights})")
         say(f"write: about {size(plan.bytes_written())} to '{target}'")
-        say(f"how:   engine {plan.engine}, batches of {plan.batch_size}, shards of {plan.options.shard_size}")
+        engine = f"engine {plan.engine} in {plan.precision}, decoder {plan.options.decoder}"
+        say(f"how:   {engine}, batches of {plan.batch_size}, shards of {plan.options.shard_size}")
         if done:
             say(f"going on: {amount(done, 'image')} done already")
         if plan.engine == "compile":

@@ -22,6 +22,8 @@ from unitscope.graph.fold import fold_batch_norms
 from unitscope.networks import CustomPreprocessing, Network
 from unitscope.units import Layer
 
+_MOST_RUNNERS = 256  # compiled ones in one process
+
 # Logits, responses, and the maps that were asked for.
 Run = Callable[[Tensor], tuple[Tensor | None, Tensor, *tuple[Tensor, ...]]]
 
@@ -139,16 +141,21 @@ def _compiled(whole: nn.Module) -> Run:
 
     That has to be set while the graph is traced; as an option of `torch.compile` it comes too late for the weights.
     """
+    from torch._dynamo import config as dynamo
     from torch._dynamo.exc import TorchDynamoException
-    from torch._inductor import config
+    from torch._inductor import config as inductor
+    from torch._inductor.exc import InductorError
 
     compiled = torch.compile(whole, dynamic=False, fullgraph=True)
 
     def run(batch: Tensor) -> tuple[Tensor | None, Tensor, *tuple[Tensor, ...]]:
         try:
-            with config.patch(freezing=True):
+            # All runners count as one function, which PyTorch else compiles eight times only.
+            with inductor.patch(freezing=True), dynamo.patch(recompile_limit=_MOST_RUNNERS):
                 return compiled(batch)  # type: ignore[no-any-return]
         except TorchDynamoException as problem:
+            if isinstance(problem, InductorError) and isinstance(problem.inner_exception, torch.OutOfMemoryError):
+                raise problem.inner_exception from problem
             raise UnitscopeError(
                 f"torch.compile can't compile this network ({first_line(problem)}); use --engine eager"
             ) from problem

@@ -23,6 +23,11 @@ def ready(network: Network, device: str) -> Iterator[Network]:
     """
     try:
         wanted = torch.device(device)
+    except RuntimeError as problem:
+        raise NetworkError(
+            f"no device '{device}'; use cpu, cuda, or cuda:1 for the second of several GPUs"
+        ) from problem
+    try:
         torch.zeros(1, device=wanted)
     except (RuntimeError, AssertionError) as problem:
         raise NetworkError(f"no device '{device}': {str(problem).splitlines()[0]}; use --device cpu") from problem

@@ -6,7 +6,7 @@ by another plan are known for stale, and by which of its points.
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from importlib.metadata import version
+from importlib import import_module
 from typing import Any
 
 import torch
@@ -23,7 +23,8 @@ from unitscope.units import Layer, UnitIndex
 RESPONSES = {"float32": 4, "float16": 2, "none": 0}
 """How responses may be kept, and the bytes that each takes."""
 DECODERS = ("pillow", "torchcodec")
-_PACKAGES = ("openvino", "torchcodec")  # engines and decoders that round in their own way from version to version
+# Engines and decoders of other packages, which round in their own way from version to version.
+_PACKAGES = {"openvino": "openvino", "torchcodec": "torchcodec", "pillow": "PIL"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ class Options:
         layers: names, patterns or aliases of the layers to tap; none means every activation call.
         top: k, how many greatest and least images to keep for each unit.
         batch_size: images in a batch; None lets the device decide.
-        shard_size: images in a shard, the most that a killed scan does again.
+        shard_size: images in a shard; a killed scan does a few shards again, and with workers one more for each.
         device: ``cpu``, ``cuda``, ``cuda:1``, …
         engine: ``auto``, ``eager``, ``compile`` or ``openvino``.
         precision: ``float32``, ``tf32`` (NVIDIA GPUs) or ``bf16``.
@@ -96,8 +97,8 @@ class Plan:
         return range(first, min(first + self.options.shard_size, len(self.images)))
 
     def bytes_written(self) -> int:
-        """Return about how much the atlas will weigh."""
-        one_a_unit = 8 * 4 + 4 * 2 + self.options.top * 2 * 12 + len(self.labels) * 16
+        """Return about how much the atlas will weigh; class counts hardly do, as they are stored compressed."""
+        one_a_unit = 8 * 4 + 4 * 2 + self.options.top * 2 * 12 + len(self.labels) * 8
         return self.units * (RESPONSES[self.options.responses] * len(self.images) + one_a_unit)
 
     @cached_property
@@ -125,7 +126,7 @@ class Plan:
             "device": self.options.device.partition(":")[0],
             "processor": processor(self.options.device),
             "torch": torch.__version__,
-            **{name: version(name) for name in (self.engine, self.options.decoder) if name in _PACKAGES},
+            **{name: _version(name) for name in (self.engine, self.options.decoder) if name in _PACKAGES},
         }
 
 
@@ -174,6 +175,10 @@ def processor(device: str) -> str:
     return torch.backends.cpu.get_cpu_capability()
 
 
+def _version(package: str) -> str:
+    return str(import_module(_PACKAGES[package]).__version__)
+
+
 def labels_of(images: ImageSet, network: Network) -> tuple[Label, ...]:
     """Return the images' labels, each with the network's class that it is, if it is one.
 
@@ -213,4 +218,4 @@ def _difference(name: str, before: Any, now: Any) -> str:
         return "the network's weights were others"
     if isinstance(now, (list, dict)) or isinstance(before, (list, dict)):
         return f"its {name} were others"
-    return f"its {name} was {before}, now {now}"
+    return f"{name} {before} before, {now} now"

@@ -23,6 +23,7 @@ from unitscope.scanning.plan import Plan
 from unitscope.scanning.shards import Done, Work
 from unitscope.scanning.stream import processors
 
+_PATIENCE = 10  # seconds: a worker that is told to go finishes its batch
 _TRIES = 3  # a shard whose worker dies so often kills them itself
 
 Advanced = Callable[[int], None]
@@ -178,6 +179,8 @@ class _ProcessTeam:
             pipe.close()
             process.terminate()
         for process, _ in self._members.values():
+            process.join(_PATIENCE)
+            process.kill()
             process.join()
 
     def _start(self, member: int) -> tuple[BaseProcess, Connection]:
@@ -205,9 +208,15 @@ def _deaf_to_interrupts() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
+def _leave(signal_number: int, frame: object) -> None:
+    """Go as at the end of a program: what libraries hold of the system is given back, which else would be warned of."""
+    raise SystemExit(128 + signal_number)
+
+
 def _serve(pipe: Connection, job: Job, device: str, threads: int) -> None:
     """A worker's life: shards come in, parts go out, until nobody listens."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # also where it was not inherited
+    signal.signal(signal.SIGTERM, _leave)
     worker: Worker | None = None
     try:
         while True:

@@ -6,6 +6,7 @@ In: a network, a place with images, a place for the atlas. Out: the atlas, or, i
 import platform
 import sys
 import time
+from collections import deque
 from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
@@ -24,7 +25,7 @@ from unitscope.errors import AtlasError
 from unitscope.images import ImageSet, open_images
 from unitscope.networks import Network
 from unitscope.scanning.devices import ready
-from unitscope.scanning.plan import Options, Plan, make_plan, refuse_stale
+from unitscope.scanning.plan import Options, Plan, differences, make_plan, refuse_stale
 from unitscope.scanning.runners import Here, Processes, ScanRunner
 from unitscope.scanning.shards import Done
 from unitscope.scanning.stream import nothing_readable
@@ -159,14 +160,16 @@ def _do(work: Generator[Done, None, None], parts: Parts) -> float:
     """Write each shard while the next one runs; return the share of their time that the network waited."""
     seconds = waited = 0.0
     with ThreadPoolExecutor(1, thread_name_prefix="write") as pool, closing(work) as shards:  # so that workers go
-        writing: Future[None] | None = None
-        for done in shards:
-            if writing is not None:
-                writing.result()
-            writing = pool.submit(parts.write, done.shard, done.part)
-            seconds, waited = seconds + done.seconds, waited + done.waited
-        if writing is not None:
-            writing.result()
+        writing: deque[Future[None]] = deque()
+        try:
+            for done in shards:
+                writing.append(pool.submit(parts.write, done.shard, done.part))
+                seconds, waited = seconds + done.seconds, waited + done.waited
+                if len(writing) > 1:
+                    writing.popleft().result()
+        finally:
+            for each in writing:  # also if the scan was stopped: that a part could not be written is to be known
+                each.result()
     return waited / seconds
 
 
@@ -174,8 +177,10 @@ def _already(target: Place, parts: Parts, plan: Plan) -> ScanResult:
     """An atlas of the same plan is what was asked for; any other is not ours to overwrite."""
     refuse_taken(target)
     atlas = open_atlas(target)
-    if atlas.manifest.scan["plan"] != plan.to_dict():
-        raise AtlasError(f"'{target}' already holds an atlas of another scan; choose another -o, or remove it first")
+    if told := differences(atlas.manifest.scan["plan"], plan.to_dict()):
+        raise AtlasError(
+            f"'{target}' already holds an atlas of another scan: {told}; choose another -o, or remove it first"
+        )
     parts.remove()
     return ScanResult(atlas, 0, 0.0)
 

@@ -73,11 +73,13 @@ class Work:
                     if shard is not None:
                         finishing.append(pool.submit(shard.done, threads=self.threads))
                     while finishing and (finishing[0].done() or len(finishing) > 1):
-                        yield finishing.popleft().result()
-            except (Exception, KeyboardInterrupt):  # what is done is kept
-                yield from (done.result() for done in finishing)
+                        yield _first(finishing)
+                while finishing:
+                    yield _first(finishing)
+            except (Exception, KeyboardInterrupt):
+                while finishing and finishing[0].exception() is None:  # what is done is kept
+                    yield _first(finishing)
                 raise
-            yield from (done.result() for done in finishing)
 
     def _run(self, shards: Sequence[int], advanced: Callable[[int], None]) -> "Iterator[_Shard | None]":
         """After each batch, the shard that it was the last of, or None."""
@@ -115,6 +117,13 @@ class Work:
         )
 
 
+def _first(finishing: "deque[Future[Done]]") -> Done:
+    """Wait for the first and take it; if that is interrupted, it is still there."""
+    done = finishing[0].result()
+    finishing.popleft()
+    return done
+
+
 def _decoder(plan: Plan) -> Decoder:
     return Torchcodec(device_of(plan.network.module)) if plan.options.decoder == "torchcodec" else Pillow()
 
@@ -143,6 +152,7 @@ class _Shard:
         self.errors = [""] * count
 
     def add(self, batch: Batch, answer: Answer | None, waited: float) -> None:
+        assert batch.shard == self.number, "batches come shard by shard"
         self._fill(batch, answer)
         self.added += len(batch.pictures)
         self.waited += waited
