@@ -175,9 +175,10 @@ class _ProcessTeam:
         return member, outcome
 
     def close(self) -> None:
-        for process, pipe in self._members.values():
-            pipe.close()
-            process.terminate()
+        for member, (process, pipe) in self._members.items():
+            pipe.close()  # who has nothing to do goes by itself
+            if member in self._busy:
+                process.terminate()
         for process, _ in self._members.values():
             process.join(_PATIENCE)
             process.kill()
@@ -210,6 +211,7 @@ def _deaf_to_interrupts() -> Iterator[None]:
 
 def _leave(signal_number: int, frame: object) -> None:
     """Go as at the end of a program: what libraries hold of the system is given back, which else would be warned of."""
+    signal.signal(signal_number, signal.SIG_IGN)
     raise SystemExit(128 + signal_number)
 
 
