@@ -13,13 +13,14 @@ from typing import Any
 from benchmarks.common import in_fresh_process, link, machine, parser, peak_mib, write_section
 
 SOURCES = 1000  # a file system bears some ten thousand links to one file
-KINDS = {"float32": "responses kept", "none": "no responses"}
+KINDS = ("float32", "none")
 
 
 def main() -> None:
     """Scan growing numbers of images and print what it took."""
     arguments = parser("scale", __doc__)
     arguments.add_argument("--images", type=int, nargs="+", default=[100_000, 300_000, 1_000_000])
+    arguments.add_argument("--responses", nargs="+", choices=KINDS, default=list(KINDS), help="how they are kept")
     given = arguments.parse_args()
     if given.case:
         print(json.dumps(_run_case(**given.case)))
@@ -30,7 +31,7 @@ def main() -> None:
         for images in given.images:
             folder = Path(temporary) / "images"
             link(sources, folder, images)
-            for kind in KINDS:
+            for kind in given.responses:
                 case = {"folder": str(folder), "atlas": f"{temporary}/{images}-{kind}", "responses": kind}
                 found[images, kind] = in_fresh_process("benchmarks.scale", case)
                 print(images, kind, found[images, kind], flush=True)
