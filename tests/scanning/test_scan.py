@@ -17,8 +17,9 @@ import unitscope
 from unitscope import Options
 from unitscope.atlas.parts import Parts
 from unitscope.errors import AtlasError, ImageError, LayerError, NetworkError, UnitscopeError
+from unitscope.scanning.scan import Silent
 
-from .conftest import brute_force
+from .conftest import StopError, brute_force
 
 # Slow on purpose: each image of 640×640 and shards of eight leave time to be killed between parts.
 SCRIPT = """
@@ -128,23 +129,13 @@ def test_a_batch_is_no_larger_than_what_there_is_to_run(network, folder, tmp_pat
 
 
 def test_a_scan_stopped_by_an_error_goes_on_to_the_same_arrays(network, folder, tmp_path):
-    class StopError(Exception):
-        pass
-
-    class Stopping:
-        def __init__(self):
-            self.seen = 0
-
-        def planned(self, plan, *, done, target):
-            self.done = done
+    class Stopping(Silent):
+        seen = 0
 
         def advanced(self, images):
             self.seen += images
             if self.seen > 20:
                 raise StopError
-
-        def merging(self):
-            pass
 
     options = Options(shard_size=8, batch_size=4)
     whole = unitscope.scan(network, folder, tmp_path / "whole", options=options).atlas

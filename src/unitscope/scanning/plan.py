@@ -207,8 +207,8 @@ def refuse_stale(made_by: dict[str, Any], plan: dict[str, Any], folder: Place) -
 
 def differences(made_by: dict[str, Any], plan: dict[str, Any]) -> str:
     """Return the first points in which a plan is not that by which parts were made, as a text; empty for none."""
-    points = [name for name in plan if made_by.get(name) != plan[name]]
-    return "; ".join(_difference(name, made_by.get(name), plan[name]) for name in points[:3])
+    points = [name for name in plan | made_by if made_by.get(name) != plan.get(name)]
+    return "; ".join(_difference(name, made_by.get(name), plan.get(name)) for name in points[:3])
 
 
 def _difference(name: str, before: Any, now: Any) -> str:
