@@ -3,9 +3,9 @@
 In: networks of torchvision with random weights, real JPEG files. Out: a table, and ``RESULTS.md`` if asked for.
 Peers (`benchmarks.peers`) are skipped with a word where they are not installed.
 
-What reads files is timed in its steady state: from the first batch that is done (so without compiling) to the last but
-some, because the last ones were decoded while earlier ones were timed. So each timed batch pays for one batch of
-decoding.
+What reads files is timed in its steady state: without the first batches (so without compiling), as the bare passes are,
+and without the last ones, because those were decoded while earlier ones were timed. So each timed batch pays for one
+batch of decoding.
 """
 
 import json
@@ -62,7 +62,7 @@ def main() -> None:
     arguments = parser("speed", __doc__)
     arguments.add_argument("--networks", nargs="+", default=["resnet50", "vgg16"], help="of torchvision")
     arguments.add_argument("--rounds", type=int, default=3)
-    arguments.add_argument("--images", type=int, default=96, help=f"timed in each case; a multiple of {BATCH}")
+    arguments.add_argument("--images", type=int, default=192, help=f"timed in each case; a multiple of {BATCH}")
     arguments.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES))
     given = arguments.parse_args()
     if given.case:
@@ -207,10 +207,10 @@ def _scan(network: "Network", sources: list[Path], images: int, how: str) -> dic
     clock = _Clock()
     chosen = {"engine": "compile", "precision": "bf16"} if how == "bf16" else {"engine": how}
     with tempfile.TemporaryDirectory() as temporary:
-        folder = peers.copies(sources, Path(temporary) / "images", images + (1 + AHEAD) * BATCH)
+        folder = peers.copies(sources, Path(temporary) / "images", images + (WARM_UP + AHEAD) * BATCH)
         options = Options(batch_size=BATCH, **chosen)
         result = scan(network, folder, Path(temporary) / "atlas", options=options, progress=clock)
-    return {**each(clock.times[0], clock.times[-1 - AHEAD], images), "waiting": result.waited}
+    return {**each(clock.times[WARM_UP - 1], clock.times[-1 - AHEAD], images), "waiting": result.waited}
 
 
 class _Clock:

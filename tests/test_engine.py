@@ -1,4 +1,6 @@
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -264,3 +266,22 @@ def test_a_compiler_that_does_not_work_is_told(network, traced, batch, tmp_path)
         compiled = runner(network, traced, traced.layers.activations, engine="compile", batch_size=6)
         with pytest.raises(UnitscopeError, match=r"^torch.compile can't compile this network .*; use --engine eager"):
             compiled(batch)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc's allocator is told only on Linux")
+@pytest.mark.parametrize("keeps", [True, False])
+def test_memory_that_a_batch_frees_is_kept_for_the_next(keeps):
+    code = """
+import resource, sys, torch
+from unitscope.engine import keep_memory
+if sys.argv[1] == "True":
+    keep_memory()
+page_faults = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+torch.ones(16_000_000)
+before = page_faults()
+for _ in range(3):
+    torch.ones(16_000_000)
+print(page_faults() - before)
+"""
+    done = subprocess.run([sys.executable, "-c", code, str(keeps)], capture_output=True, text=True, check=True)
+    assert (int(done.stdout) < 50) == keeps  # a fault is a page of 4 KiB, or of 2 MiB where the system lends huge ones

@@ -4,6 +4,7 @@ In: a network, its trace, the layers to tap. Out: a `Runner`.
 """
 
 import copy
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -146,6 +147,8 @@ def _compiled(whole: nn.Module) -> Run:
     from torch._inductor import config as inductor
     from torch._inductor.exc import InductorError
 
+    # It warns of CUDA's compiler where there is no GPU, though nothing here asks for it.
+    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
     compiled = torch.compile(whole, dynamic=False, fullgraph=True)
 
     def run(batch: Tensor) -> tuple[Tensor | None, Tensor, *tuple[Tensor, ...]]:
