@@ -23,6 +23,7 @@ CASES = {
     "semanticlens": "SemanticLens: greatest means of every convolution, from JPEG files",
     "zennit-crp": "zennit-crp: greatest activations and relevances of every convolution, from JPEG files",
 }
+SLOW = ("zennit-crp",)  # half a second an image: fewer are timed
 WORKERS, PREFETCH = 2, 2
 _NEEDS = {"semanticlens": "semanticlens", "zennit-crp": "crp", "scan-openvino": "openvino"}
 
