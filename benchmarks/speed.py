@@ -41,6 +41,7 @@ Times = dict[str, list[dict[str, float]]]  # for each case and round: wall, cpu 
 BATCH = 16
 WARM_UP = 2  # batches
 AHEAD = 3  # batches that a scan decodes before they are timed; one less than stream's queue
+SHARD = 64  # images: small, so that shards are summarised and written while others are timed
 CASES = {
     "eager": "bare eager forward of prepared tensors, as users run it",
     "compiled": "bare forward, torch.compile with freezing, channels_last, memory kept",
@@ -209,7 +210,7 @@ def _scan(network: "Network", sources: list[Path], images: int, how: str) -> dic
     chosen = {"engine": "compile", "precision": "bf16"} if how == "bf16" else {"engine": how}
     with tempfile.TemporaryDirectory() as temporary:
         folder = peers.copies(sources, Path(temporary) / "images", images + (WARM_UP + AHEAD) * BATCH)
-        options = Options(batch_size=BATCH, **chosen)
+        options = Options(batch_size=BATCH, shard_size=SHARD, **chosen)
         result = scan(network, folder, Path(temporary) / "atlas", options=options, progress=clock)
     return {**each(clock.times[WARM_UP - 1], clock.times[-1 - AHEAD], images), "waiting": result.waited}
 

@@ -1,6 +1,7 @@
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from unitscope.errors import UnitscopeError
 from unitscope.graph import trace
 
 COMPILER = any(shutil.which(name) for name in ("g++", "clang++", "c++"))
+HUGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage").is_dir()
 PHI = {"size": [16, 16], "mean": [127.5, 127.5, 127.5], "std": [127.5, 127.5, 127.5]}
 
 
@@ -285,3 +287,19 @@ print(page_faults() - before)
 """
     done = subprocess.run([sys.executable, "-c", code, str(keeps)], capture_output=True, text=True, check=True)
     assert (int(done.stdout) < 50) == keeps  # a fault is a page of 4 KiB, or of 2 MiB where the system lends huge ones
+
+
+@pytest.mark.skipif(not HUGE_PAGES, reason="this system has no huge pages")
+def test_the_heap_grows_in_huge_pages_unless_addresses_are_counted():
+    code = """
+import resource, sys
+from unitscope.engine import keep_memory
+if len(sys.argv) > 1:
+    resource.setrlimit(resource.RLIMIT_DATA, (1 << 40, resource.RLIM_INFINITY))
+keep_memory()
+areas = open("/proc/self/smaps").read().split("[heap]")[1:]
+print(any(" hg" in area.partition("VmFlags:")[2].partition("\\n")[0] for area in areas))
+"""
+    for counted, marked in (([], "True"), (["counted"], "False")):
+        done = subprocess.run([sys.executable, "-c", code, *counted], capture_output=True, text=True, check=True)
+        assert done.stdout.strip() == marked

@@ -1,5 +1,7 @@
 """Atlases in other places, with responses in half precision or with none, and images decoded otherwise."""
 
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -102,7 +104,8 @@ def test_a_scan_into_a_store_goes_on_after_it_was_stopped_while_merging(network,
     with pytest.raises(AtlasError, match="no atlas"):
         unitscope.open_atlas(address)
     result = unitscope.scan(network, folder, address, options=OPTIONS)
-    assert result.scanned == 0
+    assert (result.scanned, result.found) == (0, False)
+    assert unitscope.scan(network, folder, address, options=OPTIONS).found
     local = unitscope.scan(network, folder, tmp_path / "a", options=OPTIONS).atlas
     assert result.atlas.units.equals(local.units)
 
@@ -155,6 +158,13 @@ def test_torchcodec_gives_what_pillow_gives_within_its_rounding(network, photogr
     assert (other.images["error"] != "").tolist() == (pillow.images["error"] != "").tolist()
     assert (other.images["error"] != "").sum() == 1
     np.testing.assert_allclose(other.responses("relu"), pillow.responses("relu"), atol=2 / 255)
+
+
+def test_a_decoder_that_is_not_there_is_told_before_anything_is_written(network, folder, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torchcodec", None)
+    with pytest.raises(UnitscopeError, match="torchcodec can't be used here .* pip install torchcodec"):
+        unitscope.scan(network, folder, tmp_path / "a", options=Options(decoder="torchcodec"))
+    assert not (tmp_path / "a.parts").exists()
 
 
 @pytest.mark.parametrize(

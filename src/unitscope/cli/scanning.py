@@ -53,7 +53,7 @@ def scan(
     top: Annotated[int, typer.Option(min=1, help="Exemplars kept for each unit.")] = 9,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Images in a batch. [16; what fits on a GPU]")] = None,
     shard_size: Annotated[
-        int, typer.Option(min=1, help="Images in a shard: the most that a stopped scan does again.")
+        int, typer.Option(min=1, help="Images in a shard; a stopped scan does a few of them again.")
     ] = 512,
     device: Device = "cpu",
     engine: Annotated[str, typer.Option(help="auto, eager, compile or openvino.")] = "auto",
@@ -193,7 +193,7 @@ def summary(result: "ScanResult") -> dict[str, Any]:
 
 def report(result: "ScanResult", values: dict[str, Any]) -> None:
     """Print what a scan did, for people."""
-    if not result.scanned:
+    if result.found:
         say("nothing to do: an atlas of the same scan is there already")
     print_table(tuple(values), [tuple(values.values())])
     failed = result.atlas.images.query("error != ''")
@@ -239,8 +239,8 @@ class _Shown:
         say(f"how:   {engine}, batches of {plan.batch_size}, shards of {plan.options.shard_size}")
         if done:
             say(f"going on: {amount(done, 'image')} done already")
-        if plan.engine == "compile":
-            say("compiling the network first, which takes up to a minute")
+        if plan.engine == "compile" and done < len(images):
+            say("compiling the network first, which takes some 20 seconds")
         self.task = self.bar.add_task("scanning", total=len(images), completed=done, rate="")
         self.left, self.started = len(images) - done, time.perf_counter()
 

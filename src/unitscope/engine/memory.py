@@ -29,7 +29,14 @@ def _ask_for_huge_pages(libc: ctypes.CDLL) -> None:
     """Mark the heap's next addresses, so that pages come by 2 MiB; a refusal does no harm.
 
     Until the heap has grown as far as the batches need, each new page of 4 KiB would cost some microseconds.
+    Where addresses are counted (``ulimit -v`` or ``-d``), nothing is asked for.
     """
+    import resource  # not on Windows
+
+    if any(
+        resource.getrlimit(kind)[0] != resource.RLIM_INFINITY for kind in (resource.RLIMIT_AS, resource.RLIMIT_DATA)
+    ):
+        return
     libc.malloc.restype, libc.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
     libc.madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
     libc.free.argtypes = [ctypes.c_void_p]

@@ -143,7 +143,7 @@ def _compiled(whole: nn.Module) -> Run:
     That has to be set while the graph is traced; as an option of `torch.compile` it comes too late for the weights.
     """
     from torch._dynamo import config as dynamo
-    from torch._dynamo.exc import TorchDynamoException
+    from torch._dynamo.exc import FailOnRecompileLimitHit, TorchDynamoException
     from torch._inductor import config as inductor
     from torch._inductor.exc import InductorError
 
@@ -156,6 +156,11 @@ def _compiled(whole: nn.Module) -> Run:
             # All runners count as one function, which PyTorch else compiles eight times only.
             with inductor.patch(freezing=True), dynamo.patch(recompile_limit=_MOST_RUNNERS):
                 return compiled(batch)  # type: ignore[no-any-return]
+        except FailOnRecompileLimitHit as problem:
+            raise UnitscopeError(
+                f"this process has compiled {_MOST_RUNNERS} networks already, and PyTorch takes no more; "
+                "use engine 'eager', or start another process"
+            ) from problem
         except TorchDynamoException as problem:
             if isinstance(problem, InductorError) and isinstance(problem.inner_exception, torch.OutOfMemoryError):
                 raise problem.inner_exception from problem

@@ -70,7 +70,7 @@ class Worker:
         self._kept = ExitStack()
         placed = self._kept.enter_context(ready(network, device))
         plan = make_plan(placed, job.images, replace(job.options, device=device), data=job.plan["data"])
-        if points := differences(job.plan, plan.to_dict()):
+        if points := differences(job.plan, plan.to_dict(), where=("in the scan", "in the worker")):
             raise AtlasError(f"a worker is not as the scan is: {points}; make it the same there, or scan without it")
         self._plan, self._work = plan, Work(plan, threads=max(2, threads))
 

@@ -7,7 +7,6 @@ ordinary way (`unitscope.scanning.stream.read`). Values differ from Pillow's by 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 import torch
@@ -22,17 +21,9 @@ from unitscope.scanning.stream import Phi, Picture, read
 
 @dataclass(frozen=True, slots=True)
 class Torchcodec:
-    """Decodes JPEG files by torchcodec on a device.
-
-    Raises:
-        UnitscopeError: if torchcodec is not installed.
-    """
+    """Decodes JPEG files by torchcodec on a device."""
 
     device: torch.device
-
-    def __post_init__(self) -> None:
-        if find_spec("torchcodec") is None:
-            raise UnitscopeError("--decoder torchcodec needs torchcodec; install it with pip install torchcodec")
 
     def start(
         self, pool: ThreadPoolExecutor, images: ImageSet, rows: range, phi: Phi

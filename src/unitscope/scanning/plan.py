@@ -14,7 +14,7 @@ import torch
 from unitscope.atlas.places import Place
 from unitscope.atlas.schema import Label
 from unitscope.engine import Engine, Precision, batch_size_for, choose_engine, choose_precision
-from unitscope.errors import AtlasError, LayerError, UnitscopeError
+from unitscope.errors import AtlasError, LayerError, UnitscopeError, first_line
 from unitscope.graph import Trace, trace
 from unitscope.images import ImageSet, match_classes
 from unitscope.networks import Network
@@ -24,6 +24,7 @@ RESPONSES = {"float32": 4, "float16": 2, "none": 0}
 """How responses may be kept, and the bytes that each takes."""
 DECODERS = ("pillow", "torchcodec")
 # Engines and decoders of other packages, which round in their own way from version to version.
+# Pillow reads what torchcodec can't, so it always counts.
 _PACKAGES = {"openvino": "openvino", "torchcodec": "torchcodec", "pillow": "PIL"}
 
 
@@ -126,7 +127,7 @@ class Plan:
             "device": self.options.device.partition(":")[0],
             "processor": processor(self.options.device),
             "torch": torch.__version__,
-            **{name: _version(name) for name in (self.engine, self.options.decoder) if name in _PACKAGES},
+            **{name: _version(name) for name in _PACKAGES if name in (self.engine, self.options.decoder, "pillow")},
         }
 
 
@@ -141,7 +142,7 @@ def make_plan(network: Network, images: ImageSet, options: Options, *, data: str
 
     Raises:
         LayerError: if a layer is named that the network does not have, or it has no activation calls.
-        UnitscopeError: if the engine can't be had.
+        UnitscopeError: if the engine or the decoder can't be had.
     """
     traced = trace(network.module, network.preprocessing.size, name=network.reference)
     layers = traced.layers.match(options.layers) if options.layers else traced.layers.activations
@@ -150,6 +151,7 @@ def make_plan(network: Network, images: ImageSet, options: Options, *, data: str
             f"{network.reference} has no activation calls to tap; name layers with --layers "
             f"(list them with `unitscope layers {network.reference}`)"
         )
+    _version(options.decoder)
     engine = choose_engine(options.engine, images=len(images), trace=traced, device=options.device)
     precision = choose_precision(options.precision, engine=engine, device=options.device)
     batch_size = None if traced.loss else options.batch_size
@@ -176,7 +178,13 @@ def processor(device: str) -> str:
 
 
 def _version(package: str) -> str:
-    return str(import_module(_PACKAGES[package]).__version__)
+    try:
+        return str(import_module(_PACKAGES[package]).__version__)
+    except (ImportError, OSError, RuntimeError) as problem:  # not there, or without a library that it needs
+        raise UnitscopeError(
+            f"{package} can't be used here ({first_line(problem)}); install it with pip install {package}, "
+            "or choose another --engine or --decoder"
+        ) from problem
 
 
 def labels_of(images: ImageSet, network: Network) -> tuple[Label, ...]:
@@ -205,17 +213,17 @@ def refuse_stale(made_by: dict[str, Any], plan: dict[str, Any], folder: Place) -
         )
 
 
-def differences(made_by: dict[str, Any], plan: dict[str, Any]) -> str:
+def differences(made_by: dict[str, Any], plan: dict[str, Any], *, where: tuple[str, str] = ("before", "now")) -> str:
     """Return the first points in which a plan is not that by which parts were made, as a text; empty for none."""
     points = [name for name in plan | made_by if made_by.get(name) != plan.get(name)]
-    return "; ".join(_difference(name, made_by.get(name), plan.get(name)) for name in points[:3])
+    return "; ".join(_difference(name, made_by.get(name), plan.get(name), where) for name in points[:3])
 
 
-def _difference(name: str, before: Any, now: Any) -> str:
+def _difference(name: str, one: Any, other: Any, where: tuple[str, str]) -> str:
     if name == "data":
         return "the image files were others, or have changed since"
     if name == "weights":
         return "the network's weights were others"
-    if isinstance(now, (list, dict)) or isinstance(before, (list, dict)):
+    if isinstance(other, (list, dict)) or isinstance(one, (list, dict)):
         return f"its {name} were others"
-    return f"{name} {before} before, {now} now"
+    return f"{name} {one} {where[0]}, {other} {where[1]}"

@@ -68,12 +68,14 @@ class ScanResult:
         seconds: how long that took.
         waited: the share of this time in which the network had nothing to do while images were decoded; of many
             workers the mean.
+        found: whether the atlas was there already, so that there was nothing to do.
     """
 
     atlas: Atlas
     scanned: int
     seconds: float
     waited: float = 0.0
+    found: bool = False
 
 
 def scan(
@@ -166,7 +168,8 @@ def _do(work: Generator[Done, None, None], parts: Parts) -> float:
                 writing.append(pool.submit(parts.write, done.shard, done.part))
                 seconds, waited = seconds + done.seconds, waited + done.waited
                 if len(writing) > 1:
-                    writing.popleft().result()
+                    writing[0].result()  # and if that is interrupted, it is still to be waited for
+                    writing.popleft()
         finally:
             for each in writing:  # also if the scan was stopped: that a part could not be written is to be known
                 each.result()
@@ -182,7 +185,7 @@ def _already(target: Place, parts: Parts, plan: Plan) -> ScanResult:
             f"'{target}' already holds an atlas of another scan: {told}; choose another -o, or remove it first"
         )
     parts.remove()
-    return ScanResult(atlas, 0, 0.0)
+    return ScanResult(atlas, 0, 0.0, found=True)
 
 
 def _refuse_nothing(plan: Plan, parts: Parts) -> None:

@@ -87,12 +87,10 @@ class Work:
         shard = next(coming)
         for batch, answer, waited in self._answers(shards):
             shard.add(batch, answer, waited)
-            advanced(len(batch.pictures))
-            if not shard.full:
-                yield None
-                continue
-            yield shard
-            shard = next(coming, shard)
+            yield shard if shard.full else None
+            advanced(len(batch.pictures))  # may stop the scan; a shard that is full is kept by then
+            if shard.full:
+                shard = next(coming, shard)
 
     def _answers(self, shards: Sequence[int]) -> Iterator[tuple[Batch, Answer | None, float]]:
         """Each batch, its answer, and how long it was waited for; a GPU is given the next one before it is asked."""
