@@ -162,7 +162,7 @@ def test_torchcodec_gives_what_pillow_gives_within_its_rounding(network, photogr
 
 def test_a_decoder_that_is_not_there_is_told_before_anything_is_written(network, folder, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "torchcodec", None)
-    with pytest.raises(UnitscopeError, match="torchcodec can't be used here .* pip install torchcodec"):
+    with pytest.raises(UnitscopeError, match=r"torchcodec can't be used here .* pip install torchcodec"):
         unitscope.scan(network, folder, tmp_path / "a", options=Options(decoder="torchcodec"))
     assert not (tmp_path / "a.parts").exists()
 
