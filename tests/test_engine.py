@@ -236,6 +236,19 @@ def test_more_networks_are_compiled_than_pytorch_compiles_one_function(network, 
         np.testing.assert_array_equal(answer, answers[0])
 
 
+@pytest.mark.skipif(not COMPILER, reason="compiling needs a C++ compiler, and this machine has none")
+@pytest.mark.filterwarnings("ignore")
+def test_more_than_pytorch_compiles_at_all_is_told(network, traced, batch, monkeypatch):
+    monkeypatch.setattr("unitscope.engine.running._MOST_RUNNERS", 1)
+    first, second = (
+        runner(network, traced, traced.layers.activations, engine="compile", batch_size=6) for _ in range(2)
+    )
+    torch.compiler.reset()  # forget what other tests compiled
+    first(batch)
+    with pytest.raises(UnitscopeError, match="has compiled 1 networks already, and PyTorch takes no more"):
+        second(batch)
+
+
 class Bessel(nn.Module):
     """Holds what OpenVINO does not know."""
 

@@ -109,7 +109,11 @@ class Plan:
         return tuple(tuple(number[name] for name in names) for names in self.images.labels)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all that bears on the numbers in the atlas, as plain values."""
+        """Return all that bears on the numbers in the atlas, as plain values.
+
+        Raises:
+            UnitscopeError: if the decoder's package can't be loaded.
+        """
         return {
             "network": self.network.reference,
             "weights": self.network.fingerprint,
@@ -142,7 +146,7 @@ def make_plan(network: Network, images: ImageSet, options: Options, *, data: str
 
     Raises:
         LayerError: if a layer is named that the network does not have, or it has no activation calls.
-        UnitscopeError: if the engine or the decoder can't be had.
+        UnitscopeError: if the engine can't be had.
     """
     traced = trace(network.module, network.preprocessing.size, name=network.reference)
     layers = traced.layers.match(options.layers) if options.layers else traced.layers.activations
@@ -151,7 +155,6 @@ def make_plan(network: Network, images: ImageSet, options: Options, *, data: str
             f"{network.reference} has no activation calls to tap; name layers with --layers "
             f"(list them with `unitscope layers {network.reference}`)"
         )
-    _version(options.decoder)
     engine = choose_engine(options.engine, images=len(images), trace=traced, device=options.device)
     precision = choose_precision(options.precision, engine=engine, device=options.device)
     batch_size = None if traced.loss else options.batch_size

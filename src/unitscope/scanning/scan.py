@@ -27,7 +27,7 @@ from unitscope.networks import Network
 from unitscope.scanning.devices import ready
 from unitscope.scanning.plan import Options, Plan, differences, make_plan, refuse_stale
 from unitscope.scanning.runners import Here, Processes, ScanRunner
-from unitscope.scanning.shards import Done
+from unitscope.scanning.shards import Done, take_first
 from unitscope.scanning.stream import nothing_readable
 from unitscope.version import versions
 
@@ -168,8 +168,7 @@ def _do(work: Generator[Done, None, None], parts: Parts) -> float:
                 writing.append(pool.submit(parts.write, done.shard, done.part))
                 seconds, waited = seconds + done.seconds, waited + done.waited
                 if len(writing) > 1:
-                    writing[0].result()  # and if that is interrupted, it is still to be waited for
-                    writing.popleft()
+                    take_first(writing)
         finally:
             for each in writing:  # also if the scan was stopped: that a part could not be written is to be known
                 each.result()

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,8 @@ from unitscope.scanning.jpegs import Torchcodec
 from unitscope.scanning.plan import Plan
 from unitscope.scanning.stream import Batch, Decoder, Pillow, batches, decoding_threads
 from unitscope.summaries import SomeClassSums, Summary
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,12 +76,12 @@ class Work:
                     if shard is not None:
                         finishing.append(pool.submit(shard.done, threads=self.threads))
                     while finishing and (finishing[0].done() or len(finishing) > 1):
-                        yield _first(finishing)
+                        yield take_first(finishing)
                 while finishing:
-                    yield _first(finishing)
+                    yield take_first(finishing)
             except (Exception, KeyboardInterrupt):
                 while finishing and finishing[0].exception() is None:  # what is done is kept
-                    yield _first(finishing)
+                    yield take_first(finishing)
                 raise
 
     def _run(self, shards: Sequence[int], advanced: Callable[[int], None]) -> "Iterator[_Shard | None]":
@@ -115,10 +118,10 @@ class Work:
         )
 
 
-def _first(finishing: "deque[Future[Done]]") -> Done:
+def take_first(going: "deque[Future[T]]") -> T:
     """Wait for the first and take it; if that is interrupted, it is still there."""
-    done = finishing[0].result()
-    finishing.popleft()
+    done = going[0].result()
+    going.popleft()
     return done
 
 
