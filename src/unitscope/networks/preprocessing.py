@@ -73,7 +73,7 @@ class Preprocessing:
         Raises:
             ImageError: if the image is over `MAX_ASPECT` times as long as wide, and its shorter side is to be resized.
         """
-        rgb = image.convert("RGB")
+        rgb = image if image.mode == "RGB" else image.convert("RGB")  # which would copy what is RGB already
         if self.interpolation != "lanczos":
             return self.fit(_tensor(rgb))
         height, width = self._resized_size(rgb.height, rgb.width)

@@ -41,17 +41,15 @@ class Extremes:
     @classmethod
     def of(cls, responses: NDArray[np.float32], images: NDArray[np.int64], *, k: int) -> Self:
         """Return the k extremes of responses ``[image, unit]``; images holds the ids ``[image]``."""
-        return cls(
-            _greatest(_keys(responses, images), k),
-            _greatest(_keys(-responses, images), k),
-        )
+        by_unit = np.ascontiguousarray(responses.T)
+        return cls(_greatest(_keys(by_unit, images), k), _greatest(_keys(-by_unit, images), k))
 
     def merge(self, other: Self) -> Self:
         """Return the extremes of both sets of images."""
         k = len(self.top)
         return type(self)(
-            _greatest(np.concatenate([self.top, other.top]), k),
-            _greatest(np.concatenate([self.bottom, other.bottom]), k),
+            _greatest(np.concatenate([self.top, other.top]).T.copy(), k),
+            _greatest(np.concatenate([self.bottom, other.bottom]).T.copy(), k),
         )
 
     def to_arrays(self) -> Arrays:
@@ -76,11 +74,14 @@ class Extremes:
 
 
 def _keys(values: NDArray[np.float32], images: NDArray[np.int64]) -> NDArray[np.int64]:
-    """One int64 that orders by value, greatest first, then by image, least first."""
-    bits = (values + np.float32(0)).view(np.int32).astype(np.int64)  # adding 0 turns -0 into 0
-    ordered = np.where(bits < 0, ~bits - (1 << 31), bits)
-    rank = _IMAGE_MASK - (images if images.ndim == values.ndim else images[:, None])
-    return np.where(np.isfinite(values), (ordered << _IMAGE_BITS) | rank, _NOTHING)
+    """One int64 that orders by value, greatest first, then by image, least first; the images' shape may be the last."""
+    bits = (values + np.float32(0)).view(np.int32)  # adding 0 turns -0 into 0
+    bits ^= (bits >> 31) & np.int32(0x7FFFFFFF)  # now they order as the values do
+    keys = bits.astype(np.int64)
+    keys <<= _IMAGE_BITS
+    keys |= _IMAGE_MASK - images
+    keys[~np.isfinite(values)] = _NOTHING
+    return keys
 
 
 def _values(keys: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
@@ -92,10 +93,12 @@ def _values(keys: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.in
 
 
 def _greatest(keys: NDArray[np.int64], k: int) -> NDArray[np.int64]:
-    """The k greatest keys of each unit, descending ``[rank, unit]``; padded where there are fewer."""
-    by_unit = np.ascontiguousarray(keys.T)
-    if by_unit.shape[1] > k:
-        by_unit = np.partition(by_unit, by_unit.shape[1] - k, axis=1)[:, -k:]
-    by_unit = np.sort(by_unit, axis=1)[:, ::-1]
-    missing = k - by_unit.shape[1]
-    return np.pad(by_unit, ((0, 0), (0, missing)), constant_values=_NOTHING).T.copy()
+    """The k greatest of each unit's keys ``[unit, image]``, descending ``[rank, unit]``, padded where there are fewer.
+
+    The keys lose their order: in place, as copying a shard's takes longer than looking through them.
+    """
+    if (surplus := keys.shape[1] - k) > 0:
+        keys.partition(surplus, axis=1)
+        keys = keys[:, surplus:]
+    best = np.sort(keys, axis=1)[:, ::-1]
+    return np.pad(best, ((0, 0), (0, max(0, -surplus))), constant_values=_NOTHING).T.copy()

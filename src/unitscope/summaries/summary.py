@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from unitscope.summaries.extremes import Extremes
 from unitscope.summaries.moments import Arrays, Moments
 
-_UNITS_AT_ONCE = 256  # so that a shard of them stays in the processor's cache
+_UNITS_AT_ONCE = 128  # so that a shard of them stays in the processor's cache
 
 
 @dataclass(frozen=True, slots=True, eq=False)
