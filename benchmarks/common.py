@@ -73,17 +73,6 @@ def in_fresh_process(module: str, arguments: dict[str, Any]) -> dict[str, Any]:
     return json.loads(done.stdout.strip().splitlines()[-1])
 
 
-def now() -> tuple[float, float]:
-    """Return the time on the clock and of processors, in seconds."""
-    return time.perf_counter(), time.process_time()
-
-
-def each(start: tuple[float, float], end: tuple[float, float], images: int) -> dict[str, float]:
-    """Return what an image took, in milliseconds: on the clock (wall) and of processors (cpu)."""
-    wall, cpu = (1000 * (after - before) / images for before, after in zip(start, end, strict=True))
-    return {"wall": wall, "cpu": cpu}
-
-
 def peak_mib() -> float:
     """Return the greatest memory that this process has held, in MiB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -1,6 +1,6 @@
 """What people do today, in the benchmark's own setting: loops, hooks, and the two nearest tools.
 
-In: a network and JPEG files. Out: milliseconds an image in the steady state, read off the network's forward passes.
+In: a network and JPEG files. Out: word of each batch, read off the network's forward passes.
 All of them decode with Pillow in two processes of a DataLoader, as their users do, and run the module as it is.
 """
 
@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.common import each, now
+from benchmarks.turns import tell
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -23,8 +23,9 @@ CASES = {
     "semanticlens": "SemanticLens: greatest means of every convolution, from JPEG files",
     "zennit-crp": "zennit-crp: greatest activations and relevances of every convolution, from JPEG files",
 }
-SLOW = ("zennit-crp",)  # half a second an image: fewer are timed
+SLOW = ("zennit-crp",)  # half a second an image
 WORKERS, PREFETCH = 2, 2
+AHEAD = WORKERS * PREFETCH  # batches
 _NEEDS = {"semanticlens": "semanticlens", "zennit-crp": "crp", "scan-openvino": "openvino"}
 
 
@@ -42,18 +43,13 @@ def copies(sources: list[Path], folder: Path, count: int) -> Path:
     return folder
 
 
-def run(case: str, network: "Network", sources: list[Path], *, images: int, batch: int) -> dict[str, float]:
-    """Return what an image takes, from the second batch to the last that was not decoded ahead."""
-    ahead = WORKERS * PREFETCH
-    count = images + (1 + ahead) * batch
-    times: list[tuple[float, float]] = []
-    network.module.register_forward_pre_hook(lambda *_: times.append(now()))
-    data = _Files([sources[number % len(sources)] for number in range(count)], network)
+def run(case: str, network: "Network", sources: list[Path], *, images: int, batch: int) -> None:
+    """Run so many images, and tell of each batch when the network is given it."""
+    network.module.register_forward_pre_hook(lambda *_: tell())
+    data = _Files([sources[number % len(sources)] for number in range(images)], network)
     {"loop": _loop, "hooks": _hooks, "semanticlens": _semanticlens, "zennit-crp": _crp}[case](
         network.module, data, batch
     )
-    passes = len(times) // (count // batch)  # forward passes that a batch takes
-    return each(times[passes], times[-1 - (ahead - 1) * passes], images)
 
 
 class _Files:

@@ -1,170 +1,191 @@
-"""Milliseconds per image: bare forward passes, what people do today, whole scans from files; each in a fresh process.
+"""Milliseconds per image: bare forward passes, what people do today, whole scans from files; each in its own process.
 
 In: networks of torchvision with random weights, real JPEG files. Out: a table, and ``RESULTS.md`` if asked for.
 Peers (`benchmarks.peers`) are skipped with a word where they are not installed.
 
-What reads files is timed in its steady state: without the first batches (so without compiling), as the bare passes are,
-and without the last ones, because those were decoded while earlier ones were timed. So each timed batch pays for one
-batch of decoding.
+The cases of a group (as many as the memory holds) run in turns of some batches, over several rounds, and each is
+compared with the group's first in the same round. All are past their first batches by then, and go on where they were:
+so each batch that is timed pays for one batch of decoding, and each turn of a scan for one shard's summary and part.
 """
 
-import json
 import os
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from benchmarks import peers
-from benchmarks.common import (
-    THREADS,
-    each,
-    files,
-    in_fresh_process,
-    machine,
-    now,
-    parser,
-    peak_mib,
-    photographs,
-    write_section,
-)
+from benchmarks.common import THREADS, files, machine, parser, photographs, write_section
+from benchmarks.turns import Case, started, tell
 
 if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+
     from torch import Tensor
 
     from unitscope import Network
-
-Times = dict[str, list[dict[str, float]]]  # for each case and round: wall, cpu (ms an image), mib, waiting
+    from unitscope.scanning import Done, Plan
 
 BATCH = 16
-WARM_UP = 2  # batches
-AHEAD = 3  # batches that a scan decodes before they are timed; one less than stream's queue
-SHARD = 64  # images: small, so that shards are summarised and written while others are timed
+TURN = 8  # batches
+SHARD = TURN * BATCH
+WARM_UP = 3  # batches
+FEW = 2  # rounds, where a case is slow
 CASES = {
     "eager": "bare eager forward of prepared tensors, as users run it",
     "compiled": "bare forward, torch.compile with freezing, channels_last, memory kept",
     "tapped": "the same with the means of all activations, from uint8 tensors",
-    **peers.CASES,
     "scan-eager": "unitscope scan from JPEG files, engine eager",
     "scan-compile": "the same, engine compile",
     "scan-openvino": "the same, engine openvino",
     "scan-bf16": "the same, engine compile, precision bf16",
+    **peers.CASES,
 }
-AIMS = {  # of the whole against a bare eager forward pass
-    "resnet50": {"scan-compile": 0.55, "scan-eager": 0.65},
-    "vgg16": {"scan-compile": 0.78},
-}
+GROUPS = (
+    ("eager", "compiled", "tapped", "scan-eager", "scan-compile", "scan-openvino"),
+    ("eager", "scan-compile", "scan-bf16", "loop", "hooks", "semanticlens"),
+    ("eager", "scan-compile", "zennit-crp"),
+)
+RATIOS = (  # and what they should be
+    ("tapped", "compiled", {"resnet50": 1.05, "vgg16": 1.05}),
+    ("scan-compile", "compiled", {"resnet50": 1.15}),
+    ("scan-compile", "eager", {"resnet50": 0.55, "vgg16": 0.78}),
+    ("scan-eager", "eager", {"resnet50": 0.65}),
+    ("scan-openvino", "eager", {}),
+    ("scan-openvino", "compiled", {}),
+    ("scan-compile", "loop", {}),
+    ("semanticlens", "scan-compile", {}),
+    ("zennit-crp", "scan-compile", {}),
+)
+Rounds = list[dict[str, dict[str, float]]]  # each round's cases: wall, cpu (ms an image)
+Group = tuple[Rounds, dict[str, dict[str, float]]]  # and what else is known of each case
 
 
 def main() -> None:
-    """Run all cases in turn, over several rounds, and print the medians."""
+    """Run all groups of cases and print medians and ratios."""
     arguments = parser("speed", __doc__)
     arguments.add_argument("--networks", nargs="+", default=["resnet50", "vgg16"], help="of torchvision")
-    arguments.add_argument("--rounds", type=int, default=3)
-    arguments.add_argument("--images", type=int, default=192, help=f"timed in each case; a multiple of {BATCH}")
+    arguments.add_argument("--rounds", type=int, default=7)
     arguments.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES))
     given = arguments.parse_args()
     if given.case:
-        print(json.dumps(_run_case(**given.case)))
+        _run_case(**given.case)
         return
-    images = max(given.images // BATCH, 1) * BATCH
     for network in given.networks:
-        for times in _measure(network, given.cases, rounds=given.rounds, images=images):
-            told = _table(network, times, images)
-            if given.write:
-                write_section(f"Speed: {network}", told)
+        groups = [_measure(network, cases, given.rounds) for cases in _groups(given.cases)]
+        told = _table(network, [group for group in groups if group[0]])
+        if given.write:
+            write_section(f"Speed: {network}", told)
         print(f"\n{network}\n\n{told}")
 
 
-def _measure(network: str, cases: list[str], *, rounds: int, images: int) -> Iterator[Times]:
-    """Yield what is known after each round."""
-    times: Times = {case: [] for case in cases}
+def _groups(wanted: list[str]) -> list[list[str]]:
+    """Those groups that hold a case that is wanted and in none before."""
+    groups: list[list[str]] = []
+    for group in GROUPS:
+        cases = [case for case in group if case in wanted]
+        if set(cases) - {case for earlier in groups for case in earlier}:
+            groups.append(cases)
+    return groups
+
+
+def _measure(network: str, cases: list[str], rounds: int) -> Group:
+    missing = {case: reason for case in cases if (reason := peers.missing(case))}
+    for case, reason in missing.items():
+        print(f"{network} {case} skipped: {reason}", flush=True)
+    cases = [case for case in cases if case not in missing]
+    if len(cases) < 2:  # nothing to compare
+        return [], {}
+    rounds = min(rounds, FEW) if set(cases) & set(peers.SLOW) else rounds
+    times: Rounds = []
+    images = (WARM_UP + rounds * (TURN + 2) + peers.AHEAD) * BATCH
     with tempfile.TemporaryDirectory() as temporary:
-        folder = str(photographs(Path(temporary)))
-        for number in range(rounds):
-            for case in cases:
-                started = time.perf_counter()
-                result = in_fresh_process(
-                    "benchmarks.speed", {"case": case, "network": network, "images": images, "folder": folder}
-                )
-                took = time.perf_counter() - started
-                if reason := result.get("skipped"):
-                    print(f"{network} round {number + 1} {case:13} skipped: {reason}", flush=True)
-                    continue
-                times[case].append(result)
-                told = f"{result['wall']:6.1f} ms an image, {result['cpu']:6.1f} of processors ({took:.0f} s in all)"
-                print(f"{network} round {number + 1} {case:13} {told}", flush=True)
-            yield {case: each for case, each in times.items() if each}
+        common = {"network": network, "images": images, "folder": str(photographs(Path(temporary)))}
+        given = {case: {"case": case, **common} for case in cases}
+        with started("benchmarks.speed", given, warm_up=WARM_UP) as running:
+            for number in range(rounds):
+                times.append({case: each.turn(TURN, BATCH) for case, each in running.items()})
+                told = "  ".join(f"{case} {found['wall']:.1f}" for case, found in times[-1].items())
+                print(f"{network} round {number + 1}  {told}", flush=True)
+            return times, {case: _besides(each) for case, each in running.items()}
 
 
-def _table(network: str, times: Times, images: int) -> str:
-    middle = {case: {key: median(each[key] for each in rounds) for key in rounds[0]} for case, rounds in times.items()}
-    rounds = len(next(iter(times.values())))
+def _besides(case: Case) -> dict[str, float]:
+    """What else is known of a case: its peak memory, and how long an image of a scan was waited for, in ms."""
+    waits = [1000 * told["waited"] / SHARD for told in case.others if "waited" in told]
+    return {"mib": case.peak_mib()} | ({"waited": median(waits)} if waits else {})
+
+
+def _table(network: str, groups: list[Group]) -> str:
     lines = [
         machine(),
         "",
-        f"Median of {rounds} round(s), {images} images in batches of {BATCH}, random weights. The time of processors, "
-        "summed over the threads, suffers less from whoever else is at work"
-        + (f"; OMP_WAIT_POLICY={policy}." if (policy := os.environ.get("OMP_WAIT_POLICY")) else "."),
+        f"Random weights, batches of {BATCH}, scans in shards of {SHARD}. Cases ran in turns of {TURN} batches, in "
+        f"{' and '.join(str(len(rounds)) for rounds, _ in groups)} rounds; times are medians, ratios the medians of "
+        "those of each round. The time of processors, summed over the threads, suffers less from whoever else is at "
+        "work" + (f"; OMP_WAIT_POLICY={policy}." if (policy := os.environ.get("OMP_WAIT_POLICY")) else "."),
         "",
-        "| case | what | ms an image | least–greatest | of `eager` | ms of processors | peak MiB | waiting |",
-        "|---|---|---:|---:|---:|---:|---:|---:|",
+        "| case | what | ms an image | least–greatest | of `eager` | ms of processors | of `eager` | MiB | waiting |",
+        "|---|---|---:|---:|---:|---:|---:|---:|---:|",
     ]
-    for case, found in middle.items():
-        wall = [each["wall"] for each in times[case]]
-        share = f"{found['wall'] / middle['eager']['wall']:.2f}" if "eager" in middle else ""
-        waiting = f"{100 * found['waiting']:.0f} %" if "waiting" in found else ""
-        lines.append(
-            f"| `{case}` | {CASES[case]} | {found['wall']:.1f} | {min(wall):.1f}–{max(wall):.1f} | {share} "
-            f"| {found['cpu']:.1f} | {found['mib']:,.0f} | {waiting} |"
-        )
-    ratios = [("tapped", "compiled", 1.05), ("scan-compile", "compiled", 1.15)]
-    ratios += [(case, "eager", aim) for case, aim in AIMS.get(network, {}).items()]
-    ratios += [("scan-openvino", "eager", None), ("scan-compile", "loop", None), ("semanticlens", "scan-compile", None)]
-    lines += ["", "| ratio | of medians | of processors' time | aim |", "|---|---:|---:|---:|"]
-    for above, below, aim in ratios:
-        if above in middle and below in middle:
-            found = [middle[above][key] / middle[below][key] for key in ("wall", "cpu")]
-            wanted = "" if aim is None else f"≤ {aim:.2f}"
-            lines.append(f"| `{above}` / `{below}` | {found[0]:.2f} | {found[1]:.2f} | {wanted} |")
+    seen: set[str] = set()
+    for rounds, besides in groups:
+        for case in rounds[0]:
+            if case not in seen:
+                seen.add(case)
+                lines.append(_row(case, rounds, besides[case]))
+    lines += ["", "| ratio | on the clock | of processors' time | aim |", "|---|---:|---:|---:|"]
+    for above, below, aims in RATIOS:
+        for rounds, _ in groups:
+            if above in rounds[0] and below in rounds[0]:
+                wanted = f"≤ {aims[network]:.2f}" if network in aims else ""
+                wall, cpu = (_ratio(rounds, above, below, key) for key in ("wall", "cpu"))
+                lines.append(f"| `{above}` / `{below}` | {wall:.2f} | {cpu:.2f} | {wanted} |")
+                break
     return "\n".join(lines)
 
 
-def _run_case(case: str, network: str, images: int, folder: str) -> dict[str, Any]:
-    """One case, in this process."""
+def _row(case: str, rounds: Rounds, besides: dict[str, float]) -> str:
+    wall = [each[case]["wall"] for each in rounds]
+    of_eager = [f"{_ratio(rounds, case, 'eager', key):.2f}" if "eager" in rounds[0] else "" for key in ("wall", "cpu")]
+    waiting = f"{100 * besides['waited'] / median(wall):.1f} %" if "waited" in besides else ""
+    return (
+        f"| `{case}` | {CASES[case]} | {median(wall):.1f} | {min(wall):.1f}–{max(wall):.1f} | {of_eager[0]} "
+        f"| {median(each[case]['cpu'] for each in rounds):.1f} | {of_eager[1]} | {besides['mib']:,.0f} | {waiting} |"
+    )
+
+
+def _ratio(rounds: Rounds, above: str, below: str, key: str) -> float:
+    return median(each[above][key] / each[below][key] for each in rounds)
+
+
+def _run_case(case: str, network: str, images: int, folder: str) -> None:
+    """One case, in this process: it runs so many images, or until it is ended."""
     import torch
 
     from unitscope import load
 
     torch.set_num_threads(THREADS)
-    if reason := peers.missing(case):
-        return {"skipped": reason}
     loaded = load(f"torchvision:{network}", weights="none")
     sources = files(Path(folder))
     if case in peers.CASES:
-        timed = min(images, 2 * BATCH) if case in peers.SLOW else images
-        found = peers.run(case, loaded, sources, images=timed, batch=BATCH)
+        peers.run(case, loaded, sources, images=images, batch=BATCH)
     elif case.startswith("scan-"):
-        found = _scan(loaded, sources, images, case.removeprefix("scan-"))
+        _scan(loaded, sources, images, case.removeprefix("scan-"))
     else:
-        found = _bare(case, loaded, sources, images)
-    return {**found, "mib": peak_mib()}
+        _bare(case, loaded, sources)
 
 
-def _bare(case: str, loaded: "Network", sources: list[Path], images: int) -> dict[str, float]:
+def _bare(case: str, loaded: "Network", sources: list[Path]) -> None:
     import torch
 
     prepared = _prepared(loaded, sources)
     run = {"eager": _eager, "compiled": _compiled, "tapped": _tapped}[case](loaded, prepared)
     with torch.inference_mode():
-        for _ in range(WARM_UP):
+        while True:
             run()
-        started = now()
-        for _ in range(images // BATCH):
-            run()
-        return each(started, now(), images)
+            tell()
 
 
 def _prepared(network: "Network", sources: list[Path]) -> "Tensor":
@@ -203,30 +224,39 @@ def _tapped(network: "Network", prepared: "Tensor") -> Callable[[], Any]:
     return lambda: run(prepared)
 
 
-def _scan(network: "Network", sources: list[Path], images: int, how: str) -> dict[str, float]:
+def _scan(network: "Network", sources: list[Path], images: int, how: str) -> None:
     from unitscope.scanning import Options, scan
 
-    clock = _Clock()
     chosen = {"engine": "compile", "precision": "bf16"} if how == "bf16" else {"engine": how}
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = peers.copies(sources, Path(temporary) / "images", images + (WARM_UP + AHEAD) * BATCH)
-        options = Options(batch_size=BATCH, shard_size=SHARD, **chosen)
-        result = scan(network, folder, Path(temporary) / "atlas", options=options, progress=clock)
-    return {**each(clock.times[WARM_UP - 1], clock.times[-1 - AHEAD], images), "waiting": result.waited}
+    temporary = Path(tempfile.mkdtemp())  # this process is killed
+    folder = peers.copies(sources, temporary / "images", images)
+    options = Options(batch_size=BATCH, shard_size=SHARD, **chosen)
+    scan(network, folder, temporary / "atlas", options=options, runner=_Telling(), progress=_EachBatch())
 
 
-class _Clock:
-    """Notes when each batch was done."""
+class _Telling:
+    """Does all shards here, and tells how long each waited for images."""
 
-    def __init__(self) -> None:
-        self.times: list[tuple[float, float]] = []
+    def run(
+        self, plan: "Plan", shards: "Sequence[int]", advanced: Callable[[int], None]
+    ) -> "Generator[Done, None, None]":
+        """See `unitscope.scanning.ScanRunner`."""
+        from unitscope.scanning import Here
+
+        for done in Here().run(plan, shards, advanced):
+            tell(waited=done.waited)
+            yield done
+
+
+class _EachBatch:
+    """Tells of each batch."""
 
     def planned(self, plan: object, *, done: int, target: Path) -> None:
         """See `unitscope.scanning.Progress`."""
 
     def advanced(self, images: int) -> None:
         """See `unitscope.scanning.Progress`."""
-        self.times.append(now())
+        tell()
 
     def merging(self) -> None:
         """See `unitscope.scanning.Progress`."""

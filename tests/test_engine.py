@@ -126,6 +126,53 @@ def test_compiled_convolutions_are_fused_with_what_follows(network, traced, batc
     assert "extern_kernels.convolution" not in code
 
 
+class Residual(nn.Module):
+    """Two blocks whose inputs are tapped, convolved and added to their outputs."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.stem = nn.Conv2d(3, 16, 3, padding=1)
+        self.first, self.second = (nn.Conv2d(16, 16, 3, padding=1) for _ in range(2))
+        self.head = nn.Linear(16, 5)
+
+    def forward(self, x):
+        x = self.stem(x).relu()
+        for convolution in (self.first, self.second):
+            x = (convolution(convolution(x).relu()) + x).relu()
+        return self.head(x.mean((2, 3)))
+
+
+@pytest.mark.skipif(not COMPILER, reason="compiling needs a C++ compiler, and this machine has none")
+@pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="convolutions are fused by oneDNN only")
+@pytest.mark.filterwarnings("ignore")
+def test_compiled_blocks_are_added_in_place_after_their_means_were_taken(batch):
+    from torch._inductor.utils import run_and_get_code
+
+    network = unitscope.load(Residual().eval(), preprocess=PHI)
+    traced = trace(network.module, network.preprocessing.size, name="residual")
+    layers = traced.layers.activations
+    (_, compiled), (code, *_) = run_and_get_code(runner(network, traced, layers, engine="compile", batch_size=6), batch)
+    _, eager = runner(network, traced, layers, engine="eager", batch_size=6)(batch)
+    assert code.count("_convolution_pointwise_.binary(") == 2
+    assert eager.std() > 1e-2
+    assert off(compiled, eager) < 1e-5
+
+
+@pytest.mark.skipif(not COMPILER, reason="compiling needs a C++ compiler, and this machine has none")
+@pytest.mark.filterwarnings("ignore")
+def test_compiled_maps_are_not_overwritten(batch):
+    network = unitscope.load(Residual().eval(), preprocess=PHI)
+    traced = trace(network.module, network.preprocessing.size, name="residual")
+    layers = traced.layers.activations
+    compiled, eager = (
+        runner(network, traced, layers, maps=layers, engine=engine, batch_size=6).with_maps(batch)[2]
+        for engine in ("compile", "eager")
+    )
+    for given, wanted in zip(compiled, eager, strict=True):
+        torch.testing.assert_close(given, wanted, rtol=1e-4, atol=1e-5)
+
+
 def test_an_unknown_engine_is_an_error_that_lists_the_known_ones(traced):
     with pytest.raises(UnitscopeError, match="no engine 'fast'; choose one of auto, eager, compile"):
         choose_engine("fast", images=1, trace=traced)
@@ -239,7 +286,7 @@ def test_more_networks_are_compiled_than_pytorch_compiles_one_function(network, 
 @pytest.mark.skipif(not COMPILER, reason="compiling needs a C++ compiler, and this machine has none")
 @pytest.mark.filterwarnings("ignore")
 def test_more_than_pytorch_compiles_at_all_is_told(network, traced, batch, monkeypatch):
-    monkeypatch.setattr("unitscope.engine.running._MOST_RUNNERS", 1)
+    monkeypatch.setattr("unitscope.engine.compiling._MOST_RUNNERS", 1)
     first, second = (
         runner(network, traced, traced.layers.activations, engine="compile", batch_size=6) for _ in range(2)
     )

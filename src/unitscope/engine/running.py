@@ -1,11 +1,10 @@
-"""Batches through a tapped network: memory format, folding, compilation, copies that don't wait.
+"""Batches through a tapped network: memory format, folding, copies that don't wait.
 
 In: a network, its trace, the layers to tap. Out: a `Runner`.
 """
 
 import copy
-import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,18 +14,15 @@ from torch import Tensor, nn
 from torch.fx import GraphModule
 
 from unitscope.engine.choosing import Engine, Precision
+from unitscope.engine.compiling import Run, compiled
 from unitscope.engine.openvino import OpenVino
 from unitscope.engine.precision import at_precision
-from unitscope.errors import UnitscopeError, first_line
+from unitscope.errors import UnitscopeError
 from unitscope.graph import Trace, device_of
+from unitscope.graph.early import means_first
 from unitscope.graph.fold import fold_batch_norms
 from unitscope.networks import CustomPreprocessing, Network
 from unitscope.units import Layer
-
-_MOST_RUNNERS = 256  # compiled ones in one process
-
-# Logits, responses, and the maps that were asked for.
-Run = Callable[[Tensor], tuple[Tensor | None, Tensor, *tuple[Tensor, ...]]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,10 +103,12 @@ def runner(
     device, taps = device_of(network.module), trace.with_responses(layers, maps=maps)
     if engine != "openvino" and isinstance(taps, GraphModule):  # OpenVINO lays out and folds in its own way
         taps = channels_last(fold_batch_norms(taps))
+        if engine == "compile" and device.type == "cpu":
+            taps = means_first(taps)
     whole = _Whole(network, taps)
     run: Run = whole
     if engine == "compile":
-        run = _compiled(whole)
+        run = compiled(whole)
     elif engine == "openvino":
         run = OpenVino(whole, example(network, batch_size))
     return Runner(run, batch_size, device, precision)
@@ -135,40 +133,6 @@ class _Whole(nn.Module):
         x = self.normalize(batch).contiguous(memory_format=torch.channels_last)
         logits, responses, *maps = self.taps(x)
         return logits, responses, *maps
-
-
-def _compiled(whole: nn.Module) -> Run:
-    """Compiled with weights as constants, so that convolutions are fused with what follows them.
-
-    That has to be set while the graph is traced; as an option of `torch.compile` it comes too late for the weights.
-    """
-    from torch._dynamo import config as dynamo
-    from torch._dynamo.exc import FailOnRecompileLimitHit, TorchDynamoException
-    from torch._inductor import config as inductor
-    from torch._inductor.exc import InductorError
-
-    # It warns of CUDA's compiler where there is no GPU, though nothing here asks for it.
-    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
-    compiled = torch.compile(whole, dynamic=False, fullgraph=True)
-
-    def run(batch: Tensor) -> tuple[Tensor | None, Tensor, *tuple[Tensor, ...]]:
-        try:
-            # All runners count as one function, which PyTorch else compiles eight times only.
-            with inductor.patch(freezing=True), dynamo.patch(recompile_limit=_MOST_RUNNERS):
-                return compiled(batch)  # type: ignore[no-any-return]
-        except FailOnRecompileLimitHit as problem:
-            raise UnitscopeError(
-                f"this process has compiled {_MOST_RUNNERS} networks already, and PyTorch takes no more; "
-                "use engine 'eager', or start another process"
-            ) from problem
-        except TorchDynamoException as problem:
-            if isinstance(problem, InductorError) and isinstance(problem.inner_exception, torch.OutOfMemoryError):
-                raise problem.inner_exception from problem
-            raise UnitscopeError(
-                f"torch.compile can't compile this network ({first_line(problem)}); use --engine eager"
-            ) from problem
-
-    return run
 
 
 def channels_last(module: GraphModule) -> GraphModule:

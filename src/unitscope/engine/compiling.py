@@ -1,0 +1,61 @@
+"""A tapped network as `torch.compile` makes it fast.
+
+In: a module from prepared batches to logits and responses. Out: the same as a function.
+"""
+
+import logging
+from collections.abc import Callable
+from functools import cache
+
+import torch
+from torch import Tensor, nn
+
+from unitscope.errors import UnitscopeError, first_line
+
+_MOST_RUNNERS = 256  # compiled ones in one process
+
+# Logits, responses, and the maps that were asked for.
+Run = Callable[[Tensor], tuple[Tensor | None, Tensor, *tuple[Tensor, ...]]]
+
+
+def compiled(whole: nn.Module) -> Run:
+    """Compile with weights as constants, so that convolutions are fused with what follows them.
+
+    That has to be set while the graph is traced; as an option of `torch.compile` it comes too late for the weights.
+    """
+    from torch._dynamo import config as dynamo
+    from torch._dynamo.exc import FailOnRecompileLimitHit, TorchDynamoException
+    from torch._inductor import config as inductor
+    from torch._inductor.exc import InductorError
+
+    # It warns of CUDA's compiler where there is no GPU, though nothing here asks for it.
+    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
+    _teach_compiler()
+    fast = torch.compile(whole, dynamic=False, fullgraph=True)
+
+    def run(batch: Tensor) -> tuple[Tensor | None, Tensor, *tuple[Tensor, ...]]:
+        try:
+            # All runners count as one function, which PyTorch else compiles eight times only.
+            with inductor.patch(freezing=True), dynamo.patch(recompile_limit=_MOST_RUNNERS):
+                return fast(batch)  # type: ignore[no-any-return]
+        except FailOnRecompileLimitHit as problem:
+            raise UnitscopeError(
+                f"this process has compiled {_MOST_RUNNERS} networks already, and PyTorch takes no more; "
+                "use engine 'eager', or start another process"
+            ) from problem
+        except TorchDynamoException as problem:
+            if isinstance(problem, InductorError) and isinstance(problem.inner_exception, torch.OutOfMemoryError):
+                raise problem.inner_exception from problem
+            raise UnitscopeError(
+                f"torch.compile can't compile this network ({first_line(problem)}); use --engine eager"
+            ) from problem
+
+    return run
+
+
+@cache
+def _teach_compiler() -> None:
+    """`unitscope.graph.early` orders ops by one that gives its first input; compiled it is to cost nothing."""
+    from torch._inductor.lowering import register_lowering
+
+    register_lowering(torch.ops.unitscope.after.default, type_promotion_kind=None)(lambda x, _: x)
