@@ -1,7 +1,8 @@
 """What people do today, in the benchmark's own setting: loops, hooks, and the two nearest tools.
 
 In: a network and JPEG files. Out: word of each batch, read off the network's forward passes.
-All of them decode with Pillow in two processes of a DataLoader, as their users do, and run the module as it is.
+All decode with Pillow, all but zennit-crp in two processes of a DataLoader (whose memory and time are not counted), as
+their users do, and run the module as it is.
 """
 
 import os
@@ -32,7 +33,11 @@ _NEEDS = {"semanticlens": "semanticlens", "zennit-crp": "crp", "scan-openvino": 
 def missing(case: str) -> str:
     """Return why a case can't be run here; nothing if it can."""
     needed = _NEEDS.get(case)
-    return f"{needed} is not installed" if needed and find_spec(needed) is None else ""
+    return f"not installed: pip install '.[{_extra(case)}]'" if needed and find_spec(needed) is None else ""
+
+
+def _extra(case: str) -> str:
+    return "peers" if case in CASES else "openvino"
 
 
 def copies(sources: list[Path], folder: Path, count: int) -> Path:

@@ -3,8 +3,8 @@
 In: networks of torchvision with random weights, real JPEG files. Out: a table, and ``RESULTS.md`` if asked for.
 Peers (`benchmarks.peers`) are skipped with a word where they are not installed.
 
-The cases of a group (as many as the memory holds) run in turns of some batches, over several rounds, and each is
-compared with the group's first in the same round. All are past their first batches by then, and go on where they were:
+The cases of a group (as many as the memory holds) run in turns of some batches, over several rounds, and are compared
+within each round. All are past their first batches by then, and go on where they were:
 so each batch that is timed pays for one batch of decoding, and each turn of a scan for one shard's summary and part.
 """
 
@@ -31,7 +31,7 @@ BATCH = 16
 TURN = 8  # batches
 SHARD = TURN * BATCH
 WARM_UP = 3  # batches
-FEW = 2  # rounds, where a case is slow
+FEW = 1  # rounds, where a case is slow
 CASES = {
     "eager": "bare eager forward of prepared tensors, as users run it",
     "compiled": "bare forward, torch.compile with freezing, channels_last, memory kept",
@@ -72,9 +72,14 @@ def main() -> None:
     if given.case:
         _run_case(**given.case)
         return
+    missing = {case: reason for case in given.cases if (reason := peers.missing(case))}
+    cases = [case for case in given.cases if case not in missing]
+    for case in CASES:
+        if case not in cases:
+            missing.setdefault(case, "not asked for")
     for network in given.networks:
-        groups = [_measure(network, cases, given.rounds) for cases in _groups(given.cases)]
-        told = _table(network, [group for group in groups if group[0]])
+        groups = [_measure(network, group, given.rounds) for group in _groups(cases)]
+        told = _table(network, groups) + "".join(f"\n\nNot run: `{case}` ({missing[case]})." for case in missing)
         if given.write:
             write_section(f"Speed: {network}", told)
         print(f"\n{network}\n\n{told}")
@@ -91,12 +96,6 @@ def _groups(wanted: list[str]) -> list[list[str]]:
 
 
 def _measure(network: str, cases: list[str], rounds: int) -> Group:
-    missing = {case: reason for case in cases if (reason := peers.missing(case))}
-    for case, reason in missing.items():
-        print(f"{network} {case} skipped: {reason}", flush=True)
-    cases = [case for case in cases if case not in missing]
-    if len(cases) < 2:  # nothing to compare
-        return [], {}
     rounds = min(rounds, FEW) if set(cases) & set(peers.SLOW) else rounds
     times: Rounds = []
     images = (WARM_UP + rounds * (TURN + 2) + peers.AHEAD) * BATCH
@@ -113,7 +112,8 @@ def _measure(network: str, cases: list[str], rounds: int) -> Group:
 
 def _besides(case: Case) -> dict[str, float]:
     """What else is known of a case: its peak memory, and how long an image of a scan was waited for, in ms."""
-    waits = [1000 * told["waited"] / SHARD for told in case.others if "waited" in told]
+    # One of a second holds the time that the case stood still.
+    waits = [1000 * told["waited"] / SHARD for told in case.others if told.get("waited", 1) < 1]
     return {"mib": case.peak_mib()} | ({"waited": median(waits)} if waits else {})
 
 

@@ -34,7 +34,7 @@ class Case:
         others: what it told besides its batches.
     """
 
-    def __init__(self, module: str, arguments: dict[str, Any], *, warm_up: int, temporary: str) -> None:
+    def __init__(self, module: str, arguments: dict[str, Any], *, temporary: str) -> None:
         self.others: list[dict[str, Any]] = []
         self._process = subprocess.Popen(
             [sys.executable, "-m", module, "--case", json.dumps(arguments)],
@@ -44,9 +44,11 @@ class Case:
             text=True,
             start_new_session=True,
         )
-        for _ in range(warm_up):
-            if self._batch() is None:
-                break
+
+    def warm_up(self, batches: int) -> None:
+        """Let it run its first batches."""
+        for _ in range(batches):
+            self._batch()
         self._signal(signal.SIGSTOP)
 
     def turn(self, batches: int, size: int) -> dict[str, float]:
@@ -92,10 +94,12 @@ class Case:
 @contextmanager
 def started(module: str, arguments: dict[str, dict[str, Any]], *, warm_up: int) -> Iterator[dict[str, Case]]:
     """Give all cases, each past its first batches (so compiled) and standing still; they end with the context."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # or what stands still would stay
     with ExitStack() as kept:
         temporary = kept.enter_context(tempfile.TemporaryDirectory())  # as who is killed leaves its files
         cases = {}
         for name, given in arguments.items():
-            cases[name] = Case(module, given, warm_up=warm_up, temporary=temporary)
+            cases[name] = Case(module, given, temporary=temporary)
             kept.callback(cases[name].close)
+            cases[name].warm_up(warm_up)
         yield cases

@@ -159,6 +159,29 @@ def test_compiled_blocks_are_added_in_place_after_their_means_were_taken(batch):
     assert off(compiled, eager) < 1e-5
 
 
+class AddsItself(Residual):
+    """Blocks that add to a convolution what it convolves, and what another convolution reads besides."""
+
+    def forward(self, x):
+        x = self.stem(x).relu()
+        x = (self.first(x) + x).relu()
+        x = self.second(self.first(x).relu()) + x + self.second(x)
+        return self.head(x.relu().mean((2, 3)))
+
+
+@pytest.mark.skipif(not COMPILER, reason="compiling needs a C++ compiler, and this machine has none")
+@pytest.mark.filterwarnings("ignore")
+def test_compiled_sums_overwrite_nothing_that_is_still_read(batch):
+    network = unitscope.load(AddsItself().eval(), preprocess=PHI)
+    traced = trace(network.module, network.preprocessing.size, name="adds-itself")
+    (_, compiled), (_, eager) = (
+        runner(network, traced, traced.layers.match(("*",)), engine=engine, batch_size=6)(batch)
+        for engine in ("compile", "eager")
+    )
+    assert eager.std() > 1e-2
+    assert off(compiled, eager) < 1e-4
+
+
 @pytest.mark.skipif(not COMPILER, reason="compiling needs a C++ compiler, and this machine has none")
 @pytest.mark.filterwarnings("ignore")
 def test_compiled_maps_are_not_overwritten(batch):
@@ -341,12 +364,13 @@ if sys.argv[1] == "True":
 page_faults = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 torch.ones(16_000_000)
 before = page_faults()
-for _ in range(3):
+for _ in range(20):
     torch.ones(16_000_000)
 print(page_faults() - before)
 """
     done = subprocess.run([sys.executable, "-c", code, str(keeps)], capture_output=True, text=True, check=True)
-    assert (int(done.stdout) < 50) == keeps  # a fault is a page of 4 KiB, or of 2 MiB where the system lends huge ones
+    # A fault is a page of 4 KiB, or of 2 MiB where the system lends huge ones; the heap's first growth takes some too.
+    assert (int(done.stdout) < 300) == keeps
 
 
 @pytest.mark.skipif(not HUGE_PAGES, reason="this system has no huge pages")

@@ -30,7 +30,6 @@ def compiled(whole: nn.Module) -> Run:
 
     # It warns of CUDA's compiler where there is no GPU, though nothing here asks for it.
     logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
-    _teach_compiler()
     fast = torch.compile(whole, dynamic=False, fullgraph=True)
 
     def run(batch: Tensor) -> tuple[Tensor | None, Tensor, *tuple[Tensor, ...]]:
@@ -54,8 +53,12 @@ def compiled(whole: nn.Module) -> Run:
 
 
 @cache
-def _teach_compiler() -> None:
-    """`unitscope.graph.early` orders ops by one that gives its first input; compiled it is to cost nothing."""
-    from torch._inductor.lowering import register_lowering
+def keeps_order() -> bool:
+    """Teach the compiler the op by which `unitscope.graph.early` orders others, at no cost; tell whether it took it."""
+    try:
+        from torch._inductor.lowering import register_lowering
 
-    register_lowering(torch.ops.unitscope.after.default, type_promotion_kind=None)(lambda x, _: x)
+        register_lowering(torch.ops.unitscope.after.default, type_promotion_kind=None)(lambda x, _: x)
+    except (ImportError, AttributeError, TypeError):  # no public part of PyTorch
+        return False
+    return True

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.fx import GraphModule
 
 from unitscope.engine.choosing import Engine, Precision
-from unitscope.engine.compiling import Run, compiled
+from unitscope.engine.compiling import Run, compiled, keeps_order
 from unitscope.engine.openvino import OpenVino
 from unitscope.engine.precision import at_precision
 from unitscope.errors import UnitscopeError
@@ -48,6 +48,7 @@ class Runner:
     batch_size: int
     device: torch.device
     precision: Precision = "float32"
+    coming: torch.cuda.Stream | None = None  # of a GPU: where batches are copied while the one before is run
 
     def __call__(self, batch: Tensor) -> tuple[NDArray[np.float32] | None, NDArray[np.float32]]:
         """Return logits ``[image, class]`` (None for what is no classifier) and responses ``[image, unit]``."""
@@ -70,12 +71,10 @@ class Runner:
         return None if logits is None else logits.cpu().numpy(), responses.cpu().numpy(), maps
 
     def _outputs(self, batch: Tensor) -> tuple[Tensor | None, Tensor, list[Tensor]]:
-        count, filled = len(batch), self._filled(batch)
-        if self.device.type == "cuda" and filled.device.type == "cpu":
-            filled = filled.pin_memory()  # or the copy would wait for the device
+        count = len(batch)
         try:
             with torch.inference_mode(), at_precision(self.precision, self.device):
-                logits, responses, *maps = self.run(filled.to(self.device, non_blocking=True))
+                logits, responses, *maps = self.run(self._there(self._filled(batch)))
         except torch.OutOfMemoryError as problem:
             raise UnitscopeError(
                 f"'{self.device}' has too little memory free for batches of {self.batch_size}; give a smaller "
@@ -83,6 +82,17 @@ class Runner:
             ) from problem
         told = None if logits is None else logits[:count].float()
         return told, responses[:count], [map_[:count] for map_ in maps]
+
+    def _there(self, batch: Tensor) -> Tensor:
+        """The batch on the device."""
+        if self.coming is None or batch.device.type != "cpu":
+            return batch.to(self.device)
+        running = torch.cuda.current_stream(self.device)
+        with torch.cuda.stream(self.coming):
+            there = batch.pin_memory().to(self.device, non_blocking=True)  # from other memory it would be waited for
+        running.wait_stream(self.coming)
+        there.record_stream(running)  # or its memory might be given to the next copy too early
+        return there
 
     def _filled(self, batch: Tensor) -> Tensor:
         missing = self.batch_size - len(batch)
@@ -103,7 +113,7 @@ def runner(
     device, taps = device_of(network.module), trace.with_responses(layers, maps=maps)
     if engine != "openvino" and isinstance(taps, GraphModule):  # OpenVINO lays out and folds in its own way
         taps = channels_last(fold_batch_norms(taps))
-        if engine == "compile" and device.type == "cpu":
+        if engine == "compile" and device.type == "cpu" and keeps_order():
             taps = means_first(taps)
     whole = _Whole(network, taps)
     run: Run = whole
@@ -111,7 +121,8 @@ def runner(
         run = compiled(whole)
     elif engine == "openvino":
         run = OpenVino(whole, example(network, batch_size))
-    return Runner(run, batch_size, device, precision)
+    coming = torch.cuda.Stream(device) if device.type == "cuda" else None
+    return Runner(run, batch_size, device, precision, coming)
 
 
 def example(network: Network, batch_size: int) -> Tensor:

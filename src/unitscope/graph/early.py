@@ -9,24 +9,21 @@ import torch
 from torch import Tensor
 from torch.fx import Graph, GraphModule, Node
 
-from unitscope.graph.ops import op_name
+from unitscope.graph.taps import TAP
 
 _aten = torch.ops.aten
 
 
 def means_first(taps: GraphModule) -> GraphModule:
-    """Let whoever convolves a tapped value wait for its mean, which is taken by rows first.
+    """Let whoever uses a tapped value wait for its mean, which is taken by rows first.
 
     A residual block adds its input to its output, and the compiler does so in place where nobody needs the input any
     more. Of a mean that nothing waits for it can't know that, so it copied. By rows first, because the compiler sums
     whole maps half as fast. Together they halve what taps cost on a CPU.
     """
-    graph = taps.graph
-    outputs: Any = graph.output_node().args[0]
-    for mean in outputs[1].args[0]:  # of the responses, which are laid side by side
-        if op_name(mean) == "mean":
-            _take_first(graph, mean)
-    graph.eliminate_dead_code()
+    for mean in [node for node in taps.graph.nodes if TAP in node.meta]:
+        _take_first(taps.graph, mean)
+    taps.graph.lint()
     taps.recompile()
     return taps
 
@@ -39,11 +36,15 @@ def _take_first(graph: Graph, mean: Node) -> None:
         with graph.inserting_before(mean):
             rows = graph.call_function(_aten.mean.dim, (value, [last]), dict(mean.kwargs))
         mean.args = (rows, others)
-    waiting = [user for user in value.users if op_name(user) == "conv2d"]
+    taking = {mean, *mean.all_input_nodes}
+    # All others, so that the compiler sees whoever else reads what it would overwrite.
+    waiting = [user for user in value.users if user not in taking]
     with graph.inserting_after(mean):
         after = graph.call_function(torch.ops.unitscope.after.default, (value, mean))
     for user in waiting:
         user.replace_input_with(value, after)
+    if not waiting:
+        graph.erase_node(after)
 
 
 @torch.library.custom_op("unitscope::after", mutates_args=())

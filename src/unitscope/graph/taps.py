@@ -12,6 +12,8 @@ from torch.fx import Graph, GraphModule, Node
 from unitscope.units import Layer
 
 _aten = torch.ops.aten
+TAP = "tap"
+"""In the meta of a mean: that it is a tap's, and none of the network's own."""
 
 
 def add_responses(
@@ -58,6 +60,8 @@ def add_mean(graph: Graph, value: Node, layer: Layer) -> Node:
     dims = [dim for dim in range(1, len(layer.shape) + 1) if dim != layer.unit_axis]
     with graph.inserting_after(value):
         mean = _call(graph, _aten.mean.dim, value, dims, dtype=torch.float32) if dims else value
+    if dims:
+        mean.meta[TAP] = True
     if dims or value.meta["val"].dtype == torch.float32:
         return mean
     with graph.inserting_after(mean):

@@ -5,8 +5,7 @@ ordinary way (`unitscope.scanning.stream.read`). Values differ from Pillow's by 
 """
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import torch
@@ -19,21 +18,40 @@ from unitscope.networks import Preprocessing
 from unitscope.scanning.stream import Phi, Picture, read
 
 
-@dataclass(frozen=True, slots=True)
 class Torchcodec:
-    """Decodes JPEG files by torchcodec on a device."""
+    """Decodes JPEG files by torchcodec on a device; a GPU does so beside the network, in a stream of its own."""
 
-    device: torch.device
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self._beside = torch.cuda.Stream(device) if device.type == "cuda" else None
 
     def start(
         self, pool: ThreadPoolExecutor, images: ImageSet, rows: range, phi: Phi
     ) -> Callable[[], tuple[Picture, ...]]:
-        """See `Decoder.start`; on a GPU the threads only read the files."""
-        if self.device.type == "cpu":
+        """See `Decoder.start`; for a GPU the threads read the files, then one of them has the batch decoded."""
+        if self._beside is None:
             alone = [pool.submit(self._alone, images, row, phi) for row in rows]
             return lambda: tuple(picture.result() for picture in alone)
         files = [pool.submit(_bytes_of, images.path(row), phi) for row in rows]
-        return lambda: self._together(images, rows, phi, [file.result() for file in files])
+        # It comes after its files in the pool's queue, so all of them are under way when it waits for them.
+        batch = pool.submit(self._batch, images, rows, phi, files, self._beside)
+        return lambda: self._handed_over(batch.result())
+
+    def _batch(
+        self, images: ImageSet, rows: range, phi: Phi, files: Sequence[Future[bytes | None]], beside: torch.cuda.Stream
+    ) -> tuple[Picture, ...]:
+        read_ = [file.result() for file in files]
+        with torch.cuda.stream(beside):
+            pictures = self._together(images, rows, phi, read_)
+        beside.synchronize()  # this thread only; the network goes on
+        return pictures
+
+    def _handed_over(self, pictures: tuple[Picture, ...]) -> tuple[Picture, ...]:
+        """Their memory is not given to the next batch before the network's stream is done with it."""
+        for picture in pictures:
+            if picture.prepared is not None:
+                picture.prepared.record_stream(torch.cuda.current_stream(self.device))
+        return pictures
 
     def _alone(self, images: ImageSet, row: int, phi: Phi) -> Picture:
         return self._together(images, range(row, row + 1), phi, [_bytes_of(images.path(row), phi)])[0]

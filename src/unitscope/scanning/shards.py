@@ -115,6 +115,7 @@ class Work:
             batch_size=plan.batch_size,
             decoder=_decoder(plan),
             threads=self.threads,
+            beside=self.runner.device.type != "cpu",
         )
 
 

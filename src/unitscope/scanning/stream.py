@@ -1,4 +1,4 @@
-"""From files to batches: decoding runs ahead of the network, in threads.
+"""From files to batches: threads decode beside the network, or in turns with it where both want the same processors.
 
 In: an image set and the shards to read. Out: prepared batches, in order; a file that can't be read is an error in its
 batch. Pillow and torch let go of Python's lock while they decode and resize, so threads do.
@@ -83,10 +83,12 @@ def batches(
     batch_size: int,
     decoder: Decoder | None = None,
     threads: int | None = None,
+    beside: bool = True,
 ) -> Iterator[Batch]:
     """Yield the batches of the shards, in order; a batch never spans two shards.
 
-    Decoding runs ahead in so many threads; if not told, in one for each processor.
+    A few batches are decoded ahead, by so many threads, if not told by one for each processor: ``beside`` the network,
+    or before it is given them, as on a CPU a thread of the network's that is held up holds up the others.
     """
     how = decoder or Pillow()
     wanted = (
@@ -96,8 +98,11 @@ def batches(
         running: deque[tuple[int, Callable[[], tuple[Picture, ...]]]] = deque()
         try:
             while True:
-                for shard, rows in islice(wanted, _BATCHES_AHEAD - len(running)):
-                    running.append((shard, how.start(pool, images, rows, phi)))
+                if beside or not running:
+                    for shard, rows in islice(wanted, _BATCHES_AHEAD - len(running)):
+                        running.append((shard, how.start(pool, images, rows, phi)))
+                    for _, pictures in () if beside else running:
+                        pictures()
                 if not running:
                     return
                 shard, pictures = running.popleft()
