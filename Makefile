@@ -33,14 +33,16 @@ format: .venv/dev  ## bring the code into form
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: .venv/dev  ## time and memory, each case in a fresh process
-	$(BIN)/python -m benchmarks.speed
-	$(BIN)/python -m benchmarks.removal
-	$(BIN)/python -m benchmarks.questions
-	$(BIN)/python -m benchmarks.pages
-	$(BIN)/python -m benchmarks.startup
-	$(BIN)/python -m benchmarks.precision
-	$(BIN)/python -m benchmarks.scale
+# The nearest tools are measured too where they are installed: $(BIN)/pip install '.[peers]'
+bench: .venv/dev  ## time and memory, each case in a process of its own, into benchmarks/RESULTS.md
+	$(BIN)/python -m benchmarks.speed --write
+	$(BIN)/python -m benchmarks.removal --write
+	$(BIN)/python -m benchmarks.questions --write
+	$(BIN)/python -m benchmarks.pages --write
+	$(BIN)/python -m benchmarks.startup --write
+	$(BIN)/python -m benchmarks.precision --write
+	$(BIN)/python -m benchmarks.memory --write
+	$(BIN)/python -m benchmarks.scale --write
 
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "unitscope needs Python 3.11 or newer; give one with make PYTHON=python3.12")'

@@ -61,13 +61,14 @@ class Work:
             batch_size=plan.batch_size,
             precision=plan.precision,
         )
+        self._beside = self.runner.device.type != "cpu"  # whether the network leaves this machine's processors idle
 
     def run(
         self, shards: Sequence[int], advanced: Callable[[int], None] = lambda images: None
     ) -> Generator[Done, None, None]:
         """Yield each shard when it is done, in order; ``advanced`` is told the number of images of each batch.
 
-        A shard is summarised while the next one runs.
+        A shard is summarised while the next one runs; on a CPU before it, as both want the same processors.
         """
         with ThreadPoolExecutor(1, thread_name_prefix="summary") as pool:
             finishing: deque[Future[Done]] = deque()
@@ -75,7 +76,7 @@ class Work:
                 for shard in self._run(shards, advanced):
                     if shard is not None:
                         finishing.append(pool.submit(shard.done, threads=self.threads))
-                    while finishing and (finishing[0].done() or len(finishing) > 1):
+                    while finishing and (finishing[0].done() or len(finishing) > self._beside):
                         yield take_first(finishing)
                 while finishing:
                     yield take_first(finishing)
@@ -115,7 +116,7 @@ class Work:
             batch_size=plan.batch_size,
             decoder=_decoder(plan),
             threads=self.threads,
-            beside=self.runner.device.type != "cpu",
+            beside=self._beside,
         )
 
 
