@@ -19,7 +19,7 @@ def means_first(taps: GraphModule) -> GraphModule:
 
     A residual block adds its input to its output, and the compiler does so in place where nobody needs the input any
     more. Of a mean that nothing waits for it can't know that, so it copied. By rows first, because the compiler sums
-    whole maps more slowly. Together they halve what taps cost on a CPU.
+    whole maps more slowly. On a CPU taps cost a good third less so.
     """
     for mean in [node for node in taps.graph.nodes if TAP in node.meta]:
         _take_first(taps.graph, mean)

@@ -101,8 +101,9 @@ def batches(
                 if beside or not running:
                     for shard, rows in islice(wanted, _BATCHES_AHEAD - len(running)):
                         running.append((shard, how.start(pool, images, rows, phi)))
-                    for _, pictures in () if beside else running:
-                        pictures()
+                    if not beside:
+                        for _, pictures in running:
+                            pictures()
                 if not running:
                     return
                 shard, pictures = running.popleft()
