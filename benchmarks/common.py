@@ -59,18 +59,25 @@ def link(sources: list[Path], folder: Path, count: int) -> Path:
     return folder
 
 
-def in_fresh_process(module: str, arguments: dict[str, Any]) -> dict[str, Any]:
-    """Run one case (``python -m MODULE --case JSON``) and return what its last line says."""
-    environment = {**os.environ, "OMP_NUM_THREADS": str(THREADS), "PYTHONWARNINGS": "ignore"}
-    done = subprocess.run(
+def start(module: str, arguments: dict[str, Any], *, own_session: bool = False, **others: str) -> subprocess.Popen[str]:
+    """Start one case (``python -m MODULE --case JSON``), with other environment variables if given."""
+    return subprocess.Popen(
         [sys.executable, "-m", module, "--case", json.dumps(arguments)],
         cwd=HERE.parent,
-        env=environment,
+        env={**os.environ, "OMP_NUM_THREADS": str(THREADS), "PYTHONWARNINGS": "ignore", **others},
         stdout=subprocess.PIPE,
-        check=True,
         text=True,
+        start_new_session=own_session,
     )
-    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def in_fresh_process(module: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Run one case and return what its last line says."""
+    process = start(module, arguments)
+    told, _ = process.communicate()
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, process.args)
+    return json.loads(told.strip().splitlines()[-1])
 
 
 def peak_mib() -> float:

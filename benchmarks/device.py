@@ -20,7 +20,17 @@ CASES = {
     "plain": "eager forward of prepared tensors, as users run it, batches of 128",
     "eager": "scan from JPEG files, all activation layers",
     "compile": "the same, compiled",
+    "torchcodec": "the same, its files decoded by torchcodec on the device",
+    "tf32": "the same in tf32",
+    "bf16": "the same in bf16",
     "ablate": "102 settings of removal at the last activation, from JPEG files",
+}
+OPTIONS: dict[str, dict[str, str]] = {
+    "eager": {"engine": "eager"},
+    "compile": {"engine": "compile"},
+    "torchcodec": {"engine": "compile", "decoder": "torchcodec"},
+    "tf32": {"engine": "compile", "decoder": "torchcodec", "precision": "tf32"},
+    "bf16": {"engine": "compile", "decoder": "torchcodec", "precision": "bf16"},
 }
 NETWORKS = ("resnet50", "vgg16", "squeezenet1_0")
 
@@ -30,6 +40,7 @@ def main() -> None:
     arguments = parser("device", __doc__)
     arguments.add_argument("--device", default="cuda")
     arguments.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS))
+    arguments.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES), help="besides plain")
     arguments.add_argument("--rounds", type=int, default=3)
     arguments.add_argument("--images", metavar="FOLDER", help="JPEG files; else photographs that packages ship")
     given = arguments.parse_args()
@@ -39,13 +50,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = given.images or str(photographs(Path(temporary)))
         shared = {"device": given.device, "folder": folder}
-        times: dict[tuple[str, str], list[float]] = {(n, case): [] for n in given.networks for case in CASES}
+        cases = [case for case in CASES if case == "plain" or case in given.cases]
+        times: dict[tuple[str, str], list[float]] = {(n, case): [] for n in given.networks for case in cases}
         for number in range(given.rounds):
             for network, case in list(times):
                 asked = {**shared, "network": network, "case": case}
                 took = in_fresh_process("benchmarks.device", asked)["ms"]
                 times[network, case].append(took)
-                print(f"round {number + 1} {network:14} {case:8} {took:8.3f} ms an image", flush=True)
+                print(f"round {number + 1} {network:14} {case:10} {took:8.3f} ms an image", flush=True)
         alike = {
             n: in_fresh_process("benchmarks.device", {**shared, "network": n, "case": "alike"}) for n in given.networks
         }
@@ -61,7 +73,7 @@ def _table(times: dict[tuple[str, str], list[float]], alike: dict[str, Any], dev
         f"{machine()} Device: {name}.",
         "",
         f"Median of {rounds} round(s), random weights. "
-        + " ".join(f"`{case}`: {what}." for case, what in CASES.items()),
+        + " ".join(f"`{case}`: {CASES[case]}." for case in dict.fromkeys(case for _, case in times)),
         "",
         "| network | case | ms an image | images a second | in plain passes |",
         "|---|---|---:|---:|---:|",
@@ -84,13 +96,15 @@ def _run_case(network: str, case: str, device: str, folder: str) -> dict[str, An
         return _alike(network, device, folder)
     if case == "plain":
         return {"ms": _plain(network, device)}
-    run = _ablate if case == "ablate" else _scan
     with tempfile.TemporaryDirectory() as temporary:
         taken = []
         for count in (BEFORE, FEW, MANY):
             images = link(files(Path(folder)), Path(temporary) / f"images-{count}", count)
             started = time.perf_counter()
-            run(network, device, images, Path(temporary) / f"{count}.atlas", engine=case)
+            if case == "ablate":
+                _ablate(network, device, images)
+            else:
+                _scan(network, device, images, Path(temporary) / f"{count}.atlas", **OPTIONS[case])
             taken.append(time.perf_counter() - started)
     return {"ms": 1000 * (taken[2] - taken[1]) / (MANY - FEW)}
 
@@ -115,16 +129,16 @@ def _plain(network: str, device: str) -> float:
     return 1000 * median(taken) / len(batch)
 
 
-def _scan(network: str, device: str, images: Path, atlas: Path, *, engine: str) -> Any:
+def _scan(network: str, device: str, images: Path, atlas: Path, **how: Any) -> Any:
     import unitscope
 
-    options = unitscope.Options(device=device, engine=engine)
+    options = unitscope.Options(device=device, **how)
     return unitscope.scan(
         unitscope.load(f"torchvision:{network}", weights="none"), images, atlas, options=options
     ).atlas
 
 
-def _ablate(network: str, device: str, images: Path, atlas: Path, *, engine: str) -> Any:
+def _ablate(network: str, device: str, images: Path) -> Any:
     import unitscope
     from benchmarks.removal import FRACTIONS
 
@@ -141,7 +155,7 @@ def _alike(network: str, device: str, folder: str) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as temporary:
         images = link(files(Path(folder)), Path(temporary) / "images", ALIKE)
         atlases = [_scan(network, d, images, Path(temporary) / f"{d}.atlas", engine="eager") for d in ("cpu", device)]
-        lost = [_ablate(network, d, images, Path(), engine="") for d in ("cpu", device)]
+        lost = [_ablate(network, d, images) for d in ("cpu", device)]
         apart, others, all_ = [], 0, 0
         for layer in atlases[0].layers:
             one, other = (atlas.responses(layer) for atlas in atlases)

@@ -8,7 +8,6 @@ what is to be compared has to lie seconds apart, and a process that compiles can
 import json
 import os
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -17,7 +16,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common import HERE, THREADS
+from benchmarks.common import start
 
 
 def tell(**values: float) -> None:
@@ -36,14 +35,7 @@ class Case:
 
     def __init__(self, module: str, arguments: dict[str, Any], *, temporary: str) -> None:
         self.others: list[dict[str, Any]] = []
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", module, "--case", json.dumps(arguments)],
-            cwd=HERE.parent,
-            env={**os.environ, "OMP_NUM_THREADS": str(THREADS), "PYTHONWARNINGS": "ignore", "TMPDIR": temporary},
-            stdout=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
+        self._process = start(module, arguments, own_session=True, TMPDIR=temporary)
 
     def warm_up(self, batches: int) -> None:
         """Let it run its first batches."""

@@ -198,21 +198,29 @@ def test_no_cluster_at_an_address_is_told(card, folder, tmp_path):
         unitscope.scan(card, folder, tmp_path / "a", options=OPTIONS, runner=OnRay(address="127.0.0.1:1"))
 
 
-def test_a_killed_driver_goes_on_where_it_was(card, folder, tmp_path):
+@pytest.mark.parametrize("who", [["--workers", "2"], ["--runner", "ray", "--workers", "2"]], ids=["processes", "ray"])
+def test_a_killed_driver_goes_on_where_it_was(card, folder, tmp_path, who):
     """The command is killed when it has some parts; its workers go with it."""
+    if "ray" in who:
+        pytest.importorskip("ray", reason="Ray is not installed")
+    alone = unitscope.scan(
+        unitscope.load(f"{tmp_path}/net.py:make", preprocess="tf"),
+        folder, tmp_path / "a", options=Options(shard_size=2, batch_size=2),
+    ).atlas  # fmt: skip
     command = [
         str(Path(sys.executable).with_name("unitscope")), "scan", f"{tmp_path}/net.py:make", str(folder),
         "--preprocess", "tf",
-        "-o", str(tmp_path / "b"), "--shard-size", "2", "--batch-size", "2", "--workers", "2",
+        "-o", str(tmp_path / "b"), "--shard-size", "2", "--batch-size", "2", *who,
     ]  # fmt: skip
     running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     parts = tmp_path / "b.parts"
     while running.poll() is None and len(list(parts.glob("part-*.npz"))) < 3:
         time.sleep(0.01)
-    running.kill()
+    running.send_signal(signal.SIGKILL)
     running.wait()
     before = {path.name for path in parts.glob("part-*.npz")}
-    assert before, "it was done before it could be killed"
+    assert 3 <= len(before) < 20, "it was done before it could be killed"
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "going on" in done.stderr
+    assert_same(alone, unitscope.open_atlas(tmp_path / "b"))

@@ -13,6 +13,7 @@ from unitscope import Options
 from unitscope.atlas.parts import Parts
 from unitscope.atlas.places import place
 from unitscope.errors import AtlasError, UnitscopeError
+from unitscope.scanning.jpegs import refuse_unusable
 
 from .conftest import StopError, StopsWhileMerging
 
@@ -161,10 +162,18 @@ def test_torchcodec_gives_what_pillow_gives_within_its_rounding(network, photogr
 
 
 def test_a_decoder_that_is_not_there_is_told_before_anything_is_written(network, folder, tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "torchcodec", None)
-    with pytest.raises(UnitscopeError, match=r"torchcodec can't be used here .* pip install torchcodec"):
+    for name in ("torchcodec", "torchcodec.decoders"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(UnitscopeError, match=r"torchcodec can't decode .* on 'cpu' .* pip install 'torchcodec>=0.16'"):
         unitscope.scan(network, folder, tmp_path / "a", options=Options(decoder="torchcodec"))
     assert not (tmp_path / "a.parts").exists()
+
+
+def test_a_decoder_that_cannot_decode_on_the_device_is_told_before_anything_goes_to_another():
+    pytest.importorskip("torchcodec", reason="torchcodec is not installed")
+    refuse_unusable(torch.device("cpu"))
+    with pytest.raises(UnitscopeError, match=r"^torchcodec can't decode JPEG files on 'meta' \(.*--decoder pillow"):
+        refuse_unusable(torch.device("meta"))
 
 
 @pytest.mark.parametrize(

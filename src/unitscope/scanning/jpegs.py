@@ -4,18 +4,39 @@ In: image files. Out: the network's input, on the device. Whatever is no plain J
 ordinary way (`unitscope.scanning.stream.read`). Values differ from Pillow's by the rounding of each decoder.
 """
 
+import io
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import torch
+from PIL import Image
 from torch import Tensor
 
-from unitscope.errors import UnitscopeError
+from unitscope.errors import UnitscopeError, first_line
 from unitscope.images import ImageSet
 from unitscope.images.decoding import is_plain_jpeg
 from unitscope.networks import Preprocessing
 from unitscope.scanning.stream import Phi, Picture, read
+
+
+def refuse_unusable(device: torch.device) -> None:
+    """Check that torchcodec decodes JPEG files on this device; else all of them would quietly go the ordinary way.
+
+    Raises:
+        UnitscopeError: if it is not installed, too old, lacks a library, or was built without nvJPEG.
+    """
+    file = io.BytesIO()
+    Image.new("RGB", (16, 16)).save(file, "JPEG")
+    try:
+        from torchcodec.decoders import decode_jpeg  # type: ignore[attr-defined]
+
+        decode_jpeg([file.getvalue()], device=device)
+    except (ImportError, OSError, RuntimeError) as problem:
+        raise UnitscopeError(
+            f"torchcodec can't decode JPEG files on '{device}' ({first_line(problem)}); install it with "
+            "pip install 'torchcodec>=0.16', or use --decoder pillow"
+        ) from problem
 
 
 class Torchcodec:

@@ -15,9 +15,10 @@ from unitscope.atlas.places import Place
 from unitscope.atlas.schema import Label
 from unitscope.engine import Engine, Precision, batch_size_for, choose_engine, choose_precision
 from unitscope.errors import AtlasError, LayerError, UnitscopeError, first_line
-from unitscope.graph import Trace, trace
+from unitscope.graph import Trace, device_of, trace
 from unitscope.images import ImageSet, match_classes
 from unitscope.networks import Network
+from unitscope.scanning.jpegs import refuse_unusable
 from unitscope.units import Layer, UnitIndex
 
 RESPONSES = {"float32": 4, "float16": 2, "none": 0}
@@ -112,7 +113,7 @@ class Plan:
         """Return all that bears on the numbers in the atlas, as plain values.
 
         Raises:
-            UnitscopeError: if the decoder's package can't be loaded.
+            UnitscopeError: if the engine's package can't be loaded.
         """
         return {
             "network": self.network.reference,
@@ -146,8 +147,10 @@ def make_plan(network: Network, images: ImageSet, options: Options, *, data: str
 
     Raises:
         LayerError: if a layer is named that the network does not have, or it has no activation calls.
-        UnitscopeError: if the engine can't be had.
+        UnitscopeError: if the engine, the precision or the decoder can't be had.
     """
+    if options.decoder == "torchcodec":
+        refuse_unusable(device_of(network.module))
     traced = trace(network.module, network.preprocessing.size, name=network.reference)
     layers = traced.layers.match(options.layers) if options.layers else traced.layers.activations
     if not layers:
@@ -186,7 +189,7 @@ def _version(package: str) -> str:
     except (ImportError, OSError, RuntimeError) as problem:  # not there, or without a library that it needs
         raise UnitscopeError(
             f"{package} can't be used here ({first_line(problem)}); install it with pip install {package}, "
-            "or choose another --engine or --decoder"
+            "or choose another --engine"
         ) from problem
 
 
