@@ -6,6 +6,7 @@ their users do, and run the module as it is.
 """
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -49,12 +50,30 @@ def copies(sources: list[Path], folder: Path, count: int) -> Path:
 
 
 def run(case: str, network: "Network", sources: list[Path], *, images: int, batch: int) -> None:
-    """Run so many images, and tell of each batch when the network is given it."""
+    """Run so many images; tell of each batch when the network is given it, and how long it was waited for."""
+    from torch.utils.data.dataloader import _BaseDataLoaderIter
+
     network.module.register_forward_pre_hook(lambda *_: tell())
     data = _Files([sources[number % len(sources)] for number in range(images)], network)
+    if case == "zennit-crp":  # it takes one image after the other from the set itself
+        _tell_waits(_Files, "__getitem__", images=1)
+    else:
+        _tell_waits(_BaseDataLoaderIter, "__next__", images=batch)
     {"loop": _loop, "hooks": _hooks, "semanticlens": _semanticlens, "zennit-crp": _crp}[case](
         network.module, data, batch
     )
+
+
+def _tell_waits(kind: type, name: str, *, images: int) -> None:
+    waited_for = getattr(kind, name)
+
+    def timed(*given: Any) -> Any:
+        started = time.perf_counter()
+        got = waited_for(*given)
+        tell(waited=time.perf_counter() - started, images=images)
+        return got
+
+    setattr(kind, name, timed)
 
 
 class _Files:

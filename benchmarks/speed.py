@@ -111,10 +111,13 @@ def _measure(network: str, cases: list[str], rounds: int) -> Group:
 
 
 def _besides(case: Case) -> dict[str, float]:
-    """What else is known of a case: its peak memory, and how long an image of a scan was waited for, in ms."""
-    # One of a second holds the time that the case stood still.
-    waits = [1000 * told["waited"] / SHARD for told in case.others if told.get("waited", 1) < 1]
-    return {"mib": case.peak_mib()} | ({"waited": median(waits)} if waits else {})
+    """What else is known of a case: its peak memory, and how long images read from files were waited for, in ms."""
+    # A wait of a second holds the time that the case stood still.
+    waits = [told for told in case.others if told["waited"] < 1]
+    images = sum(told["images"] for told in waits)
+    return {"mib": case.peak_mib()} | (
+        {"waited": 1000 * sum(told["waited"] for told in waits) / images} if waits else {}
+    )
 
 
 def _table(network: str, groups: list[Group]) -> str:
@@ -244,7 +247,7 @@ class _Telling:
         from unitscope.scanning import Here
 
         for done in Here().run(plan, shards, advanced):
-            tell(waited=done.waited)
+            tell(waited=done.waited, images=SHARD)
             yield done
 
 

@@ -11,6 +11,7 @@ from torch import nn
 
 from unitscope.graph import ExportedTrace, trace
 from unitscope.graph.fold import fold_batch_norms
+from unitscope.graph.fuse import fuse_convolutions
 from unitscope.graph.ops import op_name
 
 # Side of the input, activation calls, how many of them are calls of modules, axis of their units.
@@ -222,3 +223,14 @@ def test_a_layer_before_an_in_place_relu_keeps_its_negative_values(case):
     assert values.min() < 0
     assert means.min() < 0
     assert_close(means, mean_on(values, 1), name)
+
+
+def test_fusing_convolutions_changes_rounding_only(case):
+    layers = case.trace.layers.activations
+    x = case.images.contiguous(memory_format=torch.channels_last)
+    with torch.inference_mode():
+        wanted_logits, wanted = fold_batch_norms(case.trace.with_responses(layers))(x)
+        logits, given = fuse_convolutions(fold_batch_norms(case.trace.with_responses(layers)))(x)
+    assert_close(logits, wanted_logits, "the prediction")
+    for layer, span in spans(layers):
+        assert_close(given[:, span], wanted[:, span], layer.name)

@@ -15,7 +15,7 @@ from unitscope.engine.choosing import (
     choose_precision,
 )
 from unitscope.engine.memory import keep_memory
-from unitscope.engine.running import Runner, channels_last, runner
+from unitscope.engine.running import Runner, for_eager, runner
 
 __all__ = [
     "ENGINES",
@@ -25,9 +25,9 @@ __all__ = [
     "Precision",
     "Runner",
     "batch_size_for",
-    "channels_last",
     "choose_engine",
     "choose_precision",
+    "for_eager",
     "keep_memory",
     "runner",
 ]

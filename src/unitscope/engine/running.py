@@ -21,6 +21,7 @@ from unitscope.errors import UnitscopeError
 from unitscope.graph import Trace, device_of
 from unitscope.graph.early import means_first
 from unitscope.graph.fold import fold_batch_norms
+from unitscope.graph.fuse import fuse_convolutions
 from unitscope.networks import CustomPreprocessing, Network
 from unitscope.units import Layer
 
@@ -111,9 +112,11 @@ def runner(
 ) -> Runner:
     """Return what runs batches of prepared images (see `Preprocessing.prepare`) through the tapped network."""
     device, taps = device_of(network.module), trace.with_responses(layers, maps=maps)
-    if engine != "openvino" and isinstance(taps, GraphModule):  # OpenVINO lays out and folds in its own way
-        taps = channels_last(fold_batch_norms(taps))
-        if engine == "compile" and device.type == "cpu" and keeps_order():
+    if engine == "eager":
+        taps = for_eager(taps, device, precision)
+    elif engine == "compile" and isinstance(taps, GraphModule):
+        taps = _channels_last(fold_batch_norms(taps))
+        if device.type == "cpu" and keeps_order():
             taps = means_first(taps)
     whole = _Whole(network, taps)
     run: Run = whole
@@ -146,7 +149,16 @@ class _Whole(nn.Module):
         return logits, responses, *maps
 
 
-def channels_last(module: GraphModule) -> GraphModule:
+def for_eager(module: nn.Module, device: torch.device, precision: Precision = "float32") -> nn.Module:
+    """Return a graph as it runs fastest op by op; what is no graph stays as it is."""
+    if not isinstance(module, GraphModule):
+        return module
+    module = _channels_last(fold_batch_norms(module))
+    # Autocast doesn't know oneDNN's own ops.
+    return fuse_convolutions(module) if device.type == "cpu" and precision == "float32" else module
+
+
+def _channels_last(module: GraphModule) -> GraphModule:
     """Return a graph with convolution weights in channels_last, as copies: the network's own stay as they are."""
     own = copy.copy(module)
     own._parameters, own._buffers = dict(module._parameters), dict(module._buffers)

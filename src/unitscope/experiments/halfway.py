@@ -10,10 +10,8 @@ from functools import cached_property
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
-from torch.fx import GraphModule
 
-from unitscope.engine import channels_last
+from unitscope.engine import for_eager
 from unitscope.graph import Trace, device_of
 from unitscope.graph.cut import GraphHalves, Halves, cut
 from unitscope.graph.edits import Halfway
@@ -66,9 +64,10 @@ class Journey:
     @cached_property
     def halves(self) -> Halves:
         """The network cut at the layer, laid out in memory for speed."""
-        halves = cut(self.trace, self.layer)
+        halves, device = cut(self.trace, self.layer), device_of(self.network.module)
         if isinstance(halves, GraphHalves):
-            return GraphHalves(_fast(halves.before), _fast(halves.after), halves.sliding, halves.layer, halves.axis)
+            before, after = (for_eager(half, device) for half in (halves.before, halves.after))
+            return GraphHalves(before, after, halves.sliding, halves.layer, halves.axis)
         return halves
 
     def stops(self) -> Iterator[Stop]:
@@ -112,7 +111,3 @@ class Journey:
                 kept = None
             advanced(len(stop.rows))
         return kept, sums / np.maximum(count, 1)
-
-
-def _fast(module: nn.Module) -> nn.Module:
-    return channels_last(module) if isinstance(module, GraphModule) else module

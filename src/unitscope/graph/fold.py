@@ -43,13 +43,13 @@ def _fold(module: GraphModule, norm: Node) -> None:
     convolution, (value,) = norm.args[0], norm.users
     assert isinstance(convolution, Node)
     weight, bias = convolution.args[1], convolution.args[2] if len(convolution.args) > 2 else None
-    gamma, beta, mean, variance = (_stored(module, argument) for argument in norm.args[1:5])
+    gamma, beta, mean, variance = (stored(module, argument) for argument in norm.args[1:5])
     assert mean is not None
     assert variance is not None
     epsilon = float(norm.args[6])  # type: ignore[arg-type]
-    stored = _stored(module, weight)
-    assert stored is not None
-    folded = fuse_conv_bn_weights(stored, _stored(module, bias), mean, variance, epsilon, gamma, beta)
+    kernels = stored(module, weight)
+    assert kernels is not None
+    folded = fuse_conv_bn_weights(kernels, stored(module, bias), mean, variance, epsilon, gamma, beta)
     with module.graph.inserting_before(convolution):
         names = [
             _add(module, convolution.name + suffix, tensor) for suffix, tensor in zip(("_w", "_b"), folded, strict=True)
@@ -65,7 +65,8 @@ def _fold(module: GraphModule, norm: Node) -> None:
         module.graph.erase_node(node)
 
 
-def _stored(module: GraphModule, argument: object) -> Tensor | None:
+def stored(module: GraphModule, argument: object) -> Tensor | None:
+    """Return the tensor that a node gets from the module; None where there is no node."""
     if not isinstance(argument, Node):
         return None
     owner, _, name = str(argument.target).rpartition(".")

@@ -1,0 +1,165 @@
+"""Convolutions that clip and add on their way out: the same values, and nothing overwritten that is still read."""
+
+import pytest
+import torch
+from torch import nn
+
+from unitscope.graph import trace
+from unitscope.graph.fuse import can_fuse, fuse_convolutions
+
+pytestmark = pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="this PyTorch has no oneDNN")
+
+
+def pooled(x):
+    return nn.functional.max_pool2d(x, 3, 1, 1)
+
+
+class Block(nn.Module):
+    """Three convolutions of one size; each test says what is made of them."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.stem = nn.Conv2d(3, 8, 3, padding=1)
+        self.first, self.second = (nn.Conv2d(8, 8, 3, padding=1) for _ in range(2))
+        self.bias = nn.Parameter(torch.randn(1, 8, 1, 1))
+
+
+class Plain(Block):
+    def forward(self, x):
+        return self.second(self.first(self.stem(x).relu()).clamp(0, 6).sigmoid())
+
+
+class Clipped(Block):
+    def forward(self, x):
+        x = nn.functional.relu6(9 * self.stem(x))
+        return nn.functional.hardtanh(self.second(nn.functional.relu6(self.first(x))), -0.2, 0.3)
+
+
+class Residual(Block):
+    def forward(self, x):
+        x = self.stem(x).relu()
+        x = (self.first(pooled(x)) + x).relu()
+        return (self.second(pooled(x)) + x).mean((2, 3))
+
+
+class BothConvolved(Block):
+    def forward(self, x):
+        x = self.stem(x).relu()
+        return (self.first(x) + self.second(x)).relu()
+
+
+class AddsWhatItConvolves(Block):
+    def forward(self, x):
+        x = self.stem(x).relu()
+        return self.first(x) + x
+
+
+class ReadAfterwards(Block):
+    def forward(self, x):
+        x = self.stem(x).relu()
+        return (self.first(pooled(x)) + x) * self.second(x)
+
+
+class LookedInto(Block):
+    def forward(self, x):
+        x = self.stem(x).relu()
+        part = x[:, 2:4]
+        return (self.first(pooled(x)) + x).mean((2, 3)) + part.mean((1, 2, 3))[:, None]
+
+
+class AddsTheImages(nn.Module):
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.convolution = nn.Conv2d(3, 3, 3, padding=1)
+
+    def forward(self, x):
+        return self.convolution(pooled(x)) + x
+
+
+class AddsOneForAll(Block):
+    def forward(self, x):
+        return self.first(self.stem(x)) + self.bias
+
+
+class AddsTwice(Block):
+    def forward(self, x):
+        x = self.stem(x).relu()
+        return torch.add(self.first(pooled(x)), x, alpha=2) + 1
+
+
+class Dilated(Block):
+    def forward(self, x):
+        x = nn.functional.conv2d(self.stem(x), self.first.weight[:, :4].detach(), None, 2, 1, 1, 2)
+        return nn.functional.conv2d(x, self.second.weight, self.second.bias, (1, 2), 2, 2).relu()
+
+
+def counted(graph_module):
+    """How many convolutions are fused with a sum, how many are oneDNN's without one, how many are PyTorch's."""
+    names = [str(node.target) for node in graph_module.graph.nodes]
+    kinds = ("mkldnn._convolution_pointwise_.", "mkldnn._convolution_pointwise.", "aten.conv2d.")
+    return tuple(sum(name.startswith(kind) for name in names) for kind in kinds)
+
+
+@pytest.mark.parametrize(
+    ("kind", "wanted"),
+    [
+        (Plain, (0, 3, 0)),
+        (Clipped, (0, 3, 0)),
+        (Residual, (2, 1, 0)),
+        (BothConvolved, (1, 2, 0)),
+        (AddsWhatItConvolves, (0, 2, 0)),
+        (ReadAfterwards, (0, 3, 0)),
+        (LookedInto, (0, 2, 0)),
+        (AddsTheImages, (0, 1, 0)),
+        (AddsOneForAll, (0, 2, 0)),
+        (AddsTwice, (0, 2, 0)),
+        (Dilated, (0, 2, 1)),
+    ],
+)
+def test_values_are_those_of_the_module(kind, wanted):
+    module = kind().eval()
+    found = trace(module, (12, 12), name=kind.__name__)
+    layers = found.layers.match(("*",))
+    x = torch.randn(4, 3, 12, 12, generator=torch.Generator().manual_seed(1)).contiguous(
+        memory_format=torch.channels_last
+    )
+    given = x.clone()
+    with torch.inference_mode():
+        plain, fused = found.with_responses(layers), fuse_convolutions(found.with_responses(layers[-1:]))
+        assert counted(fused) == wanted
+        expected, responses = plain(x)[1][:, -layers[-1].units :], fused(x)[1]
+        for _ in range(2):  # what is overwritten must not be kept either
+            torch.testing.assert_close(responses, fused(x)[1], rtol=0, atol=0)
+    assert expected.std() > 1e-3
+    torch.testing.assert_close(responses, expected, rtol=1e-5, atol=1e-6)
+    assert torch.equal(x, given)
+    assert can_fuse()
+
+
+def test_a_map_that_is_given_back_is_not_overwritten():
+    module = Residual().eval()
+    found = trace(module, (12, 12), name="residual")
+    layers = found.layers.activations
+    x = torch.randn(4, 3, 12, 12, generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        fused = fuse_convolutions(found.with_responses(layers, maps=layers))
+        _, _, *maps = fused(x)
+        wanted = [module.stem(x).relu()]
+        wanted.append((module.first(pooled(wanted[0])) + wanted[0]).relu())
+    assert counted(fused) == (0, 3, 0)
+    assert len(maps) == 2
+    for given, expected in zip(maps, wanted, strict=True):
+        torch.testing.assert_close(given, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_a_layer_between_is_still_there_when_it_is_tapped():
+    module = Residual().eval()
+    found = trace(module, (12, 12), name="residual")
+    layers = found.layers.match(("*",))
+    x = torch.randn(4, 3, 12, 12, generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        fused = fuse_convolutions(found.with_responses(layers))
+        torch.testing.assert_close(fused(x)[1], found.with_responses(layers)(x)[1], rtol=1e-5, atol=1e-6)
+    assert counted(fused)[2] == 0
