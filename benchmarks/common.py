@@ -74,7 +74,11 @@ def start(module: str, arguments: dict[str, Any], *, own_session: bool = False, 
 def in_fresh_process(module: str, arguments: dict[str, Any]) -> dict[str, Any]:
     """Run one case and return what its last line says."""
     process = start(module, arguments)
-    told, _ = process.communicate()
+    try:
+        told, _ = process.communicate()
+    except BaseException:
+        process.kill()
+        raise
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, process.args)
     return json.loads(told.strip().splitlines()[-1])

@@ -80,8 +80,9 @@ def main() -> None:
     for network in given.networks:
         groups = [_measure(network, group, given.rounds) for group in _groups(cases)]
         told = _table(network, groups) + "".join(f"\n\nNot run: `{case}` ({missing[case]})." for case in missing)
-        if given.write:
-            write_section(f"Speed: {network}", told)
+        if given.write:  # some cases alone never replace the table of all
+            some = "" if given.cases == list(CASES) else f", {' '.join(given.cases)}"
+            write_section(f"Speed: {network}{some}", told)
         print(f"\n{network}\n\n{told}")
 
 
@@ -113,7 +114,7 @@ def _measure(network: str, cases: list[str], rounds: int) -> Group:
 def _besides(case: Case) -> dict[str, float]:
     """What else is known of a case: its peak memory, and how long images read from files were waited for, in ms."""
     # A wait of a second holds the time that the case stood still.
-    waits = [told for told in case.others if told["waited"] < 1]
+    waits = [told for told in case.others if told.get("waited", 1) < 1]
     images = sum(told["images"] for told in waits)
     return {"mib": case.peak_mib()} | (
         {"waited": 1000 * sum(told["waited"] for told in waits) / images} if waits else {}

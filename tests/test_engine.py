@@ -1,6 +1,7 @@
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +10,11 @@ import torch
 from torch import nn
 
 import unitscope
-from unitscope.engine import IMAGES_WORTH_COMPILING, choose_engine, choose_precision, runner
+from unitscope.engine import IMAGES_WORTH_COMPILING, choose_engine, choose_precision, for_eager, runner
 from unitscope.engine.batch_sizes import fitting
 from unitscope.errors import UnitscopeError
 from unitscope.graph import trace
+from unitscope.graph.cut import cut
 
 COMPILER = any(shutil.which(name) for name in ("g++", "clang++", "c++"))
 HUGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage").is_dir()
@@ -113,6 +115,26 @@ def test_both_engines_agree(network, traced, batch):
     assert off(compiled_logits, eager_logits) < 1e-4
 
 
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("engine", ["eager", "compile", "openvino"])
+def test_a_broken_network_is_not_made_to_look_right(network, traced, batch, engine):
+    with torch.no_grad():
+        network.module[0].weight[3] = torch.nan
+    layers = traced.layers.activations
+    if engine == "compile" and not COMPILER:
+        pytest.skip("compiling needs a C++ compiler, and this machine has none")
+    if engine == "openvino":
+        pytest.importorskip("openvino", reason="OpenVINO is not installed")
+        with pytest.raises(UnitscopeError, match=r"weights of this network are NaN or infinite.*--engine eager"):
+            runner(network, traced, layers, engine=engine, batch_size=6)
+        return
+    logits, responses = runner(network, traced, layers, engine=engine, batch_size=6)(batch)
+    assert np.isnan(responses[:, 3]).all()
+    assert np.isnan(responses[:, 8:]).all()
+    assert np.isnan(logits).all()
+    assert not np.isnan(responses[:, :3]).any()
+
+
 @pytest.mark.skipif(not COMPILER, reason="compiling needs a C++ compiler, and this machine has none")
 @pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="convolutions are fused by oneDNN only")
 @pytest.mark.filterwarnings("ignore")
@@ -157,6 +179,51 @@ def test_compiled_blocks_are_added_in_place_after_their_means_were_taken(batch):
     assert code.count("_convolution_pointwise_.binary(") == 2
     assert eager.std() > 1e-2
     assert off(compiled, eager) < 1e-5
+
+
+@pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="convolutions are fused by oneDNN only")
+@pytest.mark.parametrize(("precision", "wanted"), [("float32", 5), ("bf16", 0)])
+def test_eager_convolutions_are_fused_in_float32(batch, precision, wanted):
+    if precision == "bf16" and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        pytest.skip("this processor has no bf16")
+    network = unitscope.load(Residual().eval(), preprocess=PHI)
+    traced = trace(network.module, network.preprocessing.size, name="residual")
+    run = runner(network, traced, traced.layers.activations, engine="eager", batch_size=6, precision=precision)
+    run(batch)
+    with torch.profiler.profile() as profile:
+        _, responses = run(batch)
+    calls = {event.key: event.count for event in profile.key_averages()}
+    fused = sum(count for name, count in calls.items() if name.startswith("mkldnn::_convolution_pointwise"))
+    assert fused == wanted
+    assert ("aten::conv2d" in calls) == (wanted == 0)
+    with torch.no_grad():
+        x = (batch.float() - 127.5) / 127.5
+        first = network.module.stem(x).relu().mean((2, 3)).numpy()
+    assert off(responses[:, :16], first) < (1e-5 if precision == "float32" else 3e-2)
+
+
+@pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="convolutions are fused by oneDNN only")
+def test_halves_for_the_eager_engine_leave_what_crosses_the_cut(batch):
+    module = Residual().eval()
+    traced = trace(module, (16, 16), name="residual")
+    layer = traced.layers.activations[0]
+    plain = cut(traced, layer)
+    before, after = (for_eager(half, torch.device("cpu")) for half in (plain.before, plain.after))
+    fast = replace(plain, before=before, after=after)
+    plain = cut(traced, layer)
+    removed = torch.zeros(2, 1, 16, dtype=torch.bool)
+    removed[1, :, 3] = True
+    with torch.inference_mode():
+        x = (batch.float() - 127.5) / 127.5
+        halfway, wanted = fast.prefix(x), plain.prefix(x)
+        kept = [value.clone() for value in halfway.live]
+        for _ in range(2):
+            logits = fast.suffix(halfway.live, removed, torch.zeros(16))
+            torch.testing.assert_close(logits, plain.suffix(wanted.live, removed, torch.zeros(16)))
+        torch.testing.assert_close(logits[0], module(x))
+    assert all(torch.equal(value, before) for value, before in zip(halfway.live, kept, strict=True))
+    assert any("_convolution_pointwise_.binary" in str(node.target) for node in after.graph.nodes)
+    assert not torch.equal(logits[0], logits[1])
 
 
 class AddsItself(Residual):

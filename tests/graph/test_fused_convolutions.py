@@ -5,7 +5,9 @@ import torch
 from torch import nn
 
 from unitscope.graph import trace
+from unitscope.graph.fold import fold_batch_norms
 from unitscope.graph.fuse import can_fuse, fuse_convolutions
+from unitscope.graph.ops import op_name
 
 pytestmark = pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="this PyTorch has no oneDNN")
 
@@ -31,9 +33,14 @@ class Plain(Block):
 
 
 class Clipped(Block):
+    def __init__(self):
+        super().__init__()
+        self.relu6 = nn.ReLU6()
+        self.stem.weight.data *= 30
+
     def forward(self, x):
-        x = nn.functional.relu6(9 * self.stem(x))
-        return nn.functional.hardtanh(self.second(nn.functional.relu6(self.first(x))), -0.2, 0.3)
+        x = self.second(self.relu6(self.stem(x)))
+        return nn.functional.hardtanh(self.first(nn.functional.hardtanh(x)), -0.2, 0.3)
 
 
 class Residual(Block):
@@ -83,6 +90,17 @@ class AddsOneForAll(Block):
         return self.first(self.stem(x)) + self.bias
 
 
+class AddsMeans(Block):
+    def forward(self, x):
+        x = self.stem(x).relu()
+        return self.first(pooled(x)) + x.mean((2, 3), keepdim=True)
+
+
+class AddsTheirNumber(Block):
+    def forward(self, x):
+        return self.first(self.stem(x)) + (x.shape[0] + 1)
+
+
 class AddsTwice(Block):
     def forward(self, x):
         x = self.stem(x).relu()
@@ -102,6 +120,15 @@ def counted(graph_module):
     return tuple(sum(name.startswith(kind) for name in names) for kind in kinds)
 
 
+def clips(graph_module):
+    """Clippings that follow a convolution as ops of their own."""
+    return [
+        node
+        for node in graph_module.graph.nodes
+        if op_name(node) in ("relu", "hardtanh") and "convolution" in op_name(node.args[0])
+    ]
+
+
 @pytest.mark.parametrize(
     ("kind", "wanted"),
     [
@@ -114,6 +141,8 @@ def counted(graph_module):
         (LookedInto, (0, 2, 0)),
         (AddsTheImages, (0, 1, 0)),
         (AddsOneForAll, (0, 2, 0)),
+        (AddsMeans, (0, 2, 0)),
+        (AddsTheirNumber, (0, 2, 0)),
         (AddsTwice, (0, 2, 0)),
         (Dilated, (0, 2, 1)),
     ],
@@ -129,6 +158,7 @@ def test_values_are_those_of_the_module(kind, wanted):
     with torch.inference_mode():
         plain, fused = found.with_responses(layers), fuse_convolutions(found.with_responses(layers[-1:]))
         assert counted(fused) == wanted
+        assert not clips(fused)
         expected, responses = plain(x)[1][:, -layers[-1].units :], fused(x)[1]
         for _ in range(2):  # what is overwritten must not be kept either
             torch.testing.assert_close(responses, fused(x)[1], rtol=0, atol=0)
@@ -163,3 +193,28 @@ def test_a_layer_between_is_still_there_when_it_is_tapped():
         fused = fuse_convolutions(found.with_responses(layers))
         torch.testing.assert_close(fused(x)[1], found.with_responses(layers)(x)[1], rtol=1e-5, atol=1e-6)
     assert counted(fused)[2] == 0
+
+
+def test_padding_by_name_is_left_as_it_is_and_its_norm_folded():
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Conv2d(3, 8, 3, padding="same", bias=False), nn.BatchNorm2d(8), nn.ReLU())
+    module(torch.randn(8, 3, 12, 12))
+    found = trace(module.eval(), (12, 12), name="same")
+    x = torch.randn(4, 3, 12, 12, generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        fused = fuse_convolutions(fold_batch_norms(found.with_responses(found.layers.activations)))
+        torch.testing.assert_close(fused(x)[1], module(x).mean((2, 3)), rtol=1e-5, atol=1e-6)
+    assert "native_batch_norm_legit_no_training" not in [op_name(node) for node in fused.graph.nodes]
+
+
+def test_what_a_broken_network_gives_is_not_made_to_look_right():
+    module = Residual().eval()
+    with torch.no_grad():
+        module.stem.weight[3] = torch.nan
+    found = trace(module, (12, 12), name="broken")
+    fused = fuse_convolutions(found.with_responses(found.layers.activations))
+    with torch.inference_mode():
+        responses = fused(torch.randn(4, 3, 12, 12, generator=torch.Generator().manual_seed(1)))[1]
+    assert responses[:, 3].isnan().all()
+    assert responses[:, 8:].isnan().all()
+    assert not responses[:, :3].isnan().any()

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from unitscope.errors import UnitscopeError, first_line
+from unitscope.graph.fuse import is_finite
 
 _MOST_RUNNERS = 256  # compiled ones in one process
 
@@ -31,11 +32,12 @@ def compiled(whole: nn.Module) -> Run:
     # It warns of CUDA's compiler where there is no GPU, though nothing here asks for it.
     logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
     fast = torch.compile(whole, dynamic=False, fullgraph=True)
+    fused = is_finite(whole)
 
     def run(batch: Tensor) -> tuple[Tensor | None, Tensor, *tuple[Tensor, ...]]:
         try:
             # All runners count as one function, which PyTorch else compiles eight times only.
-            with inductor.patch(freezing=True), dynamo.patch(recompile_limit=_MOST_RUNNERS):
+            with inductor.patch(freezing=fused), dynamo.patch(recompile_limit=_MOST_RUNNERS):
                 return fast(batch)  # type: ignore[no-any-return]
         except FailOnRecompileLimitHit as problem:
             raise UnitscopeError(

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from unitscope.errors import UnitscopeError, first_line
+from unitscope.graph.fuse import is_finite
 from unitscope.graph.quiet import quiet
 
 
@@ -17,10 +18,14 @@ class OpenVino:
     """A module, compiled by OpenVINO for batches of one shape.
 
     Raises:
-        UnitscopeError: if it holds what OpenVINO does not know.
+        UnitscopeError: if it holds what OpenVINO does not know, or weights that are no numbers.
     """
 
     def __init__(self, module: nn.Module, example: Tensor) -> None:
+        if not is_finite(module):
+            raise UnitscopeError(
+                "some weights of this network are NaN or infinite, which OpenVINO would hide; use --engine eager"
+            )
         try:
             self._compiled, self._has_logits = _compile(module, example)
         except Exception as problem:  # its frontend, its compiler and the export have no error in common

@@ -1,4 +1,4 @@
-"""Batches through a tapped network: memory format, folding, copies that don't wait.
+"""Batches through a tapped network: memory format, folding, fusing, copies that don't wait.
 
 In: a network, its trace, the layers to tap. Out: a `Runner`.
 """

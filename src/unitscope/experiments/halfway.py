@@ -63,7 +63,7 @@ class Journey:
 
     @cached_property
     def halves(self) -> Halves:
-        """The network cut at the layer, laid out in memory for speed."""
+        """The network cut at the layer, each half as it runs fastest."""
         halves, device = cut(self.trace, self.layer), device_of(self.network.module)
         if isinstance(halves, GraphHalves):
             before, after = (for_eager(half, device) for half in (halves.before, halves.after))

@@ -66,7 +66,8 @@ def ablate(
         removed = [settings.of(layer) for layer in layers]
         means = [None if atlas is None else _means_of(atlas, layer) for layer in layers]
         batch_size = 1 if traced.loss else running.batch_size
-        journeys = [Journey(prepared, traced, layer, image_set, batch_size) for layer in layers]
+        # One after the other, as each has weights of its own.
+        journeys = (Journey(prepared, traced, layer, image_set, batch_size) for layer in layers)
         runs = [
             _run(_Lab(journey, gone, settings, running.counting), known)
             for journey, gone, known in zip(journeys, removed, means, strict=True)

@@ -1,16 +1,13 @@
 """Batch norms folded into the convolutions before them, where nobody looks at the value between.
 
-In: a tapped graph module. Out: the same module with fewer ops; parameters it shares with others are left alone.
+In: a graph module. Out: the same module with fewer ops; parameters it shares with others are left alone.
 """
 
-import torch
 from torch import Tensor, nn
 from torch.fx import GraphModule, Node
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from unitscope.graph.ops import op_name
-
-_aten = torch.ops.aten
 
 
 def fold_batch_norms(module: GraphModule) -> GraphModule:
@@ -55,7 +52,7 @@ def _fold(module: GraphModule, norm: Node) -> None:
             _add(module, convolution.name + suffix, tensor) for suffix, tensor in zip(("_w", "_b"), folded, strict=True)
         ]
         fresh = module.graph.call_function(
-            _aten.conv2d.default,
+            convolution.target,  # type: ignore[arg-type]
             (convolution.args[0], *names, *convolution.args[3:]),
             dict(convolution.kwargs),
         )

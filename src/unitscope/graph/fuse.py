@@ -1,7 +1,7 @@
 """Convolutions that clip and add on their way out, for a CPU that runs a graph op by op.
 
-In: a graph module, its batch norms folded. Out: one with fewer ops and the same values: oneDNN's own convolutions,
-which `torch.compile` uses too, with weights laid out for them once.
+In: a graph module, its batch norms folded. Out: one with fewer ops: oneDNN's own convolutions, which `torch.compile`
+uses too, with weights laid out for them once. Values change by rounding only, mostly not at all.
 """
 
 from functools import cache
@@ -24,9 +24,10 @@ _ops: Any = torch.ops.mkldnn
 def fuse_convolutions(module: GraphModule) -> GraphModule:
     """Fuse each convolution with the clipping that follows it, and with the sum where that may overwrite a summand.
 
-    Where `can_fuse` says no, the module is given back as it is.
+    Where `can_fuse` says no, the module is given back as it is; with weights that are not finite too, as oneDNN's ReLU
+    makes NaN to 0, and a broken network is to be known as one.
     """
-    if not can_fuse():
+    if not can_fuse() or not is_finite(module):
         return module
     for convolution in module.graph.find_nodes(op="call_function", target=torch.ops.aten.conv2d.default):
         if _fits(convolution):
@@ -37,7 +38,8 @@ def fuse_convolutions(module: GraphModule) -> GraphModule:
 @cache
 def can_fuse() -> bool:
     """Tell whether this PyTorch has oneDNN's convolutions, which are no public part of it."""
-    x, weight, ones = torch.zeros(1, 1, 1, 1), torch.zeros(1, 1, 1, 1), [1, 1]
+    x, weight = (torch.zeros(1, 1, 1, 1, dtype=torch.float32, device="cpu") for _ in range(2))
+    ones = [1, 1]
     try:
         laid_out = (_ops._reorder_convolution_weight(weight, [0, 0], ones, ones, 1), None, [0, 0], ones, ones, 1)
         _ops._convolution_pointwise(x, *laid_out, "hardtanh", [0.0, 6.0], "")
@@ -47,9 +49,16 @@ def can_fuse() -> bool:
     return True
 
 
+def is_finite(module: nn.Module) -> bool:
+    """Tell whether all weights are numbers; a module with others is fused with nothing."""
+    return all(bool(torch.isfinite(value).all()) for value in (*module.parameters(), *module.buffers()))
+
+
 def _fits(convolution: Node) -> bool:
-    value: Tensor = convolution.meta["val"]
-    return value.dtype == torch.float32 and value.ndim == 4 and convolution.all_input_nodes[1].op == "get_attr"
+    value, weight = convolution.meta["val"], convolution.args[1]
+    assert isinstance(weight, Node)
+    on_cpu = value.dtype == torch.float32 and value.device.type == "cpu"
+    return on_cpu and value.ndim == 4 and weight.op == "get_attr"
 
 
 def _fuse(module: GraphModule, convolution: Node) -> None:
@@ -86,7 +95,7 @@ def _clipped(convolution: Node) -> tuple[Node, tuple[str | None, list[float], st
     """The end of a convolution and what clips it, if anything does, in oneDNN's words."""
     if relu := _only_user(convolution, "relu"):
         return relu, ("relu", [], "")
-    if hardtanh := _only_user(convolution, "hardtanh"):  # a ReLU6 is one
+    if hardtanh := _only_user(convolution, "hardtanh"):  # as which a ReLU6 is exported
         bounds: tuple[Any, ...] = hardtanh.args[1:]
         return hardtanh, ("hardtanh", [float(bound) for bound in (*bounds, *(-1, 1)[len(bounds) :])], "")
     return convolution, ("none", [], "")
@@ -108,9 +117,9 @@ def _other(total: Node, summand: Node) -> Node | None:
     return others[0] if len(others) == 1 and isinstance(others[0], Node) else None
 
 
-def _form(node: Node) -> tuple[torch.Size, torch.dtype]:
-    value: Tensor = node.meta["val"]
-    return value.shape, value.dtype
+def _form(node: Node) -> tuple[torch.Size, torch.dtype] | None:
+    value = node.meta["val"]
+    return (value.shape, value.dtype) if isinstance(value, Tensor) else None
 
 
 def _only_user(node: Node, name: str) -> Node | None:

@@ -33,5 +33,6 @@ def ready(network: Network, device: str) -> Iterator[Network]:
         raise NetworkError(f"no device '{device}': {str(problem).splitlines()[0]}; use --device cpu") from problem
     if wanted.type != "cpu":
         network = replace(network, module=copy.deepcopy(network.module).to(wanted))
-    with eval_mode(network.module):
+    # A caller's autocast is not for what is done here.
+    with eval_mode(network.module), torch.autocast(wanted.type, enabled=False):
         yield network

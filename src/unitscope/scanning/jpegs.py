@@ -32,7 +32,7 @@ def refuse_unusable(device: torch.device) -> None:
         from torchcodec.decoders import decode_jpeg  # type: ignore[attr-defined]
 
         decode_jpeg([file.getvalue()], device=device)
-    except (ImportError, OSError, RuntimeError) as problem:
+    except (ImportError, OSError, RuntimeError, TypeError, ValueError) as problem:
         raise UnitscopeError(
             f"torchcodec can't decode JPEG files on '{device}' ({first_line(problem)}); install it with "
             "pip install 'torchcodec>=0.16', or use --decoder pillow"
