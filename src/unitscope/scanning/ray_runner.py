@@ -23,8 +23,9 @@ class OnRay:
     """Does the shards by actors of a Ray cluster.
 
     Attributes:
-        address: of a running cluster, as ``ray.init`` takes it; None starts one on this machine for the scan.
-        workers: how many actors; None takes one for each GPU, or without GPUs one for each machine.
+        address: of a running cluster, as ``ray.init`` takes it; None takes the one that this machine knows, or starts
+            one on it for the scan.
+        workers: how many actors; None takes one for each GPU with device ``cuda``, else one for each machine.
 
     Raises:
         UnitscopeError: if Ray is not installed, or there is to be no worker.
@@ -76,8 +77,9 @@ class OnRay:
 
 
 def _machines(ray: Any, what: str) -> list[int]:
-    """How many of a resource each machine has."""
-    return [int(node["Resources"].get(what, 0)) for node in ray.nodes() if node["Alive"]]
+    """How many of a resource each machine has that has any."""
+    counts = [int(node["Resources"].get(what, 0)) for node in ray.nodes() if node["Alive"]]
+    return [count for count in counts if count]
 
 
 def _knock(address: str | None) -> None:
@@ -94,7 +96,7 @@ class _RayTeam:
         self.ray, self.size = ray, size
         machines = _machines(ray, "CPU")
         # An actor has to fit wherever it is put; with more actors than machines they share those evenly.
-        cpus = max(1, min(machines) // -(-size // len(machines)))
+        cpus = max(1, min(machines) // -(-size // len(machines))) if machines else 1
         gpus = 1 if job.options.device == "cuda" else 0
         self._make = ray.remote(num_cpus=cpus, num_gpus=gpus)(_Actor)
         self._job, self._cpus = ray.put(job), cpus
