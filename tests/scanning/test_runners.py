@@ -20,6 +20,7 @@ from unitscope.errors import AtlasError, NetworkError, UnitscopeError
 from unitscope.images import open_images
 from unitscope.scanning.job import Job
 from unitscope.scanning.plan import make_plan
+from unitscope.scanning.ray_runner import _processors_each
 from unitscope.scanning.runners import _ProcessTeam, shared_out
 from unitscope.scanning.scan import Silent
 
@@ -165,6 +166,21 @@ def test_no_workers_is_refused():
     pytest.importorskip("ray", reason="Ray is not installed")
     with pytest.raises(UnitscopeError, match=r"^workers must be at least 1, not 0"):
         OnRay(workers=0)
+
+
+@pytest.mark.parametrize(
+    ("machines", "actors", "on_gpus", "wanted"),
+    [
+        ([(2, 0)], 1, False, 2),
+        ([(2, 0)], 2, False, 1),
+        ([(0, 0), (16, 0), (8, 0)], 4, False, 4),  # a head that does nothing
+        ([(16, 8), (64, 0), (64, 0)], 8, True, 2),  # all actors go to the one with the GPUs
+        ([(8, 1), (8, 7)], 8, True, 1),
+        ([(0, 1)], 1, True, 0),
+    ],
+)
+def test_actors_of_ray_fit_on_their_machines(machines, actors, on_gpus, wanted):
+    assert _processors_each(machines, actors, on_gpus=on_gpus) == wanted
 
 
 def actors() -> list[int]:

@@ -69,17 +69,28 @@ class OnRay:
     def _size(self, ray: Any, job: Job, shards: int) -> int:
         """No more than the cluster has room for: an actor that finds no place would be waited for without end."""
         on_gpus = job.options.device == "cuda"
-        machines = _machines(ray, "GPU" if on_gpus else "CPU")
+        machines = list(filter(None, (gpus if on_gpus else cpus for cpus, gpus in _machines(ray))))
         room = sum(machines)
         if not room:
             raise UnitscopeError(f"the Ray cluster has no {'GPU; use --device cpu' if on_gpus else 'processor free'}")
         return min(self.workers or (room if on_gpus else len(machines)), room, shards)
 
 
-def _machines(ray: Any, what: str) -> list[int]:
-    """How many of a resource each machine has that has any."""
-    counts = [int(node["Resources"].get(what, 0)) for node in ray.nodes() if node["Alive"]]
-    return [count for count in counts if count]
+def _machines(ray: Any) -> list[tuple[int, int]]:
+    """How many processors and GPUs each machine has."""
+    return [
+        (int(node["Resources"].get("CPU", 0)), int(node["Resources"].get("GPU", 0)))
+        for node in ray.nodes()
+        if node["Alive"]
+    ]
+
+
+def _processors_each(machines: list[tuple[int, int]], actors: int, *, on_gpus: bool) -> int:
+    """How many processors an actor gets, so that it fits wherever it is put; on GPUs there may be none to spare."""
+    if on_gpus:
+        return min(cpus // gpus for cpus, gpus in machines if gpus)
+    processors = [cpus for cpus, _ in machines if cpus]
+    return max(1, min(processors) // -(-actors // len(processors)))  # those on one machine share them evenly
 
 
 def _knock(address: str | None) -> None:
@@ -94,18 +105,16 @@ class _RayTeam:
 
     def __init__(self, ray: Any, job: Job, size: int) -> None:
         self.ray, self.size = ray, size
-        machines = _machines(ray, "CPU")
-        # An actor has to fit wherever it is put; with more actors than machines they share those evenly.
-        cpus = max(1, min(machines) // -(-size // len(machines))) if machines else 1
-        gpus = 1 if job.options.device == "cuda" else 0
-        self._make = ray.remote(num_cpus=cpus, num_gpus=gpus)(_Actor)
-        self._job, self._cpus = ray.put(job), cpus
+        on_gpus = job.options.device == "cuda"
+        cpus = _processors_each(_machines(ray), size, on_gpus=on_gpus)
+        self._make = ray.remote(num_cpus=cpus, num_gpus=int(on_gpus))(_Actor)
+        self._job, self._threads = ray.put(job), max(1, cpus)
         self._members: dict[int, Any] = {}
         self._doing: dict[Any, int] = {}
 
     def send(self, member: int, shard: int) -> None:
         if member not in self._members:
-            self._members[member] = self._make.remote(self._job, self._cpus)
+            self._members[member] = self._make.remote(self._job, self._threads)
         self._doing[self._members[member].run.remote(shard)] = member
 
     def receive(self) -> tuple[int, Done | Died]:
@@ -134,11 +143,11 @@ def _failed(problem: Exception) -> UnitscopeError:
 class _Actor:
     """A worker that is made with its first shard, so that what is wrong is told as an answer."""
 
-    def __init__(self, job: Job, cpus: int) -> None:
-        self.job, self.cpus = job, cpus
+    def __init__(self, job: Job, threads: int) -> None:
+        self.job, self.threads = job, threads
         self.worker: Worker | None = None
 
     def run(self, shard: int) -> Done:
         if self.worker is None:
-            self.worker = Worker(self.job, device=self.job.options.device, threads=self.cpus)
+            self.worker = Worker(self.job, device=self.job.options.device, threads=self.threads)
         return self.worker.run(shard)
