@@ -12,6 +12,10 @@ from unitscope.graph.ops import op_name
 pytestmark = pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="this PyTorch has no oneDNN")
 
 
+def images():
+    return torch.randn(4, 3, 12, 12, generator=torch.Generator().manual_seed(1))
+
+
 def pooled(x):
     return nn.functional.max_pool2d(x, 3, 1, 1)
 
@@ -151,9 +155,7 @@ def test_values_are_those_of_the_module(kind, wanted):
     module = kind().eval()
     found = trace(module, (12, 12), name=kind.__name__)
     layers = found.layers.match(("*",))
-    x = torch.randn(4, 3, 12, 12, generator=torch.Generator().manual_seed(1)).contiguous(
-        memory_format=torch.channels_last
-    )
+    x = images().contiguous(memory_format=torch.channels_last)
     given = x.clone()
     with torch.inference_mode():
         plain, fused = found.with_responses(layers), fuse_convolutions(found.with_responses(layers[-1:]))
@@ -172,7 +174,7 @@ def test_a_map_that_is_given_back_is_not_overwritten():
     module = Residual().eval()
     found = trace(module, (12, 12), name="residual")
     layers = found.layers.activations
-    x = torch.randn(4, 3, 12, 12, generator=torch.Generator().manual_seed(1))
+    x = images()
     with torch.inference_mode():
         fused = fuse_convolutions(found.with_responses(layers, maps=layers))
         _, _, *maps = fused(x)
@@ -188,7 +190,7 @@ def test_a_layer_between_is_still_there_when_it_is_tapped():
     module = Residual().eval()
     found = trace(module, (12, 12), name="residual")
     layers = found.layers.match(("*",))
-    x = torch.randn(4, 3, 12, 12, generator=torch.Generator().manual_seed(1))
+    x = images()
     with torch.inference_mode():
         fused = fuse_convolutions(found.with_responses(layers))
         torch.testing.assert_close(fused(x)[1], found.with_responses(layers)(x)[1], rtol=1e-5, atol=1e-6)
@@ -200,7 +202,7 @@ def test_padding_by_name_is_left_as_it_is_and_its_norm_folded():
     module = nn.Sequential(nn.Conv2d(3, 8, 3, padding="same", bias=False), nn.BatchNorm2d(8), nn.ReLU())
     module(torch.randn(8, 3, 12, 12))
     found = trace(module.eval(), (12, 12), name="same")
-    x = torch.randn(4, 3, 12, 12, generator=torch.Generator().manual_seed(1))
+    x = images()
     with torch.inference_mode():
         fused = fuse_convolutions(fold_batch_norms(found.with_responses(found.layers.activations)))
         torch.testing.assert_close(fused(x)[1], module(x).mean((2, 3)), rtol=1e-5, atol=1e-6)
@@ -214,7 +216,7 @@ def test_what_a_broken_network_gives_is_not_made_to_look_right():
     found = trace(module, (12, 12), name="broken")
     fused = fuse_convolutions(found.with_responses(found.layers.activations))
     with torch.inference_mode():
-        responses = fused(torch.randn(4, 3, 12, 12, generator=torch.Generator().manual_seed(1)))[1]
+        responses = fused(images())[1]
     assert responses[:, 3].isnan().all()
     assert responses[:, 8:].isnan().all()
     assert not responses[:, :3].isnan().any()
