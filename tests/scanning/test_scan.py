@@ -4,7 +4,9 @@ import json
 import signal
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +21,7 @@ from unitscope.atlas.parts import Parts
 from unitscope.errors import AtlasError, ImageError, LayerError, NetworkError, UnitscopeError
 from unitscope.scanning.scan import Silent
 
-from .conftest import StopError, brute_force
+from .conftest import Planted, StopError, brute_force
 
 # Slow on purpose: each image of 640×640 and shards of eight leave time to be killed between parts.
 SCRIPT = """
@@ -310,3 +312,21 @@ def test_verify_reaches_functional_layers_too(folder, tmp_path):
     found = unitscope.verify(atlas, units=12, network=network)
     assert found.mismatches == ()
     assert found.checked > 200
+
+
+def test_threads_that_decode_start_no_others_and_leave_the_networks_as_they_are(folder, tmp_path):
+    own, found = torch.get_num_threads(), []
+
+    def phi(image):
+        found.append((threading.current_thread() is threading.main_thread(), torch.get_num_threads()))
+        return torch.from_numpy(np.array(image.resize((16, 16)))).permute(2, 0, 1) / 255
+
+    torch.set_num_threads(3)
+    try:
+        unitscope.scan(unitscope.load(Planted(), preprocess=phi), folder, tmp_path / "a")
+        assert found.count((False, 1)) == 40
+        assert {pair for pair in found if pair[0]} == {(True, 3)}
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(torch.get_num_threads).result() == torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(own)
