@@ -220,6 +220,14 @@ def _units(plan: "Plan") -> str:
     return f"{amount(plan.units, 'unit')} in {amount(len(plan.layers), 'layer')}"
 
 
+# Parts hold responses as float32; those of `none` depend on the labels.
+_PARTS = {
+    "float32": ", and as much beside it until its parts are merged",
+    "float16": ", and twice as much beside it until its parts are merged",
+    "none": "",
+}
+
+
 class _Shown:
     """Tells people on stderr how a scan goes; see `unitscope.scanning.Progress`."""
 
@@ -234,13 +242,14 @@ class _Shown:
         files = f"{amount(len(images), 'file')}, {size(images.total_bytes())}"
         say(f"read:  {files}, from '{images.root}' ({images.layout})")
         say(f"tap:   {_units(plan)} of {network.reference} ({network.weights})")
-        say(f"write: about {size(plan.bytes_written())} to '{target}'")
+        parts = _PARTS[plan.options.responses]
+        say(f"write: about {size(plan.bytes_written())} to '{target}'{parts}")
         engine = f"engine {plan.engine} in {plan.precision}, decoder {plan.options.decoder}"
         say(f"how:   {engine}, batches of {plan.batch_size}, shards of {plan.options.shard_size}")
         if done:
             say(f"going on: {amount(done, 'image')} done already")
         if plan.engine == "compile" and done < len(images):
-            say("compiling the network first, which takes some 20 seconds")
+            say("compiling the network first, which can take a minute")
         self.task = self.bar.add_task("scanning", total=len(images), completed=done, rate="")
         self.left, self.started = len(images) - done, time.perf_counter()
 
