@@ -16,7 +16,7 @@ Engine = Literal["eager", "compile", "openvino"]
 Precision = Literal["float32", "tf32", "bf16"]
 ENGINES = ("auto", "eager", "compile", "openvino")
 PRECISIONS = ("float32", "tf32", "bf16")
-# Compiling takes 20 to 50 s and saves nothing to an eighth of the time of this engine's own eager graph (docs/speed.md).
+# Compiling takes 20 to 50 s and saves nothing to an eighth of what the eager engine takes (docs/speed.md).
 IMAGES_WORTH_COMPILING = 10_000
 
 
