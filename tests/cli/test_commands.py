@@ -70,6 +70,9 @@ def test_scan_prints_one_json_object_and_refuses_to_overwrite(pictures, tmp_path
     assert told["units"] == 64
     assert {"atlas", "layers", "seconds", "images_per_second"} <= set(told)
     assert "already holds an atlas" in unitscope(*words, "--top", 3, check=1).stderr
+    pytest.importorskip("upath", reason="universal-pathlib is not installed")
+    gone = unitscope(*words, "-o", "memory://gone.atlas", check=1)
+    assert "'memory://gone.atlas' would be gone when this command ends" in gone.stderr
 
 
 def test_exemplars_are_told_and_drawn(atlas, tmp_path):

@@ -209,13 +209,24 @@ def test_two_scans_do_not_write_the_same_atlas(network, folder, tmp_path):
     [
         ({"layers": ("rleu",)}, LayerError, "closest: 'relu'"),
         ({"device": "cuda:7"}, NetworkError, "no device 'cuda:7'"),
-        ({"engine": "fast"}, UnitscopeError, "choose one of auto, eager, compile"),
     ],
 )
 def test_wrong_options_are_told_and_leave_nothing_behind(network, folder, tmp_path, options, error, message):
     with pytest.raises(error, match=message):
         unitscope.scan(network, folder, tmp_path / "a", options=Options(**options))
     assert not (tmp_path / "a.parts").exists()
+
+
+def test_another_number_of_images_is_not_told_as_other_files(network, folder, tmp_path):
+    unitscope.scan(network, folder, tmp_path / "a", options=Options(limit=8, batch_size=4))
+    with pytest.raises(AtlasError, match=r"another scan: images 8 before, 4 now; choose another -o"):
+        unitscope.scan(network, folder, tmp_path / "a", options=Options(limit=4, batch_size=4))
+
+
+@pytest.mark.parametrize("name", ["engine", "precision", "decoder"])
+def test_unknown_names_are_told_before_a_network_is_needed(name):
+    with pytest.raises(UnitscopeError, match=f"no {name} 'fast'; choose one of "):
+        Options(**{name: "fast"})
 
 
 def test_options_below_one_are_refused():

@@ -14,6 +14,7 @@ from unitscope.atlas.parts import Parts
 from unitscope.atlas.places import place
 from unitscope.errors import AtlasError, UnitscopeError
 from unitscope.scanning.jpegs import refuse_unusable
+from unitscope.scanning.scan import Silent
 
 from .conftest import StopError, StopsWhileMerging
 
@@ -118,6 +119,36 @@ def test_what_lies_in_a_store_and_is_no_atlas_is_left_alone(network, folder, tmp
     with pytest.raises(AtlasError, match=r"is no atlas|already"):
         unitscope.scan(network, folder, address, options=OPTIONS)
     assert place(address).joinpath("letter.txt").read_text() == "dear"
+
+
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [
+        ("memory://", r"'memory://' names no place in the store"),
+        ("http://127.0.0.1:9/my.atlas", r"can't (open|write to) 'http://127.0.0.1:9/my.atlas"),
+    ],
+)
+def test_an_address_where_nothing_can_be_written_is_told(network, folder, address, told):
+    pytest.importorskip("upath", reason="universal-pathlib is not installed")
+    with pytest.raises(AtlasError, match=told):
+        unitscope.scan(network, folder, address, options=OPTIONS)
+
+
+def test_the_parts_weigh_what_was_said_before(network, folder, tmp_path):
+    class Weighs(Silent):
+        def planned(self, plan, *, done, target):
+            self.said = plan.bytes_of_parts()
+
+        def merging(self):
+            raise StopError
+
+    for kept in ("float32", "none"):
+        atlas, weighs = tmp_path / kept, Weighs()
+        with pytest.raises(StopError):
+            unitscope.scan(network, folder, atlas, options=Options(shard_size=8, responses=kept), progress=weighs)
+        parts = [dict(np.load(part)) for part in sorted((tmp_path / f"{kept}.parts").glob("part-*.npz"))]
+        of_units = [array for part in parts for array in part.values() if array.shape[-1:] == (6,)]
+        assert sum(array.nbytes for array in of_units) == weighs.said
 
 
 def test_a_damaged_file_in_a_store_is_told(network, folder, tmp_path):

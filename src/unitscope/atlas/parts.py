@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unitscope.atlas.places import Place, remove, write_whole
-from unitscope.errors import AtlasError
+from unitscope.errors import AtlasError, first_line
 from unitscope.summaries import SomeClassSums, Summary
 
 
@@ -106,8 +106,15 @@ class Parts:
             raise AtlasError(f"'{self.folder}/plan.json' is damaged; remove '{self.folder}' to start over") from problem
 
     def write_plan(self, plan: dict[str, Any]) -> None:
-        """Record the plan that the parts are made by."""
-        write_whole(self.folder / "plan.json", json.dumps(plan, indent=1).encode())
+        """Record the plan that the parts are made by, before anything else is written.
+
+        Raises:
+            AtlasError: if nothing can be written there.
+        """
+        try:
+            write_whole(self.folder / "plan.json", json.dumps(plan, indent=1).encode())
+        except Exception as problem:  # each kind of store has its own
+            raise AtlasError(f"can't write to '{self.folder}' ({first_line(problem)}); choose another -o") from problem
 
     def has(self, shard: int) -> bool:
         """Tell whether a shard's part is there."""

@@ -24,7 +24,7 @@ def place(path: "str | Place") -> "Place":
     """Return the path that is meant, a `pathlib.Path` or a ``UPath``.
 
     Raises:
-        AtlasError: if it is an address, and what reads such addresses is not installed.
+        AtlasError: if it is an address that can't be opened, names no place, or needs what is not installed.
     """
     if not isinstance(path, str):
         return path
@@ -40,6 +40,8 @@ def place(path: "str | Place") -> "Place":
         found.exists()
     except Exception as problem:  # a package that is missing, no credentials, nobody there: each store has its own
         raise AtlasError(f"can't open '{path}': {first_line(problem)}") from problem
+    if not found.path.strip("/"):
+        raise AtlasError(f"'{path}' names no place in the store; say which, as in '{path}bucket/my.atlas'")
     return found
 
 

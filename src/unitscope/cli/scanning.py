@@ -83,6 +83,8 @@ def scan(
 
     if isinstance(output, Path):  # in a store it may be what a killed scan has half merged
         refuse_taken(output)
+    elif output.protocol == "memory":
+        raise UnitscopeError(f"'{output}' would be gone when this command ends; give -o a folder or another store")
     image_set = open_images(images)
 
     from unitscope.networks import load
@@ -220,14 +222,6 @@ def _units(plan: "Plan") -> str:
     return f"{amount(plan.units, 'unit')} in {amount(len(plan.layers), 'layer')}"
 
 
-# Parts hold responses as float32; those of `none` depend on the labels.
-_PARTS = {
-    "float32": ", and as much beside it until its parts are merged",
-    "float16": ", and twice as much beside it until its parts are merged",
-    "none": "",
-}
-
-
 class _Shown:
     """Tells people on stderr how a scan goes; see `unitscope.scanning.Progress`."""
 
@@ -242,8 +236,8 @@ class _Shown:
         files = f"{amount(len(images), 'file')}, {size(images.total_bytes())}"
         say(f"read:  {files}, from '{images.root}' ({images.layout})")
         say(f"tap:   {_units(plan)} of {network.reference} ({network.weights})")
-        parts = _PARTS[plan.options.responses]
-        say(f"write: about {size(plan.bytes_written())} to '{target}'{parts}")
+        parts = f"parts of {size(plan.bytes_of_parts())} beside it until they are merged"
+        say(f"write: about {size(plan.bytes_written())} to '{target}', and {parts}")
         engine = f"engine {plan.engine} in {plan.precision}, decoder {plan.options.decoder}"
         say(f"how:   {engine}, batches of {plan.batch_size}, shards of {plan.options.shard_size}")
         if done:

@@ -7,6 +7,7 @@ by another plan are known for stale, and by which of its points.
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import import_module
+from itertools import chain
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ import torch
 from unitscope.atlas.places import Place
 from unitscope.atlas.schema import Label
 from unitscope.engine import Engine, Precision, batch_size_for, choose_engine, choose_precision
+from unitscope.engine.choosing import ENGINES, PRECISIONS
 from unitscope.errors import AtlasError, LayerError, UnitscopeError, first_line
 from unitscope.graph import Trace, device_of, trace
 from unitscope.images import ImageSet, match_classes
@@ -62,10 +64,11 @@ class Options:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise UnitscopeError(f"{name.replace('_', ' ')} must be at least 1, not {value}")
+        for name, known in (("engine", ENGINES), ("precision", PRECISIONS), ("decoder", DECODERS)):
+            if getattr(self, name) not in known:
+                raise UnitscopeError(f"no {name} '{getattr(self, name)}'; choose one of {', '.join(known)}")
         if self.responses not in RESPONSES:
             raise UnitscopeError(f"responses can't be kept as '{self.responses}'; choose one of {', '.join(RESPONSES)}")
-        if self.decoder not in DECODERS:
-            raise UnitscopeError(f"no decoder '{self.decoder}'; choose one of {', '.join(DECODERS)}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,6 +105,15 @@ class Plan:
         """Return about how much the atlas will weigh; class counts hardly do, as they are stored compressed."""
         one_a_unit = 8 * 4 + 4 * 2 + self.options.top * 2 * 12 + len(self.labels) * 8
         return self.units * (RESPONSES[self.options.responses] * len(self.images) + one_a_unit)
+
+    def bytes_of_parts(self) -> int:
+        """Return about how much the parts weigh, which lie beside the atlas until they are merged."""
+        responses = 4 * self.units * len(self.images)
+        if self.options.responses == "none":  # each shard's sums by class, unless those weigh more
+            shards = [self.members[rows.start : rows.stop] for rows in map(self.shard, range(self.shards))]
+            sums = [16 * self.units * len(set(chain.from_iterable(members))) for members in shards]
+            responses = sum(min(some, 4 * self.units * len(shard)) for some, shard in zip(sums, shards, strict=True))
+        return responses + self.shards * self.units * (4 * 8 + 2 * 4 + self.options.top * 2 * 12)
 
     @cached_property
     def members(self) -> tuple[tuple[int, ...], ...]:
@@ -222,6 +234,8 @@ def refuse_stale(made_by: dict[str, Any], plan: dict[str, Any], folder: Place) -
 def differences(made_by: dict[str, Any], plan: dict[str, Any], *, where: tuple[str, str] = ("before", "now")) -> str:
     """Return the first points in which a plan is not that by which parts were made, as a text; empty for none."""
     points = [name for name in plan | made_by if made_by.get(name) != plan.get(name)]
+    if "images" in points:  # so many others say nothing of the files
+        points.remove("data")
     return "; ".join(_difference(name, made_by.get(name), plan.get(name), where) for name in points[:3])
 
 

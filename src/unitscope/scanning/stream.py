@@ -13,7 +13,7 @@ from itertools import islice
 from typing import Protocol
 
 import torch
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 from torch import Tensor
 
 from unitscope.errors import ImageError, UnitscopeError, first_line
@@ -95,7 +95,12 @@ def batches(
     wanted = (
         (shard, rows[start : start + batch_size]) for shard, rows in shards for start in range(0, len(rows), batch_size)
     )
-    with ThreadPoolExecutor(threads or decoding_threads(), thread_name_prefix="decode", initializer=_alone) as pool:
+    with ThreadPoolExecutor(
+        threads or decoding_threads(),
+        thread_name_prefix="decode",
+        initializer=_start_no_others,
+        initargs=(ThreadpoolController(),),
+    ) as pool:
         running: deque[tuple[int, Callable[[], tuple[Picture, ...]]]] = deque()
         try:
             while True:
@@ -113,14 +118,14 @@ def batches(
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _alone() -> None:
-    """Let this thread start no others for its tensors.
+def _start_no_others(libraries: ThreadpoolController) -> None:
+    """Let this thread's tensor ops start no threads of OpenMP.
 
-    OpenMP's threads, once they are more than the processors, go to sleep after each of the network's ops, and waking
-    them takes a tenth of a scan.
+    Once these are more than the processors, those of the network go to sleep after each of its ops, and waking them
+    takes a tenth of a scan.
     """
     torch.get_num_threads()  # PyTorch sets its own number when a thread first asks
-    threadpool_limits(1, user_api="openmp")
+    libraries.limit(limits=1, user_api="openmp")
 
 
 def decoding_threads() -> int:
