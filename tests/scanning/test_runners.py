@@ -225,6 +225,7 @@ def test_a_killed_driver_goes_on_where_it_was(card, folder, tmp_path, who):
     deadline = time.monotonic() + 300
     while running.poll() is None and len(list(parts.glob("part-*.npz"))) < 3 and time.monotonic() < deadline:
         time.sleep(0.01)
+    assert running.poll() is None, "it was done before it could be killed"
     workers = [
         Path("/proc", pid) for pid in Path(f"/proc/{running.pid}/task/{running.pid}/children").read_text().split()
     ]

@@ -209,6 +209,7 @@ def test_two_scans_do_not_write_the_same_atlas(network, folder, tmp_path):
     [
         ({"layers": ("rleu",)}, LayerError, "closest: 'relu'"),
         ({"device": "cuda:7"}, NetworkError, "no device 'cuda:7'"),
+        ({"engine": "fast"}, UnitscopeError, "choose one of auto, eager, compile"),
     ],
 )
 def test_wrong_options_are_told_and_leave_nothing_behind(network, folder, tmp_path, options, error, message):

@@ -13,6 +13,7 @@ from unitscope.engine.choosing import (
     Precision,
     choose_engine,
     choose_precision,
+    refuse_unknown,
 )
 from unitscope.engine.memory import keep_memory
 from unitscope.engine.running import Runner, for_eager, runner
@@ -29,5 +30,6 @@ __all__ = [
     "choose_precision",
     "for_eager",
     "keep_memory",
+    "refuse_unknown",
     "runner",
 ]

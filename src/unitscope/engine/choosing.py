@@ -4,6 +4,7 @@ In: names from a command line. Out: an `Engine` and a `Precision`, or an error t
 """
 
 import shutil
+from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import Literal, cast
 
@@ -20,14 +21,23 @@ PRECISIONS = ("float32", "tf32", "bf16")
 IMAGES_WORTH_COMPILING = 10_000
 
 
+def refuse_unknown(what: str, name: str, known: Sequence[str]) -> None:
+    """Check that a name is one of those known.
+
+    Raises:
+        UnitscopeError: if not; the message lists them.
+    """
+    if name not in known:
+        raise UnitscopeError(f"no {what} '{name}'; choose one of {', '.join(known)}")
+
+
 def choose_engine(engine: str, *, images: int, trace: Trace, device: str = "cpu") -> Engine:
     """Return the engine that ``auto`` stands for, or the one named, if it can be had.
 
     Raises:
         UnitscopeError: if the name is unknown, or the engine was asked for and can't be had.
     """
-    if engine not in ENGINES:
-        raise UnitscopeError(f"no engine '{engine}'; choose one of {', '.join(ENGINES)}")
+    refuse_unknown("engine", engine, ENGINES)
     if engine == "auto":
         worth = images >= IMAGES_WORTH_COMPILING and not trace.loss and _compiler()
         return "compile" if worth else "eager"
@@ -50,8 +60,7 @@ def choose_precision(precision: str, *, engine: Engine, device: str = "cpu") -> 
     Raises:
         UnitscopeError: if the name is unknown, or this device or engine has no such precision.
     """
-    if precision not in PRECISIONS:
-        raise UnitscopeError(f"no precision '{precision}'; choose one of {', '.join(PRECISIONS)}")
+    refuse_unknown("precision", precision, PRECISIONS)
     if precision == "tf32" and not device.startswith("cuda"):
         raise UnitscopeError(f"--precision tf32 is for NVIDIA GPUs, not for '{device}'; use float32 or bf16")
     if precision == "bf16" and engine == "openvino":

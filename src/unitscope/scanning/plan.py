@@ -14,8 +14,16 @@ import torch
 
 from unitscope.atlas.places import Place
 from unitscope.atlas.schema import Label
-from unitscope.engine import Engine, Precision, batch_size_for, choose_engine, choose_precision
-from unitscope.engine.choosing import ENGINES, PRECISIONS
+from unitscope.engine import (
+    ENGINES,
+    PRECISIONS,
+    Engine,
+    Precision,
+    batch_size_for,
+    choose_engine,
+    choose_precision,
+    refuse_unknown,
+)
 from unitscope.errors import AtlasError, LayerError, UnitscopeError, first_line
 from unitscope.graph import Trace, device_of, trace
 from unitscope.images import ImageSet, match_classes
@@ -65,8 +73,7 @@ class Options:
             if value is not None and value < 1:
                 raise UnitscopeError(f"{name.replace('_', ' ')} must be at least 1, not {value}")
         for name, known in (("engine", ENGINES), ("precision", PRECISIONS), ("decoder", DECODERS)):
-            if getattr(self, name) not in known:
-                raise UnitscopeError(f"no {name} '{getattr(self, name)}'; choose one of {', '.join(known)}")
+            refuse_unknown(name, getattr(self, name), known)
         if self.responses not in RESPONSES:
             raise UnitscopeError(f"responses can't be kept as '{self.responses}'; choose one of {', '.join(RESPONSES)}")
 
@@ -103,17 +110,24 @@ class Plan:
 
     def bytes_written(self) -> int:
         """Return about how much the atlas will weigh; class counts hardly do, as they are stored compressed."""
-        one_a_unit = 8 * 4 + 4 * 2 + self.options.top * 2 * 12 + len(self.labels) * 8
+        one_a_unit = self._bytes_of_summary + len(self.labels) * 8
         return self.units * (RESPONSES[self.options.responses] * len(self.images) + one_a_unit)
 
     def bytes_of_parts(self) -> int:
         """Return about how much the parts weigh, which lie beside the atlas until they are merged."""
-        responses = 4 * self.units * len(self.images)
-        if self.options.responses == "none":  # each shard's sums by class, unless those weigh more
-            shards = [self.members[rows.start : rows.stop] for rows in map(self.shard, range(self.shards))]
-            sums = [16 * self.units * len(set(chain.from_iterable(members))) for members in shards]
-            responses = sum(min(some, 4 * self.units * len(shard)) for some, shard in zip(sums, shards, strict=True))
-        return responses + self.shards * self.units * (4 * 8 + 2 * 4 + self.options.top * 2 * 12)
+        one_a_unit = self.shards * self._bytes_of_summary
+        for rows in map(self.shard, range(self.shards)):
+            responses = 4 * len(rows)
+            if self.options.responses == "none":  # their sums by class, unless those weigh more
+                classes = set(chain.from_iterable(self.members[rows.start : rows.stop]))
+                responses = min(responses, 16 * len(classes))
+            one_a_unit += responses
+        return self.units * one_a_unit
+
+    @property
+    def _bytes_of_summary(self) -> int:
+        """Of each unit: moments and extremes."""
+        return 8 * 4 + 4 * 2 + self.options.top * 2 * 12
 
     @cached_property
     def members(self) -> tuple[tuple[int, ...], ...]:
@@ -234,8 +248,8 @@ def refuse_stale(made_by: dict[str, Any], plan: dict[str, Any], folder: Place) -
 def differences(made_by: dict[str, Any], plan: dict[str, Any], *, where: tuple[str, str] = ("before", "now")) -> str:
     """Return the first points in which a plan is not that by which parts were made, as a text; empty for none."""
     points = [name for name in plan | made_by if made_by.get(name) != plan.get(name)]
-    if "images" in points:  # so many others say nothing of the files
-        points.remove("data")
+    if "images" in points:  # another number of them says nothing of the files
+        points = [name for name in points if name != "data"]
     return "; ".join(_difference(name, made_by.get(name), plan.get(name), where) for name in points[:3])
 
 
