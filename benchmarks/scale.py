@@ -93,6 +93,9 @@ class _Clock:
         """See `unitscope.scanning.Progress`."""
         self.planned_at = time.perf_counter()
 
+    def noted(self, what: str) -> None:
+        """See `unitscope.scanning.Progress`."""
+
     def advanced(self, images: int) -> None:
         """See `unitscope.scanning.Progress`."""
 

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from unitscope import Network
-    from unitscope.scanning import Done, Plan
+    from unitscope.scanning import Progress
+    from unitscope.scanning.plan import Plan
+    from unitscope.scanning.shards import Done
 
 BATCH = 16
 TURN = 8  # batches
@@ -241,13 +243,11 @@ def _scan(network: "Network", sources: list[Path], images: int, how: str) -> Non
 class _Telling:
     """Does all shards here, and tells how long each waited for images."""
 
-    def run(
-        self, plan: "Plan", shards: "Sequence[int]", advanced: Callable[[int], None]
-    ) -> "Generator[Done, None, None]":
+    def run(self, plan: "Plan", shards: "Sequence[int]", progress: "Progress") -> "Generator[Done, None, None]":
         """See `unitscope.scanning.ScanRunner`."""
         from unitscope.scanning import Here
 
-        for done in Here().run(plan, shards, advanced):
+        for done in Here().run(plan, shards, progress):
             tell(waited=done.waited, images=SHARD)
             yield done
 
@@ -256,6 +256,9 @@ class _EachBatch:
     """Tells of each batch."""
 
     def planned(self, plan: object, *, done: int, target: Path) -> None:
+        """See `unitscope.scanning.Progress`."""
+
+    def noted(self, what: str) -> None:
         """See `unitscope.scanning.Progress`."""
 
     def advanced(self, images: int) -> None:

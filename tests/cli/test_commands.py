@@ -122,6 +122,9 @@ def test_verify_agrees_with_a_sound_atlas(atlas):
         (["scan", "torchvision:alexnet", "nowhere", "--weights", "none", "-o", "x"], "nowhere"),
         (["scan", "torchvision:alexnet", "{pictures}", "--weights", "no.pth", "-o", "x"], "no.pth"),
         (["scan", "torchvision:alexnet", "{pictures}", "--weights", "none", "-o", "{pictures}"], "choose another -o"),
+        (["scan", "torchvision:alexnet", "s3://bucket/images", "-o", "x"], "is an address; images are read"),
+        (["scan", "torchvision:alexnet", "{pictures}", "--runner", "slurm", "-o", "x"], "no runner 'slurm'"),
+        (["scan", "torchvision:alexnet", "{pictures}", "--address", "auto", "-o", "x"], "say --runner ray as well"),
         (["structure", "torchvision:alexnet", "nowhere.png", "--weights", "none"], "nowhere.png"),
         (
             ["structure", "torchvision:alexnet", "{pictures}/00.png", "--weights", "none", "--start", "99"],
@@ -166,6 +169,20 @@ def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(pictures, tmp_path):
     assert "Traceback" not in said
     assert not (tmp_path / "a").exists()
     assert "going on" in unitscope(*words, "-o", tmp_path / "a").stderr
+
+
+def test_ctrl_c_before_anything_is_done_promises_nothing(pictures, tmp_path):
+    words = ["scan", "torchvision:vgg11", pictures, "--weights", "none", "--batch-size", "1"]
+    command = [Path(sys.executable).with_name("unitscope"), *map(str, words), "-o", str(tmp_path / "a")]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 120
+    while not (tmp_path / "a.parts/plan.json").exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate()
+    assert process.returncode == 130
+    assert said.rstrip().endswith("stopped")
+    assert list(tmp_path.iterdir()) == []
 
 
 @needs_shared

@@ -7,11 +7,23 @@ from PIL import Image
 from torch import nn
 
 import unitscope
-from unitscope.scanning.scan import Silent
+from unitscope.scanning import Silent
 
 
 class StopError(Exception):
     """A scan was stopped on purpose."""
+
+
+class Stopping(Silent):
+    """Stops a scan once it has seen some images."""
+
+    def __init__(self, images):
+        self.left = images
+
+    def advanced(self, images):
+        self.left -= images
+        if self.left <= 0:
+            raise StopError
 
 
 class StopsWhileMerging(Silent):

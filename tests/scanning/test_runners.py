@@ -1,6 +1,7 @@
 """Shards done by other processes: the same atlas bit for bit, whoever dies on the way."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -18,11 +19,11 @@ import unitscope
 from unitscope import Here, OnRay, Options, Processes
 from unitscope.errors import AtlasError, NetworkError, UnitscopeError
 from unitscope.images import open_images
+from unitscope.scanning import Silent
 from unitscope.scanning.job import Job
 from unitscope.scanning.plan import make_plan
 from unitscope.scanning.ray_runner import _processors_each
 from unitscope.scanning.runners import _ProcessTeam, shared_out
-from unitscope.scanning.scan import Silent
 
 OPTIONS = Options(shard_size=5, batch_size=4)
 
@@ -71,7 +72,10 @@ class Killing(Silent):
     """Kills a worker when the first shard is done."""
 
     def __init__(self, victims):
-        self.victims, self.killed, self.seen = victims, 0, 0
+        self.victims, self.killed, self.seen, self.notes = victims, 0, 0, []
+
+    def noted(self, what):
+        self.notes.append(what)
 
     def advanced(self, images):
         self.seen += images
@@ -100,6 +104,9 @@ def test_what_a_killed_process_was_at_is_done_by_another(card, folder, tmp_path)
         card, folder, tmp_path / "b", options=OPTIONS, runner=Processes(2), progress=killing
     ).atlas
     assert killing.killed == 1
+    starting, died = killing.notes
+    assert starting == "starting 2 workers, which takes a while"
+    assert re.fullmatch(r"a worker died \(exit status -9\); another does its shard, from '.*' on", died)
     assert killing.seen == 40
     assert_same(alone, together)
 
@@ -143,7 +150,7 @@ def test_a_worker_with_other_files_at_the_same_place_is_told(card, folder, tmp_p
     plan = make_plan(card, images, OPTIONS)
     job = replace(Job.of(plan), images=replace(images, root=elsewhere))
     with pytest.raises(UnitscopeError, match=rf"a worker's '.*{images.ids[1]}' has no bytes, and \d+ here"):
-        list(shared_out(_ProcessTeam(job, 1), [0], plan, lambda _: None))
+        list(shared_out(_ProcessTeam(job, 1), [0], plan, Silent()))
 
 
 def test_a_network_that_cannot_be_sent_is_told(network, folder, tmp_path):
@@ -197,6 +204,7 @@ def test_actors_of_ray_give_the_same_atlas_though_one_is_killed(card, folder, tm
     ).atlas
     assert killing.killed == 1
     assert killing.seen == 40
+    assert any(note.startswith("a worker died") for note in killing.notes)
     assert_same(alone, together)
 
 
@@ -204,6 +212,7 @@ def test_no_cluster_at_an_address_is_told(card, folder, tmp_path):
     pytest.importorskip("ray", reason="Ray is not installed")
     with pytest.raises(UnitscopeError, match=r"no Ray cluster at '127.0.0.1:1'.*check --address"):
         unitscope.scan(card, folder, tmp_path / "a", options=OPTIONS, runner=OnRay(address="127.0.0.1:1"))
+    assert not (tmp_path / "a.parts").exists()
 
 
 @pytest.mark.parametrize("who", [["--workers", "1"], ["--runner", "ray", "--workers", "3"]], ids=["processes", "ray"])

@@ -19,9 +19,8 @@ import unitscope
 from unitscope import Options
 from unitscope.atlas.parts import Parts
 from unitscope.errors import AtlasError, ImageError, LayerError, NetworkError, UnitscopeError
-from unitscope.scanning.scan import Silent
 
-from .conftest import Planted, StopError, brute_force
+from .conftest import Planted, StopError, Stopping, brute_force
 
 # Slow on purpose: each image of 640×640 and shards of eight leave time to be killed between parts.
 SCRIPT = """
@@ -131,18 +130,10 @@ def test_a_batch_is_no_larger_than_what_there_is_to_run(network, folder, tmp_pat
 
 
 def test_a_scan_stopped_by_an_error_goes_on_to_the_same_arrays(network, folder, tmp_path):
-    class Stopping(Silent):
-        seen = 0
-
-        def advanced(self, images):
-            self.seen += images
-            if self.seen > 20:
-                raise StopError
-
     options = Options(shard_size=8, batch_size=4)
     whole = unitscope.scan(network, folder, tmp_path / "whole", options=options).atlas
     with pytest.raises(StopError):
-        unitscope.scan(network, folder, tmp_path / "a", options=options, progress=Stopping())
+        unitscope.scan(network, folder, tmp_path / "a", options=options, progress=Stopping(21))
     assert not (tmp_path / "a").exists()
     result = unitscope.scan(network, folder, tmp_path / "a", options=options)
     assert result.scanned == 40 - 24
@@ -180,11 +171,27 @@ def test_kill_9_at_any_moment_resumes_to_the_same_bytes(tmp_path):
 
 
 def test_parts_of_another_scan_are_refused_with_the_reason(network, folder, tmp_path):
-    parts = Parts.beside(tmp_path / "a")
-    with parts.locked():
-        parts.write_plan({"network": "other", "top": 3})
-    with pytest.raises(AtlasError, match="network other before, Planted now"):
-        unitscope.scan(network, folder, tmp_path / "a")
+    with pytest.raises(StopError):
+        unitscope.scan(
+            network, folder, tmp_path / "a", options=Options(top=3, shard_size=8, batch_size=4), progress=Stopping(12)
+        )
+    with pytest.raises(AtlasError, match="top 3 before, 4 now"):
+        unitscope.scan(network, folder, tmp_path / "a", options=Options(top=4, shard_size=8, batch_size=4))
+
+
+def test_parts_whose_plan_is_lost_are_made_again(network, folder, tmp_path):
+    options = Options(shard_size=8, batch_size=4)
+    with pytest.raises(StopError):
+        unitscope.scan(network, folder, tmp_path / "a", options=options, progress=Stopping(21))
+    (tmp_path / "a.parts/plan.json").unlink()
+    assert unitscope.scan(network, folder, tmp_path / "a", options=options).scanned == 40
+
+
+def test_a_scan_stopped_before_its_first_part_is_in_nobodys_way(network, folder, tmp_path):
+    with pytest.raises(StopError):
+        unitscope.scan(network, folder, tmp_path / "a", options=Options(top=3), progress=Stopping(1))
+    assert not (tmp_path / "a.parts").exists()
+    assert unitscope.scan(network, folder, tmp_path / "a", options=Options(top=4)).scanned == 40
 
 
 def test_an_atlas_is_never_overwritten_but_the_same_scan_is_done_already(network, folder, tmp_path):

@@ -1,11 +1,14 @@
 """Atlases in other places, with responses in half precision or with none, and images decoded otherwise."""
 
 import sys
+from itertools import pairwise
 
 import numpy as np
 import pytest
 import torch
 import zarr
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 import unitscope
@@ -13,9 +16,9 @@ from unitscope import Options
 from unitscope.atlas.parts import Parts
 from unitscope.atlas.places import place
 from unitscope.errors import AtlasError, UnitscopeError
-from unitscope.scanning.jpegs import refuse_unusable
+from unitscope.scanning.jpegs import PIXELS_AT_ONCE, in_turn, refuse_unusable
 
-from .conftest import StopError, StopsWhileMerging
+from .conftest import StopError, Stopping, StopsWhileMerging
 
 OPTIONS = Options(shard_size=7, batch_size=4)
 SUMMARIES = ("top_values", "top_images", "bottom_values", "bottom_images", "class_sums", "class_counts")
@@ -111,6 +114,15 @@ def test_a_scan_into_a_store_goes_on_after_it_was_stopped_while_merging(network,
     assert result.atlas.units.equals(local.units)
 
 
+def test_a_scan_into_a_store_that_came_to_nothing_leaves_nothing(network, folder, tmp_path):
+    pytest.importorskip("upath", reason="universal-pathlib is not installed")
+    address = f"memory://{tmp_path.name}/my.atlas"
+    with pytest.raises(StopError):
+        unitscope.scan(network, folder, address, options=OPTIONS, progress=Stopping(1))
+    assert not place(f"{address}.parts/plan.json").exists()
+    assert unitscope.scan(network, folder, address, options=Options(shard_size=5)).scanned == 40
+
+
 def test_what_lies_in_a_store_and_is_no_atlas_is_left_alone(network, folder, tmp_path):
     pytest.importorskip("upath", reason="universal-pathlib is not installed")
     address = f"memory://{tmp_path.name}/mine"
@@ -186,6 +198,16 @@ def test_torchcodec_gives_what_pillow_gives_within_its_rounding(network, photogr
     assert (other.images["error"] != "").tolist() == (pillow.images["error"] != "").tolist()
     assert (other.images["error"] != "").sum() == 1
     np.testing.assert_allclose(other.responses("relu"), pillow.responses("relu"), atol=2 / 255)
+
+
+@given(st.lists(st.integers(0, PIXELS_AT_ONCE + PIXELS_AT_ONCE // 4), max_size=12))
+def test_pictures_are_decoded_together_as_memory_allows_and_each_once(pixels):
+    turns = list(in_turn(pixels))
+    assert [pixel for few in turns for pixel in pixels[few]] == pixels
+    for few in turns:
+        assert sum(pixels[few]) <= PIXELS_AT_ONCE or np.count_nonzero(pixels[few]) == 1
+    for few, following in pairwise(turns):
+        assert sum(pixels[few]) + pixels[following.start] > PIXELS_AT_ONCE
 
 
 def test_a_decoder_that_is_not_there_is_told_before_anything_is_written(network, folder, tmp_path, monkeypatch):

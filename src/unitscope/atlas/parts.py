@@ -116,6 +116,10 @@ class Parts:
         except Exception as problem:  # each kind of store has its own
             raise AtlasError(f"can't write to '{self.folder}' ({first_line(problem)}); choose another -o") from problem
 
+    def take_back_plan(self) -> None:
+        """Remove the plan, by which no part was made."""
+        (self.folder / "plan.json").unlink(missing_ok=True)
+
     def has(self, shard: int) -> bool:
         """Tell whether a shard's part is there."""
         return self._path(shard).exists()

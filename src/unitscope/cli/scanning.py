@@ -85,6 +85,7 @@ def scan(
         refuse_taken(output)
     elif output.protocol == "memory":
         raise UnitscopeError(f"'{output}' would be gone when this command ends; give -o a folder or another store")
+    _refuse_runner(runner, address)
     image_set = open_images(images)
 
     from unitscope.networks import load
@@ -118,13 +119,17 @@ def _runner(name: str, workers: int | None, address: str | None) -> "ScanRunner 
     """Who does the shards; None leaves it to the scan."""
     from unitscope.scanning import OnRay, Processes
 
-    if name not in ("local", "ray"):
-        raise UnitscopeError(f"no runner '{name}'; choose local or ray")
     if name == "ray":
         return OnRay(address, workers)
-    if address is not None:
-        raise UnitscopeError("--address is of a Ray cluster; say --runner ray as well, or leave it out")
     return None if workers is None else Processes(workers)
+
+
+def _refuse_runner(name: str, address: str | None) -> None:
+    """Check --runner and --address, before PyTorch is loaded, which takes a while."""
+    if name not in ("local", "ray"):
+        raise UnitscopeError(f"no runner '{name}'; choose local or ray")
+    if name == "local" and address is not None:
+        raise UnitscopeError("--address is of a Ray cluster; say --runner ray as well, or leave it out")
 
 
 def verify(
@@ -206,7 +211,7 @@ def report(result: "ScanResult", values: dict[str, Any]) -> None:
 
 
 @contextmanager
-def progress_shown(atlas: Path) -> "Iterator[_Shown]":
+def progress_shown(atlas: "Place") -> "Iterator[_Shown]":
     """Show a scan's progress on stderr while the context lasts; a stopped one is told how to go on."""
     from rich.progress import TextColumn
 
@@ -214,7 +219,11 @@ def progress_shown(atlas: Path) -> "Iterator[_Shown]":
         with bar(TextColumn("{task.fields[rate]}")) as shown:
             yield _Shown(shown)
     except KeyboardInterrupt:
-        say(f"stopped; what is done is kept in '{atlas}.parts': the same command goes on from there")
+        from unitscope.atlas.parts import Parts
+
+        parts = Parts.beside(atlas)
+        kept = f"; what is done is kept in '{parts.folder}': the same command goes on from there"
+        say(f"stopped{'' if parts.plan() is None else kept}")
         raise typer.Exit(130) from None
 
 
@@ -246,6 +255,10 @@ class _Shown:
             say("compiling the network first, which can take a minute")
         self.task = self.bar.add_task("scanning", total=len(images), completed=done, rate="")
         self.left, self.started = len(images) - done, time.perf_counter()
+
+    def noted(self, what: str) -> None:
+        """Say it."""
+        say(what)
 
     def advanced(self, images: int) -> None:
         """Move the bar; once the pace is known (the first batch warms up), say how long it will take."""

@@ -15,7 +15,7 @@ from PIL import Image
 
 from unitscope.atlas import Atlas
 from unitscope.errors import AtlasError, ImageError, NetworkError
-from unitscope.graph import Trace, trace_of
+from unitscope.graph import Trace, device_of, trace_of
 from unitscope.graph.maps import plane, tap
 from unitscope.images import ImageSet
 from unitscope.images.coco_masks import CategoryMasks, Mask, category_masks
@@ -65,10 +65,10 @@ class MapSource:
             ImageError: if one of them can't be read (any more).
         """
         tapped = self._trace.layers.find(self.layer.name)
-        every = [(0, range(len(images)))]
+        every, phi, device = [(0, range(len(images)))], self.network.preprocessing, device_of(self.network.module)
         run = tap(self.network, self._trace, [tapped])
         with eval_mode(self.network.module):
-            for batch in batches(images, every, phi=self.network.preprocessing, batch_size=self.batch_size):
+            for batch in batches(images, every, phi=phi, batch_size=self.batch_size, device=device):
                 for picture in batch.pictures:
                     if picture.error:
                         raise ImageError(f"{picture.error}; say with --images where the images are, or scan again")

@@ -76,9 +76,9 @@ class Journey:
         Raises:
             ImageError: if none can be read.
         """
-        phi, first_error = self.network.preprocessing, ""
-        seen = 0
-        for batch in batches(self.images, [(0, range(len(self.images)))], phi=phi, batch_size=self.batch_size):
+        phi, device, every = self.network.preprocessing, device_of(self.network.module), (0, range(len(self.images)))
+        seen, first_error = 0, ""
+        for batch in batches(self.images, [every], phi=phi, batch_size=self.batch_size, device=device):
             first_error = first_error or next((picture.error for picture in batch.pictures if picture.error), "")
             if not batch.good:
                 continue
@@ -86,7 +86,7 @@ class Journey:
             prepared = batch.tensor()
             missing = self.batch_size - len(prepared)
             prepared = torch.cat([prepared, prepared[-1:].expand(missing, *prepared.shape[1:])])
-            x = phi.normalize(prepared.to(device_of(self.network.module)))
+            x = phi.normalize(prepared.to(device))
             halfway = self.halves.prefix(x.contiguous(memory_format=torch.channels_last))
             yield Stop(np.array([picture.image for picture in batch.good], np.int64), halfway)
         if not seen:

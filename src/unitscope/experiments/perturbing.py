@@ -177,8 +177,8 @@ class _Experiment:
     def parts(self, advanced: Callable[[int], None]) -> Iterator[_Part]:
         """Yield what each batch gives, in the order of the images."""
         keep_memory()
-        size, shard = self.followed.runner.batch_size, (0, range(len(self.images)))
-        for batch in batches(self.images, [shard], phi=self.network.preprocessing, batch_size=size):
+        runner, phi, shard = self.followed.runner, self.network.preprocessing, (0, range(len(self.images)))
+        for batch in batches(self.images, [shard], phi=phi, batch_size=runner.batch_size, device=runner.device):
             if batch.good:
                 yield self._part(batch.tensor(), tuple(picture.image for picture in batch.good))
             advanced(len(batch.pictures))

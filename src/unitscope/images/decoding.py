@@ -52,13 +52,14 @@ def decode(path: Path, *, most_pixels: int = MAX_PIXELS) -> Image.Image:
         raise ImageError(_explain(path, error)) from error
 
 
-def is_plain_jpeg(path: Path) -> bool:
-    """Tell whether a file is a JPEG of grey or red, green and blue that `decode` would not refuse for its size."""
+def pixels_of_plain_jpeg(path: Path) -> int:
+    """Return how many pixels a JPEG of grey or red, green and blue has; 0 for other files and what `decode` refuses."""
     try:
         with without_warnings(), Image.open(path, formats=("JPEG",)) as image:
-            return image.mode in ("RGB", "L") and image.width * image.height <= MAX_PIXELS
+            pixels = image.width * image.height
+            return pixels if image.mode in ("RGB", "L") and pixels <= MAX_PIXELS else 0
     except Exception:  # whatever is wrong with it, `decode` says so
-        return False
+        return 0
 
 
 def turned(picture: Image.Image, path: Path) -> Image.Image:

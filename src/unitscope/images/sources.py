@@ -8,6 +8,7 @@ This module never opens an image: whether a file is one shows when it is decoded
 import hashlib
 import json
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -95,6 +96,8 @@ def open_images(path: str | Path) -> ImageSet:
     if root.is_file():
         return ImageSet(root.parent, "folder", (root.name,), ((),))
     if not root.is_dir():
+        if _is_address(path):
+            raise ImageError(f"'{path}' is an address; images are read from folders: mount it, or copy them first")
         raise ImageError(_missing(root))
     layout, labels = _read_layout(root, tuple(list_files(root)))
     if not labels:
@@ -113,6 +116,11 @@ def _read_layout(root: Path, ids: tuple[str, ...]) -> tuple[str, Labels]:
 def _missing(path: Path) -> str:
     near = closest(path.name, names_in(path.parent))
     return f"no file or folder '{path}'; {near or 'check the path'}"
+
+
+def _is_address(path: str | Path) -> bool:
+    """Whether it names a place in a store; a `Path` has but one slash left of two."""
+    return re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", str(path)) is not None
 
 
 def _size_and_time(path: Path) -> tuple[int, int]:

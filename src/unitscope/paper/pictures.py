@@ -29,6 +29,7 @@ from unitscope.looking import Columns, exemplar_sheet, rule_sheet, structure
 from unitscope.paper import values
 from unitscope.paper.cases import Case, Say, Unscanned
 from unitscope.paper.items import Missing, Picture, attempt
+from unitscope.plain import amount
 from unitscope.units import Layer
 
 _NOISE_IMAGES = 100
@@ -187,7 +188,7 @@ def _images_of(atlas: Atlas, names: Sequence[str]) -> list[str]:
     has = [bool(set(names) & set(each)) for each in images["label_names"]]
     found = [str(image) for image in images["image"][has]]
     if not found:
-        raise UnitscopeError(f"there is no image of a {names[0]} in '{atlas.root}' that could be read")
+        raise UnitscopeError(f"none of the {amount(len(images), 'image')} taken of '{atlas.root}' shows a {names[0]}")
     return found[:_MOST_IMAGES_OF_A_KIND]
 
 

@@ -12,10 +12,14 @@ from importlib.util import find_spec
 from typing import Any
 
 from unitscope.errors import UnitscopeError, first_line
+from unitscope.plain import amount
 from unitscope.scanning.job import Job, Worker
 from unitscope.scanning.plan import Plan
-from unitscope.scanning.runners import Advanced, Died, shared_out
+from unitscope.scanning.progress import Progress
+from unitscope.scanning.runners import Died, shared_out
 from unitscope.scanning.shards import Done
+
+Machine = tuple[int, int]  # how many processors and GPUs it has
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +44,7 @@ class OnRay:
         if self.workers is not None and self.workers < 1:
             raise UnitscopeError(f"workers must be at least 1, not {self.workers}")
 
-    def run(self, plan: Plan, shards: Sequence[int], advanced: Advanced) -> Generator[Done, None, None]:
+    def run(self, plan: Plan, shards: Sequence[int], progress: Progress) -> Generator[Done, None, None]:
         """See `ScanRunner.run`.
 
         Raises:
@@ -50,34 +54,38 @@ class OnRay:
 
         job, ours = Job.of(plan), not ray.is_initialized()
         if ours:
-            self._connect(ray)
+            self._connect(ray, progress)
         try:
-            yield from shared_out(_RayTeam(ray, job, self._size(ray, job, len(shards))), shards, plan, advanced)
+            machines = _machines(ray)
+            team = _RayTeam(ray, job, machines, self._size(machines, job, len(shards)))
+            progress.noted(f"starting {amount(team.size, 'actor')}, which takes a while")
+            yield from shared_out(team, shards, plan, progress)
         finally:
             if ours:
                 ray.shutdown()
 
-    def _connect(self, ray: Any) -> None:
+    def _connect(self, ray: Any, progress: Progress) -> None:
+        where = f"at '{self.address}'" if self.address else "on this machine"
+        progress.noted(f"{'joining the' if self.address else 'joining or starting a'} Ray cluster {where}")
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anyone
         try:
             _knock(self.address)
             ray.init(address=self.address, log_to_driver=False, configure_logging=False, include_dashboard=None)
         except Exception as problem:  # Ray's errors for an address that is wrong are of many kinds
-            where = f"at '{self.address}'" if self.address else "on this machine"
             raise UnitscopeError(f"no Ray cluster {where}: {first_line(problem)}; check --address") from problem
 
-    def _size(self, ray: Any, job: Job, shards: int) -> int:
+    def _size(self, machines: Sequence[Machine], job: Job, shards: int) -> int:
         """No more than the cluster has room for: an actor that finds no place would be waited for without end."""
         on_gpus = job.options.device == "cuda"
-        machines = list(filter(None, (gpus if on_gpus else cpus for cpus, gpus in _machines(ray))))
-        room = sum(machines)
+        rooms = list(filter(None, (gpus if on_gpus else cpus for cpus, gpus in machines)))
+        room = sum(rooms)
         if not room:
             raise UnitscopeError(f"the Ray cluster has no {'GPU; use --device cpu' if on_gpus else 'processor free'}")
-        return min(self.workers or (room if on_gpus else len(machines)), room, shards)
+        return min(self.workers or (room if on_gpus else len(rooms)), room, shards)
 
 
-def _machines(ray: Any) -> list[tuple[int, int]]:
-    """How many processors and GPUs each machine has."""
+def _machines(ray: Any) -> list[Machine]:
+    """The machines of the cluster."""
     return [
         (int(node["Resources"].get("CPU", 0)), int(node["Resources"].get("GPU", 0)))
         for node in ray.nodes()
@@ -85,7 +93,7 @@ def _machines(ray: Any) -> list[tuple[int, int]]:
     ]
 
 
-def _processors_each(machines: list[tuple[int, int]], actors: int, *, on_gpus: bool) -> int:
+def _processors_each(machines: Sequence[Machine], actors: int, *, on_gpus: bool) -> int:
     """How many processors an actor gets, so that it fits wherever it is put; on GPUs there may be none to spare."""
     if on_gpus:
         return min(cpus // gpus for cpus, gpus in machines if gpus)
@@ -103,10 +111,10 @@ def _knock(address: str | None) -> None:
 class _RayTeam:
     """Actors, one a member, made anew when they die."""
 
-    def __init__(self, ray: Any, job: Job, size: int) -> None:
+    def __init__(self, ray: Any, job: Job, machines: Sequence[Machine], size: int) -> None:
         self.ray, self.size = ray, size
         on_gpus = job.options.device == "cuda"
-        cpus = _processors_each(_machines(ray), size, on_gpus=on_gpus)
+        cpus = _processors_each(machines, size, on_gpus=on_gpus)
         self._make = ray.remote(num_cpus=cpus, num_gpus=int(on_gpus))(_Actor)
         self._job, self._threads = ray.put(job), max(1, cpus)
         self._members: dict[int, Any] = {}

@@ -7,8 +7,8 @@ shard whose worker dies is given to another, and whatever is lost with this proc
 import signal
 import threading
 from collections import Counter, deque
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
@@ -18,22 +18,22 @@ from typing import Protocol
 import torch
 
 from unitscope.errors import UnitscopeError, first_line
+from unitscope.plain import amount
 from unitscope.scanning.job import Job, Worker
 from unitscope.scanning.plan import Plan
+from unitscope.scanning.progress import Progress
 from unitscope.scanning.shards import Done, Work
 from unitscope.scanning.stream import processors
 
 _PATIENCE = 10  # seconds: a worker that is told to go finishes its batch
 _TRIES = 3  # a shard whose worker dies so often kills them itself
 
-Advanced = Callable[[int], None]
-
 
 class ScanRunner(Protocol):
     """Does the shards of a plan."""
 
-    def run(self, plan: Plan, shards: Sequence[int], advanced: Advanced) -> Generator[Done, None, None]:
-        """Yield each shard when it is done, of one or more; ``advanced`` is told the numbers of images as they are."""
+    def run(self, plan: Plan, shards: Sequence[int], progress: Progress) -> Generator[Done, None, None]:
+        """Yield each shard when it is done, of one or more; ``progress`` is told of images and workers."""
         ...
 
 
@@ -41,9 +41,9 @@ class ScanRunner(Protocol):
 class Here:
     """Does all shards in this process."""
 
-    def run(self, plan: Plan, shards: Sequence[int], advanced: Advanced) -> Generator[Done, None, None]:
+    def run(self, plan: Plan, shards: Sequence[int], progress: Progress) -> Generator[Done, None, None]:
         """See `ScanRunner.run`."""
-        yield from Work(plan).run(shards, advanced)
+        yield from Work(plan).run(shards, progress.advanced)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +60,11 @@ class Processes:
         if self.workers < 1:
             raise UnitscopeError(f"workers must be at least 1, not {self.workers}")
 
-    def run(self, plan: Plan, shards: Sequence[int], advanced: Advanced) -> Generator[Done, None, None]:
+    def run(self, plan: Plan, shards: Sequence[int], progress: Progress) -> Generator[Done, None, None]:
         """See `ScanRunner.run`."""
-        yield from shared_out(_ProcessTeam(Job.of(plan), min(self.workers, len(shards))), shards, plan, advanced)
+        team = _ProcessTeam(Job.of(plan), min(self.workers, len(shards)))
+        progress.noted(f"starting {amount(team.size, 'worker')}, which takes a while")
+        yield from shared_out(team, shards, plan, progress)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,7 @@ class Team(Protocol):
         ...
 
 
-def shared_out(team: Team, shards: Sequence[int], plan: Plan, advanced: Advanced) -> Generator[Done, None, None]:
+def shared_out(team: Team, shards: Sequence[int], plan: Plan, progress: Progress) -> Generator[Done, None, None]:
     """Yield the shards as the members of a team do them.
 
     Raises:
@@ -98,24 +100,31 @@ def shared_out(team: Team, shards: Sequence[int], plan: Plan, advanced: Advanced
     """
     todo, deaths, doing = deque(shards), Counter[int](), dict[int, int]()
     idle = list(range(team.size))
+
+    def give_out() -> None:
+        while todo and idle:
+            member = idle.pop()
+            doing[member] = todo.popleft()
+            team.send(member, doing[member])
+
     try:
-        while todo or doing:
-            while todo and idle:
-                member = idle.pop()
-                doing[member] = todo.popleft()
-                team.send(member, doing[member])
+        give_out()
+        while doing:
             member, outcome = team.receive()
             shard = doing.pop(member)
             idle.insert(0, member)
             if isinstance(outcome, Done):
                 _refuse_others(outcome, plan)
-                advanced(len(plan.shard(shard)))
+                progress.advanced(len(plan.shard(shard)))
+                give_out()  # before this one is written
                 yield outcome
                 continue
             deaths[shard] += 1
             if deaths[shard] == _TRIES:
                 raise _lost(shard, plan, outcome)
+            progress.noted(f"a worker died ({outcome.how}); another does its shard, from '{_first(shard, plan)}' on")
             todo.append(shard)
+            give_out()
     finally:
         team.close()
 
@@ -131,12 +140,15 @@ def _refuse_others(done: Done, plan: Plan) -> None:
 
 
 def _lost(shard: int, plan: Plan, outcome: Died) -> UnitscopeError:
-    first = plan.images.ids[plan.shard(shard).start]
     return UnitscopeError(
-        f"the worker of shard {shard} (images from '{first}' on) died {_TRIES} times ({outcome.how}): it may have run "
-        "out of memory (use fewer --workers, a smaller --batch-size), or could not start (a script that scans so "
-        "needs `if __name__ == '__main__':`); what is done is kept"
+        f"the worker of shard {shard} (images from '{_first(shard, plan)}' on) died {_TRIES} times ({outcome.how}): it "
+        "may have run out of memory (use fewer --workers, a smaller --batch-size), or could not start (a script that "
+        "scans so needs `if __name__ == '__main__':`); what is done is kept"
     )
+
+
+def _first(shard: int, plan: Plan) -> str:
+    return plan.images.ids[plan.shard(shard).start]
 
 
 class _ProcessTeam:
@@ -149,15 +161,11 @@ class _ProcessTeam:
         self._context = get_context("spawn")  # a forked process could not use CUDA
 
     def send(self, member: int, shard: int) -> None:
-        process, pipe = self._members.get(member) or self._start(member)
-        try:
-            pipe.send(shard)
-        except OSError:  # it died while it had nothing to do
-            process.join()
-            process, pipe = self._start(member)
-            pipe.send(shard)
-        self._members[member] = process, pipe
+        if member not in self._members:
+            self._members[member] = self._start(member)
         self._busy.add(member)
+        with suppress(OSError):  # it died while it had nothing to do, as `receive` will see
+            self._members[member][1].send(shard)
 
     def receive(self) -> tuple[int, Done | Died]:
         ends = {self._members[member][1]: member for member in self._busy}

@@ -12,7 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from threading import Event
 
 import torch
 
@@ -26,36 +26,11 @@ from unitscope.images import ImageSet, open_images
 from unitscope.networks import Network
 from unitscope.scanning.devices import ready
 from unitscope.scanning.plan import Options, Plan, differences, make_plan, refuse_stale
+from unitscope.scanning.progress import Progress, Silent
 from unitscope.scanning.runners import Here, Processes, ScanRunner
 from unitscope.scanning.shards import Done, take_first
 from unitscope.scanning.stream import nothing_readable
 from unitscope.version import versions
-
-
-class Progress(Protocol):
-    """Is told how a scan goes. The default, `Silent`, says nothing."""
-
-    def planned(self, plan: Plan, *, done: int, target: Place) -> None:
-        """Called once, before the first image: what will be done; ``done`` images are in parts already."""
-
-    def advanced(self, images: int) -> None:
-        """Called after each batch, with its number of images."""
-
-    def merging(self) -> None:
-        """Called when all images are done and the atlas is put together."""
-
-
-class Silent:
-    """Says nothing."""
-
-    def planned(self, plan: Plan, *, done: int, target: Place) -> None:
-        """See `Progress`."""
-
-    def advanced(self, images: int) -> None:
-        """See `Progress`."""
-
-    def merging(self) -> None:
-        """See `Progress`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,27 +119,34 @@ def _scan(plan: Plan, parts: Parts, *, target: Place, runner: ScanRunner, progre
     made_by = parts.plan()
     if made_by is not None:
         refuse_stale(made_by, plan.to_dict(), parts.folder)
-    else:
-        parts.write_plan(plan.to_dict())
-    todo = [shard for shard in range(plan.shards) if not parts.has(shard)]
-    scanned = sum(len(plan.shard(shard)) for shard in todo)
-    progress.planned(plan, done=len(plan.images) - scanned, target=target)
-    started = time.perf_counter()
-    waited = _do(runner.run(plan, todo, progress.advanced), parts) if todo else 0.0
-    seconds = time.perf_counter() - started
+    begun = Event()
+    try:
+        if made_by is None:
+            parts.write_plan(plan.to_dict())  # parts without one may be of any
+        todo = [shard for shard in range(plan.shards) if made_by is None or not parts.has(shard)]
+        scanned = sum(len(plan.shard(shard)) for shard in todo)
+        progress.planned(plan, done=len(plan.images) - scanned, target=target)
+        started = time.perf_counter()
+        waited = _do(runner.run(plan, todo, progress), parts, begun) if todo else 0.0
+        seconds = time.perf_counter() - started
+    except BaseException:
+        if made_by is None and not begun.is_set():
+            parts.take_back_plan()  # of which nothing came, so that it is in no other scan's way
+        raise
     progress.merging()
     _refuse_nothing(plan, parts)
     write_atlas(target, parts, manifest=_manifest(plan), images=ImageList(plan.images.ids, plan.members))
     return ScanResult(open_atlas(target), scanned, seconds, waited)
 
 
-def _do(work: Generator[Done, None, None], parts: Parts) -> float:
+def _do(work: Generator[Done, None, None], parts: Parts, begun: Event) -> float:
     """Write each shard while the next one runs; return the share of their time that the network waited."""
     seconds = waited = 0.0
     with ThreadPoolExecutor(1, thread_name_prefix="write") as pool, closing(work) as shards:  # so that workers go
         writing: deque[Future[None]] = deque()
         try:
             for done in shards:
+                begun.set()
                 writing.append(pool.submit(parts.write, done.shard, done.part))
                 seconds, waited = seconds + done.seconds, waited + done.waited
                 if len(writing) > 1:

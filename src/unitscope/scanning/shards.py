@@ -114,9 +114,9 @@ class Work:
             rows,
             phi=plan.network.preprocessing,
             batch_size=plan.batch_size,
+            device=self.runner.device,
             decoder=_decoder(plan),
             threads=self.threads,
-            beside=self._beside,
         )
 
 

@@ -82,16 +82,16 @@ def batches(
     *,
     phi: Phi,
     batch_size: int,
+    device: torch.device,
     decoder: Decoder | None = None,
     threads: int | None = None,
-    beside: bool = True,
 ) -> Iterator[Batch]:
     """Yield the batches of the shards, in order; a batch never spans two shards.
 
-    A few batches are decoded ahead, by so many threads, if not told by one for each processor: ``beside`` the network,
-    or before it is given them, as on a CPU a thread of the network's that is held up holds up the others.
+    A few batches are decoded ahead, by so many threads, if not told by one for each processor: while the network runs,
+    unless its ``device`` is the CPU. There they are decoded first, as one of its threads that is delayed delays all.
     """
-    how = decoder or Pillow()
+    how, beside = decoder or Pillow(), device.type != "cpu"
     wanted = (
         (shard, rows[start : start + batch_size]) for shard, rows in shards for start in range(0, len(rows), batch_size)
     )
