@@ -2,10 +2,11 @@
 
 In: a device, networks with random weights, real JPEG files. Out: a table, and ``RESULTS.md`` if asked for.
 
-A scan is timed on two numbers of images and the difference taken, so that tracing and compiling, which are done once,
-don't count. The files lie in the system's cache; the scan decodes them on the processor's cores.
+A scan is timed from its first shards on, so that tracing, compiling and warming up don't count; removal on two numbers
+of images, the difference taken. The files lie in the system's cache; the scan decodes them on the processor's cores.
 """
 
+import itertools
 import json
 import tempfile
 import time
@@ -15,7 +16,8 @@ from typing import Any
 
 from benchmarks.common import files, in_fresh_process, link, machine, parser, photographs, write_section
 
-BEFORE, FEW, MANY, ALIKE = 256, 512, 2560, 64  # the first run warms everything up
+ON_CPU, SCANNED, WARM_UP = 1024, 8192, 1 / 8  # images of a scan, and the share of them that is not timed
+BEFORE, FEW, MANY, ALIKE = 256, 512, 2560, 64  # of removal; the first run warms everything up
 CASES = {
     "plain": "eager forward of prepared tensors, as users run it, batches of 128",
     "eager": "scan from JPEG files, all activation layers",
@@ -97,16 +99,44 @@ def _run_case(network: str, case: str, device: str, folder: str) -> dict[str, An
     if case == "plain":
         return {"ms": _plain(network, device)}
     with tempfile.TemporaryDirectory() as temporary:
+        if case != "ablate":
+            count = ON_CPU if device == "cpu" else SCANNED
+            clock, images = _Clock(), link(files(Path(folder)), Path(temporary) / "images", count)
+            _scan(network, device, images, Path(temporary) / "atlas", progress=clock, **OPTIONS[case])
+            return {"ms": clock.ms_an_image()}
         taken = []
         for count in (BEFORE, FEW, MANY):
             images = link(files(Path(folder)), Path(temporary) / f"images-{count}", count)
             started = time.perf_counter()
-            if case == "ablate":
-                _ablate(network, device, images)
-            else:
-                _scan(network, device, images, Path(temporary) / f"{count}.atlas", **OPTIONS[case])
+            _ablate(network, device, images)
             taken.append(time.perf_counter() - started)
     return {"ms": 1000 * (taken[2] - taken[1]) / (MANY - FEW)}
+
+
+class _Clock:
+    """Notes when each batch is done."""
+
+    def __init__(self) -> None:
+        self.batches: list[tuple[int, float]] = []
+
+    def planned(self, plan: object, *, done: int, target: Path) -> None:
+        """See `unitscope.scanning.Progress`."""
+
+    def noted(self, what: str) -> None:
+        """See `unitscope.scanning.Progress`."""
+
+    def advanced(self, images: int) -> None:
+        """See `unitscope.scanning.Progress`."""
+        self.batches.append((images, time.perf_counter()))
+
+    def merging(self) -> None:
+        """See `unitscope.scanning.Progress`."""
+
+    def ms_an_image(self) -> float:
+        """Return the time from the end of the warm-up to the last batch, by its images."""
+        counts = list(itertools.accumulate(images for images, _ in self.batches))
+        first = next(place for place, count in enumerate(counts) if count >= WARM_UP * counts[-1])
+        return 1000 * (self.batches[-1][1] - self.batches[first][1]) / (counts[-1] - counts[first])
 
 
 def _plain(network: str, device: str) -> float:
@@ -129,13 +159,11 @@ def _plain(network: str, device: str) -> float:
     return 1000 * median(taken) / len(batch)
 
 
-def _scan(network: str, device: str, images: Path, atlas: Path, **how: Any) -> Any:
+def _scan(network: str, device: str, images: Path, atlas: Path, *, progress: Any = None, **how: Any) -> Any:
     import unitscope
 
-    options = unitscope.Options(device=device, **how)
-    return unitscope.scan(
-        unitscope.load(f"torchvision:{network}", weights="none"), images, atlas, options=options
-    ).atlas
+    options, loaded = unitscope.Options(device=device, **how), unitscope.load(f"torchvision:{network}", weights="none")
+    return unitscope.scan(loaded, images, atlas, options=options, progress=progress).atlas
 
 
 def _ablate(network: str, device: str, images: Path) -> Any:

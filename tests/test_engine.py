@@ -278,13 +278,15 @@ def test_compiling_without_a_compiler_is_an_error(traced, monkeypatch, tmp_path)
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(UnitscopeError, match=r"needs a C\+\+ compiler"):
         choose_engine("compile", images=1, trace=traced)
-    assert choose_engine("auto", images=IMAGES_WORTH_COMPILING, trace=traced) == "eager"
+    assert choose_engine("auto", images=IMAGES_WORTH_COMPILING["cpu"], trace=traced) == "eager"
 
 
 def test_auto_compiles_only_what_is_long_enough_and_can_be_compiled(traced, hooked):
-    assert choose_engine("auto", images=IMAGES_WORTH_COMPILING - 1, trace=traced) == "eager"
-    assert choose_engine("auto", images=IMAGES_WORTH_COMPILING, trace=hooked) == "eager"
-    assert choose_engine("auto", images=IMAGES_WORTH_COMPILING, trace=traced) == ("compile" if COMPILER else "eager")
+    for device, images in IMAGES_WORTH_COMPILING.items():
+        assert choose_engine("auto", images=images - 1, trace=traced, device=device) == "eager"
+        assert choose_engine("auto", images=images, trace=hooked, device=device) == "eager"
+        found = choose_engine("auto", images=images, trace=traced, device=f"{device}:0")
+        assert found == ("compile" if COMPILER else "eager")
     assert choose_engine("eager", images=10**6, trace=traced) == "eager"
 
 
@@ -372,6 +374,15 @@ def test_more_networks_are_compiled_than_pytorch_compiles_one_function(network, 
     answers = [runner(network, traced, layers, engine="compile", batch_size=6)(batch)[1] for _ in range(10)]
     for answer in answers[1:]:
         np.testing.assert_array_equal(answer, answers[0])
+
+
+@pytest.mark.skipif(not COMPILER, reason="compiling needs a C++ compiler, and this machine has none")
+@pytest.mark.filterwarnings("ignore")
+def test_the_last_batch_which_may_be_short_is_not_compiled_for_anew(network, traced, batch, monkeypatch):
+    monkeypatch.setattr("unitscope.engine.compiling._MOST_RUNNERS", 1)
+    torch.compiler.reset()
+    run = runner(network, traced, traced.layers.activations, engine="compile", batch_size=6)
+    np.testing.assert_array_equal(run(batch)[1][:5], run(batch[:5])[1])
 
 
 @pytest.mark.skipif(not COMPILER, reason="compiling needs a C++ compiler, and this machine has none")

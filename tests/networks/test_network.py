@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from unitscope.networks import PRESETS, Network, eval_mode
+from unitscope.networks import PRESETS, Network, eval_mode, products
 
 
 def small():
@@ -69,3 +69,21 @@ def test_eval_mode_ends_after_an_error():
     with pytest.raises(ZeroDivisionError, match="division"), eval_mode(module):
         _ = 1 / 0
     assert module[2].training
+
+
+def test_how_products_are_made_is_set_for_a_while_and_the_callers_own_setting_comes_back():
+    def settings():
+        kinds = (torch.backends.cuda.matmul, torch.backends.cudnn.conv, torch.backends.cudnn.rnn)
+        return [kind.fp32_precision for kind in kinds], torch.backends.cudnn.benchmark
+
+    torch.backends.cudnn.benchmark = True
+    try:
+        before = settings()
+        with products("tf32"):
+            assert settings() == (["tf32"] * 3, False)
+            with products("ieee"):
+                assert settings() == (["ieee"] * 3, False)
+            assert settings() == (["tf32"] * 3, False)
+        assert settings() == before
+    finally:
+        torch.backends.cudnn.benchmark = False

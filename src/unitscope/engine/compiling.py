@@ -37,7 +37,7 @@ def compiled(whole: nn.Module) -> Run:
     def run(batch: Tensor) -> tuple[Tensor | None, Tensor, *tuple[Tensor, ...]]:
         try:
             # All runners count as one function, which PyTorch else compiles eight times only.
-            with inductor.patch(freezing=fused), dynamo.patch(recompile_limit=_MOST_RUNNERS):
+            with inductor.patch({"freezing": fused, **_untimed(batch)}), dynamo.patch(recompile_limit=_MOST_RUNNERS):
                 return fast(batch)  # type: ignore[no-any-return]
         except FailOnRecompileLimitHit as problem:
             raise UnitscopeError(
@@ -52,6 +52,13 @@ def compiled(whole: nn.Module) -> Run:
             ) from problem
 
     return run
+
+
+def _untimed(batch: Tensor) -> dict[str, bool]:
+    """On a GPU kernels of sums are else chosen by timing some, and answers would depend on which was fastest."""
+    from torch._inductor import config as inductor
+
+    return {"deterministic": True} if batch.is_cuda and hasattr(inductor, "deterministic") else {}
 
 
 @cache

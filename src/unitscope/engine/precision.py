@@ -4,12 +4,12 @@ The caller's own settings of PyTorch are given back afterwards.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from contextlib import contextmanager, nullcontext
 
 import torch
 
 from unitscope.engine.choosing import Precision
+from unitscope.networks import products
 
 
 @contextmanager
@@ -20,18 +20,6 @@ def at_precision(precision: Precision, device: torch.device) -> Iterator[None]:
     lets them, in matrix products too; ``bf16`` runs convolutions and matrix products in bfloat16 (autocast), and
     leaves sums such as the responses and softmax in float32.
     """
-    if device.type != "cuda":
-        with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
-            yield
-        return
-    cudnn: Any = torch.backends.cudnn
-    switches: tuple[Any, ...] = (torch.backends.cuda.matmul, cudnn.conv, cudnn.rnn)
-    before = [switch.fp32_precision for switch in switches]
-    for switch in switches:
-        switch.fp32_precision = "tf32" if precision == "tf32" else "ieee"
-    try:
-        with torch.autocast("cuda", torch.bfloat16, enabled=precision == "bf16"):
-            yield
-    finally:
-        for switch, was in zip(switches, before, strict=True):
-            switch.fp32_precision = was
+    multiplied = products("tf32" if precision == "tf32" else "ieee") if device.type == "cuda" else nullcontext()
+    with multiplied, torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
+        yield

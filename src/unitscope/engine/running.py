@@ -73,9 +73,10 @@ class Runner:
 
     def _outputs(self, batch: Tensor) -> tuple[Tensor | None, Tensor, list[Tensor]]:
         count = len(batch)
+        batch = self._filled(batch)  # under inference mode it would be of another kind, and compiled for anew
         try:
             with torch.inference_mode(), at_precision(self.precision, self.device):
-                logits, responses, *maps = self.run(self._there(self._filled(batch)))
+                logits, responses, *maps = self.run(self._there(batch))
         except torch.OutOfMemoryError as problem:
             raise UnitscopeError(
                 f"'{self.device}' has too little memory free for batches of {self.batch_size}; give a smaller "

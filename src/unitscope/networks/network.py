@@ -6,7 +6,7 @@ Knows nothing of where networks come from or of what is done with them.
 
 import hashlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from unitscope.networks.arithmetic import products
 from unitscope.networks.custom import CustomPreprocessing
 from unitscope.networks.preprocessing import Preprocessing
 
@@ -64,11 +65,16 @@ class Network:
 
 @contextmanager
 def eval_mode(module: nn.Module) -> Iterator[nn.Module]:
-    """Give the module in evaluation mode, and afterwards each submodule its own mode back."""
+    """Give the module in evaluation mode, and afterwards each submodule its own mode back.
+
+    On an NVIDIA GPU float32 is multiplied as float32, whatever the caller has set.
+    """
     modes = [(part, part.training) for part in module.modules()]
+    on_gpu = any(parameter.is_cuda for parameter in module.parameters())
     module.eval()
     try:
-        yield module
+        with products("ieee") if on_gpu else nullcontext():
+            yield module
     finally:
         for part, training in modes:
             part.training = training
