@@ -2,8 +2,8 @@
 
 In: a device, networks with random weights, real JPEG files. Out: a table, and ``RESULTS.md`` if asked for.
 
-A scan is timed from its first shards on, so that tracing, compiling and warming up don't count; removal on two numbers
-of images, the difference taken. The files lie in the system's cache; the scan decodes them on the processor's cores.
+A scan is timed from the end of its first shard to the last part, so that tracing, compiling, warming up and merging
+don't count; removal on two numbers of images, the difference taken. The files lie in the system's cache.
 """
 
 import itertools
@@ -16,7 +16,7 @@ from typing import Any
 
 from benchmarks.common import files, in_fresh_process, link, machine, parser, photographs, write_section
 
-ON_CPU, SCANNED, WARM_UP = 1024, 8192, 1 / 8  # images of a scan, and the share of them that is not timed
+ON_CPU, SCANNED, SHARD = 2048, 8192, 512  # images of a scan
 BEFORE, FEW, MANY, ALIKE = 256, 512, 2560, 64  # of removal; the first run warms everything up
 CASES = {
     "plain": "eager forward of prepared tensors, as users run it, batches of 128",
@@ -74,7 +74,7 @@ def _table(times: dict[tuple[str, str], list[float]], alike: dict[str, Any], dev
     lines = [
         f"{machine()} Device: {name}.",
         "",
-        f"Median of {rounds} round(s), random weights. "
+        f"Median of {rounds} round(s), random weights, without warming up, compiling and merging. "
         + " ".join(f"`{case}`: {CASES[case]}." for case in dict.fromkeys(case for _, case in times)),
         "",
         "| network | case | ms an image | images a second | in plain passes |",
@@ -118,6 +118,7 @@ class _Clock:
 
     def __init__(self) -> None:
         self.batches: list[tuple[int, float]] = []
+        self.ended = 0.0
 
     def planned(self, plan: object, *, done: int, target: Path) -> None:
         """See `unitscope.scanning.Progress`."""
@@ -131,12 +132,13 @@ class _Clock:
 
     def merging(self) -> None:
         """See `unitscope.scanning.Progress`."""
+        self.ended = time.perf_counter()
 
     def ms_an_image(self) -> float:
-        """Return the time from the end of the warm-up to the last batch, by its images."""
+        """Return the time from the first shard's last batch to the last part, by the images of the others."""
         counts = list(itertools.accumulate(images for images, _ in self.batches))
-        first = next(place for place, count in enumerate(counts) if count >= WARM_UP * counts[-1])
-        return 1000 * (self.batches[-1][1] - self.batches[first][1]) / (counts[-1] - counts[first])
+        first = next(place for place, count in enumerate(counts) if count >= SHARD)
+        return 1000 * (self.ended - self.batches[first][1]) / (counts[-1] - counts[first])
 
 
 def _plain(network: str, device: str) -> float:
@@ -162,7 +164,10 @@ def _plain(network: str, device: str) -> float:
 def _scan(network: str, device: str, images: Path, atlas: Path, *, progress: Any = None, **how: Any) -> Any:
     import unitscope
 
-    options, loaded = unitscope.Options(device=device, **how), unitscope.load(f"torchvision:{network}", weights="none")
+    options, loaded = (
+        unitscope.Options(device=device, shard_size=SHARD, **how),
+        unitscope.load(f"torchvision:{network}", weights="none"),
+    )
     return unitscope.scan(loaded, images, atlas, options=options, progress=progress).atlas
 
 

@@ -176,8 +176,9 @@ def test_ctrl_c_before_anything_is_done_promises_nothing(pictures, tmp_path):
     command = [Path(sys.executable).with_name("unitscope"), *map(str, words), "-o", str(tmp_path / "a")]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 120
-    while not (tmp_path / "a.parts/plan.json").exists() and time.monotonic() < deadline:
+    while not (tmp_path / "a.parts/plan.json").exists() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.01)
+    assert process.poll() is None, "it was done before it could be stopped"
     process.send_signal(signal.SIGINT)
     _, said = process.communicate()
     assert process.returncode == 130

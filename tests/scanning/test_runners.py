@@ -55,14 +55,15 @@ def card(tmp_path):
     return unitscope.load(f"{tmp_path}/net.py:make", preprocess=phi, classes=["red", "green", "blue"])
 
 
-class KillingIdle(Silent):
-    """Kills a worker that has nothing to do: the first shard's, before its part is written."""
+class KillingAll(Silent):
+    """Kills all workers once some shards are done."""
 
-    def __init__(self):
-        self.killed = 0
+    def __init__(self, shards):
+        self.shards, self.killed = shards, 0
 
     def advanced(self, images):
-        for child in active_children():
+        self.shards -= 1
+        for child in active_children() if self.shards == 0 else ():
             os.kill(child.pid, signal.SIGKILL)
             child.join()
             self.killed += 1
@@ -113,11 +114,11 @@ def test_what_a_killed_process_was_at_is_done_by_another(card, folder, tmp_path)
 
 def test_a_worker_that_dies_while_it_has_nothing_to_do_is_replaced(card, folder, tmp_path):
     alone = unitscope.scan(card, folder, tmp_path / "a", options=Options(shard_size=14)).atlas
-    killing = KillingIdle()
+    killing = KillingAll(shards=2)  # of three: while one worker is at the last, the other has nothing to do
     again = unitscope.scan(
-        card, folder, tmp_path / "b", options=Options(shard_size=14), runner=Processes(1), progress=killing
+        card, folder, tmp_path / "b", options=Options(shard_size=14), runner=Processes(2), progress=killing
     ).atlas
-    assert killing.killed == 3
+    assert killing.killed == 2
     assert_same(alone, again)
 
 

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -179,12 +180,18 @@ def test_parts_of_another_scan_are_refused_with_the_reason(network, folder, tmp_
         unitscope.scan(network, folder, tmp_path / "a", options=Options(top=4, shard_size=8, batch_size=4))
 
 
-def test_parts_whose_plan_is_lost_are_made_again(network, folder, tmp_path):
+def test_parts_whose_plan_is_lost_are_never_taken_for_others(network, folder, tmp_path):
     options = Options(shard_size=8, batch_size=4)
-    with pytest.raises(StopError):
-        unitscope.scan(network, folder, tmp_path / "a", options=options, progress=Stopping(21))
-    (tmp_path / "a.parts/plan.json").unlink()
-    assert unitscope.scan(network, folder, tmp_path / "a", options=options).scanned == 40
+    for top in (3, 4):
+        with pytest.raises(StopError):
+            unitscope.scan(
+                network, folder, tmp_path / "a", options=replace(options, top=top), progress=Stopping(41 - 8 * top)
+            )
+        left = sorted(path.name for path in (tmp_path / "a.parts").glob("part-*"))
+        assert left == [f"part-00000{shard}.npz" for shard in range(5 - top)]
+        if top == 3:
+            (tmp_path / "a.parts/plan.json").unlink()
+    assert unitscope.scan(network, folder, tmp_path / "a", options=replace(options, top=4)).scanned == 32
 
 
 def test_a_scan_stopped_before_its_first_part_is_in_nobodys_way(network, folder, tmp_path):

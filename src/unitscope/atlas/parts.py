@@ -106,19 +106,24 @@ class Parts:
             raise AtlasError(f"'{self.folder}/plan.json' is damaged; remove '{self.folder}' to start over") from problem
 
     def write_plan(self, plan: dict[str, Any]) -> None:
-        """Record the plan that the parts are made by, before anything else is written.
+        """Record the plan that the parts are made by, before any is written; those that lie there may be of another.
 
         Raises:
             AtlasError: if nothing can be written there.
         """
         try:
+            there: list[Any] = list(self.folder.iterdir()) if self.folder.exists() else []
+            for path in there:
+                if path.name.startswith("part-"):
+                    path.unlink()
             write_whole(self.folder / "plan.json", json.dumps(plan, indent=1).encode())
         except Exception as problem:  # each kind of store has its own
             raise AtlasError(f"can't write to '{self.folder}' ({first_line(problem)}); choose another -o") from problem
 
-    def take_back_plan(self) -> None:
-        """Remove the plan, by which no part was made."""
-        (self.folder / "plan.json").unlink(missing_ok=True)
+    def take_back_plan(self, shards: int) -> None:
+        """Remove the plan if none of so many shards has a part, so that it is in no other scan's way."""
+        if not any(map(self.has, range(shards))):
+            (self.folder / "plan.json").unlink(missing_ok=True)
 
     def has(self, shard: int) -> bool:
         """Tell whether a shard's part is there."""

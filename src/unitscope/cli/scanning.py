@@ -4,7 +4,7 @@ In: the command line. Out: an atlas; a table or JSON on stdout; progress on stde
 """
 
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -221,9 +221,11 @@ def progress_shown(atlas: "Place") -> "Iterator[_Shown]":
     except KeyboardInterrupt:
         from unitscope.atlas.parts import Parts
 
-        parts = Parts.beside(atlas)
-        kept = f"; what is done is kept in '{parts.folder}': the same command goes on from there"
-        say(f"stopped{'' if parts.plan() is None else kept}")
+        parts, kept = Parts.beside(atlas), ""
+        with suppress(Exception):  # a store that can't be asked now
+            if parts.plan() is not None:
+                kept = f"; what is done is kept in '{parts.folder}': the same command goes on from there"
+        say(f"stopped{kept}")
         raise typer.Exit(130) from None
 
 

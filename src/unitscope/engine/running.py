@@ -73,8 +73,8 @@ class Runner:
 
     def _outputs(self, batch: Tensor) -> tuple[Tensor | None, Tensor, list[Tensor]]:
         count = len(batch)
-        batch = self._filled(batch)  # under inference mode it would be of another kind, and compiled for anew
         try:
+            batch = self._filled(batch)  # under inference mode it would be of another kind, and compiled for anew
             with torch.inference_mode(), at_precision(self.precision, self.device):
                 logits, responses, *maps = self.run(self._there(batch))
         except torch.OutOfMemoryError as problem:

@@ -15,7 +15,7 @@ def products(how: Literal["ieee", "tf32"]) -> Iterator[None]:
     """Multiply so in convolutions and matrix products while the context lasts.
 
     Unless told otherwise PyTorch rounds to TF32 in convolutions. A convolution's algorithm is never chosen by timing
-    some: the same input would give another answer on another day.
+    some: the same input would give another answer on another day. These settings are of the whole process.
     """
     cudnn: Any = torch.backends.cudnn
     kinds: tuple[Any, ...] = (torch.backends.cuda.matmul, cudnn.conv, cudnn.rnn)

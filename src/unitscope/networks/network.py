@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain
 from typing import Any
 
 import torch
@@ -70,7 +71,7 @@ def eval_mode(module: nn.Module) -> Iterator[nn.Module]:
     On an NVIDIA GPU float32 is multiplied as float32, whatever the caller has set.
     """
     modes = [(part, part.training) for part in module.modules()]
-    on_gpu = any(parameter.is_cuda for parameter in module.parameters())
+    on_gpu = any(tensor.is_cuda for tensor in chain(module.parameters(), module.buffers()))
     module.eval()
     try:
         with products("ieee") if on_gpu else nullcontext():

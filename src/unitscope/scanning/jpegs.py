@@ -7,8 +7,7 @@ ordinary way (`unitscope.scanning.stream.read`). Values differ from Pillow's by 
 import io
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from threading import Lock
 
 import torch
@@ -23,7 +22,7 @@ from unitscope.scanning.stream import Phi, Picture, read
 
 PIXELS_AT_ONCE = 2**27
 """Pixels that a GPU decodes together, 400 MB of them, however large the pictures are."""
-_BYTES = 6  # a pixel, as it is decoded and as it is given
+_BYTES, _LEAST_FREE = 6, 2**26  # of a pixel, as it is decoded and as it is given; what decoding needs besides
 
 
 def refuse_unusable(device: torch.device) -> None:
@@ -47,8 +46,9 @@ def refuse_unusable(device: torch.device) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _File:
-    """A JPEG that torchcodec can decode."""
+    """A JPEG that torchcodec can decode: its place in the set, what is in it, how many pixels that makes."""
 
+    row: int
     content: bytes
     pixels: int
 
@@ -68,22 +68,24 @@ class Torchcodec:
         if self._beside is None:
             alone = [pool.submit(self._alone, images, row, phi) for row in rows]
             return lambda: tuple(picture.result() for picture in alone)
-        files = [pool.submit(_read, images.path(row), phi) for row in rows]
+        files = [pool.submit(_read, images, row, phi) for row in rows]
         # It comes after its files in the pool's queue, so all of them are under way when it waits for them.
-        batch = pool.submit(self._batch, images, rows, phi, files, self._beside)
+        batch = pool.submit(self._batch, images, phi, files, self._beside)
         return lambda: self._handed_over(batch.result())
 
     def _batch(
-        self, images: ImageSet, rows: range, phi: Phi, files: Sequence[Future[_File | None]], beside: torch.cuda.Stream
+        self, images: ImageSet, phi: Phi, files: Sequence[Future[_File | Picture]], beside: torch.cuda.Stream
     ) -> tuple[Picture, ...]:
         read_ = [file.result() for file in files]
+        pictures: list[Picture] = []
         with self._turns, torch.cuda.stream(beside):  # one batch's pixels in memory, not several
             try:
-                pictures = self._together(images, rows, phi, read_)
+                for few in in_turn([file.pixels if isinstance(file, _File) else 0 for file in read_]):
+                    pictures += self._together(images, phi, read_[few])
             except torch.OutOfMemoryError as problem:
                 raise self._too_little_memory() from problem
             beside.synchronize()  # this thread only; the network goes on
-        return pictures
+        return tuple(pictures)
 
     def _handed_over(self, pictures: tuple[Picture, ...]) -> tuple[Picture, ...]:
         """Their memory is not given to the next batch before the network's stream is done with it."""
@@ -93,29 +95,40 @@ class Torchcodec:
         return pictures
 
     def _alone(self, images: ImageSet, row: int, phi: Phi) -> Picture:
-        return self._together(images, range(row, row + 1), phi, [_read(images.path(row), phi)])[0]
+        return self._together(images, phi, [_read(images, row, phi)])[0]
 
-    def _together(self, images: ImageSet, rows: range, phi: Phi, files: Sequence[_File | None]) -> tuple[Picture, ...]:
-        pictures: list[Picture] = []
-        for few in in_turn([0 if file is None else file.pixels for file in files]):
-            decoded = iter(self._decoded([file for file in files[few] if file is not None]))
-            pixels = [None if file is None else next(decoded) for file in files[few]]
-            pictures += [self._picture(images, row, phi, each) for row, each in zip(rows[few], pixels, strict=True)]
-        return tuple(pictures)
+    def _together(self, images: ImageSet, phi: Phi, files: Sequence[_File | Picture]) -> list[Picture]:
+        pixels = iter(self._decoded([file for file in files if isinstance(file, _File)]))
+        return [
+            self._fitted(images, phi, file, next(pixels)) if isinstance(file, _File) else self._there(file)
+            for file in files
+        ]
 
     def _decoded(self, files: list[_File]) -> list[Tensor | None]:
         """Each file's pixels ``[3, H, W]``; None for one that is broken, which fails all that are decoded with it."""
-        from torchcodec.decoders import decode_jpeg  # type: ignore[attr-defined]
-
         try:
-            return list(decode_jpeg([file.content for file in files], device=self.device)) if files else []
-        except RuntimeError as problem:
+            return [*self._decode(files)] if files else []
+        except torch.OutOfMemoryError:
+            raise
+        except RuntimeError:
             if len(files) > 1:
                 return [pixels for file in files for pixels in self._decoded([file])]
-            # It doesn't say so. Another decoder would make the numbers depend on the memory that is free.
-            if self.device.type == "cuda" and torch.cuda.mem_get_info(self.device)[0] < _BYTES * files[0].pixels:
+            return [self._once_more(files[0]) if self.device.type == "cuda" else None]
+
+    def _decode(self, files: list[_File]) -> list[Tensor]:
+        from torchcodec.decoders import decode_jpeg  # type: ignore[attr-defined]
+
+        return list(decode_jpeg([file.content for file in files], device=self.device))
+
+    def _once_more(self, file: _File) -> Tensor | None:
+        """Torchcodec says the same of a GPU's full memory; another decoder would make numbers depend on that."""
+        torch.cuda.empty_cache()
+        try:
+            return self._decode([file])[0]
+        except RuntimeError as problem:
+            if torch.cuda.mem_get_info(self.device)[0] < max(_LEAST_FREE, _BYTES * file.pixels):
                 raise self._too_little_memory() from problem
-            return [None]
+            return None
 
     def _too_little_memory(self) -> UnitscopeError:
         return UnitscopeError(
@@ -123,17 +136,19 @@ class Torchcodec:
             "use --decoder pillow, or free some"
         )
 
-    def _picture(self, images: ImageSet, row: int, phi: Phi, pixels: Tensor | None) -> Picture:
+    def _fitted(self, images: ImageSet, phi: Phi, file: _File, pixels: Tensor | None) -> Picture:
         if pixels is None:
-            picture = read(images, row, phi)
-            there = None if picture.prepared is None else picture.prepared.to(self.device)
-            return Picture(row, there, picture.width, picture.height, picture.error)
+            return self._there(read(images, file.row, phi))
         assert isinstance(phi, Preprocessing)
         height, width = pixels.shape[-2:]
         try:
-            return Picture(row, phi.fit(pixels), width, height, "")
+            return Picture(file.row, phi.fit(pixels), width, height, "")
         except UnitscopeError as problem:
-            return Picture(row, None, 0, 0, str(problem))
+            return Picture(file.row, None, 0, 0, str(problem))
+
+    def _there(self, picture: Picture) -> Picture:
+        """What went the ordinary way, on the device."""
+        return picture if picture.prepared is None else replace(picture, prepared=picture.prepared.to(self.device))
 
 
 def in_turn(pixels: Sequence[int]) -> Iterator[slice]:
@@ -147,15 +162,12 @@ def in_turn(pixels: Sequence[int]) -> Iterator[slice]:
     yield slice(start, len(pixels))
 
 
-def _read(path: Path, phi: Phi) -> _File | None:
-    """A file, if it is a JPEG that torchcodec can decode for this φ."""
-    if (
-        not isinstance(phi, Preprocessing)
-        or phi.interpolation == "lanczos"
-        or not (count := pixels_of_plain_jpeg(path))
-    ):
-        return None
+def _read(images: ImageSet, row: int, phi: Phi) -> _File | Picture:
+    """A file that torchcodec can decode for this φ; any other is decoded here."""
+    path = images.path(row)
+    fits = isinstance(phi, Preprocessing) and phi.interpolation != "lanczos"
+    pixels = pixels_of_plain_jpeg(path) if fits else 0
     try:
-        return _File(path.read_bytes(), count)
-    except OSError:  # `read` of the stream tells it
-        return None
+        return _File(row, path.read_bytes(), pixels) if pixels else read(images, row, phi)
+    except OSError:
+        return read(images, row, phi)  # which tells it

@@ -115,9 +115,9 @@ def shared_out(team: Team, shards: Sequence[int], plan: Plan, progress: Progress
             idle.insert(0, member)
             if isinstance(outcome, Done):
                 _refuse_others(outcome, plan)
-                progress.advanced(len(plan.shard(shard)))
                 give_out()  # before this one is written
                 yield outcome
+                progress.advanced(len(plan.shard(shard)))  # may stop the scan; the shard is kept by then
                 continue
             deaths[shard] += 1
             if deaths[shard] == _TRIES:

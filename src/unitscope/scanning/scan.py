@@ -9,10 +9,9 @@ import time
 from collections import deque
 from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from threading import Event
 
 import torch
 
@@ -119,19 +118,19 @@ def _scan(plan: Plan, parts: Parts, *, target: Place, runner: ScanRunner, progre
     made_by = parts.plan()
     if made_by is not None:
         refuse_stale(made_by, plan.to_dict(), parts.folder)
-    begun = Event()
     try:
         if made_by is None:
-            parts.write_plan(plan.to_dict())  # parts without one may be of any
-        todo = [shard for shard in range(plan.shards) if made_by is None or not parts.has(shard)]
+            parts.write_plan(plan.to_dict())
+        todo = [shard for shard in range(plan.shards) if not parts.has(shard)]
         scanned = sum(len(plan.shard(shard)) for shard in todo)
         progress.planned(plan, done=len(plan.images) - scanned, target=target)
         started = time.perf_counter()
-        waited = _do(runner.run(plan, todo, progress), parts, begun) if todo else 0.0
+        waited = _do(runner.run(plan, todo, progress), parts) if todo else 0.0
         seconds = time.perf_counter() - started
     except BaseException:
-        if made_by is None and not begun.is_set():
-            parts.take_back_plan()  # of which nothing came, so that it is in no other scan's way
+        if made_by is None:
+            with suppress(Exception):  # what went wrong first is what the user needs to know
+                parts.take_back_plan(plan.shards)
         raise
     progress.merging()
     _refuse_nothing(plan, parts)
@@ -139,14 +138,13 @@ def _scan(plan: Plan, parts: Parts, *, target: Place, runner: ScanRunner, progre
     return ScanResult(open_atlas(target), scanned, seconds, waited)
 
 
-def _do(work: Generator[Done, None, None], parts: Parts, begun: Event) -> float:
+def _do(work: Generator[Done, None, None], parts: Parts) -> float:
     """Write each shard while the next one runs; return the share of their time that the network waited."""
     seconds = waited = 0.0
     with ThreadPoolExecutor(1, thread_name_prefix="write") as pool, closing(work) as shards:  # so that workers go
         writing: deque[Future[None]] = deque()
         try:
             for done in shards:
-                begun.set()
                 writing.append(pool.submit(parts.write, done.shard, done.part))
                 seconds, waited = seconds + done.seconds, waited + done.waited
                 if len(writing) > 1:
