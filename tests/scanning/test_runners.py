@@ -211,7 +211,7 @@ def test_actors_of_ray_give_the_same_atlas_though_one_is_killed(card, folder, tm
 
 def test_no_cluster_at_an_address_is_told(card, folder, tmp_path):
     pytest.importorskip("ray", reason="Ray is not installed")
-    with pytest.raises(UnitscopeError, match=r"no Ray cluster at '127.0.0.1:1'.*check --address"):
+    with pytest.raises(UnitscopeError, match=r"no Ray cluster at '127.0.0.1:1'.*check --address, which is HOST:PORT"):
         unitscope.scan(card, folder, tmp_path / "a", options=OPTIONS, runner=OnRay(address="127.0.0.1:1"))
     assert not (tmp_path / "a.parts").exists()
 

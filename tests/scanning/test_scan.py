@@ -244,6 +244,13 @@ def test_unknown_names_are_told_before_a_network_is_needed(name):
         Options(**{name: "fast"})
 
 
+def test_names_in_place_of_tuples_and_runners_are_told(network, folder, tmp_path):
+    with pytest.raises(UnitscopeError, match=r"write \('act:1',\)"):
+        Options(layers="act:1")
+    with pytest.raises(UnitscopeError, match=r"a runner is Here\(\), .* not 'ray'"):
+        unitscope.scan(network, folder, tmp_path / "a", runner="ray")
+
+
 def test_options_below_one_are_refused():
     with pytest.raises(UnitscopeError, match="top must be at least 1, not 0"):
         Options(top=0)

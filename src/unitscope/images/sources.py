@@ -97,7 +97,9 @@ def open_images(path: str | Path) -> ImageSet:
         return ImageSet(root.parent, "folder", (root.name,), ((),))
     if not root.is_dir():
         if _is_address(path):
-            raise ImageError(f"'{path}' is an address; images are read from folders: mount it, or copy them first")
+            raise ImageError(
+                f"'{_as_written(path)}' is an address; images are read from folders: give a path, mount or copy them"
+            )
         raise ImageError(_missing(root))
     layout, labels = _read_layout(root, tuple(list_files(root)))
     if not labels:
@@ -119,8 +121,12 @@ def _missing(path: Path) -> str:
 
 
 def _is_address(path: str | Path) -> bool:
-    """Whether it names a place in a store; a `Path` has but one slash left of two."""
     return re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", str(path)) is not None
+
+
+def _as_written(address: str | Path) -> str:
+    """A `Path` has but one slash left of two."""
+    return re.sub(r":/+", "://", str(address), count=1)
 
 
 def _size_and_time(path: Path) -> tuple[int, int]:

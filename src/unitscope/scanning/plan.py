@@ -68,6 +68,8 @@ class Options:
     limit: int | None = None
 
     def __post_init__(self) -> None:
+        if isinstance(self.layers, str):  # or each of its letters would be a pattern
+            raise UnitscopeError(f"layers is a tuple of names and patterns; write ('{self.layers}',)")
         for name in ("top", "batch_size", "shard_size", "limit"):
             value = getattr(self, name)
             if value is not None and value < 1:

@@ -72,7 +72,10 @@ class OnRay:
             _knock(self.address)
             ray.init(address=self.address, log_to_driver=False, configure_logging=False, include_dashboard=None)
         except Exception as problem:  # Ray's errors for an address that is wrong are of many kinds
-            raise UnitscopeError(f"no Ray cluster {where}: {first_line(problem)}; check --address") from problem
+            raise UnitscopeError(
+                f"no Ray cluster {where} ({first_line(problem)}); check --address, which is HOST:PORT of one that is "
+                "running, or leave it out and one is started here"
+            ) from problem
 
     def _size(self, machines: Sequence[Machine], job: Job, shards: int) -> int:
         """No more than the cluster has room for: an actor that finds no place would be waited for without end."""

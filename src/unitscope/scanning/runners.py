@@ -143,7 +143,7 @@ def _lost(shard: int, plan: Plan, outcome: Died) -> UnitscopeError:
     return UnitscopeError(
         f"the worker of shard {shard} (images from '{_first(shard, plan)}' on) died {_TRIES} times ({outcome.how}): it "
         "may have run out of memory (use fewer --workers, a smaller --batch-size), or could not start (a script that "
-        "scans so needs `if __name__ == '__main__':`); what is done is kept"
+        "scans so needs `if __name__ == '__main__':`); the same scan goes on with what is done"
     )
 
 

@@ -20,7 +20,7 @@ from unitscope.atlas.places import Place, place
 from unitscope.atlas.schema import MANIFEST, ImageList, Manifest, refuse_taken
 from unitscope.atlas.store import write_atlas
 from unitscope.atlas.view import Atlas, open_atlas
-from unitscope.errors import AtlasError
+from unitscope.errors import AtlasError, UnitscopeError
 from unitscope.images import ImageSet, open_images
 from unitscope.networks import Network
 from unitscope.scanning.devices import ready
@@ -77,6 +77,8 @@ def scan(
     Raises:
         UnitscopeError: if anything the user gave is wrong; see the errors of each part.
     """
+    if isinstance(runner, str):
+        raise UnitscopeError(f"a runner is Here(), Processes(2) or OnRay(), not '{runner}'")
     options, target = options or Options(), place(atlas)
     image_set = images if isinstance(images, ImageSet) else open_images(images)
     if options.limit is not None:
