@@ -26,6 +26,22 @@ Written by `python -m benchmarks.speed --write` and likewise by the others; each
 """
 
 
+class Silent:
+    """As `unitscope.scanning.Silent`, which would load PyTorch here."""
+
+    def planned(self, plan: object, *, done: int, target: Path) -> None:
+        """See `unitscope.scanning.Progress`."""
+
+    def noted(self, what: str) -> None:
+        """See `unitscope.scanning.Progress`."""
+
+    def advanced(self, images: int) -> None:
+        """See `unitscope.scanning.Progress`."""
+
+    def merging(self) -> None:
+        """See `unitscope.scanning.Progress`."""
+
+
 def parser(name: str, description: str | None) -> argparse.ArgumentParser:
     """Return the command line of a benchmark, with what all of them take; a case is given by `in_fresh_process`."""
     made = argparse.ArgumentParser(prog=f"python -m benchmarks.{name}", description=description)

@@ -14,7 +14,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks.common import files, in_fresh_process, link, machine, parser, photographs, write_section
+from benchmarks.common import Silent, files, in_fresh_process, link, machine, parser, photographs, write_section
 
 ON_CPU, SCANNED, SHARD = 2048, 8192, 512  # images of a scan
 BEFORE, FEW, MANY, ALIKE = 256, 512, 2560, 64  # of removal; the first run warms everything up
@@ -113,18 +113,12 @@ def _run_case(network: str, case: str, device: str, folder: str) -> dict[str, An
     return {"ms": 1000 * (taken[2] - taken[1]) / (MANY - FEW)}
 
 
-class _Clock:
+class _Clock(Silent):
     """Notes when each batch is done."""
 
     def __init__(self) -> None:
         self.batches: list[tuple[int, float]] = []
         self.ended = 0.0
-
-    def planned(self, plan: object, *, done: int, target: Path) -> None:
-        """See `unitscope.scanning.Progress`."""
-
-    def noted(self, what: str) -> None:
-        """See `unitscope.scanning.Progress`."""
 
     def advanced(self, images: int) -> None:
         """See `unitscope.scanning.Progress`."""
@@ -164,10 +158,8 @@ def _plain(network: str, device: str) -> float:
 def _scan(network: str, device: str, images: Path, atlas: Path, *, progress: Any = None, **how: Any) -> Any:
     import unitscope
 
-    options, loaded = (
-        unitscope.Options(device=device, shard_size=SHARD, **how),
-        unitscope.load(f"torchvision:{network}", weights="none"),
-    )
+    loaded = unitscope.load(f"torchvision:{network}", weights="none")
+    options = unitscope.Options(device=device, shard_size=SHARD, **how)
     return unitscope.scan(loaded, images, atlas, options=options, progress=progress).atlas
 
 

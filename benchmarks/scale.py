@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common import in_fresh_process, link, machine, parser, peak_mib, write_section
+from benchmarks.common import Silent, in_fresh_process, link, machine, parser, peak_mib, write_section
 
 SOURCES = 1000  # a file system bears some ten thousand links to one file
 KINDS = ("float32", "none")
@@ -84,7 +84,7 @@ def _run_case(folder: str, atlas: str, responses: str) -> dict[str, Any]:
     }
 
 
-class _Clock:
+class _Clock(Silent):
     """Notes when each stage begins."""
 
     planned_at = merging_at = scanned_mib = 0.0
@@ -92,12 +92,6 @@ class _Clock:
     def planned(self, plan: object, *, done: int, target: Path) -> None:
         """See `unitscope.scanning.Progress`."""
         self.planned_at = time.perf_counter()
-
-    def noted(self, what: str) -> None:
-        """See `unitscope.scanning.Progress`."""
-
-    def advanced(self, images: int) -> None:
-        """See `unitscope.scanning.Progress`."""
 
     def merging(self) -> None:
         """See `unitscope.scanning.Progress`."""

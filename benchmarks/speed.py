@@ -16,7 +16,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from benchmarks import peers
-from benchmarks.common import THREADS, files, machine, parser, photographs, write_section
+from benchmarks.common import THREADS, Silent, files, machine, parser, photographs, write_section
 from benchmarks.turns import Case, started, tell
 
 if TYPE_CHECKING:
@@ -252,21 +252,12 @@ class _Telling:
             yield done
 
 
-class _EachBatch:
+class _EachBatch(Silent):
     """Tells of each batch."""
-
-    def planned(self, plan: object, *, done: int, target: Path) -> None:
-        """See `unitscope.scanning.Progress`."""
-
-    def noted(self, what: str) -> None:
-        """See `unitscope.scanning.Progress`."""
 
     def advanced(self, images: int) -> None:
         """See `unitscope.scanning.Progress`."""
         tell()
-
-    def merging(self) -> None:
-        """See `unitscope.scanning.Progress`."""
 
 
 if __name__ == "__main__":

@@ -56,14 +56,14 @@ def card(tmp_path):
 
 
 class KillingAll(Silent):
-    """Kills all workers once some shards are done."""
+    """Kills all workers whenever so many shards are done."""
 
-    def __init__(self, shards):
-        self.shards, self.killed = shards, 0
+    def __init__(self, when):
+        self.when, self.done, self.killed = when, 0, 0
 
     def advanced(self, images):
-        self.shards -= 1
-        for child in active_children() if self.shards == 0 else ():
+        self.done += 1
+        for child in active_children() if self.done in self.when else ():
             os.kill(child.pid, signal.SIGKILL)
             child.join()
             self.killed += 1
@@ -112,13 +112,17 @@ def test_what_a_killed_process_was_at_is_done_by_another(card, folder, tmp_path)
     assert_same(alone, together)
 
 
-def test_a_worker_that_dies_while_it_has_nothing_to_do_is_replaced(card, folder, tmp_path):
+@pytest.mark.parametrize(
+    ("workers", "when", "killed"),
+    [(1, (1, 2, 3), 3), (2, (2,), 2)],  # of three shards: while one of two workers is at the last, the other is idle
+)
+def test_workers_that_die_with_or_without_something_to_do_are_replaced(card, folder, tmp_path, workers, when, killed):
     alone = unitscope.scan(card, folder, tmp_path / "a", options=Options(shard_size=14)).atlas
-    killing = KillingAll(shards=2)  # of three: while one worker is at the last, the other has nothing to do
+    killing = KillingAll(when)
     again = unitscope.scan(
-        card, folder, tmp_path / "b", options=Options(shard_size=14), runner=Processes(2), progress=killing
+        card, folder, tmp_path / "b", options=Options(shard_size=14), runner=Processes(workers), progress=killing
     ).atlas
-    assert killing.killed == 2
+    assert killing.killed == killed
     assert_same(alone, again)
 
 

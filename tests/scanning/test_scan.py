@@ -171,6 +171,14 @@ def test_kill_9_at_any_moment_resumes_to_the_same_bytes(tmp_path):
     assert not part.exists()
 
 
+def test_parts_of_another_network_are_refused_with_the_reason(network, folder, tmp_path):
+    parts = Parts.beside(tmp_path / "a")
+    with parts.locked():
+        parts.write_plan({"network": "other", "top": 3})
+    with pytest.raises(AtlasError, match="network other before, Planted now"):
+        unitscope.scan(network, folder, tmp_path / "a")
+
+
 def test_parts_of_another_scan_are_refused_with_the_reason(network, folder, tmp_path):
     with pytest.raises(StopError):
         unitscope.scan(
