@@ -27,18 +27,18 @@ Written by `python -m benchmarks.speed --write` and likewise by the others; each
 
 
 class Silent:
-    """As `unitscope.scanning.Silent`, which would load PyTorch here."""
+    """As `unitscope.scanning.NullProgress`, which would load PyTorch here."""
 
-    def planned(self, plan: object, *, done: int, target: Path) -> None:
+    def on_plan(self, plan: object, *, done: int, target: Path) -> None:
         """See `unitscope.scanning.Progress`."""
 
-    def noted(self, what: str) -> None:
+    def on_message(self, what: str) -> None:
         """See `unitscope.scanning.Progress`."""
 
-    def advanced(self, images: int) -> None:
+    def on_batch(self, images: int) -> None:
         """See `unitscope.scanning.Progress`."""
 
-    def merging(self) -> None:
+    def on_merge(self) -> None:
         """See `unitscope.scanning.Progress`."""
 
 

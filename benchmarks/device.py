@@ -120,11 +120,11 @@ class _Clock(Silent):
         self.batches: list[tuple[int, float]] = []
         self.ended = 0.0
 
-    def advanced(self, images: int) -> None:
+    def on_batch(self, images: int) -> None:
         """See `unitscope.scanning.Progress`."""
         self.batches.append((images, time.perf_counter()))
 
-    def merging(self) -> None:
+    def on_merge(self) -> None:
         """See `unitscope.scanning.Progress`."""
         self.ended = time.perf_counter()
 
@@ -159,7 +159,7 @@ def _scan(network: str, device: str, images: Path, atlas: Path, *, progress: Any
     import unitscope
 
     loaded = unitscope.load(f"torchvision:{network}", weights="none")
-    options = unitscope.Options(device=device, shard_size=SHARD, **how)
+    options = unitscope.ScanOptions(device=device, shard_size=SHARD, **how)
     return unitscope.scan(loaded, images, atlas, options=options, progress=progress).atlas
 
 
@@ -167,8 +167,8 @@ def _ablate(network: str, device: str, images: Path) -> Any:
     import unitscope
     from benchmarks.removal import FRACTIONS
 
-    settings = unitscope.Settings(["act:-1"], FRACTIONS, orders=("low", "high", "random"))
-    running = unitscope.Running(device=device, batch_size=16 if device == "cpu" else 128)
+    settings = unitscope.AblationGrid(["act:-1"], FRACTIONS, orders=("low", "high", "random"))
+    running = unitscope.RunOptions(device=device, batch_size=16 if device == "cpu" else 128)
     return unitscope.ablate(unitscope.load(f"torchvision:{network}", weights="none"), images, settings, running=running)
 
 

@@ -70,11 +70,11 @@ def _copies(sources: list[Path], folder: Path) -> list[Path]:
 def _run_case(network: str, folder: str, atlas: str, engine: str) -> dict[str, Any]:
     """One scan, in this process."""
     from unitscope import load
-    from unitscope.scanning import Options, scan
+    from unitscope.scanning import ScanOptions, scan
 
     loaded = load(f"torchvision:{network}", weights="none")
     before, started = _peak(), time.perf_counter()
-    scan(loaded, folder, atlas, options=Options(engine=engine))
+    scan(loaded, folder, atlas, options=ScanOptions(engine=engine))
     return {"peak": _peak(), "before": before, "seconds": time.perf_counter() - started}
 
 

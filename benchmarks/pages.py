@@ -58,15 +58,15 @@ def main() -> None:
 def _served(atlas: Path, cache: Path) -> Iterator[str]:
     from unitscope.atlas import open_atlas
     from unitscope.web.app import create_app
+    from unitscope.web.atlas_cache import AtlasCache
     from unitscope.web.cache import Cache
-    from unitscope.web.explorer import Explorer
-    from unitscope.web.pictures import Pictures
+    from unitscope.web.image_files import ImageFiles
+    from unitscope.web.lazy_session import NoStudio
+    from unitscope.web.page_renderer import PageRenderer
     from unitscope.web.server import listen, server
-    from unitscope.web.shelf import Shelf
-    from unitscope.web.studio import NoStudio
 
-    shelf = Shelf(open_atlas(atlas))
-    app = create_app(Explorer(shelf), Pictures(shelf, shelf.atlas.root, Cache(cache)), NoStudio("a benchmark"))
+    shelf = AtlasCache(open_atlas(atlas))
+    app = create_app(PageRenderer(shelf), ImageFiles(shelf, shelf.atlas.root, Cache(cache)), NoStudio("a benchmark"))
     socket = listen("127.0.0.1", 0)
     running = server(app)
     thread = threading.Thread(target=running.run, kwargs={"sockets": [socket]})
@@ -81,16 +81,16 @@ def _served(atlas: Path, cache: Path) -> Iterator[str]:
 def _export(atlas: Path, folder: Path) -> str:
     """What a static site of the last layer takes, with neither pictures nor maps: their time is the network's."""
     from unitscope.atlas import open_atlas
+    from unitscope.web.atlas_cache import AtlasCache
     from unitscope.web.cache import Cache
-    from unitscope.web.explorer import Explorer
-    from unitscope.web.pictures import Pictures
-    from unitscope.web.shelf import Shelf
-    from unitscope.web.site import Site
-    from unitscope.web.studio import NoStudio
+    from unitscope.web.image_files import ImageFiles
+    from unitscope.web.lazy_session import NoStudio
+    from unitscope.web.page_renderer import PageRenderer
+    from unitscope.web.static_export import StaticSite
 
-    shelf = Shelf(open_atlas(atlas))
-    pictures = Pictures(shelf, shelf.atlas.root, Cache(folder / "export-cache"))
-    site = Site(Explorer(shelf), pictures, shelf.atlas.layers[-1:], images=False, maps=False)
+    shelf = AtlasCache(open_atlas(atlas))
+    pictures = ImageFiles(shelf, shelf.atlas.root, Cache(folder / "export-cache"))
+    site = StaticSite(PageRenderer(shelf), pictures, shelf.atlas.layers[-1:], images=False, maps=False)
     started = time.perf_counter()
     site.write(folder / "site", NoStudio("a benchmark"))
     taken = time.perf_counter() - started

@@ -50,7 +50,7 @@ def copies(sources: list[Path], folder: Path, count: int) -> Path:
 
 
 def run(case: str, network: "Network", sources: list[Path], *, images: int, batch: int) -> None:
-    """Run so many images; tell of each batch when the network is given it, and how long it was waited for."""
+    """Run so many images; tell of each batch when the network is given it, and how long it was data_wait for."""
     from torch.utils.data.dataloader import _BaseDataLoaderIter
 
     network.module.register_forward_pre_hook(lambda *_: tell())
@@ -70,7 +70,7 @@ def _tell_waits(kind: type, name: str, *, images: int) -> None:
     def timed(*given: Any) -> Any:
         started = time.perf_counter()
         got = waited_for(*given)
-        tell(waited=time.perf_counter() - started, images=images)
+        tell(data_wait=time.perf_counter() - started, images=images)
         return got
 
     setattr(kind, name, timed)

@@ -53,7 +53,7 @@ def _rows(name: str, reference: str, limit: int | None) -> list[str]:
     network, rows, first = unitscope.load(reference), [], None
     with tempfile.TemporaryDirectory() as temporary:
         for case, chosen in CASES.items():
-            options = unitscope.Options(limit=limit, **chosen)
+            options = unitscope.ScanOptions(limit=limit, **chosen)
             atlas = unitscope.scan(network, SAMPLE, Path(temporary) / case, options=options).atlas
             first = first or atlas
             right = atlas.manifest.accuracy

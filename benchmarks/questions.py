@@ -121,34 +121,34 @@ def _questions() -> dict[str, Callable[["Atlas"], Any]]:
     import pyarrow.parquet  # noqa: F401
     import zarr  # noqa: F401
 
-    from unitscope.analyses import rules
-    from unitscope.analyses.base_rates import base_rate
-    from unitscope.analyses.neighbours import nearest
-    from unitscope.analyses.selection import Top, select
+    from unitscope.analyses import unit_rules as rules
+    from unitscope.analyses.image_groups import ImageGroup, image_group
+    from unitscope.analyses.nearest_images import nearest_images
+    from unitscope.analyses.selection import TopK, select
+    from unitscope.analyses.selection_frequency import base_rate
     from unitscope.analyses.similarity import similarity
-    from unitscope.analyses.sparsity import sparsity, sparsity_by_depth
-    from unitscope.analyses.subjects import Subject, find_subject
+    from unitscope.analyses.sparsity import sparsity, sparsity_by_layer
 
-    nine = Top(9)
+    nine = TopK(9)
 
-    def images(atlas: "Atlas", count: int) -> list[Subject]:
+    def images(atlas: "Atlas", count: int) -> list[ImageGroup]:
         names = (f"ILSVRC2012_val_{1 + number * len(atlas.images) // count:08d}.JPEG" for number in range(count))
-        return [find_subject(atlas, name, LAYER) for name in names]
+        return [image_group(atlas, name, LAYER) for name in names]
 
-    def classes(atlas: "Atlas", *names: str) -> list[Subject]:
-        return [find_subject(atlas, f"class:{name}", LAYER) for name in names]
+    def classes(atlas: "Atlas", *names: str) -> list[ImageGroup]:
+        return [image_group(atlas, f"class:{name}", LAYER) for name in names]
 
     return {
         "selection": lambda atlas: select(images(atlas, 1)[0], nine),
-        "rule": lambda atlas: rules.shared(images(atlas, 2), nine, base=base_rate(atlas, LAYER, nine)),
-        "rule-class": lambda atlas: rules.shared(
+        "rule": lambda atlas: rules.intersection(images(atlas, 2), nine, base=base_rate(atlas, LAYER, nine)),
+        "rule-class": lambda atlas: rules.intersection(
             classes(atlas, "Siamese cat"), nine, at_least=40, base=base_rate(atlas, LAYER, nine)
         ),
         "similarity": lambda atlas: similarity(images(atlas, 12)),
         "similarity-class": lambda atlas: similarity(classes(atlas, "Siamese cat", "Chihuahua")),
-        "nearest": lambda atlas: nearest(atlas, images(atlas, 1)[0]),
+        "nearest": lambda atlas: nearest_images(atlas, images(atlas, 1)[0]),
         "sparsity": lambda atlas: sparsity(atlas, LAYER, ["Siamese cat", "Chihuahua", "ant"]),
-        "depth": sparsity_by_depth,
+        "depth": sparsity_by_layer,
     }
 
 

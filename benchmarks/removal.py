@@ -74,10 +74,10 @@ def _run_case(network: str, layer: str, folder: str) -> dict[str, Any]:
     import torch
 
     from unitscope import load
-    from unitscope.engine import keep_memory
+    from unitscope.engine import tune_allocator
 
     torch.set_num_threads(THREADS)
-    keep_memory()  # for the plain passes as well: what is compared is the work, not the allocator
+    tune_allocator()  # for the plain passes as well: what is compared is the work, not the allocator
     loaded = load(f"torchvision:{network}", weights="none")
     sources = files(Path(folder))
     if not layer:
@@ -106,11 +106,11 @@ def _plain(network: Any, sources: list[Path]) -> float:
 
 
 def _sweep(network: Any, images: Path, layer: str) -> float:
-    from unitscope import Running, Settings, ablate
+    from unitscope import AblationGrid, RunOptions, ablate
 
     started = time.perf_counter()
-    settings = Settings([layer], FRACTIONS, orders=("low", "high", "random"))
-    ablate(network, images, settings, running=Running(BATCH))
+    settings = AblationGrid([layer], FRACTIONS, orders=("low", "high", "random"))
+    ablate(network, images, settings, running=RunOptions(BATCH))
     return time.perf_counter() - started
 
 

@@ -68,7 +68,7 @@ def _run_case(folder: str, atlas: str, responses: str) -> dict[str, Any]:
         nn.Flatten(), nn.Linear(48, 10),
     )  # fmt: skip
     network = unitscope.load(module, preprocess={"size": [16, 16], "mean": [127] * 3, "std": [60] * 3})
-    options = unitscope.Options(batch_size=256, shard_size=8192, responses=responses)
+    options = unitscope.ScanOptions(batch_size=256, shard_size=8192, responses=responses)
     clock, before = _Clock(), peak_mib()
     started = time.perf_counter()
     result = unitscope.scan(network, folder, atlas, options=options, progress=clock)
@@ -80,7 +80,7 @@ def _run_case(folder: str, atlas: str, responses: str) -> dict[str, Any]:
         "scanned_mib": clock.scanned_mib,
         "before_mib": before,
         "peak_mib": peak_mib(),
-        "waited": result.waited,
+        "data_wait": result.data_wait,
     }
 
 
@@ -89,11 +89,11 @@ class _Clock(Silent):
 
     planned_at = merging_at = scanned_mib = 0.0
 
-    def planned(self, plan: object, *, done: int, target: Path) -> None:
+    def on_plan(self, plan: object, *, done: int, target: Path) -> None:
         """See `unitscope.scanning.Progress`."""
         self.planned_at = time.perf_counter()
 
-    def merging(self) -> None:
+    def on_merge(self) -> None:
         """See `unitscope.scanning.Progress`."""
         self.merging_at, self.scanned_mib = time.perf_counter(), peak_mib()
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from unitscope import Network
     from unitscope.scanning import Progress
     from unitscope.scanning.plan import Plan
-    from unitscope.scanning.shards import Done
+    from unitscope.scanning.shard_worker import ShardResult
 
 BATCH = 16
 TURN = 8  # batches
@@ -114,12 +114,12 @@ def _measure(network: str, cases: list[str], rounds: int) -> Group:
 
 
 def _besides(case: Case) -> dict[str, float]:
-    """What else is known of a case: its peak memory, and how long images read from files were waited for, in ms."""
+    """What else is known of a case: its peak memory, and how long images read from files were data_wait for, in ms."""
     # A wait of a second holds the time that the case stood still.
-    waits = [told for told in case.others if told.get("waited", 1) < 1]
+    waits = [told for told in case.others if told.get("data_wait", 1) < 1]
     images = sum(told["images"] for told in waits)
     return {"mib": case.peak_mib()} | (
-        {"waited": 1000 * sum(told["waited"] for told in waits) / images} if waits else {}
+        {"data_wait": 1000 * sum(told["data_wait"] for told in waits) / images} if waits else {}
     )
 
 
@@ -155,7 +155,7 @@ def _table(network: str, groups: list[Group]) -> str:
 def _row(case: str, rounds: Rounds, besides: dict[str, float]) -> str:
     wall = [each[case]["wall"] for each in rounds]
     of_eager = [f"{_ratio(rounds, case, 'eager', key):.2f}" if "eager" in rounds[0] else "" for key in ("wall", "cpu")]
-    waiting = f"{100 * besides['waited'] / median(wall):.1f} %" if "waited" in besides else ""
+    waiting = f"{100 * besides['data_wait'] / median(wall):.1f} %" if "data_wait" in besides else ""
     return (
         f"| `{case}` | {CASES[case]} | {median(wall):.1f} | {min(wall):.1f}–{max(wall):.1f} | {of_eager[0]} "
         f"| {median(each[case]['cpu'] for each in rounds):.1f} | {of_eager[1]} | {besides['mib']:,.0f} | {waiting} |"
@@ -210,9 +210,9 @@ def _eager(network: "Network", prepared: "Tensor") -> Callable[[], Any]:
 def _compiled(network: "Network", prepared: "Tensor") -> Callable[[], Any]:
     import torch
 
-    from unitscope.engine import keep_memory
+    from unitscope.engine import tune_allocator
 
-    keep_memory()
+    tune_allocator()
     x = network.preprocessing.normalize(prepared).contiguous(memory_format=torch.channels_last)
     module = network.module.to(memory_format=torch.channels_last)
     torch._inductor.config.freezing = True  # for good, in this process: as an option it misses the weights
@@ -221,41 +221,41 @@ def _compiled(network: "Network", prepared: "Tensor") -> Callable[[], Any]:
 
 
 def _tapped(network: "Network", prepared: "Tensor") -> Callable[[], Any]:
-    from unitscope.engine import keep_memory, runner
+    from unitscope.engine import make_executor, tune_allocator
     from unitscope.graph import trace
 
-    keep_memory()
+    tune_allocator()
     traced = trace(network.module, network.preprocessing.size, name=network.reference)
-    run = runner(network, traced, traced.layers.activations, engine="compile", batch_size=BATCH)
+    run = make_executor(network, traced, traced.layers.activations, engine="compile", batch_size=BATCH)
     return lambda: run(prepared)
 
 
 def _scan(network: "Network", sources: list[Path], images: int, how: str) -> None:
-    from unitscope.scanning import Options, scan
+    from unitscope.scanning import ScanOptions, scan
 
     chosen = {"engine": "compile", "precision": "bf16"} if how == "bf16" else {"engine": how}
     temporary = Path(tempfile.mkdtemp())  # this process is killed
     folder = peers.copies(sources, temporary / "images", images)
-    options = Options(batch_size=BATCH, shard_size=SHARD, **chosen)
+    options = ScanOptions(batch_size=BATCH, shard_size=SHARD, **chosen)
     scan(network, folder, temporary / "atlas", options=options, runner=_Telling(), progress=_EachBatch())
 
 
 class _Telling:
-    """Does all shards here, and tells how long each waited for images."""
+    """Does all shards here, and tells how long each data_wait for images."""
 
-    def run(self, plan: "Plan", shards: "Sequence[int]", progress: "Progress") -> "Generator[Done, None, None]":
+    def run(self, plan: "Plan", shards: "Sequence[int]", progress: "Progress") -> "Generator[ShardResult, None, None]":
         """See `unitscope.scanning.ScanRunner`."""
-        from unitscope.scanning import Here
+        from unitscope.scanning import InProcess
 
-        for done in Here().run(plan, shards, progress):
-            tell(waited=done.waited, images=SHARD)
+        for done in InProcess().run(plan, shards, progress):
+            tell(data_wait=done.data_wait, images=SHARD)
             yield done
 
 
 class _EachBatch(Silent):
     """Tells of each batch."""
 
-    def advanced(self, images: int) -> None:
+    def on_batch(self, images: int) -> None:
         """See `unitscope.scanning.Progress`."""
         tell()
 

@@ -13,8 +13,8 @@ import numpy as np
 
 from unitscope.atlas.parts import Part, Parts
 from unitscope.atlas.schema import ImageList, Label, Manifest
-from unitscope.atlas.store import write_atlas
 from unitscope.atlas.tables import TOP5
+from unitscope.atlas.writer import write_atlas
 from unitscope.summaries import Summary
 from unitscope.version import versions
 

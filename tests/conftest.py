@@ -9,7 +9,7 @@ import pytest
 from unitscope.atlas import Label, open_atlas
 from unitscope.atlas.parts import Part, Parts
 from unitscope.atlas.schema import ImageList, Manifest
-from unitscope.atlas.store import write_atlas
+from unitscope.atlas.writer import write_atlas
 from unitscope.summaries import Summary
 from unitscope.units import Layer
 

@@ -10,11 +10,11 @@ import torch
 from torch import nn
 
 import unitscope
-from unitscope.engine import IMAGES_WORTH_COMPILING, choose_engine, choose_precision, for_eager, runner
+from unitscope.engine import IMAGES_WORTH_COMPILING, choose_engine, choose_precision, make_executor, optimize_for_eager
 from unitscope.engine.batch_sizes import fitting
 from unitscope.errors import UnitscopeError
 from unitscope.graph import trace
-from unitscope.graph.cut import cut
+from unitscope.graph.split import split_at
 
 COMPILER = any(shutil.which(name) for name in ("g++", "clang++", "c++"))
 HUGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage").is_dir()
@@ -73,7 +73,7 @@ def off(given, wanted):
 
 
 def test_the_eager_runner_gives_what_the_module_gives(network, traced, batch):
-    run = runner(network, traced, traced.layers.activations, engine="eager", batch_size=6)
+    run = make_executor(network, traced, traced.layers.activations, engine="eager", batch_size=6)
     logits, responses = run(batch)
     with torch.no_grad():
         x = (batch.float() - 127.5) / 127.5
@@ -85,7 +85,7 @@ def test_the_eager_runner_gives_what_the_module_gives(network, traced, batch):
 
 
 def test_a_partial_batch_gives_what_the_full_batch_gives(network, traced, batch):
-    run = runner(network, traced, traced.layers.activations, engine="eager", batch_size=6)
+    run = make_executor(network, traced, traced.layers.activations, engine="eager", batch_size=6)
     logits, responses = run(batch)
     for count in (1, 4):
         some_logits, some = run(batch[:count])
@@ -96,7 +96,7 @@ def test_a_partial_batch_gives_what_the_full_batch_gives(network, traced, batch)
 
 def test_the_runner_leaves_the_network_as_found(network, traced, batch):
     before = {name: value.clone() for name, value in network.module.state_dict().items()}
-    runner(network, traced, traced.layers.activations, engine="eager", batch_size=6)(batch)
+    make_executor(network, traced, traced.layers.activations, engine="eager", batch_size=6)(batch)
     for name, value in network.module.state_dict().items():
         assert torch.equal(value, before[name])
         assert value.is_contiguous()
@@ -106,7 +106,7 @@ def test_the_runner_leaves_the_network_as_found(network, traced, batch):
 @pytest.mark.filterwarnings("ignore")  # PyTorch's compiler warns of its own affairs
 def test_both_engines_agree(network, traced, batch):
     answers = [
-        runner(network, traced, traced.layers.activations, engine=engine, batch_size=6)(batch[:5])
+        make_executor(network, traced, traced.layers.activations, engine=engine, batch_size=6)(batch[:5])
         for engine in ("eager", "compile")
     ]
     (eager_logits, eager), (compiled_logits, compiled) = answers
@@ -126,9 +126,9 @@ def test_a_broken_network_is_not_made_to_look_right(network, traced, batch, engi
     if engine == "openvino":
         pytest.importorskip("openvino", reason="OpenVINO is not installed")
         with pytest.raises(UnitscopeError, match=r"weights of this network are NaN or infinite.*--engine eager"):
-            runner(network, traced, layers, engine=engine, batch_size=6)
+            make_executor(network, traced, layers, engine=engine, batch_size=6)
         return
-    logits, responses = runner(network, traced, layers, engine=engine, batch_size=6)(batch)
+    logits, responses = make_executor(network, traced, layers, engine=engine, batch_size=6)(batch)
     assert np.isnan(responses[:, 3]).all()
     assert np.isnan(responses[:, 8:]).all()
     assert np.isnan(logits).all()
@@ -142,7 +142,7 @@ def test_compiled_convolutions_are_fused_with_what_follows(network, traced, batc
     from torch._inductor.utils import run_and_get_code
 
     layers = traced.layers.activations
-    compiled = runner(network, traced, layers, engine="compile", batch_size=6)
+    compiled = make_executor(network, traced, layers, engine="compile", batch_size=6)
     _, (code, *_) = run_and_get_code(compiled, batch)
     assert "_convolution_pointwise" in code
     assert "extern_kernels.convolution" not in code
@@ -174,8 +174,10 @@ def test_compiled_blocks_are_added_in_place_after_their_means_were_taken(batch):
     network = unitscope.load(Residual().eval(), preprocess=PHI)
     traced = trace(network.module, network.preprocessing.size, name="residual")
     layers = traced.layers.activations
-    (_, compiled), (code, *_) = run_and_get_code(runner(network, traced, layers, engine="compile", batch_size=6), batch)
-    _, eager = runner(network, traced, layers, engine="eager", batch_size=6)(batch)
+    (_, compiled), (code, *_) = run_and_get_code(
+        make_executor(network, traced, layers, engine="compile", batch_size=6), batch
+    )
+    _, eager = make_executor(network, traced, layers, engine="eager", batch_size=6)(batch)
     assert code.count("_convolution_pointwise_.binary(") == 2
     assert eager.std() > 1e-2
     assert off(compiled, eager) < 1e-5
@@ -188,7 +190,7 @@ def test_eager_convolutions_are_fused_in_float32(batch, precision, wanted):
         pytest.skip("this processor has no bf16")
     network = unitscope.load(Residual().eval(), preprocess=PHI)
     traced = trace(network.module, network.preprocessing.size, name="residual")
-    run = runner(network, traced, traced.layers.activations, engine="eager", batch_size=6, precision=precision)
+    run = make_executor(network, traced, traced.layers.activations, engine="eager", batch_size=6, precision=precision)
     run(batch)
     with torch.profiler.profile() as profile:
         _, responses = run(batch)
@@ -207,10 +209,10 @@ def test_halves_for_the_eager_engine_leave_what_crosses_the_cut(batch):
     module = Residual().eval()
     traced = trace(module, (16, 16), name="residual")
     layer = traced.layers.activations[1]  # what it is added to crosses the cut too
-    plain = cut(traced, layer)
-    before, after = (for_eager(half, torch.device("cpu")) for half in (plain.before, plain.after))
+    plain = split_at(traced, layer)
+    before, after = (optimize_for_eager(half, torch.device("cpu")) for half in (plain.before, plain.after))
     fast = replace(plain, before=before, after=after)
-    plain = cut(traced, layer)
+    plain = split_at(traced, layer)
     nothing, removed = torch.zeros(2, 1, 1, 16, dtype=torch.bool)
     removed[:, :, 3] = True
     with torch.inference_mode():
@@ -243,7 +245,7 @@ def test_compiled_sums_overwrite_nothing_that_is_still_read(batch):
     network = unitscope.load(AddsItself().eval(), preprocess=PHI)
     traced = trace(network.module, network.preprocessing.size, name="adds-itself")
     (_, compiled), (_, eager) = (
-        runner(network, traced, traced.layers.match(("*",)), engine=engine, batch_size=6)(batch)
+        make_executor(network, traced, traced.layers.match(("*",)), engine=engine, batch_size=6)(batch)
         for engine in ("compile", "eager")
     )
     assert eager.std() > 1e-2
@@ -257,7 +259,7 @@ def test_compiled_maps_are_not_overwritten(batch):
     traced = trace(network.module, network.preprocessing.size, name="residual")
     layers = traced.layers.activations
     compiled, eager = (
-        runner(network, traced, layers, maps=layers, engine=engine, batch_size=6).with_maps(batch)[2]
+        make_executor(network, traced, layers, maps=layers, engine=engine, batch_size=6).with_maps(batch)[2]
         for engine in ("compile", "eager")
     )
     for given, wanted in zip(compiled, eager, strict=True):
@@ -303,8 +305,8 @@ def test_openvino_gives_what_eager_gives(name):
     network = unitscope.load(f"torchvision:{name}", weights="none")
     traced = trace(network.module, network.preprocessing.size, name=name)
     batch, layers = photograph_batch(), traced.layers.activations
-    expected = runner(network, traced, layers, engine="eager", batch_size=4)(batch)
-    found = runner(network, traced, layers, engine="openvino", batch_size=4)(batch)
+    expected = make_executor(network, traced, layers, engine="eager", batch_size=4)(batch)
+    found = make_executor(network, traced, layers, engine="openvino", batch_size=4)(batch)
     np.testing.assert_allclose(found[1], expected[1], atol=1e-5 * np.abs(expected[1]).max())
     np.testing.assert_allclose(found[0], expected[0], atol=1e-4 * np.abs(expected[0]).max())
 
@@ -320,7 +322,9 @@ def test_openvino_takes_networks_without_logits_and_a_preprocessing_of_ones_own(
     network = unitscope.load(module, preprocess=phi)
     traced = trace(module, network.preprocessing.size, name="small")
     batch = torch.rand(3, 3, 16, 16, generator=torch.Generator().manual_seed(0))
-    logits, responses = runner(network, traced, traced.layers.activations, engine="openvino", batch_size=4)(batch)
+    logits, responses = make_executor(network, traced, traced.layers.activations, engine="openvino", batch_size=4)(
+        batch
+    )
     assert logits is None
     with torch.no_grad():
         np.testing.assert_allclose(responses, module(batch).mean((2, 3)).numpy(), atol=1e-5)
@@ -333,8 +337,8 @@ def test_bf16_is_near_float32_and_not_the_same(network, traced, batch, engine):
     if engine == "compile" and not COMPILER:
         pytest.skip("no C++ compiler")
     layers = traced.layers.activations
-    exact = runner(network, traced, layers, engine="eager", batch_size=6)(batch)
-    coarse = runner(network, traced, layers, engine=engine, batch_size=6, precision="bf16")(batch)
+    exact = make_executor(network, traced, layers, engine="eager", batch_size=6)(batch)
+    coarse = make_executor(network, traced, layers, engine=engine, batch_size=6, precision="bf16")(batch)
     assert coarse[0].dtype == coarse[1].dtype == np.float32
     assert 0 < off(coarse[1], exact[1]) < 3e-2
     assert not torch.is_autocast_enabled("cpu")
@@ -371,7 +375,7 @@ def test_batches_fill_six_tenths_of_the_free_memory(free, image, count):
 @pytest.mark.filterwarnings("ignore")
 def test_more_networks_are_compiled_than_pytorch_compiles_one_function(network, traced, batch):
     layers = traced.layers.activations
-    answers = [runner(network, traced, layers, engine="compile", batch_size=6)(batch)[1] for _ in range(10)]
+    answers = [make_executor(network, traced, layers, engine="compile", batch_size=6)(batch)[1] for _ in range(10)]
     for answer in answers[1:]:
         np.testing.assert_array_equal(answer, answers[0])
 
@@ -379,18 +383,18 @@ def test_more_networks_are_compiled_than_pytorch_compiles_one_function(network, 
 @pytest.mark.skipif(not COMPILER, reason="compiling needs a C++ compiler, and this machine has none")
 @pytest.mark.filterwarnings("ignore")
 def test_the_last_batch_which_may_be_short_is_not_compiled_for_anew(network, traced, batch, monkeypatch):
-    monkeypatch.setattr("unitscope.engine.compiling._MOST_RUNNERS", 1)
+    monkeypatch.setattr("unitscope.engine.inductor._MOST_RUNNERS", 1)
     torch.compiler.reset()
-    run = runner(network, traced, traced.layers.activations, engine="compile", batch_size=6)
+    run = make_executor(network, traced, traced.layers.activations, engine="compile", batch_size=6)
     np.testing.assert_array_equal(run(batch)[1][:5], run(batch[:5])[1])
 
 
 @pytest.mark.skipif(not COMPILER, reason="compiling needs a C++ compiler, and this machine has none")
 @pytest.mark.filterwarnings("ignore")
 def test_more_than_pytorch_compiles_at_all_is_told(network, traced, batch, monkeypatch):
-    monkeypatch.setattr("unitscope.engine.compiling._MOST_RUNNERS", 1)
+    monkeypatch.setattr("unitscope.engine.inductor._MOST_RUNNERS", 1)
     first, second = (
-        runner(network, traced, traced.layers.activations, engine="compile", batch_size=6) for _ in range(2)
+        make_executor(network, traced, traced.layers.activations, engine="compile", batch_size=6) for _ in range(2)
     )
     torch.compiler.reset()  # forget what other tests compiled
     first(batch)
@@ -414,7 +418,7 @@ def test_what_openvino_does_not_know_is_told():
     network = unitscope.load(Bessel().eval(), preprocess=PHI)
     traced = trace(network.module, network.preprocessing.size, name="bessel")
     with pytest.raises(UnitscopeError, match=r"^OpenVINO can't take this network \(.*\); use --engine eager"):
-        runner(network, traced, traced.layers.activations, engine="openvino", batch_size=2)
+        make_executor(network, traced, traced.layers.activations, engine="openvino", batch_size=2)
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -427,7 +431,7 @@ def test_a_compiler_that_does_not_work_is_told(network, traced, batch, tmp_path)
     broken.chmod(0o755)
     torch.compiler.reset()
     with config.patch({"cpp.cxx": (None, str(broken))}), fresh_cache():
-        compiled = runner(network, traced, traced.layers.activations, engine="compile", batch_size=6)
+        compiled = make_executor(network, traced, traced.layers.activations, engine="compile", batch_size=6)
         with pytest.raises(UnitscopeError, match=r"^torch.compile can't compile this network .*; use --engine eager"):
             compiled(batch)
 
@@ -437,9 +441,9 @@ def test_a_compiler_that_does_not_work_is_told(network, traced, batch, tmp_path)
 def test_memory_that_a_batch_frees_is_kept_for_the_next(keeps):
     code = """
 import resource, sys, torch
-from unitscope.engine import keep_memory
+from unitscope.engine import tune_allocator
 if sys.argv[1] == "True":
-    keep_memory()
+    tune_allocator()
 page_faults = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 for _ in range(20):  # until the heap has grown, new pages come with some of them
     torch.ones(16_000_000)
@@ -456,10 +460,10 @@ print(page_faults() - before)
 def test_the_heap_grows_in_huge_pages_unless_addresses_are_counted():
     code = """
 import resource, sys
-from unitscope.engine import keep_memory
+from unitscope.engine import tune_allocator
 if len(sys.argv) > 1:
     resource.setrlimit(resource.RLIMIT_DATA, (1 << 40, resource.RLIM_INFINITY))
-keep_memory()
+tune_allocator()
 areas = open("/proc/self/smaps").read().split("[heap]")[1:]
 print(any(" hg" in area.partition("VmFlags:")[2].partition("\\n")[0] for area in areas))
 """

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 import unitscope
+from unitscope.display.sheets import Column, Exemplar, ExemplarSheet, Prediction, Structure
 from unitscope.units import Layer
-from unitscope.views import Column, Exemplar, ExemplarSheet, Prediction, Structure
 
 LAYER = Layer(0, "features.<3>", "activation", 4, (4, 2, 2))
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from unitscope.plain import amount
+from unitscope.text import count_noun
 
 
 @pytest.mark.parametrize(("count", "told"), [(0, "0 units"), (1, "1 unit"), (2, "2 units"), (22720, "22,720 units")])
 def test_a_noun_takes_an_s_unless_there_is_one_of_it(count, told):
-    assert amount(count, "unit") == told
+    assert count_noun(count, "unit") == told

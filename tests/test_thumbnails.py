@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from unitscope.display.thumbnails import framed, map_shape, png, shrunk, thumbnail
 from unitscope.errors import ImageError
 from unitscope.networks import Preprocessing
-from unitscope.thumbnails import framed, map_shape, png, shrunk, thumbnail
 
 
 def smooth(width, height):

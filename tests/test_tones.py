@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from unitscope.tones import GAMMA, MIDDLE, PERCENTILE, column_tones, overlay, tone
+from unitscope.display.heatmaps import GAMMA, MIDDLE, PERCENTILE, column_tones, overlay, tone
 
 
 def test_a_tone_is_what_its_definition_says():

@@ -15,14 +15,14 @@ from PIL import Image
 from unitscope import figures
 from unitscope.atlas import Atlas
 from unitscope.errors import UnitscopeError
-from unitscope.looking import Columns, exemplar_sheet, structure
+from unitscope.inspection import LayerRange, exemplar_sheet, structure
 from unitscope.networks import load
 from unitscope.scanning import Progress, ScanResult, scan
 
 NETWORK = "package:efficientnet-lite0"
 CROP, CROPS_A_PHOTOGRAPH = 240, 13
 SHEETS = 4
-SHOWN = Columns(start=4, step=3)  # from the first layer of 56×56 on; earlier maps would dwarf the rest
+SHOWN = LayerRange(start=4, step=3)  # from the first layer of 56×56 on; earlier maps would dwarf the rest
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,7 @@ def closest_file(name: str, known: Iterable[str], *, count: int = 3) -> str:
     return _told(moved[:count] or _slips(wanted, files, count))
 
 
-def existing(file: Path) -> Path:
+def require_file(file: Path) -> Path:
     """Return the file.
 
     Raises:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from unitscope.analyses.answers import best_classes, top_predictions
+from unitscope.analyses.predictions import best_classes, top_predictions
 
 
 def sorted_classes(row, count):

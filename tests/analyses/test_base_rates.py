@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from unitscope import Above, Top, base_rate, shared
-from unitscope.analyses.subjects import find_subject
+from unitscope import Threshold, TopK, base_rate, intersection
+from unitscope.analyses.image_groups import image_group
 from unitscope.errors import AtlasError
 
 LAYERS = {"relu": 4, "relu_1": 6}
@@ -18,14 +18,14 @@ def planted(images):
     return responses
 
 
-@pytest.mark.parametrize("pick", [Top(2), Above(0.7)])
+@pytest.mark.parametrize("pick", [TopK(2), Threshold(0.7)])
 def test_a_small_atlas_is_read_whole(make_atlas, pick):
     responses = planted(100)
     responses[7] = np.nan
     atlas = make_atlas(responses, layers=LAYERS, shard_size=16)
     found = base_rate(atlas, "relu_1", pick)
     good = np.delete(responses[:, 4:], 7, 0)
-    slow = [set(np.argsort(-row)[:2]) if pick == Top(2) else set(np.flatnonzero(row > 0.7)) for row in good]
+    slow = [set(np.argsort(-row)[:2]) if pick == TopK(2) else set(np.flatnonzero(row > 0.7)) for row in good]
     np.testing.assert_allclose(found.share, [np.mean([unit in one for one in slow]) for unit in range(6)])
     assert found.images == 99
 
@@ -34,16 +34,16 @@ def test_a_small_atlas_is_read_whole(make_atlas, pick):
 def test_a_large_atlas_is_read_in_part_from_all_over(make_atlas, shard_size):
     responses = planted(3000)
     responses[:1500, 4 + 1] += 50  # half of the atlas, as folders in order are
-    found = base_rate(make_atlas(responses, layers=LAYERS, shard_size=shard_size), "act:2", Above(5.0))
+    found = base_rate(make_atlas(responses, layers=LAYERS, shard_size=shard_size), "act:2", Threshold(5.0))
     assert 900 <= found.images <= 1024
     np.testing.assert_allclose(found.share, [1 / 3, 0.5, 0, 1, 0, 0], atol=0.06)
 
 
 def test_a_rule_tells_how_common_its_units_are(make_atlas):
     atlas = make_atlas(planted(60), layers=LAYERS, shard_size=16)
-    pick = Top(1)
-    asked = [find_subject(atlas, name, "relu_1") for name in ("00001.png", "00002.png")]
-    found = shared(asked, pick, base=base_rate(atlas, "relu_1", pick))
+    pick = TopK(1)
+    asked = [image_group(atlas, name, "relu_1") for name in ("00001.png", "00002.png")]
+    found = intersection(asked, pick, base=base_rate(atlas, "relu_1", pick))
     assert found.units.tolist() == [3]
     assert found.base_rate.tolist() == [1]
     assert found.base_images == 60
@@ -52,4 +52,4 @@ def test_a_rule_tells_how_common_its_units_are(make_atlas):
 def test_an_atlas_without_a_readable_image_has_no_rates(make_atlas):
     atlas = make_atlas(np.full((5, 10), np.nan, np.float32), layers=LAYERS, shard_size=4)
     with pytest.raises(AtlasError, match="has no image that could be read"):
-        base_rate(atlas, "relu", Top(1))
+        base_rate(atlas, "relu", TopK(1))

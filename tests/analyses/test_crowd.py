@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from unitscope.analyses import crowd
-from unitscope.analyses.crowd import Crowd
+from unitscope.analyses import reference_sample as crowd
 from unitscope.analyses.inhibition import class_contrast, class_inhibition
+from unitscope.analyses.reference_sample import ReferenceSample
 from unitscope.errors import UnitscopeError
 
 
@@ -30,7 +30,7 @@ def labels(images=200):
 def test_a_class_among_all_images_is_what_class_inhibition_finds(make_atlas, name):
     atlas = make_atlas(responses(), labels=labels())
     expected = class_inhibition(atlas, "relu", name)
-    found = Crowd.of(atlas, atlas.find("relu")).inhibition(name)
+    found = ReferenceSample.of(atlas, atlas.find("relu")).inhibition(name)
     assert (found.images, found.others, found.concept) == (expected.images, expected.others, expected.concept)
     by_unit = [table.units.sort_values("unit", ignore_index=True) for table in (found, expected)]
     pd.testing.assert_frame_equal(*by_unit, check_dtype=False, rtol=1e-4, atol=1e-6)
@@ -41,7 +41,7 @@ def test_a_class_among_some_images_is_compared_with_those_that_are_not_its_own(m
     monkeypatch.setattr(crowd, "MOST", 90)
     given = responses()
     atlas = make_atlas(given, labels=labels())
-    among = Crowd.of(atlas, atlas.find("relu"))
+    among = ReferenceSample.of(atlas, atlas.find("relu"))
     rows = [row for row, each in enumerate(labels()) if name in each.split(",") and row != 10]
     others = np.setdiff1d(among.rows, rows)
     assert len(among.rows) == 90
@@ -54,7 +54,7 @@ def test_a_class_among_some_images_is_compared_with_those_that_are_not_its_own(m
 
 def test_too_few_images_are_refused(make_atlas):
     atlas = make_atlas(responses(), labels=["cat"] * 3 + ["dog"] * 197)
-    among = Crowd.of(atlas, atlas.find("relu"))
+    among = ReferenceSample.of(atlas, atlas.find("relu"))
     with pytest.raises(UnitscopeError, match="at least 5 images of class 'cat'; here are 3"):
         among.inhibition("cat")
     with pytest.raises(UnitscopeError, match="at least 5 images that are not of class 'dog'; here are 3"):

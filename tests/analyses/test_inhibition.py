@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from unitscope.analyses.inhibition import class_contrast, class_inhibition, logit_rise, map_contrast
-from unitscope.analyses.paired import rank_biserial, signed_rank
+from unitscope.analyses.paired_tests import rank_biserial, signed_rank
 from unitscope.errors import UnitscopeError
 
 SEEDS = range(4)

@@ -9,7 +9,7 @@ from scipy import stats
 from unitscope.analyses.ablation import Truth
 from unitscope.analyses.estimates import Share, estimate, relative_change
 from unitscope.analyses.perturbation import (
-    Readings,
+    PerturbationStats,
     flips,
     layer_effects,
     map_correlations,
@@ -38,7 +38,7 @@ def readings(classes, *, units=0):
     draws, images = np.shape(classes)[:2]
     nothing = np.empty((draws, images, 0))
     followed = np.zeros((draws, images, units), np.float32)
-    return Readings(nothing, nothing, nothing, followed, np.array(classes, np.int32))
+    return PerturbationStats(nothing, nothing, nothing, followed, np.array(classes, np.int32))
 
 
 @pytest.mark.parametrize(("units", "top"), [(40, 9), (40, 1), (9, 9), (5, 9)])
@@ -58,7 +58,7 @@ def test_the_overlap_of_random_selections_is_what_chance_gives():
     before, after = random.normal(size=(2, 4000, 30)).astype(np.float32)
     found = selection_overlap(layer(30), before, after, top=6)
     nothing = np.empty((1, 4000, 0))
-    changed = Readings(found[None, :, None], found[None, :, None], nothing, nothing, nothing)
+    changed = PerturbationStats(found[None, :, None], found[None, :, None], nothing, nothing, nothing)
     (effect,) = layer_effects(changed, [layer(30)], top=6)
     assert effect.expected_by_chance == 6 / 30
     assert abs(effect.overlap.value - effect.expected_by_chance) < 4 * effect.overlap.error
@@ -142,8 +142,10 @@ def test_a_silent_unit_has_no_relative_change():
 def test_a_units_effect_is_the_mean_difference_of_its_responses():
     before, after = RANDOM.normal(size=(1, 6, 2)), RANDOM.normal(size=(3, 6, 2))
     nothing = np.empty((1, 6, 0))
-    clean = Readings(nothing, nothing, nothing, before.astype(np.float32), nothing.astype(np.int32))
-    changed = Readings(nothing, nothing, np.full((3, 6, 2), 0.5), after.astype(np.float32), nothing.astype(np.int32))
+    clean = PerturbationStats(nothing, nothing, nothing, before.astype(np.float32), nothing.astype(np.int32))
+    changed = PerturbationStats(
+        nothing, nothing, np.full((3, 6, 2), 0.5), after.astype(np.float32), nothing.astype(np.int32)
+    )
     effects = unit_effects(clean, changed, [(layer(9), 4), (layer(9), 8)])
     for number, effect in enumerate(effects):
         expected = [sum(after[d, i, number] - before[0, i, number] for d in range(3)) / 3 for i in range(6)]

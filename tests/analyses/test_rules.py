@@ -6,9 +6,9 @@ from itertools import combinations, product
 import numpy as np
 import pytest
 
-from unitscope import Above, Top, maximum, only, shared
+from unitscope import Threshold, TopK, difference, intersection, top_units
 from unitscope.analyses.chance import expected_overlap, overlap_tail, support_bound, support_tails
-from unitscope.analyses.subjects import Subject
+from unitscope.analyses.image_groups import ImageGroup
 from unitscope.errors import UnitscopeError
 from unitscope.units import Layer
 
@@ -18,7 +18,7 @@ LAYER = Layer(3, "relu_2", "activation", UNITS, (UNITS, 4, 4))
 
 def subject(name, responses, *, images=None, layer=LAYER):
     rows = np.atleast_2d(np.asarray(responses, np.float32))
-    return Subject(name, layer, tuple(images or (f"{name}/{n}" for n in range(len(rows)))), rows)
+    return ImageGroup(name, layer, tuple(images or (f"{name}/{n}" for n in range(len(rows)))), rows)
 
 
 def subjects(*, seed, sizes):
@@ -36,18 +36,18 @@ def ordered(units, mean):
 
 
 @pytest.mark.parametrize("seed", range(6))
-@pytest.mark.parametrize("pick", [Top(9), Above(6.0)])
+@pytest.mark.parametrize("pick", [TopK(9), Threshold(6.0)])
 def test_rules_find_what_sets_find(seed, pick):
     asked = subjects(seed=seed, sizes=(1, 3, 2, 1))
     means = [one.responses.astype(float).mean(0) for one in asked]
     sets = [
-        top_set(mean, 9) if isinstance(pick, Top) else {u for u in range(UNITS) if mean[u] > pick.threshold}
+        top_set(mean, 9) if isinstance(pick, TopK) else {u for u in range(UNITS) if mean[u] > pick.threshold}
         for mean in means
     ]
     both = (means[0] + means[1]) / 2
-    assert maximum(asked[1], pick).units.tolist() == ordered(sets[1], means[1])
-    assert shared(asked[:2], pick).units.tolist() == ordered(sets[0] & sets[1], both)
-    assert only(asked[:2], asked[2:], pick).units.tolist() == ordered(sets[0] & sets[1] - sets[2] - sets[3], both)
+    assert top_units(asked[1], pick).units.tolist() == ordered(sets[1], means[1])
+    assert intersection(asked[:2], pick).units.tolist() == ordered(sets[0] & sets[1], both)
+    assert difference(asked[:2], asked[2:], pick).units.tolist() == ordered(sets[0] & sets[1] - sets[2] - sets[3], both)
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -57,7 +57,7 @@ def test_support_and_at_least_count_images(seed):
     counts = Counter(unit for row in rows for unit in top_set(row, 9))
     mean = (asked[0].mean + asked[1].mean) / 2
     for count in (1, 3, 7):
-        found = shared(asked, at_least=count)
+        found = intersection(asked, at_least=count)
         assert found.units.tolist() == ordered((unit for unit in range(UNITS) if counts[unit] >= count), mean)
         assert found.support.tolist() == [counts[unit] for unit in found.units.tolist()]
         assert found.images == 7
@@ -68,7 +68,7 @@ def test_support_and_at_least_count_images(seed):
 def test_all_of_the_images_is_the_intersection_of_each():
     one, two = subjects(seed=1, sizes=(2, 1))
     singles = [subject(name, row) for name, row in zip("abc", [*one.responses, *two.responses], strict=True)]
-    whole, each = shared([one, two], Top(20), at_least=3), shared(singles, Top(20))
+    whole, each = intersection([one, two], TopK(20), at_least=3), intersection(singles, TopK(20))
     assert whole.selection == each.selection
     assert len(whole.units)
     assert (whole.expected, whole.p_value) == (each.expected, each.p_value)
@@ -78,9 +78,9 @@ def test_an_image_of_two_classes_counts_once():
     rows = subjects(seed=2, sizes=(3,))[0].responses
     one = subject("class:cat", rows[:2], images=("a", "b"))
     two = subject("class:pet", rows[1:], images=("b", "c"))
-    assert shared([one, two], at_least=3).images == 3
+    assert intersection([one, two], at_least=3).images == 3
     with pytest.raises(UnitscopeError, match="at least 4 of 3 images"):
-        shared([one, two], at_least=4)
+        intersection([one, two], at_least=4)
 
 
 def test_a_planted_shared_unit_is_found_and_chance_is_not():
@@ -90,18 +90,18 @@ def test_a_planted_shared_unit_is_found_and_chance_is_not():
     cats[:, [71, 274]] += 6
     dogs[:, [71, 446]] += 6
     asked = [subject("class:cat", cats, layer=layer), subject("class:dog", dogs, layer=layer)]
-    found = shared(asked, at_least=90)
+    found = intersection(asked, at_least=90)
     assert found.units.tolist() == [71]
     assert found.support_p[0] < 1e-50
     assert found.p_value < 1e-50
     assert found.expected < 1e-50
-    assert only(asked[:1], asked[1:], Top(2)).units.tolist() == [274]
-    nothing = shared([subject("a", cats[0], layer=layer), subject("b", random.permutation(cats[1]), layer=layer)])
+    assert difference(asked[:1], asked[1:], TopK(2)).units.tolist() == [274]
+    nothing = intersection([subject("a", cats[0], layer=layer), subject("b", random.permutation(cats[1]), layer=layer)])
     assert nothing.p_value > 0.05
 
 
 def test_the_greatest_units_compare_nothing():
-    found = maximum(subjects(seed=0, sizes=(3,))[0])
+    found = top_units(subjects(seed=0, sizes=(3,))[0])
     assert (found.expected, found.p_value, found.base_rate, found.images) == (None, None, None, 3)
 
 
@@ -109,17 +109,17 @@ def refusals():
     one, two, same = subjects(seed=3, sizes=(1, 2, 1))
     elsewhere = subject("d", np.zeros(UNITS), layer=Layer(4, "relu_3", "activation", UNITS, (UNITS,)))
     alias = subject("tench.png", one.responses, images=one.images)
-    yield lambda: shared([one]), "shared by two images or classes, or more, and only 'class:0' was given"
-    yield lambda: shared([]), "no image or class was given"
-    yield lambda: only([], [one]), "no image or class was given"
-    yield lambda: only([one], []), "'class:0' must be set against something"
-    yield lambda: shared([one, two, one]), "'class:0' was given twice"
-    yield lambda: only([one], [one]), "'class:0' was given twice"
-    yield lambda: shared([one, alias]), "'class:0' and 'tench.png' are the same images"
-    yield lambda: shared([one, elsewhere]), "at layer 'relu_2' and 'd' at 'relu_3'; find both at one layer"
-    yield lambda: shared([one, two], at_least=4), "at least 4 of 3 images"
-    yield lambda: shared([two], at_least=0), "at least 0 of 2 images"
-    yield lambda: shared([one, same], Top(41)), "top 41 of layer 'relu_2': it has 40 units"
+    yield lambda: intersection([one]), "shared by two images or classes, or more, and only 'class:0' was given"
+    yield lambda: intersection([]), "no image or class was given"
+    yield lambda: difference([], [one]), "no image or class was given"
+    yield lambda: difference([one], []), "'class:0' must be set against something"
+    yield lambda: intersection([one, two, one]), "'class:0' was given twice"
+    yield lambda: difference([one], [one]), "'class:0' was given twice"
+    yield lambda: intersection([one, alias]), "'class:0' and 'tench.png' are the same images"
+    yield lambda: intersection([one, elsewhere]), "at layer 'relu_2' and 'd' at 'relu_3'; find both at one layer"
+    yield lambda: intersection([one, two], at_least=4), "at least 4 of 3 images"
+    yield lambda: intersection([two], at_least=0), "at least 0 of 2 images"
+    yield lambda: intersection([one, same], TopK(41)), "top 41 of layer 'relu_2': it has 40 units"
 
 
 @pytest.mark.parametrize(("ask", "message"), list(refusals()))
@@ -146,7 +146,7 @@ def test_the_chance_of_an_overlap_is_that_of_all_ways_to_draw(units, sizes):
 
 def test_the_chance_of_a_difference_is_that_of_all_ways_to_draw():
     a, b = subject("a", np.arange(UNITS)), subject("b", np.arange(UNITS)[::-1])
-    found = only([a], [b], Top(3))
+    found = difference([a], [b], TopK(3))
     others = np.array([len(set(range(3)) - set(other)) for other in combinations(range(UNITS), 3)])
     assert len(found.units) == 3
     assert found.expected == pytest.approx(others.mean())

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from unitscope import Above, Selection, Top
+from unitscope import Selection, Threshold, TopK
+from unitscope.analyses.image_groups import ImageGroup
 from unitscope.analyses.selection import above, at_least, select, top
-from unitscope.analyses.subjects import Subject
 from unitscope.errors import LayerError, UnitscopeError
 from unitscope.units import Layer
 
@@ -87,7 +87,7 @@ def test_the_top_n_are_as_defined_whatever_is_tied_or_missing(responses, n):
 @given(responses=hnp.arrays(np.float32, (4, UNITS), elements=values), n=st.integers(1, UNITS))
 @quick
 def test_many_images_are_chosen_for_as_one_at_a_time(responses, n):
-    for pick in (Top(n), Above(0.5)):
+    for pick in (TopK(n), Threshold(0.5)):
         each = [pick.chosen(LAYER, row) for row in responses]
         np.testing.assert_array_equal(pick.chosen(LAYER, responses), each)
 
@@ -111,7 +111,7 @@ def test_responses_of_another_layer_are_refused():
 
 def test_a_threshold_is_a_number():
     with pytest.raises(UnitscopeError, match="give the threshold as a number"):
-        Above(math.nan)
+        Threshold(math.nan)
 
 
 @given(listed=st.lists(channels, min_size=1, max_size=6), data=st.data())
@@ -133,10 +133,10 @@ def test_at_least_refuses_what_can_not_be():
 
 def test_a_class_is_chosen_for_by_its_mean_or_by_its_images():
     responses = np.array([[9, 0, 3, 0, 0, 0, 0], [0, 4, 3, 0, 0, 0, 0], [0, 4, 3, 0, 0, 0, 0]], np.float32)
-    subject = Subject("class:cat", LAYER, ("a", "b", "c"), responses)
-    assert list(select(subject, Top(2))) == [0, 2]
-    assert list(select(subject, Top(1), images=2)) == [1]
-    assert list(select(subject, Top(2), images=3)) == [2]
-    assert list(select(subject, Above(3.5), images=1)) == [0, 1]
+    subject = ImageGroup("class:cat", LAYER, ("a", "b", "c"), responses)
+    assert list(select(subject, TopK(2))) == [0, 2]
+    assert list(select(subject, TopK(1), images=2)) == [1]
+    assert list(select(subject, TopK(2), images=3)) == [2]
+    assert list(select(subject, Threshold(3.5), images=1)) == [0, 1]
     with pytest.raises(UnitscopeError, match="at least 4 of 3 images"):
-        select(subject, Top(2), images=4)
+        select(subject, TopK(2), images=4)

@@ -6,10 +6,10 @@ from itertools import product
 import numpy as np
 import pytest
 
-from unitscope.analyses.alignment import between_layers, linear_cka
-from unitscope.analyses.neighbours import cosines_with, nearest
-from unitscope.analyses.similarity import by_layer, clustered_order, cosines, similarity, tree
-from unitscope.analyses.subjects import Subject, find_subject
+from unitscope.analyses.cka import cka, linear_cka
+from unitscope.analyses.image_groups import ImageGroup, image_group
+from unitscope.analyses.nearest_images import cosines_with, nearest_images
+from unitscope.analyses.similarity import clustered_order, cosines, similarity, similarity_by_layer, tree
 from unitscope.errors import ImageError, UnitscopeError
 from unitscope.units import Layer
 
@@ -19,7 +19,7 @@ LAYER = Layer(3, "relu_2", "activation", UNITS, (UNITS, 4, 4))
 
 def subject(name, responses, *, images=None, layer=LAYER):
     rows = np.atleast_2d(np.asarray(responses, np.float32))
-    return Subject(name, layer, tuple(images or (f"{name}/{n}" for n in range(len(rows)))), rows)
+    return ImageGroup(name, layer, tuple(images or (f"{name}/{n}" for n in range(len(rows)))), rows)
 
 
 def sparse(*shape, seed):
@@ -184,7 +184,7 @@ def test_curves_hold_the_matrix_of_each_layer():
         [subject(name, sparse(2, n + 2, seed=[n, i]), layer=each) for i, name in enumerate("ab")]
         for n, each in enumerate(layers)
     ]
-    found = by_layer(iter(at))
+    found = similarity_by_layer(iter(at))
     assert found.layers == tuple(layers)
     assert found.labels == ("a", "b")
     np.testing.assert_array_equal(found.matrices, [similarity(subjects).matrix for subjects in at])
@@ -194,7 +194,7 @@ def test_what_cannot_be_compared_is_refused():
     with pytest.raises(UnitscopeError, match="there is nothing to compare"):
         similarity([])
     with pytest.raises(UnitscopeError, match="there is no layer to compare subjects at"):
-        by_layer([])
+        similarity_by_layer([])
     other = Layer(4, "relu_3", "activation", UNITS, (UNITS, 4, 4))
     with pytest.raises(UnitscopeError, match="subjects of different layers can't be compared: relu_2, relu_3"):
         similarity([subject("a", np.ones(UNITS)), subject("b", np.ones(UNITS), layer=other)])
@@ -225,8 +225,8 @@ def plain_nearest(atlas, asked, count):
 @pytest.mark.parametrize("layer", ["shallow", "deep"])
 @pytest.mark.parametrize("name", ["00000.png", "00003.png", "00017.png", "class:cat"])
 def test_nearest_images_are_those_of_brute_force(planted, layer, name):
-    asked = find_subject(planted, name, layer)
-    found = nearest(planted, asked, 6)
+    asked = image_group(planted, name, layer)
+    found = nearest_images(planted, asked, 6)
     assert found["image"].tolist() == plain_nearest(planted, asked, 6)
     assert found["rank"].tolist() == [1, 2, 3, 4, 5, 6]
     for row in found.itertuples():
@@ -236,14 +236,14 @@ def test_nearest_images_are_those_of_brute_force(planted, layer, name):
 
 
 def test_images_alike_are_nearest_with_cosine_1_in_the_order_of_the_atlas(planted):
-    found = nearest(planted, find_subject(planted, "00009.png", "deep"), 3)
+    found = nearest_images(planted, image_group(planted, "00009.png", "deep"), 3)
     assert found["image"].tolist()[:2] == ["00003.png", "00017.png"]
     assert found["similarity"].tolist()[:2] == [1, 1]
     assert found["similarity"][2] < 1
 
 
 def test_images_without_a_cosine_are_near_to_nothing(planted):
-    found = nearest(planted, find_subject(planted, "00000.png", "deep"), 99)
+    found = nearest_images(planted, image_group(planted, "00000.png", "deep"), 99)
     assert len(found) == 17
     assert not {"00000.png", "00005.png", "00011.png"} & set(found["image"])
 
@@ -252,16 +252,16 @@ def test_an_image_from_outside_finds_its_double_in_the_atlas(planted):
     double = subject(
         "holiday.jpg", 3 * planted.responses("deep")[7], layer=planted.find("deep"), images=["holiday.jpg"]
     )
-    found = nearest(planted, double, 1)
+    found = nearest_images(planted, double, 1)
     assert found["image"].tolist() == ["00007.png"]
     np.testing.assert_allclose(cosines_with(planted, double)[7], 1, rtol=1e-9)
 
 
 def test_nothing_is_near_a_silent_image_and_no_count_is_below_1(planted):
     with pytest.raises(UnitscopeError, match=r"nothing is near '00005.png' at layer 'deep'"):
-        nearest(planted, find_subject(planted, "00005.png", "deep"))
+        nearest_images(planted, image_group(planted, "00005.png", "deep"))
     with pytest.raises(UnitscopeError, match="must be at least 1, not 0"):
-        nearest(planted, find_subject(planted, "00000.png", "deep"), 0)
+        nearest_images(planted, image_group(planted, "00000.png", "deep"), 0)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -294,7 +294,7 @@ def test_memory_holds_half_a_gram_matrix_of_each_layer_once():
 
 
 def test_layers_are_compared_over_the_images_that_could_be_read(planted):
-    found = between_layers(planted)
+    found = cka(planted)
     readable = [n for n in range(20) if n != 11]
     shallow, deep = (planted.responses(layer)[readable] for layer in ("shallow", "deep"))
     assert found.images == 19
@@ -303,12 +303,12 @@ def test_layers_are_compared_over_the_images_that_could_be_read(planted):
 
 
 def test_of_many_images_evenly_spaced_ones_are_taken_and_images_can_be_named(planted):
-    few = between_layers(planted, most=5)
+    few = cka(planted, most=5)
     rows = np.array([n for n in range(20) if n != 11])[np.arange(5) * 19 // 5]
     assert few.images == 5
     expected = plain_cka(*(planted.responses(layer)[rows] for layer in ("shallow", "deep")))
     assert few.matrix[0, 1] == pytest.approx(expected, rel=1e-10)
-    named = between_layers(planted, ["class:cat", "00002.png", "00003.png"])
+    named = cka(planted, ["class:cat", "00002.png", "00003.png"])
     expected = plain_cka(*(planted.responses(layer)[[*range(0, 20, 2), 3]] for layer in ("shallow", "deep")))
     assert named.images == 11
     assert named.matrix[0, 1] == pytest.approx(expected, rel=1e-10)
@@ -316,6 +316,6 @@ def test_of_many_images_evenly_spaced_ones_are_taken_and_images_can_be_named(pla
 
 def test_layers_are_not_compared_over_two_images_or_unknown_ones(planted):
     with pytest.raises(UnitscopeError, match="3 or more images, not of 2"):
-        between_layers(planted, ["00001.png", "00002.png", "00011.png"])
+        cka(planted, ["00001.png", "00002.png", "00011.png"])
     with pytest.raises(ImageError, match=r"no image '00001.jpg'.*closest: '00001.png'"):
-        between_layers(planted, ["00001.jpg"])
+        cka(planted, ["00001.jpg"])

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from unitscope.analyses.sampling import drawn
-from unitscope.analyses.sparseness import gini, hoyer, treves_rolls, zero_share
-from unitscope.analyses.sparsity import sparsity, sparsity_by_depth
+from unitscope.analyses.sparsity import sparsity, sparsity_by_layer
+from unitscope.analyses.sparsity_indices import gini, hoyer, treves_rolls, zero_share
 from unitscope.errors import UnitscopeError
 
 INDICES = {"zero_fraction": zero_share, "gini": gini, "hoyer": hoyer, "treves_rolls": treves_rolls}
@@ -160,7 +160,7 @@ def test_population_has_a_row_for_each_readable_image(atlas):
 
 
 def test_depth_has_a_row_for_each_layer_from_summaries_alone(atlas):
-    table = sparsity_by_depth(atlas)
+    table = sparsity_by_layer(atlas)
     assert table["layer"].tolist() == list(LAYERS)
     assert table["both_signs"].tolist() == [0, 4]
     for row in table.itertuples():

@@ -62,7 +62,7 @@ def test_a_batch_of_no_images_is_a_slip_of_usage(planted, run):
 
 
 def test_without_enough_other_images_a_note_says_so(run, tmp_path):
-    folder, options = make_coco(tmp_path / "coco", squares=6, plain=1), unitscope.Options(layers=("relu",))
+    folder, options = make_coco(tmp_path / "coco", squares=6, plain=1), unitscope.ScanOptions(layers=("relu",))
     path = unitscope.scan(planted_network(), folder, tmp_path / "a.atlas", options=options).atlas.path
     done = run("inhibitory", path, "--layer", "relu", "--category", "red square", "--json")
     assert "note: too few images without 'red square'" in done.stderr

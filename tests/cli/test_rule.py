@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from unitscope import find_subjects, open_atlas, rule_sheet, shared
+from unitscope import image_groups, intersection, open_atlas, rule_sheet
 from unitscope.errors import ImageError
 
 LAYER = "features.12.expand3x3_activation"
@@ -172,7 +172,7 @@ def test_the_figure_is_drawn_and_only_json_is_on_stdout(run, classes_atlas, tmp_
 
 def test_the_sheet_shows_what_the_network_gives(atlas, classes_folder):
     path = str(classes_folder / "hen" / "02.png")
-    found = shared(find_subjects(atlas, ["class:hen", path], LAYER), at_least=4)
+    found = intersection(image_groups(atlas, ["class:hen", path], LAYER), at_least=4)
     sheet = rule_sheet(atlas, found)
     assert [image.subject for image in sheet.images] == ["class:hen", "class:hen", path]
     means = dict(zip(found.subjects[0].images, found.subjects[0].responses[:, found.units].mean(1), strict=True))
@@ -187,6 +187,6 @@ def test_the_sheet_shows_what_the_network_gives(atlas, classes_folder):
 
 
 def test_pictures_that_are_nowhere_are_said(atlas, tmp_path):
-    found = shared(find_subjects(atlas, ["class:hen"], LAYER), at_least=4)
+    found = intersection(image_groups(atlas, ["class:hen"], LAYER), at_least=4)
     with pytest.raises(ImageError, match=r"can be read in .*; say where the images are now"):
         rule_sheet(atlas, found, images=tmp_path)

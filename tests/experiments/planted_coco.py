@@ -82,5 +82,5 @@ def make_coco(root: Path, *, squares=14, plain=12) -> Path:
 
 def planted_atlas(folder: Path) -> Path:
     """An atlas of that network over such a folder."""
-    options = unitscope.Options(layers=("relu", "head"))
+    options = unitscope.ScanOptions(layers=("relu", "head"))
     return unitscope.scan(planted_network(), make_coco(folder / "coco"), folder / "a.atlas", options=options).atlas.path

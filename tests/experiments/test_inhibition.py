@@ -10,11 +10,11 @@ from PIL import Image
 from torch import nn
 
 import unitscope
-from unitscope import Running
+from unitscope import RunOptions
 from unitscope.analyses.inhibition import class_inhibition, logit_rise
-from unitscope.analyses.paired import rank_biserial
+from unitscope.analyses.paired_tests import rank_biserial
 from unitscope.errors import AtlasError, ImageError, LayerError, NetworkError, UnitscopeError
-from unitscope.experiments.concepts import carried, image_set, on_grid
+from unitscope.experiments.category_maps import image_set, pool_to_grid, warp_mask
 from unitscope.experiments.inhibition import (
     category_inhibition,
     check_grid,
@@ -23,8 +23,8 @@ from unitscope.experiments.inhibition import (
     inside_outside,
     logit_changes,
 )
-from unitscope.experiments.inhibition_sheet import beside_exemplars, inhibition_sheet
 from unitscope.images import decode, open_images
+from unitscope.inspection.inhibition import beside_exemplars, inhibition_sheet
 from unitscope.networks import Preprocessing
 from unitscope.units import Layer
 
@@ -109,13 +109,13 @@ def test_a_mask_goes_the_way_of_its_picture(phi):
     random = np.random.default_rng(0)
     mask = (random.random((21, 30)) < 0.5).astype(np.uint8) * 255
     as_picture = phi.prepare(Image.fromarray(np.stack([mask] * 3, -1)))
-    np.testing.assert_allclose(carried(mask, phi), as_picture[0].numpy() / 255)
+    np.testing.assert_allclose(warp_mask(mask, phi), as_picture[0].numpy() / 255)
 
 
 def test_cells_hold_the_share_of_their_area():
     view = np.zeros((4, 6), np.float32)
     view[:, :2] = 1
-    np.testing.assert_allclose(on_grid(view, 2, 4), [[1, 1 / 3, 0, 0]] * 2, atol=1e-6)
+    np.testing.assert_allclose(pool_to_grid(view, 2, 4), [[1, 1 / 3, 0, 0]] * 2, atol=1e-6)
 
 
 def test_too_little_of_a_concept_or_of_anything_else_is_no_image():
@@ -127,13 +127,13 @@ def test_too_little_of_a_concept_or_of_anything_else_is_no_image():
 
 
 def test_limit_takes_some_of_the_images_and_as_many_others(atlas, network):
-    some = category_inhibition(atlas, "relu", "red square", network=network, running=Running(limit=6))
+    some = category_inhibition(atlas, "relu", "red square", network=network, running=RunOptions(limit=6))
     assert len(some.images) == 6
     assert some.others == 6
 
 
 def test_neither_category_nor_removal_depends_on_the_batches(atlas, network, found):
-    threes = Running(batch_size=3)
+    threes = RunOptions(batch_size=3)
     again = category_inhibition(atlas, "relu", "red square", network=network, running=threes)
     numbers = ["unit", "inside", "outside", "by_place", "effect_size", "p_value"]
     np.testing.assert_allclose(again.units[numbers], found.units[numbers], atol=1e-6)
@@ -143,7 +143,7 @@ def test_neither_category_nor_removal_depends_on_the_batches(atlas, network, fou
 
 def test_without_enough_other_images_place_is_not_known(network, tmp_path):
     folder = make_coco(tmp_path / "coco", squares=8, plain=2)
-    scanned = unitscope.scan(network, folder, tmp_path / "b.atlas", options=unitscope.Options(layers=("relu",)))
+    scanned = unitscope.scan(network, folder, tmp_path / "b.atlas", options=unitscope.ScanOptions(layers=("relu",)))
     found = category_inhibition(scanned.atlas, "relu", "red square", network=network)
     assert found.others == 0
     assert found.units["by_place"].isna().all()
@@ -256,7 +256,7 @@ class Tokens(nn.Module):
 def test_tokens_that_only_look_like_a_square_grid_are_refused(patch, registers, tmp_path):
     torch.manual_seed(0)
     given = unitscope.load(Tokens(patch, registers), preprocess=PHI, classes=CLASSES)
-    options = unitscope.Options(layers=("relu",))
+    options = unitscope.ScanOptions(layers=("relu",))
     scanned = unitscope.scan(given, make_coco(tmp_path / "coco"), tmp_path / "t.atlas", options=options)
     assert scanned.atlas.find("relu").shape in ((25, 6), (16, 6))
     with pytest.raises(
@@ -300,16 +300,16 @@ def test_what_can_not_be_asked_is_refused(atlas, network, tmp_path):
     with pytest.raises(UnitscopeError, match="at least 5 images with 'speck'; here are 1"):
         category_inhibition(atlas, "relu", "speck", **ask)
     with pytest.raises(UnitscopeError, match="at least 5 images with 'red square'; here are 3"):
-        category_inhibition(atlas, "relu", "red square", running=Running(limit=3), **ask)
+        category_inhibition(atlas, "relu", "red square", running=RunOptions(limit=3), **ask)
     with pytest.raises(ImageError, match="have no outlines"):
         category_inhibition(atlas, "relu", "red square", images=tmp_path, **ask)
     with pytest.raises(UnitscopeError, match=r"'red sqare' is not the name of one class of .*; closest: 'red square'"):
         find_network_class(network, "red sqare")
     with pytest.raises(NetworkError, match="no device 'nowhere'"):
-        category_inhibition(atlas, "relu", "red square", running=Running(device="nowhere"), **ask)
+        category_inhibition(atlas, "relu", "red square", running=RunOptions(device="nowhere"), **ask)
     with pytest.raises(NetworkError, match="no device 'nowhere'"):
         logit_changes(
-            network, image_set(atlas, ["train/00.png"]), atlas.find("relu"), 0, running=Running(device="nowhere")
+            network, image_set(atlas, ["train/00.png"]), atlas.find("relu"), 0, running=RunOptions(device="nowhere")
         )
     with pytest.raises(UnitscopeError, match="here are 3"):
         logit_rise(np.zeros((3, 2)))
@@ -318,7 +318,7 @@ def test_what_can_not_be_asked_is_refused(atlas, network, tmp_path):
 def test_images_without_outlines_are_refused(network, tmp_path):
     for number in range(2):
         Image.new("RGB", (8, 8)).save(tmp_path / f"{number}.png")
-    scanned = unitscope.scan(network, tmp_path, tmp_path / "c.atlas", options=unitscope.Options(layers=("relu",)))
+    scanned = unitscope.scan(network, tmp_path, tmp_path / "c.atlas", options=unitscope.ScanOptions(layers=("relu",)))
     with pytest.raises(AtlasError, match=r"\(folder\) have no outlines of 'red square'"):
         category_inhibition(scanned.atlas, "relu", "red square", network=network)
 
@@ -328,7 +328,7 @@ def test_a_function_as_preprocessing_can_not_carry_masks(tmp_path):
         return torch.from_numpy(np.array(image.resize((32, 32)))).permute(2, 0, 1) / 255
 
     given = unitscope.load(DarkOnRed(), preprocess=phi)
-    options = unitscope.Options(layers=("relu",))
+    options = unitscope.ScanOptions(layers=("relu",))
     scanned = unitscope.scan(given, make_coco(tmp_path / "coco"), tmp_path / "d.atlas", options=options)
     with pytest.raises(NetworkError, match="is a function, so nobody knows where in its output an outline lies"):
         category_inhibition(scanned.atlas, "relu", "red square", network=given)
@@ -339,9 +339,9 @@ def test_units_found_on_people_are_dark_on_people_in_real_photographs(tmp_path):
     weights = SHARED / "models" / "squeezenet1_0-caffe.safetensors"
     squeezenet = unitscope.load("torchvision:squeezenet1_0", weights=weights, preprocess="caffe")
     layer = "features.10.expand1x1_activation"
-    options = unitscope.Options(layers=(layer,))
+    options = unitscope.ScanOptions(layers=(layer,))
     scanned = unitscope.scan(squeezenet, SHARED / "data/coco-sample", tmp_path / "a.atlas", options=options)
-    found = category_inhibition(scanned.atlas, layer, "person", network=squeezenet, running=Running(limit=30))
+    found = category_inhibition(scanned.atlas, layer, "person", network=squeezenet, running=RunOptions(limit=30))
     assert len(found.images) + found.left_out == 30
     first = found.units.head(5)
     assert (first["p_holm"] < 0.05).all()

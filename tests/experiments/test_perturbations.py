@@ -8,7 +8,7 @@ import torch
 from PIL import Image, ImageFilter
 
 from unitscope.errors import UnitscopeError
-from unitscope.experiments.perturbations import Blur, Brightness, Jpeg, Noise, told
+from unitscope.experiments.corruptions import Blur, Brightness, Jpeg, Noise, name_and_value
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def test_jpeg_is_written_and_read(picture):
 
 
 def test_a_perturbation_tells_its_name_and_value():
-    assert [told(change) for change in (Noise(0.1), Blur(2), Brightness(0.5), Jpeg(20))] == [
+    assert [name_and_value(change) for change in (Noise(0.1), Blur(2), Brightness(0.5), Jpeg(20))] == [
         ("noise", 0.1),
         ("blur", 2),
         ("brightness", 0.5),

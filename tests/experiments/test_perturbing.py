@@ -9,11 +9,11 @@ from torch import nn
 
 import unitscope
 from unitscope.errors import ImageError, LayerError, NetworkError, UnitscopeError
-from unitscope.experiments.perturbation_sheet import perturbed_sheet
-from unitscope.experiments.perturbations import Blur, Brightness, Jpeg, Noise
-from unitscope.experiments.perturbing import perturb
-from unitscope.experiments.running import Running
+from unitscope.experiments.corruptions import Blur, Brightness, Jpeg, Noise
+from unitscope.experiments.perturbation import perturb
+from unitscope.experiments.run_options import RunOptions
 from unitscope.images import decode, open_images
+from unitscope.inspection.perturbation import perturbed_sheet
 
 EDGES, AVERAGE, CONSTANT, DEAD = 3, 4, 5, 6
 CLASSES = ["red", "green", "blue"]
@@ -186,7 +186,8 @@ def test_what_hardly_changes_the_picture_moves_nothing(network, folder, change):
 def test_numbers_do_not_depend_on_the_batch_size(network, folder):
     changes = [Noise(0.1), Noise(0.3), Jpeg(20)]
     whole, *parted = (
-        perturb(network, folder, changes, units=["relu:3"], seeds=(0, 1), running=Running(size)) for size in (64, 1, 5)
+        perturb(network, folder, changes, units=["relu:3"], seeds=(0, 1), running=RunOptions(size))
+        for size in (64, 1, 5)
     )
     for other in parted:
         assert whole.strongest == other.strongest

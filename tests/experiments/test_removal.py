@@ -10,9 +10,9 @@ from torch import nn
 
 import unitscope
 from tests.scanning.conftest import PHI, Planted
-from unitscope import Running, Settings, ablate
+from unitscope import AblationGrid, RunOptions, ablate
+from unitscope.engine import split_runs as halfway
 from unitscope.errors import ImageError, LayerError, NetworkError, UnitscopeError
-from unitscope.experiments import halfway
 from unitscope.images import decode, open_images
 
 SHARED = Path(__file__).parents[2].parent / "shared"
@@ -72,7 +72,7 @@ def removed_by_hand(responses, scope, order, count):
 
 def agrees_with_brute_force(network, folder, address, submodule, value="zero", orders=("low", "high")):
     images = open_images(folder)
-    found = ablate(network, images, Settings([address], FRACTIONS, orders=orders, value=value))
+    found = ablate(network, images, AblationGrid([address], FRACTIONS, orders=orders, value=value))
     batch = prepared(network, images)
     plain, responses = run(network, submodule, batch)
     assert (found.baseline.top1_correct, found.baseline.top5_correct) == counts(plain, images, network)
@@ -102,7 +102,7 @@ def test_of_units_with_equal_means_the_lower_goes_first_in_either_order(network,
     with torch.no_grad():
         for values in (network.module.conv.weight, network.module.conv.bias):
             values[[1, 2, 4]] = 0
-    found = ablate(network, folder, Settings(["relu"], counts=[6], scopes=["dataset"], orders=["low", "high"]))
+    found = ablate(network, folder, AblationGrid(["relu"], counts=[6], scopes=["dataset"], orders=["low", "high"]))
     for outcome in found.outcomes:
         assert sorted(outcome.units) == list(range(6))
         assert [unit for unit in outcome.units if unit in (1, 2, 4)] == [1, 2, 4]
@@ -113,7 +113,7 @@ def test_counts_are_those_of_brute_force_on_a_real_vgg():
     network = unitscope.load(SHARED / "models" / "vgg16_cifar10.toml")
     images = open_images(SHARED / "data" / "cifar10-test").limit(60)
     submodule = network.module.get_submodule("features.42")
-    found = ablate(network, images, Settings(["conv5_3"], FRACTIONS))
+    found = ablate(network, images, AblationGrid(["conv5_3"], FRACTIONS))
     batch = prepared(network, images)
     _, responses = run(network, submodule, batch)
     for outcome in found.outcomes:
@@ -127,7 +127,7 @@ def test_counts_are_those_of_brute_force_on_a_real_vgg():
 def test_removing_each_images_own_low_units_costs_nothing_and_the_data_sets_costs_much():
     network = unitscope.load("package:efficientnet-lite0")
     images = open_images(SHARED / "data" / "imagenet-sample").limit(60)
-    found = ablate(network, images, Settings(["act:-1"], [0.5], orders=["low", "high"]))
+    found = ablate(network, images, AblationGrid(["act:-1"], [0.5], orders=["low", "high"]))
     by_setting = {(one.removed.scope, one.removed.order): one.score.top1_correct for one in found.outcomes}
     assert by_setting["image", "low"] >= found.baseline.top1_correct - 1
     assert by_setting["dataset", "low"] < found.baseline.top1_correct
@@ -139,10 +139,10 @@ def answers(found):
 
 
 def test_answers_do_not_depend_on_the_batch_size_or_on_what_else_is_asked(network, folder):
-    settings = Settings(["relu"], FRACTIONS, orders=["low", "high", "random"], seeds=[0, 5])
+    settings = AblationGrid(["relu"], FRACTIONS, orders=["low", "high", "random"], seeds=[0, 5])
     found = answers(ablate(network, folder, settings))
-    assert (answers(ablate(network, folder, settings, running=Running(batch_size=7))) == found).all()
-    alone = ablate(network, folder, Settings(["relu"], [0.5], scopes=["dataset"], orders=["random"], seeds=[5]))
+    assert (answers(ablate(network, folder, settings, running=RunOptions(batch_size=7))) == found).all()
+    alone = ablate(network, folder, AblationGrid(["relu"], [0.5], scopes=["dataset"], orders=["random"], seeds=[5]))
     at = next(
         number
         for number, gone in enumerate(settings.of(network_layer(network)))
@@ -158,7 +158,7 @@ def network_layer(network):
 
 
 def test_what_is_too_large_to_keep_is_run_twice_with_the_same_answers(network, folder, monkeypatch):
-    settings = Settings(["relu"], FRACTIONS)
+    settings = AblationGrid(["relu"], FRACTIONS)
     kept = answers(ablate(network, folder, settings))
     monkeypatch.setattr(halfway, "KEPT_BYTES", 100)
     assert (answers(ablate(network, folder, settings)) == kept).all()
@@ -166,7 +166,7 @@ def test_what_is_too_large_to_keep_is_run_twice_with_the_same_answers(network, f
 
 def test_means_from_an_atlas_give_the_same_answers(network, folder, tmp_path):
     atlas = unitscope.scan(network, folder, tmp_path / "a.atlas").atlas
-    settings = Settings(["relu"], FRACTIONS, value="mean")
+    settings = AblationGrid(["relu"], FRACTIONS, value="mean")
     found = ablate(network, folder, settings, atlas=atlas)
     assert (answers(found) == answers(ablate(network, folder, settings))).all()
 
@@ -183,7 +183,7 @@ def test_each_layers_answers_are_compared_with_those_of_the_same_pass(folder):
     network = unitscope.load(Chancy(), preprocess=PHI, classes=["red", "green", "blue", "sum", "dead", "dark"])
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        found = ablate(network, folder, Settings(["act:1", "act:2"], counts=[0], scopes=["image"]))
+        found = ablate(network, folder, AblationGrid(["act:1", "act:2"], counts=[0], scopes=["image"]))
     first, second = found.outcomes
     assert (first.before != second.before).any()
     for outcome in (first, second):
@@ -192,7 +192,7 @@ def test_each_layers_answers_are_compared_with_those_of_the_same_pass(folder):
 
 
 def test_a_layer_named_twice_is_asked_about_once(network, folder):
-    found = ablate(network, folder, Settings(["relu", "act:-1", "conv", "act:1"], counts=[1], scopes=["image"]))
+    found = ablate(network, folder, AblationGrid(["relu", "act:-1", "conv", "act:1"], counts=[1], scopes=["image"]))
     assert [outcome.removed.layer for outcome in found.outcomes] == ["relu", "conv"]
 
 
@@ -214,7 +214,7 @@ class Branching(Map):
 def test_a_network_without_logits_has_nothing_to_measure_removal_by(module, folder):
     network = unitscope.load(module(), preprocess=PHI)
     with pytest.raises(NetworkError, match=f"{module.__name__} gives no logits .* nothing to measure removal by"):
-        ablate(network, folder, Settings(["act:1"], [0.5]))
+        ablate(network, folder, AblationGrid(["act:1"], [0.5]))
 
 
 class Counted:
@@ -232,16 +232,16 @@ class Counted:
 
 def test_every_pass_over_the_images_is_counted(network, folder):
     counted = Counted()
-    settings = Settings(["relu", "conv"], [0.5], scopes=["dataset"], orders=["low"])
-    ablate(network, folder, settings, running=Running(batch_size=16, counting=counted))
+    settings = AblationGrid(["relu", "conv"], [0.5], scopes=["dataset"], orders=["low"])
+    ablate(network, folder, settings, running=RunOptions(batch_size=16, counting=counted))
     titles = ["means of relu", "removing from relu", "means of conv", "removing from conv"]
     assert counted.bars == [(title, 40, [16, 16, 8]) for title in titles]
 
 
 def test_where_nothing_asks_for_means_there_is_one_pass(network, folder):
     counted = Counted()
-    settings = Settings(["relu"], [0.5], scopes=["image"])
-    ablate(network, folder, settings, running=Running(limit=10, counting=counted))
+    settings = AblationGrid(["relu"], [0.5], scopes=["image"])
+    ablate(network, folder, settings, running=RunOptions(limit=10, counting=counted))
     assert counted.bars == [("removing from relu", 10, [10])]
 
 
@@ -250,7 +250,7 @@ def test_without_labels_agreement_with_the_untouched_network_is_told(network, fo
     flat.mkdir()
     for file in folder.rglob("*.png"):
         (flat / file.name).write_bytes(file.read_bytes())
-    found = ablate(network, flat, Settings(["relu"], [0.0, 0.5], scopes=["image"], orders=["high"]))
+    found = ablate(network, flat, AblationGrid(["relu"], [0.0, 0.5], scopes=["image"], orders=["high"]))
     nothing, half = (outcome.to_dict() for outcome in found.outcomes)
     assert nothing["agreement"] == 1.0
     assert half["agreement"] < 1.0
@@ -259,7 +259,7 @@ def test_without_labels_agreement_with_the_untouched_network_is_told(network, fo
 
 def test_images_that_cannot_be_read_are_left_out(network, folder):
     (folder / "red" / "broken.png").write_bytes(b"no picture")
-    found = ablate(network, folder, Settings(["relu"], [0.5]))
+    found = ablate(network, folder, AblationGrid(["relu"], [0.5]))
     assert (len(found.images), found.failed) == (40, 1)
 
 
@@ -267,7 +267,7 @@ def test_nothing_readable_is_an_error(network, tmp_path):
     for name in ("broken.png", "torn.png"):
         (tmp_path / name).write_bytes(b"no picture")
     with pytest.raises(ImageError, match=r"none of the 2 files in .* could be read; the first: .*broken.png' is not"):
-        ablate(network, tmp_path, Settings(["relu"], [0.5]))
+        ablate(network, tmp_path, AblationGrid(["relu"], [0.5]))
 
 
 @pytest.mark.parametrize(
@@ -288,7 +288,7 @@ def test_nothing_readable_is_an_error(network, tmp_path):
 )
 def test_settings_that_make_no_sense_are_refused(options, message):
     with pytest.raises(UnitscopeError, match=message):
-        Settings(**{"layers": ["relu"], **options})
+        AblationGrid(**{"layers": ["relu"], **options})
 
 
 @pytest.mark.parametrize(
@@ -301,9 +301,9 @@ def test_settings_that_make_no_sense_are_refused(options, message):
 )
 def test_a_way_of_running_that_runs_nothing_is_refused(options, message):
     with pytest.raises(UnitscopeError, match=message):
-        Running(**options)
+        RunOptions(**options)
 
 
 def test_more_units_than_the_layer_has_are_refused(network, folder):
     with pytest.raises(LayerError, match="layer 'relu' has 6 units, so 7 can't be removed"):
-        ablate(network, folder, Settings(["relu"], counts=[7]))
+        ablate(network, folder, AblationGrid(["relu"], counts=[7]))

@@ -9,10 +9,10 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import unitscope
-from unitscope.experiments.studio import NetworkStudio
+from unitscope.display.sheets import Change
 from unitscope.images import decode
-from unitscope.scanning.scan import Options
-from unitscope.views import Change
+from unitscope.inspection.studio import NetworkStudio
+from unitscope.scanning.scan import ScanOptions
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ class Convolutions(TorchDispatchMode):
 
 
 def test_several_layers_are_seen_in_one_pass(network, folder, tmp_path):
-    atlas = unitscope.scan(network, folder, tmp_path / "all.atlas", options=Options(layers=["*"])).atlas
+    atlas = unitscope.scan(network, folder, tmp_path / "all.atlas", options=ScanOptions(layers=["*"])).atlas
     studio = NetworkStudio(network, atlas.layers)
     file, chosen = folder / atlas.images["image"][0], (atlas.layers[2], atlas.layers[0])
     with Convolutions() as run:

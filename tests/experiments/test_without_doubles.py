@@ -10,7 +10,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 import unitscope
-from unitscope import Running, Settings, ablate, open_images
+from unitscope import AblationGrid, RunOptions, ablate, open_images
 from unitscope.experiments.inhibition import category_inhibition, logit_changes
 from unitscope.graph import trace_of
 
@@ -34,7 +34,7 @@ def without_doubles(title, images):
         yield lambda done: None
 
 
-RUNNING = Running(batch_size=4, counting=without_doubles)
+RUNNING = RunOptions(batch_size=4, counting=without_doubles)
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def test_such_a_device_is_strict():
 
 
 def test_removal_with_means_takes_no_doubles(coco):
-    settings = Settings(["relu"], counts=[2], scopes=["image"], value="mean")
+    settings = AblationGrid(["relu"], counts=[2], scopes=["image"], value="mean")
     found = ablate(planted_network(), coco, settings, running=RUNNING)
     pd.testing.assert_frame_equal(found.table(), ablate(planted_network(), coco, settings).table())
 
@@ -62,7 +62,7 @@ def test_changes_of_logits_take_no_doubles(coco):
 
 
 def test_maps_on_a_category_take_no_doubles(coco, tmp_path):
-    network, options = planted_network(), unitscope.Options(layers=("relu",))
+    network, options = planted_network(), unitscope.ScanOptions(layers=("relu",))
     atlas = unitscope.scan(network, coco, tmp_path / "a.atlas", options=options).atlas
     found = category_inhibition(atlas, "relu", "red square", network=network, running=RUNNING)
     assert len(found.units) == 4

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
+from unitscope.display.sheets import Column, Enlargement, Exemplar, ExemplarSheet, Prediction, Structure
 from unitscope.figures import structure
 from unitscope.units import Layer
-from unitscope.views import Column, Enlargement, Exemplar, ExemplarSheet, Prediction, Structure
 
 
 def layer(index, name, units, size):

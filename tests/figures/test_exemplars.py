@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from matplotlib import colormaps
 
+from unitscope.display.heatmaps import overlay, tone
 from unitscope.figures import exemplars
 from unitscope.figures.exemplars import grid, tiles
-from unitscope.tones import overlay, tone
 
 from .conftest import assert_tidy, exemplar, image_box, pixels, sheet_of, texts
 

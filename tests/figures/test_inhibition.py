@@ -3,8 +3,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from unitscope.display.sheets import InhibitedUnit, InhibitionExample, InhibitionSheet
 from unitscope.figures import inhibition
-from unitscope.views import InhibitedUnit, InhibitionExample, InhibitionSheet
 
 from .conftest import assert_tidy, layer, pixels, texts
 

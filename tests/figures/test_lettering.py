@@ -1,6 +1,6 @@
 import pytest
 
-from unitscope.figures.lettering import number, printable, shorten, width, wrap
+from unitscope.figures.text_layout import number, printable, shorten, width, wrap
 
 NAME = "features.denseblock4.denselayer16.relu2"
 

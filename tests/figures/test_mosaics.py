@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from unitscope.figures.mosaics import Box, Sheet, flow, resized
+from unitscope.figures.tile_layout import Box, Sheet, flow, resized
 
 from .conftest import pixels
 

@@ -5,9 +5,9 @@ import pytest
 
 from unitscope.analyses.estimates import Estimate, Share
 from unitscope.analyses.perturbation import Effect, LayerEffect
+from unitscope.display.sheets import PerturbedImage, PerturbedMap, PerturbedSheet, PerturbedUnit
 from unitscope.errors import UnitscopeError
 from unitscope.figures import perturbation, perturbed
-from unitscope.views import PerturbedImage, PerturbedMap, PerturbedSheet, PerturbedUnit
 
 from .conftest import assert_tidy, layer, pixels, texts
 

@@ -3,10 +3,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from unitscope.display.heatmaps import overlay, tone
+from unitscope.display.sheets import AskedImage, RuleRow, RuleSheet
 from unitscope.figures import rules
-from unitscope.figures.rules import TILE
-from unitscope.tones import overlay, tone
-from unitscope.views import AskedImage, RuleRow, RuleSheet
+from unitscope.figures.unit_rules import TILE
 
 from .conftest import assert_tidy, exemplar, image_box, layer, pixels, texts
 

@@ -5,10 +5,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgba
 
 from unitscope.analyses.similarity import clustered_order, cosines, tree
+from unitscope.display.heatmaps import COLOUR_MAP
 from unitscope.errors import UnitscopeError
 from unitscope.figures import between_layers, similarity, similarity_by_layer, theme
-from unitscope.figures.heat import branches, scale
-from unitscope.tones import COLOUR_MAP
+from unitscope.figures.heatmap import branches, scale
 
 from .conftest import assert_tidy, pixels, texts
 

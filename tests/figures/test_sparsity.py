@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from unitscope.analyses.sparsity import Distribution, Sparsity
-from unitscope.figures import sparsity, sparsity_by_depth
+from unitscope.figures import sparsity, sparsity_by_layer
 from unitscope.units import Layer
 
 from .conftest import assert_tidy, texts
@@ -67,12 +67,12 @@ def test_panels_show_the_histograms_on_the_same_axes_and_say_zeros_and_gini():
 
 @pytest.mark.parametrize("table", [depth(1), depth(33), depth(45, name="n" * 200 + "{}")], ids=len)
 def test_no_text_of_the_curves_overlaps_another_or_leaves_the_sheet(table):
-    assert_tidy(sparsity_by_depth(table, title="torchvision:resnet50 over val"))
+    assert_tidy(sparsity_by_layer(table, title="torchvision:resnet50 over val"))
 
 
 def test_curves_show_the_table_and_all_say_more_where_a_layer_is_sparser():
     table = depth(9)
-    zeros, means, lifetime, dead = sparsity_by_depth(table).axes
+    zeros, means, lifetime, dead = sparsity_by_layer(table).axes
     np.testing.assert_array_equal(zeros.lines[0].get_ydata(), table["zero_fraction"])
     for axes, shown in (
         (means, [table["gini"], table["hoyer"], 1 - table["treves_rolls"]]),
@@ -87,4 +87,4 @@ def test_curves_show_the_table_and_all_say_more_where_a_layer_is_sparser():
 def test_a_layer_whose_lifetime_is_not_known_leaves_a_gap():
     table = depth(5)
     table.loc[2, ["lifetime_hoyer", "lifetime_treves_rolls", "gini"]] = np.nan
-    assert_tidy(sparsity_by_depth(table))
+    assert_tidy(sparsity_by_layer(table))

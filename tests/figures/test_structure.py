@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from matplotlib import colormaps
 
+from unitscope.display.heatmaps import tone
 from unitscope.figures import structure
-from unitscope.figures.columns import header, place_panel, scale_of, stacks
-from unitscope.tones import tone
+from unitscope.figures.structure_layout import header, place_panel, scale_of, stacks
 
 from .conftest import assert_tidy, image_box, pixels, texts, view
 

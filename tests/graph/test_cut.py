@@ -7,9 +7,9 @@ from torch import nn
 from unitscope.errors import NetworkError
 from unitscope.graph import HookedTrace, trace
 from unitscope.graph.axes import unit_axes
-from unitscope.graph.cut import GraphHalves, cut
-from unitscope.graph.edits import HookedHalves, UncutHalves
-from unitscope.graph.sliding import slide
+from unitscope.graph.commuting_ops import commuting_ops
+from unitscope.graph.interventions import HookedSplit, UnsplitGraph
+from unitscope.graph.split import SplitGraph, split_at
 
 from .test_graph_against_hooks import built
 
@@ -56,7 +56,7 @@ def test_a_suffix_gives_the_logits_of_the_whole_network_with_the_layer_edited(na
     module, images = built(name, 64), torch.randn(3, 3, 64, 64)
     found = trace(module, (64, 64), name=name)
     layer = found.layers.find(address)
-    halves = cut(found, layer)
+    halves = split_at(found, layer)
     halfway = halves.prefix(images)
     removed = torch.rand(3, 3, layer.units) < 0.4
     removed[0] = False
@@ -73,10 +73,10 @@ def test_a_suffix_gives_the_logits_of_the_whole_network_with_the_layer_edited(na
 def test_an_edit_slides_behind_the_last_pooling_and_one_mask_serves_all_images():
     module = built("resnet50", 64)
     found = trace(module, (64, 64), name="resnet50")
-    halves = cut(found, found.layers.find("act:-1"))
+    halves = split_at(found, found.layers.find("act:-1"))
     halfway = halves.prefix(torch.randn(2, 3, 64, 64))
     assert [value.shape for value in halfway.live] == [(2, 2048)]
-    assert isinstance(halves, GraphHalves)
+    assert isinstance(halves, SplitGraph)
     one = torch.arange(2048)[None, None] < 500
     each = halves.suffix(halfway.live, one.expand(1, 2, -1), torch.zeros(2048))
     torch.testing.assert_close(halves.suffix(halfway.live, one, torch.zeros(2048)), each, rtol=0, atol=0)
@@ -86,7 +86,7 @@ def test_an_edit_does_not_slide_past_a_second_reader_of_the_value():
     found = trace(built("resnet50", 64), (64, 64), name="resnet50")
     axes = unit_axes(found.graph_module.graph)
     block_output = found.nodes[found.layers.find("layer1.0.relu_2").name]
-    assert slide(block_output, axes) == ()
+    assert commuting_ops(block_output, axes) == ()
 
 
 class Branching(nn.Module):
@@ -109,8 +109,8 @@ def test_a_network_that_cannot_be_exported_is_edited_under_hooks():
     found = trace(module, (12, 12), name="branching")
     assert isinstance(found, HookedTrace)
     layer = found.layers.find("relu")
-    halves = cut(found, layer)
-    assert isinstance(halves, HookedHalves)
+    halves = split_at(found, layer)
+    assert isinstance(halves, HookedSplit)
     images = torch.randn(4, 3, 12, 12)
     halfway = halves.prefix(images)
     torch.testing.assert_close(halfway.responses, torch.relu(module.conv(images)).mean((2, 3)))
@@ -144,13 +144,13 @@ def test_a_graph_whose_live_values_are_not_by_image_is_run_whole():
     module, images = Windows().eval(), torch.randn(3, 3, 8, 8)
     found = trace(module, (8, 8), name="windows")
     layer = found.layers.find("relu")
-    halves = cut(found, layer)
+    halves = split_at(found, layer)
     halfway = halves.prefix(images)
     removed, fill = torch.rand(2, 3, 6) < 0.5, torch.rand(6)
     logits = halves.suffix(halfway.live, removed, fill)
     for variant in range(2):
         torch.testing.assert_close(logits[variant], by_hand(found, layer, images, removed[variant], fill))
-    assert isinstance(halves, UncutHalves)
+    assert isinstance(halves, UnsplitGraph)
 
 
 class Idle(nn.Module):
@@ -167,13 +167,13 @@ class Idle(nn.Module):
 def test_a_layer_that_does_not_bear_on_the_logits_is_refused():
     found = trace(Idle().eval(), (8, 8), name="idle")
     with pytest.raises(NetworkError, match="layer 'side' does not bear on the logits of idle"):
-        cut(found, found.layers.find("side"))
+        split_at(found, found.layers.find("side"))
 
 
 def test_a_network_without_logits_is_refused():
     found = trace(nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU()).eval(), (8, 8), name="maps")
     with pytest.raises(NetworkError, match="maps gives no logits"):
-        cut(found, found.layers.find("act:1"))
+        split_at(found, found.layers.find("act:1"))
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,9 @@ import torch
 from torch import nn
 
 from unitscope.graph import trace
-from unitscope.graph.fold import fold_batch_norms
-from unitscope.graph.fuse import can_fuse, fuse_convolutions
 from unitscope.graph.ops import op_name
+from unitscope.graph.passes.fold_batch_norm import fold_batch_norms
+from unitscope.graph.passes.fuse_conv import can_fuse, fuse_convolutions
 
 pytestmark = pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="this PyTorch has no oneDNN")
 

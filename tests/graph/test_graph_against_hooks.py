@@ -10,9 +10,9 @@ import torchvision
 from torch import nn
 
 from unitscope.graph import ExportedTrace, trace
-from unitscope.graph.fold import fold_batch_norms
-from unitscope.graph.fuse import fuse_convolutions
 from unitscope.graph.ops import op_name
+from unitscope.graph.passes.fold_batch_norm import fold_batch_norms
+from unitscope.graph.passes.fuse_conv import fuse_convolutions
 
 # Side of the input, activation calls, how many of them are calls of modules, axis of their units.
 ZOO = {

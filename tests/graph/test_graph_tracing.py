@@ -6,8 +6,8 @@ from torchvision.models.convnext import LayerNorm2d
 
 from unitscope.errors import NetworkError
 from unitscope.graph import ExportedTrace, HookedTrace, trace
-from unitscope.graph.fold import fold_batch_norms
 from unitscope.graph.ops import op_name
+from unitscope.graph.passes.fold_batch_norm import fold_batch_norms
 
 
 class Permuting(nn.Module):
@@ -157,7 +157,7 @@ def test_swish_written_out_is_one_activation(images):
 def test_a_network_that_exports_says_that_nothing_is_lost():
     found = traced(made(Shared))
     assert isinstance(found, ExportedTrace)
-    assert found.loss == ""
+    assert found.fallback_reason == ""
 
 
 def test_tracing_leaves_the_module_and_the_random_numbers_as_found():
@@ -187,8 +187,8 @@ def test_a_tapped_convolution_is_not_folded_away(images):
 def test_a_branching_network_is_followed_with_hooks_and_says_what_is_lost():
     found = traced(made(Branching))
     assert isinstance(found, HookedTrace)
-    assert "small can't be exported as a graph" in found.loss
-    assert "followed with hooks" in found.loss
+    assert "small can't be exported as a graph" in found.fallback_reason
+    assert "followed with hooks" in found.fallback_reason
 
 
 @pytest.mark.parametrize("shift", [3.0, -3.0])

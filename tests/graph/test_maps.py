@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from unitscope.graph.maps import plane
+from unitscope.graph.spatial_maps import plane
 from unitscope.units import Layer
 
 

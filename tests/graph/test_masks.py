@@ -5,8 +5,8 @@ import torch
 from torch import nn
 from torchvision.models import resnet18, squeezenet1_0
 
-from unitscope.graph.masks import HookedMasks, with_masks
 from unitscope.graph.trace import trace
+from unitscope.graph.unit_masks import HookedMasks, with_masks
 
 
 class Branching(nn.Module):
@@ -108,4 +108,4 @@ def test_masks_of_ones_change_nothing(traced):
 
 def test_what_can_not_be_exported_is_masked_by_hooks(traced):
     _, found = traced
-    assert isinstance(with_masks(found, list(found.layers.activations)), HookedMasks) == bool(found.loss)
+    assert isinstance(with_masks(found, list(found.layers.activations)), HookedMasks) == bool(found.fallback_reason)

@@ -13,7 +13,7 @@ import torch
 from unitscope.errors import NetworkError
 from unitscope.graph import trace_of
 from unitscope.networks import PRESETS, load
-from unitscope.networks.keras_models import MODELS
+from unitscope.networks.origins.keras_applications import MODELS
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from unitscope.networks import PRESETS, Network, eval_mode, products
+from unitscope.networks import PRESETS, Network, eval_mode, float32_matmul_precision
 
 
 def small():
@@ -79,9 +79,9 @@ def test_how_products_are_made_is_set_for_a_while_and_the_callers_own_setting_co
     torch.backends.cudnn.benchmark = True
     try:
         before = settings()
-        with products("tf32"):
+        with float32_matmul_precision("tf32"):
             assert settings() == (["tf32"] * 3, False)
-            with products("ieee"):
+            with float32_matmul_precision("ieee"):
                 assert settings() == (["ieee"] * 3, False)
             assert settings() == (["tf32"] * 3, False)
         assert settings() == before

@@ -7,9 +7,9 @@ import pytest
 from PIL import Image
 
 from tests.experiments.planted_coco import make_coco
-from unitscope.experiments.running import Running
+from unitscope.experiments.run_options import RunOptions
 from unitscope.paper import Asked, Sources
-from unitscope.paper.cases import make_cases
+from unitscope.paper.networks import make_cases
 
 
 class Counts:
@@ -93,7 +93,7 @@ def make_case(folder, tmp_path_factory):
     def make(name, *, coco=None, running=None):
         sources = Sources(folder / "pictures", coco, tmp_path_factory.mktemp("case"))
         asked = [Asked(str(folder / f"{name}.toml"))]
-        (case,) = make_cases(asked, sources, running or Running(), say=lambda text: None)
+        (case,) = make_cases(asked, sources, running or RunOptions(), say=lambda text: None)
         return case
 
     return make

@@ -1,7 +1,7 @@
 import pytest
 
 from unitscope.errors import LayerError
-from unitscope.paper.items import Missing, attempt
+from unitscope.paper.report_items import Missing, attempt
 
 
 def test_what_can_not_be_had_says_why():

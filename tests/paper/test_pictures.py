@@ -6,15 +6,15 @@ import pytest
 from scipy import stats
 
 from tests.paper.conftest import Counts
-from unitscope.experiments.running import Running
-from unitscope.paper.items import Missing, Picture
-from unitscope.paper.pictures import draw_all
+from unitscope.experiments.run_options import RunOptions
+from unitscope.paper.figures import draw_all
+from unitscope.paper.report_items import Missing, Picture
 
 
 @pytest.fixture(scope="module")
 def case(make_case, coco):
     """The small network, run in batches of three."""
-    return make_case("small", coco=coco(6, 2), running=Running(3, counting=Counts()))
+    return make_case("small", coco=coco(6, 2), running=RunOptions(3, counting=Counts()))
 
 
 @pytest.fixture(scope="module")

@@ -7,29 +7,29 @@ from PIL import Image
 from torch import nn
 
 import unitscope
-from unitscope.scanning import Silent
+from unitscope.scanning import NullProgress
 
 
 class StopError(Exception):
     """A scan was stopped on purpose."""
 
 
-class Stopping(Silent):
+class Stopping(NullProgress):
     """Stops a scan once it has seen some images."""
 
     def __init__(self, images):
         self.left = images
 
-    def advanced(self, images):
+    def on_batch(self, images):
         self.left -= images
         if self.left <= 0:
             raise StopError
 
 
-class StopsWhileMerging(Silent):
+class StopsWhileMerging(NullProgress):
     """Stops a scan when all its parts are there."""
 
-    def merging(self):
+    def on_merge(self):
         raise StopError
 
 

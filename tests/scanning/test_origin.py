@@ -5,9 +5,9 @@ import torch
 
 import unitscope
 from tests.scanning.conftest import PHI, Planted
-from unitscope import Settings, Top, ablate, exemplar_sheet, find_subjects, rule_sheet, shared, verify
+from unitscope import AblationGrid, TopK, ablate, exemplar_sheet, image_groups, intersection, rule_sheet, verify
 from unitscope.errors import NetworkError
-from unitscope.scanning.origin import network_of
+from unitscope.scanning.atlas_network import network_of
 
 
 @pytest.fixture
@@ -19,11 +19,11 @@ ASKING = {
     "the network": network_of,
     "exemplars": lambda atlas, network: exemplar_sheet(atlas, "relu:0", network=network),
     "rules": lambda atlas, network: rule_sheet(
-        atlas, shared(find_subjects(atlas, ["class:red", "class:blue"], "relu"), Top(3)), network=network
+        atlas, intersection(image_groups(atlas, ["class:red", "class:blue"], "relu"), TopK(3)), network=network
     ),
-    "files": lambda atlas, network: find_subjects(atlas, [str(atlas.root / "red/00.png")], "relu", network=network),
+    "files": lambda atlas, network: image_groups(atlas, [str(atlas.root / "red/00.png")], "relu", network=network),
     "verification": lambda atlas, network: verify(atlas, network=network),
-    "removal": lambda atlas, network: ablate(network, atlas.root, Settings(["relu"], [0.5]), atlas=atlas),
+    "removal": lambda atlas, network: ablate(network, atlas.root, AblationGrid(["relu"], [0.5]), atlas=atlas),
 }
 
 

@@ -16,16 +16,16 @@ import pytest
 import zarr
 
 import unitscope
-from unitscope import Here, OnRay, Options, Processes
+from unitscope import InProcess, ProcessRunner, RayRunner, ScanOptions
 from unitscope.errors import AtlasError, NetworkError, UnitscopeError
 from unitscope.images import open_images
-from unitscope.scanning import Silent
+from unitscope.scanning import NullProgress
 from unitscope.scanning.job import Job
 from unitscope.scanning.plan import make_plan
 from unitscope.scanning.ray_runner import _processors_each
-from unitscope.scanning.runners import _ProcessTeam, shared_out
+from unitscope.scanning.runners import _ProcessTeam, distribute
 
-OPTIONS = Options(shard_size=5, batch_size=4)
+OPTIONS = ScanOptions(shard_size=5, batch_size=4)
 
 
 def arrays_of(atlas) -> dict[str, np.ndarray]:
@@ -55,13 +55,13 @@ def card(tmp_path):
     return unitscope.load(f"{tmp_path}/net.py:make", preprocess=phi, classes=["red", "green", "blue"])
 
 
-class KillingAll(Silent):
+class KillingAll(NullProgress):
     """Kills all workers whenever so many shards are done."""
 
     def __init__(self, when):
         self.when, self.done, self.killed = when, 0, 0
 
-    def advanced(self, images):
+    def on_batch(self, images):
         self.done += 1
         for child in active_children() if self.done in self.when else ():
             os.kill(child.pid, signal.SIGKILL)
@@ -69,16 +69,16 @@ class KillingAll(Silent):
             self.killed += 1
 
 
-class Killing(Silent):
+class Killing(NullProgress):
     """Kills a worker when the first shard is done."""
 
     def __init__(self, victims):
         self.victims, self.killed, self.seen, self.notes = victims, 0, 0, []
 
-    def noted(self, what):
+    def on_message(self, what):
         self.notes.append(what)
 
-    def advanced(self, images):
+    def on_batch(self, images):
         self.seen += images
         if not self.killed:
             os.kill(self.victims()[0], signal.SIGKILL)
@@ -86,15 +86,15 @@ class Killing(Silent):
 
 
 def test_processes_give_the_atlas_that_one_process_gives(card, folder, tmp_path):
-    alone = unitscope.scan(card, folder, tmp_path / "a", options=OPTIONS, runner=Here()).atlas
-    together = unitscope.scan(card, folder, tmp_path / "b", options=OPTIONS, runner=Processes(2)).atlas
+    alone = unitscope.scan(card, folder, tmp_path / "a", options=OPTIONS, runner=InProcess()).atlas
+    together = unitscope.scan(card, folder, tmp_path / "b", options=OPTIONS, runner=ProcessRunner(2)).atlas
     assert_same(alone, together)
     assert not active_children()
 
 
 def test_a_module_given_in_python_is_sent_to_the_processes(network, folder, tmp_path):
     alone = unitscope.scan(network, folder, tmp_path / "a", options=OPTIONS).atlas
-    together = unitscope.scan(network, folder, tmp_path / "b", options=OPTIONS, runner=Processes(2)).atlas
+    together = unitscope.scan(network, folder, tmp_path / "b", options=OPTIONS, runner=ProcessRunner(2)).atlas
     assert_same(alone, together)
 
 
@@ -102,7 +102,7 @@ def test_what_a_killed_process_was_at_is_done_by_another(card, folder, tmp_path)
     alone = unitscope.scan(card, folder, tmp_path / "a", options=OPTIONS).atlas
     killing = Killing(lambda: [child.pid for child in active_children()])
     together = unitscope.scan(
-        card, folder, tmp_path / "b", options=OPTIONS, runner=Processes(2), progress=killing
+        card, folder, tmp_path / "b", options=OPTIONS, runner=ProcessRunner(2), progress=killing
     ).atlas
     assert killing.killed == 1
     starting, died = killing.notes
@@ -117,10 +117,15 @@ def test_what_a_killed_process_was_at_is_done_by_another(card, folder, tmp_path)
     [(1, (1, 2, 3), 3), (2, (2,), 2)],  # of three shards: while one of two workers is at the last, the other is idle
 )
 def test_workers_that_die_with_or_without_something_to_do_are_replaced(card, folder, tmp_path, workers, when, killed):
-    alone = unitscope.scan(card, folder, tmp_path / "a", options=Options(shard_size=14)).atlas
+    alone = unitscope.scan(card, folder, tmp_path / "a", options=ScanOptions(shard_size=14)).atlas
     killing = KillingAll(when)
     again = unitscope.scan(
-        card, folder, tmp_path / "b", options=Options(shard_size=14), runner=Processes(workers), progress=killing
+        card,
+        folder,
+        tmp_path / "b",
+        options=ScanOptions(shard_size=14),
+        runner=ProcessRunner(workers),
+        progress=killing,
     ).atlas
     assert killing.killed == killed
     assert_same(alone, again)
@@ -138,13 +143,13 @@ def test_a_shard_that_kills_its_workers_ends_the_scan_with_its_images_named(fold
     )
     told = r"the worker of shard \d \(images from 'blue/.*' on\) died 3 times \(exit status 9\)"
     with pytest.raises(UnitscopeError, match=told):
-        unitscope.scan(network, folder, tmp_path / "a", options=Options(shard_size=40), runner=Processes(1))
+        unitscope.scan(network, folder, tmp_path / "a", options=ScanOptions(shard_size=40), runner=ProcessRunner(1))
 
 
 def test_what_is_wrong_in_a_worker_is_told(card, folder, tmp_path):
     (tmp_path / "net.py").write_text((tmp_path / "net.py").read_text("utf-8").replace("seed(4)", "seed(5)"), "utf-8")
     with pytest.raises(AtlasError, match=r"the network's weights were others"):
-        unitscope.scan(card, folder, tmp_path / "a", options=OPTIONS, runner=Processes(1))
+        unitscope.scan(card, folder, tmp_path / "a", options=OPTIONS, runner=ProcessRunner(1))
 
 
 def test_a_worker_with_other_files_at_the_same_place_is_told(card, folder, tmp_path):
@@ -155,21 +160,21 @@ def test_a_worker_with_other_files_at_the_same_place_is_told(card, folder, tmp_p
     plan = make_plan(card, images, OPTIONS)
     job = replace(Job.of(plan), images=replace(images, root=elsewhere))
     with pytest.raises(UnitscopeError, match=rf"a worker's '.*{images.ids[1]}' has no bytes, and \d+ here"):
-        list(shared_out(_ProcessTeam(job, 1), [0], plan, Silent()))
+        list(distribute(_ProcessTeam(job, 1), [0], plan, NullProgress()))
 
 
 def test_a_network_that_cannot_be_sent_is_told(network, folder, tmp_path):
     network.module.secret = lambda: None
     with pytest.raises(NetworkError, match=r"Planted can't be sent to workers \(.*\); load it by a reference"):
-        unitscope.scan(network, folder, tmp_path / "a", options=OPTIONS, runner=Processes(1))
+        unitscope.scan(network, folder, tmp_path / "a", options=OPTIONS, runner=ProcessRunner(1))
 
 
 def test_no_workers_is_refused():
     with pytest.raises(UnitscopeError, match=r"^workers must be at least 1, not 0"):
-        Processes(0)
+        ProcessRunner(0)
     pytest.importorskip("ray", reason="Ray is not installed")
     with pytest.raises(UnitscopeError, match=r"^workers must be at least 1, not 0"):
-        OnRay(workers=0)
+        RayRunner(workers=0)
 
 
 @pytest.mark.parametrize(
@@ -205,7 +210,7 @@ def test_actors_of_ray_give_the_same_atlas_though_one_is_killed(card, folder, tm
     alone = unitscope.scan(card, folder, tmp_path / "a", options=OPTIONS).atlas
     killing = Killing(actors)
     together = unitscope.scan(
-        card, folder, tmp_path / "b", options=OPTIONS, runner=OnRay(workers=2), progress=killing
+        card, folder, tmp_path / "b", options=OPTIONS, runner=RayRunner(workers=2), progress=killing
     ).atlas
     assert killing.killed == 1
     assert killing.seen == 40
@@ -216,7 +221,7 @@ def test_actors_of_ray_give_the_same_atlas_though_one_is_killed(card, folder, tm
 def test_no_cluster_at_an_address_is_told(card, folder, tmp_path):
     pytest.importorskip("ray", reason="Ray is not installed")
     with pytest.raises(UnitscopeError, match=r"no Ray cluster at '127.0.0.1:1'.*check --address, which is HOST:PORT"):
-        unitscope.scan(card, folder, tmp_path / "a", options=OPTIONS, runner=OnRay(address="127.0.0.1:1"))
+        unitscope.scan(card, folder, tmp_path / "a", options=OPTIONS, runner=RayRunner(address="127.0.0.1:1"))
     assert not (tmp_path / "a.parts").exists()
 
 
@@ -227,7 +232,7 @@ def test_a_killed_driver_goes_on_where_it_was(card, folder, tmp_path, who):
         pytest.importorskip("ray", reason="Ray is not installed")
     alone = unitscope.scan(
         unitscope.load(f"{tmp_path}/net.py:make", preprocess="tf"),
-        folder, tmp_path / "a", options=Options(shard_size=2, batch_size=2),
+        folder, tmp_path / "a", options=ScanOptions(shard_size=2, batch_size=2),
     ).atlas  # fmt: skip
     command = [
         str(Path(sys.executable).with_name("unitscope")), "scan", f"{tmp_path}/net.py:make", str(folder),

@@ -17,7 +17,7 @@ import torch
 import zarr
 
 import unitscope
-from unitscope import Options
+from unitscope import ScanOptions
 from unitscope.atlas.parts import Parts
 from unitscope.errors import AtlasError, ImageError, LayerError, NetworkError, UnitscopeError
 
@@ -46,7 +46,7 @@ if not (folder / "images").exists():
 torch.manual_seed(0)
 module = nn.Sequential(nn.Conv2d(3, 32, 5), nn.ReLU(), nn.Conv2d(32, 32, 5), nn.ReLU())
 phi = {"size": [96, 96], "mean": [127, 127, 127], "std": [60, 60, 60]}
-options = unitscope.Options(shard_size=8, batch_size=4)
+options = unitscope.ScanOptions(shard_size=8, batch_size=4)
 unitscope.scan(unitscope.load(module, preprocess=phi), folder / "images", folder / sys.argv[2], options=options)
 """
 
@@ -57,7 +57,7 @@ def arrays_of(atlas: Path) -> dict[str, np.ndarray]:
 
 
 def test_responses_and_summaries_equal_brute_force(network, folder, tmp_path):
-    atlas = unitscope.scan(network, folder, tmp_path / "a", options=Options(shard_size=16, batch_size=4)).atlas
+    atlas = unitscope.scan(network, folder, tmp_path / "a", options=ScanOptions(shard_size=16, batch_size=4)).atlas
     expected = brute_force(network, folder, atlas.images["image"])
     np.testing.assert_allclose(atlas.responses("relu"), expected, rtol=1e-5, atol=1e-7)
     stored = atlas.responses("relu").astype(np.float64)
@@ -90,8 +90,8 @@ def test_class_means_and_accuracy_follow_from_the_folders(network, folder, tmp_p
 
 
 def test_the_answer_does_not_depend_on_batches_or_shards(network, folder, tmp_path):
-    one = unitscope.scan(network, folder, tmp_path / "a", options=Options(batch_size=40)).atlas
-    two = unitscope.scan(network, folder, tmp_path / "b", options=Options(batch_size=3, shard_size=7)).atlas
+    one = unitscope.scan(network, folder, tmp_path / "a", options=ScanOptions(batch_size=40)).atlas
+    two = unitscope.scan(network, folder, tmp_path / "b", options=ScanOptions(batch_size=3, shard_size=7)).atlas
     first, second = arrays_of(one.path), arrays_of(two.path)
     assert first.keys() == second.keys()
     for name in first:
@@ -124,14 +124,14 @@ def test_nothing_readable_is_an_error_and_leaves_nothing(network, tmp_path):
 
 
 def test_a_batch_is_no_larger_than_what_there_is_to_run(network, folder, tmp_path):
-    few = unitscope.scan(network, folder, tmp_path / "few", options=Options(limit=3)).atlas
-    cut = unitscope.scan(network, folder, tmp_path / "cut", options=Options(shard_size=5)).atlas
+    few = unitscope.scan(network, folder, tmp_path / "few", options=ScanOptions(limit=3)).atlas
+    cut = unitscope.scan(network, folder, tmp_path / "cut", options=ScanOptions(shard_size=5)).atlas
     assert few.manifest.scan["batch_size"] == 3
     assert cut.manifest.scan["batch_size"] == 5
 
 
 def test_a_scan_stopped_by_an_error_goes_on_to_the_same_arrays(network, folder, tmp_path):
-    options = Options(shard_size=8, batch_size=4)
+    options = ScanOptions(shard_size=8, batch_size=4)
     whole = unitscope.scan(network, folder, tmp_path / "whole", options=options).atlas
     with pytest.raises(StopError):
         unitscope.scan(network, folder, tmp_path / "a", options=options, progress=Stopping(21))
@@ -182,14 +182,18 @@ def test_parts_of_another_network_are_refused_with_the_reason(network, folder, t
 def test_parts_of_another_scan_are_refused_with_the_reason(network, folder, tmp_path):
     with pytest.raises(StopError):
         unitscope.scan(
-            network, folder, tmp_path / "a", options=Options(top=3, shard_size=8, batch_size=4), progress=Stopping(12)
+            network,
+            folder,
+            tmp_path / "a",
+            options=ScanOptions(top=3, shard_size=8, batch_size=4),
+            progress=Stopping(12),
         )
     with pytest.raises(AtlasError, match="top 3 before, 4 now"):
-        unitscope.scan(network, folder, tmp_path / "a", options=Options(top=4, shard_size=8, batch_size=4))
+        unitscope.scan(network, folder, tmp_path / "a", options=ScanOptions(top=4, shard_size=8, batch_size=4))
 
 
 def test_parts_whose_plan_is_lost_are_never_taken_for_others(network, folder, tmp_path):
-    options = Options(shard_size=8, batch_size=4)
+    options = ScanOptions(shard_size=8, batch_size=4)
     for top in (3, 4):
         with pytest.raises(StopError):
             unitscope.scan(
@@ -204,9 +208,9 @@ def test_parts_whose_plan_is_lost_are_never_taken_for_others(network, folder, tm
 
 def test_a_scan_stopped_before_its_first_part_is_in_nobodys_way(network, folder, tmp_path):
     with pytest.raises(StopError):
-        unitscope.scan(network, folder, tmp_path / "a", options=Options(top=3), progress=Stopping(1))
+        unitscope.scan(network, folder, tmp_path / "a", options=ScanOptions(top=3), progress=Stopping(1))
     assert not (tmp_path / "a.parts").exists()
-    assert unitscope.scan(network, folder, tmp_path / "a", options=Options(top=4)).scanned == 40
+    assert unitscope.scan(network, folder, tmp_path / "a", options=ScanOptions(top=4)).scanned == 40
 
 
 def test_an_atlas_is_never_overwritten_but_the_same_scan_is_done_already(network, folder, tmp_path):
@@ -214,7 +218,7 @@ def test_an_atlas_is_never_overwritten_but_the_same_scan_is_done_already(network
     before = (tmp_path / "a" / "manifest.json").read_bytes()
     assert unitscope.scan(network, folder, tmp_path / "a").scanned == 0
     with pytest.raises(AtlasError, match="already holds an atlas of another scan"):
-        unitscope.scan(network, folder, tmp_path / "a", options=Options(top=3))
+        unitscope.scan(network, folder, tmp_path / "a", options=ScanOptions(top=3))
     (tmp_path / "b").mkdir()
     with pytest.raises(AtlasError, match="is no atlas"):
         unitscope.scan(network, folder, tmp_path / "b")
@@ -236,32 +240,32 @@ def test_two_scans_do_not_write_the_same_atlas(network, folder, tmp_path):
 )
 def test_wrong_options_are_told_and_leave_nothing_behind(network, folder, tmp_path, options, error, message):
     with pytest.raises(error, match=message):
-        unitscope.scan(network, folder, tmp_path / "a", options=Options(**options))
+        unitscope.scan(network, folder, tmp_path / "a", options=ScanOptions(**options))
     assert not (tmp_path / "a.parts").exists()
 
 
 def test_another_number_of_images_is_not_told_as_other_files(network, folder, tmp_path):
-    unitscope.scan(network, folder, tmp_path / "a", options=Options(limit=8, batch_size=4))
+    unitscope.scan(network, folder, tmp_path / "a", options=ScanOptions(limit=8, batch_size=4))
     with pytest.raises(AtlasError, match=r"another scan: images 8 before, 4 now; choose another -o"):
-        unitscope.scan(network, folder, tmp_path / "a", options=Options(limit=4, batch_size=4))
+        unitscope.scan(network, folder, tmp_path / "a", options=ScanOptions(limit=4, batch_size=4))
 
 
 @pytest.mark.parametrize("name", ["engine", "precision", "decoder"])
 def test_unknown_names_are_told_before_a_network_is_needed(name):
     with pytest.raises(UnitscopeError, match=f"no {name} 'fast'; choose one of "):
-        Options(**{name: "fast"})
+        ScanOptions(**{name: "fast"})
 
 
 def test_names_in_place_of_tuples_and_runners_are_told(network, folder, tmp_path):
     with pytest.raises(UnitscopeError, match=r"write \('act:1',\)"):
-        Options(layers="act:1")
+        ScanOptions(layers="act:1")
     with pytest.raises(UnitscopeError, match=r"a runner is Here\(\), .* not 'ray'"):
         unitscope.scan(network, folder, tmp_path / "a", runner="ray")
 
 
 def test_options_below_one_are_refused():
     with pytest.raises(UnitscopeError, match="top must be at least 1, not 0"):
-        Options(top=0)
+        ScanOptions(top=0)
 
 
 def test_the_users_module_is_left_as_found(folder, tmp_path):
@@ -329,7 +333,7 @@ def test_an_atlas_with_a_file_missing_or_cut_short_is_refused(network, folder, t
 
 
 def test_few_images_leave_ranks_empty(network, folder, tmp_path):
-    atlas = unitscope.scan(network, folder, tmp_path / "a", options=Options(limit=4)).atlas
+    atlas = unitscope.scan(network, folder, tmp_path / "a", options=ScanOptions(limit=4)).atlas
     assert len(atlas.exemplars("relu:0")) == 4
     assert (atlas.dataset["top_images"][4:] == -1).all()
 

@@ -12,20 +12,20 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import unitscope
-from unitscope import Options
+from unitscope import ScanOptions
 from unitscope.atlas.parts import Parts
-from unitscope.atlas.places import place
+from unitscope.atlas.storage import storage_path
+from unitscope.engine.torchcodec_loader import PIXELS_AT_ONCE, check_usable, in_turn
 from unitscope.errors import AtlasError, UnitscopeError
-from unitscope.scanning.jpegs import PIXELS_AT_ONCE, in_turn, refuse_unusable
 
 from .conftest import StopError, Stopping, StopsWhileMerging
 
-OPTIONS = Options(shard_size=7, batch_size=4)
+OPTIONS = ScanOptions(shard_size=7, batch_size=4)
 SUMMARIES = ("top_values", "top_images", "bottom_values", "bottom_images", "class_sums", "class_counts")
 
 
 def kept_as(responses, **others):
-    return Options(shard_size=7, batch_size=4, responses=responses, **others)
+    return ScanOptions(shard_size=7, batch_size=4, responses=responses, **others)
 
 
 @pytest.mark.parametrize("responses", ["float16", "none"])
@@ -55,7 +55,7 @@ def test_without_responses_there_are_exemplars_and_what_needs_responses_says_so(
 
 
 def test_parts_without_responses_hold_the_sums_of_few_classes_in_their_place(network, folder, tmp_path):
-    options = Options(shard_size=10, responses="none")
+    options = ScanOptions(shard_size=10, responses="none")
     with pytest.raises(StopError):
         unitscope.scan(network, folder, tmp_path / "b", options=options, progress=StopsWhileMerging())
     part = Parts.beside(tmp_path / "b").read(0)
@@ -63,7 +63,7 @@ def test_parts_without_responses_hold_the_sums_of_few_classes_in_their_place(net
     assert part.classes.numbers.tolist() == [0]  # the first ten are of one class, as ids are sorted
     assert (
         unitscope.scan(
-            network, folder, tmp_path / "b", options=Options(shard_size=10, responses="none")
+            network, folder, tmp_path / "b", options=ScanOptions(shard_size=10, responses="none")
         ).atlas.units.shape[0]
         == 6
     )
@@ -90,10 +90,10 @@ def test_an_atlas_in_a_store_is_the_one_in_a_folder(network, folder, tmp_path):
         np.testing.assert_array_equal(again.dataset[name], local.dataset[name], err_msg=name)
     np.testing.assert_array_equal(again.responses("relu", np.array([3, 1])), local.responses("relu", np.array([3, 1])))
     assert again.exemplars("relu:1").equals(local.exemplars("relu:1"))
-    assert not place(f"{address}.parts").exists()
+    assert not storage_path(f"{address}.parts").exists()
     assert unitscope.scan(network, folder, address, options=OPTIONS).scanned == 0
     with pytest.raises(AtlasError, match="already holds an atlas of another scan"):
-        unitscope.scan(network, folder, address, options=Options(shard_size=6))
+        unitscope.scan(network, folder, address, options=ScanOptions(shard_size=6))
 
 
 def test_a_scan_into_a_store_goes_on_after_it_was_stopped_while_merging(network, folder, tmp_path):
@@ -102,7 +102,7 @@ def test_a_scan_into_a_store_goes_on_after_it_was_stopped_while_merging(network,
     address = f"memory://{tmp_path.name}/my.atlas"
     with pytest.raises(StopError):
         unitscope.scan(network, folder, address, options=OPTIONS, progress=StopsWhileMerging())
-    place(
+    storage_path(
         address,
     ).joinpath("arrays.zarr", "zarr.json").write_bytes(b"half merged")
     with pytest.raises(AtlasError, match="no atlas"):
@@ -119,17 +119,17 @@ def test_a_scan_into_a_store_that_came_to_nothing_leaves_nothing(network, folder
     address = f"memory://{tmp_path.name}/my.atlas"
     with pytest.raises(StopError):
         unitscope.scan(network, folder, address, options=OPTIONS, progress=Stopping(1))
-    assert not place(f"{address}.parts/plan.json").exists()
-    assert unitscope.scan(network, folder, address, options=Options(shard_size=5)).scanned == 40
+    assert not storage_path(f"{address}.parts/plan.json").exists()
+    assert unitscope.scan(network, folder, address, options=ScanOptions(shard_size=5)).scanned == 40
 
 
 def test_what_lies_in_a_store_and_is_no_atlas_is_left_alone(network, folder, tmp_path):
     pytest.importorskip("upath", reason="universal-pathlib is not installed")
     address = f"memory://{tmp_path.name}/mine"
-    place(address).joinpath("letter.txt").write_text("dear")
+    storage_path(address).joinpath("letter.txt").write_text("dear")
     with pytest.raises(AtlasError, match=r"is no atlas|already"):
         unitscope.scan(network, folder, address, options=OPTIONS)
-    assert place(address).joinpath("letter.txt").read_text() == "dear"
+    assert storage_path(address).joinpath("letter.txt").read_text() == "dear"
 
 
 @pytest.mark.parametrize(
@@ -147,13 +147,13 @@ def test_an_address_where_nothing_can_be_written_is_told(network, folder, addres
 
 def test_the_parts_weigh_what_was_said_before(network, folder, tmp_path):
     class Weighs(StopsWhileMerging):
-        def planned(self, plan, *, done, target):
+        def on_plan(self, plan, *, done, target):
             self.said = plan.bytes_of_parts()
 
     for kept in ("float32", "none"):
         atlas, weighs = tmp_path / kept, Weighs()
         with pytest.raises(StopError):
-            unitscope.scan(network, folder, atlas, options=Options(shard_size=8, responses=kept), progress=weighs)
+            unitscope.scan(network, folder, atlas, options=ScanOptions(shard_size=8, responses=kept), progress=weighs)
         parts = [dict(np.load(part)) for part in sorted((tmp_path / f"{kept}.parts").glob("part-*.npz"))]
         of_units = [array for part in parts for array in part.values() if array.shape[-1:] == (6,)]
         assert sum(array.nbytes for array in of_units) == weighs.said
@@ -163,7 +163,7 @@ def test_a_damaged_file_in_a_store_is_told(network, folder, tmp_path):
     pytest.importorskip("upath", reason="universal-pathlib is not installed")
     address = f"memory://{tmp_path.name}/my.atlas"
     unitscope.scan(network, folder, address, options=OPTIONS)
-    place(address).joinpath("units.parquet").write_bytes(b"PAR1")
+    storage_path(address).joinpath("units.parquet").write_bytes(b"PAR1")
     with pytest.raises(AtlasError, match=r"is damaged: units.parquet has 4 bytes"):
         unitscope.open_atlas(address)
 
@@ -192,7 +192,7 @@ def photographs(tmp_path):
 def test_torchcodec_gives_what_pillow_gives_within_its_rounding(network, photographs, tmp_path):
     pytest.importorskip("torchcodec", reason="torchcodec is not installed")
     pillow = unitscope.scan(network, photographs, tmp_path / "a").atlas
-    other = unitscope.scan(network, photographs, tmp_path / "b", options=Options(decoder="torchcodec")).atlas
+    other = unitscope.scan(network, photographs, tmp_path / "b", options=ScanOptions(decoder="torchcodec")).atlas
     columns = ["image", "width", "height"]
     assert other.images[columns].equals(pillow.images[columns])
     assert (other.images["error"] != "").tolist() == (pillow.images["error"] != "").tolist()
@@ -214,15 +214,15 @@ def test_a_decoder_that_is_not_there_is_told_before_anything_is_written(network,
     for name in ("torchcodec", "torchcodec.decoders"):
         monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(UnitscopeError, match=r"torchcodec can't decode .* on 'cpu' .* pip install 'torchcodec>=0.16'"):
-        unitscope.scan(network, folder, tmp_path / "a", options=Options(decoder="torchcodec"))
+        unitscope.scan(network, folder, tmp_path / "a", options=ScanOptions(decoder="torchcodec"))
     assert not (tmp_path / "a.parts").exists()
 
 
 def test_a_decoder_that_cannot_decode_on_the_device_is_told_before_anything_goes_to_another():
     pytest.importorskip("torchcodec", reason="torchcodec is not installed")
-    refuse_unusable(torch.device("cpu"))
+    check_usable(torch.device("cpu"))
     with pytest.raises(UnitscopeError, match=r"^torchcodec can't decode JPEG files on 'meta' \(.*--decoder pillow"):
-        refuse_unusable(torch.device("meta"))
+        check_usable(torch.device("meta"))
 
 
 @pytest.mark.parametrize(
@@ -234,13 +234,13 @@ def test_a_decoder_that_cannot_decode_on_the_device_is_told_before_anything_goes
 )
 def test_unknown_choices_are_refused(wrong, told):
     with pytest.raises(UnitscopeError, match=told):
-        Options(**wrong)
+        ScanOptions(**wrong)
 
 
 def test_verify_allows_for_bf16_and_still_finds_what_is_wrong(network, folder, tmp_path):
     if not torch.ops.mkldnn._is_mkldnn_bf16_supported():
         pytest.skip("this processor has no bf16")
-    atlas = unitscope.scan(network, folder, tmp_path / "b", options=Options(precision="bf16")).atlas
+    atlas = unitscope.scan(network, folder, tmp_path / "b", options=ScanOptions(precision="bf16")).atlas
     assert not unitscope.verify(atlas, network=network).mismatches
     array = zarr.open_group(atlas.path / "arrays.zarr", mode="r+")["responses"]
     array[...] = array[...] + 1

@@ -15,12 +15,12 @@ import unitscope
 from tests.conftest import BROWSERS
 from unitscope.demo import NETWORK, write_photographs
 from unitscope.web.app import create_app
+from unitscope.web.atlas_cache import AtlasCache
 from unitscope.web.cache import Cache
-from unitscope.web.explorer import Explorer
-from unitscope.web.pictures import Pictures
+from unitscope.web.image_files import ImageFiles
+from unitscope.web.lazy_session import LateStudio, NoStudio
+from unitscope.web.page_renderer import PageRenderer
 from unitscope.web.server import listen, server
-from unitscope.web.shelf import Shelf
-from unitscope.web.studio import LateStudio, NoStudio
 
 WHY = "The explorer was started with --no-network; start it without."
 
@@ -62,14 +62,14 @@ def atlas(demo):
 
 def explorer_of(atlas, folder, **more):
     """An explorer and its pictures, kept in a folder."""
-    shelf = Shelf(atlas)
-    return Explorer(shelf, **more), Pictures(shelf, atlas.root, Cache(folder))
+    shelf = AtlasCache(atlas)
+    return PageRenderer(shelf, **more), ImageFiles(shelf, atlas.root, Cache(folder))
 
 
 def network_studio(atlas):
     """The demo's network, loaded when it is first asked."""
-    from unitscope.experiments.studio import NetworkStudio
-    from unitscope.scanning.origin import network_of
+    from unitscope.inspection.studio import NetworkStudio
+    from unitscope.scanning.atlas_network import network_of
 
     return LateStudio(lambda: NetworkStudio(network_of(atlas), atlas.layers))
 

@@ -8,8 +8,8 @@ import pytest
 
 from tests.web.conftest import explorer_of, served, until
 from unitscope.web.app import create_app
-from unitscope.web.results import Results
-from unitscope.web.studio import NoStudio
+from unitscope.web.lazy_session import NoStudio
+from unitscope.web.measurements import Measurements
 
 
 def test_a_comparison_is_made_by_hand(page, site):
@@ -59,7 +59,7 @@ def evil(make_atlas, tmp_path):
     curve = {"layer": "<i>relu", "scope": "dataset", "order": "low", "fraction": None, "agreement": 0.5}
     curve |= {"agreement_interval": [0.4, 0.6], "images": 8, "of_atlas": True}
     settings = [{**curve, "removed": count, "units": list(range(count))} for count in (1, 2)]
-    explorer, pictures = explorer_of(atlas, tmp_path / "pictures", results=Results(tuple(settings)))
+    explorer, pictures = explorer_of(atlas, tmp_path / "pictures", results=Measurements(tuple(settings)))
     with served(create_app(explorer, pictures, NoStudio("none"))) as address:
         yield address
 

@@ -9,10 +9,10 @@ from PIL import Image
 
 import unitscope
 from tests.web.conftest import explorer_of, network_studio, served, until
-from unitscope.experiments.studio import NetworkStudio
+from unitscope.inspection.studio import NetworkStudio
 from unitscope.networks import Preprocessing
 from unitscope.web.app import create_app
-from unitscope.web.pictures import Pictures
+from unitscope.web.image_files import ImageFiles
 
 
 def test_units_are_sorted_filtered_and_added_as_one_scrolls(page, site, atlas):
@@ -58,7 +58,7 @@ def test_maps_are_laid_over_exemplars_and_fade(page, site):
 
 def test_why_maps_are_missing_is_told_in_words(browser, atlas, tmp_path):
     explorer, pictures = explorer_of(atlas, tmp_path / "pictures")
-    moved = Pictures(explorer.shelf, tmp_path / "moved", pictures.cache)
+    moved = ImageFiles(explorer.shelf, tmp_path / "moved", pictures.cache)
     page = browser.new_page()  # as above
     with served(create_app(explorer, moved, network_studio(atlas))) as address:
         page.goto(f"{address}/unit/_swish_1/725")

@@ -10,8 +10,8 @@ from starlette.websockets import WebSocketDisconnect
 
 from tests.web.conftest import explorer_of, network_studio
 from unitscope.web.app import create_app
-from unitscope.web.guard import Guard
-from unitscope.web.work import MOST_BYTES
+from unitscope.web.network_routes import MOST_BYTES
+from unitscope.web.security import Guard
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +134,7 @@ def test_a_body_whose_length_is_not_told_is_refused(client):
 
 
 def test_only_the_atlass_images_are_served(make_atlas, tmp_path):
-    from unitscope.web.studio import NoStudio
+    from unitscope.web.lazy_session import NoStudio
 
     given = make_atlas(np.eye(3))
     secret = tmp_path.parent / "secret.png"
@@ -194,7 +194,7 @@ def test_a_strip_of_maps_is_not_kept_while_an_image_is_missing(atlas, tmp_path):
 
 def test_a_network_that_can_not_be_loaded_is_tried_once_and_its_reason_told():
     from unitscope.errors import NetworkError
-    from unitscope.web.studio import LateStudio
+    from unitscope.web.lazy_session import LateStudio
 
     tried = []
 

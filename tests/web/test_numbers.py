@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import unitscope.web
-from unitscope.web.numbers import number
+from unitscope.web.number_format import number
 
 WRITTEN = [
     (0.0, 3, "0"),

@@ -11,19 +11,19 @@ from fastapi.testclient import TestClient
 
 import unitscope
 from tests.web.conftest import WHY, explorer_of
+from unitscope.analyses.image_groups import image_group
 from unitscope.analyses.inhibition import class_inhibition
-from unitscope.analyses.rules import shared
-from unitscope.analyses.selection import Top
+from unitscope.analyses.selection import TopK
 from unitscope.analyses.similarity import similarity
 from unitscope.analyses.sparsity import sparsity
-from unitscope.analyses.subjects import find_subject
+from unitscope.analyses.unit_rules import intersection
 from unitscope.demo import NETWORK
 from unitscope.web.app import create_app
+from unitscope.web.atlas_cache import AtlasCache
+from unitscope.web.lazy_session import NoStudio
 from unitscope.web.pages.compare import compare_page
 from unitscope.web.pages.label import label_page
 from unitscope.web.pages.unit import class_means, most_alike, unit_page
-from unitscope.web.shelf import Shelf
-from unitscope.web.studio import NoStudio
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +116,7 @@ def test_a_units_page_tells_what_the_atlas_knows(client, atlas):
 
 def test_units_that_respond_alike_are_those_of_the_greatest_correlation(atlas):
     layer = atlas.find("act:-1")
-    alike, images = most_alike(Shelf(atlas), layer, 725)
+    alike, images = most_alike(AtlasCache(atlas), layer, 725)
     responses = atlas.responses(layer).astype(float)
     spread = responses.std(0) > 0
     expected = np.full(layer.units, -np.inf)
@@ -129,7 +129,7 @@ def test_units_that_respond_alike_are_those_of_the_greatest_correlation(atlas):
 
 def test_class_means_are_means_over_the_images_of_the_class(atlas):
     layer = atlas.find("act:5")
-    found = class_means(Shelf(atlas), layer, 7)
+    found = class_means(AtlasCache(atlas), layer, 7)
     responses = atlas.responses(layer)[:, 7].astype(float)
     for one in found:
         rows = [row for row, labels in enumerate(atlas.images["labels"]) if one.label in labels]
@@ -142,13 +142,13 @@ def test_correlations_of_responses_that_hardly_vary_are_still_right(make_atlas):
     responses[:, 3] = 1000 + (responses[:, 2] - 1000) * 0.5
     responses[:, 4] = 1000
     atlas = make_atlas(responses)
-    alike, _ = most_alike(Shelf(atlas), atlas.find("relu"), 2)
+    alike, _ = most_alike(AtlasCache(atlas), atlas.find("relu"), 2)
     assert [alike[0].channel, alike[0].correlation] == [3, pytest.approx(1, abs=1e-3)]
     for one in alike:
         expected = np.corrcoef(responses[:, [2, one.channel]].astype(float).T)[0, 1]
         assert one.correlation == pytest.approx(expected, abs=1e-9)
     assert 4 not in [one.channel for one in alike]
-    assert most_alike(Shelf(atlas), atlas.find("relu"), 4)[0] == ()
+    assert most_alike(AtlasCache(atlas), atlas.find("relu"), 4)[0] == ()
 
 
 def test_the_histogram_of_responses_that_are_nearly_the_same_has_all_of_them(make_atlas):
@@ -158,7 +158,7 @@ def test_the_histogram_of_responses_that_are_nearly_the_same_has_all_of_them(mak
     responses[:, 2] += np.arange(50) * 1e-6
     atlas = make_atlas(responses)
     for unit in range(3):
-        page = unit_page(Shelf(atlas), atlas.find("relu"), unit)
+        page = unit_page(AtlasCache(atlas), atlas.find("relu"), unit)
         assert sum(page.histogram.counts) == 50
         assert page.histogram.width > 0
 
@@ -167,14 +167,14 @@ def test_responses_are_read_in_blocks_that_meet_each_unit(make_atlas):
     responses = np.random.default_rng(0).random((30, 150), np.float32)
     responses[4] = np.nan
     atlas = make_atlas(responses, layers={"first": 20, "second": 130}, shard_size=7)
-    shelf = Shelf(atlas)
+    shelf = AtlasCache(atlas)
     for unit in (0, 63, 64, 128, 129):
         kept = np.delete(responses[:, 20 + unit], 4)
         np.testing.assert_array_equal(shelf.responses(atlas.find("second"), unit), kept)
 
 
 def test_a_class_page_says_what_the_analyses_say(atlas):
-    shelf, layer = Shelf(atlas), atlas.find("act:20")
+    shelf, layer = AtlasCache(atlas), atlas.find("act:20")
     for label in atlas.manifest.labels[:3]:
         page = label_page(shelf, label.label, layer)
         found = class_inhibition(atlas, layer, label.label)
@@ -199,7 +199,7 @@ def test_two_classes_of_one_name_keep_their_own_units(make_atlas):
     units = given.units.replace({"selective_class": {"a": "crane", "b": "crane"}})
     atlas = replace(given, manifest=replace(given.manifest, labels=labels))
     atlas.__dict__["units"] = units
-    shelf, layer = Shelf(atlas), atlas.find("relu")
+    shelf, layer = AtlasCache(atlas), atlas.find("relu")
     found = [[one.channel for one in label_page(shelf, label, layer).selective.units] for label in "abc"]
     assert found == [[0, 3], [1, 4], [2, 5]]
 
@@ -207,7 +207,7 @@ def test_two_classes_of_one_name_keep_their_own_units(make_atlas):
 def test_no_more_units_are_compared_than_a_layer_has(make_atlas):
     responses = np.random.default_rng(0).random((8, 4))
     atlas = make_atlas(responses, labels=["a", "b"] * 4)
-    page = compare_page(Shelf(atlas), ["class:a", "class:b"], atlas.find("relu"), top=9)
+    page = compare_page(AtlasCache(atlas), ["class:a", "class:b"], atlas.find("relu"), top=9)
     assert page.top == 4
     assert page.shared.count == 4
 
@@ -215,7 +215,7 @@ def test_no_more_units_are_compared_than_a_layer_has(make_atlas):
 def test_a_units_page_needs_no_labels(make_atlas, tmp_path):
     from tests.web.conftest import explorer_of
     from unitscope.web.app import create_app
-    from unitscope.web.studio import NoStudio
+    from unitscope.web.lazy_session import NoStudio
 
     given = make_atlas(np.random.default_rng(0).random((9, 4)))
     explorer, pictures = explorer_of(given, tmp_path / "pictures")
@@ -236,8 +236,8 @@ def test_a_comparison_is_that_of_the_rules(client, atlas):
     import unitscope
 
     told = client.get("/compare.json?a=class:chelsea&a=class:astronaut&layer=act:24&top=9").json()
-    subjects = unitscope.find_subjects(atlas, ["class:chelsea", "class:astronaut"], "act:24")
-    found = unitscope.shared(subjects, unitscope.Top(9))
+    subjects = unitscope.image_groups(atlas, ["class:chelsea", "class:astronaut"], "act:24")
+    found = unitscope.intersection(subjects, unitscope.TopK(9))
     assert [one["channel"] for one in told["shared"]["units"]] == found.units.tolist()
     assert told["shared"]["p_value"] == pytest.approx(found.p_value)
     assert told["matrix"][0][1] == pytest.approx(unitscope.similarity(subjects).matrix[0, 1])
@@ -249,9 +249,11 @@ def test_a_comparison_at_each_layer_is_that_of_the_rules_there(make_atlas):
     responses[3] = np.nan
     atlas = make_atlas(responses, layers={"first": 20, "second": 130}, labels=["a", "a,b", "b", "c"] * 10)
     names = ["class:a", "class:b", "00006.png"]
-    for told, layer in zip(compare_page(Shelf(atlas), names, atlas.layers[0], top=7).layers, atlas.layers, strict=True):
-        subjects = [find_subject(atlas, name, layer) for name in names]
-        rule = shared(subjects, Top(7))
+    for told, layer in zip(
+        compare_page(AtlasCache(atlas), names, atlas.layers[0], top=7).layers, atlas.layers, strict=True
+    ):
+        subjects = [image_group(atlas, name, layer) for name in names]
+        rule = intersection(subjects, TopK(7))
         assert (told.layer, told.shared) == (layer.name, len(rule.units))
         assert (told.expected, told.p_value) == pytest.approx((rule.expected, rule.p_value))
         assert told.cosine == pytest.approx(similarity(subjects).matrix.min())
@@ -300,7 +302,7 @@ def test_layers_are_shown_by_both_their_names(client, address):
 def test_what_could_not_be_read_is_not_counted_nor_linked(make_atlas, tmp_path):
     from tests.web.conftest import explorer_of
     from unitscope.web.app import create_app
-    from unitscope.web.studio import NoStudio
+    from unitscope.web.lazy_session import NoStudio
 
     responses = np.random.default_rng(0).random((6, 4))
     responses[[0, 5]] = np.nan
@@ -312,7 +314,7 @@ def test_what_could_not_be_read_is_not_counted_nor_linked(make_atlas, tmp_path):
     images["top5_probabilities"] = [np.full(3, 1 / 3)] * 6
     atlas.__dict__["images"] = images
     assert (images["error"] != "").tolist() == [True, False, False, False, False, True]
-    assert Shelf(atlas).counts == {"cat": 2, "dog": 2}
+    assert AtlasCache(atlas).counts == {"cat": 2, "dog": 2}
     explorer, pictures = explorer_of(atlas, tmp_path / "pictures")
     client = TestClient(create_app(explorer, pictures, NoStudio("none"), hosts=frozenset({"testserver"})))
     assert [one["label"] for one in client.get("/image/00001.png.json").json()["predictions"]] == ["cat", "dog", ""]
@@ -369,7 +371,7 @@ def test_names_of_strangers_are_escaped(make_atlas, tmp_path):
     """An atlas may come from anywhere; its labels and layers are text, never markup."""
     from tests.web.conftest import explorer_of
     from unitscope.web.app import create_app
-    from unitscope.web.studio import NoStudio
+    from unitscope.web.lazy_session import NoStudio
 
     evil = "</script><script>alert(1)</script>"
     given = make_atlas(np.eye(6, 4), layers={"relu": 4}, labels=[evil, "b", evil, "b", evil, "b"])
@@ -385,7 +387,7 @@ def test_names_of_strangers_are_escaped(make_atlas, tmp_path):
 def test_json_of_a_page_holds_no_number_that_is_none(make_atlas, tmp_path):
     from tests.web.conftest import explorer_of
     from unitscope.web.app import create_app
-    from unitscope.web.studio import NoStudio
+    from unitscope.web.lazy_session import NoStudio
 
     responses = np.random.default_rng(0).random((9, 4))
     responses[:, 2] = 0
@@ -402,7 +404,7 @@ def test_json_of_a_page_holds_no_number_that_is_none(make_atlas, tmp_path):
 @pytest.fixture(scope="module")
 def bare(demo, tmp_path_factory):
     """An atlas of a scan that kept no responses."""
-    options = unitscope.Options(layers=("act:-1",), responses="none", limit=40)
+    options = unitscope.ScanOptions(layers=("act:-1",), responses="none", limit=40)
     folder = tmp_path_factory.mktemp("bare")
     return unitscope.scan(unitscope.load(NETWORK), demo / "photographs", folder / "atlas", options=options).atlas
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from unitscope.errors import UnitscopeError
-from unitscope.web.results import Results
+from unitscope.web.measurements import Measurements
 
 SETTING = {
     "layer": "relu",
@@ -37,7 +37,7 @@ def read(tmp_path):
 
     def read(told):
         (tmp_path / "told.json").write_text(told if isinstance(told, str) else json.dumps(told))
-        return Results.read([tmp_path / "told.json"], network="net", data="abc")
+        return Measurements.read([tmp_path / "told.json"], network="net", data="abc")
 
     return read
 
@@ -106,7 +106,7 @@ def test_what_is_of_another_network_or_gone_is_refused(read, tmp_path):
     with pytest.raises(UnitscopeError, match="is about another, but the atlas is of net"):
         read({**REMOVED, "network": "another"})
     with pytest.raises(UnitscopeError, match=r"no file '.*gone\.json'; make it with"):
-        Results.read([tmp_path / "gone.json"], network="net", data="abc")
+        Measurements.read([tmp_path / "gone.json"], network="net", data="abc")
 
 
 def test_measurements_that_differ_are_curves_of_their_own(read, tmp_path):
@@ -117,7 +117,7 @@ def test_measurements_that_differ_are_curves_of_their_own(read, tmp_path):
     for data in ("abc", "other"):
         files.append(tmp_path / f"{data}.json")
         files[-1].write_text(json.dumps({**REMOVED, "data": data, "results": [SETTING]}), "utf-8")
-    (chart,) = Results.read(files, network="net", data="abc").charts()
+    (chart,) = Measurements.read(files, network="net", data="abc").charts()
     assert len(chart.curves) == 2
 
 

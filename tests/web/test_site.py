@@ -15,24 +15,24 @@ import unitscope
 from tests.scanning.conftest import PHI, Planted
 from tests.web.conftest import explorer_of, network_studio
 from tests.web.test_pages import Links
+from unitscope.analyses.image_groups import image_group
 from unitscope.analyses.similarity import similarity
-from unitscope.analyses.subjects import find_subject
+from unitscope.display.heatmaps import tone
+from unitscope.display.thumbnails import map_shape, shrunk
 from unitscope.errors import ImageError, UnitscopeError
-from unitscope.thumbnails import map_shape, shrunk
-from unitscope.tones import tone
+from unitscope.web.lazy_session import NoStudio
 from unitscope.web.pages.home import home
-from unitscope.web.site import Site
-from unitscope.web.studio import NoStudio
+from unitscope.web.static_export import StaticSite
 
 LAYER = "act:12"
 
 
 def write(atlas, base, *, studio=None, layer=LAYER, **more):
     explorer, pictures = explorer_of(atlas, base / "cache")
-    site = Site(explorer, pictures, (atlas.find(layer),), **more)
+    site = StaticSite(explorer, pictures, (atlas.find(layer),), **more)
     told = []
     studio = (studio or network_studio(atlas)) if site.maps else NoStudio("none")
-    site.write(base / "site", studio, advanced=told.append)
+    site.write(base / "site", studio, on_batch=told.append)
     return site, base / "site", sum(told)
 
 
@@ -45,8 +45,8 @@ def narrow():
 
 def planted(base, *, module=Planted, pictures=12, labels=("red", "green", "blue"), broken=0, top=9):
     """An atlas of seeded pictures, and a studio at its network; the first pictures can't be read."""
-    from unitscope.experiments.studio import NetworkStudio
-    from unitscope.scanning.scan import Options
+    from unitscope.inspection.studio import NetworkStudio
+    from unitscope.scanning.scan import ScanOptions
 
     random = np.random.default_rng(3)
     for number in range(pictures):
@@ -56,7 +56,7 @@ def planted(base, *, module=Planted, pictures=12, labels=("red", "green", "blue"
         if number < broken:
             (place / f"{number:02d}.png").write_bytes(b"not an image")
     network = unitscope.load(module(), preprocess=PHI)
-    unitscope.scan(network, base / "images", base / "planted.atlas", options=Options(top=top))
+    unitscope.scan(network, base / "images", base / "planted.atlas", options=ScanOptions(top=top))
     atlas = unitscope.open_atlas(base / "planted.atlas")
     return atlas, NetworkStudio(network, atlas.layers)
 
@@ -191,7 +191,7 @@ def test_a_folder_that_is_there_is_left_alone(atlas, tmp_path):
 
 def test_a_site_that_fails_leaves_nothing_behind(atlas, tmp_path):
     explorer, pictures = explorer_of(atlas, tmp_path / "cache")
-    site = Site(explorer, pictures, (atlas.find(LAYER),))
+    site = StaticSite(explorer, pictures, (atlas.find(LAYER),))
     with pytest.raises(UnitscopeError, match="no network here"):
         site.write(tmp_path / "site", NoStudio("no network here"))
     assert {path.name for path in tmp_path.iterdir()} == {"cache"}
@@ -258,7 +258,7 @@ def test_pairs_of_up_to_16_classes_are_a_table_of_cosines(whole, atlas):
     assert len(cells) == 2 * len(site.pairs) == 110
     layer = atlas.find(LAYER)
     for value, *places in cells[:12]:
-        subjects = [find_subject(atlas, f"class:{site.labels[int(place)]}", layer) for place in places]
+        subjects = [image_group(atlas, f"class:{site.labels[int(place)]}", layer) for place in places]
         assert float(value) == pytest.approx(similarity(subjects).matrix[0, 1])
 
 
@@ -288,7 +288,7 @@ def test_labels_of_the_same_images_are_not_compared(make_atlas, tmp_path):
 def test_pairs_keep_within_their_bound(make_atlas, tmp_path, labels, pairs):
     atlas = make_atlas(np.ones((labels, 2)), labels=[f"{label:03d}" for label in range(labels)])
     explorer, pictures = explorer_of(atlas, tmp_path / "cache")
-    found = Site(explorer, pictures, (atlas.find("relu"),)).pairs
+    found = StaticSite(explorer, pictures, (atlas.find("relu"),)).pairs
     assert len(found) == len(set(found)) == pairs
     assert all(one < other for one, other in found)
     if labels == 17:

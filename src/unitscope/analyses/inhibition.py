@@ -17,9 +17,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from unitscope.analyses.paired import cohens_dz, rank_biserial, signed_rank
+from unitscope.analyses.image_groups import class_rows, find_class
+from unitscope.analyses.paired_tests import cohens_dz, rank_biserial, signed_rank
 from unitscope.analyses.statistics import benjamini_hochberg, holm
-from unitscope.analyses.subjects import class_rows, find_class
 from unitscope.atlas import Atlas
 from unitscope.errors import UnitscopeError
 from unitscope.units import Layer
@@ -27,7 +27,7 @@ from unitscope.units import Layer
 Values = NDArray[Any]
 
 # With 4 images that all agree a one-sided signed-rank test gives p = 1/16: it can't ever find anything.
-FEWEST = 5
+MIN_IMAGES = 5
 # Responses read and ranked at once, some 50 bytes each; of fewer units than these, much would be read in vain.
 _AT_ONCE, _UNITS_AT_LEAST = 2_000_000, 16
 
@@ -93,9 +93,9 @@ def map_contrast(inside: Values, outside: Values, by_place: Values | None = None
     Units that are not bright elsewhere (outside not above 0), the dead among them, have no row.
 
     Raises:
-        UnitscopeError: if there are fewer than `FEWEST` images.
+        UnitscopeError: if there are fewer than `MIN_IMAGES` images.
     """
-    enough(len(inside), "images")
+    require_min(len(inside), "images")
     dark, light = (np.asarray(values, np.float64) for values in (inside, outside))
     contrast = dark - light
     tested = [contrast] if by_place is None else [contrast, contrast - by_place]
@@ -123,10 +123,10 @@ def class_contrast(of_class: Values, of_others: Values) -> pd.DataFrame:
     sided, that responses are not lower on the class. There is no d_z: nothing is paired.
 
     Raises:
-        UnitscopeError: if there are fewer than `FEWEST` images of either kind.
+        UnitscopeError: if there are fewer than `MIN_IMAGES` images of either kind.
     """
-    enough(len(of_class), "images of the class")
-    enough(len(of_others), "other images")
+    require_min(len(of_class), "images of the class")
+    require_min(len(of_others), "other images")
     spans = _spans(of_class.shape[1], len(of_class) + len(of_others))
     return _compared((span, of_class[:, span], of_others[:, span]) for span in spans)
 
@@ -138,9 +138,9 @@ def logit_rise(changes: Values) -> pd.DataFrame:
     rank test that removal does not raise it, as in `map_contrast`; logit_p_corrected and logit_p_holm; images.
 
     Raises:
-        UnitscopeError: if there are fewer than `FEWEST` images.
+        UnitscopeError: if there are fewer than `MIN_IMAGES` images.
     """
-    enough(len(changes), "images")
+    require_min(len(changes), "images")
     given = np.asarray(changes, np.float64)
     p_value = signed_rank(given, "greater")
     table = pd.DataFrame(
@@ -162,28 +162,28 @@ def class_inhibition(atlas: Atlas, layer: str | Layer, name: str) -> Inhibition:
 
     Raises:
         LayerError, AtlasError: if the network has no such layer, or the scan did not tap it.
-        UnitscopeError: if there is no such class, or there are fewer than `FEWEST` images of it, or of others.
+        UnitscopeError: if there is no such class, or there are fewer than `MIN_IMAGES` images of it, or of others.
     """
     found = atlas.find(layer)
     rows = class_rows(atlas, name)
     label = atlas.manifest.labels[find_class(atlas, name)]
     others = np.setdiff1d(np.flatnonzero(atlas.images["error"] == ""), rows)
-    enough(len(rows), f"images of class '{label.name}'")
-    enough(len(others), f"images that are not of class '{label.name}'")
+    require_min(len(rows), f"images of class '{label.name}'")
+    require_min(len(others), f"images that are not of class '{label.name}'")
     spans = _spans(found.units, len(rows) + len(others))
     units = _compared((s, atlas.responses(found, rows, s), atlas.responses(found, others, s)) for s in spans)
     ids = tuple(atlas.images["image"].iloc[rows])
     return Inhibition(found, label.name, "class contrast", ids, len(others), 0, units, label.network_class)
 
 
-def enough(count: int, what: str) -> None:
+def require_min(count: int, what: str) -> None:
     """Check that a test can find anything in so many images.
 
     Raises:
-        UnitscopeError: if they are fewer than `FEWEST`.
+        UnitscopeError: if they are fewer than `MIN_IMAGES`.
     """
-    if count < FEWEST:
-        raise UnitscopeError(f"a test of inhibition needs at least {FEWEST} {what}; here are {count}")
+    if count < MIN_IMAGES:
+        raise UnitscopeError(f"a test of inhibition needs at least {MIN_IMAGES} {what}; here are {count}")
 
 
 def _spans(units: int, images: int) -> Iterator[slice]:

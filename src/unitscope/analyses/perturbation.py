@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from unitscope.analyses.ablation import Truth
 from unitscope.analyses.estimates import Estimate, Share, estimate, relative_change
-from unitscope.analyses.selection import Top
-from unitscope.analyses.similarity import directions
+from unitscope.analyses.selection import TopK
+from unitscope.analyses.similarity import unit_vectors
 from unitscope.analyses.statistics import mcnemar
 from unitscope.units import Layer
 
@@ -89,7 +89,7 @@ class Effect:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Readings:
+class PerturbationStats:
     """The numbers by image of one perturbation, or of the clean images (a single draw, no layers).
 
     Attributes:
@@ -107,12 +107,12 @@ class Readings:
     classes: NDArray[np.int32]
 
     @classmethod
-    def stacked(cls, draws: "Sequence[Readings]") -> "Readings":
+    def stacked(cls, draws: "Sequence[PerturbationStats]") -> "PerturbationStats":
         """Return several draws of the same images as one."""
         return _joined(draws, axis=0)
 
     @classmethod
-    def joined(cls, batches: "Sequence[Readings]") -> "Readings":
+    def joined(cls, batches: "Sequence[PerturbationStats]") -> "PerturbationStats":
         """Return the same draws of several batches of images as one."""
         return _joined(batches, axis=1)
 
@@ -123,7 +123,7 @@ def selection_overlap(layer: Layer, before: NDArray[Any], after: NDArray[Any], *
     Responses are ``[image, unit]``; ties go to the lower unit; n is `selected`. NaN for an image of which a
     response is not a number.
     """
-    pick = Top(selected(layer, top))
+    pick = TopK(selected(layer, top))
     both = (pick.chosen(layer, before) & pick.chosen(layer, after)).sum(1)
     lost = np.isnan(before).any(1) | np.isnan(after).any(1)
     return np.where(lost, np.nan, both / pick.count)
@@ -139,7 +139,7 @@ def paired_cosines(before: NDArray[Any], after: NDArray[Any]) -> Floats:
 
     NaN where either vector is zero.
     """
-    products: Floats = np.einsum("iu,iu->i", directions(before), directions(after))
+    products: Floats = np.einsum("iu,iu->i", unit_vectors(before), unit_vectors(after))
     return np.clip(products, -1, 1)
 
 
@@ -152,7 +152,7 @@ def map_correlations(before: NDArray[Any], after: NDArray[Any]) -> Floats:
     return paired_cosines(a, b)
 
 
-def layer_effects(changed: Readings, layers: Sequence[Layer], *, top: int) -> tuple[LayerEffect, ...]:
+def layer_effects(changed: PerturbationStats, layers: Sequence[Layer], *, top: int) -> tuple[LayerEffect, ...]:
     """Return what became of each layer's selections and response vectors."""
     return tuple(
         LayerEffect(
@@ -165,7 +165,9 @@ def layer_effects(changed: Readings, layers: Sequence[Layer], *, top: int) -> tu
     )
 
 
-def unit_effects(clean: Readings, changed: Readings, units: Sequence[tuple[Layer, int]]) -> tuple[UnitEffect, ...]:
+def unit_effects(
+    clean: PerturbationStats, changed: PerturbationStats, units: Sequence[tuple[Layer, int]]
+) -> tuple[UnitEffect, ...]:
     """Return what became of each unit's maps and responses."""
     effects = []
     for number, (layer, unit) in enumerate(units):
@@ -176,7 +178,7 @@ def unit_effects(clean: Readings, changed: Readings, units: Sequence[tuple[Layer
     return tuple(effects)
 
 
-def flips(clean: Readings, changed: Readings) -> Share | None:
+def flips(clean: PerturbationStats, changed: PerturbationStats) -> Share | None:
     """Return how many images have another Top-1 than before; None where there are no classes."""
     if not clean.classes.shape[2]:
         return None
@@ -184,7 +186,7 @@ def flips(clean: Readings, changed: Readings) -> Share | None:
     return Share(tuple(int(count) for count in other.sum(1)), other.shape[1])
 
 
-def right_answers(readings: Readings, truth: Truth, *, among: int) -> Share | None:
+def right_answers(readings: PerturbationStats, truth: Truth, *, among: int) -> Share | None:
     """Return how many images of a known class have it among their first answers; None where there are none.
 
     ``among`` is 1 for Top-1, 5 for Top-5.
@@ -195,7 +197,7 @@ def right_answers(readings: Readings, truth: Truth, *, among: int) -> Share | No
     return Share(tuple(int(draw.sum()) for draw in right), int(truth.known.sum()))
 
 
-def mcnemar_by_draw(clean: Readings, changed: Readings, truth: Truth) -> tuple[float, ...]:
+def mcnemar_by_draw(clean: PerturbationStats, changed: PerturbationStats, truth: Truth) -> tuple[float, ...]:
     """Return McNemar's exact p-value of Top-1 before and after, one a draw; none where no class is known."""
     if not _judged(clean, truth):
         return ()
@@ -209,13 +211,13 @@ def strongest(responses: NDArray[Any], count: int) -> NDArray[np.int64]:
     return np.argsort(-responses, kind="stable")[:count]
 
 
-def _judged(readings: Readings, truth: Truth) -> bool:
+def _judged(readings: PerturbationStats, truth: Truth) -> bool:
     return bool(readings.classes.shape[2] and truth.known.any())
 
 
-def _joined(parts: Sequence[Readings], *, axis: int) -> Readings:
+def _joined(parts: Sequence[PerturbationStats], *, axis: int) -> PerturbationStats:
     names = ("overlaps", "cosines", "correlations", "responses", "classes")
-    return Readings(**{name: np.concatenate([getattr(part, name) for part in parts], axis) for name in names})
+    return PerturbationStats(**{name: np.concatenate([getattr(part, name) for part in parts], axis) for name in names})
 
 
 def _centred(maps: Floats) -> Floats:

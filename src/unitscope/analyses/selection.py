@@ -1,6 +1,6 @@
 """Sets of units of one layer: made from responses, combined by ``&``, ``|`` and ``-`` (the paper's T).
 
-In: responses of images at a layer, or a `Subject`. Out: `Selection` values.
+In: responses of images at a layer, or a `ImageGroup`. Out: `Selection` values.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,9 +10,9 @@ from html import escape
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from unitscope.analyses.subjects import Subject
+from unitscope.analyses.image_groups import ImageGroup
 from unitscope.errors import LayerError, UnitscopeError
-from unitscope.plain import amount
+from unitscope.text import count_noun
 from unitscope.units import Layer
 
 Mask = NDArray[np.bool_]
@@ -77,7 +77,7 @@ class Selection:
 
 
 @dataclass(frozen=True, slots=True)
-class Top:
+class TopK:
     """Choose the ``count`` units of greatest response; ties go to the lower channel, NaN is never chosen."""
 
     count: int = 9
@@ -90,7 +90,7 @@ class Top:
         """
         if not 1 <= self.count <= layer.units:
             raise UnitscopeError(
-                f"can't take the top {self.count} of layer '{layer.name}': it has {amount(layer.units, 'unit')}; "
+                f"can't take the top {self.count} of layer '{layer.name}': it has {count_noun(layer.units, 'unit')}; "
                 f"give a number from 1 to {layer.units}"
             )
         given = _of_layer(layer, responses)
@@ -104,7 +104,7 @@ class Top:
 
 
 @dataclass(frozen=True, slots=True)
-class Above:
+class Threshold:
     """Choose the units whose response is greater than ``threshold``; NaN is never chosen."""
 
     threshold: float
@@ -121,7 +121,7 @@ class Above:
         return f"α > {self.threshold:g}"
 
 
-Pick = Top | Above
+Selector = TopK | Threshold
 
 
 def top(layer: Layer, responses: ArrayLike, n: int = 9) -> Selection:
@@ -130,12 +130,12 @@ def top(layer: Layer, responses: ArrayLike, n: int = 9) -> Selection:
     Raises:
         UnitscopeError: if the layer has not so many units, or n is below 1.
     """
-    return Selection.of_mask(layer, Top(n).chosen(layer, responses))
+    return Selection.of_mask(layer, TopK(n).chosen(layer, responses))
 
 
 def above(layer: Layer, responses: ArrayLike, threshold: float) -> Selection:
     """Return the units whose response, of responses ``[unit]``, is greater than a threshold."""
-    return Selection.of_mask(layer, Above(threshold).chosen(layer, responses))
+    return Selection.of_mask(layer, Threshold(threshold).chosen(layer, responses))
 
 
 def at_least(selections: Sequence[Selection], count: int) -> Selection:
@@ -152,7 +152,7 @@ def at_least(selections: Sequence[Selection], count: int) -> Selection:
     return Selection.of_mask(layer, support >= count)
 
 
-def select(subject: Subject, pick: Pick, *, images: int | None = None) -> Selection:
+def select(subject: ImageGroup, pick: Selector, *, images: int | None = None) -> Selection:
     """Return a subject's selection: by its mean response, or the units chosen in at least so many of its images.
 
     Raises:
@@ -183,7 +183,7 @@ def _of_layer(layer: Layer, responses: ArrayLike) -> NDArray[np.floating]:
     given = np.asarray(responses, np.result_type(np.asarray(responses).dtype, np.float32))
     if given.ndim == 0 or given.shape[-1] != layer.units:
         raise UnitscopeError(
-            f"layer '{layer.name}' has {amount(layer.units, 'unit')}, but the responses have the shape {given.shape}; "
-            "pass one number a unit"
+            f"layer '{layer.name}' has {count_noun(layer.units, 'unit')}, but the responses have the shape "
+            f"{given.shape}; pass one number per unit"
         )
     return given

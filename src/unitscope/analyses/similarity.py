@@ -1,6 +1,6 @@
 """How alike images and classes are to a layer: cosines of response vectors (paper, algorithm 3).
 
-In: `Subject` values. Out: `Similarity`, `LayerCurves`, and the order in which like stands beside like.
+In: `ImageGroup` values. Out: `Similarity`, `SimilarityByLayer`, and the order in which like stands beside like.
 The paper calls the cosine a distance; here, as there, 1 means alike. All sums are float64.
 """
 
@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import squareform
 
-from unitscope.analyses.subjects import Subject
+from unitscope.analyses.image_groups import ImageGroup
 from unitscope.errors import UnitscopeError
 from unitscope.units import Layer
 
@@ -75,7 +75,7 @@ class Similarity:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class LayerCurves:
+class SimilarityByLayer:
     """How alike some subjects are at several layers.
 
     Attributes:
@@ -89,7 +89,7 @@ class LayerCurves:
     matrices: NDArray[np.float64]
 
 
-def similarity(subjects: Sequence[Subject]) -> Similarity:
+def similarity(subjects: Sequence[ImageGroup]) -> Similarity:
     """Return the cosines between subjects' mean responses, and between their single images where they have several.
 
     ``x·y / (‖x‖ ‖y‖)`` (Shang, Yang and He, 2019, algorithm 3), x and y being response vectors ``[unit]``.
@@ -108,11 +108,11 @@ def similarity(subjects: Sequence[Subject]) -> Similarity:
     )
 
 
-def by_layer(at_layers: Iterable[Sequence[Subject]]) -> LayerCurves:
+def similarity_by_layer(at_layers: Iterable[Sequence[ImageGroup]]) -> SimilarityByLayer:
     """Return the cosines between the same subjects at layer after layer.
 
     Args:
-        at_layers: the subjects at each layer, as `unitscope.scanning.fresh.subjects_by_layer` gives them.
+        at_layers: the subjects at each layer, as `unitscope.inspection.new_images.image_groups_by_layer` gives them.
 
     Raises:
         UnitscopeError: if there is no layer or no subject.
@@ -126,7 +126,7 @@ def by_layer(at_layers: Iterable[Sequence[Subject]]) -> LayerCurves:
         matrices.append(cosines(np.stack([subject.mean for subject in subjects])))
     if not layers:
         raise UnitscopeError("there is no layer to compare subjects at; give one or more")
-    return LayerCurves(tuple(layers), labels, np.stack(matrices))
+    return SimilarityByLayer(tuple(layers), labels, np.stack(matrices))
 
 
 def tree(matrix: ArrayLike) -> Matrix:
@@ -150,11 +150,11 @@ def clustered_order(matrix: ArrayLike) -> NDArray[np.int64]:
 
 def cosines(vectors: ArrayLike) -> Matrix:
     """Return the cosines ``[vector, vector]`` between vectors ``[vector, unit]``; NaN where there is none."""
-    rays = directions(vectors)
+    rays = unit_vectors(vectors)
     return symmetric(rays @ rays.T)
 
 
-def directions(vectors: ArrayLike) -> Matrix:
+def unit_vectors(vectors: ArrayLike) -> Matrix:
     """Return vectors ``[vector, unit]`` at length 1; NaN for those of zeros and those with what is not a number."""
     given = np.asarray(vectors, np.float64)
     lengths = np.linalg.norm(given, axis=-1, keepdims=True)
@@ -170,7 +170,7 @@ def symmetric(matrix: Matrix) -> Matrix:
     return tidy
 
 
-def _one_layer(subjects: Sequence[Subject]) -> Layer:
+def _one_layer(subjects: Sequence[ImageGroup]) -> Layer:
     if not subjects:
         raise UnitscopeError("there is nothing to compare; name two images or classes")
     layers = {subject.layer.name: subject.layer for subject in subjects}
@@ -192,8 +192,8 @@ class _Rays:
     root: Matrix
 
     @classmethod
-    def of(cls, subject: Subject) -> "_Rays":
-        rays = directions(subject.responses)
+    def of(cls, subject: ImageGroup) -> "_Rays":
+        rays = unit_vectors(subject.responses)
         sound = np.flatnonzero(~np.isnan(rays[:, 0]))
         rays = rays[sound]
         root: Any = np.column_stack([rays, np.ones(len(rays))])
@@ -213,7 +213,7 @@ class _Rays:
         return mean, float(np.sqrt(max(squares, 0) / count)), count
 
 
-def _pairs(subjects: Sequence[Subject]) -> Pairs:
+def _pairs(subjects: Sequence[ImageGroup]) -> Pairs:
     """Exact, from sums of vectors of length 1: the sum of cosines over pairs is the product of two such sums."""
     rays = [_Rays.of(subject) for subject in subjects]
     mean, std = np.full((2, len(rays), len(rays)), np.nan)

@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from unitscope.analyses.image_groups import find_class
 from unitscope.analyses.sampling import sample
-from unitscope.analyses.sparseness import (
+from unitscope.analyses.sparsity_indices import (
     gini,
     hoyer,
     hoyer_of_ratio,
@@ -20,7 +21,6 @@ from unitscope.analyses.sparseness import (
     treves_rolls_of_moments,
     zero_share,
 )
-from unitscope.analyses.subjects import find_class
 from unitscope.atlas import Atlas
 from unitscope.errors import UnitscopeError
 from unitscope.units import Layer
@@ -38,7 +38,7 @@ class Distribution:
         means: mean α of each unit, float64 ``[unit]``; NaN where there is none.
         histogram: how many units' means lie in each bin, int64 ``[bin]``.
         zero_fraction: share of units whose mean is exactly zero.
-        gini, hoyer, treves_rolls: of the means; see `unitscope.analyses.sparseness`.
+        gini, hoyer, treves_rolls: of the means; see `unitscope.analyses.sparsity_indices`.
     """
 
     name: str
@@ -111,7 +111,7 @@ def sparsity(
     )
 
 
-def sparsity_by_depth(atlas: Atlas) -> pd.DataFrame:
+def sparsity_by_layer(atlas: Atlas) -> pd.DataFrame:
     """Return how sparse each layer is, one row a layer, from what the atlas remembers of each unit.
 
     Columns: layer, units, dead, zero_fraction (of all responses), gini, hoyer and treves_rolls (of the units' means),

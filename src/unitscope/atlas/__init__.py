@@ -4,7 +4,7 @@ In: parts, written shard by shard while a scan runs. Out: an `Atlas`, a folder t
 Never imports torch: an atlas opens anywhere, at once.
 """
 
+from unitscope.atlas.atlas import Atlas, open_atlas
 from unitscope.atlas.schema import SCHEMA_VERSION, Label, Manifest
-from unitscope.atlas.view import Atlas, open_atlas
 
 __all__ = ["SCHEMA_VERSION", "Atlas", "Label", "Manifest", "open_atlas"]

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unitscope.atlas.places import Place, remove, write_whole
+from unitscope.atlas.storage import StoragePath, remove, write_atomic
 from unitscope.errors import AtlasError, first_line
 from unitscope.summaries import SomeClassSums, Summary
 
@@ -60,10 +60,10 @@ _ARRAYS = tuple(one.name for one in fields(Part) if one.name not in ("summary", 
 class Parts:
     """The folder ``ATLAS.parts`` beside an atlas to be."""
 
-    folder: Place
+    folder: StoragePath
 
     @classmethod
-    def beside(cls, atlas: Place) -> "Parts":
+    def beside(cls, atlas: StoragePath) -> "Parts":
         """Return the parts that belong to an atlas."""
         return cls(atlas.with_name(atlas.name + ".parts"))
 
@@ -116,7 +116,7 @@ class Parts:
             for path in there:
                 if path.name.startswith("part-"):
                     path.unlink()
-            write_whole(self.folder / "plan.json", json.dumps(plan, indent=1).encode())
+            write_atomic(self.folder / "plan.json", json.dumps(plan, indent=1).encode())
         except Exception as problem:  # each kind of store has its own
             raise AtlasError(f"can't write to '{self.folder}' ({first_line(problem)}); choose another -o") from problem
 
@@ -135,7 +135,7 @@ class Parts:
         sums = {f"class_{one.name}": getattr(part.classes, one.name) for one in fields(SomeClassSums)}
         file = io.BytesIO()
         np.savez(file, allow_pickle=False, **arrays, **part.summary.to_arrays(), **sums)
-        write_whole(self._path(shard), file.getbuffer())
+        write_atomic(self._path(shard), file.getbuffer())
 
     def read(self, shard: int) -> Part:
         """Return a shard's part.
@@ -160,5 +160,5 @@ class Parts:
         """Remove the folder and all that is in it."""
         remove(self.folder)
 
-    def _path(self, shard: int) -> Place:
+    def _path(self, shard: int) -> StoragePath:
         return self.folder / f"part-{shard:06d}.npz"

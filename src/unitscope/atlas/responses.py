@@ -14,7 +14,7 @@ import zarr
 from numpy.typing import NDArray
 from zarr.codecs import BytesCodec, ShardingCodec
 
-from unitscope.atlas.places import Place, zarr_store
+from unitscope.atlas.storage import StoragePath, zarr_store
 from unitscope.errors import AtlasError
 
 _ABSENT = np.iinfo(np.uint64).max  # the place of a chunk that holds nothing but the fill value
@@ -26,11 +26,11 @@ _FEW = 16  # a row in so many, or fewer, is read by itself
 class Responses:
     """The stored matrix of responses ``[image, unit]``, read when asked."""
 
-    folder: Place
+    folder: StoragePath
     array: Any
 
     @classmethod
-    def open(cls, arrays: Place) -> "Responses":
+    def open(cls, arrays: StoragePath) -> "Responses":
         """Open the matrix in an atlas's arrays.
 
         Raises:

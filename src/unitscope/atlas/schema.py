@@ -7,7 +7,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from unitscope.atlas.places import Place, sizes_in
+from unitscope.atlas.storage import StoragePath, sizes_in
 from unitscope.errors import AtlasError, first_line
 from unitscope.units import Layer
 
@@ -78,7 +78,7 @@ class Manifest:
         return {name: right[f"{name}_correct"] / right["images"] for name in ("top1", "top5")} if right else {}
 
     @classmethod
-    def read(cls, folder: Place) -> "Manifest":
+    def read(cls, folder: StoragePath) -> "Manifest":
         """Return the manifest of an atlas.
 
         Raises:
@@ -99,7 +99,7 @@ class Manifest:
             "open it with the unitscope version named in its manifest"
         )
 
-    def refuse_damaged(self, folder: Place) -> None:
+    def refuse_damaged(self, folder: StoragePath) -> None:
         """Check that all files of the atlas are there, whole.
 
         Raises:
@@ -127,7 +127,7 @@ class Manifest:
         )
 
 
-def refuse_taken(target: Place) -> None:
+def check_not_taken(target: StoragePath) -> None:
     """Check that nothing but an atlas lies where one is to be made; whether it is the same one, its plan tells.
 
     Raises:
@@ -137,7 +137,7 @@ def refuse_taken(target: Place) -> None:
         raise AtlasError(f"'{target}' is there already and is no atlas; choose another -o for the atlas to make")
 
 
-def _no_atlas(folder: Place) -> str:
+def _no_atlas(folder: StoragePath) -> str:
     if not folder.exists():
         return f"no atlas at '{folder}'; make one with `unitscope scan NETWORK IMAGES -o {folder}`"
     return f"'{folder}' is no atlas: it has no {MANIFEST}; make one with `unitscope scan NETWORK IMAGES -o ATLAS`"

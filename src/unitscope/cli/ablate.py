@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from unitscope.cli.arguments import (
+from unitscope.cli.options import (
     BatchSize,
     Device,
     Figure,
@@ -21,9 +21,9 @@ from unitscope.cli.arguments import (
     Seed,
     Weights,
 )
-from unitscope.cli.output import print_json, print_table, say
+from unitscope.cli.output import log, print_json, print_table
 from unitscope.cli.progress import counted
-from unitscope.plain import amount
+from unitscope.text import count_noun
 
 if TYPE_CHECKING:
     from unitscope.analyses.ablation import Ablation
@@ -74,10 +74,10 @@ def ablate(
     as_json: Json = False,
 ) -> None:
     """Remove units and count right answers before and after (the paper's algorithm 4, tables 4 and 5)."""
-    from unitscope.experiments.settings import ORDERS, SCOPES, Settings
+    from unitscope.experiments.ablation_grid import ORDERS, SCOPES, AblationGrid
     from unitscope.images import open_images
 
-    settings = Settings(
+    settings = AblationGrid(
         layers,
         fractions or (() if counts else FRACTIONS),
         counts or (),
@@ -89,16 +89,16 @@ def ablate(
     image_set, means = open_images(images), None if atlas is None else _with_means(atlas, layers)
 
     from unitscope import figures
-    from unitscope.experiments.removal import ablate as run
-    from unitscope.experiments.running import Running
+    from unitscope.experiments.ablation import ablate as run
+    from unitscope.experiments.run_options import RunOptions
     from unitscope.networks import load
 
     loaded = load(network, weights=weights, seed=seed, preprocess=preprocess)
-    running = Running(batch_size, device, limit, counted)
+    running = RunOptions(batch_size, device, limit, counted)
     found = run(loaded, image_set, settings, atlas=means, running=running)
     if output is not None:
         figures.save(figures.ablation(found), output)
-        say(f"drawn: {output}")
+        log(f"drawn: {output}")
     _say_doubts(found)
     if as_json:
         print_json(told(found))
@@ -118,10 +118,10 @@ def _with_means(path: Path, layers: list[str]) -> "Atlas":
 
 def _say_doubts(found: "Ablation") -> None:
     if found.failed:
-        say(f"note: left out {amount(found.failed, 'file')} that could not be read")
+        log(f"note: left out {count_noun(found.failed, 'file')} that could not be read")
     if len(found.images) < FEW:
-        say(
-            f"note: from {amount(len(found.images), 'image')} nothing can be told of what units are worth, "
+        log(
+            f"note: from {count_noun(len(found.images), 'image')} nothing can be told of what units are worth, "
             f"as the wide intervals say; run {FEW} or more"
         )
 
@@ -155,7 +155,7 @@ def _classes(found: "Ablation", outcome: Any) -> dict[str, Any]:
 def _print(found: "Ablation") -> None:
     before = found.baseline.to_dict()
     if not found.baseline.images:
-        say("no image has a label that is a class of the network: agreement with the untouched network is told instead")
+        log("no image has a label that is a class of the network: agreement with the untouched network is told instead")
         print_table(
             ("layer", "scope", "order", "fraction", "removed", "agreement", "interval", "changed"), _rows(found)
         )
@@ -184,7 +184,7 @@ def _print(found: "Ablation") -> None:
     print_table(
         ("class", "name", "images", "before", "after", "change"),
         [tuple(row.values()) for row in changed],
-        title=f"Classes that change most, {amount(gone.count, 'unit')} removed from {gone.layer} "
+        title=f"Classes that change most, {count_noun(gone.count, 'unit')} removed from {gone.layer} "
         f"({gone.scope}, {gone.order})",
     )
 

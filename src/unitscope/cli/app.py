@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from unitscope.cli import ablate, asking, inhibitory, paper, perturb, rule, scanning, serving, similarity, sparsity
-from unitscope.cli.output import complain
+from unitscope.cli.output import print_error
 from unitscope.errors import UnitscopeError
 
 app = typer.Typer(
@@ -60,10 +60,10 @@ def main() -> None:
     try:
         app()
     except UnitscopeError as problem:
-        complain(str(problem))
+        print_error(str(problem))
         sys.exit(1)
     except KeyboardInterrupt:
-        complain("stopped")
+        print_error("stopped")
         sys.exit(130)
     except BrokenPipeError:
         # The reader has gone (as `head` does); there is nobody left to tell.
@@ -71,5 +71,5 @@ def main() -> None:
         sys.exit(0)
     except OSError as problem:
         where = f" '{problem.filename}'" if problem.filename else ""
-        complain(f"can't read or write{where}: {problem.strerror or problem}")
+        print_error(f"can't read or write{where}: {problem.strerror or problem}")
         sys.exit(1)

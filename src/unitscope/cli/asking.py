@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from unitscope.cli.arguments import AtlasArgument, Figure, Json, MovedImages, NetworkArgument, Preprocess, Seed, Weights
-from unitscope.cli.output import print_json, print_table, say
+from unitscope.cli.options import AtlasArgument, Figure, Json, MovedImages, NetworkArgument, Preprocess, Seed, Weights
+from unitscope.cli.output import log, print_json, print_table
 from unitscope.units import Layer
 
 
@@ -28,8 +28,8 @@ def layers(
 
     loaded = load(network, weights=_card_or(network, weights), preprocess=preprocess)
     traced = trace(loaded.module, loaded.preprocessing.size, name=network)
-    if traced.loss:
-        say(f"note: {traced.loss}")
+    if traced.fallback_reason:
+        log(f"note: {traced.fallback_reason}")
     chosen = traced.layers.match(patterns) if patterns else tuple(traced.layers)
     if as_json:
         print_json({"network": network, "layers": [_told(layer) for layer in chosen]})
@@ -65,14 +65,17 @@ def structure(
 
     decode(Path(image))  # an image that can't be read is told before torch is imported
 
-    from unitscope import figures, looking
+    from unitscope import figures
+    from unitscope import inspection as looking
     from unitscope.networks import load
 
     loaded = load(network, weights=weights, seed=seed, preprocess=preprocess)
-    view = looking.structure(loaded, image, columns=looking.Columns(start, stop, step), top=top, enlarge=enlarge or ())
+    view = looking.structure(
+        loaded, image, columns=looking.LayerRange(start, stop, step), top=top, enlarge=enlarge or ()
+    )
     if output is not None:
         figures.save(figures.structure(view), output)
-        say(f"drawn: {output}")
+        log(f"drawn: {output}")
     told = [
         {
             "layer": column.layer.name,
@@ -130,10 +133,11 @@ def exemplars(
 
 def _draw_exemplars(opened: Any, unit: str, output: Any, images: str | None) -> None:
     """Pictures and maps need the network once more, and so torch."""
-    from unitscope import figures, looking
+    from unitscope import figures
+    from unitscope import inspection as looking
 
     figures.save(figures.exemplars(looking.exemplar_sheet(opened, unit, images=images)), output)
-    say(f"drawn: {output}")
+    log(f"drawn: {output}")
 
 
 def _card_or(network: str, weights: str | None) -> str | None:

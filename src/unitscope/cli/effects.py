@@ -6,19 +6,19 @@ In: a `PerturbResult`. Out: values for JSON, tables on stdout.
 from typing import TYPE_CHECKING, Any
 
 from unitscope.cli.output import print_table
-from unitscope.plain import amount
+from unitscope.text import count_noun
 
 if TYPE_CHECKING:
     from unitscope.analyses.estimates import Estimate, Share
     from unitscope.analyses.perturbation import Effect, LayerEffect, UnitEffect
-    from unitscope.experiments.perturbing import PerturbResult
+    from unitscope.experiments.perturbation import PerturbResult
 
 CURVES = ("overlap", "cosine")
 
 
 def title_of(result: "PerturbResult") -> str:
     """Return what was changed, in a line."""
-    return f"{result.network}: {amount(result.images, 'image')} changed"
+    return f"{result.network}: {count_noun(result.images, 'image')} changed"
 
 
 def told(result: "PerturbResult") -> dict[str, Any]:

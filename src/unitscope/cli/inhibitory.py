@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from unitscope.cli.arguments import AtlasArgument, BatchSize, Device, Figure, Json, MovedImages
-from unitscope.cli.output import print_json, print_table, say
+from unitscope.cli.options import AtlasArgument, BatchSize, Device, Figure, Json, MovedImages
+from unitscope.cli.output import log, print_json, print_table
 from unitscope.cli.progress import counted
 from unitscope.errors import UnitscopeError
-from unitscope.plain import amount
+from unitscope.text import count_noun
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -87,13 +87,13 @@ class _Job:
 def _run(job: _Job, concept: "Inhibition | str") -> "Inhibition":
     """Run the images for a category, or on from what was found of a class."""
     from unitscope import figures
+    from unitscope.engine.devices import on_device
     from unitscope.experiments.inhibition import find_network_class, inhibition_by_removal
-    from unitscope.experiments.inhibition_sheet import inhibition_sheet
-    from unitscope.experiments.running import Running
-    from unitscope.scanning.devices import ready
-    from unitscope.scanning.origin import network_of
+    from unitscope.experiments.run_options import RunOptions
+    from unitscope.inspection.inhibition import inhibition_sheet
+    from unitscope.scanning.atlas_network import network_of
 
-    running = Running(job.batch_size, job.device, job.limit, counted)
+    running = RunOptions(job.batch_size, job.device, job.limit, counted)
     network = network_of(job.atlas)
     name = job.logit or (concept if isinstance(concept, str) else None)
     if job.removal and name:
@@ -103,10 +103,10 @@ def _run(job: _Job, concept: "Inhibition | str") -> "Inhibition":
     if job.removal:
         found = inhibition_by_removal(job.atlas, found, class_name=job.logit or "", **where)
     if job.output is not None:
-        with ready(network, job.device) as prepared:
+        with on_device(network, job.device) as prepared:
             sheet = inhibition_sheet(job.atlas, found, network=prepared, images=job.images)
         figures.save(figures.inhibition(sheet), job.output)
-        say(f"drawn: {job.output}")
+        log(f"drawn: {job.output}")
     return found
 
 
@@ -115,10 +115,10 @@ def _on_category(job: _Job, category: str, where: dict[str, Any]) -> "Inhibition
 
     found = category_inhibition(job.atlas, job.layer, category, **where)
     if not found.others:
-        say(f"note: too few images without '{found.concept}' to tell what a unit's place in the picture explains")
+        log(f"note: too few images without '{found.concept}' to tell what a unit's place in the picture explains")
     if found.left_out:
-        left_out = amount(found.left_out, "image")
-        say(f"note: left out {left_out} showing too little of '{found.concept}', or too little else")
+        left_out = count_noun(found.left_out, "image")
+        log(f"note: left out {left_out} showing too little of '{found.concept}', or too little else")
     return found
 
 
@@ -148,7 +148,7 @@ def _rows(table: "pd.DataFrame", top: int) -> list[dict[str, Any]]:
 
 def _print(found: "Inhibition", top: int) -> None:
     what = "on and beside" if found.by == "map contrast" else "of and not of"
-    images = amount(len(found.images), "image")
+    images = count_noun(len(found.images), "image")
     title = f"{found.layer.shown}: units that '{found.concept}' inhibits ({found.by}, {what} it; {images})"
     removed = ["logit_change", "logit_p_corrected"] if found.removal is not None else []
     _print_rows(found.units[[*(name for name in _SHOWN if name in found.units), *removed]], top, title)

@@ -12,22 +12,22 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from unitscope.plain import plain
+from unitscope.text import json_safe
 
 
-def complain(message: str) -> None:
+def print_error(message: str) -> None:
     """Say on stderr what went wrong."""
     sys.stderr.write(f"error: {message}\n")
 
 
-def say(message: str = "") -> None:
+def log(message: str = "") -> None:
     """Say something to people, on stderr."""
     sys.stderr.write(f"{message}\n")
 
 
 def print_json(values: dict[str, Any]) -> None:
     """Print one JSON object, and nothing else, on stdout."""
-    sys.stdout.write(json.dumps(plain(values), ensure_ascii=False, allow_nan=False) + "\n")
+    sys.stdout.write(json.dumps(json_safe(values), ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str = "") -> None:

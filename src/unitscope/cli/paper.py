@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from unitscope.cli.arguments import BatchSize, Device, Json
-from unitscope.cli.output import print_json, print_table, say
+from unitscope.cli.options import BatchSize, Device, Json
+from unitscope.cli.output import log, print_json, print_table
 from unitscope.cli.progress import counted
 
 NETWORKS = ("keras:vgg16", "keras:resnet50")
@@ -37,12 +37,12 @@ def paper(
     as_json: Json = False,
 ) -> None:
     """Make every table and figure of the paper, on your networks and images, as one HTML report."""
-    from unitscope.experiments.running import Running
+    from unitscope.experiments.run_options import RunOptions
     from unitscope.paper import Asked, Sources, write_paper
 
     asked = [Asked.parse(text) for text in networks or NETWORKS]
-    running = Running(batch_size, device, limit, counted)
-    report = write_paper(asked, Sources(imagenet, coco, output), say=say, running=running)
+    running = RunOptions(batch_size, device, limit, counted)
+    report = write_paper(asked, Sources(imagenet, coco, output), say=log, running=running)
     if as_json:
         print_json(
             {
@@ -55,5 +55,5 @@ def paper(
         return
     print_table(("what", "file"), [(title, str(file)) for title, file in (*report.tables, *report.figures)])
     for item in report.missing:
-        say(f"not here: {item.title}: {item.reason}")
-    say(f"the report: {report.page}")
+        log(f"not here: {item.title}: {item.reason}")
+    log(f"the report: {report.page}")

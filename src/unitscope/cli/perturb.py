@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from unitscope.cli.arguments import (
+from unitscope.cli.effects import print_effects, title_of, told
+from unitscope.cli.options import (
     BatchSize,
     Device,
     Figure,
@@ -21,14 +22,13 @@ from unitscope.cli.arguments import (
     Weights,
     drawable,
 )
-from unitscope.cli.effects import print_effects, title_of, told
-from unitscope.cli.output import print_json, say
+from unitscope.cli.output import log, print_json
 from unitscope.cli.progress import counted
 from unitscope.errors import UnitscopeError
-from unitscope.plain import amount
+from unitscope.text import count_noun
 
 if TYPE_CHECKING:
-    from unitscope.experiments.perturbations import Perturbation
+    from unitscope.experiments.corruptions import Perturbation
 
 Repeated = list[float] | None
 
@@ -92,12 +92,12 @@ def perturb(
         raise UnitscopeError("--maps draws the maps of units, and none is given; add --unit LAYER:UNIT")
     image_set = open_images(images)
 
-    from unitscope.experiments.perturbing import perturb as run
-    from unitscope.experiments.running import Running
+    from unitscope.experiments.perturbation import perturb as run
+    from unitscope.experiments.run_options import RunOptions
     from unitscope.networks import load
 
     changes = _changes(sigma or [], blur or [], brightness or [], jpeg or [])
-    running = Running(batch_size, device, limit, counted)
+    running = RunOptions(batch_size, device, limit, counted)
     image_set = running.chosen(image_set)
     loaded = load(network, weights=weights, seed=seed, preprocess=preprocess)
     result = run(
@@ -111,20 +111,20 @@ def perturb(
         running=running,
     )
     if result.note:
-        say(f"note: {result.note}")
+        log(f"note: {result.note}")
     if result.failed:
-        say(f"could not read {result.failed} of {amount(len(image_set), 'file')}")
+        log(f"could not read {result.failed} of {count_noun(len(image_set), 'file')}")
     if output is not None:
         from unitscope import figures
 
         figures.save(figures.perturbation(result.effects, title=title_of(result)), output)
-        say(f"drawn: {output}")
+        log(f"drawn: {output}")
     if maps is not None:
         from unitscope import figures
-        from unitscope.experiments.perturbation_sheet import perturbed_sheet
+        from unitscope.inspection.perturbation import perturbed_sheet
 
         figures.save(figures.perturbed(perturbed_sheet(loaded, result)), maps)
-        say(f"drawn: {maps}")
+        log(f"drawn: {maps}")
     if as_json:
         print_json(told(result))
         return
@@ -134,6 +134,6 @@ def perturb(
 def _changes(
     sigma: list[float], blur: list[float], brightness: list[float], jpeg: list[int]
 ) -> "tuple[Perturbation, ...]":
-    from unitscope.experiments.perturbations import Blur, Brightness, Jpeg, Noise
+    from unitscope.experiments.corruptions import Blur, Brightness, Jpeg, Noise
 
     return (*map(Noise, sigma), *map(Blur, blur), *map(Brightness, brightness), *map(Jpeg, jpeg))

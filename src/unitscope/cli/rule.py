@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from unitscope.cli.arguments import AtlasArgument, Figure, Json, MovedImages
-from unitscope.cli.output import print_json, print_table, say
-from unitscope.cli.subjects import subjects_of
+from unitscope.cli.image_groups import groups_named
+from unitscope.cli.options import AtlasArgument, Figure, Json, MovedImages
+from unitscope.cli.output import log, print_json, print_table
 from unitscope.errors import UnitscopeError
 
 if TYPE_CHECKING:
-    from unitscope.analyses.rules import Rule
-    from unitscope.analyses.selection import Pick
+    from unitscope.analyses.selection import Selector
+    from unitscope.analyses.unit_rules import Rule
     from unitscope.atlas import Atlas
 
 _MOST_COLUMNS, _LONGEST_NAME = 4, 28
@@ -81,35 +81,36 @@ def _check(
         raise UnitscopeError("--top and --threshold are two ways to choose units; give one of them")
 
 
-def _pick(top: int | None, threshold: float | None) -> "Pick":
-    from unitscope.analyses.selection import Above, Top
+def _pick(top: int | None, threshold: float | None) -> "Selector":
+    from unitscope.analyses.selection import Threshold, TopK
 
-    return Top(9 if top is None else top) if threshold is None else Above(threshold)
+    return TopK(9 if top is None else top) if threshold is None else Threshold(threshold)
 
 
 def _find(
-    opened: "Atlas", layer: str, asked: dict[str, list[str]], but: list[str], pick: "Pick", at_least: int | None
+    opened: "Atlas", layer: str, asked: dict[str, list[str]], but: list[str], pick: "Selector", at_least: int | None
 ) -> "Rule":
-    from unitscope.analyses import rules
-    from unitscope.analyses.base_rates import base_rate
+    from unitscope.analyses import unit_rules as rules
+    from unitscope.analyses.selection_frequency import base_rate
 
     names = [name for listed in asked.values() for name in listed]
-    subjects = subjects_of(opened, [*names, *but], layer)
+    subjects = groups_named(opened, [*names, *but], layer)
     subjects, others = subjects[: len(names)], subjects[len(names) :]
     base = base_rate(opened, layer, pick)
     if asked["--max"]:
-        return rules.maximum(subjects[0], pick, base=base)
+        return rules.top_units(subjects[0], pick, base=base)
     if others:
-        return rules.only(subjects, others, pick, base=base)
-    return rules.shared(subjects, pick, at_least=at_least, base=base)
+        return rules.difference(subjects, others, pick, base=base)
+    return rules.intersection(subjects, pick, at_least=at_least, base=base)
 
 
 def _draw(opened: "Atlas", found: "Rule", output: Path, images: str | None) -> None:
     """Pictures and maps need the network, and so torch."""
-    from unitscope import figures, looking
+    from unitscope import figures
+    from unitscope import inspection as looking
 
     figures.save(figures.rules(looking.rule_sheet(opened, found, images=images)), output)
-    say(f"drawn: {output}")
+    log(f"drawn: {output}")
 
 
 def _told(found: "Rule") -> dict[str, Any]:

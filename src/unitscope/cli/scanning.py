@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from unitscope.cli.arguments import (
+from unitscope.cli.options import (
     AtlasArgument,
     Device,
     ImagesArgument,
@@ -22,15 +22,15 @@ from unitscope.cli.arguments import (
     Weights,
     atlas_at,
 )
-from unitscope.cli.output import duration, print_json, print_table, say, size
+from unitscope.cli.output import duration, log, print_json, print_table, size
 from unitscope.cli.progress import bar
 from unitscope.errors import UnitscopeError
-from unitscope.plain import amount
+from unitscope.text import count_noun
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from unitscope.atlas.places import Place
+    from unitscope.atlas.storage import StoragePath
     from unitscope.scanning import ScanResult
     from unitscope.scanning.plan import Plan
     from unitscope.scanning.runners import ScanRunner
@@ -78,21 +78,21 @@ def scan(
     as_json: Json = False,
 ) -> None:
     """Run a network over images and leave an atlas; picks up where a stopped scan was."""
-    from unitscope.atlas.schema import refuse_taken
+    from unitscope.atlas.schema import check_not_taken
     from unitscope.images import open_images
 
     if isinstance(output, Path):  # in a store it may be what a killed scan has half merged
-        refuse_taken(output)
+        check_not_taken(output)
     elif output.protocol == "memory":
         raise UnitscopeError(f"'{output}' would be gone when this command ends; give -o a folder or another store")
     _refuse_runner(runner, address)
     image_set = open_images(images)
 
     from unitscope.networks import load
-    from unitscope.scanning import Options
+    from unitscope.scanning import ScanOptions
     from unitscope.scanning import scan as run
 
-    options = Options(
+    options = ScanOptions(
         tuple(layers or ()),
         top,
         batch_size,
@@ -117,11 +117,11 @@ def scan(
 
 def _runner(name: str, workers: int | None, address: str | None) -> "ScanRunner | None":
     """Who does the shards; None leaves it to the scan."""
-    from unitscope.scanning import OnRay, Processes
+    from unitscope.scanning import ProcessRunner, RayRunner
 
     if name == "ray":
-        return OnRay(address, workers)
-    return None if workers is None else Processes(workers)
+        return RayRunner(address, workers)
+    return None if workers is None else ProcessRunner(workers)
 
 
 def _refuse_runner(name: str, address: str | None) -> None:
@@ -141,7 +141,7 @@ def verify(
 ) -> None:
     """Do random units again by brute force, with plain hooks, and compare."""
     from unitscope.atlas import open_atlas
-    from unitscope.verifying import verify as run
+    from unitscope.experiments.verify import verify as run
 
     found = run(open_atlas(atlas), units=units, images=images, seed=seed)
     told = [
@@ -166,19 +166,19 @@ def demo(
     from unitscope.demo import run
 
     with progress_shown(output / "atlas") as progress:
-        result = run(output, progress=progress, say=say)
+        result = run(output, progress=progress, say=log)
     if as_json:
         print_json({"atlas": str(result.scan.atlas.path), "figures": [str(path) for path in result.figures]})
         return
     report(result.scan, summary(result.scan))
     print_table(("most selective unit", "for", "selectivity"), result.found, title="What it found")
-    say(f"\nPictures are in '{output}': " + ", ".join(path.name for path in result.figures))
+    log(f"\nPictures are in '{output}': " + ", ".join(path.name for path in result.figures))
     atlas = result.scan.atlas.path
     unit = result.found[0][0]
-    say("Next:")
-    say(f"  unitscope exemplars {atlas} {unit} -o unit.png")
-    say(f"  unitscope verify {atlas}")
-    say("  unitscope scan package:efficientnet-lite0 YOUR_FOLDER -o your.atlas")
+    log("Next:")
+    log(f"  unitscope exemplars {atlas} {unit} -o unit.png")
+    log(f"  unitscope verify {atlas}")
+    log("  unitscope scan package:efficientnet-lite0 YOUR_FOLDER -o your.atlas")
 
 
 def summary(result: "ScanResult") -> dict[str, Any]:
@@ -194,24 +194,24 @@ def summary(result: "ScanResult") -> dict[str, Any]:
         "seconds": round(result.seconds, 3),
         "scanned": result.scanned,
         "images_per_second": round(result.scanned / result.seconds, 3) if result.seconds else 0.0,
-        "waiting_for_images": round(result.waited, 3),
+        "waiting_for_images": round(result.data_wait, 3),
     } | atlas.manifest.accuracy_rates()
 
 
 def report(result: "ScanResult", values: dict[str, Any]) -> None:
     """Print what a scan did, for people."""
     if result.found:
-        say("nothing to do: an atlas of the same scan is there already")
+        log("nothing to do: an atlas of the same scan is there already")
     print_table(tuple(values), [tuple(values.values())])
     failed = result.atlas.images.query("error != ''")
     for row in failed.head(5).itertuples():
-        say(f"could not read: {row.error}")
+        log(f"could not read: {row.error}")
     if len(failed) > 5:
-        say(f"and {len(failed) - 5} more: see the column 'error' of images.parquet")
+        log(f"and {len(failed) - 5} more: see the column 'error' of images.parquet")
 
 
 @contextmanager
-def progress_shown(atlas: "Place") -> "Iterator[_Shown]":
+def progress_shown(atlas: "StoragePath") -> "Iterator[_Shown]":
     """Show a scan's progress on stderr while the context lasts; a stopped one is told how to go on."""
     from rich.progress import TextColumn
 
@@ -225,12 +225,12 @@ def progress_shown(atlas: "Place") -> "Iterator[_Shown]":
         with suppress(Exception):  # a store that can't be asked now
             if parts.plan() is not None:
                 kept = f"; what is done is kept in '{parts.folder}': the same command goes on from there"
-        say(f"stopped{kept}")
+        log(f"stopped{kept}")
         raise typer.Exit(130) from None
 
 
 def _units(plan: "Plan") -> str:
-    return f"{amount(plan.units, 'unit')} in {amount(len(plan.layers), 'layer')}"
+    return f"{count_noun(plan.units, 'unit')} in {count_noun(len(plan.layers), 'layer')}"
 
 
 class _Shown:
@@ -239,30 +239,30 @@ class _Shown:
     def __init__(self, bar: Any) -> None:
         self.bar, self.task, self.started, self.done, self.told = bar, None, 0.0, 0, False
 
-    def planned(self, plan: "Plan", *, done: int, target: "Place") -> None:
+    def on_plan(self, plan: "Plan", *, done: int, target: "StoragePath") -> None:
         """Say what will be read, tapped and written."""
         images, network = plan.images, plan.network
-        if plan.trace.loss:
-            say(f"note:  {plan.trace.loss}")
-        files = f"{amount(len(images), 'file')}, {size(images.total_bytes())}"
-        say(f"read:  {files}, from '{images.root}' ({images.layout})")
-        say(f"tap:   {_units(plan)} of {network.reference} ({network.weights})")
+        if plan.trace.fallback_reason:
+            log(f"note:  {plan.trace.fallback_reason}")
+        files = f"{count_noun(len(images), 'file')}, {size(images.total_bytes())}"
+        log(f"read:  {files}, from '{images.root}' ({images.layout})")
+        log(f"tap:   {_units(plan)} of {network.reference} ({network.weights})")
         parts = f"parts of {size(plan.bytes_of_parts())} beside it until they are merged"
-        say(f"write: about {size(plan.bytes_written())} to '{target}', and {parts}")
+        log(f"write: about {size(plan.bytes_written())} to '{target}', and {parts}")
         engine = f"engine {plan.engine} in {plan.precision}, decoder {plan.options.decoder}"
-        say(f"how:   {engine}, batches of {plan.batch_size}, shards of {plan.options.shard_size}")
+        log(f"how:   {engine}, batches of {plan.batch_size}, shards of {plan.options.shard_size}")
         if done:
-            say(f"going on: {amount(done, 'image')} done already")
+            log(f"going on: {count_noun(done, 'image')} done already")
         if plan.engine == "compile" and done < len(images):
-            say("compiling the network first, which can take a minute")
+            log("compiling the network first, which can take a minute")
         self.task = self.bar.add_task("scanning", total=len(images), completed=done, rate="")
         self.left, self.started = len(images) - done, time.perf_counter()
 
-    def noted(self, what: str) -> None:
+    def on_message(self, what: str) -> None:
         """Say it."""
-        say(what)
+        log(what)
 
-    def advanced(self, images: int) -> None:
+    def on_batch(self, images: int) -> None:
         """Move the bar; once the pace is known (the first batch warms up), say how long it will take."""
         self.done += images
         now = time.perf_counter()
@@ -271,11 +271,11 @@ class _Shown:
         elif not self.told and now - self.started > 3:
             self.told = True
             pace = (now - self.started) / (self.done - self.first)
-            say(f"takes: about {duration(pace * self.left)} in all, {1 / pace:.1f} images a second")
+            log(f"takes: about {duration(pace * self.left)} in all, {1 / pace:.1f} images a second")
         seconds = now - self.started
         rate = f"{(self.done - self.first) / seconds:.1f}/s" if seconds > 0 and self.done > self.first else ""
         self.bar.update(self.task, advance=images, rate=rate)
 
-    def merging(self) -> None:
+    def on_merge(self) -> None:
         """Say that the atlas is put together."""
         self.bar.update(self.task, description="merging")

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from unitscope.cli.arguments import AtlasArgument, Device, Json, MovedImages, Preprocess, Seed, Weights
-from unitscope.cli.output import print_json, say, size
+from unitscope.cli.options import AtlasArgument, Device, Json, MovedImages, Preprocess, Seed, Weights
+from unitscope.cli.output import log, print_json, size
 from unitscope.cli.progress import counted
 from unitscope.errors import UnitscopeError
 
 if TYPE_CHECKING:
     from unitscope.atlas import Atlas
-    from unitscope.web.explorer import Explorer
-    from unitscope.web.pictures import Pictures
-    from unitscope.web.studio import Studio
+    from unitscope.web.image_files import ImageFiles
+    from unitscope.web.lazy_session import Studio
+    from unitscope.web.page_renderer import PageRenderer
 
 NetworkOption = Annotated[
     str | None,
@@ -57,7 +57,7 @@ def serve(
     _need_web()
     from unitscope.atlas import open_atlas
     from unitscope.web.app import create_app
-    from unitscope.web.guard import LOCAL
+    from unitscope.web.security import LOCAL
     from unitscope.web.server import listen, server
 
     opened = open_atlas(atlas)
@@ -68,7 +68,7 @@ def serve(
     threading.Thread(target=_warm_up, args=(studio,), daemon=True).start()
     app = create_app(explorer, pictures, studio, hosts=frozenset(hosts))
     listening = listen(host, port)
-    say(f"{opened.path} at http://{_shown(host)}:{listening.getsockname()[1]} (Ctrl-C stops)")
+    log(f"{opened.path} at http://{_shown(host)}:{listening.getsockname()[1]} (Ctrl-C stops)")
     server(app).run(sockets=[listening])
 
 
@@ -94,32 +94,32 @@ def export(
     """Write the explorer's pages as files, to be opened from disk or put on any web host."""
     _need_web()
     from unitscope.atlas import open_atlas
-    from unitscope.web.site import Site
+    from unitscope.web.static_export import StaticSite
 
     opened = open_atlas(atlas)
     explorer, pictures = _explorer(opened, results or [], images)
     chosen = tuple(opened.layers.match(layers)) if layers else tuple(opened.layers)
-    site = Site(explorer, pictures, chosen, images=not no_images, maps=not no_network)
+    site = StaticSite(explorer, pictures, chosen, images=not no_images, maps=not no_network)
     arguments = {"weights": weights, "seed": seed, "preprocess": preprocess}
     studio = _studio(opened, network, no_network, arguments, device)
     site.check(folder)
-    say(f"{site.pages:,} pages, about {size(site.bytes)}, into '{folder}'")
+    log(f"{site.pages:,} pages, about {size(site.bytes)}, into '{folder}'")
     if site.maps and studio.missing:
         raise UnitscopeError(f"no activation maps: {studio.missing} Or leave them out with --no-network")
-    with counted("steps", site.steps) as advanced:
-        site.write(folder, studio, advanced=advanced)
+    with counted("steps", site.steps) as on_batch:
+        site.write(folder, studio, on_batch=on_batch)
     taken = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
     if as_json:
         print_json({"site": str(folder), "pages": site.pages, "bytes": taken})
     else:
-        say(f"{size(taken)} written; open {folder / 'index.html'}")
+        log(f"{size(taken)} written; open {folder / 'index.html'}")
 
 
 def _studio(
     atlas: "Atlas", network: str | None, no_network: bool, arguments: dict[str, str | int | None], device: str
 ) -> "Studio":
     """The network, loaded beside the server; or why there is none."""
-    from unitscope.web.studio import LateStudio, NoStudio
+    from unitscope.web.lazy_session import LateStudio, NoStudio
 
     if no_network and network is not None:
         raise UnitscopeError("--network names a network and --no-network asks for none; give one of them")
@@ -134,9 +134,9 @@ def _studio(
         return NoStudio(f"The atlas names a file that may run code; if you trust it, start with --network '{source}'.")
 
     def made() -> "Studio":
-        from unitscope.experiments.studio import NetworkStudio
+        from unitscope.inspection.studio import NetworkStudio
         from unitscope.networks import load
-        from unitscope.scanning.origin import network_of
+        from unitscope.scanning.atlas_network import network_of
 
         given = None if network is None else load(network, **arguments)  # type: ignore[arg-type]
         return NetworkStudio(network_of(atlas, given), atlas.layers, device=device)
@@ -146,29 +146,29 @@ def _studio(
 
 def _warm_up(studio: "Studio") -> None:
     """Load the network beside the server, and say so if that fails."""
-    from unitscope.web.studio import LateStudio
+    from unitscope.web.lazy_session import LateStudio
 
     if isinstance(studio, LateStudio):
         studio.warm_up()
         if studio.missing:
-            say(f"note: pages that need the network can't work: {studio.missing}")
+            log(f"note: pages that need the network can't work: {studio.missing}")
 
 
-def _explorer(atlas: "Atlas", results: list[Path], images: str | None) -> "tuple[Explorer, Pictures]":
+def _explorer(atlas: "Atlas", results: list[Path], images: str | None) -> "tuple[PageRenderer, ImageFiles]":
+    from unitscope.web.atlas_cache import AtlasCache
     from unitscope.web.cache import Cache, cache_folder
-    from unitscope.web.explorer import Explorer
-    from unitscope.web.pictures import Pictures
-    from unitscope.web.results import Results
-    from unitscope.web.shelf import Shelf
+    from unitscope.web.image_files import ImageFiles
+    from unitscope.web.measurements import Measurements
+    from unitscope.web.page_renderer import PageRenderer
 
-    shelf = Shelf(atlas)
+    shelf = AtlasCache(atlas)
     root = Path(images) if images is not None else atlas.root
     if images is not None and not root.is_dir():
         raise UnitscopeError(f"no folder '{root}'; give the one that holds the images with --images")
     key = f"{atlas.manifest.to_json()} {root.resolve()}"  # another scan, or images elsewhere: other pictures
     network, data = atlas.manifest.network["reference"], atlas.manifest.images.get("fingerprint", "")
-    measured = Results.read(results, network=network, data=data)
-    return Explorer(shelf, measured), Pictures(shelf, root, Cache(cache_folder(key)))
+    measured = Measurements.read(results, network=network, data=data)
+    return PageRenderer(shelf, measured), ImageFiles(shelf, root, Cache(cache_folder(key)))
 
 
 def _need_web() -> None:

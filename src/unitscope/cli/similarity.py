@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from unitscope.cli.arguments import AtlasArgument, Figure, Json
-from unitscope.cli.output import print_json, print_table, say
-from unitscope.cli.subjects import subjects_of
+from unitscope.cli.image_groups import groups_named
+from unitscope.cli.options import AtlasArgument, Figure, Json
+from unitscope.cli.output import log, print_json, print_table
 from unitscope.errors import UnitscopeError
-from unitscope.plain import amount
+from unitscope.text import count_noun
 
 if TYPE_CHECKING:
-    from unitscope.analyses.similarity import LayerCurves, Similarity
-    from unitscope.analyses.subjects import Subject
+    from unitscope.analyses.image_groups import ImageGroup
+    from unitscope.analyses.similarity import Similarity, SimilarityByLayer
     from unitscope.atlas import Atlas
 
 
@@ -66,9 +66,9 @@ def similarity(
             + ("" if asked else ", or compare at every layer with --by-layer")
         )
     elif nearest is not None:
-        _nearest(subjects_of(opened, given, layer), opened, nearest, as_json)
+        _nearest(groups_named(opened, given, layer), opened, nearest, as_json)
     else:
-        _matrix(subjects_of(opened, given, layer), opened, clustered, output, as_json)
+        _matrix(groups_named(opened, given, layer), opened, clustered, output, as_json)
 
 
 def _asked(nearest: int | None, by_layer: bool, between_layers: bool) -> str:
@@ -101,7 +101,7 @@ def _check(asked: str, names: list[str], layer: str | None, *, clustered: bool, 
 
 
 def _matrix(
-    subjects: "Sequence[Subject]", opened: "Atlas", clustered: bool, output: Path | None, as_json: bool
+    subjects: "Sequence[ImageGroup]", opened: "Atlas", clustered: bool, output: Path | None, as_json: bool
 ) -> None:
     from unitscope.analyses.similarity import clustered_order
     from unitscope.analyses.similarity import similarity as analyse
@@ -121,9 +121,9 @@ def _matrix(
 
 
 def _by_layer(opened: "Atlas", names: list[str], output: Path | None, as_json: bool) -> None:
-    from unitscope.analyses.similarity import by_layer
+    from unitscope.analyses.similarity import similarity_by_layer
 
-    found = by_layer(_at_every_layer(opened, names))
+    found = similarity_by_layer(_at_every_layer(opened, names))
     layers = [layer.name for layer in found.layers]
     if output is not None:
         title = f"Similarity over depth of {opened.manifest.network['reference']}"
@@ -136,9 +136,9 @@ def _by_layer(opened: "Atlas", names: list[str], output: Path | None, as_json: b
 
 
 def _between_layers(opened: "Atlas", names: list[str], output: Path | None, as_json: bool) -> None:
-    from unitscope.analyses.alignment import between_layers
+    from unitscope.analyses.cka import cka
 
-    found = between_layers(opened, names)
+    found = cka(opened, names)
     layers = [layer.name for layer in found.layers]
     if output is not None:
         title = f"How alike the layers of {opened.manifest.network['reference']} see images"
@@ -146,14 +146,14 @@ def _between_layers(opened: "Atlas", names: list[str], output: Path | None, as_j
     if as_json:
         print_json({"layers": layers, "images": found.images, "matrix": found.matrix.tolist()})
         return
-    title = f"Linear CKA over {amount(found.images, 'image')}"
+    title = f"Linear CKA over {count_noun(found.images, 'image')}"
     _print_matrix({"layer": [layer.shown for layer in found.layers]}, found.matrix, title)
 
 
-def _nearest(subjects: "Sequence[Subject]", opened: "Atlas", count: int, as_json: bool) -> None:
-    from unitscope.analyses.neighbours import nearest
+def _nearest(subjects: "Sequence[ImageGroup]", opened: "Atlas", count: int, as_json: bool) -> None:
+    from unitscope.analyses.nearest_images import nearest_images
 
-    tables = [(subject.name, nearest(opened, subject, count)) for subject in subjects]
+    tables = [(subject.name, nearest_images(opened, subject, count)) for subject in subjects]
     if as_json:
         told = [{"subject": name, "images": table.to_dict("records")} for name, table in tables]
         print_json({"layer": subjects[0].layer.name, "nearest": told})
@@ -163,26 +163,26 @@ def _nearest(subjects: "Sequence[Subject]", opened: "Atlas", count: int, as_json
         print_table([str(name) for name in table], rows, title=f"Nearest to {name} at {subjects[0].layer.shown}")
 
 
-def _at_every_layer(opened: "Atlas", names: list[str]) -> "Iterable[tuple[Subject, ...]]":
+def _at_every_layer(opened: "Atlas", names: list[str]) -> "Iterable[tuple[ImageGroup, ...]]":
     """Files that the atlas lacks are run once for all layers; without any, torch is not needed."""
     if any(Path(name).is_file() for name in names):
-        from unitscope.scanning.fresh import subjects_by_layer
+        from unitscope.inspection.new_images import image_groups_by_layer
 
-        return subjects_by_layer(opened, names, opened.layers)
-    return (subjects_of(opened, names, layer) for layer in opened.layers)
+        return image_groups_by_layer(opened, names, opened.layers)
+    return (groups_named(opened, names, layer) for layer in opened.layers)
 
 
 def _save(drawing: str, output: Path, *values: Any, **style: Any) -> None:
     from unitscope import figures
 
     figures.save(getattr(figures, drawing)(*values, **style), output)
-    say(f"drawn: {output}")
+    log(f"drawn: {output}")
 
 
 def _say_undefined(found: "Similarity") -> None:
     for name, own in zip(found.labels, found.matrix.diagonal(), strict=True):
         if isnan(own):
-            say(f"note: '{name}' has no cosine at {found.layer.name}: its responses are all zero, or not numbers")
+            log(f"note: '{name}' has no cosine at {found.layer.name}: its responses are all zero, or not numbers")
 
 
 def _told(found: "Similarity") -> dict[str, Any]:
@@ -240,7 +240,7 @@ def _print_matrix(beside: dict[str, list[str]], matrix: Any, title: str) -> None
     print_table(("", *beside, *(f"{n + 1:>5}" for n in range(len(matrix)))), rows, title=title)
 
 
-def _print_curves(found: "LayerCurves", labels: list[str]) -> None:
+def _print_curves(found: "SimilarityByLayer", labels: list[str]) -> None:
     numbered = [(n, name, label) for n, (name, label) in enumerate(zip(found.labels, labels, strict=True), start=1)]
     print_table(("", "image or class", "label"), numbered, title="Compared")
     pairs = list(combinations(range(len(found.labels)), 2))

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from unitscope.cli.arguments import AtlasArgument, Figure, Json
-from unitscope.cli.output import print_json, print_table, say
+from unitscope.cli.options import AtlasArgument, Figure, Json
+from unitscope.cli.output import log, print_json, print_table
 
 if TYPE_CHECKING:
     from unitscope.analyses.sparsity import Distribution, Sparsity
@@ -56,15 +56,15 @@ def _check(layer: str | None, classes: list[str], *, depth: bool) -> None:
 
 
 def _tell_depth(opened: "Atlas", output: Path | None, *, as_json: bool) -> None:
-    from unitscope.analyses.sparsity import sparsity_by_depth
+    from unitscope.analyses.sparsity import sparsity_by_layer
 
-    table = sparsity_by_depth(opened)
+    table = sparsity_by_layer(opened)
     if output is not None:
         from unitscope import figures
 
         title = str(opened.manifest.network["reference"])
-        figures.save(figures.sparsity_by_depth(table, title=title), output)
-        say(f"drawn: {output}")
+        figures.save(figures.sparsity_by_layer(table, title=title), output)
+        log(f"drawn: {output}")
     if as_json:
         print_json({"layers": table.to_dict("records")})
     else:
@@ -77,7 +77,7 @@ def _tell_layer(found: "Sparsity", network: str, output: Path | None, *, as_json
         from unitscope import figures
 
         figures.save(figures.sparsity(found, title=network), output)
-        say(f"drawn: {output}")
+        log(f"drawn: {output}")
     if as_json:
         print_json(_told(found))
     else:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 import torch
 
-from unitscope.engine.choosing import Precision
+from unitscope.engine.executor import example
+from unitscope.engine.options import Precision
 from unitscope.engine.precision import at_precision
-from unitscope.engine.running import example
 from unitscope.errors import UnitscopeError
 from unitscope.graph import Trace, device_of
 from unitscope.networks import Network
@@ -28,7 +28,7 @@ def batch_size_for(network: Network, trace: Trace, layers: Sequence[Layer], *, p
     batch is run to see how much memory an image takes.
     """
     device = device_of(network.module)
-    if trace.loss:
+    if trace.fallback_reason:
         return 1
     if device.type != "cuda":
         return ON_CPU

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from unitscope.errors import UnitscopeError, first_line
-from unitscope.graph.fuse import is_finite
-from unitscope.graph.quiet import quiet
+from unitscope.graph.passes.fuse_conv import is_finite
+from unitscope.graph.silence import silenced
 
 
 class OpenVino:
@@ -40,7 +40,7 @@ class OpenVino:
 
 
 def _compile(module: nn.Module, example: Tensor) -> tuple[Any, bool]:
-    with quiet():
+    with silenced():
         from openvino import Core
         from openvino.frontend import FrontEndManager
         from openvino.frontend.pytorch.fx_decoder import TorchFXPythonDecoder

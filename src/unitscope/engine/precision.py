@@ -8,8 +8,8 @@ from contextlib import contextmanager, nullcontext
 
 import torch
 
-from unitscope.engine.choosing import Precision
-from unitscope.networks import products
+from unitscope.engine.options import Precision
+from unitscope.networks import float32_matmul_precision
 
 
 @contextmanager
@@ -20,6 +20,8 @@ def at_precision(precision: Precision, device: torch.device) -> Iterator[None]:
     lets them, in matrix products too; ``bf16`` runs convolutions and matrix products in bfloat16 (autocast), and
     leaves sums such as the responses and softmax in float32.
     """
-    multiplied = products("tf32" if precision == "tf32" else "ieee") if device.type == "cuda" else nullcontext()
+    multiplied = (
+        float32_matmul_precision("tf32" if precision == "tf32" else "ieee") if device.type == "cuda" else nullcontext()
+    )
     with multiplied, torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
         yield

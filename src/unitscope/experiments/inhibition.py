@@ -13,22 +13,31 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from unitscope.analyses.inhibition import FEWEST, Inhibition, Removal, enough, logit_rise, map_contrast
+from unitscope.analyses.inhibition import MIN_IMAGES, Inhibition, Removal, logit_rise, map_contrast, require_min
 from unitscope.atlas import Atlas
+from unitscope.engine.devices import on_device
+from unitscope.engine.split_runs import CutBatch, PrefixRun
 from unitscope.errors import LayerError, UnitscopeError, closest
-from unitscope.experiments.concepts import Maps, MapSource, Shown, Weights, image_set, on_grid, phi_of, shown
-from unitscope.experiments.halfway import Journey, Stop
-from unitscope.experiments.running import Running
+from unitscope.experiments.category_maps import (
+    CategorySplit,
+    Maps,
+    MapSource,
+    Weights,
+    category_split,
+    image_set,
+    phi_of,
+    pool_to_grid,
+)
+from unitscope.experiments.run_options import RunOptions
 from unitscope.graph import trace_of
 from unitscope.images import ImageSet, match_classes
 from unitscope.networks import Network, Preprocessing
-from unitscope.scanning.devices import ready
-from unitscope.scanning.origin import network_of
+from unitscope.scanning.atlas_network import network_of
 from unitscope.units import Layer
 
 Means = NDArray[np.float64]
 
-LEAST = 0.5
+MIN_CELLS = 0.5
 """Cells that a concept, and the rest of the view, must cover at least for an image to count."""
 
 ROUNDING = 1e-5
@@ -44,12 +53,12 @@ def category_inhibition(
     *,
     network: Network | None = None,
     images: str | Path | None = None,
-    running: Running | None = None,
+    running: RunOptions | None = None,
 ) -> Inhibition:
     """Return a layer's units by how dark their maps are on the things of a COCO category; see `map_contrast`.
 
     What a unit's place in the picture explains is measured on as many images without the category, where there are
-    `FEWEST` of them.
+    `MIN_IMAGES` of them.
 
     Args:
         atlas: made of a COCO folder.
@@ -64,19 +73,19 @@ def category_inhibition(
             is not of COCO's images.
         ImageError: if there is no such category, or outlines or images can't be read.
         NetworkError: if the network can't be loaded, or its φ is a function, which can't carry outlines.
-        UnitscopeError: if fewer than `FEWEST` images show enough of the category and enough else.
+        UnitscopeError: if fewer than `MIN_IMAGES` images show enough of the category and enough else.
     """
-    running = running or Running()
+    running = running or RunOptions()
     found = atlas.find(layer)
-    every = shown(atlas, category, root=images)
+    every = category_split(atlas, category, root=images)
     concept = every.limit(running.limit)
-    enough(len(concept.images), f"images with '{every.masks.category}'")
-    with ready(network_of(atlas, network), running.device) as prepared:
+    require_min(len(concept.images), f"images with '{every.masks.category}'")
+    with on_device(network_of(atlas, network), running.device) as prepared:
         phi = phi_of(prepared)
         check_grid(found, phi.size)
-        with running.counting("maps", len(concept.images) + len(concept.others)) as advanced:
-            seen = _see(MapSource(prepared, found, running.batch_size, advanced), concept, phi)
-    enough(len(seen.images), f"images with enough of '{every.masks.category}', and enough else, in view")
+        with running.counting("maps", len(concept.images) + len(concept.others)) as on_batch:
+            seen = _see(MapSource(prepared, found, running.batch_size, on_batch), concept, phi)
+    require_min(len(seen.images), f"images with enough of '{every.masks.category}', and enough else, in view")
     left_out = len(concept.images) - len(seen.images)
     by_place = np.stack(seen.by_place) if seen.others else None
     units = map_contrast(np.stack(seen.inside), np.stack(seen.outside), by_place)
@@ -90,7 +99,7 @@ def inhibition_by_removal(
     class_name: str = "",
     network: Network | None = None,
     images: str | Path | None = None,
-    running: Running | None = None,
+    running: RunOptions | None = None,
 ) -> Inhibition:
     """Return an inhibition with what the removal of each unit, alone, does to a class's logit on the same images.
 
@@ -104,16 +113,16 @@ def inhibition_by_removal(
 
     Raises:
         NetworkError: if the network can't be loaded, gives no logits, or the layer does not bear on them.
-        UnitscopeError: if the network has no such class, or there are fewer than `FEWEST` images.
+        UnitscopeError: if the network has no such class, or there are fewer than `MIN_IMAGES` images.
         ImageError: if no image can be read.
     """
-    running = running or Running()
+    running = running or RunOptions()
     network = network_of(atlas, network)
     number = found.network_class
     if class_name or number is None:
         number = find_network_class(network, class_name or found.concept)
     some = running.chosen(image_set(atlas, found.images, root=images))
-    enough(len(some), f"images with '{found.concept}'")
+    require_min(len(some), f"images with '{found.concept}'")
     changes = logit_changes(network, some, found.layer, number, running=running)
     return found.with_removal(Removal(network.classes[number], logit_rise(changes)))
 
@@ -140,7 +149,7 @@ def logit_changes(
     layer: Layer,
     class_number: int,
     *,
-    running: Running | None = None,
+    running: RunOptions | None = None,
 ) -> NDArray[np.float64]:
     """Return how a class's logit changes when a unit, alone, is zeroed: after minus before, float64 ``[image, unit]``.
 
@@ -150,27 +159,27 @@ def logit_changes(
         NetworkError: if the network gives no logits, or the layer does not bear on them.
         ImageError: if no image can be read.
     """
-    running = running or Running()
+    running = running or RunOptions()
     some = running.chosen(images)
-    with ready(network, running.device) as prepared, torch.inference_mode():
+    with on_device(network, running.device) as prepared, torch.inference_mode():
         traced = trace_of(prepared)
-        batch_size = 1 if traced.loss else min(running.batch_size, len(some))
-        journey = Journey(prepared, traced, traced.layers.find(layer.name), some, batch_size)
+        batch_size = 1 if traced.fallback_reason else min(running.batch_size, len(some))
+        journey = PrefixRun(prepared, traced, traced.layers.find(layer.name), some, batch_size)
         changes = []
-        with running.counting("removal", len(some)) as advanced:
+        with running.counting("removal", len(some)) as on_batch:
             for stop in journey.stops():
                 changes.append(_changes(journey, stop, class_number))
-                advanced(len(stop.rows))
+                on_batch(len(stop.rows))
     return np.concatenate(changes)
 
 
 def inside_outside(maps: Maps | Means, weights: Weights) -> tuple[Means, Means] | None:
     """Return each unit's mean map on a concept and beside it, float64 ``[unit]`` both: Σwm / Σw and Σ(1−w)m / Σ(1−w).
 
-    None where either covers less than `LEAST` of a cell.
+    None where either covers less than `MIN_CELLS` of a cell.
     """
     on = weights.reshape(-1).astype(np.float64)
-    if min(on.sum(), (1 - on).sum()) < LEAST:
+    if min(on.sum(), (1 - on).sum()) < MIN_CELLS:
         return None
     flat = maps.reshape(len(maps), -1).astype(np.float64)
     return flat @ on / on.sum(), flat @ (1 - on) / (1 - on).sum()
@@ -187,12 +196,12 @@ class _Seen:
     others: int
 
 
-def _see(source: MapSource, concept: Shown, phi: Preprocessing) -> _Seen:
-    others = len(concept.others) if len(concept.others) >= FEWEST else 0
+def _see(source: MapSource, concept: CategorySplit, phi: Preprocessing) -> _Seen:
+    others = len(concept.others) if len(concept.others) >= MIN_IMAGES else 0
     elsewhere = source.mean(concept.others) if others else None
     seen = _Seen([], [], [], [], others)
     for image, maps in source.maps(concept.images):
-        weights = on_grid(concept.view(image, phi), *maps.shape[1:])
+        weights = pool_to_grid(concept.view(image, phi), *maps.shape[1:])
         if (parts := inside_outside(maps, weights)) is None:
             continue
         seen.images.append(image)
@@ -227,7 +236,7 @@ def check_grid(layer: Layer, view: tuple[int, int]) -> None:
         )
 
 
-def _changes(journey: Journey, stop: Stop, class_number: int) -> NDArray[np.float64]:
+def _changes(journey: PrefixRun, stop: CutBatch, class_number: int) -> NDArray[np.float64]:
     """A batch's changes; each chunk of variants has an untouched one to compare with, as rounding may differ."""
     alone = torch.eye(journey.layer.units, dtype=torch.bool)[:, None]
     untouched, zeros = torch.zeros_like(alone[:1]), torch.zeros(journey.layer.units)

@@ -1,6 +1,6 @@
 """Pictures of units: what they respond to, where, and how a whole network's units behave.
 
-In: the plain arrays of `unitscope.views`, and an atlas' unit table.
+In: the plain arrays of `unitscope.display.sheets`, and an atlas' unit table.
 Out: matplotlib Figures in one quiet look; `save` writes one as PNG, SVG or PDF.
 This room draws and nothing else: it knows no torch, no atlas and no window, and leaves rc settings alone.
 """
@@ -10,12 +10,12 @@ from unitscope.figures.exemplars import exemplars
 from unitscope.figures.inhibition import inhibition
 from unitscope.figures.layers import layer_summary
 from unitscope.figures.perturbation import perturbation
-from unitscope.figures.perturbed import perturbed
-from unitscope.figures.rules import rules
+from unitscope.figures.perturbation_maps import perturbed
 from unitscope.figures.saving import save
 from unitscope.figures.similarity import between_layers, similarity, similarity_by_layer
-from unitscope.figures.sparsity import sparsity, sparsity_by_depth
+from unitscope.figures.sparsity import sparsity, sparsity_by_layer
 from unitscope.figures.structure import structure
+from unitscope.figures.unit_rules import rules
 
 __all__ = [
     "ablation",
@@ -30,6 +30,6 @@ __all__ = [
     "similarity",
     "similarity_by_layer",
     "sparsity",
-    "sparsity_by_depth",
+    "sparsity_by_layer",
     "structure",
 ]

@@ -12,9 +12,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from unitscope.figures import theme
-from unitscope.figures.lettering import shorten, wrap
-from unitscope.figures.mosaics import MARGIN, write
-from unitscope.plain import amount
+from unitscope.figures.text_layout import shorten, wrap
+from unitscope.figures.tile_layout import MARGIN, write
+from unitscope.text import count_noun
 
 if TYPE_CHECKING:
     from unitscope.analyses.ablation import Ablation
@@ -106,10 +106,10 @@ def _caption(found: "Ablation", table: pd.DataFrame) -> str:
     drawn = f" Random: mean of {seeds} draws." if seeds > 1 else ""
     if not found.baseline.images:
         return (
-            f"Share of {amount(len(found.images), 'image')} whose Top-1 class stays that of the untouched network; "
+            f"Share of {count_noun(len(found.images), 'image')} whose Top-1 class stays that of the untouched network; "
             f"bars are Wilson's 95 % intervals. Maps of removed units became {became}.{drawn}"
         )
     return (
-        f"Bold: Top-1, thin: Top-5, of {amount(found.baseline.images, 'image')}; bars are Wilson's 95 % intervals of "
-        f"Top-1. Maps of removed units became {became}.{drawn}"
+        f"Bold: Top-1, thin: Top-5, of {count_noun(found.baseline.images, 'image')}; bars are Wilson's 95 % intervals "
+        f"of Top-1. Maps of removed units became {became}.{drawn}"
     )

@@ -8,11 +8,11 @@ from math import ceil, sqrt
 
 from matplotlib.figure import Figure
 
+from unitscope.display.heatmaps import CAPTION, overlay, tone
+from unitscope.display.sheets import Exemplar, ExemplarSheet
 from unitscope.figures import theme
-from unitscope.figures.lettering import number, shorten, width, wrap
-from unitscope.figures.mosaics import GAP, MARGIN, Box, Sheet, resized
-from unitscope.tones import CAPTION, overlay, tone
-from unitscope.views import Exemplar, ExemplarSheet
+from unitscope.figures.text_layout import number, shorten, width, wrap
+from unitscope.figures.tile_layout import GAP, MARGIN, Box, Sheet, resized
 
 TILE, SEAM = 224, 6
 BLOCK = 3 * TILE + 2 * SEAM

@@ -11,11 +11,11 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
+from unitscope.display.heatmaps import GAMMA, PERCENTILE, Tones, overlay, tone
+from unitscope.display.sheets import InhibitedUnit, InhibitionExample, InhibitionSheet
 from unitscope.figures import theme
-from unitscope.figures.lettering import minus, shorten, width, wrap
-from unitscope.figures.mosaics import GAP, MARGIN, Box, Sheet, resized
-from unitscope.tones import GAMMA, PERCENTILE, Tones, overlay, tone
-from unitscope.views import InhibitedUnit, InhibitionExample, InhibitionSheet
+from unitscope.figures.text_layout import minus, shorten, width, wrap
+from unitscope.figures.tile_layout import GAP, MARGIN, Box, Sheet, resized
 
 TILE, SEAM = 150, 6
 BLOCK = 3 * TILE + 2 * SEAM

@@ -15,8 +15,8 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 
 from unitscope.errors import UnitscopeError
 from unitscope.figures import theme
-from unitscope.figures.lettering import shorten, widest
-from unitscope.figures.mosaics import MARGIN, write
+from unitscope.figures.text_layout import shorten, widest
+from unitscope.figures.tile_layout import MARGIN, write
 
 NEEDED = ("layer", "layer_index", "mean", "zero_fraction", "dead")
 WIDTH, CHART, BETWEEN, SIDE = 1500, 210, 66, 110

@@ -13,12 +13,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter
 
+from unitscope.display.heatmaps import COLOUR_MAP
 from unitscope.errors import UnitscopeError
 from unitscope.figures import theme
 from unitscope.figures.layers import CHART, HEAD, SIDE, WIDTH, charts_over_layers, shares
-from unitscope.figures.lettering import width
-from unitscope.figures.mosaics import MARGIN
-from unitscope.tones import COLOUR_MAP
+from unitscope.figures.text_layout import width
+from unitscope.figures.tile_layout import MARGIN
 
 if TYPE_CHECKING:
     from unitscope.analyses.estimates import Estimate

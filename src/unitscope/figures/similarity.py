@@ -15,14 +15,14 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from unitscope.display.heatmaps import COLOUR_MAP
 from unitscope.errors import UnitscopeError
 from unitscope.figures import theme
-from unitscope.figures.heat import HeatMap, draw
+from unitscope.figures.heatmap import HeatMap, draw
 from unitscope.figures.layers import NAME_ROOM, SIDE, WIDTH, thinned
-from unitscope.figures.lettering import shorten, widest
-from unitscope.figures.mosaics import GAP, MARGIN, Box, write
-from unitscope.plain import amount
-from unitscope.tones import COLOUR_MAP
+from unitscope.figures.text_layout import shorten, widest
+from unitscope.figures.tile_layout import GAP, MARGIN, Box, write
+from unitscope.text import count_noun
 
 MOST_PAIRS = 10
 DIAGONAL = "Colours span the values off the diagonal; the diagonal is 1 by definition and grey."
@@ -51,7 +51,7 @@ def similarity(
 def between_layers(matrix: NDArray[np.float64], layers: Sequence[str], *, images: int, title: str = "") -> Figure:
     """Return the heat map of linear CKA ``[layer, layer]`` over so many images."""
     caption = (
-        f"Linear CKA over {amount(images, 'image')}: 1 where two layers say the same of how alike images are. "
+        f"Linear CKA over {count_noun(images, 'image')}: 1 where two layers say the same of how alike images are. "
         f"{DIAGONAL}"
     )
     if np.isnan(matrix).any():

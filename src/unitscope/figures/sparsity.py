@@ -14,9 +14,9 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocat
 
 from unitscope.figures import theme
 from unitscope.figures.layers import charts_over_layers, counts, shares
-from unitscope.figures.lettering import shorten, wrap
-from unitscope.figures.mosaics import MARGIN, write
-from unitscope.plain import amount
+from unitscope.figures.text_layout import shorten, wrap
+from unitscope.figures.tile_layout import MARGIN, write
+from unitscope.text import count_noun
 
 if TYPE_CHECKING:
     from unitscope.analyses.sparsity import Distribution, Sparsity
@@ -62,10 +62,10 @@ def sparsity(found: "Sparsity", *, title: str = "") -> Figure:
         return figure
 
 
-def sparsity_by_depth(table: pd.DataFrame, *, title: str = "") -> Figure:
+def sparsity_by_layer(table: pd.DataFrame, *, title: str = "") -> Figure:
     """Return curves over depth: zeros, how unevenly means and single units' responses are spread, dead units.
 
-    The table is that of `unitscope.sparsity_by_depth`. Treves and Rolls's ratio a is drawn as 1 − a, so that in all
+    The table is that of `unitscope.sparsity_by_layer`. Treves and Rolls's ratio a is drawn as 1 − a, so that in all
     curves more is sparser.
     """
     with theme.look():
@@ -89,16 +89,16 @@ def _heading(found: "Sparsity", title: str) -> str:
 
 
 def _caption(found: "Sparsity") -> str:
-    units, dead = amount(found.layer.units, "unit"), len(found.dead)
+    units, dead = count_noun(found.layer.units, "unit"), len(found.dead)
     return (
         f"{units}, each counted once, by its mean response over the images; the number of units is on a log scale. "
         f"{found.zero_fraction:.1%} of all responses are exactly zero; "
-        f"{amount(dead, 'unit')} {'is' if dead == 1 else 'are'} dead."
+        f"{count_noun(dead, 'unit')} {'is' if dead == 1 else 'are'} dead."
     )
 
 
 def _name(panel: "Distribution") -> str:
-    return f"{panel.name} ({amount(panel.images, 'image')})"
+    return f"{panel.name} ({count_noun(panel.images, 'image')})"
 
 
 def _indices(panel: "Distribution") -> str:

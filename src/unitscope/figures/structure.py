@@ -11,8 +11,10 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
+from unitscope.display.heatmaps import CAPTION, Tones, column_tones, tone
+from unitscope.display.sheets import Column, Enlargement, Prediction, Structure
 from unitscope.figures import theme
-from unitscope.figures.columns import (
+from unitscope.figures.structure_layout import (
     NUMBER,
     ROW_GAP,
     Stack,
@@ -22,10 +24,8 @@ from unitscope.figures.columns import (
     scale_of,
     stacks,
 )
-from unitscope.figures.lettering import number, shorten, wrap
-from unitscope.figures.mosaics import GAP, MARGIN, Box, Sheet, resized
-from unitscope.tones import CAPTION, Tones, column_tones, tone
-from unitscope.views import Column, Enlargement, Prediction, Structure
+from unitscope.figures.text_layout import number, shorten, wrap
+from unitscope.figures.tile_layout import GAP, MARGIN, Box, Sheet, resized
 
 PICTURE, ENLARGED = 448, 336
 CHANCE = theme.line(theme.BODY) + 16

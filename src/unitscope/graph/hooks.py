@@ -29,7 +29,7 @@ _ON_LAST_AXIS = (nn.Linear, nn.LayerNorm, nn.RMSNorm)
 _NO_ACTIVATION = (nn.Softmax, nn.Softmax2d, nn.LogSoftmax, nn.Softmin, nn.MultiheadAttention, nn.GLU)
 
 
-def follow(module: nn.Module, example: Tensor) -> tuple[Layer, ...]:
+def record_layers(module: nn.Module, example: Tensor) -> tuple[Layer, ...]:
     """Return the calls of leaf modules that one forward pass makes, as layers."""
     layers: list[Layer] = []
     made: list[tuple[Tensor, int]] = []  # tensors seen and where their units lie

@@ -15,10 +15,10 @@ from torch.fx import Graph, GraphModule, Node
 
 from unitscope.errors import NetworkError, first_line
 from unitscope.graph.axes import unit_axes
-from unitscope.graph.hooks import HookedTaps, follow
+from unitscope.graph.hooks import HookedTaps, record_layers
 from unitscope.graph.naming import name_layers
 from unitscope.graph.ops import op_name
-from unitscope.graph.quiet import quiet
+from unitscope.graph.silence import silenced
 from unitscope.graph.taps import add_maps, add_responses
 from unitscope.networks import Network, eval_mode
 from unitscope.units import Layer, LayerTable
@@ -36,7 +36,7 @@ class Trace(Protocol):
         ...
 
     @property
-    def loss(self) -> str:
+    def fallback_reason(self) -> str:
         """What a fallback can't do, in a sentence; empty for an exported graph."""
         ...
 
@@ -60,7 +60,7 @@ class ExportedTrace:
     layers: LayerTable
     graph_module: GraphModule
     nodes: dict[str, Node] = field(repr=False)
-    loss: str = ""
+    fallback_reason: str = ""
 
     def with_responses(self, layers: Sequence[Layer], *, maps: Sequence[Layer] = ()) -> nn.Module:
         """See `Trace.with_responses`; the means are outputs of the graph itself."""
@@ -78,7 +78,7 @@ class HookedTrace:
 
     layers: LayerTable
     module: nn.Module
-    loss: str
+    fallback_reason: str
 
     def with_responses(self, layers: Sequence[Layer], *, maps: Sequence[Layer] = ()) -> nn.Module:
         """See `Trace.with_responses`; a unit whose layer an image does not call has the response NaN."""
@@ -123,7 +123,7 @@ def device_of(module: nn.Module) -> torch.device:
 
 
 def _export(module: nn.Module, example: Tensor, name: str) -> ExportedTrace:
-    with quiet():
+    with silenced():
         program = torch.export.export(
             module, (example,), dynamic_shapes=({0: Dim("batch", max=_MOST_IMAGES)},), strict=False
         )
@@ -157,15 +157,15 @@ def _logits(outputs: list[Node]) -> Node | None:
 
 def _hook(module: nn.Module, example: Tensor, name: str, reason: str) -> HookedTrace:
     try:
-        layers = follow(module, example)
+        layers = record_layers(module, example)
     except Exception as problem:
         rows, columns = example.shape[-2:]
         raise NetworkError(
             f"{name} does not run on an input of {rows}×{columns} RGB pixels: {first_line(problem)}; "
             "give the preprocessing it was trained with (--preprocess)"
         ) from problem
-    loss = (
+    fallback_reason = (
         f"{name} can't be exported as a graph ({reason}), so it is followed with hooks: only calls of its "
         "modules are layers (functional ops are not), images run one at a time, and nothing is compiled"
     )
-    return HookedTrace(LayerTable(layers, name), module, loss)
+    return HookedTrace(LayerTable(layers, name), module, fallback_reason)

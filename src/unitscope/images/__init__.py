@@ -5,9 +5,9 @@ Out: an `ImageSet` of stable ids and labels; `decode` turns any of its files int
 This room must not know networks, batches or torch; it works wherever Pillow and NumPy do.
 """
 
+from unitscope.images.class_matching import match_classes
 from unitscope.images.decoding import decode
 from unitscope.images.imagenet import imagenet_wnids
-from unitscope.images.labels import match_classes
-from unitscope.images.sources import ImageSet, open_images
+from unitscope.images.source import ImageSet, open_images
 
 __all__ = ["ImageSet", "decode", "imagenet_wnids", "match_classes", "open_images"]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from unitscope.errors import ImageError
-from unitscope.images.files import Labels, read_text
+from unitscope.images.listing import Labels, read_text
 
 Hook = Callable[[dict[str, Any]], dict[str, Any]]
 Place = tuple[Path | None, str]  # an annotation file, or None for an image of no split, and the image's name in it

@@ -18,7 +18,7 @@ from PIL import Image, ImageDraw
 from unitscope.errors import ImageError, closest
 from unitscope.images.coco import find_annotations, read_json, without_polygons
 from unitscope.images.decoding import turned
-from unitscope.images.sources import ImageSet
+from unitscope.images.source import ImageSet
 
 Mask = NDArray[np.uint8]
 

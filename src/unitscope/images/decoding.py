@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from unitscope.errors import ImageError
-from unitscope.images.quiet import without_warnings
+from unitscope.images.pillow_warnings import without_warnings
 
 MAX_PIXELS = 178_956_970
 """Where Pillow refuses a decompression bomb; kept even where its own limit was lifted."""

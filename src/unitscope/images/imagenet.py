@@ -13,8 +13,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from unitscope.errors import ImageError
-from unitscope.images.files import Labels, read_text
-from unitscope.images.folders import wnid_of
+from unitscope.images.class_folders import wnid_of
+from unitscope.images.listing import Labels, read_text
 
 _VALIDATION = re.compile(r"ILSVRC2012_val_(\d{8})")
 _WNID = re.compile(r"n\d{8}")

@@ -5,10 +5,18 @@ Out: a `Network`: the module, its preprocessing φ, class names, and a fingerpri
 This room knows nothing of layers, graphs or scans; each origin has a file of its own.
 """
 
-from unitscope.networks.arithmetic import products
-from unitscope.networks.custom import CustomPreprocessing
+from unitscope.networks.custom_preprocessing import CustomPreprocessing
+from unitscope.networks.float32_precision import float32_matmul_precision
 from unitscope.networks.network import Network, eval_mode
 from unitscope.networks.preprocessing import PRESETS, Preprocessing
-from unitscope.networks.references import load
+from unitscope.networks.registry import load
 
-__all__ = ["PRESETS", "CustomPreprocessing", "Network", "Preprocessing", "eval_mode", "load", "products"]
+__all__ = [
+    "PRESETS",
+    "CustomPreprocessing",
+    "Network",
+    "Preprocessing",
+    "eval_mode",
+    "float32_matmul_precision",
+    "load",
+]

@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from unitscope.errors import NetworkError, closest, existing
+from unitscope.errors import NetworkError, closest, require_file
 from unitscope.networks.preprocessing import Wanted
 
 _KINDS: dict[str, tuple[type, ...]] = {
@@ -50,7 +50,7 @@ def read_card(path: Path) -> Recipe:
         NetworkError: if the card is missing, is no TOML, or has keys or values that mean nothing.
     """
     try:
-        values = tomllib.loads(existing(path).read_text(encoding="utf-8"))
+        values = tomllib.loads(require_file(path).read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise NetworkError(f"'{path}' is no TOML: {error}") from error
     _check(path, values)
@@ -90,5 +90,5 @@ def _beside(weights: str | None, folder: Path) -> str | None:
 def _classes(classes: list[Any] | str | None, folder: Path) -> tuple[str, ...] | None:
     """The names in a list, or in a text file with one on each line."""
     if isinstance(classes, str):
-        classes = existing(folder / classes).read_text(encoding="utf-8").splitlines()
+        classes = require_file(folder / classes).read_text(encoding="utf-8").splitlines()
     return None if classes is None else tuple(str(name).strip() for name in classes if str(name).strip())

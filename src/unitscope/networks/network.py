@@ -15,8 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from unitscope.networks.arithmetic import products
-from unitscope.networks.custom import CustomPreprocessing
+from unitscope.networks.custom_preprocessing import CustomPreprocessing
+from unitscope.networks.float32_precision import float32_matmul_precision
 from unitscope.networks.preprocessing import Preprocessing
 
 
@@ -74,7 +74,7 @@ def eval_mode(module: nn.Module) -> Iterator[nn.Module]:
     on_gpu = any(tensor.is_cuda for tensor in chain(module.parameters(), module.buffers()))
     module.eval()
     try:
-        with products("ieee") if on_gpu else nullcontext():
+        with float32_matmul_precision("ieee") if on_gpu else nullcontext():
             yield module
     finally:
         for part, training in modes:

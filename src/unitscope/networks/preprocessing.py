@@ -16,7 +16,7 @@ from torch import Tensor
 
 from unitscope.errors import ImageError, NetworkError, closest
 from unitscope.images.decoding import MAX_ASPECT
-from unitscope.networks.custom import CustomPreprocessing, Function
+from unitscope.networks.custom_preprocessing import CustomPreprocessing, Function
 
 Size = tuple[int, int]
 Triple = tuple[float, float, float]

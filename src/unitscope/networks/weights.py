@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from unitscope.errors import NetworkError, existing, first_line
+from unitscope.errors import NetworkError, first_line, require_file
 
 State = dict[str, Tensor]
 Shapes = Mapping[str, list[Any]]
@@ -67,7 +67,7 @@ def read_state_dict(file: Path) -> State:
     Raises:
         NetworkError: if there is no such file, it is damaged, needs code to be read, or holds no state dict.
     """
-    content = _read(existing(file))
+    content = _read(require_file(file))
     for key in _WRAPPERS:
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
             content = content[key]

@@ -13,15 +13,16 @@ import pandas as pd
 
 from unitscope import figures
 from unitscope.analyses.ablation import Ablation
-from unitscope.atlas.places import write_whole
+from unitscope.atlas.storage import write_atomic
 from unitscope.errors import UnitscopeError
-from unitscope.experiments.removal import ablate
-from unitscope.experiments.running import Running
-from unitscope.experiments.settings import Settings
-from unitscope.paper import pictures, tables
-from unitscope.paper.cases import Asked, Case, Say, Sources, make_cases
+from unitscope.experiments.ablation import ablate
+from unitscope.experiments.ablation_grid import AblationGrid
+from unitscope.experiments.run_options import RunOptions
+from unitscope.paper import figures as pictures
+from unitscope.paper import tables
 from unitscope.paper.embedding import Embedded, embedded
-from unitscope.paper.items import Item, Missing, Picture, Table, attempt
+from unitscope.paper.networks import Asked, Case, Say, Sources, make_cases
+from unitscope.paper.report_items import Item, Missing, Picture, Table, attempt
 from unitscope.version import versions
 
 FRACTIONS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
@@ -37,7 +38,7 @@ class Report:
     missing: tuple[Missing, ...]
 
 
-def write_paper(networks: Sequence[Asked], sources: Sources, *, say: Say, running: Running | None = None) -> Report:
+def write_paper(networks: Sequence[Asked], sources: Sources, *, say: Say, running: RunOptions | None = None) -> Report:
     """Make every table and figure of the paper and write them below ``sources.output``.
 
     Args:
@@ -52,7 +53,7 @@ def write_paper(networks: Sequence[Asked], sources: Sources, *, say: Say, runnin
     if not networks:
         raise UnitscopeError("no network for the report; give one or more with --network")
     sources.output.mkdir(parents=True, exist_ok=True)
-    cases = make_cases(networks, sources, running or Running(), say=say)
+    cases = make_cases(networks, sources, running or RunOptions(), say=say)
     writer = _Writer(sources.output)
     for item in _items(cases, say):
         writer.add(item)
@@ -82,7 +83,7 @@ def _items(cases: Sequence[Case], say: Say) -> Iterator[Item]:
 
 
 def _ablation(case: Case) -> Ablation:
-    settings = Settings([case.last.name], FRACTIONS, orders=("low", "high", "random"))
+    settings = AblationGrid([case.last.name], FRACTIONS, orders=("low", "high", "random"))
     found = ablate(case.network, case.images, settings, atlas=case.atlas, running=case.running)
     if not found.baseline.images:
         raise UnitscopeError("none of the images has a label that is a class of the network")
@@ -134,13 +135,13 @@ class _Writer:
         ).get_template("report.html")
         told = [(case.name, case.network.reference, Path(case.network.weights).name, _last(case)) for case in cases]
         text = template.render(items=self.shown, cases=told, versions=versions())
-        write_whole(page, text.encode())
+        write_atomic(page, text.encode())
         return Report(page, tuple(self.tables), tuple(self.figures), tuple(self.missing))
 
     def _table(self, table: Table) -> _Shown:
         path = self.folder / "tables" / f"{table.name}.csv"
         path.parent.mkdir(exist_ok=True)
-        write_whole(path, table.rows.to_csv(index=False).encode())
+        write_atomic(path, table.rows.to_csv(index=False).encode())
         self.tables.append((table.title, path))
         return _Shown(table.title, table.note, grid=_grid(table.rows), files=(f"tables/{path.name}",))
 

@@ -13,16 +13,16 @@ import torch
 
 from unitscope import figures
 from unitscope.analyses.ablation import Ablation
+from unitscope.analyses.image_groups import image_group
 from unitscope.analyses.similarity import similarity
 from unitscope.analyses.statistics import wilson
-from unitscope.analyses.subjects import find_subject
 from unitscope.errors import UnitscopeError
 from unitscope.graph import device_of
 from unitscope.networks import Network, eval_mode
 from unitscope.networks.cards import read_card
-from unitscope.paper import values
-from unitscope.paper.cases import Case, Scanned
-from unitscope.paper.items import Missing, Picture, Table
+from unitscope.paper import published_values as values
+from unitscope.paper.networks import Case, Scanned
+from unitscope.paper.report_items import Missing, Picture, Table
 
 CLASSES_OF_TABLE_3 = 12
 _TIMED, _BATCH = 5, 8
@@ -91,7 +91,7 @@ def cosines(case: Case) -> tuple[Table, Picture]:
     if len(chosen) < 2:
         raise UnitscopeError(f"the images that could be read in '{case.atlas.root}' are of fewer than two classes")
     names = [name for name, _ in chosen]
-    found = similarity([find_subject(case.atlas, image, case.last) for _, image in chosen])
+    found = similarity([image_group(case.atlas, image, case.last) for _, image in chosen])
     rows = pd.DataFrame(found.matrix.round(3), columns=names)
     rows.insert(0, "class", names)
     note = f"{case.last.name}, {case.last.units} units; one image a class, the first: {_listed(chosen)}. " + _compared(

@@ -4,10 +4,10 @@ In: a network, images, which layers to tap. Out: an atlas on disk.
 A shard is the unit of work: resuming is doing the shards that have no part yet.
 """
 
-from unitscope.scanning.plan import Options
-from unitscope.scanning.progress import Progress, Silent
-from unitscope.scanning.ray_runner import OnRay
-from unitscope.scanning.runners import Here, Processes
+from unitscope.scanning.plan import ScanOptions
+from unitscope.scanning.progress import NullProgress, Progress
+from unitscope.scanning.ray_runner import RayRunner
+from unitscope.scanning.runners import InProcess, ProcessRunner
 from unitscope.scanning.scan import ScanResult, scan
 
-__all__ = ["Here", "OnRay", "Options", "Processes", "Progress", "ScanResult", "Silent", "scan"]
+__all__ = ["InProcess", "NullProgress", "ProcessRunner", "Progress", "RayRunner", "ScanOptions", "ScanResult", "scan"]

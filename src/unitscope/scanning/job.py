@@ -11,12 +11,12 @@ from typing import Any
 
 import torch
 
+from unitscope.engine.devices import on_device
 from unitscope.errors import AtlasError, NetworkError, first_line
 from unitscope.images import ImageSet
 from unitscope.networks import Network, load
-from unitscope.scanning.devices import ready
-from unitscope.scanning.plan import Options, Plan, differences, make_plan
-from unitscope.scanning.shards import Done, Work
+from unitscope.scanning.plan import Plan, ScanOptions, differences, make_plan
+from unitscope.scanning.shard_worker import ShardResult, ShardWorker
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,7 +32,7 @@ class Job:
 
     network: dict[str, Any] | Network
     images: ImageSet
-    options: Options
+    options: ScanOptions
     plan: dict[str, Any]
 
     @classmethod
@@ -68,13 +68,13 @@ class Worker:
         torch.set_num_threads(threads)
         network = load(**job.network) if isinstance(job.network, dict) else job.network
         self._kept = ExitStack()
-        placed = self._kept.enter_context(ready(network, device))
+        placed = self._kept.enter_context(on_device(network, device))
         plan = make_plan(placed, job.images, replace(job.options, device=device), data=job.plan["data"])
         if points := differences(job.plan, plan.to_dict(), where=("in the scan", "in the worker")):
             raise AtlasError(f"a worker is not as the scan is: {points}; make it the same there, or scan without it")
-        self._plan, self._work = plan, Work(plan, threads=max(2, threads))
+        self._plan, self._work = plan, ShardWorker(plan, threads=max(2, threads))
 
-    def run(self, shard: int) -> Done:
+    def run(self, shard: int) -> ShardResult:
         """Do one shard."""
         (done,) = self._work.run([shard])
         return replace(done, files=self._plan.images.sizes(self._plan.shard(shard)))

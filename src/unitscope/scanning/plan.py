@@ -12,23 +12,23 @@ from typing import Any
 
 import torch
 
-from unitscope.atlas.places import Place
 from unitscope.atlas.schema import Label
+from unitscope.atlas.storage import StoragePath
 from unitscope.engine import (
     ENGINES,
     PRECISIONS,
     Engine,
     Precision,
     batch_size_for,
+    check_known,
     choose_engine,
     choose_precision,
-    refuse_unknown,
 )
+from unitscope.engine.torchcodec_loader import check_usable
 from unitscope.errors import AtlasError, LayerError, UnitscopeError, first_line
 from unitscope.graph import Trace, device_of, trace
 from unitscope.images import ImageSet, match_classes
 from unitscope.networks import Network
-from unitscope.scanning.jpegs import refuse_unusable
 from unitscope.units import Layer, UnitIndex
 
 RESPONSES = {"float32": 4, "float16": 2, "none": 0}
@@ -40,7 +40,7 @@ _PACKAGES = {"openvino": "openvino", "torchcodec": "torchcodec", "pillow": "PIL"
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class ScanOptions:
     """What the user may choose of a scan.
 
     Attributes:
@@ -75,7 +75,7 @@ class Options:
             if value is not None and value < 1:
                 raise UnitscopeError(f"{name.replace('_', ' ')} must be at least 1, not {value}")
         for name, known in (("engine", ENGINES), ("precision", PRECISIONS), ("decoder", DECODERS)):
-            refuse_unknown(name, getattr(self, name), known)
+            check_known(name, getattr(self, name), known)
         if self.responses not in RESPONSES:
             raise UnitscopeError(f"responses can't be kept as '{self.responses}'; choose one of {', '.join(RESPONSES)}")
 
@@ -92,7 +92,7 @@ class Plan:
     engine: Engine
     precision: Precision
     batch_size: int
-    options: Options
+    options: ScanOptions
     data: str = field(repr=False)  # the fingerprint of the images
 
     @property
@@ -164,7 +164,7 @@ class Plan:
         }
 
 
-def make_plan(network: Network, images: ImageSet, options: Options, *, data: str | None = None) -> Plan:
+def make_plan(network: Network, images: ImageSet, options: ScanOptions, *, data: str | None = None) -> Plan:
     """Return the plan of a scan; the network is on its device already.
 
     Args:
@@ -178,7 +178,7 @@ def make_plan(network: Network, images: ImageSet, options: Options, *, data: str
         UnitscopeError: if the engine, the precision or the decoder can't be had.
     """
     if options.decoder == "torchcodec":
-        refuse_unusable(device_of(network.module))
+        check_usable(device_of(network.module))
     traced = trace(network.module, network.preprocessing.size, name=network.reference)
     layers = traced.layers.match(options.layers) if options.layers else traced.layers.activations
     if not layers:
@@ -188,7 +188,7 @@ def make_plan(network: Network, images: ImageSet, options: Options, *, data: str
         )
     engine = choose_engine(options.engine, images=len(images), trace=traced, device=options.device)
     precision = choose_precision(options.precision, engine=engine, device=options.device)
-    batch_size = None if traced.loss else options.batch_size
+    batch_size = None if traced.fallback_reason else options.batch_size
     batch_size = batch_size or batch_size_for(network, traced, layers, precision=precision)
     return Plan(
         network,
@@ -234,7 +234,7 @@ def labels_of(images: ImageSet, network: Network) -> tuple[Label, ...]:
     )
 
 
-def refuse_stale(made_by: dict[str, Any], plan: dict[str, Any], folder: Place) -> None:
+def check_not_stale(made_by: dict[str, Any], plan: dict[str, Any], folder: StoragePath) -> None:
     """Check that parts were made by this plan.
 
     Raises:

@@ -5,37 +5,37 @@ In: what the scan and its workers come to. Out: whatever is made of it; the comm
 
 from typing import Protocol
 
-from unitscope.atlas.places import Place
+from unitscope.atlas.storage import StoragePath
 from unitscope.scanning.plan import Plan
 
 
 class Progress(Protocol):
-    """Is told how a scan goes. The default, `Silent`, says nothing."""
+    """Is told how a scan goes. The default, `NullProgress`, says nothing."""
 
-    def planned(self, plan: Plan, *, done: int, target: Place) -> None:
+    def on_plan(self, plan: Plan, *, done: int, target: StoragePath) -> None:
         """Called once, before the first image: what will be done; ``done`` images are in parts already."""
 
-    def noted(self, what: str) -> None:
+    def on_message(self, what: str) -> None:
         """Called with what people may want to know: that workers start, that one died and is replaced."""
 
-    def advanced(self, images: int) -> None:
+    def on_batch(self, images: int) -> None:
         """Called after each batch, with its number of images."""
 
-    def merging(self) -> None:
+    def on_merge(self) -> None:
         """Called when all images are done and the atlas is put together."""
 
 
-class Silent:
+class NullProgress:
     """Says nothing."""
 
-    def planned(self, plan: Plan, *, done: int, target: Place) -> None:
+    def on_plan(self, plan: Plan, *, done: int, target: StoragePath) -> None:
         """See `Progress`."""
 
-    def noted(self, what: str) -> None:
+    def on_message(self, what: str) -> None:
         """See `Progress`."""
 
-    def advanced(self, images: int) -> None:
+    def on_batch(self, images: int) -> None:
         """See `Progress`."""
 
-    def merging(self) -> None:
+    def on_merge(self) -> None:
         """See `Progress`."""

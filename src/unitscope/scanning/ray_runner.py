@@ -12,18 +12,18 @@ from importlib.util import find_spec
 from typing import Any
 
 from unitscope.errors import UnitscopeError, first_line
-from unitscope.plain import amount
 from unitscope.scanning.job import Job, Worker
 from unitscope.scanning.plan import Plan
 from unitscope.scanning.progress import Progress
-from unitscope.scanning.runners import Died, shared_out
-from unitscope.scanning.shards import Done
+from unitscope.scanning.runners import WorkerDied, distribute
+from unitscope.scanning.shard_worker import ShardResult
+from unitscope.text import count_noun
 
 Machine = tuple[int, int]  # how many processors and GPUs it has
 
 
 @dataclass(frozen=True, slots=True)
-class OnRay:
+class RayRunner:
     """Does the shards by actors of a Ray cluster.
 
     Attributes:
@@ -44,7 +44,7 @@ class OnRay:
         if self.workers is not None and self.workers < 1:
             raise UnitscopeError(f"workers must be at least 1, not {self.workers}")
 
-    def run(self, plan: Plan, shards: Sequence[int], progress: Progress) -> Generator[Done, None, None]:
+    def run(self, plan: Plan, shards: Sequence[int], progress: Progress) -> Generator[ShardResult, None, None]:
         """See `ScanRunner.run`.
 
         Raises:
@@ -58,15 +58,15 @@ class OnRay:
         try:
             machines = _machines(ray)
             team = _RayTeam(ray, job, machines, self._size(machines, job, len(shards)))
-            progress.noted(f"starting {amount(team.size, 'actor')}, which takes a while")
-            yield from shared_out(team, shards, plan, progress)
+            progress.on_message(f"starting {count_noun(team.size, 'actor')}, which takes a while")
+            yield from distribute(team, shards, plan, progress)
         finally:
             if ours:
                 ray.shutdown()
 
     def _connect(self, ray: Any, progress: Progress) -> None:
         where = f"at '{self.address}'" if self.address else "on this machine"
-        progress.noted(f"{'joining the' if self.address else 'joining or starting a'} Ray cluster {where}")
+        progress.on_message(f"{'joining the' if self.address else 'joining or starting a'} Ray cluster {where}")
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anyone
         try:
             _knock(self.address)
@@ -78,7 +78,7 @@ class OnRay:
             ) from problem
 
     def _size(self, machines: Sequence[Machine], job: Job, shards: int) -> int:
-        """No more than the cluster has room for: an actor that finds no place would be waited for without end."""
+        """No more than the cluster has room for: an actor that finds no place would be data_wait for without end."""
         on_gpus = job.options.device == "cuda"
         rooms = list(filter(None, (gpus if on_gpus else cpus for cpus, gpus in machines)))
         room = sum(rooms)
@@ -128,11 +128,11 @@ class _RayTeam:
             self._members[member] = self._make.remote(self._job, self._threads)
         self._doing[self._members[member].run.remote(shard)] = member
 
-    def receive(self) -> tuple[int, Done | Died]:
+    def receive(self) -> tuple[int, ShardResult | WorkerDied]:
         (ready,), _ = self.ray.wait(list(self._doing), num_returns=1)
         member = self._doing.pop(ready)
         try:
-            done: Done = self.ray.get(ready)
+            done: ShardResult = self.ray.get(ready)
             return member, done
         except self.ray.exceptions.RayTaskError as problem:
             cause = problem.cause
@@ -140,7 +140,7 @@ class _RayTeam:
         except self.ray.exceptions.RayError as problem:  # the actor, its machine or what it had done is gone
             if (actor := self._members.pop(member, None)) is not None:
                 self.ray.kill(actor)
-            return member, Died(str(problem).strip().splitlines()[-1])
+            return member, WorkerDied(str(problem).strip().splitlines()[-1])
 
     def close(self) -> None:
         for actor in self._members.values():
@@ -158,7 +158,7 @@ class _Actor:
         self.job, self.threads = job, threads
         self.worker: Worker | None = None
 
-    def run(self, shard: int) -> Done:
+    def run(self, shard: int) -> ShardResult:
         if self.worker is None:
             self.worker = Worker(self.job, device=self.job.options.device, threads=self.threads)
         return self.worker.run(shard)

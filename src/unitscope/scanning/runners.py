@@ -17,13 +17,13 @@ from typing import Protocol
 
 import torch
 
+from unitscope.engine.loader import processors
 from unitscope.errors import UnitscopeError, first_line
-from unitscope.plain import amount
 from unitscope.scanning.job import Job, Worker
 from unitscope.scanning.plan import Plan
 from unitscope.scanning.progress import Progress
-from unitscope.scanning.shards import Done, Work
-from unitscope.scanning.stream import processors
+from unitscope.scanning.shard_worker import ShardResult, ShardWorker
+from unitscope.text import count_noun
 
 _PATIENCE = 10  # seconds: a worker that is told to go finishes its batch
 _TRIES = 3  # a shard whose worker dies so often kills them itself
@@ -32,22 +32,22 @@ _TRIES = 3  # a shard whose worker dies so often kills them itself
 class ScanRunner(Protocol):
     """Does the shards of a plan."""
 
-    def run(self, plan: Plan, shards: Sequence[int], progress: Progress) -> Generator[Done, None, None]:
+    def run(self, plan: Plan, shards: Sequence[int], progress: Progress) -> Generator[ShardResult, None, None]:
         """Yield each shard when it is done, of one or more; ``progress`` is told of images and workers."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class Here:
+class InProcess:
     """Does all shards in this process."""
 
-    def run(self, plan: Plan, shards: Sequence[int], progress: Progress) -> Generator[Done, None, None]:
+    def run(self, plan: Plan, shards: Sequence[int], progress: Progress) -> Generator[ShardResult, None, None]:
         """See `ScanRunner.run`."""
-        yield from Work(plan).run(shards, progress.advanced)
+        yield from ShardWorker(plan).run(shards, progress.on_batch)
 
 
 @dataclass(frozen=True, slots=True)
-class Processes:
+class ProcessRunner:
     """Does the shards in processes of this machine; on GPUs, one for each.
 
     Raises:
@@ -60,21 +60,21 @@ class Processes:
         if self.workers < 1:
             raise UnitscopeError(f"workers must be at least 1, not {self.workers}")
 
-    def run(self, plan: Plan, shards: Sequence[int], progress: Progress) -> Generator[Done, None, None]:
+    def run(self, plan: Plan, shards: Sequence[int], progress: Progress) -> Generator[ShardResult, None, None]:
         """See `ScanRunner.run`."""
         team = _ProcessTeam(Job.of(plan), min(self.workers, len(shards)))
-        progress.noted(f"starting {amount(team.size, 'worker')}, which takes a while")
-        yield from shared_out(team, shards, plan, progress)
+        progress.on_message(f"starting {count_noun(team.size, 'worker')}, which takes a while")
+        yield from distribute(team, shards, plan, progress)
 
 
 @dataclass(frozen=True, slots=True)
-class Died:
+class WorkerDied:
     """A worker is gone, and how."""
 
     how: str
 
 
-class Team(Protocol):
+class WorkerPool(Protocol):
     """Workers that take one shard at a time."""
 
     size: int
@@ -83,7 +83,7 @@ class Team(Protocol):
         """Give a member a shard, starting the member if it is not there."""
         ...
 
-    def receive(self) -> tuple[int, Done | Died]:
+    def receive(self) -> tuple[int, ShardResult | WorkerDied]:
         """Wait for any member, and return which one has done its shard, or has died."""
         ...
 
@@ -92,7 +92,9 @@ class Team(Protocol):
         ...
 
 
-def shared_out(team: Team, shards: Sequence[int], plan: Plan, progress: Progress) -> Generator[Done, None, None]:
+def distribute(
+    team: WorkerPool, shards: Sequence[int], plan: Plan, progress: Progress
+) -> Generator[ShardResult, None, None]:
     """Yield the shards as the members of a team do them.
 
     Raises:
@@ -113,23 +115,24 @@ def shared_out(team: Team, shards: Sequence[int], plan: Plan, progress: Progress
             member, outcome = team.receive()
             shard = doing.pop(member)
             idle.insert(0, member)
-            if isinstance(outcome, Done):
+            if isinstance(outcome, ShardResult):
                 _refuse_others(outcome, plan)
                 give_out()  # before this one is written
                 yield outcome
-                progress.advanced(len(plan.shard(shard)))  # may stop the scan; the shard is kept by then
+                progress.on_batch(len(plan.shard(shard)))  # may stop the scan; the shard is kept by then
                 continue
             deaths[shard] += 1
             if deaths[shard] == _TRIES:
                 raise _lost(shard, plan, outcome)
-            progress.noted(f"a worker died ({outcome.how}); another does its shard, from '{_first(shard, plan)}' on")
+            first = _first(shard, plan)
+            progress.on_message(f"a worker died ({outcome.how}); another does its shard, from '{first}' on")
             todo.append(shard)
             give_out()
     finally:
         team.close()
 
 
-def _refuse_others(done: Done, plan: Plan) -> None:
+def _refuse_others(done: ShardResult, plan: Plan) -> None:
     rows = plan.shard(done.shard)
     for row, here, there in zip(rows, plan.images.sizes(rows), done.files, strict=True):
         if here != there:
@@ -139,7 +142,7 @@ def _refuse_others(done: Done, plan: Plan) -> None:
             )
 
 
-def _lost(shard: int, plan: Plan, outcome: Died) -> UnitscopeError:
+def _lost(shard: int, plan: Plan, outcome: WorkerDied) -> UnitscopeError:
     return UnitscopeError(
         f"the worker of shard {shard} (images from '{_first(shard, plan)}' on) died {_TRIES} times ({outcome.how}): it "
         "may have run out of memory (use fewer --workers, a smaller --batch-size), or could not start (a script that "
@@ -167,7 +170,7 @@ class _ProcessTeam:
         with suppress(OSError):  # it died while it had nothing to do, as `receive` will see
             self._members[member][1].send(shard)
 
-    def receive(self) -> tuple[int, Done | Died]:
+    def receive(self) -> tuple[int, ShardResult | WorkerDied]:
         ends = {self._members[member][1]: member for member in self._busy}
         pipe = wait(list(ends))[0]
         member = ends[pipe]  # type: ignore[index]
@@ -177,7 +180,7 @@ class _ProcessTeam:
         except (EOFError, OSError):  # the second if it died while it was sending
             process, _ = self._members.pop(member)
             process.join()
-            return member, Died(f"exit status {process.exitcode}")
+            return member, WorkerDied(f"exit status {process.exitcode}")
         if isinstance(outcome, UnitscopeError):
             raise outcome
         return member, outcome
@@ -233,7 +236,7 @@ def _serve(pipe: Connection, job: Job, device: str, threads: int) -> None:
             shard = pipe.recv()
             try:
                 worker = worker or Worker(job, device=device, threads=threads)
-                outcome: Done | UnitscopeError = worker.run(shard)
+                outcome: ShardResult | UnitscopeError = worker.run(shard)
             except UnitscopeError as problem:
                 outcome = problem
             except Exception as problem:

@@ -15,20 +15,20 @@ from pathlib import Path
 
 import torch
 
+from unitscope.atlas.atlas import Atlas, open_atlas
 from unitscope.atlas.parts import Parts
-from unitscope.atlas.places import Place, place
-from unitscope.atlas.schema import MANIFEST, ImageList, Manifest, refuse_taken
-from unitscope.atlas.store import write_atlas
-from unitscope.atlas.view import Atlas, open_atlas
+from unitscope.atlas.schema import MANIFEST, ImageList, Manifest, check_not_taken
+from unitscope.atlas.storage import StoragePath, storage_path
+from unitscope.atlas.writer import write_atlas
+from unitscope.engine.devices import on_device
+from unitscope.engine.loader import nothing_readable
 from unitscope.errors import AtlasError, UnitscopeError
 from unitscope.images import ImageSet, open_images
 from unitscope.networks import Network
-from unitscope.scanning.devices import ready
-from unitscope.scanning.plan import Options, Plan, differences, make_plan, refuse_stale
-from unitscope.scanning.progress import Progress, Silent
-from unitscope.scanning.runners import Here, Processes, ScanRunner
-from unitscope.scanning.shards import Done, take_first
-from unitscope.scanning.stream import nothing_readable
+from unitscope.scanning.plan import Plan, ScanOptions, check_not_stale, differences, make_plan
+from unitscope.scanning.progress import NullProgress, Progress
+from unitscope.scanning.runners import InProcess, ProcessRunner, ScanRunner
+from unitscope.scanning.shard_worker import ShardResult, take_first
 from unitscope.version import versions
 
 
@@ -40,7 +40,7 @@ class ScanResult:
         atlas: what it leaves.
         scanned: how many images it ran now (not those of parts found).
         seconds: how long that took.
-        waited: the share of this time in which the network had nothing to do while images were decoded; of many
+        data_wait: the share of this time in which the network had nothing to do while images were decoded; of many
             workers the mean.
         found: whether the atlas was there already, so that there was nothing to do.
     """
@@ -48,16 +48,16 @@ class ScanResult:
     atlas: Atlas
     scanned: int
     seconds: float
-    waited: float = 0.0
+    data_wait: float = 0.0
     found: bool = False
 
 
 def scan(
     network: Network,
     images: str | Path | ImageSet,
-    atlas: str | Place,
+    atlas: str | StoragePath,
     *,
-    options: Options | None = None,
+    options: ScanOptions | None = None,
     runner: ScanRunner | None = None,
     progress: Progress | None = None,
 ) -> ScanResult:
@@ -70,8 +70,8 @@ def scan(
         images: a folder in any layout that docs/images.md names, or an opened set.
         atlas: the folder to make, or an address such as ``s3://bucket/my.atlas``; it must not exist yet.
         options: layers, k, device and so on.
-        runner: who does it: `Here`, `Processes` or `OnRay`; None takes this process, or with ``cuda`` and several
-            GPUs a process for each.
+        runner: `InProcess`, `ProcessRunner` or `RayRunner`; None takes this process, or with ``cuda`` and several GPUs
+            a process for each.
         progress: is told how it goes.
 
     Raises:
@@ -79,21 +79,21 @@ def scan(
     """
     if isinstance(runner, str):
         raise UnitscopeError(f"a runner is Here(), Processes(2) or OnRay(), not '{runner}'")
-    options, target = options or Options(), place(atlas)
+    options, target = options or ScanOptions(), storage_path(atlas)
     image_set = images if isinstance(images, ImageSet) else open_images(images)
     if options.limit is not None:
         image_set = image_set.limit(options.limit)
     parts = Parts.beside(target)
-    with ready(network, options.device) as prepared, parts.locked():
+    with on_device(network, options.device) as prepared, parts.locked():
         plan = make_plan(prepared, image_set, _as_before(options, parts, target))
         if _is_there(target, parts):
             return _already(target, parts, plan)
         return _scan(
-            plan, parts, target=target, runner=runner or _runner(options, network), progress=progress or Silent()
+            plan, parts, target=target, runner=runner or _runner(options, network), progress=progress or NullProgress()
         )
 
 
-def _as_before(options: Options, parts: Parts, target: Place) -> Options:
+def _as_before(options: ScanOptions, parts: Parts, target: StoragePath) -> ScanOptions:
     """A batch size that was found for what is there is kept: on a busier GPU another would be found."""
     if options.batch_size is not None or not options.device.startswith("cuda"):
         return options
@@ -103,63 +103,63 @@ def _as_before(options: Options, parts: Parts, target: Place) -> Options:
     return replace(options, batch_size=made_by.get("batch size")) if made_by else options
 
 
-def _runner(options: Options, network: Network) -> ScanRunner:
+def _runner(options: ScanOptions, network: Network) -> ScanRunner:
     """A module given in Python stays here: the script that it was made in might not bear to be started again."""
     devices = torch.cuda.device_count() if options.device == "cuda" and network.source else 1
-    return Processes(devices) if devices > 1 else Here()
+    return ProcessRunner(devices) if devices > 1 else InProcess()
 
 
-def _is_there(target: Place, parts: Parts) -> bool:
+def _is_there(target: StoragePath, parts: Parts) -> bool:
     """Whether there is something already; in a store, what a killed scan has half merged does not count."""
     if isinstance(target, Path) or parts.plan() is None:
         return target.exists()
     return (target / MANIFEST).exists()
 
 
-def _scan(plan: Plan, parts: Parts, *, target: Place, runner: ScanRunner, progress: Progress) -> ScanResult:
+def _scan(plan: Plan, parts: Parts, *, target: StoragePath, runner: ScanRunner, progress: Progress) -> ScanResult:
     made_by = parts.plan()
     if made_by is not None:
-        refuse_stale(made_by, plan.to_dict(), parts.folder)
+        check_not_stale(made_by, plan.to_dict(), parts.folder)
     try:
         if made_by is None:
             parts.write_plan(plan.to_dict())
         todo = [shard for shard in range(plan.shards) if not parts.has(shard)]
         scanned = sum(len(plan.shard(shard)) for shard in todo)
-        progress.planned(plan, done=len(plan.images) - scanned, target=target)
+        progress.on_plan(plan, done=len(plan.images) - scanned, target=target)
         started = time.perf_counter()
-        waited = _do(runner.run(plan, todo, progress), parts) if todo else 0.0
+        data_wait = _do(runner.run(plan, todo, progress), parts) if todo else 0.0
         seconds = time.perf_counter() - started
     except BaseException:
         if made_by is None:
             with suppress(Exception):  # what went wrong first is what the user needs to know
                 parts.take_back_plan(plan.shards)
         raise
-    progress.merging()
+    progress.on_merge()
     _refuse_nothing(plan, parts)
     write_atlas(target, parts, manifest=_manifest(plan), images=ImageList(plan.images.ids, plan.members))
-    return ScanResult(open_atlas(target), scanned, seconds, waited)
+    return ScanResult(open_atlas(target), scanned, seconds, data_wait)
 
 
-def _do(work: Generator[Done, None, None], parts: Parts) -> float:
-    """Write each shard while the next one runs; return the share of their time that the network waited."""
-    seconds = waited = 0.0
+def _do(work: Generator[ShardResult, None, None], parts: Parts) -> float:
+    """Write each shard while the next one runs; return the share of their time that the network data_wait."""
+    seconds = data_wait = 0.0
     with ThreadPoolExecutor(1, thread_name_prefix="write") as pool, closing(work) as shards:  # so that workers go
         writing: deque[Future[None]] = deque()
         try:
             for done in shards:
                 writing.append(pool.submit(parts.write, done.shard, done.part))
-                seconds, waited = seconds + done.seconds, waited + done.waited
+                seconds, data_wait = seconds + done.seconds, data_wait + done.data_wait
                 if len(writing) > 1:
                     take_first(writing)
         finally:
             for each in writing:  # also if the scan was stopped: that a part could not be written is to be known
                 each.result()
-    return waited / seconds
+    return data_wait / seconds
 
 
-def _already(target: Place, parts: Parts, plan: Plan) -> ScanResult:
+def _already(target: StoragePath, parts: Parts, plan: Plan) -> ScanResult:
     """An atlas of the same plan is what was asked for; any other is not ours to overwrite."""
-    refuse_taken(target)
+    check_not_taken(target)
     atlas = open_atlas(target)
     if told := differences(atlas.manifest.scan["plan"], plan.to_dict()):
         raise AtlasError(

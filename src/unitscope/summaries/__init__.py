@@ -6,8 +6,8 @@ for counts and extremes, to rounding in float64 for moments and class sums. A re
 """
 
 from unitscope.summaries.classes import ClassSums, SomeClassSums
-from unitscope.summaries.extremes import Extremes
 from unitscope.summaries.moments import Moments
 from unitscope.summaries.summary import Summary
+from unitscope.summaries.topk import Extremes
 
 __all__ = ["ClassSums", "Extremes", "Moments", "SomeClassSums", "Summary"]

@@ -12,8 +12,8 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from unitscope.summaries.extremes import Extremes
 from unitscope.summaries.moments import Arrays, Moments
+from unitscope.summaries.topk import Extremes
 
 _UNITS_AT_ONCE = 512  # few enough to stay in a cache, and enough that threads seldom wait for Python
 

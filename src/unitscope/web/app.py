@@ -1,6 +1,6 @@
 """The server: an address in, a page or its JSON twin out.
 
-In: an `Explorer`, `Pictures`, a `Studio`. Out: an ASGI application behind its `Guard`.
+In: an `PageRenderer`, `ImageFiles`, a `Studio`. Out: an ASGI application behind its `Guard`.
 Each route asks one function of `pages` and renders what it says; what needs the network is in `work`.
 """
 
@@ -15,13 +15,15 @@ from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Resp
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
+from unitscope.display.thumbnails import LARGE, SMALL
 from unitscope.errors import ImageError, UnitscopeError
-from unitscope.thumbnails import LARGE, SMALL
 from unitscope.version import versions
-from unitscope.web import charting, work
-from unitscope.web.explorer import Explorer
-from unitscope.web.guard import LOCAL, Guard
+from unitscope.web import network_routes as work
+from unitscope.web import plotly_asset as charting
+from unitscope.web.image_files import ImageFiles
+from unitscope.web.lazy_session import Studio
 from unitscope.web.links import ServerLinks
+from unitscope.web.page_renderer import PageRenderer
 from unitscope.web.pages.compare import compare_page
 from unitscope.web.pages.home import home
 from unitscope.web.pages.image import image_list, image_page
@@ -29,9 +31,8 @@ from unitscope.web.pages.label import label_page
 from unitscope.web.pages.layer import layer_page
 from unitscope.web.pages.search import search_page
 from unitscope.web.pages.unit import unit_page
-from unitscope.web.pictures import Pictures
-from unitscope.web.rendering import to_json
-from unitscope.web.studio import Studio
+from unitscope.web.security import LOCAL, Guard
+from unitscope.web.templating import to_json
 
 LINKS = ServerLinks()
 _UNAVAILABLE = (
@@ -49,7 +50,7 @@ class Problem:
     message: str
 
 
-def create_app(explorer: Explorer, pictures: Pictures, studio: Studio, *, hosts: frozenset[str] = LOCAL) -> Guard:
+def create_app(explorer: PageRenderer, pictures: ImageFiles, studio: Studio, *, hosts: frozenset[str] = LOCAL) -> Guard:
     """Return the application that answers for an atlas.
 
     Args:
@@ -68,7 +69,7 @@ def create_app(explorer: Explorer, pictures: Pictures, studio: Studio, *, hosts:
     return Guard(app, hosts)
 
 
-def _pages(app: FastAPI, explorer: Explorer, pictures: Pictures, studio: Studio) -> None:
+def _pages(app: FastAPI, explorer: PageRenderer, pictures: ImageFiles, studio: Studio) -> None:
     shelf = explorer.shelf
 
     def page(path: str, template: str, ask: Callable[..., Any], show: Callable[[Any], Any] | None = None) -> None:
@@ -147,7 +148,7 @@ def _answer(ask: Callable[..., Any], form: Callable[[Any], Response]) -> Callabl
     return answer
 
 
-def _pictures(app: FastAPI, explorer: Explorer, pictures: Pictures) -> None:
+def _pictures(app: FastAPI, explorer: PageRenderer, pictures: ImageFiles) -> None:
     def sized(request: Request, row: int, side: int) -> Response:
         try:
             return work.picture(request, pictures.thumbnail(row, side), "image/webp")
@@ -175,7 +176,7 @@ def _plotly() -> FileResponse:
     )
 
 
-def _problems(app: FastAPI, explorer: Explorer) -> None:
+def _problems(app: FastAPI, explorer: PageRenderer) -> None:
     """Whatever can't be answered is a page, or JSON for who asked for JSON, and never a traceback."""
 
     def told(request: Request, status: int, problem: Problem) -> Response:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from unitscope.plain import amount
+from unitscope.text import count_noun
 
 Setting = dict[str, Any]
 
@@ -54,7 +54,7 @@ class Chart:
 
 def images_of(setting: Setting) -> str:
     """Return in words over which images a setting was measured: how many, and whether the atlas has others."""
-    return f"{amount(setting['images'], 'image')}{'' if setting['of_atlas'] else ' (not the set of this atlas)'}"
+    return f"{count_noun(setting['images'], 'image')}{'' if setting['of_atlas'] else ' (not the set of this atlas)'}"
 
 
 def removal(layer: str, settings: Sequence[Setting]) -> Chart:

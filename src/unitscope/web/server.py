@@ -8,8 +8,8 @@ import socket
 import uvicorn
 
 from unitscope.errors import UnitscopeError
-from unitscope.web.guard import App
-from unitscope.web.work import MOST_BYTES
+from unitscope.web.network_routes import MOST_BYTES
+from unitscope.web.security import App
 
 
 def listen(host: str, port: int) -> socket.socket:

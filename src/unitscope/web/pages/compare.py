@@ -1,6 +1,6 @@
 """Two or more images or classes side by side: what they share and what tells them apart, layer by layer.
 
-In: a `Shelf`, names as in the command `rule`, a layer. Out: `ComparePage`.
+In: a `AtlasCache`, names as in the command `rule`, a layer. Out: `ComparePage`.
 """
 
 import math
@@ -11,16 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unitscope.analyses.chance import expected_overlap, overlap_tail
-from unitscope.analyses.rules import Rule, only, shared
-from unitscope.analyses.selection import Top
+from unitscope.analyses.image_groups import CLASS, ImageGroup, find_class, image_group
+from unitscope.analyses.selection import TopK
 from unitscope.analyses.similarity import cosines
-from unitscope.analyses.subjects import CLASS, Subject, find_class, find_subject
+from unitscope.analyses.unit_rules import Rule, difference, intersection
 from unitscope.errors import UnitscopeError
 from unitscope.units import Layer
-from unitscope.web.numbers import number
+from unitscope.web.atlas_cache import AtlasCache
+from unitscope.web.number_format import number
 from unitscope.web.pages.image import Named, named
-from unitscope.web.pages.label import Noted, noted
-from unitscope.web.shelf import Shelf
+from unitscope.web.pages.label import Noted, noted_unit
 
 MOST = 12
 _UNITS, _IMAGES = 12, 4
@@ -74,7 +74,7 @@ class ComparePage:
     layers: tuple[AtLayer, ...]
 
 
-def compare_page(shelf: Shelf, names: Sequence[str], layer: Layer, *, top: int = 9) -> ComparePage:
+def compare_page(shelf: AtlasCache, names: Sequence[str], layer: Layer, *, top: int = 9) -> ComparePage:
     """Return a comparison of images (ids) and classes (``class:NAME``) by the top units of each.
 
     A class may also be named alone.
@@ -85,13 +85,13 @@ def compare_page(shelf: Shelf, names: Sequence[str], layer: Layer, *, top: int =
     names = tuple(dict.fromkeys(_meant(shelf, name.strip()) for name in names))
     if len(names) > MOST:
         raise UnitscopeError(f"at most {MOST} images and classes are compared at once, not {len(names)}")
-    subjects = [find_subject(shelf.atlas, name, layer) for name in names]
+    subjects = [image_group(shelf.atlas, name, layer) for name in names]
     sides = tuple(_side(shelf, subject) for subject in subjects)
     if len(subjects) < 2:
         return ComparePage(layer.name, top, sides, None, (), (), ())
-    pick = Top(min(top, layer.units))
-    both = shared(subjects, pick)
-    alone = [only([one], [other for other in subjects if other is not one], pick) for one in subjects]
+    pick = TopK(min(top, layer.units))
+    both = intersection(subjects, pick)
+    alone = [difference([one], [other for other in subjects if other is not one], pick) for one in subjects]
     return ComparePage(
         layer.name,
         min(top, layer.units),
@@ -105,7 +105,7 @@ def compare_page(shelf: Shelf, names: Sequence[str], layer: Layer, *, top: int =
     )
 
 
-def _meant(shelf: Shelf, name: str) -> str:
+def _meant(shelf: AtlasCache, name: str) -> str:
     """The name of an image or, where there is none of this name, the class that has it."""
     if name.startswith(CLASS) or shelf.atlas.has_image(name):
         return name
@@ -115,7 +115,7 @@ def _meant(shelf: Shelf, name: str) -> str:
         return name
 
 
-def _side(shelf: Shelf, subject: Subject) -> Side:
+def _side(shelf: AtlasCache, subject: ImageGroup) -> Side:
     rows = [shelf.atlas.image_number(image) for image in subject.images[:_IMAGES]]
     name = subject.name
     if name.startswith(CLASS):
@@ -123,20 +123,20 @@ def _side(shelf: Shelf, subject: Subject) -> Side:
     return Side(subject.name, name, len(subject.images), named(shelf, rows))
 
 
-def _units(shelf: Shelf, found: Rule, title: str) -> Units:
+def _units(shelf: AtlasCache, found: Rule, title: str) -> Units:
     listed = zip(found.units[:_UNITS].tolist(), found.responses.tolist(), strict=False)
-    first = tuple(noted(shelf, found.layer, unit, f"α {number(response)}") for unit, response in listed)
+    first = tuple(noted_unit(shelf, found.layer, unit, f"α {number(response)}") for unit, response in listed)
     return Units(title, len(found.units), found.expected, found.p_value, first)
 
 
-def _by_layer(shelf: Shelf, names: Sequence[str], top: int) -> tuple[AtLayer, ...]:
+def _by_layer(shelf: AtlasCache, names: Sequence[str], top: int) -> tuple[AtLayer, ...]:
     """As the rule of shared units and the cosines have it at each layer, by mean responses alone."""
     means, index = np.stack([shelf.means(name) for name in names]), shelf.atlas.index
     return tuple(_at_layer(layer, means[:, index.span(layer)], top) for layer in shelf.atlas.layers)
 
 
 def _at_layer(layer: Layer, means: NDArray[np.float64], top: int) -> AtLayer:
-    chosen = Top(min(top, layer.units)).chosen(layer, means)
+    chosen = TopK(min(top, layer.units)).chosen(layer, means)
     sizes, count = chosen.sum(1).tolist(), int(chosen.all(0).sum())
     expected, p_value = expected_overlap(sizes, layer.units), overlap_tail(sizes, layer.units, count)
     return AtLayer(layer.name, count, expected, p_value, _known(float(cosines(means).min())))

@@ -1,13 +1,13 @@
 """The first page: the network as a strip of layers, the data set, the facts of the scan.
 
-In: a `Shelf`. Out: `Home`.
+In: a `AtlasCache`. Out: `Home`.
 """
 
 import re
 from dataclasses import dataclass
 from pathlib import PurePath
 
-from unitscope.web.shelf import Shelf
+from unitscope.web.atlas_cache import AtlasCache
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Home:
     command: str
 
 
-def home(shelf: Shelf, *, published: bool = False) -> Home:
+def home(shelf: AtlasCache, *, published: bool = False) -> Home:
     """Return what the first page says; where it is `published`, without the folders of the machine that scanned."""
     manifest = shelf.atlas.manifest
     return Home(
@@ -62,14 +62,14 @@ def home(shelf: Shelf, *, published: bool = False) -> Home:
     )
 
 
-def network_name(shelf: Shelf, *, published: bool = False) -> str:
+def network_name(shelf: AtlasCache, *, published: bool = False) -> str:
     """Return what the network is called; of a network that is a file, where `published`, without its folder."""
     reference: str = shelf.atlas.manifest.network["reference"]
     from_file = reference.endswith(".toml") or reference.rpartition(":")[0].endswith(".py")
     return _last_name(reference) if published and from_file else reference
 
 
-def layer_facts(shelf: Shelf) -> tuple[LayerFacts, ...]:
+def layer_facts(shelf: AtlasCache) -> tuple[LayerFacts, ...]:
     """Return the layers of the atlas, shallow to deep."""
     found = []
     for layer in shelf.atlas.layers:
@@ -90,13 +90,13 @@ def layer_facts(shelf: Shelf) -> tuple[LayerFacts, ...]:
     return tuple(found)
 
 
-def label_facts(shelf: Shelf) -> tuple[LabelFacts, ...]:
+def label_facts(shelf: AtlasCache) -> tuple[LabelFacts, ...]:
     """Return the labels, in the atlas's order."""
     labels = shelf.atlas.manifest.labels
     return tuple(LabelFacts(one.label, one.name, shelf.counts.get(one.label, 0)) for one in labels)
 
 
-def _facts(shelf: Shelf, published: bool) -> list[tuple[str, str]]:
+def _facts(shelf: AtlasCache, published: bool) -> list[tuple[str, str]]:
     manifest = shelf.atlas.manifest
     network, scan = manifest.network, manifest.scan
     rates = manifest.accuracy_rates()

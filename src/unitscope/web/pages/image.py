@@ -1,6 +1,6 @@
 """One image of the data set, and the list of them all.
 
-In: a `Shelf` and a row. Out: `ImagePage`, `ImageList`. The activation maps come from the network, if there is one.
+In: a `AtlasCache` and a row. Out: `ImagePage`, `ImageList`. The activation maps come from the network, if there is one.
 """
 
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from unitscope.units import Layer
-from unitscope.web.shelf import Shelf
+from unitscope.web.atlas_cache import AtlasCache
 
 AT_ONCE = 60
 _TOP = 9
@@ -69,7 +69,7 @@ class ImageList:
     total: int
 
 
-def image_page(shelf: Shelf, image: str) -> ImagePage:
+def image_page(shelf: AtlasCache, image: str) -> ImagePage:
     """Return what an image's page says.
 
     Raises:
@@ -94,7 +94,7 @@ def image_page(shelf: Shelf, image: str) -> ImagePage:
     )
 
 
-def image_list(shelf: Shelf, page: int) -> ImageList:
+def image_list(shelf: AtlasCache, page: int) -> ImageList:
     """Return one page of the images; one behind the last is the last."""
     total = len(shelf.ids)
     pages = max(1, -(-total // AT_ONCE))
@@ -103,12 +103,12 @@ def image_list(shelf: Shelf, page: int) -> ImageList:
     return ImageList(named(shelf, rows), page, pages, total)
 
 
-def named(shelf: Shelf, rows: "range | list[int]") -> tuple[Named, ...]:
+def named(shelf: AtlasCache, rows: "range | list[int]") -> tuple[Named, ...]:
     """Return images by their rows."""
     return tuple(Named(int(row), shelf.ids[row], shelf.label_names[row]) for row in rows)
 
 
-def predictions(shelf: Shelf, row: int) -> tuple[Predicted, ...]:
+def predictions(shelf: AtlasCache, row: int) -> tuple[Predicted, ...]:
     """Return the most probable classes of an image, as the scan found them; none where the network is no classifier."""
     facts, classes = shelf.atlas.images.iloc[row], shelf.atlas.manifest.classes
     labels = {one.network_class: one.label for one in shelf.atlas.manifest.labels if one.label in shelf.counts}
@@ -118,7 +118,7 @@ def predictions(shelf: Shelf, row: int) -> tuple[Predicted, ...]:
     )
 
 
-def _top_units(shelf: Shelf, layer: Layer, row: int) -> TopUnits:
+def _top_units(shelf: AtlasCache, layer: Layer, row: int) -> TopUnits:
     responses = shelf.atlas.responses(layer, np.array([row]))[0]
     units = np.argsort(-responses, kind="stable")[:_TOP]
     return TopUnits(layer.name, tuple(units.tolist()), tuple(responses[units].tolist()))

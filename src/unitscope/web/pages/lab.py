@@ -1,14 +1,14 @@
 """What the lab and the camera's page know when they open; the rest the network tells.
 
-In: a `Shelf`, an image, what was measured before. Out: `LabPage`, `LivePage`.
+In: a `AtlasCache`, an image, what was measured before. Out: `LabPage`, `LivePage`.
 """
 
 from dataclasses import dataclass
 
+from unitscope.web.atlas_cache import AtlasCache
 from unitscope.web.curves import Chart
+from unitscope.web.image_files import UPLOAD
 from unitscope.web.pages.image import Predicted, predictions
-from unitscope.web.pictures import UPLOAD
-from unitscope.web.shelf import Shelf
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +45,16 @@ class LivePage:
     missing: str
 
 
-def lab_page(shelf: Shelf, image: str, *, charts: tuple[Chart, ...], missing: str) -> LabPage:
+def lab_page(shelf: AtlasCache, image: str, *, charts: tuple[Chart, ...], missing: str) -> LabPage:
     """Return what the lab says of an image of the atlas, or of an upload."""
     known = () if image.startswith(UPLOAD) else predictions(shelf, shelf.atlas.image_number(image))
     return LabPage(image, known, _layers(shelf), charts, missing)
 
 
-def live_page(shelf: Shelf, *, top: int, missing: str) -> LivePage:
+def live_page(shelf: AtlasCache, *, top: int, missing: str) -> LivePage:
     """Return what the camera's page says."""
     return LivePage(_layers(shelf), top, missing)
 
 
-def _layers(shelf: Shelf) -> tuple[str, ...]:
+def _layers(shelf: AtlasCache) -> tuple[str, ...]:
     return tuple(layer.name for layer in shelf.atlas.layers)

@@ -1,6 +1,6 @@
 """One class of images at one layer: its images, the units that stand out for it, how sparse it is.
 
-In: a `Shelf`, a label, a layer. Out: `LabelPage`.
+In: a `AtlasCache`, a label, a layer. Out: `LabelPage`.
 """
 
 from dataclasses import dataclass
@@ -8,16 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from unitscope.analyses.rules import shared
-from unitscope.analyses.selection import Top
-from unitscope.analyses.sparseness import gini, treves_rolls, zero_share
+from unitscope.analyses.image_groups import CLASS, class_rows, find_class, image_group
+from unitscope.analyses.selection import TopK
 from unitscope.analyses.sparsity import BINS
-from unitscope.analyses.subjects import CLASS, class_rows, find_class, find_subject
+from unitscope.analyses.sparsity_indices import gini, treves_rolls, zero_share
+from unitscope.analyses.unit_rules import intersection
 from unitscope.errors import UnitscopeError
 from unitscope.units import Layer
-from unitscope.web.numbers import number
+from unitscope.web.atlas_cache import AtlasCache
+from unitscope.web.number_format import number
 from unitscope.web.pages.image import Named, named
-from unitscope.web.shelf import Shelf
 
 IMAGES = 24
 _UNITS = 12
@@ -69,7 +69,7 @@ class LabelPage:
     spread: Spread
 
 
-def label_page(shelf: Shelf, label: str, layer: Layer) -> LabelPage:
+def label_page(shelf: AtlasCache, label: str, layer: Layer) -> LabelPage:
     """Return what a class's page says.
 
     Raises:
@@ -93,7 +93,7 @@ def label_page(shelf: Shelf, label: str, layer: Layer) -> LabelPage:
     )
 
 
-def _selective(shelf: Shelf, number: int, layer: Layer) -> Found:
+def _selective(shelf: AtlasCache, number: int, layer: Layer) -> Found:
     units = shelf.units(layer)
     if "selectivity" not in units:
         return Found("Selectivity needs images of two classes or more.")
@@ -102,13 +102,13 @@ def _selective(shelf: Shelf, number: int, layer: Layer) -> Found:
     return Found(
         note,
         tuple(
-            noted(shelf, layer, int(row["channel"]), f"selectivity {row['selectivity']:.2f}")
+            noted_unit(shelf, layer, int(row["channel"]), f"selectivity {row['selectivity']:.2f}")
             for row in best.head(_UNITS).to_dict("records")
         ),
     )
 
 
-def _best_of(shelf: Shelf, number: int, layer: Layer) -> NDArray[np.bool_]:
+def _best_of(shelf: AtlasCache, number: int, layer: Layer) -> NDArray[np.bool_]:
     """Which units have their greatest class mean at a label; the table tells its name, which others may have too."""
     labels = shelf.atlas.manifest.labels
     alike = [place for place, one in enumerate(labels) if one.name == labels[number].name]
@@ -117,25 +117,25 @@ def _best_of(shelf: Shelf, number: int, layer: Layer) -> NDArray[np.bool_]:
     return greatest & (shelf.units(layer)["selective_class"] == labels[number].name).to_numpy()  # type: ignore[no-any-return]
 
 
-def _shared(shelf: Shelf, label: str, layer: Layer, images: int) -> Found:
+def _shared(shelf: AtlasCache, label: str, layer: Layer, images: int) -> Found:
     if not shelf.atlas.has_responses:
         return Found("The scan kept no responses (--responses none), so it isn't known which units its images share.")
     at_least = max(1, int(np.ceil(_MOST * images)))
-    pick = Top(min(9, layer.units))
-    found = shared([find_subject(shelf.atlas, CLASS + label, layer)], pick, at_least=at_least)
+    pick = TopK(min(9, layer.units))
+    found = intersection([image_group(shelf.atlas, CLASS + label, layer)], pick, at_least=at_least)
     note = (
         f"In the {pick} of at least {at_least} of its {images} images; {number(found.expected, 2)} expected by chance."
     )
     return Found(
         note,
         tuple(
-            noted(shelf, layer, int(unit), f"in {support} of {images}")
+            noted_unit(shelf, layer, int(unit), f"in {support} of {images}")
             for unit, support in zip(found.units[:_UNITS], found.support, strict=False)
         ),
     )
 
 
-def _inhibitory(shelf: Shelf, label: str, layer: Layer) -> Found:
+def _inhibitory(shelf: AtlasCache, label: str, layer: Layer) -> Found:
     if not shelf.atlas.has_responses:
         return Found("The scan kept no responses (--responses none), so it isn't known which units stay dark for it.")
     try:
@@ -150,7 +150,7 @@ def _inhibitory(shelf: Shelf, label: str, layer: Layer) -> Found:
     return Found(
         note,
         tuple(
-            noted(
+            noted_unit(
                 shelf, layer, int(row["unit"]), f"δ {number(row['effect_size'], 2)}, p {number(row['p_corrected'], 1)}"
             )
             for row in sure.head(_UNITS).to_dict("records")
@@ -158,7 +158,7 @@ def _inhibitory(shelf: Shelf, label: str, layer: Layer) -> Found:
     )
 
 
-def _spread(shelf: Shelf, number: int, layer: Layer) -> Spread:
+def _spread(shelf: AtlasCache, number: int, layer: Layer) -> Spread:
     """As `sparsity` has it, from what is held in memory."""
     of_all = shelf.units(layer)["mean"].to_numpy()
     of_class = shelf.class_means[number, shelf.atlas.index.span(layer)].astype(np.float64)
@@ -174,7 +174,7 @@ def _spread(shelf: Shelf, number: int, layer: Layer) -> Spread:
     )
 
 
-def noted(shelf: Shelf, layer: Layer, channel: int, note: str) -> Noted:
+def noted_unit(shelf: AtlasCache, layer: Layer, channel: int, note: str) -> Noted:
     """Return a unit with what is said of it and its first exemplars."""
     rows = shelf.extreme_rows(layer)[:3, channel]
     return Noted(channel, note, tuple(int(row) for row in rows if row >= 0))

@@ -1,6 +1,6 @@
 """One layer: all its units with what the atlas remembers of each.
 
-In: a `Shelf` and a layer. Out: `LayerPage`; the units as columns, parallel lists, since there may be thousands.
+In: a `AtlasCache` and a layer. Out: `LayerPage`; the units as columns, parallel lists, since there may be thousands.
 """
 
 from dataclasses import dataclass
@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from unitscope.units import Layer
+from unitscope.web.atlas_cache import AtlasCache
 from unitscope.web.pages.home import LayerFacts, layer_facts
-from unitscope.web.shelf import Shelf
 
 CARD = 9  # exemplars on a unit's card
 
@@ -35,7 +35,7 @@ class LayerPage:
     exemplars: list[list[int]]
 
 
-def layer_page(shelf: Shelf, layer: Layer) -> LayerPage:
+def layer_page(shelf: AtlasCache, layer: Layer) -> LayerPage:
     """Return what a layer's page says."""
     facts = layer_facts(shelf)
     place = next(n for n, one in enumerate(facts) if one.layer == layer.name)

@@ -1,6 +1,6 @@
 """A word looked for among layers, units, classes and images.
 
-In: a `Shelf` and what was typed. Out: `SearchPage`, the first few of each kind.
+In: a `AtlasCache` and what was typed. Out: `SearchPage`, the first few of each kind.
 """
 
 import itertools
@@ -9,12 +9,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from unitscope.analyses.subjects import CLASS
+from unitscope.analyses.image_groups import CLASS
 from unitscope.errors import UnitscopeError
+from unitscope.web.atlas_cache import AtlasCache
 from unitscope.web.links import Links
 from unitscope.web.pages.home import LabelFacts
 from unitscope.web.pages.image import Named, named
-from unitscope.web.shelf import Shelf
 
 T = TypeVar("T")
 _MOST = 20
@@ -42,7 +42,7 @@ class SearchPage:
         return found[0] if len(found) == 1 else ""
 
 
-def search_page(shelf: Shelf, query: str) -> SearchPage:
+def search_page(shelf: AtlasCache, query: str) -> SearchPage:
     """Return what a search finds; case does not matter, nothing is found for an empty query.
 
     A unit is written ``LAYER:UNIT``, with any address of its layer, or is a bare number: that unit of every layer.
@@ -61,7 +61,7 @@ def search_page(shelf: Shelf, query: str) -> SearchPage:
     )
 
 
-def _units(shelf: Shelf, address: str) -> tuple[tuple[str, int], ...]:
+def _units(shelf: AtlasCache, address: str) -> tuple[tuple[str, int], ...]:
     if number := _NUMBER.fullmatch(address):
         channel = int(number[1])
         return tuple((layer.name, channel) for layer in shelf.atlas.layers if channel < layer.units)
@@ -72,7 +72,7 @@ def _units(shelf: Shelf, address: str) -> tuple[tuple[str, int], ...]:
     return ((layer.name, channel),)
 
 
-def _layers(shelf: Shelf, word: str) -> tuple[str, ...]:
+def _layers(shelf: AtlasCache, word: str) -> tuple[str, ...]:
     """The layer at an address, then those whose address has the word in it; of ``act:3`` that is not ``act:30``."""
     try:
         exact = [shelf.atlas.find(word).name]

@@ -1,6 +1,6 @@
 """One unit: what it responds to, what to least, how its responses are spread, which units are like it.
 
-In: a `Shelf`, a layer and a channel. Out: `UnitPage`.
+In: a `AtlasCache`, a layer and a channel. Out: `UnitPage`.
 """
 
 from dataclasses import dataclass
@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unitscope.units import Layer
-from unitscope.web.results import Results
-from unitscope.web.shelf import Ranked, Shelf
+from unitscope.web.atlas_cache import AtlasCache, Ranked
+from unitscope.web.measurements import Measurements
 
 BINS = 60
 _CLASSES, _ALIKE = 12, 8
@@ -64,7 +64,7 @@ class UnitPage:
     map_shape: tuple[int, ...]
 
 
-def unit_page(shelf: Shelf, layer: Layer, channel: int, *, results: Results = Results()) -> UnitPage:  # noqa: B008 (frozen)
+def unit_page(shelf: AtlasCache, layer: Layer, channel: int, *, results: Measurements = Measurements()) -> UnitPage:  # noqa: B008 (frozen)
     """Return what a unit's page says."""
     alike, images = most_alike(shelf, layer, channel)
     return UnitPage(
@@ -83,7 +83,7 @@ def unit_page(shelf: Shelf, layer: Layer, channel: int, *, results: Results = Re
     )
 
 
-def class_means(shelf: Shelf, layer: Layer, channel: int) -> tuple[ClassMean, ...]:
+def class_means(shelf: AtlasCache, layer: Layer, channel: int) -> tuple[ClassMean, ...]:
     """Return the labels that a unit responds to most, by its mean α over their images."""
     means = shelf.class_means[:, shelf.atlas.index.flat(layer, channel)]
     labels = shelf.atlas.manifest.labels
@@ -95,7 +95,7 @@ def class_means(shelf: Shelf, layer: Layer, channel: int) -> tuple[ClassMean, ..
     )
 
 
-def most_alike(shelf: Shelf, layer: Layer, channel: int) -> tuple[tuple[Alike, ...], int]:
+def most_alike(shelf: AtlasCache, layer: Layer, channel: int) -> tuple[tuple[Alike, ...], int]:
     """Return the units of a layer whose responses go up and down with this one's, and over how many images.
 
     By Pearson's correlation over at most 1,024 images; units whose response never changes have none.
@@ -108,7 +108,7 @@ def most_alike(shelf: Shelf, layer: Layer, channel: int) -> tuple[tuple[Alike, .
     return alike, len(shelf.standardised(layer))
 
 
-def _correlations(shelf: Shelf, layer: Layer, channel: int) -> NDArray[np.float64]:
+def _correlations(shelf: AtlasCache, layer: Layer, channel: int) -> NDArray[np.float64]:
     """Of a unit with each of its layer; NaN with itself, and where either never changes."""
     standardised = shelf.standardised(layer)
     found: NDArray[np.float64] = np.clip(standardised[:, channel] @ standardised, -1, 1)
@@ -124,7 +124,7 @@ def _histogram(responses: NDArray[np.float32]) -> Histogram:
     return Histogram(low, (high - low) / BINS, tuple(counts.tolist()))
 
 
-def _statistics(shelf: Shelf, layer: Layer, channel: int) -> dict[str, float | int | bool | str | None]:
+def _statistics(shelf: AtlasCache, layer: Layer, channel: int) -> dict[str, float | int | bool | str | None]:
     row = shelf.units(layer).iloc[channel].to_dict()
     wanted = ("count", "mean", "std", "min", "max", "zero_fraction", "dead", "selective_class", "selectivity")
     return {name: _plain(row.get(name)) for name in wanted}

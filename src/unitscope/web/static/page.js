@@ -5,7 +5,7 @@ function element(name, attributes, ...children) {
   made.append(...children);
   return made;
 }
-// As `unitscope.web.numbers.number` has it.
+// As `unitscope.web.number_format.number` has it.
 function number(value, digits = 3) {
   if (!Number.isFinite(value)) {
     return "–";

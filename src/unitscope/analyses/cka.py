@@ -1,0 +1,95 @@
+"""How alike the layers of a network see the same images: linear CKA.
+
+In: an atlas. Out: `LayerSimilarity`. Layers have different units, so no cosine of their responses exists; but each
+layer says how similar every two images are, and these similarities can be compared.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import chain
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unitscope.analyses.image_groups import CLASS, class_rows
+from unitscope.analyses.similarity import symmetric, unit_vectors
+from unitscope.atlas import Atlas
+from unitscope.errors import UnitscopeError
+from unitscope.units import Layer
+
+MOST_IMAGES = 1000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LayerSimilarity:
+    """How alike layers see the same images.
+
+    Attributes:
+        layers: shallow to deep.
+        images: how many images it rests on.
+        matrix: linear CKA, float64 ``[layer, layer]``, from 0 to 1, symmetric with a diagonal of 1; NaN for a layer
+            that responds to all the images alike, or with what is not a number.
+    """
+
+    layers: tuple[Layer, ...]
+    images: int
+    matrix: NDArray[np.float64]
+
+
+def cka(atlas: Atlas, images: Sequence[str] = (), *, most: int = MOST_IMAGES) -> LayerSimilarity:
+    """Return how alike an atlas's layers see its images, or those named by id or as ``class:NAME``.
+
+    Images that could not be read are left out; of more than ``most`` so many are taken, evenly spaced.
+
+    Raises:
+        ImageError, UnitscopeError: if there is no such image or class, or fewer than 3 images could be read: of two,
+            all layers say the same.
+    """
+    rows = _rows(atlas, images)
+    count = min(most, len(rows))
+    if count < 3:
+        raise UnitscopeError(f"layers are compared by what they say of 3 or more images, not of {count}; give more")
+    chosen = rows[np.arange(count) * len(rows) // count]
+    layers = tuple(atlas.layers)
+    return LayerSimilarity(layers, count, linear_cka((atlas.responses(layer, chosen) for layer in layers), len(layers)))
+
+
+def _rows(atlas: Atlas, images: Sequence[str]) -> NDArray[np.int64]:
+    """Rows of the readable images, in order, each once."""
+    readable = np.flatnonzero((atlas.images["error"] == "").to_numpy())
+    if not images:
+        return readable
+    named = [
+        class_rows(atlas, name.removeprefix(CLASS)) if name.startswith(CLASS) else [atlas.image_number(name)]
+        for name in images
+    ]
+    return np.intersect1d(readable, np.concatenate(named))
+
+
+def linear_cka(layers: Iterable[NDArray[np.float32]], count: int) -> NDArray[np.float64]:
+    """Return linear CKA between so many response matrices ``[image, unit]`` of the same images, ``[layer, layer]``.
+
+    ``⟨K, L⟩ / (‖K‖ ‖L‖)``, K = HXXᵀH and L = HYYᵀH being centred Gram matrices (Kornblith et al., 2019). Memory holds
+    one layer's responses at a time, if they come one at a time, and half a Gram matrix of each.
+    """
+    halves = (unit_vectors(_gram(_centred(responses))) for responses in layers)
+    first = next(halves)
+    grams = np.empty((count, len(first)))
+    for row, half in zip(grams, chain([first], halves), strict=True):
+        row[:] = half
+    return symmetric(grams @ grams.T)
+
+
+def _gram(centred: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The upper half of a Gram matrix as a vector; products of such vectors are those of the whole matrices."""
+    gram = centred @ centred.T
+    gram *= np.where(np.eye(len(gram), dtype=bool), 1, np.sqrt(2))  # what is off the diagonal is there twice
+    return gram[np.triu_indices(len(gram))]
+
+
+def _centred(responses: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Units with mean 0 over the images, which centres their Gram matrix; where nothing varies, exactly 0."""
+    values = np.where(np.isfinite(responses), responses, np.nan).astype(np.float64)
+    values -= values[0]
+    values -= values.mean(0)
+    return values

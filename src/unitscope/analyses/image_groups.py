@@ -1,0 +1,124 @@
+"""What a question is about: one image, or all images of a class, by their responses at one layer.
+
+In: an atlas and a name. Out: a `ImageGroup`. Images outside the atlas are for `scanning.fresh` to run.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unitscope.atlas import Atlas, Label
+from unitscope.errors import ImageError, UnitscopeError, closest, closest_file
+from unitscope.images.class_matching import plain
+from unitscope.units import Layer
+
+CLASS = "class:"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ImageGroup:
+    """An image, or the images of a class.
+
+    Attributes:
+        name: as it was asked for: an image id, a file, or ``class:NAME``.
+        layer: the layer whose units respond.
+        images: ids (or the file's path), one a row of the responses.
+        responses: α, float32 ``[image, unit]``.
+    """
+
+    name: str
+    layer: Layer
+    images: tuple[str, ...]
+    responses: NDArray[np.float32]
+
+    @property
+    def mean(self) -> NDArray[np.float64]:
+        """The mean response of each unit over the subject's images, float64 ``[unit]``."""
+        return self.responses.mean(0, dtype=np.float64)  # type: ignore[no-any-return]
+
+
+def image_group(atlas: Atlas, name: str, layer: str | Layer) -> ImageGroup:
+    """Return the image of an atlas, or the readable images of a class (``class:NAME``), at one layer.
+
+    Raises:
+        LayerError, AtlasError: if the network has no such layer, or the scan did not tap it.
+        ImageError, UnitscopeError: as `group_rows`.
+    """
+    found, rows = atlas.find(layer), group_rows(atlas, name)
+    return ImageGroup(name, found, tuple(atlas.images["image"].iloc[rows]), atlas.responses(found, rows))
+
+
+def group_rows(atlas: Atlas, name: str) -> NDArray[np.int64]:
+    """Return the row of an image, or those of the readable images of a class (``class:NAME``).
+
+    Raises:
+        ImageError: if there is no such image, or it could not be read.
+        UnitscopeError: if there is no such class, or none of its images could be read.
+    """
+    if name.startswith(CLASS):
+        return class_rows(atlas, name.removeprefix(CLASS))
+    if not atlas.has_image(name):
+        raise ImageError(_miss(atlas, name))
+    row = atlas.image_number(name)
+    if error := atlas.images["error"].iloc[row]:
+        raise ImageError(f"image '{name}' could not be read when atlas '{atlas.path}' was made: {error}")
+    return np.array([row])
+
+
+def find_class(atlas: Atlas, name: str) -> int:
+    """Return the number of a label among the atlas's, by label (a wnid, a folder's name) or by name.
+
+    Case, ``_`` and spaces don't matter.
+
+    Raises:
+        UnitscopeError: if there is none, or more than one has that name; the message names the nearest.
+    """
+    labels = atlas.manifest.labels
+    if not name.strip():
+        raise UnitscopeError(f"'{CLASS}{name}' names no class; write {CLASS}NAME, as {CLASS}{_example(labels)}")
+    if not labels:
+        raise UnitscopeError(f"no class '{name}': the images of atlas '{atlas.path}' have no labels")
+    exact = [number for number, label in enumerate(labels) if label.label == name]
+    alike = exact or [number for number, label in enumerate(labels) if plain(name) in _names(label)]
+    if len(alike) == 1:
+        return alike[0]
+    if alike:
+        which = ", ".join(f"'{labels[number].label}'" for number in alike[:5])
+        raise UnitscopeError(f"several classes of atlas '{atlas.path}' are named '{name}': {which}; give one of these")
+    near = closest(name, [text for label in labels for text in (label.name, label.label)])
+    known = ", ".join(label.name for label in labels[:10]) + (f" and {len(labels) - 10} more" * (len(labels) > 10))
+    raise UnitscopeError(f"no class '{name}' in atlas '{atlas.path}'; {near or f'classes: {known}'}")
+
+
+def class_rows(atlas: Atlas, name: str) -> NDArray[np.int64]:
+    """Return the rows of a class's readable images.
+
+    Raises:
+        UnitscopeError: if there is no such class, or none of its images could be read.
+    """
+    label = atlas.manifest.labels[find_class(atlas, name)].label
+    rows = atlas.rows_labelled(label)
+    rows = rows[(atlas.images["error"].iloc[rows] == "").to_numpy()]
+    if not len(rows):
+        raise UnitscopeError(f"none of the images of class '{name}' in atlas '{atlas.path}' could be read")
+    return rows
+
+
+def _example(labels: Sequence[Label]) -> str:
+    return labels[0].name if labels else "tench"
+
+
+def _miss(atlas: Atlas, name: str) -> str:
+    """What to say of a name that is no image's; a file's never comes here, as `scanning.fresh` runs it."""
+    if any(plain(name) in _names(label) for label in atlas.manifest.labels):
+        return f"no image '{name}' in atlas '{atlas.path}', and no file of this name; for the class write {CLASS}{name}"
+    near = closest_file(name, atlas.images["image"])
+    return f"no image '{name}' in atlas '{atlas.path}', and no file or class of this name" + (
+        f"; {near}" if near else ""
+    )
+
+
+def _names(label: Label) -> tuple[str, str]:
+    return plain(label.label), plain(label.name)

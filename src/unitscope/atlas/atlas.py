@@ -1,0 +1,237 @@
+"""An atlas, opened: read-only, lazily, without torch.
+
+In: a folder. Out: `Atlas`: its manifest, its two tables, its arrays as an xarray Dataset, and look-ups.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.typing import NDArray
+
+from unitscope.atlas.responses import Responses
+from unitscope.atlas.schema import ARRAYS, IMAGES, UNITS, Manifest
+from unitscope.atlas.storage import StoragePath, storage_path, zarr_store
+from unitscope.errors import AtlasError, ImageError, closest_file
+from unitscope.units import Layer, LayerTable, Unit, UnitIndex
+
+
+@dataclass(frozen=True, slots=True)
+class UnitsView:
+    """Some units of one layer, which a notebook shows with their exemplars; from ``atlas["act:33:12"]``."""
+
+    atlas: "Atlas"
+    layer: Layer
+    channels: tuple[int, ...]
+
+    def _repr_html_(self) -> str:
+        from unitscope.display.atlas_html import units_html
+
+        start, atlas = self.atlas.index.span(self.layer).start, self.atlas
+        rows = atlas.units.iloc[[start + channel for channel in self.channels]]
+        return units_html(rows, atlas.exemplars, root=atlas.root, preprocessing=atlas.manifest.preprocessing)
+
+
+@dataclass(frozen=True)
+class Atlas:
+    """What a scan found: every tapped unit's responses over a set of images."""
+
+    path: StoragePath
+    manifest: Manifest
+
+    @cached_property
+    def layers(self) -> LayerTable:
+        """The tapped layers, in network order."""
+        return LayerTable(self.manifest.layers, self.manifest.network["reference"])
+
+    @cached_property
+    def index(self) -> UnitIndex:
+        """Where each unit lies on the unit axis."""
+        return UnitIndex(self.manifest.layers)
+
+    @cached_property
+    def images(self) -> pd.DataFrame:
+        """One row an image: id, labels, size, predictions, right or wrong, error."""
+        return self._table(IMAGES)
+
+    @cached_property
+    def units(self) -> pd.DataFrame:
+        """One row a unit: layer, channel, and the summary of its responses."""
+        return self._table(UNITS)
+
+    @cached_property
+    def dataset(self) -> xr.Dataset:
+        """All arrays, read when touched: ``responses [image, unit]``, ``top_images [rank, unit]`` and so on."""
+        opened: xr.Dataset = xr.open_zarr(zarr_store(self._file(ARRAYS)), chunks=None, consolidated=False)
+        return opened
+
+    def responses(
+        self, layer: str | Layer, rows: slice | NDArray[Any] = slice(None), units: slice = slice(None)
+    ) -> NDArray[np.float32]:
+        """Return a layer's responses, float32 ``[image, unit]``; NaN for images that could not be read.
+
+        Args:
+            layer: the layer.
+            rows: which images, as one would index an array of them: a slice, numbers or a mask; the rest is not read.
+            units: which units, without a step; the rest is not read.
+
+        Raises:
+            AtlasError: if the scan was asked to keep none.
+        """
+        span = self.index.span(self.find(layer))
+        some, every = range(span.start, span.stop)[units], np.arange(self._responses.array.shape[0])
+        return self._responses.read(every[rows], slice(some.start, some.stop))
+
+    def exemplars(self, unit: str | Unit, *, lowest: bool = False) -> pd.DataFrame:
+        """Return the images with a unit's greatest (or least) responses: rank, image, response, label.
+
+        Raises:
+            LayerError: if the atlas has no such layer or unit.
+        """
+        layer, channel = self.unit(unit)
+        position, end = self.index.flat(layer, channel), "bottom" if lowest else "top"
+        values = self.dataset[f"{end}_values"][:, position].to_numpy()
+        rows = self.dataset[f"{end}_images"][:, position].to_numpy()
+        found = rows >= 0
+        images = self.images.iloc[rows[found]]
+        return pd.DataFrame(
+            {
+                "rank": np.arange(1, int(found.sum()) + 1),
+                "image": images["image"].to_numpy(),
+                "response": values[found],
+                "label": [", ".join(names) for names in images["label_names"]],
+            }
+        )
+
+    def find(self, layer: str | Layer) -> Layer:
+        """Return the tapped layer at an address.
+
+        Raises:
+            LayerError: if the network has no such layer, or it was not tapped by the scan.
+        """
+        if isinstance(layer, Layer):
+            return layer
+        try:
+            return self.layers.find(layer)
+        except LookupError:
+            known = LayerTable(self.manifest.all_layers, self.manifest.network["reference"])
+            found = known.find(layer)  # a miss here is none of the network's layers at all
+            raise type(self)._untapped(found, self.path) from None
+
+    def __getitem__(self, asked: "str | Unit | Iterable[int]") -> UnitsView:
+        """Return a unit (``atlas["act:33:12"]``), or the units of a selection, to be shown in a notebook.
+
+        Raises:
+            LayerError: if the atlas has no such layer or unit.
+        """
+        if isinstance(asked, (str, Unit)):
+            layer, channel = self.unit(asked)
+            return UnitsView(self, layer, (channel,))
+        return UnitsView(self, self.find(asked.layer.name), tuple(asked))  # type: ignore[attr-defined]
+
+    def __repr__(self) -> str:
+        network, images = self.manifest.network["reference"], self.manifest.images["count"]
+        return f"Atlas('{self.path}': {network}, {images} images, {len(self.index)} units in {len(self.layers)} layers)"
+
+    def _repr_html_(self) -> str:
+        from unitscope.display.atlas_html import atlas_html
+
+        facts = [
+            ("network", self.manifest.network["reference"]),
+            ("images", f"{len(self.images):,}"),
+            ("layers", f"{len(self.layers):,}"),
+            ("units", f"{len(self.index):,}"),
+            *((name, f"{rate:.1%}") for name, rate in self.manifest.accuracy_rates().items()),
+        ]
+        return atlas_html(str(self.path), facts, tuple(self.layers), self.units)
+
+    @property
+    def root(self) -> Path:
+        """Where the images were when they were scanned."""
+        return Path(self.manifest.images["root"])
+
+    def has_image(self, image: str) -> bool:
+        """Tell whether the atlas has an image of this id."""
+        return image in self._rows
+
+    def image_number(self, image: str) -> int:
+        """Return the row of an image id.
+
+        Raises:
+            ImageError: if the atlas has no such image.
+        """
+        try:
+            return self._rows[image]
+        except KeyError:
+            near = closest_file(image, self._rows)
+            raise ImageError(f"no image '{image}' in atlas '{self.path}'" + (f"; {near}" if near else "")) from None
+
+    def rows_labelled(self, label: str) -> NDArray[np.int64]:
+        """Return the rows of the images that have a label, as it is in the column ``labels``."""
+        return self._labels.index[self._labels == label].to_numpy()  # type: ignore[no-any-return]
+
+    @cached_property
+    def _labels(self) -> "pd.Series[str]":
+        """Labels one by one, by the row of their image: looking into each image's list takes long."""
+        return self.images["labels"].explode()
+
+    @cached_property
+    def _rows(self) -> dict[str, int]:
+        return {image: row for row, image in enumerate(self.images["image"].tolist())}
+
+    @cached_property
+    def _responses(self) -> Responses:
+        if not self.has_responses:
+            raise AtlasError(
+                f"atlas '{self.path}' was made with --responses none, so it has exemplars and summaries only; "
+                "scan again with --responses float16 or float32 to ask this"
+            )
+        return Responses.open(self._file(ARRAYS))
+
+    @property
+    def has_responses(self) -> bool:
+        """Whether it keeps each image's response, beside exemplars and summaries."""
+        return self.manifest.scan.get("responses") != "none"
+
+    def unit(self, unit: str | Unit) -> tuple[Layer, int]:
+        """Return the layer and channel of a unit written ``LAYER:UNIT``.
+
+        Raises:
+            LayerError: if the atlas has no such layer or unit.
+        """
+        parsed = unit if isinstance(unit, Unit) else Unit.parse(unit)
+        layer = self.find(parsed.layer)
+        return self.layers.unit(Unit(layer.name, parsed.channel))
+
+    @staticmethod
+    def _untapped(layer: Layer, path: StoragePath) -> AtlasError:
+        return AtlasError(
+            f"layer '{layer.name}' was not tapped by the scan that made '{path}'; "
+            f"scan again with --layers '{layer.name}'"
+        )
+
+    def _table(self, name: str) -> pd.DataFrame:
+        with self._file(name).open("rb") as file:
+            return pd.read_parquet(file)
+
+    def _file(self, name: str) -> StoragePath:
+        if not (self.path / name).exists():
+            raise AtlasError(f"atlas '{self.path}' is damaged: {name} is missing; scan again into a new folder")
+        return self.path / name
+
+
+def open_atlas(path: str | StoragePath) -> Atlas:
+    """Open an atlas for reading: a folder, or an address such as ``s3://bucket/my.atlas``.
+
+    Raises:
+        AtlasError: if there is none, or it is damaged, or of another schema.
+    """
+    folder = storage_path(path)
+    manifest = Manifest.read(folder)
+    manifest.refuse_damaged(folder)
+    return Atlas(folder, manifest)

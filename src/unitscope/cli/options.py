@@ -1,0 +1,95 @@
+"""Arguments that several commands share, each told once.
+
+In: nothing. Out: annotated types for typer. Files that are named are looked for when the words are read, before any
+command imports torch, which takes seconds.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from unitscope.errors import require_file
+
+
+def network_there(network: str | None) -> str | None:
+    """Return a reference; if it is a card or a Python file, that must be there."""
+    file = network if (network or "").endswith(".toml") else (network or "").rpartition(":")[0]
+    if file and file.endswith((".toml", ".py")):
+        require_file(Path(file))
+    return network
+
+
+def weights_there(weights: str | None) -> str | None:
+    """Return what weights are wanted; a file must be there."""
+    if weights not in (None, "none"):
+        require_file(Path(weights))
+    return weights
+
+
+def drawable(figure: Path | None) -> Path | None:
+    """Return where a figure goes; its name must say in which format."""
+    if figure is not None:
+        from unitscope.figures.saving import check_name
+
+        check_name(figure)
+    return figure
+
+
+def atlas_at(text: str) -> Path:
+    """Return where an atlas is: a folder, or a place that an address such as ``s3://bucket/my.atlas`` names."""
+    if "://" not in text:
+        return Path(text)
+    from unitscope.atlas.storage import storage_path
+
+    return storage_path(text)  # type: ignore[return-value]
+
+
+NetworkArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="NETWORK",
+        help="torchvision:NAME, timm:NAME, keras:NAME, package:NAME, FILE.py:FUNCTION or CARD.toml.",
+        callback=network_there,
+        show_default=False,
+    ),
+]
+AtlasArgument = Annotated[
+    Path, typer.Argument(metavar="ATLAS", help="An atlas, made by `scan`.", parser=atlas_at, show_default=False)
+]
+Weights = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE",
+        help="Weights: a .safetensors, state-dict or .h5 file, or 'none' for random ones.",
+        callback=weights_there,
+    ),
+]
+Seed = Annotated[int | None, typer.Option(help="Seed of random weights.")]
+Preprocess = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Preprocessing: caffe, imagenet, tf or inception; else the weights' own."),
+]
+ImagesArgument = Annotated[
+    Path,
+    typer.Argument(metavar="IMAGES", help="A folder of images, in any usual layout, or one.", show_default=False),
+]
+Limit = Annotated[int | None, typer.Option(min=1, help="Only so many images, evenly spaced.")]
+BatchSize = Annotated[int, typer.Option(min=1, help="Images in a batch.")]
+Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, …")]
+MovedImages = Annotated[
+    str | None,
+    typer.Option("--images", metavar="FOLDER", help="Where the images are now, if they have moved."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, and nothing else.")]
+Figure = Annotated[
+    Path | None,
+    typer.Option(
+        "-o",
+        "--output",
+        metavar="FIGURE",
+        help="Draw it: a .png, .svg or .pdf file.",
+        show_default=False,
+        callback=drawable,
+    ),
+]

@@ -1,0 +1,1 @@
+"""Pictures for notebooks and pages: heat maps, thumbnails, sheets, HTML. No torch, no matplotlib figures."""

@@ -1,0 +1,79 @@
+"""HTML that a notebook shows, with its pictures inside: no server, no extension, no file beside it.
+
+In: plain values, arrays and image files. Out: HTML text. What stands in it that is not ours is escaped.
+"""
+
+import base64
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from unitscope.display.heatmaps import overlay, tone
+from unitscope.display.thumbnails import map_shape, png, shrunk, thumbnail, webp
+from unitscope.errors import ImageError
+
+_FIGURE = "display:inline-block;margin:0 6px 6px 0;vertical-align:top;font-size:12px;line-height:1.3"
+
+
+def uri(kind: str, data: bytes) -> str:
+    """Return a picture's bytes as a data URI; kind is ``webp`` or ``png``."""
+    return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
+
+
+def map_uri(map_: NDArray[np.float32]) -> str:
+    """Return an activation map ``[row, column]`` in colours, as a data URI."""
+    return uri("png", png(shrunk(tone(map_), map_shape(map_.shape))))
+
+
+def figure(source: str, caption: str, *, side: int = 96, alt: str = "") -> str:
+    """Return one picture with a caption below; an empty source is a blank tile."""
+    size = f"width:{side}px;height:{side}px"
+    tile = f'<span style="display:block;background:#8884;{size}"></span>'
+    shown = f'<img src="{source}" alt="{escape(alt or caption)}" style="display:block;{size};object-fit:cover">'
+    return f'<div style="{_FIGURE};max-width:{side}px">{shown if source else tile}{escape(caption)}</div>'
+
+
+def gallery(title: str, figures: Iterable[str]) -> str:
+    """Return pictures in a row that wraps, below a title."""
+    return f"<div><b>{escape(title)}</b></div><div>{''.join(figures)}</div>"
+
+
+def file_uri(file: Path, preprocessing: Mapping[str, Any], side: int = 96) -> str:
+    """Return an image file as a network sees it, as a data URI; an empty one if it can't be read."""
+    try:
+        return uri("webp", thumbnail(file, preprocessing, side))
+    except ImageError:
+        return ""
+
+
+def overlay_uri(picture: NDArray[np.uint8], map_: NDArray[np.float32] | None) -> str:
+    """Return a picture ``[row, column, RGB]`` with a map laid over it, as a data URI."""
+    both = picture if map_ is None else overlay(picture, tone(map_))
+    return uri("webp", webp(Image.fromarray(both)))
+
+
+def table(facts: Iterable[tuple[str, object]]) -> str:
+    """Return facts as a table of two columns."""
+    rows = "".join(f"<tr><th>{escape(name)}</th><td>{escape(str(value))}</td></tr>" for name, value in facts)
+    return f"<table>{rows}</table>"
+
+
+def strip(bars: Sequence[tuple[str, int, float]]) -> str:
+    """Return layers as bars: name, units (the height, by their logarithm), share of zeros (the dark part)."""
+    most = max((np.log2(1 + units) for _, units, _ in bars), default=1.0)
+    drawn = "".join(_bar(name, units, zeros, 100 * np.log2(1 + units) / most) for name, units, zeros in bars)
+    return f'<div style="display:flex;align-items:flex-end;height:100px;gap:1px;max-width:900px">{drawn}</div>'
+
+
+def _bar(name: str, units: int, zeros: float, height: float) -> str:
+    told = escape(f"{name}: {units} units, {zeros:.1%} zeros")
+    dark = f'<div style="height:{100 * zeros:.0f}%;background:#0008"></div>'
+    style = (
+        f"flex:1;height:{height:.0f}%;background:#8c3a98;display:flex;flex-direction:column;justify-content:flex-end"
+    )
+    return f'<div title="{told}" style="{style}">{dark}</div>'

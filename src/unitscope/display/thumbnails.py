@@ -1,0 +1,115 @@
+"""Small pictures of images, framed as the network sees them, and activation maps in colours.
+
+In: image files, the preprocessing of an atlas, maps. Out: bytes of WebP and PNG files. No torch.
+"""
+
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib import colormaps
+from numpy.typing import NDArray
+from PIL import Image
+
+from unitscope.display.heatmaps import COLOUR_MAP, tone
+from unitscope.errors import ImageError
+from unitscope.images import decode
+from unitscope.images.decoding import MAX_ASPECT
+
+SMALL, LARGE = 96, 320
+"""Sides of a thumbnail and of a picture, in pixels."""
+MOST_CELLS = 56
+"""Maps of more rows or columns are made smaller: no page shows them larger."""
+
+_COLOURS = (colormaps[COLOUR_MAP](np.arange(256))[:, :3] * 255).round().astype(np.uint8).tobytes()
+
+
+def thumbnail(file: Path, preprocessing: Mapping[str, Any], side: int) -> bytes:
+    """Return a picture of an image file as the network sees it, WebP; its longer side has so many pixels.
+
+    Raises:
+        ImageError: if the file can't be read.
+    """
+    return webp(framed(decode(file), preprocessing, side))
+
+
+def webp(picture: Image.Image) -> bytes:
+    """Return a picture as a WebP file."""
+    with io.BytesIO() as buffer:
+        picture.save(buffer, "WEBP", quality=82, method=4)
+        return buffer.getvalue()
+
+
+def framed(picture: Image.Image, preprocessing: Mapping[str, Any], side: int) -> Image.Image:
+    """Return what a preprocessing keeps of a picture, its longer side of so many pixels.
+
+    As `Preprocessing` does it: resized, then cropped at the centre, with black margins where it is too small. Of a
+    preprocessing of the user's own nothing is known, so the whole picture is shown.
+
+    Raises:
+        ImageError: if the picture is over `MAX_ASPECT` times as long as wide.
+    """
+    if max(picture.size) > MAX_ASPECT * min(picture.size):
+        raise ImageError(f"a picture of {picture.width}×{picture.height} is too narrow to be shown")
+    resize, crop = preprocessing.get("resize"), preprocessing.get("crop")
+    if resize is None:
+        picture.thumbnail((side, side), Image.Resampling.LANCZOS)
+        return picture
+    height, width = _resized(picture, resize)
+    rows, columns = _pair(crop) if crop else (height, width)
+    scale = side / max(rows, columns)
+    shown = Image.new("RGB", (max(1, round(columns * scale)), max(1, round(rows * scale))))
+    # The part of the resized picture that the crop keeps, and where it lies in the crop; both in its pixels.
+    left, top = round((width - columns) / 2), round((height - rows) / 2)
+    box = (max(left, 0), max(top, 0), min(left + columns, width), min(top + rows, height))
+    size = (max(1, round((box[2] - box[0]) * scale)), max(1, round((box[3] - box[1]) * scale)))
+    across, down = picture.width / width, picture.height / height
+    part = (box[0] * across, box[1] * down, box[2] * across, box[3] * down)
+    kept = picture.resize(size, Image.Resampling.LANCZOS, box=part, reducing_gap=3)
+    shown.paste(kept, (round((box[0] - left) * scale), round((box[1] - top) * scale)))
+    return shown
+
+
+def strip(maps: Sequence[NDArray[np.float32] | None], shape: tuple[int, int]) -> bytes:
+    """Return maps ``[row, column]`` in colours side by side, PNG; each has its own scale, see `tones`.
+
+    A map that could not be had is dark.
+    """
+    rows, columns = shape
+    small = [np.zeros(shape, np.float32) if map_ is None else shrunk(tone(map_), shape) for map_ in maps]
+    return png(np.concatenate(small, 1) if small else np.zeros((rows, columns), np.float32))
+
+
+def map_shape(shape: Sequence[int]) -> tuple[int, int]:
+    """Return rows and columns of a map as it is shown, of the map's own."""
+    scale = max(1.0, max(shape) / MOST_CELLS)
+    return max(1, round(shape[0] / scale)), max(1, round(shape[1] / scale))
+
+
+def shrunk(tones: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.float32]:
+    """Return tones with as many rows and columns as given, each the mean of those that it stands for."""
+    if tones.shape == shape:
+        return tones
+    return np.asarray(Image.fromarray(tones).resize(shape[::-1], Image.Resampling.BOX))
+
+
+def png(tones: NDArray[np.float32]) -> bytes:
+    """Return tones in [0, 1] in colours, as a PNG file with a palette."""
+    picture = Image.fromarray(np.round(np.clip(tones, 0, 1) * 255).astype(np.uint8))
+    picture.putpalette(_COLOURS)
+    with io.BytesIO() as buffer:
+        picture.save(buffer, "PNG", optimize=True)
+        return buffer.getvalue()
+
+
+def _resized(picture: Image.Image, resize: Any) -> tuple[int, int]:
+    if isinstance(resize, (list, tuple)):
+        return int(resize[0]), int(resize[1])
+    scale = resize / min(picture.height, picture.width)
+    return max(1, int(picture.height * scale)), max(1, int(picture.width * scale))
+
+
+def _pair(side: Any) -> tuple[int, int]:
+    return (int(side[0]), int(side[1])) if isinstance(side, (list, tuple)) else (int(side), int(side))

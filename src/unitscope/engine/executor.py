@@ -1,0 +1,171 @@
+"""Batches through a tapped network: memory format, folding, fusing, copies that don't wait.
+
+In: a network, its trace, the layers to tap. Out: a `Executor`.
+"""
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.fx import GraphModule
+
+from unitscope.engine.inductor import Run, compiled, register_order_op
+from unitscope.engine.openvino import OpenVino
+from unitscope.engine.options import Engine, Precision
+from unitscope.engine.precision import at_precision
+from unitscope.errors import UnitscopeError
+from unitscope.graph import Trace, device_of
+from unitscope.graph.passes.fold_batch_norm import fold_batch_norms
+from unitscope.graph.passes.fuse_conv import fuse_convolutions
+from unitscope.graph.passes.tap_order import schedule_taps_first
+from unitscope.networks import CustomPreprocessing, Network
+from unitscope.units import Layer
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BatchOutput:
+    """What a batch gave, on its way from the device."""
+
+    logits: Tensor | None
+    responses: Tensor
+    arrived: torch.cuda.Event | None = None
+
+    def numpy(self) -> tuple[NDArray[np.float32] | None, NDArray[np.float32]]:
+        """Wait for it; return logits ``[image, class]`` (None for no classifier) and responses ``[image, unit]``."""
+        if self.arrived is not None:
+            self.arrived.synchronize()
+        return None if self.logits is None else self.logits.numpy(), self.responses.numpy()
+
+
+@dataclass(frozen=True, eq=False)
+class Executor:
+    """Runs batches of one size, so that an image's answer does not depend on how many came with it."""
+
+    run: Run
+    batch_size: int
+    device: torch.device
+    precision: Precision = "float32"
+    coming: torch.cuda.Stream | None = None  # of a GPU: where batches are copied while the one before is run
+
+    def __call__(self, batch: Tensor) -> tuple[NDArray[np.float32] | None, NDArray[np.float32]]:
+        """Return logits ``[image, class]`` (None for what is no classifier) and responses ``[image, unit]``."""
+        return self.start(batch).numpy()
+
+    def start(self, batch: Tensor) -> BatchOutput:
+        """Set a batch going; a GPU computes and copies while the next one is made ready."""
+        logits, responses, _ = self._outputs(batch)
+        parts = [None if value is None else value.to("cpu", non_blocking=True) for value in (logits, responses)]
+        arrived = None
+        if self.device.type == "cuda":
+            arrived = torch.cuda.Event()
+            arrived.record(torch.cuda.current_stream(self.device))
+        assert parts[1] is not None
+        return BatchOutput(parts[0], parts[1], arrived)
+
+    def with_maps(self, batch: Tensor) -> tuple[NDArray[np.float32] | None, NDArray[np.float32], list[Tensor]]:
+        """Return logits, responses, and the maps asked for, each ``[image, …]`` as its layer gives it."""
+        logits, responses, maps = self._outputs(batch)
+        return None if logits is None else logits.cpu().numpy(), responses.cpu().numpy(), maps
+
+    def _outputs(self, batch: Tensor) -> tuple[Tensor | None, Tensor, list[Tensor]]:
+        count = len(batch)
+        try:
+            batch = self._filled(batch)  # under inference mode it would be of another kind, and compiled for anew
+            with torch.inference_mode(), at_precision(self.precision, self.device):
+                logits, responses, *maps = self.run(self._there(batch))
+        except torch.OutOfMemoryError as problem:
+            raise UnitscopeError(
+                f"'{self.device}' has too little memory free for batches of {self.batch_size}; give a smaller "
+                "--batch-size, or free some"
+            ) from problem
+        told = None if logits is None else logits[:count].float()
+        return told, responses[:count], [map_[:count] for map_ in maps]
+
+    def _there(self, batch: Tensor) -> Tensor:
+        """The batch on the device."""
+        if self.coming is None or batch.device.type != "cpu":
+            return batch.to(self.device)
+        running = torch.cuda.current_stream(self.device)
+        with torch.cuda.stream(self.coming):
+            there = batch.pin_memory().to(self.device, non_blocking=True)  # from other memory it would be data_wait for
+        running.wait_stream(self.coming)
+        there.record_stream(running)  # or its memory might be given to the next copy too early
+        return there
+
+    def _filled(self, batch: Tensor) -> Tensor:
+        missing = self.batch_size - len(batch)
+        return torch.cat([batch, batch[-1:].expand(missing, *batch.shape[1:])]) if missing else batch
+
+
+def make_executor(
+    network: Network,
+    trace: Trace,
+    layers: Sequence[Layer],
+    *,
+    maps: Sequence[Layer] = (),
+    engine: Engine,
+    batch_size: int,
+    precision: Precision = "float32",
+) -> Executor:
+    """Return what runs batches of prepared images (see `Preprocessing.prepare`) through the tapped network."""
+    device, taps = device_of(network.module), trace.with_responses(layers, maps=maps)
+    if engine == "eager":
+        taps = optimize_for_eager(taps, device, precision)
+    elif engine == "compile" and isinstance(taps, GraphModule):
+        taps = _channels_last(fold_batch_norms(taps))
+        if device.type == "cpu" and register_order_op():
+            taps = schedule_taps_first(taps)
+    whole = _Whole(network, taps)
+    run: Run = whole
+    if engine == "compile":
+        run = compiled(whole)
+    elif engine == "openvino":
+        run = OpenVino(whole, example(network, batch_size))
+    coming = torch.cuda.Stream(device) if device.type == "cuda" else None
+    return Executor(run, batch_size, device, precision, coming)
+
+
+def example(network: Network, batch_size: int) -> Tensor:
+    """Return a batch of the form that `Preprocessing.prepare`, or a φ of the user's own, gives."""
+    phi = network.preprocessing
+    dtype = torch.float32 if isinstance(phi, CustomPreprocessing) else torch.uint8
+    return torch.zeros(batch_size, 3, *phi.size, dtype=dtype)
+
+
+class _Whole(nn.Module):
+    """φ's values and the tapped graph in one, so that they are compiled together."""
+
+    def __init__(self, network: Network, taps: nn.Module) -> None:
+        super().__init__()
+        self.normalize = network.preprocessing.normalizer(device_of(network.module))
+        self.taps = taps
+
+    def forward(self, batch: Tensor) -> tuple[Tensor | None, Tensor, *tuple[Tensor, ...]]:
+        x = self.normalize(batch).contiguous(memory_format=torch.channels_last)
+        logits, responses, *maps = self.taps(x)
+        return logits, responses, *maps
+
+
+def optimize_for_eager(module: nn.Module, device: torch.device, precision: Precision = "float32") -> nn.Module:
+    """Return a graph as it runs fastest op by op; what is no graph stays as it is."""
+    if not isinstance(module, GraphModule):
+        return module
+    module = _channels_last(fold_batch_norms(module))
+    # Autocast doesn't know oneDNN's own ops.
+    return fuse_convolutions(module) if device.type == "cpu" and precision == "float32" else module
+
+
+def _channels_last(module: GraphModule) -> GraphModule:
+    """Return a graph with convolution weights in channels_last, as copies: the network's own stay as they are."""
+    own = copy.copy(module)
+    own._parameters, own._buffers = dict(module._parameters), dict(module._buffers)
+    for tensors in (own._parameters, own._buffers):
+        for name, tensor in tensors.items():
+            if tensor is not None and tensor.ndim == 4:
+                fresh = tensor.detach().contiguous(memory_format=torch.channels_last)
+                tensors[name] = nn.Parameter(fresh, requires_grad=False)
+    return own

@@ -1,0 +1,186 @@
+"""The removal lab: what units are worth, by taking them away (paper, algorithm 4).
+
+In: a network, images, which units go. Out: an `Ablation`.
+Each image runs through the prefix once; every setting is a variant of what it brings to the cut.
+"""
+
+import itertools
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from unitscope.analyses.ablation import TOP5, Ablation, Answers, Outcome, Removed
+from unitscope.analyses.predictions import best_classes
+from unitscope.atlas import Atlas
+from unitscope.engine import tune_allocator
+from unitscope.engine.devices import on_device
+from unitscope.engine.split_runs import CutBatch, PrefixRun
+from unitscope.experiments.ablation_grid import AblationGrid
+from unitscope.experiments.run_options import Counting, RunOptions, truth_of
+from unitscope.experiments.unit_ranking import UnitRanking
+from unitscope.graph import trace_of
+from unitscope.graph.split import SplitNetwork
+from unitscope.images import ImageSet
+from unitscope.networks import Network
+from unitscope.scanning.atlas_network import network_of
+from unitscope.units import Layer
+
+
+def ablate(
+    network: Network,
+    images: str | Path | ImageSet,
+    settings: AblationGrid,
+    *,
+    atlas: Atlas | None = None,
+    running: RunOptions | None = None,
+) -> Ablation:
+    """Return what a network answers without some of its units, for every setting.
+
+    Args:
+        network: from `unitscope.load`; it is left as found.
+        images: a folder in any layout, or an opened set.
+        settings: layers, scopes, orders, how many units.
+        atlas: where means over the data set come from; without one they are those of these images.
+        running: batch size, device, limit, progress.
+
+    Raises:
+        LayerError: if the network has no such layer, or it has fewer units than are to go.
+        NetworkError: if the network gives no logits, or the layer does not bear on them; if the atlas is of another.
+        AtlasError: if the atlas lacks the layer.
+        ImageError: if no image can be read.
+    """
+    running = running or RunOptions()
+    image_set = running.chosen(images)
+    if atlas is not None:
+        network_of(atlas, network)  # it is not used, but must be the same
+    tune_allocator()
+    with on_device(network, running.device) as prepared:
+        traced = trace_of(prepared)
+        layers = dict.fromkeys(traced.layers.find(address) for address in settings.layers)
+        removed = [settings.of(layer) for layer in layers]
+        means = [None if atlas is None else _means_of(atlas, layer) for layer in layers]
+        batch_size = 1 if traced.fallback_reason else running.batch_size
+        # One after the other, as each has weights of its own.
+        journeys = (PrefixRun(prepared, traced, layer, image_set, batch_size) for layer in layers)
+        runs = [
+            _run(_Lab(journey, gone, settings, running.counting), known)
+            for journey, gone, known in zip(journeys, removed, means, strict=True)
+        ]
+    return _ablation(network, image_set, runs)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Run:
+    """One layer's answers, ``[image, rank]`` for each setting, and for which images; units as in `Outcome`."""
+
+    removed: tuple[Removed, ...]
+    units: tuple[tuple[int, ...] | None, ...]
+    rows: NDArray[np.int64]
+    before: Answers
+    after: Answers
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Lab:
+    """One layer's experiment."""
+
+    journey: PrefixRun
+    removed: tuple[Removed, ...]
+    settings: AblationGrid
+    counting: Counting
+
+    def counted(self, title: str) -> AbstractContextManager[Callable[[int], None]]:
+        """Show how far one pass over the images is."""
+        return self.counting(f"{title} {self.journey.layer.name}", len(self.journey.images))
+
+    def fill(self, means: NDArray[np.float64] | None) -> Tensor:
+        """What the maps of removed units become, float32 ``[unit]``."""
+        if self.settings.value == "mean":
+            assert means is not None
+            return torch.from_numpy(means.astype(np.float32))
+        return torch.zeros(self.journey.layer.units)
+
+
+def _run(lab: _Lab, means: NDArray[np.float64] | None) -> _Run:
+    """Run the images once; twice where means are wanted, not known, and the first pass is too large to keep."""
+    layer, rows, answers = lab.journey.layer, [], []
+    # The untouched network is one variant among the others, so that nothing but the removal tells them apart.
+    variants = [Removed(layer.name, "image", "low", 0, layer.units), *lab.removed]
+    with torch.inference_mode():
+        stops, means = _stops(lab, means)
+        fill, places = lab.fill(means), UnitRanking(means)
+        with lab.counted("removing from") as on_batch:
+            for stop in stops:
+                rows.append(stop.rows)
+                answers.append(_answers(lab.journey.halves, stop, _masks(variants, places, stop), fill))
+                on_batch(len(stop.rows))
+    together = np.concatenate(answers, 1)
+    units = tuple(_units(gone, places) for gone in lab.removed)
+    return _Run(lab.removed, units, np.concatenate(rows), together[0], together[1:])
+
+
+def _units(gone: Removed, places: UnitRanking) -> tuple[int, ...] | None:
+    """The units that all images lose, in the order of the queue; None where each loses its own."""
+    if gone.scope == "image":
+        return None
+    (queue,) = places(gone, torch.empty(1, gone.units), ())
+    return tuple(queue.argsort()[: gone.count].tolist())
+
+
+def _stops(lab: _Lab, means: NDArray[np.float64] | None) -> tuple[Iterable[CutBatch], NDArray[np.float64] | None]:
+    """What the images bring to the cut, and the means, for which they run up to it once more or are kept."""
+    if means is not None or not lab.settings.needs_means:
+        return lab.journey.stops(), means
+    with lab.counted("means of") as on_batch:
+        kept, means = lab.journey.kept(on_batch)
+    return kept or lab.journey.stops(), means
+
+
+def _answers(halves: SplitNetwork, stop: CutBatch, masks: list[Tensor], fill: Tensor) -> Answers:
+    """The first classes, ``[variant, image, rank]``."""
+    logits = [halves.suffix(stop.halfway.live, torch.stack(chunk), fill) for chunk in _chunks(masks, stop)]
+    best = [best_classes(some.float().cpu().numpy(), TOP5) for some in logits]
+    return np.concatenate(best)[:, : len(stop.rows)]
+
+
+def _masks(variants: Sequence[Removed], places: UnitRanking, stop: CutBatch) -> list[Tensor]:
+    """Which units go, bool ``[image, unit]`` for each variant; a queue that several variants share is made once."""
+    responses, rows = stop.halfway.responses, stop.filled_rows
+    queues: dict[tuple[str, str, int | None], Tensor] = {}
+    masks = []
+    for gone in variants:
+        queue = (gone.scope, gone.order, gone.seed)
+        if queue not in queues:
+            queues[queue] = places(gone, responses, rows)
+        masks.append((queues[queue] < gone.count).expand(len(responses), -1))
+    return masks
+
+
+def _chunks(masks: list[Tensor], stop: CutBatch) -> list[list[Tensor]]:
+    """Some variants at a time, all chunks alike in length within one."""
+    count = -(-len(masks) // stop.variants_at_once)
+    edges = np.linspace(0, len(masks), count + 1).round().astype(int)
+    return [masks[start:end] for start, end in itertools.pairwise(edges)]
+
+
+def _means_of(atlas: Atlas, layer: Layer) -> NDArray[np.float64]:
+    return np.array(atlas.units["mean"])[atlas.index.span(atlas.find(layer.name))]
+
+
+def _ablation(network: Network, images: ImageSet, runs: Sequence[_Run]) -> Ablation:
+    rows = runs[0].rows
+    truth = truth_of(network, images, rows.tolist())
+    outcomes = tuple(
+        Outcome(gone, answers, run.before, truth, units)
+        for run in runs
+        for gone, units, answers in zip(run.removed, run.units, run.after, strict=True)
+    )
+    ids = tuple(images.ids[row] for row in rows)
+    failed, data = len(images) - len(ids), images.fingerprint()
+    return Ablation(network.reference, ids, truth, runs[0].before, outcomes, network.classes, failed, data)

@@ -1,0 +1,100 @@
+"""What an ablation removes, as the user says it: layers, scopes, orders, fractions or counts.
+
+In: words and numbers. Out: `AblationGrid`, checked; for a layer, the list of `Removed`.
+This module knows no torch, so that what is wrong is told at once.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from unitscope.analyses.ablation import Removed
+from unitscope.errors import LayerError, UnitscopeError, check_seeds, closest
+from unitscope.text import count_noun
+from unitscope.units import Layer
+
+SCOPES = ("image", "dataset")
+ORDERS = ("low", "high", "random")
+VALUES = ("zero", "mean")
+
+
+@dataclass(frozen=True, slots=True)
+class AblationGrid:
+    """What is removed: every scope with every order, and every fraction and count of units.
+
+    Attributes:
+        layers: addresses of layers; units are removed at one of them at a time.
+        fractions: shares of the layer's units, 0 to 1; the nearest whole number of units goes, halves up.
+        counts: numbers of units.
+        scopes: ``image`` (each image's own units, by its responses), ``dataset`` (by the means over all images).
+        orders: ``low``, ``high``, ``random``.
+        value: what a removed map becomes everywhere: ``zero``, or the unit's ``mean`` response over the images.
+        seeds: of the random order; each is a setting of its own.
+
+    Raises:
+        UnitscopeError: if a word is unknown, a number out of range, or nothing would be removed; if random order has no
+            seed, or a negative one.
+    """
+
+    layers: Sequence[str]
+    fractions: Sequence[float] = ()
+    counts: Sequence[int] = ()
+    scopes: Sequence[str] = SCOPES
+    orders: Sequence[str] = ("low",)
+    value: str = "zero"
+    seeds: Sequence[int] = (0,)
+
+    def __post_init__(self) -> None:
+        if not self.layers:
+            raise UnitscopeError("no layer to remove units from; name one with --layer")
+        if not self.fractions and not self.counts:
+            raise UnitscopeError("nothing to remove; give --fraction (0.2 is 20 percent of the units) or --count")
+        for fraction in self.fractions:
+            if not 0 <= fraction <= 1:
+                raise UnitscopeError(
+                    f"fraction {fraction:g} is not a share from 0 to 1; 0.2 is 20 percent of the units"
+                )
+        for count in self.counts:
+            if count < 0:
+                raise UnitscopeError(f"can't remove {count} units; give a count of 0 or more")
+        if "random" in self.orders:
+            check_seeds(self.seeds)
+        for what, given, known in (
+            ("scope", self.scopes, SCOPES),
+            ("order", self.orders, ORDERS),
+            ("value", (self.value,), VALUES),
+        ):
+            for word in given or ("",):
+                if word not in known:
+                    hint = closest(word, known) or f"choose from {', '.join(known)}"
+                    raise UnitscopeError(f"no {what} '{word}'; {hint}")
+
+    @property
+    def needs_means(self) -> bool:
+        """Tell whether the means over the data set must be known before the first unit goes."""
+        ranked = "dataset" in self.scopes and {"low", "high"} & set(self.orders)
+        return self.value == "mean" or bool(ranked)
+
+    def of(self, layer: Layer) -> tuple[Removed, ...]:
+        """Return all settings for one layer.
+
+        Raises:
+            LayerError: if the layer has fewer units than are to go.
+        """
+        if too_many := [count for count in self.counts if count > layer.units]:
+            raise LayerError(
+                f"layer '{layer.name}' has {count_noun(layer.units, 'unit')}, so {too_many[0]:,} can't be removed"
+            )
+        amounts: list[tuple[float | None, int]] = [
+            (fraction, int(fraction * layer.units + 0.5)) for fraction in dict.fromkeys(self.fractions)
+        ]
+        amounts += [(None, count) for count in dict.fromkeys(self.counts)]
+        return tuple(
+            Removed(layer.name, scope, order, count, layer.units, fraction, self.value, seed)
+            for scope in dict.fromkeys(self.scopes)
+            for order, seed in self._orders()
+            for fraction, count in amounts
+        )
+
+    def _orders(self) -> Iterator[tuple[str, int | None]]:
+        for order in dict.fromkeys(self.orders):
+            yield from ((order, seed) for seed in dict.fromkeys(self.seeds)) if order == "random" else ((order, None),)

@@ -1,0 +1,133 @@
+"""Changes of a picture: noise, blur, brightness, JPEG.
+
+In: an image as `Preprocessing.prepare` gives it, uint8 ``[3, H, W]``; its number; a seed. Out: the changed image on the
+same 0–255 scale, uint8 or float32, for `Preprocessing.normalize`. Knows nothing of networks, files or batches.
+"""
+
+import io
+import math
+from dataclasses import astuple, dataclass
+
+import numpy as np
+import torch
+from PIL import Image, ImageFilter
+from torch import Tensor
+
+from unitscope.errors import UnitscopeError
+
+
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """Gaussian noise of mean 0, one draw for each value (paper, figure 7: ``sigma`` = 0.1).
+
+    Each seed and image has a generator of its own, so an image's noise does not depend on its batch; for another
+    sigma it is the same noise, scaled.
+
+    Attributes:
+        sigma: the standard deviation, on the scale on which white is 1.
+
+    Raises:
+        UnitscopeError: if sigma is not between 0 and 1.
+    """
+
+    sigma: float
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.sigma <= 1:
+            hint = f"; {self.sigma:g} of 255 is {self.sigma / 255:.3g}" if 1 < self.sigma <= 255 else ""
+            raise UnitscopeError(
+                f"sigma is on the scale on which white is 1, so it is between 0 and 1, not {self.sigma:g}{hint}"
+            )
+
+    def change(self, prepared: Tensor, image: int, seed: int) -> Tensor:
+        """Return the noisy image, float32 ``[3, H, W]``, clipped to 0–255 as a picture is."""
+        draws = np.random.default_rng((seed, image)).standard_normal(tuple(prepared.shape), np.float32)
+        return (prepared + 255 * self.sigma * torch.from_numpy(draws)).clamp(0, 255)
+
+
+@dataclass(frozen=True, slots=True)
+class Blur:
+    """A Gaussian blur, as Pillow does it.
+
+    Attributes:
+        radius: its standard deviation in pixels of the network's input.
+
+    Raises:
+        UnitscopeError: if the radius is negative or no number.
+    """
+
+    radius: float
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.radius < math.inf:
+            raise UnitscopeError(f"a blur's radius is in pixels, 0 or more, not {self.radius:g}")
+
+    def change(self, prepared: Tensor, image: int, seed: int) -> Tensor:
+        """Return the blurred image, uint8 ``[3, H, W]``."""
+        return _tensor(_picture(prepared).filter(ImageFilter.GaussianBlur(self.radius)))
+
+
+@dataclass(frozen=True, slots=True)
+class Brightness:
+    """All values times a factor.
+
+    Attributes:
+        factor: 1 leaves the picture as it is, 0 makes it black.
+
+    Raises:
+        UnitscopeError: if the factor is negative or no number.
+    """
+
+    factor: float
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.factor < math.inf:
+            raise UnitscopeError(
+                f"a brightness factor is 0 or more (1 leaves the picture as it is), not {self.factor:g}"
+            )
+
+    def change(self, prepared: Tensor, image: int, seed: int) -> Tensor:
+        """Return the brighter or darker image, float32 ``[3, H, W]``, clipped to 0–255."""
+        return (prepared * float(self.factor)).clamp(0, 255)
+
+
+@dataclass(frozen=True, slots=True)
+class Jpeg:
+    """The losses of a JPEG file, as Pillow writes it.
+
+    Attributes:
+        quality: 1 (worst) to 100.
+
+    Raises:
+        UnitscopeError: if the quality is no whole number from 1 to 100.
+    """
+
+    quality: int
+
+    def __post_init__(self) -> None:
+        if self.quality not in range(1, 101):
+            raise UnitscopeError(f"JPEG's quality is a whole number from 1 (worst) to 100, not {self.quality:g}")
+
+    def change(self, prepared: Tensor, image: int, seed: int) -> Tensor:
+        """Return the image written and read again, uint8 ``[3, H, W]``."""
+        file = io.BytesIO()
+        _picture(prepared).save(file, "JPEG", quality=int(self.quality))
+        with Image.open(file) as read:
+            return _tensor(read.convert("RGB"))
+
+
+Perturbation = Noise | Blur | Brightness | Jpeg
+
+
+def name_and_value(perturbation: Perturbation) -> tuple[str, float]:
+    """Return a perturbation's name, such as ``noise``, and its one value."""
+    (value,) = astuple(perturbation)
+    return type(perturbation).__name__.lower(), value
+
+
+def _picture(prepared: Tensor) -> Image.Image:
+    return Image.fromarray(prepared.permute(1, 2, 0).contiguous().numpy())
+
+
+def _tensor(picture: Image.Image) -> Tensor:
+    return torch.from_numpy(np.array(picture)).permute(2, 0, 1)

@@ -1,0 +1,227 @@
+"""A network run on changed pictures: what becomes of its maps, responses, selections and answers.
+
+In: a network, images, perturbations. Out: a `PerturbResult`. Each image is read once and run clean, then once for each
+perturbation and seed; maps are reduced batch by batch, and only a few numbers for each image are kept.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from unitscope.analyses.ablation import TOP5, Truth
+from unitscope.analyses.estimates import Share
+from unitscope.analyses.perturbation import (
+    Effect,
+    PerturbationStats,
+    flips,
+    layer_effects,
+    mcnemar_by_draw,
+    right_answers,
+    strongest,
+    unit_effects,
+)
+from unitscope.engine import tune_allocator
+from unitscope.engine.devices import on_device
+from unitscope.engine.loader import batches, nothing_readable, read_image
+from unitscope.errors import NetworkError, UnitscopeError, check_seeds
+from unitscope.experiments.corruptions import Noise, Perturbation, name_and_value
+from unitscope.experiments.run_options import RunOptions, truth_of
+from unitscope.experiments.tracked_units import TrackedNetwork, track
+from unitscope.graph import trace_of
+from unitscope.images import ImageSet
+from unitscope.networks import CustomPreprocessing, Network
+from unitscope.units import Unit
+
+STRONGEST = 9
+"""How many of a unit's images are named: as many as the paper shows."""
+
+Draws = dict[Perturbation, tuple[int, ...]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PerturbResult:
+    """What some perturbations do to a network.
+
+    Attributes:
+        network: its reference.
+        image_set: the images; their numbers are positions in it.
+        images: how many could be read and were run.
+        seeds: of the noise; a single one where nothing is random.
+        top: how many units a selection holds.
+        top1: right answers on the clean images; None where no image has a class of the network.
+        top5: likewise, the right answer being among the first five.
+        perturbations: what was done to the pictures.
+        effects: what came of each.
+        strongest: for each unit the numbers of the images with its greatest responses, at most 9.
+        note: what the network can't do, where it is followed with hooks; else empty.
+    """
+
+    network: str
+    image_set: ImageSet
+    images: int
+    seeds: tuple[int, ...]
+    top: int
+    top1: Share | None
+    top5: Share | None
+    perturbations: tuple[Perturbation, ...]
+    effects: tuple[Effect, ...]
+    strongest: tuple[tuple[int, ...], ...]
+    note: str = ""
+
+    @property
+    def failed(self) -> int:
+        """How many files could not be read."""
+        return len(self.image_set) - self.images
+
+
+def perturb(
+    network: Network,
+    images: str | Path | ImageSet,
+    perturbations: Iterable[Perturbation],
+    *,
+    units: Iterable[str | Unit] = (),
+    layers: Sequence[str] = (),
+    seeds: Iterable[int] = (0,),
+    top: int = 9,
+    running: RunOptions | None = None,
+) -> PerturbResult:
+    """Return how far maps, responses, selections and predictions move when pictures are changed.
+
+    The change is made at the network's size: after φ's resizing, before its values. A perturbation without chance runs
+    once, whatever the seeds.
+
+    Args:
+        network: from `unitscope.load`; it is left as found.
+        images: a folder in any layout, an image file, or an opened set.
+        perturbations: `Noise`, `Blur`, `Brightness`, `Jpeg`.
+        units: ``LAYER:UNIT``, whose maps and responses are followed.
+        layers: names, aliases or patterns of the layers whose selections are followed; every activation call if none.
+        seeds: of the noise; results are averaged over them.
+        top: how many units a selection holds; a layer with fewer gives all.
+        running: batch size, device, limit, progress.
+
+    Raises:
+        LayerError: if a layer or unit does not exist.
+        NetworkError: if φ is a function, so that nobody knows its scale.
+        ImageError: if no image can be read.
+        UnitscopeError: if there is no perturbation or no seed, or top is less than 1.
+    """
+    running, draws = running or RunOptions(), _draws(perturbations, seeds)
+    _check(network, draws, top)
+    image_set = running.chosen(images)
+    batch_size = min(running.batch_size, len(image_set))
+    with on_device(network, running.device) as prepared:
+        followed = track(prepared, trace_of(prepared), layers, units, top=top, batch_size=batch_size)
+        experiment = _Experiment(prepared, image_set, followed, draws)
+        with running.counting("perturbing", len(image_set)) as on_batch:
+            parts = list(experiment.parts(on_batch))
+        return experiment.result(parts)
+
+
+def changed_batch(perturbation: Perturbation, prepared: Tensor, rows: Sequence[int], seed: int) -> Tensor:
+    """Return a batch of prepared images, whose numbers are ``rows``, changed: ``[image, 3, H, W]``."""
+    pairs = zip(prepared, rows, strict=True)
+    return torch.stack([perturbation.change(image, row, seed) for image, row in pairs])
+
+
+def check_known_scale(network: Network) -> None:
+    """Check that a picture can be changed between φ's geometry and its values.
+
+    Raises:
+        NetworkError: if φ is a function.
+    """
+    if isinstance(network.preprocessing, CustomPreprocessing):
+        raise NetworkError(
+            f"the preprocessing of {network.reference} is a function, so the scale of a picture's values is not known "
+            "and none can be changed; give a preset's name or a table (size, mean, std) instead"
+        )
+
+
+def _draws(perturbations: Iterable[Perturbation], seeds: Iterable[int]) -> Draws:
+    """Each perturbation once, with its seeds; what has no chance in it needs only one."""
+    each = tuple(dict.fromkeys(seeds))
+    return {change: each if isinstance(change, Noise) else each[:1] for change in perturbations}
+
+
+def _check(network: Network, draws: Draws, top: int) -> None:
+    check_known_scale(network)
+    if not draws:
+        raise UnitscopeError("no perturbation is given, so nothing changes; give one or more, such as Noise(0.1)")
+    for seeds in draws.values():
+        check_seeds(seeds)
+    if top < 1:
+        raise UnitscopeError(f"top must be at least 1, not {top}")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Part:
+    """What one batch gave: the numbers of those images that could be read."""
+
+    rows: tuple[int, ...]
+    clean: PerturbationStats
+    changed: dict[Perturbation, PerturbationStats]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Experiment:
+    """One network, some images, and what is done to them."""
+
+    network: Network
+    images: ImageSet
+    followed: TrackedNetwork
+    draws: Draws
+
+    def parts(self, on_batch: Callable[[int], None]) -> Iterator[_Part]:
+        """Yield what each batch gives, in the order of the images."""
+        tune_allocator()
+        runner, phi, shard = self.followed.executor, self.network.preprocessing, (0, range(len(self.images)))
+        for batch in batches(self.images, [shard], phi=phi, batch_size=runner.batch_size, device=runner.device):
+            if batch.good:
+                yield self._part(batch.tensor(), tuple(picture.image for picture in batch.good))
+            on_batch(len(batch.pictures))
+
+    def _part(self, prepared: Tensor, rows: tuple[int, ...]) -> _Part:
+        before = self.followed.look(prepared)
+        changed = {}
+        for change, seeds in self.draws.items():
+            looks = (self.followed.look(changed_batch(change, prepared, rows, seed)) for seed in seeds)
+            changed[change] = PerturbationStats.stacked([self.followed.compare(before, after) for after in looks])
+        return _Part(rows, self.followed.clean(before), changed)
+
+    def result(self, parts: list[_Part]) -> PerturbResult:
+        """Return what all batches say together."""
+        if not parts:
+            raise nothing_readable(self.images, read_image(self.images, 0, self.network.preprocessing).error)
+        rows = [row for part in parts for row in part.rows]
+        truth = truth_of(self.network, self.images, rows)
+        clean = PerturbationStats.joined([part.clean for part in parts])
+        greatest = [strongest(responses, STRONGEST) for responses in clean.responses[0].T]
+        return PerturbResult(
+            self.network.reference,
+            self.images,
+            len(rows),
+            max(self.draws.values(), key=len),
+            self.followed.top,
+            right_answers(clean, truth, among=1),
+            right_answers(clean, truth, among=TOP5),
+            tuple(self.draws),
+            tuple(self._effect(change, clean, parts, truth) for change in self.draws),
+            tuple(tuple(rows[place] for place in places) for places in greatest),
+            self.followed.note,
+        )
+
+    def _effect(self, change: Perturbation, clean: PerturbationStats, parts: list[_Part], truth: Truth) -> Effect:
+        changed = PerturbationStats.joined([part.changed[change] for part in parts])
+        return Effect(
+            *name_and_value(change),
+            self.draws[change],
+            flips(clean, changed),
+            mcnemar_by_draw(clean, changed, truth),
+            right_answers(changed, truth, among=1),
+            right_answers(changed, truth, among=TOP5),
+            layer_effects(changed, self.followed.layers, top=self.followed.top),
+            unit_effects(clean, changed, self.followed.units),
+        )

@@ -1,0 +1,211 @@
+"""Trust, but verify: random units on random images, done again the slow and plain way.
+
+In: an atlas whose network and images are still there. Out: what was compared and what did not agree.
+Two questions are asked apart: are the responses right (plain forward hooks on the module as it was loaded, nothing
+folded or compiled), and do the summaries follow from the responses (brute force from their definitions)?
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+from unitscope.atlas import Atlas
+from unitscope.errors import AtlasError, UnitscopeError, check_seeds
+from unitscope.graph import Trace, device_of, trace_of
+from unitscope.graph.hooks import HookedTaps, mean_map
+from unitscope.images import decode
+from unitscope.networks import Network, eval_mode
+from unitscope.scanning.atlas_network import network_of
+from unitscope.units import Layer, UnitIndex
+
+# Relative to a unit's greatest response; float32 sums in another order differ by some 1e-6. A unit's sums are of terms
+# as large as its layer's values, so that of one that hardly responds is held to a hundredth of its layer's greatest.
+TOLERANCE, LEAST = 1e-4, 0.01
+# Coarser arithmetic, and half precision in storage, where they were asked for. Deep networks in bf16 were 0.16 of a
+# layer's greatest response away (docs/speed.md), so that only gross errors show, and small units are no measure.
+_TOLERANCES = {"float32": TOLERANCE, "tf32": 3e-3, "bf16": 0.3}
+_HALF, _DECODED = 1e-3, 2e-2  # a GPU decodes and resizes with other roundings, which a network may enlarge
+
+
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """A number of the atlas that was not found again."""
+
+    what: str
+    unit: str
+    image: str
+    stored: float
+    recomputed: float
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """How many numbers were compared, and those that did not agree."""
+
+    checked: int
+    mismatches: tuple[Mismatch, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Comparison:
+    what: str
+    unit: str
+    image: str
+    stored: float
+    recomputed: float
+    scale: float = 0.0
+    tolerance: float = TOLERANCE
+
+    @property
+    def agrees(self) -> bool:
+        if np.isnan(self.stored) and np.isnan(self.recomputed):
+            return True
+        return abs(self.stored - self.recomputed) <= self.tolerance * self.scale
+
+
+def verify(
+    atlas: Atlas, *, units: int = 20, images: int = 8, seed: int = 0, network: Network | None = None
+) -> Verification:
+    """Return how random units of an atlas compare with the same numbers made by brute force.
+
+    Args:
+        atlas: from `unitscope.open_atlas`.
+        units: how many random units.
+        images: how many random images; each unit's first exemplar is looked at besides.
+        seed: of the choice.
+        network: for an atlas of a module given from Python.
+
+    Raises:
+        UnitscopeError: if fewer than one unit or image is asked for, or the seed is negative.
+        NetworkError: if the weights or the preprocessing have changed.
+        AtlasError: if no image can be read any more.
+    """
+    if units < 1 or images < 1:
+        raise UnitscopeError(f"verify needs at least one unit and one image, not {units} and {images}")
+    check_seeds([seed])
+    network = network_of(atlas, network)
+    chosen, rows = _choose(atlas, units, images, seed)
+    comparisons = [*_summaries(atlas, chosen), *_responses(atlas, network, chosen, rows)]
+    wrong = [Mismatch(c.what, c.unit, c.image, c.stored, c.recomputed) for c in comparisons if not c.agrees]
+    return Verification(len(comparisons), tuple(wrong))
+
+
+def _choose(atlas: Atlas, units: int, images: int, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Positions of random units, and rows of random good images with each unit's first exemplar."""
+    random = np.random.default_rng(seed)
+    chosen = np.sort(random.choice(len(atlas.index), min(units, len(atlas.index)), replace=False))
+    good = np.flatnonzero(atlas.images["error"] == "")
+    some = random.choice(good, min(images, len(good)), replace=False)
+    first = atlas.dataset["top_images"][0].to_numpy()[chosen]
+    return chosen, np.unique(np.concatenate([some, first[first >= 0]]))
+
+
+def _summaries(atlas: Atlas, chosen: NDArray[np.int64]) -> Iterator[_Comparison]:
+    """Only from responses as the network gave them: half precision would rank and average otherwise."""
+    if atlas.manifest.scan.get("responses", "float32") != "float32":
+        return
+    table = atlas.units
+    for position in chosen:
+        row = table.iloc[position]
+        name = f"{row['layer']}:{row['channel']}"
+        column = atlas.dataset["responses"][:, int(position)].to_numpy()
+        known = column[np.isfinite(column)].astype(np.float64)
+        scale = float(np.abs(known).max(initial=0))
+        yield _Comparison("count", name, "", float(row["count"]), float(len(known)))
+        mean = float(known.mean()) if len(known) else np.nan
+        yield _Comparison("mean", name, "", float(row["mean"]), mean, scale)
+        zeros = float((known == 0).mean()) if len(known) else 0.0
+        yield _Comparison("share of zeros", name, "", float(row["zero_fraction"]), zeros, 1e-8)
+        yield from _extremes(atlas, int(position), name, column)
+
+
+def _extremes(atlas: Atlas, position: int, name: str, column: NDArray[np.float32]) -> Iterator[_Comparison]:
+    """Exemplars by a plain sort: by response, then by image."""
+    known = np.flatnonzero(np.isfinite(column))
+    for end, sign in (("top", -1), ("bottom", 1)):
+        stored = atlas.dataset[f"{end}_images"][:, position].to_numpy()
+        order = known[np.lexsort((known, sign * column[known]))][: len(stored)]
+        expected = np.pad(order, (0, len(stored) - len(order)), constant_values=-1)
+        for rank, (found, wanted) in enumerate(zip(stored, expected, strict=True), 1):
+            yield _Comparison(f"{end} image of rank {rank}", name, "", float(found), float(wanted))
+
+
+def _responses(
+    atlas: Atlas, network: Network, chosen: NDArray[np.int64], rows: NDArray[np.int64]
+) -> Iterator[_Comparison]:
+    table = atlas.units.iloc[chosen]
+    of_unit = atlas.units[["min", "max"]].abs().max(axis=1)
+    of_layer = of_unit.groupby(atlas.units["layer"]).transform("max")
+    least = LEAST if _tolerance(atlas) == TOLERANCE else 1.0
+    greatest = of_unit.clip(lower=least * of_layer).to_numpy()[chosen]
+    names = [f"{layer}:{channel}" for layer, channel in zip(table["layer"], table["channel"], strict=True)]
+    layers = [layer for layer in atlas.layers if layer.name in set(table["layer"])]
+    seen, tolerance = 0, _tolerance(atlas)
+
+    @cache  # exporting takes seconds, and only networks with functional layers need it
+    def graph() -> Trace:
+        return trace_of(network)
+
+    for row in rows:
+        image = str(atlas.images["image"].iloc[row])
+        again = _plain_responses(network, graph, atlas.root / image, layers, table)
+        if again is None:
+            continue
+        seen += 1
+        for place, before in _stored(atlas, chosen, int(row)):
+            values = float(before), float(again[place]), float(greatest[place])
+            yield _Comparison("response", names[place], image, *values, tolerance)
+    if not seen:
+        raise AtlasError(f"none of the images of atlas '{atlas.path}' can be read in '{atlas.root}' any more")
+
+
+def _stored(atlas: Atlas, chosen: NDArray[np.int64], row: int) -> Iterator[tuple[int, np.floating]]:
+    """Which of the chosen units have a stored response to an image, and that; without responses, exemplars have."""
+    if atlas.has_responses:
+        yield from enumerate(atlas.dataset["responses"][row].to_numpy()[chosen])
+        return
+    ranks, places = np.nonzero(atlas.dataset["top_images"].to_numpy()[:, chosen] == row)
+    values = atlas.dataset["top_values"].to_numpy()
+    yield from ((int(place), values[rank, chosen[place]]) for rank, place in zip(ranks, places, strict=True))
+
+
+def _tolerance(atlas: Atlas) -> float:
+    scan = atlas.manifest.scan
+    half = _HALF if scan.get("responses") == "float16" else 0.0
+    decoded = _DECODED if scan["plan"].get("decoder") == "torchcodec" and scan["device"] != "cpu" else 0.0
+    return max(_TOLERANCES[scan.get("precision", "float32")], half, decoded)
+
+
+def _plain_responses(
+    network: Network, graph: Callable[[], Trace], path: Path, layers: list[Layer], table: pd.DataFrame
+) -> NDArray[np.float32] | None:
+    """The chosen units' responses to one image by forward hooks; None if it can't be read."""
+    try:
+        prepared = network.preprocessing.prepare(decode(path))
+    except UnitscopeError:
+        return None
+    batch = network.preprocessing.normalize(prepared[None].to(device_of(network.module)))
+    with eval_mode(network.module), torch.no_grad():
+        hooked = HookedTaps(network.module, means=tuple(layers))(batch)[1]
+        assert hooked is not None
+        responses = hooked[0].cpu().numpy()
+        index = UnitIndex(tuple(layers))
+        missed = [layer for layer in layers if np.isnan(responses[index.span(layer)]).all()]
+        if missed and not graph().fallback_reason:
+            for layer, found in zip(missed, _from_graph(graph(), missed, batch), strict=True):
+                responses[index.span(layer)] = found
+    by_name = {layer.name: layer for layer in layers}
+    at = [index.flat(by_name[name], channel) for name, channel in zip(table["layer"], table["channel"], strict=True)]
+    return responses[at]  # type: ignore[no-any-return]
+
+
+def _from_graph(graph: Trace, layers: list[Layer], batch: torch.Tensor) -> list[NDArray[np.float32]]:
+    """Functional ops are out of hooks' reach; the graph as exported, run op by op, stands in."""
+    maps = graph.with_maps([graph.layers.find(layer.name) for layer in layers])(batch)[1:]
+    return [mean_map(map_, layer.unit_axis)[0].cpu().numpy() for layer, map_ in zip(layers, maps, strict=True)]

@@ -1,0 +1,93 @@
+"""Units before and after perturbations: pictures, clean and changed, and maps (paper, figure 7).
+
+In: a `PerturbedSheet`, plain arrays. Out: a matplotlib Figure, neither shown nor saved.
+A block a unit; in it a column an image, and for each state of the picture a row of pictures over a row of maps.
+"""
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from unitscope.display.heatmaps import GAMMA, PERCENTILE, Tones, tone
+from unitscope.display.sheets import PerturbedImage, PerturbedMap, PerturbedSheet, PerturbedUnit
+from unitscope.figures import theme
+from unitscope.figures.perturbation import name_of
+from unitscope.figures.text_layout import minus, number, shorten, widest, width, wrap
+from unitscope.figures.tile_layout import GAP, MARGIN, Box, Sheet, resized
+from unitscope.text import count_noun
+
+TILE, SEAM, NARROWEST = 152, 6, 1000
+LINE, SMALL_LINE, TITLE_LINE = theme.line(theme.BODY), theme.line(theme.SMALL), theme.line(theme.TITLE)
+STATE = 2 * TILE + SEAM + SMALL_LINE + 4 + GAP
+CAPTION = (
+    "Each unit on its images of greatest response α: the picture as the network sees it, the activation map below, and "
+    "r, the correlation of that map with the clean picture's. Tones: all maps of one image share one scale, from their "
+    f"least value (dark) to the {PERCENTILE}th percentile of the cells above it (bright), to the power {GAMMA}."
+)
+
+
+def perturbed(sheet: PerturbedSheet) -> Figure:
+    """Return the figure of units before and after perturbations: one block a unit, at most as many images as given."""
+    with theme.look():
+        states = ["Clean", *(name_of(*each) for each in sheet.perturbations)]
+        label = round(widest(states, theme.BODY)) + 2 * GAP
+        most = max((len(unit.images) for unit in sheet.units), default=0)
+        across = max(NARROWEST, 2 * MARGIN + label + most * (TILE + SEAM) - SEAM)
+        caption = wrap(CAPTION, theme.SMALL, across - 2 * MARGIN)
+        head = MARGIN + TITLE_LINE + GAP
+        block = LINE + SMALL_LINE + 6 + len(states) * STATE + GAP
+        bottom = head + len(sheet.units) * block
+        drawn = Sheet.blank(across, bottom + len(caption) * SMALL_LINE + MARGIN)
+        drawn.write(MARGIN, MARGIN, shorten(_title(sheet), theme.TITLE, across - 2 * MARGIN), size=theme.TITLE)
+        for place, unit in enumerate(sheet.units):
+            _block(drawn, unit, states, Box(MARGIN, head + place * block, across - 2 * MARGIN, block), label)
+        for place, text in enumerate(caption):
+            drawn.write(MARGIN, bottom + place * SMALL_LINE, text, size=theme.SMALL, color=theme.QUIET)
+        return drawn.figure
+
+
+def _title(sheet: PerturbedSheet) -> str:
+    count = len(sheet.units)
+    return f"{count_noun(count, 'unit')} of {sheet.network}, pictures clean and changed"
+
+
+def _block(drawn: Sheet, unit: PerturbedUnit, states: list[str], box: Box, label: int) -> None:
+    name = shorten(f"{unit.layer.name}:{unit.unit}", theme.BODY, box.width, keep_end=True)
+    drawn.write(box.left, box.top, name, color=theme.ACCENT)
+    top = box.top + LINE + SMALL_LINE + 6
+    if not unit.images:
+        drawn.write(box.left, top, "Its images can't be read any more.", color=theme.QUIET)
+        return
+    for place, state in enumerate(states):
+        drawn.write(box.left, top + place * STATE, state)
+    for place, image in enumerate(unit.images):
+        left = box.left + label + place * (TILE + SEAM)
+        text = shorten(image.image, theme.SMALL, TILE, keep_end=True)
+        drawn.write(left, box.top + LINE, text, size=theme.SMALL, color=theme.QUIET)
+        _column(drawn, image, left, top)
+
+
+def _column(drawn: Sheet, image: PerturbedImage, left: int, top: int) -> None:
+    states = [image.clean, *image.changed]
+    tones = tone(np.stack([state.map for state in states]))
+    for place, (state, map_) in enumerate(zip(states, tones, strict=True)):
+        _state(drawn, state, map_, Box(left, top + place * STATE, TILE, TILE), clean=place == 0)
+
+
+def _state(drawn: Sheet, state: PerturbedMap, tones: Tones, place: Box, *, clean: bool) -> None:
+    fitted = place.fit(*state.picture.shape[:2])
+    drawn.image(resized(state.picture, fitted), fitted)
+    below = place.moved(0, TILE + SEAM)
+    drawn.image(tones, below.fit(*tones.shape))
+    known = np.isfinite(state.correlation)
+    text = minus(f"α {number(state.response)}" if clean else f"r {state.correlation:.2f}" if known else "r –")
+    drawn.write(place.left, below.bottom + 4, text, size=theme.SMALL)
+    if not clean:
+        beside = width(text, theme.SMALL) + 2 * SEAM  # near its own r, not the next image's
+        alpha = _alpha(state.response, TILE - beside)
+        drawn.write(place.left + beside, below.bottom + 4, alpha, size=theme.SMALL, color=theme.QUIET)
+
+
+def _alpha(response: float, room: float) -> str:
+    """α with as many digits, up to three, as there is room for."""
+    texts = [minus(f"α {response:.{digits}g}") for digits in (3, 2, 1)]
+    return next((text for text in texts if width(text, theme.SMALL) <= room), "")

@@ -1,0 +1,109 @@
+"""Where the columns of a structure lie: one scale for all maps, stacks from shallow to deep, room beside.
+
+In: the columns of a `Structure`. Out: boxes, by plain arithmetic; nothing is drawn.
+One cell of any map is a square of the same side, so a 56×56 map is 4 times as wide as a 14×14.
+"""
+
+from dataclasses import dataclass
+from math import ceil
+
+from unitscope.display.sheets import Column
+from unitscope.figures import theme
+from unitscope.figures.text_layout import widest, wrap
+from unitscope.figures.tile_layout import GAP, Box, flow
+from unitscope.text import count_noun
+
+NUMBER = theme.line(theme.SMALL)
+ROW_GAP = 8
+HEADER_ROOM = 270
+TALLEST = 2500
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """One column on the sheet: its span, its header's lines (turned by 90° or not), a box for each map."""
+
+    left: int
+    width: int
+    header: tuple[str, ...]
+    turned: bool
+    tiles: tuple[Box, ...]
+    bottom: int
+
+
+def scale_of(sizes: list[tuple[int, int]]) -> float:
+    """Return the pixels of a cell's side for maps of these (rows, columns), one entry a layer.
+
+    A whole number with which the smallest map (single cells left aside) is at least 28 pixels wide and the
+    largest 224, unless the largest would pass 448 or all side by side 2400. Only maps that are themselves
+    larger than 448 are shrunk.
+    """
+    sides = [max(size) for size in sizes]
+    largest, smallest = max(sides, default=1), min((side for side in sides if side > 1), default=1)
+    wanted = max(ceil(28 / smallest), ceil(224 / largest))
+    most = min(16, 448 // largest, 2400 // max(1, sum(columns for _, columns in sizes)))
+    return min(1.0, 448 / largest) if most < 1 else float(min(wanted, most))
+
+
+def header(column: Column, room: float = HEADER_ROOM) -> tuple[str, ...]:
+    """Return the lines above a column: the layer's name in at most two, then its maps' size and its units."""
+    rows, columns = column.maps.shape[1:]
+    counts = f"{rows}×{columns} · {count_noun(column.layer.units, 'unit')}"
+    return (*wrap(column.layer.name, theme.SMALL, room, after=".", most=2), counts)
+
+
+def stacks(columns: tuple[Column, ...], scale: float, *, left: int, top: int) -> list[Stack]:
+    """Return the columns side by side from `left`, their first maps at `top`."""
+    placed: list[Stack] = []
+    for column in columns:
+        placed.append(_stack(column, scale, left, top))
+        left += placed[-1].width + GAP
+    return placed
+
+
+def place_panel(rows: list[list[tuple[int, int]]], placed: list[Stack], *, top: int) -> list[Box]:
+    """Return boxes for rows of blocks (width, height): right of the columns, or below the short deep ones.
+
+    Of all these places it is the one with which the whole sheet stays smallest (width plus height).
+    """
+    least = max((width for row in rows for width, _ in row), default=0)
+    edge = max((stack.left + stack.width for stack in placed), default=0)
+    rooms = [times * (least + 2 * GAP) for times in (1, 2, 3)]
+    places = [(edge + 2 * GAP, top, room) for room in rooms]
+    for number, stack in enumerate(placed):
+        below = max(other.bottom for other in placed[number:]) + 2 * GAP
+        places += [(stack.left, below, room) for room in (max(least, edge - stack.left), *rooms)]
+    layouts = [[box.moved(x, y) for box in flow(rows, room)] for x, y, room in places]
+    lowest = max((stack.bottom for stack in placed), default=0)
+    return min(layouts, key=lambda boxes: sum(extent(boxes, edge, lowest)))
+
+
+def extent(boxes: list[Box], right: int, bottom: int) -> tuple[int, int]:
+    """Return the right and the bottom edge of the boxes and of what reaches to those given."""
+    return max([right, *(box.right for box in boxes)]), max([bottom, *(box.bottom for box in boxes)])
+
+
+def _stack(column: Column, scale: float, left: int, top: int) -> Stack:
+    rows, columns = (max(1, round(side * scale)) for side in column.maps.shape[1:])
+    count, step = len(column.units), rows + NUMBER + ROW_GAP
+    across = ceil(count / max(1, TALLEST // step))
+    down = ceil(count / across) if across else 0
+    number = ceil(widest([str(unit) for unit in column.units], theme.SMALL))
+    pitch = max(columns, number) + GAP
+    span = across * pitch - GAP
+    lines = header(column, span)
+    if turned := widest(lines, theme.SMALL) > span or "…" in "".join(lines):
+        lines = header(column)
+        span = max(span, len(lines) * NUMBER)
+    inset = left + (span - across * pitch + GAP) // 2 + (pitch - GAP - columns) // 2
+    tiles = tuple(
+        Box(inset + (rank // down) * pitch, top + (rank % down) * step, columns, rows) for rank in range(count)
+    )
+    return Stack(left, span, lines, turned, tiles, top + down * step - ROW_GAP)
+
+
+def header_height(placed: list[Stack]) -> int:
+    """Return the pixels that the headers take above the maps."""
+    straight = [len(stack.header) * NUMBER for stack in placed if not stack.turned]
+    turned = [ceil(widest(stack.header, theme.SMALL)) + ROW_GAP for stack in placed if stack.turned]
+    return max([*straight, *turned], default=0)

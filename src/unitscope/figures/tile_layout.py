@@ -1,0 +1,125 @@
+"""Sheets of tiles: one figure whose coordinates are pixels, counted from the top left.
+
+In: boxes, arrays, lines of text. Out: a matplotlib Figure in which every tile ends on whole pixels.
+Nothing here knows networks or units; where the boxes lie is plain arithmetic.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from matplotlib.patches import Rectangle
+from matplotlib.text import Text
+from numpy.typing import NDArray
+from PIL import Image
+
+from unitscope.display.heatmaps import COLOUR_MAP, Picture
+from unitscope.figures import theme
+
+MARGIN, GAP = 36, 18
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A rectangle on a sheet, in pixels from the top left."""
+
+    left: int
+    top: int
+    width: int
+    height: int
+
+    @property
+    def right(self) -> int:
+        """The first pixel column behind the box."""
+        return self.left + self.width
+
+    @property
+    def bottom(self) -> int:
+        """The first pixel row below the box."""
+        return self.top + self.height
+
+    def moved(self, right: int, down: int) -> "Box":
+        """Return the box somewhere else."""
+        return Box(self.left + right, self.top + down, self.width, self.height)
+
+    def fit(self, rows: int, columns: int) -> "Box":
+        """Return the largest box of the proportions rows:columns within this one, at its centre."""
+        factor = min(self.height / rows, self.width / columns)
+        height, width = max(1, round(rows * factor)), max(1, round(columns * factor))
+        return Box(self.left + (self.width - width) // 2, self.top + (self.height - height) // 2, width, height)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sheet:
+    """A figure with one invisible pair of axes over all of it, in pixels."""
+
+    figure: Figure
+    axes: Axes
+
+    @classmethod
+    def blank(cls, width: int, height: int) -> "Sheet":
+        """Return an empty sheet of so many pixels."""
+        # A hair more than the whole number, which a float's rounding could otherwise make one pixel less.
+        figure = Figure(((width + 1e-6) / theme.DPI, (height + 1e-6) / theme.DPI), theme.DPI)
+        figure.suppressComposite = True  # SVG and PDF keep each tile an image of its own
+        axes = figure.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(height, 0), autoscale_on=False)
+        axes.set_axis_off()
+        return cls(figure, axes)
+
+    def image(self, values: NDArray[Any], box: Box) -> AxesImage:
+        """Draw tones ``[row, column]`` or a picture ``[row, column, RGB]``: sharp cells, a thin frame."""
+        self.fill(Box(box.left - 1, box.top - 1, box.width + 2, box.height + 2), theme.FRAME)
+        return self.axes.imshow(
+            values,
+            cmap=COLOUR_MAP,
+            vmin=0,
+            vmax=1,
+            extent=(box.left, box.right, box.bottom, box.top),
+            aspect="auto",
+            interpolation="nearest",
+            zorder=2,
+        )
+
+    def fill(self, box: Box, colour: str) -> None:
+        """Draw a plain rectangle."""
+        self.axes.add_patch(Rectangle((box.left, box.top), box.width, box.height, color=colour, linewidth=0))
+
+    def write(self, x: float, y: float, text: str, **style: Any) -> Text:
+        """Write one line of ink at the top left corner given, unless the style says otherwise."""
+        return self.axes.text(x, y, text, **{"va": "top", "size": theme.BODY, **style})
+
+    def blank_tile(self, box: Box) -> None:
+        """Draw a quiet tile where there is nothing to see."""
+        self.fill(box, theme.BLANK)
+        middle, centre = box.left + box.width / 2, box.top + box.height / 2
+        self.write(middle, centre, "not available", ha="center", va="center", size=theme.SMALL, color=theme.QUIET)
+
+
+def write(figure: Figure, text: str, left: float, top: float, size: float, colour: str = theme.INK) -> None:
+    """Write one line on a figure of charts, its top left corner given in pixels from the figure's."""
+    width, height = figure.get_size_inches() * theme.DPI
+    figure.text(left / width, 1 - top / height, text, size=size, color=colour, va="top")
+
+
+def flow(rows: list[list[tuple[int, int]]], width: int) -> list[Box]:
+    """Return where rows of blocks (width, height) lie, set like words: a row that is full goes on below."""
+    boxes: list[Box] = []
+    for row in rows:
+        left, top = 0, max((box.bottom + GAP for box in boxes), default=0)
+        for block_width, block_height in row:
+            if left and left + block_width > width:
+                left, top = 0, max(box.bottom for box in boxes) + GAP
+            boxes.append(Box(left, top, block_width, block_height))
+            left += block_width + 2 * GAP
+    return boxes
+
+
+def resized(picture: Picture, box: Box) -> Picture:
+    """Return a picture ``[row, column, RGB]`` with as many pixels as the box has, smoothly."""
+    if picture.shape[:2] == (box.height, box.width):
+        return picture
+    size = (box.width, box.height)
+    return np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.LANCZOS))

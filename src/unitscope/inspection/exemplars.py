@@ -1,0 +1,49 @@
+"""A unit's exemplars with pictures and activation maps (paper, figure 2).
+
+In: an atlas and a unit. Out: an `ExemplarSheet`, plain arrays.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+
+from unitscope.atlas import Atlas
+from unitscope.display.sheets import Exemplar, ExemplarSheet
+from unitscope.inspection.maps import activation_maps
+from unitscope.networks import Network
+from unitscope.scanning.atlas_network import network_of
+from unitscope.units import Unit
+
+
+def exemplar_sheet(
+    atlas: Atlas, unit: str | Unit, *, network: Network | None = None, images: str | Path | None = None
+) -> ExemplarSheet:
+    """Return a unit's exemplars with pictures and activation maps (paper, figure 2).
+
+    Args:
+        atlas: from `unitscope.open_atlas`.
+        unit: ``LAYER:UNIT``.
+        network: needed only for an atlas of a module given from Python, which can't be loaded again.
+        images: the folder with the images, if it has moved since the scan.
+
+    Raises:
+        LayerError: if the atlas has no such unit.
+        NetworkError: if the network can't be loaded, or its weights or φ are not those of the scan.
+    """
+    layer, channel = atlas.unit(unit)
+    exemplars = exemplars_of(atlas, Unit(layer.name, channel))
+    network = network_of(atlas, network)
+    root = Path(images) if images is not None else atlas.root
+    seen = activation_maps(network, [root / exemplar.image for exemplar in exemplars], layer, [channel])
+    shown = (
+        replace(exemplar, picture=one.picture, map=one.maps[0]) if one else exemplar
+        for exemplar, one in zip(exemplars, seen, strict=True)
+    )
+    return ExemplarSheet(network.reference, layer, channel, tuple(shown))
+
+
+def exemplars_of(atlas: Atlas, unit: Unit) -> list[Exemplar]:
+    """Return a unit's exemplars by name, without pictures and maps."""
+    return [
+        Exemplar(int(row["rank"]), row["image"], float(row["response"]), row["label"])
+        for row in atlas.exemplars(unit).to_dict("records")
+    ]

@@ -1,0 +1,128 @@
+"""The most inhibitory units with pictures and maps (paper, figure 3).
+
+In: an atlas and an `Inhibition`. Out: an `InhibitionSheet`, plain arrays.
+By maps, the images are those whose outlines part the view most evenly, the same for every unit, so none is picked for
+what a unit does there. By classes, images of the class stand beside the unit's exemplars among the others.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from unitscope.analyses.inhibition import Inhibition
+from unitscope.atlas import Atlas
+from unitscope.display.sheets import InhibitedUnit, InhibitionExample, InhibitionSheet
+from unitscope.experiments.category_maps import category_split, image_set, phi_of, pool_to_grid
+from unitscope.experiments.inhibition import inside_outside
+from unitscope.inspection.maps import ImageMaps, activation_maps
+from unitscope.networks import Network
+from unitscope.scanning.atlas_network import network_of
+
+_CANDIDATES = 200  # outlines that are drawn to find those that part the view most evenly
+
+View = NDArray[np.float32]
+
+
+def inhibition_sheet(
+    atlas: Atlas,
+    found: Inhibition,
+    *,
+    units: int = 5,
+    across: int = 4,
+    network: Network | None = None,
+    images: str | Path | None = None,
+) -> InhibitionSheet:
+    """Return the first units of an inhibition, each with some images (paper, figure 3).
+
+    Args:
+        atlas: that the inhibition is from.
+        found: from `category_inhibition` or `class_inhibition`.
+        units: how many.
+        across: images a unit.
+        network: needed only for an atlas of a module given from Python.
+        images: where the images are now, if they have moved.
+
+    Raises:
+        NetworkError: if the network can't be loaded, or its φ is a function (for a category).
+        ImageError: if the outlines can't be read any more.
+    """
+    network = network_of(atlas, network)
+    first = found.units.head(units)
+    if found.by == "map contrast":
+        views = _evenly_parted(atlas, found, network, root=images)
+        chosen = [list(views)[:across]] * len(first)
+    else:
+        views = {}
+        chosen = beside_exemplars(atlas, found, [int(unit) for unit in first["unit"]], across)
+    ids = list(dict.fromkeys(image for row in chosen for image in row))
+    channels = [int(unit) for unit in first["unit"]]
+    files = image_set(atlas, ids, root=images)
+    seen = activation_maps(network, [files.path(n) for n in range(len(ids))], found.layer, channels)
+    album = _Album(atlas, found, dict(zip(ids, seen, strict=True)), views)
+    rows = tuple(
+        InhibitedUnit(channels[place], _note(found, row), tuple(album.example(image, place) for image in chosen[place]))
+        for place, (_, row) in enumerate(first.iterrows())
+    )
+    return InhibitionSheet(network.reference, found.layer, found.concept, found.by, rows)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Album:
+    """The images that were run, and the outlines in view of those that show the concept."""
+
+    atlas: Atlas
+    found: Inhibition
+    seen: dict[str, ImageMaps | None]
+    views: dict[str, View]
+
+    def example(self, image: str, place: int) -> InhibitionExample:
+        """One image and the map of the unit at a place."""
+        one, view = self.seen[image], self.views.get(image)
+        row = self.atlas.image_number(image)
+        return InhibitionExample(
+            image,
+            ", ".join(self.atlas.images["label_names"].iloc[row]),
+            image in self.found.images,
+            None if one is None else one.picture,
+            None if one is None else one.maps[place],
+            view,
+            "" if one is None else _measured(one.maps[place], view),
+        )
+
+
+def _evenly_parted(atlas: Atlas, found: Inhibition, network: Network, *, root: str | Path | None) -> dict[str, View]:
+    """Some of the images' views of the outlines, those nearest to covering half of the view first."""
+    phi, concept = phi_of(network), category_split(atlas, found.concept, root=root)
+    some = image_set(atlas, found.images, root=root).limit(_CANDIDATES)
+    views = {image: concept.view(image, phi) for image in some.ids}
+    return dict(sorted(views.items(), key=lambda view: abs(float(view[1].mean()) - 0.5)))
+
+
+def beside_exemplars(atlas: Atlas, found: Inhibition, channels: Sequence[int], across: int) -> list[list[str]]:
+    """Return for each unit some images of the class, evenly spaced, and those of the others that call it up most."""
+    of_class = image_set(atlas, found.images).limit((across + 1) // 2).ids
+    ids = atlas.images["image"].to_numpy()
+    others = np.flatnonzero(~np.isin(ids, found.images) & (atlas.images["error"] == "").to_numpy())
+    most = across - len(of_class)
+    responses = (atlas.responses(found.layer, units=slice(unit, unit + 1))[others, 0] for unit in channels)
+    return [[*of_class, *ids[others[np.argsort(-each, kind="stable")[:most]]]] for each in responses]
+
+
+def _measured(map_: View, view: View | None) -> str:
+    if view is None:
+        return f"α = {map_.mean():.3g}"
+    parts = inside_outside(map_[None], pool_to_grid(view, *map_.shape))
+    return "" if parts is None else f"{parts[0][0]:.3g} on it, {parts[1][0]:.3g} beside it"
+
+
+def _note(found: Inhibition, row: "pd.Series[float]") -> str:
+    where = (
+        "mean α {:.3g} on it, {:.3g} on others" if found.by == "class contrast" else "{:.3g} on it, {:.3g} beside it"
+    )
+    told = where.format(row["inside"], row["outside"])
+    spread = f", d_z {row['d_z']:.2f}" if "d_z" in row else ""
+    return f"{told}; effect size {row['effect_size']:.2f}{spread}, corrected p = {row['p_corrected']:.2g}"

@@ -1,0 +1,104 @@
+"""The units that a rule found, with maps over the images asked about and with exemplars (paper, figure 4).
+
+In: an atlas and a `Rule`. Out: a `RuleSheet`, plain arrays.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from unitscope.analyses.image_groups import ImageGroup
+from unitscope.analyses.unit_rules import Rule
+from unitscope.atlas import Atlas
+from unitscope.display.sheets import AskedImage, Exemplar, RuleRow, RuleSheet
+from unitscope.errors import ImageError
+from unitscope.inspection.exemplars import exemplars_of
+from unitscope.inspection.maps import ImageMaps, activation_maps
+from unitscope.networks import Network
+from unitscope.scanning.atlas_network import network_of
+from unitscope.units import Unit
+
+_ROWS, _IMAGES, _EXEMPLARS = 16, 6, 4
+# A class alone is shown by so many of its images, fewer where there are more subjects.
+_IMAGES_OF_A_CLASS = 4
+
+
+def rule_sheet(
+    atlas: Atlas, found: Rule, *, network: Network | None = None, images: str | Path | None = None
+) -> RuleSheet:
+    """Return the units of a rule, at most 16, with maps over at most 6 of the images and 4 exemplars each.
+
+    A class is shown by its images of greatest mean response over the units found.
+
+    Args:
+        atlas: the one whose images the rule was asked about.
+        found: from `intersection`, `difference` or `top_units`.
+        network: needed only for an atlas of a module given from Python, which can't be loaded again.
+        images: the folder with the images, if it has moved since the scan.
+
+    Raises:
+        ImageError: if none of the images can be read any more.
+        NetworkError: if the network can't be loaded, or its weights or φ are not those of the scan.
+    """
+    network = network_of(atlas, network)
+    root = Path(images) if images is not None else atlas.root
+    asked = list(_asked(found))[:_IMAGES]
+    units = found.units[:_ROWS].tolist()
+    exemplars = [exemplars_of(atlas, Unit(found.layer.name, unit))[:_EXEMPLARS] for unit in units]
+    names = dict.fromkeys([subject.images[row] for subject, row in asked] + [one.image for e in exemplars for one in e])
+    known = set(atlas.images["image"])
+    files = [root / name if name in known else Path(name) for name in names]
+    seen = dict(zip(names, activation_maps(network, files, found.layer, units), strict=True))
+    if not any(seen.values()):
+        raise ImageError(f"no image of atlas '{atlas.path}' can be read in '{root}'; say where the images are now")
+    shown = tuple(_asked_image(found, subject, row, seen) for subject, row in asked)
+    rows = (
+        RuleRow(
+            unit,
+            _unit_note(found, place),
+            tuple(float(subject.responses[row, unit]) for subject, row in asked),
+            tuple(None if (one := seen[image.image]) is None else one.maps[place] for image in shown),
+            tuple(_with_map(one, seen[one.image], place) for one in exemplars[place]),
+        )
+        for place, unit in enumerate(units)
+    )
+    return RuleSheet(found.title, _note(found), network.reference, found.layer, shown, tuple(rows))
+
+
+def _asked(found: Rule) -> Iterator[tuple[ImageGroup, int]]:
+    """The images that stand for each subject, as rows of its responses."""
+    subjects = found.subjects + found.others
+    for subject in subjects:
+        units = found.units if len(found.units) else slice(None)
+        mean = subject.responses[:, units].mean(1, dtype=np.float64)
+        order = np.argsort(-mean, kind="stable")[: max(1, _IMAGES_OF_A_CLASS // len(subjects))]
+        yield from ((subject, int(row)) for row in order)
+
+
+def _asked_image(found: Rule, subject: ImageGroup, row: int, seen: dict[str, ImageMaps | None]) -> AskedImage:
+    image = subject.images[row]
+    one = seen[image]
+    return AskedImage(subject.name, image, subject in found.others, None if one is None else one.picture)
+
+
+def _with_map(exemplar: Exemplar, seen: ImageMaps | None, place: int) -> Exemplar:
+    return exemplar if seen is None else replace(exemplar, picture=seen.picture, map=seen.maps[place])
+
+
+def _unit_note(found: Rule, place: int) -> tuple[str, ...]:
+    lines = [f"mean α {found.responses[place]:.3g}"]
+    if found.images > 1:
+        lines.append(f"chosen in {found.support[place]} of {found.images}")
+    if found.base_rate is not None:
+        lines.append(f"base rate {found.base_rate[place]:.1%}")
+    return tuple(lines)
+
+
+def _note(found: Rule) -> str:
+    count = len(found.units)
+    told = f"{count or 'No'} unit{'' if count == 1 else 's'}"
+    if found.expected is not None and found.p_value is not None:
+        told += f"; {found.expected:.3g} expected of selections drawn at random (p = {found.p_value:.2g})"
+    return told + (f"; the first {_ROWS} are shown." if count > _ROWS else ".")

@@ -1,0 +1,211 @@
+"""The networks of keras.applications that the paper used, in torchvision's architecture with Keras's weights.
+
+In: a name (`vgg16`, `vgg19`, `resnet50`) and which weights. Out: a `Network`. Keras itself is not needed.
+Knows nothing of other origins, nor of how Keras lays out its files.
+
+Keras's ResNet-50 differs from torchvision's: a stage's stride is on the first convolution of its first block, batch
+norm has another epsilon, and convolutions have biases. Its models end in softmax; here the outputs are the logits.
+"""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from unitscope.errors import NetworkError, closest
+from unitscope.networks import hub
+from unitscope.networks.imagenet import imagenet_classes
+from unitscope.networks.network import Network
+from unitscope.networks.origins.keras_files import Layers, opened
+from unitscope.networks.preprocessing import PRESETS
+from unitscope.networks.weights import Default, File, Random, State, Weights, misfit
+
+if TYPE_CHECKING:
+    import h5py
+
+CONVOLUTION, DENSE, NORM = "conv2d", "dense", "batch_normalization"  # as Keras writes its classes
+
+_STORAGE = "https://storage.googleapis.com/tensorflow/keras-applications"
+_EPSILON = 1.001e-5
+_FLAT = (7, 7, 512)  # VGG's last map, which Keras flattens with the channels last
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A layer of Keras's with weights, and the module of torchvision's in its place."""
+
+    name: str
+    kind: str
+    place: str
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """What is known of a network of keras.applications: where its weights are, and its layers in Keras's order."""
+
+    url: str
+    md5: str
+    parts: tuple[Part, ...]
+
+    def names(self, kind: str) -> list[str]:
+        """Return the names of the layers of one class."""
+        return [part.name for part in self.parts if part.kind == kind]
+
+
+def _vgg(*convolutions: int) -> Iterator[Part]:
+    """VGG's layers, given how many convolutions each block has."""
+    place = 0
+    for block, count in enumerate(convolutions, 1):
+        for number in range(1, count + 1):
+            yield Part(f"block{block}_conv{number}", CONVOLUTION, f"features.{place}")
+            place += 2
+        place += 1
+    for name, place in (("fc1", 0), ("fc2", 3), ("predictions", 6)):
+        yield Part(name, DENSE, f"classifier.{place}")
+
+
+def _resnet(*blocks: int) -> Iterator[Part]:
+    """ResNet's layers, given how many blocks each stage has; a first block's shortcut comes before its last layer."""
+    yield Part("conv1_conv", CONVOLUTION, "conv1")
+    yield Part("conv1_bn", NORM, "bn1")
+    for stage, count in enumerate(blocks, 1):
+        for block in range(count):
+            name, place = f"conv{stage + 1}_block{block + 1}", f"layer{stage}.{block}"
+            for number in (1, 2, 3) if block else (1, 2, 0, 3):
+                conv, norm = (f"conv{number}", f"bn{number}") if number else ("downsample.0", "downsample.1")
+                yield Part(f"{name}_{number}_conv", CONVOLUTION, f"{place}.{conv}")
+                yield Part(f"{name}_{number}_bn", NORM, f"{place}.{norm}")
+    yield Part("predictions", DENSE, "fc")
+
+
+def _model(folder: str, name: str, md5: str, parts: Iterator[Part]) -> Model:
+    return Model(f"{_STORAGE}/{folder}/{name}_weights_tf_dim_ordering_tf_kernels.h5", md5, tuple(parts))
+
+
+# The check sums are those that keras.applications records.
+MODELS = {
+    "vgg16": _model("vgg16", "vgg16", "64373286793e3c8b2b4e3219cbf3544b", _vgg(2, 2, 3, 3, 3)),
+    "vgg19": _model("vgg19", "vgg19", "cbe5617147190e668d6c5d5026f83318", _vgg(2, 2, 4, 4, 4)),
+    "resnet50": _model("resnet", "resnet50", "2cb95161c43110f7111970584f804107", _resnet(3, 4, 6, 3)),
+}
+
+
+def load(name: str, weights: Weights) -> Network:
+    """Return a network of keras.applications with Keras's weights; its φ is the paper's, ``caffe``.
+
+    Raises:
+        NetworkError: if the name is unknown, or the weights can't be had or don't fit.
+    """
+    if name not in MODELS:
+        hint = closest(name, MODELS) or f"known: {', '.join(MODELS)}"
+        raise NetworkError(f"no network '{name}' of Keras's here; {hint}")
+    reference = f"keras:{name}"
+    if isinstance(weights, Random):
+        module, outputs, label = _built(name, 1000), 1000, str(weights)
+    else:
+        file = weights.path if isinstance(weights, File) else _cached(name, reference)
+        module, outputs = _filled(name, file)
+        label = file.name if isinstance(weights, Default) else str(weights)
+    return Network(reference, module, PRESETS["caffe"], *imagenet_classes(outputs), label)
+
+
+def _cached(name: str, reference: str) -> Path:
+    """The file in Keras's cache folder, downloaded if it is not there."""
+    home = os.environ.get("KERAS_HOME") or Path.home() / ".keras"
+    model = MODELS[name]
+    return hub.from_url(model.url, reference, folder=Path(home).expanduser() / "models", md5=model.md5)
+
+
+def _built(name: str, outputs: int) -> nn.Module:
+    """The architecture of torchvision's, changed to Keras's."""
+    from torchvision import models
+
+    module: nn.Module = models.get_model(name, weights=None, num_classes=outputs)
+    for part in module.modules():
+        if isinstance(part, nn.BatchNorm2d):
+            part.eps = _EPSILON
+    for stage in (2, 3, 4) if name == "resnet50" else ():
+        first: Any = module.get_submodule(f"layer{stage}.0")
+        first.conv1.stride, first.conv2.stride = first.conv2.stride, first.conv1.stride
+    return module
+
+
+def _filled(name: str, file: Path) -> tuple[nn.Module, int]:
+    """The network with the weights of a file, not drawn at random first, and how many classes the file is for."""
+    model = MODELS[name]
+    with opened(file, {kind: model.names(kind) for kind in (CONVOLUTION, DENSE, NORM)}) as layers:
+        outputs = _outputs(layers)
+        with torch.device("meta"):
+            module = _built(name, outputs)
+        _check(name, module, layers, file)
+        module.load_state_dict(_state(model, layers), assign=True)
+    return module, outputs
+
+
+def _outputs(layers: Layers) -> int:
+    """How many classes a file is for: the length of its last bias."""
+    last = layers.get("predictions", [])
+    return last[-1].shape[0] if last and last[-1].ndim == 1 else 1000
+
+
+def _check(name: str, module: nn.Module, layers: Layers, file: Path) -> None:
+    """Raise NetworkError unless the file has all layers, in their shapes, and no others."""
+    model = MODELS[name]
+    own = {part.name: _shapes(part, module.get_submodule(part.place)) for part in model.parts}
+    given = {layer: [list(array.shape) for array in arrays] for layer, arrays in layers.items()}
+    top = model.names(DENSE)
+    if own.keys() - given.keys() == set(top):
+        raise NetworkError(
+            f"'{file}' has no top ({', '.join(top)}), so it can't classify; "
+            "bring the file without '_notop', or save the model with include_top=True"
+        )
+    if told := misfit(own, given):
+        others = [other for other, known in MODELS.items() if given.keys() == {part.name for part in known.parts}]
+        hint = f"; its layers are those of keras:{others[0]}" if others and others[0] != name else ""
+        raise NetworkError(f"'{file}' doesn't fit keras:{name}: {told}{hint}")
+
+
+def _shapes(part: Part, module: nn.Module) -> list[list[int]]:
+    """The shapes of a layer's arrays in Keras's file."""
+    weight: Tensor = module.weight  # type: ignore[assignment]
+    if part.kind == CONVOLUTION:
+        outputs, inputs, height, width = weight.shape
+        return [[height, width, inputs, outputs], [outputs]]
+    if part.kind == DENSE:
+        return [[*reversed(weight.shape)], [len(weight)]]
+    return [[len(weight)]] * 4
+
+
+def _state(model: Model, layers: Layers) -> State:
+    """The arrays of a file under torchvision's names, in torch's order of axes."""
+    return {f"{part.place}.{name}": value for part in model.parts for name, value in _tensors(part, layers).items()}
+
+
+def _tensors(part: Part, layers: Layers) -> State:
+    arrays = [_tensor(array) for array in layers[part.name]]
+    if part.kind == NORM:
+        scale, shift, mean, variance = arrays
+        # torchvision's convolution has no bias before a norm; taken off the norm's mean it does the same.
+        bias = _tensor(layers[part.name.removesuffix("bn") + "conv"][1])
+        norm = {"weight": scale, "bias": shift, "running_mean": mean - bias, "running_var": variance}
+        return norm | {"num_batches_tracked": torch.tensor(0)}
+    kernel, bias = arrays
+    weight = {"weight": _turned(part, kernel).contiguous()}
+    return weight if part.name.endswith("_conv") else weight | {"bias": bias}
+
+
+def _turned(part: Part, kernel: Tensor) -> Tensor:
+    """A kernel, ``[height, width, in, out]`` or ``[in, out]``, with its axes as torch wants them."""
+    if part.kind == CONVOLUTION:
+        return kernel.permute(3, 2, 0, 1)
+    if part.name == "fc1":
+        return kernel.view(*_FLAT, -1).permute(3, 2, 0, 1).flatten(1)
+    return kernel.T
+
+
+def _tensor(array: "h5py.Dataset") -> Tensor:
+    return torch.from_numpy(array.astype("float32")[()])

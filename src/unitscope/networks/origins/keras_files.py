@@ -1,0 +1,110 @@
+"""Keras's weight files: HDF5 in its three layouts, read layer by layer.
+
+In: an ``.h5``, ``.weights.h5`` or ``.keras`` file, and the layers that are looked for.
+Out: each layer's arrays, under the names that keras.applications gives its layers today.
+Knows nothing of torch, or of what the arrays are for.
+"""
+
+import io
+import re
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from unitscope.errors import NetworkError, require_file
+
+if TYPE_CHECKING:
+    import h5py
+
+Layers = dict[str, "list[h5py.Dataset]"]
+Wanted = Mapping[str, Sequence[str]]  # layer names in Keras's order, by class as the files write it: conv2d, dense, …
+
+# The second is Keras 2.13's name for the first.
+_CONTAINERS = ("layers", "_layer_checkpoint_dependencies")
+_BEFORE_2019 = re.compile(r"(res|bn)([2-5])([a-f])_branch(1|2[abc])")
+_OLD = {"conv1": "conv1_conv", "bn_conv1": "conv1_bn", "fc1000": "predictions", "probs": "predictions"}
+
+
+@contextmanager
+def opened(file: Path, wanted: Wanted) -> Iterator[Layers]:
+    """Give the arrays of each layer that has some, in Keras's order (kernel, bias), while the file is open.
+
+    Raises:
+        NetworkError: if there is no such file, it is damaged, or holds no weights of Keras's.
+    """
+    import h5py
+
+    try:
+        with h5py.File(_content(require_file(file)), "r") as root:
+            yield _layers(root, file, wanted)
+    except (OSError, KeyError, ValueError, TypeError, RuntimeError, AttributeError, zipfile.BadZipFile) as error:
+        reason = str(error).strip("'\"").splitlines() or [type(error).__name__]
+        raise NetworkError(f"'{file}' is no weight file of Keras's, or a damaged one ({reason[0][:120]})") from error
+
+
+def _content(file: Path) -> Path | io.BytesIO:
+    """What h5py is to read: the file itself, or the weights inside a ``.keras`` archive."""
+    if not zipfile.is_zipfile(file):
+        return file
+    with zipfile.ZipFile(file) as archive:
+        return io.BytesIO(archive.read("model.weights.h5"))
+
+
+def _layers(root: "h5py.File", file: Path, wanted: Wanted) -> Layers:
+    by_layer = root.get("model_weights", root)
+    if "layer_names" in by_layer.attrs:
+        found = _by_name(by_layer)
+    elif containers := [root[name] for name in _CONTAINERS if name in root]:
+        found = _by_class(containers[0], wanted)
+    else:
+        raise NetworkError(
+            f"'{file}' holds no weights of Keras's; save some with model.save_weights('NAME.weights.h5')"
+        )
+    return {_today(name): arrays for name, arrays in found.items() if arrays}
+
+
+def _by_name(group: "h5py.Group") -> Layers:
+    """The layout of keras.applications' own files, and of ``model.save('NAME.h5')``."""
+    layers = {name: group[name] for name in _texts(group.attrs["layer_names"])}
+    return {name: [layer[array] for array in _texts(layer.attrs["weight_names"])] for name, layer in layers.items()}
+
+
+def _by_class(container: "h5py.Group", wanted: Wanted) -> Layers:
+    """The layout of ``.weights.h5``: groups are named by class and counted, their layers' names are an attribute."""
+    counted = [(*_count(name), layer["vars"]) for name, layer in container.items() if "vars" in layer]
+    counted.sort(key=lambda item: item[:2])
+    named = {arrays.attrs["name"]: _numbered(arrays) for _, _, arrays in counted if "name" in arrays.attrs}
+    if named.keys() & {name for names in wanted.values() for name in names}:
+        return named
+    # Older releases left the names out; then the order tells which layer is which, as it does for Keras.
+    layers: Layers = {}
+    for kind, names in wanted.items():
+        groups = [(number, arrays) for found, number, arrays in counted if found == kind]
+        for place, (number, arrays) in enumerate(groups):
+            layers[names[place] if place < len(names) else f"{kind}_{number}"] = _numbered(arrays)
+    return layers
+
+
+def _count(name: str) -> tuple[str, int]:
+    """Class and place of a counted name: ``conv2d`` is the first, ``conv2d_1`` the second."""
+    kind, _, number = name.rpartition("_")
+    return (kind, int(number)) if number.isdecimal() else (name, 0)
+
+
+def _numbered(arrays: "h5py.Group") -> "list[h5py.Dataset]":
+    return [arrays[str(number)] for number in range(len(arrays))]
+
+
+def _texts(names: Sequence[str | bytes]) -> list[str]:
+    return [name.decode() if isinstance(name, bytes) else str(name) for name in names]
+
+
+def _today(name: str) -> str:
+    """Today's name of a layer: ResNet-50's were other ones until 2019."""
+    if match := _BEFORE_2019.fullmatch(name):
+        kind, stage, block, branch = match.groups()
+        number = 0 if branch == "1" else "abc".index(branch[1]) + 1
+        return f"conv{stage}_block{'abcdef'.index(block) + 1}_{number}_{'conv' if kind == 'res' else 'bn'}"
+    return _OLD.get(name, name)

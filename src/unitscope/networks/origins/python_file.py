@@ -1,0 +1,76 @@
+"""Networks that a function of the user's own builds: `path/to/file.py:function`.
+
+In: that reference and which weights. Out: a `Network`.
+This runs the user's code, from her file; what goes wrong in it is told as her file's error, with its cause.
+"""
+
+import contextlib
+import importlib.util
+import inspect
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+
+from torch import nn
+
+from unitscope.errors import NetworkError, closest, require_file
+from unitscope.networks.network import Network
+from unitscope.networks.preprocessing import PRESETS
+from unitscope.networks.weights import File, Weights, load_into, read_state_dict
+
+
+def load(reference: str, weights: Weights) -> Network:
+    """Return the network that a function of a file builds; its weights are as built unless a file is given.
+
+    Raises:
+        NetworkError: if file or function is missing, fails, or gives no module; or the weights don't fit.
+    """
+    path, _, function = reference.rpartition(":")
+    with _running(reference, Path(path)):
+        module = _function(Path(path), function)()
+    if not isinstance(module, nn.Module):
+        raise NetworkError(f"'{reference}' must return an nn.Module, not {type(module).__name__}")
+    label = f"as {function}() builds them"
+    if isinstance(weights, File):
+        load_into(module, read_state_dict(weights.path), weights.path)
+        label = str(weights)
+    return Network(reference, module, PRESETS["imagenet"], weights=label)
+
+
+@contextlib.contextmanager
+def _running(reference: str, path: Path) -> Iterator[None]:
+    """While the user's code runs: her folder can be imported from, and what she prints goes to stderr."""
+    folder = str(require_file(path).resolve().parent)
+    sys.path.insert(0, folder)
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+    except NetworkError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise NetworkError(f"'{reference}' failed with {type(error).__name__}: {error}") from error
+    finally:
+        sys.path.remove(folder)
+
+
+def _function(path: Path, name: str) -> Callable[[], object]:
+    module = _executed(path)
+    found = getattr(module, name, None)
+    if callable(found):
+        return found  # type: ignore[no-any-return]
+    own = [key for key, value in vars(module).items() if inspect.isroutine(value) or inspect.isclass(value)]
+    hint = closest(name, own) or f"it has {', '.join(own) or 'none'}"
+    raise NetworkError(f"'{path}' has no function '{name}'; {hint}")
+
+
+def _executed(path: Path) -> ModuleType:
+    name = f"unitscope_file_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise NetworkError(f"'{path}' can't be run as Python")
+    module = importlib.util.module_from_spec(spec)
+    # Dataclasses and pickling look a class's module up by its name.
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module

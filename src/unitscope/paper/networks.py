@@ -1,0 +1,198 @@
+"""The networks of a report, ready to be asked: loaded, traced, scanned.
+
+In: references and folders. Out: `Case` values; a network that can't be run over images says why.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from unitscope.atlas import Atlas
+from unitscope.engine.devices import on_device
+from unitscope.errors import LayerError, UnitscopeError
+from unitscope.experiments.run_options import RunOptions
+from unitscope.graph import Trace, trace_of
+from unitscope.images import ImageSet
+from unitscope.networks import Network, load
+from unitscope.scanning import ScanOptions, scan
+from unitscope.units import ACTIVATION, Layer
+
+Say = Callable[[str], None]
+
+_NO_ACTIVATIONS = "it has no activation layers, and the paper's tables and figures are of those"
+_NO_IMAGES = "it has no images; give a folder with --imagenet"
+_NO_COCO = "it has no images of COCO's; give a folder with --coco"
+_OWN_IMAGES = "it has images of its own, so it was not run over COCO's"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A network, and the folder with images of its own classes where these are not the report's."""
+
+    network: str
+    folder: Path | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> "Asked":
+        """Return what ``NETWORK`` or ``NETWORK=FOLDER`` asks for."""
+        network, _, folder = text.partition("=")
+        return cls(network, Path(folder) if folder else None)
+
+    @property
+    def name(self) -> str:
+        """A short name, for files and headings."""
+        return Path(self.network).stem if self.network.endswith(".toml") else self.network.rpartition(":")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where the images are, and where atlases go."""
+
+    imagenet: Path | None
+    coco: Path | None
+    output: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Scanned:
+    """The images that a network was run over, and the atlas of it."""
+
+    images: ImageSet
+    atlas: Atlas
+
+
+@dataclass(frozen=True, slots=True)
+class Unscanned:
+    """Why a network was not run over some images."""
+
+    reason: str
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """One network of the report.
+
+    Attributes:
+        name: short; no two cases have the same.
+        network: loaded, on the device that it is run on.
+        trace: of it.
+        running: how experiments run.
+        own: images whose classes it may know, those of the report or its own.
+        things: COCO's images.
+    """
+
+    name: str
+    network: Network
+    trace: Trace
+    running: RunOptions
+    own: Scanned | Unscanned
+    things: Scanned | Unscanned
+
+    @property
+    def last(self) -> Layer:
+        """Its last convolution's layer, after the activation; see `last_layer`."""
+        return last_layer(self.trace, len(self.network.classes))
+
+    @property
+    def images(self) -> ImageSet:
+        """The images that may be of its classes.
+
+        Raises:
+            UnitscopeError: if it was not run over any, with the reason.
+        """
+        return _had(self.own).images
+
+    @property
+    def atlas(self) -> Atlas:
+        """The atlas over these images.
+
+        Raises:
+            UnitscopeError: as `images`.
+        """
+        return _had(self.own).atlas
+
+    @property
+    def coco(self) -> Atlas:
+        """The atlas over COCO's images.
+
+        Raises:
+            UnitscopeError: if it was not run over them, with the reason.
+        """
+        return _had(self.things).atlas
+
+
+def make_cases(asked: Sequence[Asked], sources: Sources, running: RunOptions, *, say: Say) -> list[Case]:
+    """Load and scan the networks, one after the other; atlases that are there already are used again.
+
+    Raises:
+        UnitscopeError: if a network can't be loaded, a folder has no images, or two networks have one name.
+    """
+    names = [one.name for one in asked]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise UnitscopeError(f"two networks are called '{twice[0]}'; give one of them as a card of another name")
+    # Each folder is read once, and before the networks: one that is not there is told at once.
+    folders = {sources.imagenet, sources.coco, *(one.folder for one in asked)}
+    opened: dict[Path | None, ImageSet] = {folder: running.chosen(folder) for folder in folders if folder is not None}
+    return [_make(one, sources, opened, running, say) for one in asked]
+
+
+def last_layer(trace: Trace, classes: int) -> Layer:
+    """Return the last layer whose maps are more than a cell and whose units are not the classes themselves.
+
+    VGG-16's ``conv5_3``, ResNet-50's ``conv5_block3_out``, SqueezeNet's ``features.12``: the paper's last convolution,
+    after its activation. Where no layer has maps it is the last activation.
+
+    Raises:
+        LayerError: if the network has no activation layers.
+    """
+    if not trace.layers.activations:
+        raise LayerError(_NO_ACTIVATIONS)
+    for layer in reversed(trace.layers):
+        if (
+            layer.kind in (ACTIVATION, "cat", "add")
+            and len(layer.shape) == 3
+            and max(layer.shape[place] for place in range(3) if place != layer.unit_axis - 1) > 1
+            and layer.units != classes
+        ):
+            return layer
+    return trace.layers.activations[-1]
+
+
+def _make(
+    asked: Asked, sources: Sources, opened: Mapping[Path | None, ImageSet], running: RunOptions, say: Say
+) -> Case:
+    say(f"{asked.name}: loading")
+    with on_device(load(asked.network), running.device) as network:
+        case = Case(asked.name, network, trace_of(network), running, Unscanned(""), Unscanned(""))
+    unfit, atlas = _unfit(case), sources.output / asked.name
+    own = unfit or opened.get(asked.folder or sources.imagenet, _NO_IMAGES)
+    things = unfit or (_OWN_IMAGES if asked.folder else opened.get(sources.coco, _NO_COCO))
+    return replace(
+        case,
+        own=_scan(case, own, atlas.with_name(f"{atlas.name}-images.atlas"), say),
+        things=_scan(case, things, atlas.with_name(f"{atlas.name}-coco.atlas"), say),
+    )
+
+
+def _unfit(case: Case) -> str:
+    """Why images would tell nothing of a network; empty where they would."""
+    if not case.network.trained:
+        return f"it is untrained ({Path(case.network.weights).name}), so its units tell nothing"
+    return "" if case.trace.layers.activations else _NO_ACTIVATIONS
+
+
+def _scan(case: Case, images: ImageSet | str, atlas: Path, say: Say) -> Scanned | Unscanned:
+    """Run a network over images; a reason why not stays one."""
+    if isinstance(images, str):
+        return Unscanned(images)
+    say(f"{case.network.reference}: scanning {len(images)} images of '{images.root}'")
+    atlas.parent.mkdir(parents=True, exist_ok=True)
+    layers, running = ("act:*", case.last.name), case.running
+    options = ScanOptions(layers=layers, batch_size=running.batch_size, device=running.device)
+    return Scanned(images, scan(case.network, images, atlas, options=options).atlas)
+
+
+def _had(scanned: Scanned | Unscanned) -> Scanned:
+    if isinstance(scanned, Unscanned):
+        raise UnitscopeError(scanned.reason)
+    return scanned

@@ -1,0 +1,167 @@
+"""An atlas and what its pages ask for again and again, read once and held in memory.
+
+In: an `Atlas`. Out: `AtlasCache`: the small arrays whole, the large ones a layer or a unit at a time.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property, lru_cache, partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from unitscope.analyses.image_groups import CLASS, find_class, group_rows
+from unitscope.analyses.reference_sample import ReferenceSample
+from unitscope.analyses.sampling import sample
+from unitscope.atlas import Atlas
+from unitscope.units import Layer
+
+Floats = NDArray[np.float32]
+
+_BLOCK = 64  # units whose responses are read at once: a single one's take as long
+_SAME = 1e-6  # responses that differ by less of their mean are the same but for rounding
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """An image among a unit's extremes: its row in the atlas, its id, α, its labels."""
+
+    rank: int
+    row: int
+    image: str
+    response: float
+    label: str
+
+
+@dataclass(frozen=True, eq=False)
+class AtlasCache:
+    """An atlas, and its parts that many pages need."""
+
+    atlas: Atlas
+
+    @cached_property
+    def ids(self) -> list[str]:
+        """Image ids by row."""
+        return list(self.atlas.images["image"])
+
+    @cached_property
+    def label_names(self) -> list[str]:
+        """Each image's labels, joined by commas, by row."""
+        return [", ".join(names) for names in self.atlas.images["label_names"]]
+
+    @cached_property
+    def labels(self) -> list[tuple[tuple[str, str], ...]]:
+        """Each image's labels, with their names, by row."""
+        images = self.atlas.images
+        both = zip(images["labels"], images["label_names"], strict=True)
+        return [tuple(zip(labels, names, strict=True)) for labels, names in both]
+
+    @cached_property
+    def counts(self) -> dict[str, int]:
+        """How many images each label has that could be read."""
+        images = self.atlas.images
+        found = images["labels"][images["error"] == ""].explode().value_counts()
+        return {str(label): int(count) for label, count in found.items()}
+
+    @cached_property
+    def class_means(self) -> Floats:
+        """Mean α of each unit over the images of each label, float32 ``[label, unit]``; NaN where there is none."""
+        if not self.atlas.manifest.labels:
+            return np.empty((0, len(self.atlas.index)), np.float32)
+        sums, counts = (self.atlas.dataset[name].to_numpy() for name in ("class_sums", "class_counts"))
+        means: Floats = np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0).astype(np.float32)
+        return means
+
+    def means(self, name: str) -> NDArray[np.float64]:
+        """Return the mean α of each unit over an image, or over the images of a class (``class:NAME``), ``[unit]``.
+
+        Raises:
+            ImageError, UnitscopeError: as `subjects.group_rows`.
+        """
+        return self._means(name)
+
+    def units(self, layer: Layer) -> pd.DataFrame:
+        """Return the rows of a layer in the table of units."""
+        return self.atlas.units.iloc[self.atlas.index.span(layer)]
+
+    def extreme_rows(self, layer: Layer, *, lowest: bool = False) -> NDArray[np.int64]:
+        """Return the rows of each unit's extreme images, int64 ``[rank, unit]``; -1 where there are too few."""
+        end = "bottom" if lowest else "top"
+        return self._extremes[f"{end}_images"][:, self.atlas.index.span(layer)]
+
+    def extremes(self, layer: Layer, channel: int, *, lowest: bool = False) -> tuple[Ranked, ...]:
+        """Return a unit's images of greatest (or least) response, the most extreme first."""
+        position, end = self.atlas.index.flat(layer, channel), "bottom" if lowest else "top"
+        rows = self._extremes[f"{end}_images"][:, position]
+        values = self._extremes[f"{end}_values"][:, position]
+        return tuple(
+            Ranked(rank, int(row), self.ids[row], float(value), self.label_names[row])
+            for rank, (row, value) in enumerate(zip(rows, values, strict=True), 1)
+            if row >= 0
+        )
+
+    def standardised(self, layer: Layer) -> NDArray[np.float64]:
+        """Return responses less each unit's mean and of length 1, float64 ``[image, unit]``; see `sampling.sample`.
+
+        So the product of two units is Pearson's correlation; NaN for a unit whose response never changes.
+        """
+        return self._standardised(layer)
+
+    def crowd(self, layer: Layer) -> ReferenceSample:
+        """Return images that a class is compared with at a layer; see `ReferenceSample`."""
+        return self._crowd(layer)
+
+    def responses(self, layer: Layer, channel: int) -> Floats:
+        """Return one unit's responses to all images that could be read, float32 ``[image]``."""
+        column: Floats = self._block(layer, channel // _BLOCK)[channel % _BLOCK]
+        return column[np.isfinite(column)]
+
+    @cached_property
+    def _extremes(self) -> dict[str, NDArray[Any]]:
+        names = [f"{end}_{what}" for end in ("top", "bottom") for what in ("values", "images")]
+        return {name: self.atlas.dataset[name].to_numpy() for name in names}
+
+    @cached_property
+    def _means(self) -> Callable[[str], NDArray[np.float64]]:
+        """From the sums of a class, not from its images; 0.2 MB a name at ResNet-50's size."""
+
+        def read(name: str) -> NDArray[np.float64]:
+            rows = group_rows(self.atlas, name)
+            if not name.startswith(CLASS):
+                return np.concatenate(
+                    [self.atlas.responses(layer, rows)[0] for layer in self.atlas.layers], dtype=float
+                )
+            sums = self.atlas.dataset["class_sums"][find_class(self.atlas, name.removeprefix(CLASS))].to_numpy()
+            return sums / len(rows)  # type: ignore[no-any-return]
+
+        return lru_cache(maxsize=64)(read)
+
+    @cached_property
+    def _standardised(self) -> Callable[[Layer], NDArray[np.float64]]:
+        return lru_cache(maxsize=4)(lambda layer: _standardised(sample(self.atlas, layer)[1]))
+
+    @cached_property
+    def _crowd(self) -> Callable[[Layer], ReferenceSample]:
+        return lru_cache(maxsize=2)(partial(ReferenceSample.of, self.atlas))
+
+    @cached_property
+    def _block(self) -> Callable[[Layer, int], Floats]:
+        """Reads ``[unit, image]`` of some units side by side; at 50,000 images 13 MB each."""
+
+        def read(layer: Layer, number: int) -> Floats:
+            start = number * _BLOCK
+            units = slice(start, min(start + _BLOCK, layer.units))
+            return np.ascontiguousarray(self.atlas.responses(layer, units=units).T)
+
+        return lru_cache(maxsize=8)(read)
+
+
+def _standardised(responses: Floats) -> NDArray[np.float64]:
+    mean = responses.mean(0, dtype=np.float64)
+    centred: NDArray[np.float64] = responses - mean
+    length = np.sqrt(np.einsum("iu,iu->u", centred, centred))
+    changes = length > _SAME * np.abs(mean) * np.sqrt(len(responses))
+    centred /= np.where(changes, length, np.nan)
+    return centred

@@ -1,0 +1,113 @@
+"""The picture files that pages show: thumbnails, larger pictures, maps of exemplars, uploads.
+
+In: rows, units, addresses of images. Out: bytes and paths. Only images that the atlas lists are ever opened.
+"""
+
+import hashlib
+import re
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from unitscope.display.thumbnails import SMALL, framed, map_shape, strip, thumbnail
+from unitscope.errors import ImageError
+from unitscope.images import decode
+from unitscope.units import Layer
+from unitscope.web.atlas_cache import AtlasCache
+from unitscope.web.cache import Cache
+from unitscope.web.lazy_session import Studio
+
+UPLOAD = "upload:"
+MOST_PIXELS = 50_000_000
+"""Of a picture that a visitor brings."""
+_HASH = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFiles:
+    """Where an atlas's images are, and what was made of them.
+
+    Attributes:
+        shelf: the atlas.
+        root: the folder that image ids are relative to.
+        cache: what was made before, and what visitors brought.
+    """
+
+    shelf: AtlasCache
+    root: Path
+    cache: Cache
+
+    def thumbnail(self, row: int, side: int) -> bytes:
+        """Return an image as the network sees it, WebP.
+
+        Raises:
+            ImageError: if there is no such row, or its file can't be read.
+        """
+        if not 0 <= row < len(self.shelf.ids):
+            raise ImageError(f"no image {row}: the atlas has {len(self.shelf.ids)}, counted from 0")
+        return self._thumbnail(self.shelf.ids[row], side)
+
+    def picture_of(self, address: str, side: int) -> bytes:
+        """Return the same of an image's id or of an upload."""
+        return self._thumbnail(address, side)
+
+    def maps(self, studio: Studio, layer: Layer, channel: int) -> bytes:
+        """Return the maps of a unit's exemplars side by side, PNG.
+
+        Raises:
+            NetworkError: if there is no network.
+            ImageError: if none of the images can be read any more.
+        """
+        name = f"maps {layer.name} {channel}"
+        if (kept := self.cache.kept(name)) is not None:
+            return kept
+        rows = [one.row for one in self.shelf.extremes(layer, channel)]
+        maps = studio.maps([self.file(self.shelf.ids[row]) for row in rows], layer, channel)
+        known = [map_.shape for map_ in maps if map_ is not None]
+        if rows and not known:
+            raise ImageError(f"the images can't be read in '{self.root}' any more; say where they are with --images")
+        data = strip(maps, map_shape(known[0] if known else (1, 1)))
+        # What is missing now may be there again later.
+        return data if len(known) < len(maps) else self.cache.keep(name, data)
+
+    def file(self, address: str) -> Path:
+        """Return the file of an image's id, or of ``upload:HASH``.
+
+        Raises:
+            ImageError: if the atlas has no such image, or its id leads out of the atlas's folder.
+        """
+        if address.startswith(UPLOAD):
+            return self._uploaded(address.removeprefix(UPLOAD))
+        image = PurePosixPath(self.shelf.ids[self.shelf.atlas.image_number(address)])
+        if image.is_absolute() or ".." in image.parts:
+            raise ImageError(f"image '{image}' lies outside the atlas's folder, so it is not shown")
+        return self.root / image
+
+    def bring(self, data: bytes) -> str:
+        """Keep a picture that a visitor brought, and return its address, ``upload:HASH``.
+
+        Raises:
+            ImageError: if it is no picture that can be read, or it has more than `MOST_PIXELS`.
+        """
+        name = hashlib.sha256(data).hexdigest()
+        with tempfile.NamedTemporaryFile(prefix="unitscope-") as file:
+            file.write(data)
+            file.flush()
+            try:
+                picture = decode(Path(file.name), most_pixels=MOST_PIXELS)
+                framed(picture, self.shelf.atlas.manifest.preprocessing, SMALL)
+            except ImageError as problem:
+                raise ImageError(str(problem).replace(f"'{file.name}'", "the picture")) from None
+        self.cache.keep(UPLOAD + name, data)
+        return UPLOAD + name
+
+    def _uploaded(self, name: str) -> Path:
+        path = self.cache.path(UPLOAD + name)
+        if not _HASH.fullmatch(name) or not path.is_file():
+            raise ImageError("that picture is no longer kept; bring it again")
+        return path
+
+    def _thumbnail(self, address: str, side: int) -> bytes:
+        file = self.file(address)
+        phi = self.shelf.atlas.manifest.preprocessing
+        return self.cache.get(f"{side} {address}", lambda: thumbnail(file, phi, side))

@@ -1,0 +1,204 @@
+"""Routes that put the network to work: maps, structures, a visitor's picture, the lab, the camera.
+
+In: a FastAPI application. Out: the same with these routes. Without a network each says why, and how to get one.
+"""
+
+import asyncio
+import hashlib
+import io
+from dataclasses import replace
+from typing import Annotated, Any
+from urllib.parse import quote
+
+import numpy as np
+from fastapi import FastAPI, File, HTTPException, UploadFile, WebSocket, WebSocketDisconnect
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from PIL import Image
+from pydantic import BaseModel, Field
+from starlette.requests import Request
+
+from unitscope.display.sheets import Change, Column
+from unitscope.errors import ImageError, UnitscopeError
+from unitscope.units import Layer
+from unitscope.web import structure_json as told
+from unitscope.web.image_files import UPLOAD, ImageFiles
+from unitscope.web.lazy_session import Studio
+from unitscope.web.links import ServerLinks
+from unitscope.web.page_renderer import PageRenderer
+from unitscope.web.pages.image import ImagePage
+from unitscope.web.pages.lab import LabPage, LivePage, lab_page, live_page
+from unitscope.web.templating import to_json
+
+LINKS = ServerLinks()
+MOST_BYTES = 20_000_000
+"""Of a picture that a visitor brings, or a frame of the camera."""
+_MOST_REMOVED = 4096
+_MOST_PINNED = 24
+_TOP = 9
+
+
+class Asked(BaseModel):
+    """What the lab is asked: an image, units to take away (``LAYER:UNIT``), noise."""
+
+    image: str
+    removed: list[str] = Field(default_factory=list, max_length=_MOST_REMOVED)
+    sigma: float = Field(default=0, ge=0, le=1)
+    seed: int = Field(default=0, ge=0, lt=2**32)
+
+
+def quoted(address: str) -> str:
+    """Return an address as it stands in a query."""
+    return quote(address, safe="")
+
+
+def picture(request: Request, data: bytes, kind: str) -> Response:
+    """Return a picture that a browser may keep, if it asks each time whether it is still the same."""
+    tag = f'"{hashlib.sha256(data).hexdigest()[:20]}"'
+    headers = {"etag": tag, "cache-control": "private, no-cache"}
+    if tag in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers=headers)
+    return Response(data, media_type=kind, headers=headers)
+
+
+def add_routes(app: FastAPI, explorer: PageRenderer, pictures: ImageFiles, studio: Studio) -> None:
+    """Add the routes that need the network."""
+    _looking(app, explorer, pictures, studio)
+    _uploading(app, explorer, pictures, studio)
+    _lab(app, explorer, pictures, studio)
+    _live(app, explorer, studio)
+
+
+def _looking(app: FastAPI, explorer: PageRenderer, pictures: ImageFiles, studio: Studio) -> None:
+    @app.get("/maps/{layer:path}/{channel}.png", response_class=Response)
+    def maps(request: Request, layer: str, channel: int) -> Response:
+        found, number = explorer.shelf.atlas.unit(f"{layer}:{channel}")
+        return picture(request, pictures.maps(studio, found, number), "image/png")
+
+    @app.get("/structure.json")
+    def structure(image: str) -> Response:
+        return _json(told.looked(studio.structure(pictures.file(image)), LINKS, explorer.shelf))
+
+
+def _uploading(app: FastAPI, explorer: PageRenderer, pictures: ImageFiles, studio: Studio) -> None:
+    @app.post("/upload")
+    def upload(request: Request, picture: Annotated[UploadFile, File()]) -> Response:
+        data = picture.file.read(MOST_BYTES + 1)
+        if len(data) > MOST_BYTES:
+            raise HTTPException(413, f"the picture is over {MOST_BYTES // 1_000_000} MB")
+        try:
+            address = pictures.bring(data)
+        except ImageError as problem:
+            raise HTTPException(400, str(problem)) from None
+        page = f"/upload/{address.removeprefix(UPLOAD)}"
+        if "application/json" in request.headers.get("accept", ""):
+            return _json({"page": page, "image": address})
+        return RedirectResponse(page, 303)
+
+    @app.get("/upload/{name}", response_class=HTMLResponse)
+    def uploaded(name: str) -> Response:
+        address = UPLOAD + name
+        pictures.file(address)
+        page = ImagePage(-1, "Your picture", (), 0, 0, "", (), None, (), "", "")
+        picture = f"/picture-of?image={quoted(address)}"
+        return HTMLResponse(
+            explorer.html("image", page, LINKS, missing=studio.missing, address=address, picture=picture)
+        )
+
+
+def _lab(app: FastAPI, explorer: PageRenderer, pictures: ImageFiles, studio: Studio) -> None:
+    def opened(image: str) -> LabPage:
+        address = image or explorer.shelf.ids[0]
+        pictures.file(address)
+        return lab_page(explorer.shelf, address, charts=explorer.results.charts(), missing=studio.missing)
+
+    @app.get("/lab", response_class=HTMLResponse)
+    def lab(image: str = "") -> Response:
+        """What else the address holds (units removed, noise), the page's script reads."""
+        return HTMLResponse(explorer.html("lab", opened(image), LINKS, ids=explorer.shelf.ids[:500]))
+
+    @app.get("/lab.json")
+    def lab_twin(image: str = "") -> Response:
+        """What the lab knows when it opens."""
+        return _json(opened(image))
+
+    @app.post("/lab.json")
+    def changed(asked: Asked) -> Response:
+        """The structure of the image after the change; that before is at ``/structure.json``."""
+        change = Change(_by_layer(explorer, asked.removed), asked.sigma, asked.seed)
+        found = studio.structure(pictures.file(asked.image), change=change)
+        return _json(told.looked(found, LINKS, explorer.shelf))
+
+
+def _live(app: FastAPI, explorer: PageRenderer, studio: Studio) -> None:
+    def opened() -> LivePage:
+        return live_page(explorer.shelf, top=_TOP, missing=studio.missing)
+
+    @app.get("/live", response_class=HTMLResponse)
+    def live() -> Response:
+        return HTMLResponse(explorer.html("live", opened(), LINKS))
+
+    @app.get("/live.json")
+    def live_twin() -> Response:
+        """What the camera's page knows when it opens."""
+        return _json(opened())
+
+    @app.websocket("/live.ws")
+    async def frames(socket: WebSocket) -> None:
+        """One answer a frame; the page sends the next frame when it has the answer, so none ever waits in a queue."""
+        await socket.accept()
+        try:
+            asked = socket.query_params
+            watched = _watched(explorer, asked.get("layer", ""), asked.getlist("pin"))
+            while True:
+                frame = await socket.receive_bytes()
+                await socket.send_text(await asyncio.to_thread(_seen, frame, explorer, studio, watched))
+        except UnitscopeError as problem:
+            await socket.send_text(to_json({"message": str(problem)}))
+            await socket.close()
+        except (WebSocketDisconnect, KeyError):  # a text in place of a frame has no bytes
+            return
+
+
+def _watched(explorer: PageRenderer, layer: str, pins: list[str]) -> dict[Layer, list[int]]:
+    """The layer that is shown, then others with pinned units; and the pinned units of each."""
+    if len(pins) > _MOST_PINNED:
+        raise UnitscopeError(f"at most {_MOST_PINNED} units can be pinned, not {len(pins)}; unpin some")
+    watched: dict[Layer, list[int]] = {explorer.find(layer): []}
+    for pin in pins:
+        found, channel = explorer.shelf.atlas.unit(pin)
+        watched.setdefault(found, []).append(channel)
+    return watched
+
+
+def _picked(column: Column, pins: list[int]) -> Column:
+    """The greatest units of a column, and those that are pinned."""
+    kept = np.flatnonzero((np.arange(len(column.units)) < _TOP) | np.isin(column.units, pins))
+    return replace(column, units=column.units[kept], responses=column.responses[kept], maps=column.maps[kept])
+
+
+def _seen(frame: bytes, explorer: PageRenderer, studio: Studio, watched: dict[Layer, list[int]]) -> str:
+    """What the network makes of a frame, or what is wrong with it, as JSON."""
+    try:
+        with Image.open(io.BytesIO(frame), formats=("JPEG", "WEBP", "PNG")) as picture:
+            if picture.width * picture.height > 4_000_000:
+                raise ImageError("a frame is at most 4 megapixels")
+            shown = picture.convert("RGB")
+            # Of a layer with pinned units all are wanted, as those may be anywhere in its order.
+            top = max([_TOP, *(layer.units for layer, pins in watched.items() if pins)])
+            found = studio.structure(shown, layers=tuple(watched), top=top)
+    except (UnitscopeError, OSError, ValueError, Image.DecompressionBombError) as problem:
+        return to_json({"message": str(problem)})
+    columns = tuple(_picked(column, pins) for column, pins in zip(found.columns, watched.values(), strict=True))
+    return to_json(told.structure(replace(found, columns=columns), LINKS, explorer.shelf))
+
+
+def _by_layer(explorer: PageRenderer, units: list[str]) -> dict[str, list[int]]:
+    removed: dict[str, list[int]] = {}
+    for unit in units:
+        layer, channel = explorer.shelf.atlas.unit(unit)
+        removed.setdefault(layer.name, []).append(channel)
+    return removed
+
+
+def _json(values: Any) -> Response:
+    return Response(to_json(values), media_type="application/json")

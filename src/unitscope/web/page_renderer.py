@@ -1,0 +1,79 @@
+"""What the server and the static site both need of an atlas: its pages as HTML, whoever asks for them.
+
+In: an `PageRenderer` and what an address names. Out: a page's values, and its HTML.
+"""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from unitscope.units import Layer
+from unitscope.web.atlas_cache import AtlasCache
+from unitscope.web.class_pairs import Rows
+from unitscope.web.links import Links
+from unitscope.web.measurements import Measurements
+from unitscope.web.pages.compare import ComparePage
+from unitscope.web.pages.home import label_facts, network_name
+from unitscope.web.pages.label import LabelPage, noted_unit
+from unitscope.web.pages.unit import UnitPage
+from unitscope.web.templating import render
+
+
+@dataclass(frozen=True)
+class PageRenderer:
+    """An atlas to be explored, and what was measured of its network besides."""
+
+    shelf: AtlasCache
+    results: Measurements = field(default_factory=Measurements)
+
+    def find(self, address: str) -> Layer:
+        """Return the layer at an address; the last one for an empty one."""
+        return self.shelf.atlas.find(address) if address else self.shelf.atlas.layers[-1]
+
+    def html(self, template: str, page: Any, links: Links, **more: Any) -> str:
+        """Return a page as HTML."""
+        return render(template, links, page=page, site=self._site(links), **{"here": template, "missing": "", **more})
+
+    def unit_html(self, page: UnitPage, links: Links, *, missing: str = "") -> str:
+        """Return a unit's page as HTML."""
+        layer = self.shelf.atlas.find(page.layer)
+        alike = [noted_unit(self.shelf, layer, one.channel, f"r = {one.correlation:.2f}") for one in page.alike]
+        links_of = [links.label(one.label) for one in page.classes]
+        labels_of = {one.row: self.shelf.labels[one.row] for one in page.exemplars}
+        return self.html("unit", page, links, alike=alike, classlinks=links_of, labels_of=labels_of, missing=missing)
+
+    def label_html(self, page: LabelPage, links: Links) -> str:
+        """Return a class's page as HTML."""
+        return self.html("label", page, links, layers=self.layer_names)
+
+    def compare_html(self, page: ComparePage, links: Links, *, pairs: Rows = []) -> str:  # noqa: B006 (read only)
+        """Return a comparison as HTML; pairs lead to others."""
+        return self.html(
+            "compare",
+            page,
+            links,
+            layers=self.layer_names,
+            labels=label_facts(self.shelf),
+            subjects=tuple(side.subject for side in page.sides),
+            pairs=pairs,
+        )
+
+    @property
+    def layer_names(self) -> list[str]:
+        """The atlas's layers, shallow to deep."""
+        return [layer.name for layer in self.shelf.atlas.layers]
+
+    @cached_property
+    def calls(self) -> dict[str, str]:
+        """The number of each activation call, ``act:N``, by the name of its layer."""
+        return {layer.name: layer.call for layer in self.shelf.atlas.layers if layer.call}
+
+    def _site(self, links: Links) -> dict[str, Any]:
+        atlas = self.shelf.atlas
+        return {
+            "network": network_name(self.shelf, published=not links.live),
+            "calls": self.calls,
+            "images": f"{len(self.shelf.ids):,}",
+            "units": f"{len(atlas.index):,}",
+            "path": atlas.path.name,
+        }

@@ -1,0 +1,231 @@
+"""The static site: the explorer's pages as files, to be opened from disk or put on any web host.
+
+In: a `StaticSite`, a studio for the maps, a folder. Out: pages, pictures and scripts below it. The folder appears
+whole, by one rename at the end, or not at all.
+"""
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.resources import files
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from unitscope.analyses.image_groups import class_rows
+from unitscope.display.thumbnails import LARGE, SMALL, framed, webp
+from unitscope.errors import ImageError, UnitscopeError
+from unitscope.images import decode
+from unitscope.units import Layer
+from unitscope.web import plotly_asset as charting
+from unitscope.web.class_pairs import pair_rows
+from unitscope.web.image_files import ImageFiles
+from unitscope.web.lazy_session import Studio
+from unitscope.web.links import SiteLinks
+from unitscope.web.map_strips import MapStrips, missing
+from unitscope.web.page_renderer import PageRenderer
+from unitscope.web.pages.compare import ComparePage, compare_page
+from unitscope.web.pages.home import home
+from unitscope.web.pages.label import IMAGES, label_page
+from unitscope.web.pages.layer import layer_page
+from unitscope.web.pages.unit import unit_page
+
+MOST_PAIRS = 120
+"""Pairs of classes that are compared, at most: all of up to 16 classes; of more, those that are beside each other."""
+# What files take, in bytes, measured on EfficientNet-Lite0 and SqueezeNet.
+_PAGE, _CARD, _THUMBNAIL, _PICTURE, _MAP = 12_500, 170, 2_600, 12_000, 280
+
+Advanced = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class StaticSite:
+    """What is to be written.
+
+    Attributes:
+        explorer: the atlas.
+        pictures: its pictures.
+        layers: those whose pages are written, shallow to deep.
+        images: whether pictures of the images go with them.
+        maps: whether the exemplars' activation maps do.
+    """
+
+    explorer: PageRenderer
+    pictures: ImageFiles
+    layers: tuple[Layer, ...]
+    images: bool = True
+    maps: bool = True
+
+    @cached_property
+    def rows(self) -> tuple[int, ...]:
+        """The rows of the images that are among the extremes of any unit, or that a class shows."""
+        shelf = self.explorer.shelf
+        found = [shelf.extreme_rows(layer, lowest=lowest) for layer in self.layers for lowest in (False, True)]
+        shown = {int(row) for rows in found for row in np.unique(rows) if row >= 0}
+        for rows in self._rows_of.values():
+            shown.update(rows[:IMAGES])
+        return tuple(sorted(shown))
+
+    @cached_property
+    def exemplar_rows(self) -> tuple[int, ...]:
+        """The rows of the images whose maps are wanted: of all that are among a unit's greatest."""
+        found = [self.explorer.shelf.extreme_rows(layer) for layer in self.layers]
+        return tuple(sorted({int(row) for rows in found for row in np.unique(rows) if row >= 0}))
+
+    @cached_property
+    def labels(self) -> tuple[str, ...]:
+        """The labels that have images which could be read."""
+        shelf = self.explorer.shelf
+        return tuple(one.label for one in shelf.atlas.manifest.labels if one.label in shelf.counts)
+
+    @cached_property
+    def _rows_of(self) -> dict[str, tuple[int, ...]]:
+        """The rows of each label's images that could be read."""
+        atlas = self.explorer.shelf.atlas
+        return {label: tuple(class_rows(atlas, label).tolist()) for label in self.labels}
+
+    @cached_property
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        """The pairs of labels that are compared: of neighbours first, and none that have the same images."""
+        if not self.explorer.shelf.atlas.has_responses:
+            return ()  # what two classes share is asked of their images
+        rows = [self._rows_of[label] for label in self.labels]
+        count = len(rows)
+        places = ((one, one + apart) for apart in range(1, count) for one in range(count - apart))
+        chosen = islice(((one, other) for one, other in places if rows[one] != rows[other]), MOST_PAIRS)
+        return tuple((self.labels[one], self.labels[other]) for one, other in sorted(chosen))
+
+    @property
+    def units(self) -> int:
+        """How many unit pages there are."""
+        return sum(layer.units for layer in self.layers)
+
+    @property
+    def pages(self) -> int:
+        """How many pages there are in all."""
+        return 1 + len(self.layers) + self.units + len(self.labels) + len(self.pairs) + bool(self.pairs)
+
+    @property
+    def steps(self) -> int:
+        """How many things there are to do: images to be drawn, images to be run, pages."""
+        return self.images * len(self.rows) + self.maps * len(self.exemplar_rows) + self.pages
+
+    @property
+    def bytes(self) -> int:
+        """About how much it will take on disk."""
+        pages = self.pages * _PAGE + self.units * _CARD + charting.script().stat().st_size
+        pictures = len(self.rows) * (_THUMBNAIL + _PICTURE) if self.images else 0
+        ranks = len(self.explorer.shelf.extreme_rows(self.layers[0]))
+        return pages + pictures + (self.units * ranks * _MAP if self.maps else 0)
+
+    def write(self, folder: Path, studio: Studio, *, on_batch: Advanced = lambda steps: None) -> None:
+        """Write all of it, telling of `steps` as they are done.
+
+        Raises:
+            UnitscopeError: if the folder is there already, or does not fit on the disk.
+            ImageError: if images that it shows can't be read any more.
+            NetworkError: if maps are wanted and there is no network.
+        """
+        aside = folder.with_name(f".{folder.name}.unfinished")
+        self.check(folder)
+        shutil.rmtree(aside, ignore_errors=True)
+        aside.mkdir(parents=True)
+        try:
+            _copy_scripts(aside / "static")
+            if self.images:
+                self._write_pictures(aside, on_batch)
+            if self.maps:
+                strips = MapStrips(self.explorer.shelf, self.pictures, self.layers)
+                strips.write(aside / "maps", studio, self.exemplar_rows, on_batch=on_batch)
+            for name, text in self._texts():
+                path = aside / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(text, "utf-8")
+                on_batch(1)
+            aside.rename(folder)
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+
+    def _texts(self) -> Iterator[tuple[str, str]]:
+        """Each page's path and its text."""
+        explorer, shelf = self.explorer, self.explorer.shelf
+        yield "index.html", explorer.html("home", home(shelf, published=True), self._links(0))
+        for layer in self.layers:
+            yield f"layer/{layer.index}.html", explorer.html("layer", layer_page(shelf, layer), self._links(1))
+            for channel in range(layer.units):
+                unit = unit_page(shelf, layer, channel, results=explorer.results)
+                yield f"unit/{layer.index}/{channel}.html", explorer.unit_html(unit, self._links(2))
+        last, links = self.layers[-1], self._links(1)
+        for number, label in enumerate(self.labels):
+            yield f"class/{number}.html", explorer.label_html(label_page(shelf, label, last), links)
+        yield from self._comparisons(last, links)
+
+    def _comparisons(self, layer: Layer, links: SiteLinks) -> Iterator[tuple[str, str]]:
+        """The page of each pair of labels, and the one that leads to them."""
+        explorer, cosines = self.explorer, {}
+        for one, other in self.pairs:
+            subjects = (f"class:{one}", f"class:{other}")
+            page = compare_page(explorer.shelf, subjects, layer)
+            cosines[one, other] = page.matrix[0][1]
+            yield links.compare(subjects).removeprefix(links.up), explorer.compare_html(page, links)
+        if cosines:
+            names = {one.label: one.name for one in explorer.shelf.atlas.manifest.labels}
+            index = ComparePage(layer.name, 9, (), None, (), (), ())
+            yield "compare/index.html", explorer.compare_html(index, links, pairs=pair_rows(names, cosines, links))
+
+    def _links(self, depth: int) -> SiteLinks:
+        return SiteLinks(
+            "../" * depth,
+            {layer.name: layer.index for layer in self.layers},
+            {label: number for number, label in enumerate(self.labels)},
+            frozenset(self.pairs),
+            self.images,
+            frozenset(layer.name for layer in self.layers) if self.maps else frozenset(),
+        )
+
+    def _write_pictures(self, folder: Path, on_batch: Advanced) -> None:
+        """Each image at both sizes, from one look at its file, past the server's cache."""
+        shelf, sizes, gone = self.explorer.shelf, {"picture": LARGE, "thumbnail": SMALL}, 0
+        for name in sizes:
+            (folder / name).mkdir()
+        for row in self.rows:
+            try:
+                picture = decode(self.pictures.file(shelf.ids[row]))
+                for name, side in sizes.items():
+                    shown = webp(framed(picture.copy(), shelf.atlas.manifest.preprocessing, side))
+                    (folder / name / f"{row}.webp").write_bytes(shown)
+            except ImageError:
+                gone += 1
+            on_batch(1)
+        if gone:
+            raise missing(gone, len(self.rows), self.pictures.root)
+
+    def check(self, folder: Path) -> None:
+        """Refuse a folder that is there already or has no room, and images that are no longer there.
+
+        Raises:
+            UnitscopeError: as said.
+        """
+        if folder.exists():
+            raise UnitscopeError(f"'{folder}' is there already; give a folder that is not, or remove it")
+        parent = next(parent for parent in folder.absolute().parents if parent.exists())
+        free = shutil.disk_usage(parent).free
+        if free < 1.2 * self.bytes:
+            raise UnitscopeError(
+                f"the site takes about {self.bytes / 1e6:.0f} MB, and only {free / 1e6:.0f} MB are free at '{parent}'; "
+                "give another folder, or fewer --layers"
+            )
+        wanted = {*(self.rows if self.images else ()), *(self.exemplar_rows if self.maps else ())}
+        ids = self.explorer.shelf.ids
+        if gone := sum(not self.pictures.file(ids[row]).is_file() for row in wanted):
+            raise missing(gone, len(wanted), self.pictures.root)
+
+
+def _copy_scripts(folder: Path) -> None:
+    """The scripts of ours that pages of the site use, the style sheet, and Plotly."""
+    folder.mkdir()
+    for name in ("explorer.css", "icon.svg", "page.js", "home.js", "layer.js", "unit.js", "charts.js"):
+        (folder / name).write_bytes((files("unitscope.web") / "static" / name).read_bytes())
+    shutil.copyfile(charting.script(), folder / "plotly.min.js")

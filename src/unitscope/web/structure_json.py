@@ -1,0 +1,64 @@
+"""A structure as the scripts of the pages want it: maps as pictures inside the text.
+
+In: a `Structure` and links. Out: plain values for JSON.
+"""
+
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from unitscope.display.heatmaps import column_tones
+from unitscope.display.html import uri
+from unitscope.display.sheets import Column, Structure
+from unitscope.display.thumbnails import map_shape, png, shrunk, webp
+from unitscope.web.atlas_cache import AtlasCache
+from unitscope.web.links import Links
+
+
+def structure(found: Structure, links: Links, shelf: AtlasCache) -> dict[str, Any]:
+    """Return the predictions and the columns of layers, each unit with its response and its map as a data URI."""
+    labels = {one.network_class: one.label for one in shelf.atlas.manifest.labels if shelf.counts.get(one.label)}
+    return {
+        "picture": uri("webp", webp(Image.fromarray(found.picture))),
+        "predictions": [
+            {
+                "class": one.index,
+                "name": one.name,
+                "probability": one.probability,
+                "link": links.label(labels[one.index]) if one.index in labels else "",
+            }
+            for one in found.predictions
+        ],
+        "layers": [_column(column, links) for column in found.columns],
+    }
+
+
+def looked(found: Structure, links: Links, shelf: AtlasCache) -> dict[str, Any]:
+    """Return a structure with what one look at a picture needs besides, and a frame among many does not.
+
+    These are the probabilities of all classes, to the sixth place so that thousands stay short, and how many layers the
+    atlas has.
+    """
+    known = () if found.probabilities is None else found.probabilities.tolist()
+    return {
+        **structure(found, links, shelf),
+        "probabilities": [round(value, 6) for value in known],
+        "of_layers": len(shelf.atlas.layers),
+    }
+
+
+def _column(column: Column, links: Links) -> dict[str, Any]:
+    tones = column_tones(column.maps)
+    shape = map_shape(tones.shape[1:])
+    maps = [uri("png", png(shrunk(one, shape))) for one in tones]
+    listed = zip(column.units.tolist(), column.responses.tolist(), maps, strict=True)
+    return {
+        "layer": column.layer.name,
+        "link": links.unit(column.layer.name, "{}"),
+        "units": [{"unit": unit, "response": _finite(response), "map": map_} for unit, response, map_ in listed],
+    }
+
+
+def _finite(value: float) -> float:
+    return value if np.isfinite(value) else 0.0

@@ -1,0 +1,52 @@
+"""From values to HTML, and to JSON: one template a page, whatever the page is for.
+
+In: a page's name and values, links. Out: text. Everything that is not ours is escaped by Jinja2.
+"""
+
+import dataclasses
+import json
+import re
+from functools import cache
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from unitscope.text import count_noun, json_safe
+from unitscope.web import plotly_asset as charting
+from unitscope.web.links import Links
+from unitscope.web.number_format import number, share
+
+_INDENT = re.compile(r"\n\s+")
+
+
+def render(template: str, links: Links, **values: Any) -> str:
+    """Return a page as HTML, without the blanks that indent the templates."""
+    text = _environment().get_template(f"{template}.html").render(links=links, **values)
+    return _INDENT.sub("\n", text)
+
+
+def to_json(page: Any) -> str:
+    """Return a page as JSON text; what is no number is null."""
+    values = dataclasses.asdict(page) if dataclasses.is_dataclass(page) and not isinstance(page, type) else page
+    return json.dumps(json_safe(values), allow_nan=False, separators=(",", ":"))
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("unitscope.web"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"number": number, "share": share, "amount": count_noun, "data": _data}
+    environment.globals["plotly_style_ids"] = charting.style_ids
+    return environment
+
+
+def _data(values: Any) -> str:
+    """JSON that may stand inside a script element: it can't close it, nor open a comment."""
+    text = to_json(values).replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+    return Markup(text)
