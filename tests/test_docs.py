@@ -60,3 +60,10 @@ def test_links_between_pages_lead_somewhere():
     pages = [DOCS.parent / "README.md", *DOCS.rglob("*.md")]
     links = [(text, link) for text in pages for link in re.findall(r"\]\(([^)#:]+)\)", text.read_text("utf-8"))]
     assert not [(text.name, link) for text, link in links if not (text.parent / link).exists()]
+
+
+def test_the_readmes_links_into_the_repository_lead_somewhere():
+    home = r"https://(?:github.com/unitscope/unitscope/blob|raw.githubusercontent.com/unitscope/unitscope)/main/"
+    links = re.findall(rf"\]\({home}([^)#]+)", (DOCS.parent / "README.md").read_text("utf-8"))
+    assert len(links) > 10
+    assert not [link for link in links if not (DOCS.parent / link).exists()]

@@ -218,14 +218,6 @@ def test_coco_images_carry_their_categories(tmp_path):
     assert atlas.manifest.accuracy == {}
 
 
-def test_the_demo_goes_the_whole_way(tmp_path):
-    pytest.importorskip("efficientnet_lite_pytorch", reason="the extra 'demo' is not installed")
-    told = json.loads(unitscope("demo", "-o", tmp_path / "demo", "--json").stdout)
-    assert len(told["figures"]) >= 6
-    for path in told["figures"]:
-        assert width_of(path) > 500
-
-
 @pytest.mark.parametrize("words", [[], ["--help"], ["--version"], *([name, "--help"] for name in COMMANDS)])
 def test_help_loads_no_library_that_computes_or_draws(words):
     code = "import unitscope" + ("; from unitscope.cli.app import main; main()" if words else "")

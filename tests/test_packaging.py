@@ -1,0 +1,136 @@
+"""What goes to PyPI: an sdist whose tests run, a wheel that works in an environment of its own, a README that shows."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tarfile
+import venv
+import zipfile
+from importlib.metadata import metadata
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+import unitscope
+
+HOME = Path(__file__).parents[1]
+SHIPPED = ("src", "tests", "docs", "examples", "benchmarks")
+CACHES = ("__pycache__", "*.pyc", "*.egg-info", "site")
+
+
+def files_of(folder):
+    """Every file below a folder that belongs to the project, as paths relative to HOME."""
+    paths = (path for path in (HOME / folder).rglob("*") if path.is_file())
+    return {
+        path.relative_to(HOME).as_posix()
+        for path in paths
+        if not {"__pycache__", "site"} & set(path.parts) and ".egg-info" not in str(path)
+    }
+
+
+def run(*words, folder, **environment):
+    clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(
+        [*map(str, words)], cwd=folder, env=clean | environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """A folder with the sdist and the wheel made from it, built from a copy of the project without git."""
+    pytest.importorskip("build")
+    pytest.importorskip("setuptools_scm")
+    copy = tmp_path_factory.mktemp("copy")
+    for folder in SHIPPED:
+        shutil.copytree(HOME / folder, copy / folder, ignore=shutil.ignore_patterns(*CACHES))
+    for path in HOME.iterdir():
+        if path.is_file() and path.name != ".git":
+            shutil.copy(path, copy)
+    run(sys.executable, "-m", "build", "--no-isolation", "--outdir", "dist", folder=copy)
+    return copy / "dist"
+
+
+@pytest.fixture(scope="module")
+def sdist(built, tmp_path_factory):
+    """The unpacked sdist."""
+    (path,) = built.glob("*.tar.gz")
+    folder = tmp_path_factory.mktemp("sdist")
+    with tarfile.open(path) as archive:
+        archive.extractall(folder, filter="data")
+    (root,) = folder.iterdir()
+    return root
+
+
+@pytest.fixture(scope="module")
+def environment(built, tmp_path_factory):
+    """The ``bin`` of a new virtual environment that holds the wheel and borrows what the wheel depends on."""
+    (wheel,) = built.glob("*.whl")
+    folder = tmp_path_factory.mktemp("environment")
+    venv.create(folder, with_pip=False, symlinks=True)
+    python = folder / "bin" / "python"
+    run(sys.executable, "-m", "pip", "--python", python, "install", "--no-deps", "--no-index", wheel, folder=folder)
+    (packages,) = folder.glob("lib/python*/site-packages")
+    (packages / "borrowed.pth").write_text(sysconfig.get_path("purelib"))
+    return folder / "bin"
+
+
+def test_the_sdist_holds_what_its_tests_need(sdist):
+    held = {path.relative_to(sdist).as_posix() for path in sdist.rglob("*") if path.is_file()}
+    wanted = set().union(*map(files_of, SHIPPED)) | {"README.md", "CHANGELOG.md", "LICENSE", "Makefile"}
+    assert not wanted - held
+
+
+def test_the_sdists_tests_run(sdist):
+    tests = ("tests/test_units.py", "tests/test_docs.py")
+    told = run(sys.executable, "-m", "pytest", "-q", *tests, folder=sdist, PYTHONPATH=str(sdist / "src"))
+    assert re.search(r"\d{2,} passed", told)
+    assert "skipped" not in told
+
+
+def test_the_wheel_holds_the_package_and_nothing_else(built):
+    (path,) = built.glob("*.whl")
+    with zipfile.ZipFile(path) as wheel:
+        held = {name for name in wheel.namelist() if ".dist-info/" not in name}
+    assert held == {name.removeprefix("src/") for name in files_of("src")}
+    assert {"unitscope/py.typed", "unitscope/__init__.pyi"} <= held
+
+
+def test_a_build_without_git_has_the_fallback_version(built):
+    (path,) = built.glob("*.tar.gz")
+    assert path.name == "unitscope-0.1.0.dev0.tar.gz"
+
+
+def test_the_installed_wheel_says_its_version(environment, tmp_path):
+    for words in (("unitscope",), ("python", "-m", "unitscope")):
+        assert run(environment / words[0], *words[1:], "--version", folder=tmp_path) == "unitscope 0.1.0.dev0\n"
+    code = "import unitscope; print(unitscope.__version__, unitscope.__file__)"
+    version, path = run(environment / "python", "-c", code, folder=tmp_path).split()
+    assert version == "0.1.0.dev0"
+    assert Path(path).is_relative_to(environment.parent)
+
+
+def test_the_installed_wheel_goes_the_whole_way_of_the_demo(environment, tmp_path):
+    pytest.importorskip("efficientnet_lite_pytorch", reason="the extra 'demo' is not installed")
+    told = json.loads(run(environment / "unitscope", "demo", "-o", "demo", "--json", folder=tmp_path))
+    assert len(told["figures"]) >= 6
+    for path in told["figures"]:
+        with Image.open(tmp_path / path) as figure:
+            assert figure.width > 500
+
+
+def test_the_version_is_that_of_the_installed_package():
+    assert unitscope.__version__ == metadata("unitscope")["Version"]
+
+
+def test_what_pypi_shows_has_no_relative_link():
+    readme = (HOME / "README.md").read_text("utf-8")
+    links = re.findall(r"\]\(([^)]+)\)", readme)
+    assert links
+    assert not [link for link in links if not link.startswith(("https://", "#"))]
