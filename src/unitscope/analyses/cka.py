@@ -56,14 +56,13 @@ def cka(atlas: Atlas, images: Sequence[str] = (), *, most: int = MOST_IMAGES) ->
 
 def _rows(atlas: Atlas, images: Sequence[str]) -> NDArray[np.int64]:
     """Rows of the readable images, in order, each once."""
-    readable = np.flatnonzero((atlas.images["error"] == "").to_numpy())
     if not images:
-        return readable
+        return atlas.readable
     named = [
         class_rows(atlas, name.removeprefix(CLASS)) if name.startswith(CLASS) else [atlas.image_number(name)]
         for name in images
     ]
-    return np.intersect1d(readable, np.concatenate(named))
+    return np.intersect1d(atlas.readable, np.concatenate(named))
 
 
 def linear_cka(layers: Iterable[NDArray[np.float32]], count: int) -> NDArray[np.float64]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from unitscope.atlas import Atlas, Label
 from unitscope.errors import ImageError, UnitscopeError, closest, closest_file
 from unitscope.images.class_matching import plain
+from unitscope.summaries import ClassSums
 from unitscope.units import Layer
 
 CLASS = "class:"
@@ -35,8 +36,12 @@ class ImageGroup:
 
     @property
     def mean(self) -> NDArray[np.float64]:
-        """The mean response of each unit over the subject's images, float64 ``[unit]``."""
-        return self.responses.mean(0, dtype=np.float64)  # type: ignore[no-any-return]
+        """The mean response of each unit over the images, float64 ``[unit]``.
+
+        A response that is not a number is left out; a unit without any other has the mean NaN.
+        """
+        as_one_class = ClassSums.of(self.responses, [(0,)] * len(self.responses), classes=1)
+        return as_one_class.means[0]  # type: ignore[no-any-return]
 
 
 def image_group(atlas: Atlas, name: str, layer: str | Layer) -> ImageGroup:
@@ -65,6 +70,19 @@ def group_rows(atlas: Atlas, name: str) -> NDArray[np.int64]:
     if error := atlas.images["error"].iloc[row]:
         raise ImageError(f"image '{name}' could not be read when atlas '{atlas.path}' was made: {error}")
     return np.array([row])
+
+
+def group_means(atlas: Atlas, name: str) -> NDArray[np.float64]:
+    """Return the mean response of every unit of an atlas over an image or a class (``class:NAME``), float64 ``[unit]``.
+
+    Raises:
+        ImageError, UnitscopeError: as `group_rows`.
+        AtlasError: if an image is asked for and the scan kept no responses.
+    """
+    rows = group_rows(atlas, name)
+    if name.startswith(CLASS):
+        return atlas.class_means[find_class(atlas, name.removeprefix(CLASS))]  # type: ignore[no-any-return]
+    return np.concatenate([atlas.responses(layer, rows)[0] for layer in atlas.layers], dtype=np.float64)
 
 
 def find_class(atlas: Atlas, name: str) -> int:
@@ -100,7 +118,7 @@ def class_rows(atlas: Atlas, name: str) -> NDArray[np.int64]:
     """
     label = atlas.manifest.labels[find_class(atlas, name)].label
     rows = atlas.rows_labelled(label)
-    rows = rows[(atlas.images["error"].iloc[rows] == "").to_numpy()]
+    rows = rows[np.isin(rows, atlas.readable)]
     if not len(rows):
         raise UnitscopeError(f"none of the images of class '{name}' in atlas '{atlas.path}' could be read")
     return rows

@@ -167,7 +167,7 @@ def class_inhibition(atlas: Atlas, layer: str | Layer, name: str) -> Inhibition:
     found = atlas.find(layer)
     rows = class_rows(atlas, name)
     label = atlas.manifest.labels[find_class(atlas, name)]
-    others = np.setdiff1d(np.flatnonzero(atlas.images["error"] == ""), rows)
+    others = np.setdiff1d(atlas.readable, rows)
     require_min(len(rows), f"images of class '{label.name}'")
     require_min(len(others), f"images that are not of class '{label.name}'")
     spans = _spans(found.units, len(rows) + len(others))

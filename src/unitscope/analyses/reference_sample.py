@@ -42,7 +42,7 @@ class ReferenceSample:
     @classmethod
     def of(cls, atlas: Atlas, layer: Layer) -> "ReferenceSample":
         """Return the crowd of a layer."""
-        rows = np.flatnonzero(atlas.images["error"] == "")
+        rows = atlas.readable
         if len(rows) > MOST:
             rows = np.sort(np.random.default_rng(_SEED).choice(rows, MOST, replace=False))
         ordered = np.sort(atlas.responses(layer, rows).T, axis=1)

@@ -94,7 +94,7 @@ def sparsity(
     if bins < 1:
         raise UnitscopeError(f"a histogram has at least 1 bin, not {bins}")
     found = atlas.find(layer)
-    units = atlas.units.iloc[atlas.index.span(found)]
+    units = atlas.units_of(found)
     overall = ("all images", units["mean"].to_numpy(), units["count"].to_numpy())
     means = [overall, *(_class_means(atlas, found, name) for name in classes)]
     edges = _edges([each for _, each, _ in means], bins)
@@ -118,7 +118,7 @@ def sparsity_by_layer(atlas: Atlas) -> pd.DataFrame:
     lifetime_treves_rolls and lifetime_hoyer (mean over the units whose responses have one sign), both_signs (how many
     units have not).
     """
-    rows = [_layer_row(layer, atlas.units.iloc[atlas.index.span(layer)]) for layer in atlas.layers]
+    rows = [_layer_row(layer, atlas.units_of(layer)) for layer in atlas.layers]
     return pd.DataFrame(rows)
 
 
@@ -145,12 +145,10 @@ def _zeros(units: pd.DataFrame) -> float:
 
 def _class_means(atlas: Atlas, layer: Layer, name: str) -> tuple[str, NDArray[np.float64], NDArray[np.int64]]:
     number, span = find_class(atlas, name), atlas.index.span(layer)
-    sums = atlas.dataset["class_sums"][number, span].to_numpy()
     counts = atlas.dataset["class_counts"][number, span].to_numpy()
     if not counts.any():
         raise UnitscopeError(f"none of the images of class '{name}' in atlas '{atlas.path}' could be read")
-    means = np.divide(sums, counts, out=np.full(len(sums), np.nan), where=counts > 0)
-    return atlas.manifest.labels[number].name, means, counts
+    return atlas.manifest.labels[number].name, atlas.class_means[number, span], counts
 
 
 def _edges(means: Sequence[NDArray[np.float64]], bins: int) -> NDArray[np.float64]:

@@ -4,8 +4,9 @@ In: responses along one axis, or their moments. Out: indices.
 Over the units for one image they measure population sparseness, over the images for one unit lifetime sparseness.
 
 The indices are made for responses that are not negative. Of others (SiLU, GELU) the size |α| is taken, so that a
-response far below zero counts as a strong one. NaN is a missing response and left out. Where all responses are zero
-there is nothing to spread, and the index is NaN. None of them changes when all responses are scaled alike.
+response far below zero counts as a strong one. A response of NaN or infinity is missing and left out. Where all
+responses are zero there is nothing to spread, and the index is NaN. None of them changes when all responses are scaled
+alike.
 """
 
 from typing import Any
@@ -28,9 +29,9 @@ def gini(responses: ArrayLike, axis: int = -1) -> Indices:
     Of the sizes c₁ ≤ … ≤ cₙ it is 1 − 2 Σₖ (cₖ / Σc) (n − k + ½) / n (Hurley and Rickard, 2009), which is half the
     mean difference of all pairs over the mean.
     """
-    ordered = np.sort(np.abs(np.moveaxis(np.asarray(responses), axis, -1)), axis=-1)  # NaN comes last
+    ordered = np.sort(np.abs(np.moveaxis(np.asarray(responses), axis, -1)), axis=-1)  # infinity and NaN come last
     count = _count(ordered, -1)
-    sizes = np.nan_to_num(ordered.astype(np.float64))
+    sizes = _numbers(ordered)
     above = count[..., None] - np.arange(sizes.shape[-1]) - 0.5
     return np.clip(1 - 2 * _divide((sizes * above).sum(-1), count * sizes.sum(-1)), 0, 1)
 
@@ -48,7 +49,7 @@ def treves_rolls(responses: ArrayLike, axis: int = -1) -> Indices:
 
     It is (Σ|α|/n)² / (Σα²/n) (Treves and Rolls, 1991); Vinje and Gallant's sparseness (2000) is (1 − a) / (1 − 1/n).
     """
-    sizes = np.nan_to_num(np.abs(np.asarray(responses, np.float64)))
+    sizes = _numbers(np.abs(np.asarray(responses)))
     count = _count(np.asarray(responses), axis)
     return _at_most_one(_divide(sizes.sum(axis) ** 2, count * np.square(sizes).sum(axis)))
 
@@ -63,6 +64,11 @@ def hoyer_of_ratio(ratio: ArrayLike, count: ArrayLike) -> Indices:
     """Return Hoyer's sparseness of `count` responses whose Treves–Rolls ratio is known: L1/L2 is √(n a)."""
     root = np.sqrt(np.asarray(count, np.float64))
     return _divide(root * (1 - np.sqrt(np.asarray(ratio, np.float64))), root - 1)
+
+
+def _numbers(sizes: NDArray[Any]) -> Indices:
+    """Return sizes in float64, with 0 for those that are not numbers."""
+    return np.where(np.isfinite(sizes), sizes, 0).astype(np.float64)
 
 
 def _count(responses: NDArray[Any], axis: int) -> NDArray[np.int64]:

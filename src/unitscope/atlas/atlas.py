@@ -18,6 +18,7 @@ from unitscope.atlas.responses import Responses
 from unitscope.atlas.schema import ARRAYS, IMAGES, UNITS, Manifest
 from unitscope.atlas.storage import StoragePath, storage_path, zarr_store
 from unitscope.errors import AtlasError, ImageError, closest_file
+from unitscope.summaries import ClassSums
 from unitscope.units import Layer, LayerTable, Unit, UnitIndex
 
 
@@ -32,8 +33,8 @@ class UnitsView:
     def _repr_html_(self) -> str:
         from unitscope.display.atlas_html import units_html
 
-        start, atlas = self.atlas.index.span(self.layer).start, self.atlas
-        rows = atlas.units.iloc[[start + channel for channel in self.channels]]
+        atlas = self.atlas
+        rows = atlas.units_of(self.layer).iloc[list(self.channels)]
         return units_html(rows, atlas.exemplars, root=atlas.root, preprocessing=atlas.manifest.preprocessing)
 
 
@@ -63,6 +64,31 @@ class Atlas:
     def units(self) -> pd.DataFrame:
         """One row a unit: layer, channel, and the summary of its responses."""
         return self._table(UNITS)
+
+    @cached_property
+    def readable(self) -> NDArray[np.int64]:
+        """Rows of the images that could be read, ascending."""
+        return np.flatnonzero(self.images["error"] == "")
+
+    def units_of(self, layer: str | Layer) -> pd.DataFrame:
+        """Return the rows of `units` that are of one layer.
+
+        Raises:
+            LayerError: if the atlas has no such layer.
+        """
+        return self.units.iloc[self.index.span(self.find(layer))]
+
+    @cached_property
+    def class_means(self) -> NDArray[np.float64]:
+        """Mean response of each unit to the images of each label, float64 ``[label, unit]``.
+
+        Labels are in the order of ``manifest.labels``. A response that is not a number is left out; a unit without any
+        other has the mean NaN.
+        """
+        if not self.manifest.labels:
+            return np.empty((0, len(self.index)))
+        sums, counts = (self.dataset[name].to_numpy() for name in ("class_sums", "class_counts"))
+        return ClassSums(sums, counts).means
 
     @cached_property
     def dataset(self) -> xr.Dataset:

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from unitscope.atlas.parts import Part
 from unitscope.atlas.schema import ImageList, Label, Manifest
@@ -104,7 +103,7 @@ def _selective(sums: ClassSums, labels: Sequence[Label]) -> dict[str, Any]:
     """
     if len(labels) < 2:
         return {}
-    means = _class_means(sums)
+    means = sums.means
     known = np.isfinite(means).sum(0)
     best = np.where(np.isfinite(means), means, -np.inf).argmax(0)
     greatest = np.take_along_axis(means, best[None], 0)[0]
@@ -116,10 +115,6 @@ def _selective(sums: ClassSums, labels: Sequence[Label]) -> dict[str, Any]:
         "selective_class": np.where(valid, names[best], None),
         "selectivity": np.where(valid, (greatest - rest) / np.where(valid, scale, 1), np.nan),
     }
-
-
-def _class_means(sums: ClassSums) -> NDArray[np.float64]:
-    return np.where(sums.counts > 0, sums.sums / np.maximum(sums.counts, 1), np.nan)  # type: ignore[no-any-return]
 
 
 def _class_name(classes: Sequence[str], number: int) -> str:

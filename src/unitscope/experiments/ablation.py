@@ -170,7 +170,7 @@ def _chunks(masks: list[Tensor], stop: CutBatch) -> list[list[Tensor]]:
 
 
 def _means_of(atlas: Atlas, layer: Layer) -> NDArray[np.float64]:
-    return np.array(atlas.units["mean"])[atlas.index.span(atlas.find(layer.name))]
+    return np.array(atlas.units_of(layer.name)["mean"])
 
 
 def _ablation(network: Network, images: ImageSet, runs: Sequence[_Run]) -> Ablation:

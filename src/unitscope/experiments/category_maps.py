@@ -101,7 +101,7 @@ def category_split(atlas: Atlas, category: str, *, root: str | Path | None = Non
             f"the images of atlas '{atlas.path}' ({scanned['layout']}) have no outlines of '{category}'; "
             "scan a folder with COCO's annotations, or ask about a class"
         )
-    every = image_set(atlas, atlas.images["image"][atlas.images["error"] == ""], root=root)
+    every = image_set(atlas, atlas.images["image"].iloc[atlas.readable], root=root)
     masks = category_masks(every, category)
     without = [image for image in every.ids if image not in masks.outlines]
     return CategorySplit(image_set(atlas, masks.ids, root=root), image_set(atlas, without, root=root), masks)

@@ -100,8 +100,7 @@ def _choose(atlas: Atlas, units: int, images: int, seed: int) -> tuple[NDArray[n
     """Positions of random units, and rows of random good images with each unit's first exemplar."""
     random = np.random.default_rng(seed)
     chosen = np.sort(random.choice(len(atlas.index), min(units, len(atlas.index)), replace=False))
-    good = np.flatnonzero(atlas.images["error"] == "")
-    some = random.choice(good, min(images, len(good)), replace=False)
+    some = random.choice(atlas.readable, min(images, len(atlas.readable)), replace=False)
     first = atlas.dataset["top_images"][0].to_numpy()[chosen]
     return chosen, np.unique(np.concatenate([some, first[first >= 0]]))
 

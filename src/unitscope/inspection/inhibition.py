@@ -106,7 +106,7 @@ def beside_exemplars(atlas: Atlas, found: Inhibition, channels: Sequence[int], a
     """Return for each unit some images of the class, evenly spaced, and those of the others that call it up most."""
     of_class = image_set(atlas, found.images).limit((across + 1) // 2).ids
     ids = atlas.images["image"].to_numpy()
-    others = np.flatnonzero(~np.isin(ids, found.images) & (atlas.images["error"] == "").to_numpy())
+    others = atlas.readable[~np.isin(ids[atlas.readable], found.images)]
     most = across - len(of_class)
     responses = (atlas.responses(found.layer, units=slice(unit, unit + 1))[others, 0] for unit in channels)
     return [[*of_class, *ids[others[np.argsort(-each, kind="stable")[:most]]]] for each in responses]

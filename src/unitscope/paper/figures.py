@@ -179,7 +179,7 @@ def _noise(case: Case) -> PerturbResult:
 
 
 def _readable(atlas: Atlas) -> pd.DataFrame:
-    return atlas.images.query("error == ''")
+    return atlas.images.iloc[atlas.readable]
 
 
 def _images_of(atlas: Atlas, names: Sequence[str]) -> list[str]:
@@ -196,7 +196,7 @@ def _images_of(atlas: Atlas, names: Sequence[str]) -> list[str]:
 
 def _most_outstanding(atlas: Atlas, layer: Layer) -> tuple[int, float]:
     """The unit whose last exemplar is most standard deviations above its mean, and how many."""
-    units, top = atlas.units.iloc[atlas.index.span(layer)], atlas.dataset["top_values"][:, atlas.index.span(layer)]
+    units, top = atlas.units_of(layer), atlas.dataset["top_values"][:, atlas.index.span(layer)]
     if (count := len(_readable(atlas))) < len(top):
         raise UnitscopeError(f"a unit has {len(top)} exemplars, and only {count} images in '{atlas.root}' can be read")
     scores = (top[-1].to_numpy() - units["mean"]) / units["std"].where(units["std"] > 0)

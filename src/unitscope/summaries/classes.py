@@ -51,6 +51,12 @@ class ClassSums:
         """Return the sums over both sets of images."""
         return type(self)(self.sums + other.sums, self.counts + other.counts)
 
+    @property
+    def means(self) -> NDArray[np.float64]:
+        """Mean response of each unit to each class, float64 ``[class, unit]``; NaN where no response is a number."""
+        nothing = np.full(self.sums.shape, np.nan)
+        return np.divide(self.sums, self.counts, out=nothing, where=self.counts > 0)  # type: ignore[no-any-return]
+
     def to_arrays(self) -> Arrays:
         """Return the arrays by name."""
         return {"class_sums": self.sums, "class_counts": self.counts}

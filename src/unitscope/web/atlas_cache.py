@@ -9,10 +9,9 @@ from functools import cached_property, lru_cache, partial
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
-from unitscope.analyses.image_groups import CLASS, find_class, group_rows
+from unitscope.analyses.image_groups import group_means
 from unitscope.analyses.reference_sample import ReferenceSample
 from unitscope.analyses.sampling import sample
 from unitscope.atlas import Atlas
@@ -61,18 +60,8 @@ class AtlasCache:
     @cached_property
     def counts(self) -> dict[str, int]:
         """How many images each label has that could be read."""
-        images = self.atlas.images
-        found = images["labels"][images["error"] == ""].explode().value_counts()
+        found = self.atlas.images["labels"].iloc[self.atlas.readable].explode().value_counts()
         return {str(label): int(count) for label, count in found.items()}
-
-    @cached_property
-    def class_means(self) -> Floats:
-        """Mean α of each unit over the images of each label, float32 ``[label, unit]``; NaN where there is none."""
-        if not self.atlas.manifest.labels:
-            return np.empty((0, len(self.atlas.index)), np.float32)
-        sums, counts = (self.atlas.dataset[name].to_numpy() for name in ("class_sums", "class_counts"))
-        means: Floats = np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0).astype(np.float32)
-        return means
 
     def means(self, name: str) -> NDArray[np.float64]:
         """Return the mean α of each unit over an image, or over the images of a class (``class:NAME``), ``[unit]``.
@@ -81,10 +70,6 @@ class AtlasCache:
             ImageError, UnitscopeError: as `subjects.group_rows`.
         """
         return self._means(name)
-
-    def units(self, layer: Layer) -> pd.DataFrame:
-        """Return the rows of a layer in the table of units."""
-        return self.atlas.units.iloc[self.atlas.index.span(layer)]
 
     def extreme_rows(self, layer: Layer, *, lowest: bool = False) -> NDArray[np.int64]:
         """Return the rows of each unit's extreme images, int64 ``[rank, unit]``; -1 where there are too few."""
@@ -125,18 +110,8 @@ class AtlasCache:
 
     @cached_property
     def _means(self) -> Callable[[str], NDArray[np.float64]]:
-        """From the sums of a class, not from its images; 0.2 MB a name at ResNet-50's size."""
-
-        def read(name: str) -> NDArray[np.float64]:
-            rows = group_rows(self.atlas, name)
-            if not name.startswith(CLASS):
-                return np.concatenate(
-                    [self.atlas.responses(layer, rows)[0] for layer in self.atlas.layers], dtype=float
-                )
-            sums = self.atlas.dataset["class_sums"][find_class(self.atlas, name.removeprefix(CLASS))].to_numpy()
-            return sums / len(rows)  # type: ignore[no-any-return]
-
-        return lru_cache(maxsize=64)(read)
+        """Holds 0.2 MB a name at ResNet-50's size."""
+        return lru_cache(maxsize=64)(partial(group_means, self.atlas))
 
     @cached_property
     def _standardised(self) -> Callable[[Layer], NDArray[np.float64]]:

@@ -73,7 +73,7 @@ def layer_facts(shelf: AtlasCache) -> tuple[LayerFacts, ...]:
     """Return the layers of the atlas, shallow to deep."""
     found = []
     for layer in shelf.atlas.layers:
-        units = shelf.units(layer)
+        units = shelf.atlas.units_of(layer)
         zeros = float(units["zero_fraction"].mean())
         found.append(
             LayerFacts(

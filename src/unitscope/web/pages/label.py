@@ -94,7 +94,7 @@ def label_page(shelf: AtlasCache, label: str, layer: Layer) -> LabelPage:
 
 
 def _selective(shelf: AtlasCache, number: int, layer: Layer) -> Found:
-    units = shelf.units(layer)
+    units = shelf.atlas.units_of(layer)
     if "selectivity" not in units:
         return Found("Selectivity needs images of two classes or more.")
     best = units[_best_of(shelf, number, layer)].sort_values("selectivity", ascending=False, kind="stable")
@@ -112,9 +112,9 @@ def _best_of(shelf: AtlasCache, number: int, layer: Layer) -> NDArray[np.bool_]:
     """Which units have their greatest class mean at a label; the table tells its name, which others may have too."""
     labels = shelf.atlas.manifest.labels
     alike = [place for place, one in enumerate(labels) if one.name == labels[number].name]
-    means = shelf.class_means[alike, shelf.atlas.index.span(layer)]
+    means = shelf.atlas.class_means[alike, shelf.atlas.index.span(layer)]
     greatest = np.where(np.isfinite(means), means, -np.inf).argmax(0) == alike.index(number)
-    return greatest & (shelf.units(layer)["selective_class"] == labels[number].name).to_numpy()  # type: ignore[no-any-return]
+    return greatest & (shelf.atlas.units_of(layer)["selective_class"] == labels[number].name).to_numpy()  # type: ignore[no-any-return]
 
 
 def _shared(shelf: AtlasCache, label: str, layer: Layer, images: int) -> Found:
@@ -160,8 +160,8 @@ def _inhibitory(shelf: AtlasCache, label: str, layer: Layer) -> Found:
 
 def _spread(shelf: AtlasCache, number: int, layer: Layer) -> Spread:
     """As `sparsity` has it, from what is held in memory."""
-    of_all = shelf.units(layer)["mean"].to_numpy()
-    of_class = shelf.class_means[number, shelf.atlas.index.span(layer)].astype(np.float64)
+    of_all = shelf.atlas.units_of(layer)["mean"].to_numpy()
+    of_class = shelf.atlas.class_means[number, shelf.atlas.index.span(layer)]
     low, high = (float(end) for end in (min(0, of_all.min(), of_class.min()), max(0, of_all.max(), of_class.max())))
     edges = np.linspace(low, high if high > low else low + 1, BINS + 1)
     return Spread(

@@ -39,7 +39,7 @@ def layer_page(shelf: AtlasCache, layer: Layer) -> LayerPage:
     """Return what a layer's page says."""
     facts = layer_facts(shelf)
     place = next(n for n, one in enumerate(facts) if one.layer == layer.name)
-    units = shelf.units(layer)
+    units = shelf.atlas.units_of(layer)
     rows = shelf.extreme_rows(layer)[:CARD].T
     return LayerPage(
         facts[place],

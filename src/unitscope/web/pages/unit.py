@@ -85,7 +85,7 @@ def unit_page(shelf: AtlasCache, layer: Layer, channel: int, *, results: Measure
 
 def class_means(shelf: AtlasCache, layer: Layer, channel: int) -> tuple[ClassMean, ...]:
     """Return the labels that a unit responds to most, by its mean α over their images."""
-    means = shelf.class_means[:, shelf.atlas.index.flat(layer, channel)]
+    means = shelf.atlas.class_means[:, shelf.atlas.index.flat(layer, channel)]
     labels = shelf.atlas.manifest.labels
     order = np.argsort(-np.where(np.isfinite(means), means, -np.inf), kind="stable")[:_CLASSES]
     return tuple(
@@ -125,7 +125,7 @@ def _histogram(responses: NDArray[np.float32]) -> Histogram:
 
 
 def _statistics(shelf: AtlasCache, layer: Layer, channel: int) -> dict[str, float | int | bool | str | None]:
-    row = shelf.units(layer).iloc[channel].to_dict()
+    row = shelf.atlas.units_of(layer).iloc[channel].to_dict()
     wanted = ("count", "mean", "std", "min", "max", "zero_fraction", "dead", "selective_class", "selectivity")
     return {name: _plain(row.get(name)) for name in wanted}
 
