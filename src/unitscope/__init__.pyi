@@ -14,6 +14,7 @@ from .analyses.selection_frequency import base_rate as base_rate
 from .analyses.similarity import Similarity as Similarity
 from .analyses.similarity import similarity as similarity
 from .analyses.sparsity import Sparsity as Sparsity
+from .analyses.sparsity import SparsityByLayer as SparsityByLayer
 from .analyses.sparsity import sparsity as sparsity
 from .analyses.sparsity import sparsity_by_layer as sparsity_by_layer
 from .analyses.unit_rules import difference as difference
@@ -48,6 +49,8 @@ from .networks import CustomPreprocessing as CustomPreprocessing
 from .networks import Network as Network
 from .networks import Preprocessing as Preprocessing
 from .networks import load as load
+from .results import Result as Result
+from .results import load_result as load_result
 from .scanning import InProcess as InProcess
 from .scanning import ProcessRunner as ProcessRunner
 from .scanning import RayRunner as RayRunner

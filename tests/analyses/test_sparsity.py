@@ -160,7 +160,7 @@ def test_population_has_a_row_for_each_readable_image(atlas):
 
 
 def test_depth_has_a_row_for_each_layer_from_summaries_alone(atlas):
-    table = sparsity_by_layer(atlas)
+    table = sparsity_by_layer(atlas).table
     assert table["layer"].tolist() == list(LAYERS)
     assert table["both_signs"].tolist() == [0, 4]
     for row in table.itertuples():

@@ -32,16 +32,16 @@ def test_a_layer_is_told_as_one_json_object(run, classes_atlas):
 
 def test_the_seed_changes_nothing_where_all_images_are_read(run, classes_atlas):
     words = ("sparsity", classes_atlas, "--layer", "act:3", "--json")
-    assert run(*words).stdout == run(*words, "--seed", 5).stdout
+    assert run(*words).stdout == run(*words, "--sample-seed", 5).stdout
 
 
 def test_all_layers_are_told_over_depth(run, classes_atlas):
-    told = run("sparsity", classes_atlas, "--depth", "--json").json["layers"]
+    told = run("sparsity", classes_atlas, "--by-layer", "--json").json["layers"]
     assert len(told) == 26
     assert {"layer", "units", "dead", "lifetime_hoyer", *INDICES} <= set(told[0])
 
 
-@pytest.mark.parametrize("words", [("--layer", "act:-2", "--class", "hen"), ("--depth",)])
+@pytest.mark.parametrize("words", [("--layer", "act:-2", "--class", "hen"), ("--by-layer",)])
 def test_people_get_a_table_and_a_figure(run, classes_atlas, tmp_path, words):
     done = run("sparsity", classes_atlas, *words, "-o", tmp_path / "figure.png")
     assert "gini" in done.stdout
@@ -58,7 +58,7 @@ def test_people_get_a_table_and_a_figure(run, classes_atlas, tmp_path, words):
         (("--layer", "act:1", "--class", "hne"), "no class 'hne' in atlas"),
         (("--layer", "act:1", "--class", "hne"), "closest: 'hen'"),
         (("--layer", "act:1", "--bins", "0"), "at least 1 bin, not 0"),
-        (("--layer", "act:1", "--seed", "-1"), "a seed is a whole number from 0, not -1"),
+        (("--layer", "act:1", "--sample-seed", "-1"), "a seed is a whole number from 0, not -1"),
         (("--layer", "act:1", "-o", "figure.gif"), "end the name in .png, .svg or .pdf"),
     ],
 )
@@ -72,9 +72,9 @@ def test_what_the_user_gets_wrong_is_one_clear_message(run, classes_atlas, words
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ((), "no layer was given; give --layer LAYER, or --depth"),
-        (("--layer", "act:1", "--depth"), "--depth compares all layers; leave --depth or --layer act:1 out"),
-        (("--depth", "--class", "hen"), "--class goes with --layer, not with --depth"),
+        ((), "no layer was given; give --layer LAYER, or --by-layer"),
+        (("--layer", "act:1", "--by-layer"), "--by-layer compares all layers; leave --by-layer or --layer act:1 out"),
+        (("--by-layer", "--class", "hen"), "--class needs --layer and does not go with --by-layer"),
     ],
 )
 def test_a_question_that_is_none_is_a_usage_error(run, classes_atlas, words, message):

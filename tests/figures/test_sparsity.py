@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from unitscope.analyses.sparsity import Distribution, Sparsity
+from unitscope.analyses.sparsity import Distribution, Sparsity, SparsityByLayer
 from unitscope.figures import sparsity, sparsity_by_layer
 from unitscope.units import Layer
 
@@ -30,6 +30,11 @@ def depth(layers, *, name="layer{}.relu_2"):
     names = ("zero_fraction", "gini", "hoyer", "treves_rolls", "lifetime_treves_rolls", "lifetime_hoyer")
     table = pd.DataFrame({column: rng.random(layers) for column in names})
     return table.assign(layer=[name.format(n) for n in range(layers)], units=64, dead=np.arange(layers) % 3)
+
+
+def by_layer(table):
+    layers = tuple(Layer(n, name, "activation", 64, (64,)) for n, name in enumerate(table["layer"]))
+    return SparsityByLayer("torchvision:resnet50", layers, table)
 
 
 CLASSES = [distribution(name, images=n) for n, name in enumerate(("ant", "Siamese cat", "pug", "c" * 200, "$x$", "虎"))]
@@ -67,12 +72,12 @@ def test_panels_show_the_histograms_on_the_same_axes_and_say_zeros_and_gini():
 
 @pytest.mark.parametrize("table", [depth(1), depth(33), depth(45, name="n" * 200 + "{}")], ids=len)
 def test_no_text_of_the_curves_overlaps_another_or_leaves_the_sheet(table):
-    assert_tidy(sparsity_by_layer(table, title="torchvision:resnet50 over val"))
+    assert_tidy(sparsity_by_layer(by_layer(table), title="torchvision:resnet50 over val"))
 
 
 def test_curves_show_the_table_and_all_say_more_where_a_layer_is_sparser():
     table = depth(9)
-    zeros, means, lifetime, dead = sparsity_by_layer(table).axes
+    zeros, means, lifetime, dead = sparsity_by_layer(by_layer(table)).axes
     np.testing.assert_array_equal(zeros.lines[0].get_ydata(), table["zero_fraction"])
     for axes, shown in (
         (means, [table["gini"], table["hoyer"], 1 - table["treves_rolls"]]),
@@ -87,4 +92,4 @@ def test_curves_show_the_table_and_all_say_more_where_a_layer_is_sparser():
 def test_a_layer_whose_lifetime_is_not_known_leaves_a_gap():
     table = depth(5)
     table.loc[2, ["lifetime_hoyer", "lifetime_treves_rolls", "gini"]] = np.nan
-    assert_tidy(sparsity_by_layer(table))
+    assert_tidy(sparsity_by_layer(by_layer(table)))

@@ -1,11 +1,12 @@
 """How sparse a layer is: how many responses are zero, and how unevenly the rest are spread.
 
-In: an atlas and a layer. Out: `Sparsity`, or a data frame with a row a layer.
-Only sampled images' responses are read; all else comes from what the atlas remembers of each unit and class.
+In: an atlas and a layer. Out: `Sparsity` of one layer, or `SparsityByLayer`.
+Only the responses of sampled images are read; the rest comes from the summaries of each unit and class in the atlas.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
@@ -23,9 +24,12 @@ from unitscope.analyses.sparsity_indices import (
 )
 from unitscope.atlas import Atlas
 from unitscope.errors import UnitscopeError
+from unitscope.results import Result, Values, columns_of, frame_of, layer_table, layers_by_name
 from unitscope.units import Layer
 
 BINS = 50
+ALL_IMAGES = "all images"
+INDICES = ("zero_fraction", "gini", "hoyer", "treves_rolls")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,9 +54,21 @@ class Distribution:
     hoyer: float
     treves_rolls: float
 
+    def values(self) -> Values:
+        """Return the distribution as plain values, without its name."""
+        indices = {name: getattr(self, name) for name in INDICES}
+        arrays = {"histogram": self.histogram.tolist(), "means": self.means.tolist()}
+        return {"images": self.images, **indices, **arrays}
+
+    @classmethod
+    def from_values(cls, name: str, values: Values) -> Self:
+        """Return the distribution that has these `values`."""
+        means, histogram = np.array(values["means"], np.float64), np.array(values["histogram"], np.int64)
+        return cls(name, values["images"], means, histogram, *(_number(values[index]) for index in INDICES))
+
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Sparsity:
+class Sparsity(Result):
     """How sparse one layer is.
 
     Attributes:
@@ -65,7 +81,10 @@ class Sparsity:
         lifetime: one row a unit: channel, zero_fraction, dead, treves_rolls and hoyer of its responses, and the number
             of images that these two are taken over.
         population: one row a sampled image: image, zero_fraction, gini, hoyer and treves_rolls of its responses.
+        network: reference of the network.
     """
+
+    kind: ClassVar[str] = "sparsity"
 
     layer: Layer
     zero_fraction: float
@@ -75,6 +94,98 @@ class Sparsity:
     classes: tuple[Distribution, ...]
     lifetime: pd.DataFrame
     population: pd.DataFrame
+    network: str = ""
+
+    def values(self) -> Values:
+        """Return plain values; docs/commands/sparsity.md lists the keys."""
+        edges = self.edges.tolist()
+        return {
+            "network": self.network,
+            "layer": self.layer.name,
+            "units": self.layer.units,
+            **self.overall.values(),
+            "units_at_zero": self.overall.zero_fraction,
+            "zero_fraction": self.zero_fraction,
+            "dead": len(self.dead),
+            "dead_units": self.dead.tolist(),
+            "population": _population_means(self.population),
+            "lifetime": _lifetime_means(self.lifetime),
+            "edges": edges,
+            "classes": [{"name": each.name, **each.values(), "edges": edges} for each in self.classes],
+            "lifetime_by_unit": columns_of(self.lifetime),
+            "population_by_image": columns_of(self.population),
+            "layer_table": layer_table([self.layer]),
+        }
+
+    @classmethod
+    def from_values(cls, values: Values) -> Self:
+        """Return the result that has these `values`."""
+        name = values["layer"]
+        return cls(
+            layers_by_name(values, [name])[name],
+            _number(values["zero_fraction"]),
+            np.array(values["dead_units"], np.int64),
+            np.array(values["edges"], np.float64),
+            Distribution.from_values(ALL_IMAGES, values | {"zero_fraction": values["units_at_zero"]}),
+            tuple(Distribution.from_values(each["name"], each) for each in values["classes"]),
+            frame_of(values["lifetime_by_unit"]),
+            frame_of(values["population_by_image"]),
+            values["network"],
+        )
+
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """Return the layer's counts, and its indices over units, images and classes."""
+        counts = {
+            "images": self.overall.images,
+            "units": self.layer.units,
+            "dead": len(self.dead),
+            "share of zero responses": self.zero_fraction,
+        }
+        of_means = [
+            (f"mean responses of the units, {each.name} ({each.images})", *(getattr(each, name) for name in INDICES))
+            for each in (self.overall, *self.classes)
+        ]
+        image = (f"responses to an image, mean of {len(self.population)}", *self.population[list(INDICES)].mean())
+        lifetime = self.lifetime.assign(gini=np.nan)[list(INDICES)].mean()
+        unit = (f"responses of a unit, mean of {_lifetime_means(self.lifetime)['units']}", *lifetime)
+        spread = pd.DataFrame([*of_means, image, unit], columns=["of", "zeros", *INDICES[1:]])
+        return {self.layer.shown: pd.DataFrame([counts]), "Sparsity indices": spread}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SparsityByLayer(Result):
+    """How sparse each layer of an atlas is.
+
+    Attributes:
+        network: reference of the network.
+        layers: shallow to deep.
+        table: one row a layer: layer, units, dead, zero_fraction (of all responses), gini, hoyer and treves_rolls (of
+            the means of the units), lifetime_treves_rolls and lifetime_hoyer (mean over the units whose responses have
+            one sign), both_signs (how many units have responses of both signs).
+    """
+
+    kind: ClassVar[str] = "sparsity_by_layer"
+
+    network: str
+    layers: tuple[Layer, ...]
+    table: pd.DataFrame
+
+    def values(self) -> Values:
+        """Return plain values: ``layers`` has one row of the table each."""
+        rows: list[Any] = self.table.to_dict("records")
+        return {"network": self.network, "layers": rows, "layer_table": layer_table(self.layers)}
+
+    @classmethod
+    def from_values(cls, values: Values) -> Self:
+        """Return the result that has these `values`."""
+        rows = values["layers"]
+        layers = layers_by_name(values, [row["layer"] for row in rows])
+        columns = {name: [row[name] for row in rows] for name in rows[0]}
+        return cls(values["network"], tuple(layers.values()), frame_of(columns))
+
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """Return the table, with the number of each activation call beside the name of its layer."""
+        return {"Sparsity by layer": self.table.assign(layer=[layer.shown for layer in self.layers])}
 
 
 def sparsity(
@@ -95,7 +206,7 @@ def sparsity(
         raise UnitscopeError(f"a histogram has at least 1 bin, not {bins}")
     found = atlas.find(layer)
     units = atlas.units_of(found)
-    overall = ("all images", units["mean"].to_numpy(), units["count"].to_numpy())
+    overall = (ALL_IMAGES, units["mean"].to_numpy(), units["count"].to_numpy())
     means = [overall, *(_class_means(atlas, found, name) for name in classes)]
     edges = _edges([each for _, each, _ in means], bins)
     rows, responses = sample(atlas, found, seed=seed)
@@ -108,18 +219,14 @@ def sparsity(
         tuple(_distribution(*each, edges) for each in means[1:]),
         _lifetime(units, responses),
         _population(atlas, rows, responses),
+        str(atlas.manifest.network["reference"]),
     )
 
 
-def sparsity_by_layer(atlas: Atlas) -> pd.DataFrame:
-    """Return how sparse each layer is, one row a layer, from what the atlas remembers of each unit.
-
-    Columns: layer, units, dead, zero_fraction (of all responses), gini, hoyer and treves_rolls (of the units' means),
-    lifetime_treves_rolls and lifetime_hoyer (mean over the units whose responses have one sign), both_signs (how many
-    units have not).
-    """
+def sparsity_by_layer(atlas: Atlas) -> SparsityByLayer:
+    """Return how sparse each layer is, from the summaries of each unit in the atlas."""
     rows = [_layer_row(layer, atlas.units_of(layer)) for layer in atlas.layers]
-    return pd.DataFrame(rows)
+    return SparsityByLayer(str(atlas.manifest.network["reference"]), tuple(atlas.layers), pd.DataFrame(rows))
 
 
 def _layer_row(layer: Layer, units: pd.DataFrame) -> dict[str, object]:
@@ -213,3 +320,20 @@ def _population(atlas: Atlas, rows: NDArray[np.int64], responses: NDArray[np.flo
             "treves_rolls": treves_rolls(responses),
         }
     )
+
+
+def _population_means(table: pd.DataFrame) -> Values:
+    means = {name: {"mean": float(table[name].mean()), "std": float(table[name].std(ddof=0))} for name in INDICES}
+    return {"images": len(table), **means}
+
+
+def _lifetime_means(table: pd.DataFrame) -> Values:
+    means = {
+        name: {"mean": float(table[name].mean()), "median": float(table[name].median())}
+        for name in ("treves_rolls", "hoyer")
+    }
+    return {"units": int(table["treves_rolls"].notna().sum()), **means}
+
+
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else value

@@ -5,11 +5,13 @@ In: the command line. Out: an exit status: 0 done, 1 the user's input is wrong, 
 
 import os
 import sys
+from types import ModuleType
 from typing import Annotated
 
 import typer
 
 from unitscope.cli import ablate, asking, inhibitory, paper, perturb, rule, scanning, serving, similarity, sparsity
+from unitscope.cli.old_options import command_class
 from unitscope.cli.output import print_error
 from unitscope.errors import UnitscopeError
 
@@ -38,21 +40,25 @@ def options(
     """What may stand before a command."""
 
 
-app.command("layers")(asking.layers)
-app.command("scan")(scanning.scan)
-app.command("structure")(asking.structure)
-app.command("exemplars")(asking.exemplars)
-app.command("rule")(rule.rule)
-app.command("inhibitory")(inhibitory.inhibitory)
-app.command("similarity")(similarity.similarity)
-app.command("sparsity")(sparsity.sparsity)
-app.command("perturb")(perturb.perturb)
-app.command("ablate")(ablate.ablate)
-app.command("paper")(paper.paper)
-app.command("serve")(serving.serve)
-app.command("export")(serving.export)
-app.command("verify")(scanning.verify)
-app.command("demo")(scanning.demo)
+COMMANDS: tuple[tuple[ModuleType, str], ...] = (
+    (asking, "layers"),
+    (scanning, "scan"),
+    (asking, "structure"),
+    (asking, "exemplars"),
+    (rule, "rule"),
+    (inhibitory, "inhibitory"),
+    (similarity, "similarity"),
+    (sparsity, "sparsity"),
+    (perturb, "perturb"),
+    (ablate, "ablate"),
+    (paper, "paper"),
+    (serving, "serve"),
+    (serving, "export"),
+    (scanning, "verify"),
+    (scanning, "demo"),
+)
+for module, name in COMMANDS:
+    app.command(name, cls=command_class(getattr(module, "OLD_OPTIONS", {})))(getattr(module, name))
 
 
 def main() -> None:

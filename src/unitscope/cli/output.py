@@ -1,18 +1,51 @@
 """How commands speak: tables or one JSON object on stdout, everything else on stderr.
 
-In: plain values. Out: text. The only room of the house that prints.
+In: results, tables, messages. Out: text, and figures. The only room of the house that prints.
 """
 
 import json
+import math
 import sys
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from unitscope.text import json_safe
+
+if TYPE_CHECKING:
+    from unitscope.results import Result
+
+
+def emit(
+    result: "Result", *, as_json: bool, output: Path | None = None, sheet: Callable[[], Any] | None = None
+) -> None:
+    """Print a result as JSON or as tables, and draw its figure.
+
+    Args:
+        result: what the command found.
+        as_json: print one JSON object instead of tables.
+        output: where the figure goes; None draws none.
+        sheet: makes what the figure shows, if the figure needs more than the result (images and maps).
+    """
+    if output is not None:
+        draw_to(output, sheet() if sheet is not None else result)
+    if as_json:
+        print_json(result.to_dict())
+        return
+    for title, table in result.tables().items():
+        print_table([str(name) for name in table], table.itertuples(index=False, name=None), title=title)
+
+
+def draw_to(output: Path, result: Any) -> None:
+    """Draw a result or sheet, and save the figure."""
+    from unitscope import figures
+
+    figures.save(figures.draw(result), output)
+    log(f"drawn: {output}")
 
 
 def print_error(message: str) -> None:
@@ -35,7 +68,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title:
     listed = [list(row) for row in rows]
     table = Table(title=escape(title) or None, box=None, pad_edge=False, title_justify="left", title_style="bold")
     for position, name in enumerate(columns):
-        number = all(isinstance(row[position], (int, float)) for row in listed)
+        number = all(isinstance(row[position], int | float | None) for row in listed)
         table.add_column(name, justify="right" if number else "left", no_wrap=True, overflow="fold")
     for row in listed:
         table.add_row(*(escape(_text(value)) for value in row))
@@ -60,4 +93,7 @@ def duration(seconds: float) -> str:
 
 
 def _text(value: Any) -> str:
+    """A cell: floats rounded to 4 digits, a dash for a missing number."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return "–"
     return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,21 +1,19 @@
 """The command `sparsity`: how many responses are zero and how unevenly the rest are spread.
 
-In: the command line. Out: a table or JSON, and a figure where one is asked for.
+In: the command line. Out: tables or JSON, and a figure with ``-o``.
 """
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from unitscope.cli.options import AtlasArgument, Figure, Json
-from unitscope.cli.output import log, print_json, print_table
+from unitscope.cli.output import emit
 
 if TYPE_CHECKING:
-    from unitscope.analyses.sparsity import Distribution, Sparsity
-    from unitscope.atlas import Atlas
+    from unitscope.results import Result
 
-INDICES = ("zero_fraction", "gini", "hoyer", "treves_rolls")
+OLD_OPTIONS = {"--depth": "--by-layer", "--seed": "--sample-seed"}
 
 
 def sparsity(
@@ -27,119 +25,30 @@ def sparsity(
         list[str] | None,
         typer.Option("--class", metavar="NAME", help="Also the images of this class; may be repeated."),
     ] = None,
-    depth: Annotated[bool, typer.Option("--depth", help="Compare all layers instead, shallow to deep.")] = False,
+    by_layer: Annotated[bool, typer.Option("--by-layer", help="Compare all layers instead, shallow to deep.")] = False,
     bins: Annotated[int, typer.Option(help="Bins of the histograms.")] = 50,
-    seed: Annotated[int, typer.Option(help="Seed of the sample of images, where there are more than 1,024.")] = 0,
+    sample_seed: Annotated[int, typer.Option(help="Seed of the sample of images, if there are more than 1,024.")] = 0,
     output: Figure = None,
     as_json: Json = False,
 ) -> None:
-    """Tell how sparse a layer is: zeros, Gini, Hoyer, Treves-Rolls, dead units (the paper's figures 5 and 6)."""
-    from unitscope.analyses.sparsity import sparsity as analyse
+    """Measure how sparse a layer is: zeros, Gini, Hoyer, Treves-Rolls, dead units (the paper's figures 5 and 6)."""
+    from unitscope.analyses.sparsity import sparsity as of_layer
+    from unitscope.analyses.sparsity import sparsity_by_layer
     from unitscope.atlas import open_atlas
 
-    _check(layer, classes or [], depth=depth)
+    _check(layer, classes or [], by_layer=by_layer)
     opened = open_atlas(atlas)
     if layer is None:
-        _tell_depth(opened, output, as_json=as_json)
+        found: Result = sparsity_by_layer(opened)
     else:
-        network = str(opened.manifest.network["reference"])
-        _tell_layer(analyse(opened, layer, classes or [], bins=bins, seed=seed), network, output, as_json=as_json)
+        found = of_layer(opened, layer, classes or [], bins=bins, seed=sample_seed)
+    emit(found, as_json=as_json, output=output)
 
 
-def _check(layer: str | None, classes: list[str], *, depth: bool) -> None:
-    if layer is None and not depth:
-        raise typer.BadParameter("no layer was given; give --layer LAYER, or --depth to compare all layers")
-    if layer is not None and depth:
-        raise typer.BadParameter(f"--depth compares all layers; leave --depth or --layer {layer} out")
-    if depth and classes:
-        raise typer.BadParameter("--class goes with --layer, not with --depth")
-
-
-def _tell_depth(opened: "Atlas", output: Path | None, *, as_json: bool) -> None:
-    from unitscope.analyses.sparsity import sparsity_by_layer
-
-    table = sparsity_by_layer(opened)
-    if output is not None:
-        from unitscope import figures
-
-        title = str(opened.manifest.network["reference"])
-        figures.save(figures.sparsity_by_layer(table, title=title), output)
-        log(f"drawn: {output}")
-    if as_json:
-        print_json({"layers": table.to_dict("records")})
-    else:
-        shown = table.assign(layer=[layer.shown for layer in opened.layers])
-        print_table([str(name) for name in shown], shown.itertuples(index=False))
-
-
-def _tell_layer(found: "Sparsity", network: str, output: Path | None, *, as_json: bool) -> None:
-    if output is not None:
-        from unitscope import figures
-
-        figures.save(figures.sparsity(found, title=network), output)
-        log(f"drawn: {output}")
-    if as_json:
-        print_json(_told(found))
-    else:
-        _print(found)
-
-
-def _told(found: "Sparsity") -> dict[str, Any]:
-    overall = _told_of(found.overall)
-    return {
-        "layer": found.layer.name,
-        "units": found.layer.units,
-        **overall,
-        "zero_fraction": found.zero_fraction,
-        "dead": len(found.dead),
-        "dead_units": found.dead.tolist(),
-        "population": _population(found),
-        "lifetime": _lifetime(found),
-        "edges": found.edges.tolist(),
-        "classes": [{"name": each.name, **_told_of(each), "edges": found.edges.tolist()} for each in found.classes],
-    }
-
-
-def _told_of(each: "Distribution") -> dict[str, Any]:
-    indices = {name: getattr(each, name) for name in INDICES}
-    return {"images": each.images, **indices, "histogram": each.histogram.tolist()}
-
-
-def _population(found: "Sparsity") -> dict[str, Any]:
-    table = found.population
-    told = {name: {"mean": float(table[name].mean()), "std": float(table[name].std(ddof=0))} for name in INDICES}
-    return {"images": len(table), **told}
-
-
-def _lifetime(found: "Sparsity") -> dict[str, Any]:
-    table = found.lifetime
-    told = {
-        name: {"mean": float(table[name].mean()), "median": float(table[name].median())}
-        for name in ("treves_rolls", "hoyer")
-    }
-    return {"units": int(table["treves_rolls"].notna().sum()), **told}
-
-
-def _print(found: "Sparsity") -> None:
-    told, lifetime = _told(found), found.lifetime
-    print_table(
-        ("images", "units", "dead", "responses that are zero"),
-        [(told["images"], told["units"], told["dead"], f"{found.zero_fraction:.1%}")],
-        title=found.layer.shown,
-    )
-    means = [
-        (f"mean responses of the units, {each.name} ({each.images})", *_row(each))
-        for each in (found.overall, *found.classes)
-    ]
-    image = (f"an image's responses, mean of {len(found.population)}", *found.population[list(INDICES)].mean())
-    units = told["lifetime"]["units"]
-    unit = (lifetime["zero_fraction"].mean(), "", *lifetime[["hoyer", "treves_rolls"]].mean())
-    print_table(
-        ("of", "zeros", "gini", "hoyer", "treves_rolls"),
-        [*means, image, (f"a unit's responses, mean of {units}", *unit)],
-        title="How unevenly responses are spread",
-    )
-
-
-def _row(each: "Distribution") -> tuple[float, ...]:
-    return tuple(getattr(each, name) for name in INDICES)
+def _check(layer: str | None, classes: list[str], *, by_layer: bool) -> None:
+    if layer is None and not by_layer:
+        raise typer.BadParameter("no layer was given; give --layer LAYER, or --by-layer to compare all layers")
+    if layer is not None and by_layer:
+        raise typer.BadParameter(f"--by-layer compares all layers; leave --by-layer or --layer {layer} out")
+    if by_layer and classes:
+        raise typer.BadParameter("--class needs --layer and does not go with --by-layer")

@@ -6,6 +6,7 @@ This room draws and nothing else: it knows no torch, no atlas and no window, and
 """
 
 from unitscope.figures.ablation import ablation
+from unitscope.figures.drawing import draw
 from unitscope.figures.exemplars import exemplars
 from unitscope.figures.inhibition import inhibition
 from unitscope.figures.layers import layer_summary
@@ -20,6 +21,7 @@ from unitscope.figures.unit_rules import rules
 __all__ = [
     "ablation",
     "between_layers",
+    "draw",
     "exemplars",
     "inhibition",
     "layer_summary",

@@ -4,7 +4,7 @@ In: what `unitscope.analyses.sparsity` found. Out: a matplotlib Figure, neither 
 """
 
 from math import ceil
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,14 +12,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
+from unitscope.analyses.sparsity import Distribution, Sparsity, SparsityByLayer
 from unitscope.figures import theme
+from unitscope.figures.drawing import draw
 from unitscope.figures.layers import charts_over_layers, counts, shares
 from unitscope.figures.text_layout import shorten, wrap
 from unitscope.figures.tile_layout import MARGIN, write
 from unitscope.text import count_noun
-
-if TYPE_CHECKING:
-    from unitscope.analyses.sparsity import Distribution, Sparsity
 
 WIDTH, PANEL, HEAD_ROOM, FOOT_ROOM, SIDE, BETWEEN = 1500, 250, 64, 82, 96, 44
 HEAD = MARGIN + theme.line(theme.TITLE) + 12
@@ -28,7 +27,8 @@ GINI, HOYER, TREVES_ROLLS = "Gini", "Hoyer", "1 − Treves–Rolls"
 STYLES = dict(zip((GINI, HOYER, TREVES_ROLLS), theme.CURVES, strict=True))
 
 
-def sparsity(found: "Sparsity", *, title: str = "") -> Figure:
+@draw.register
+def sparsity(found: Sparsity, *, title: str = "") -> Figure:
     """Return histograms of the units' mean responses, over all images and over each class, all with the same axes."""
     panels = [found.overall, *found.classes]
     across = 2 if len(panels) == 4 else min(3, len(panels))
@@ -38,7 +38,7 @@ def sparsity(found: "Sparsity", *, title: str = "") -> Figure:
     height = HEAD + down * step + len(caption) * theme.line(theme.SMALL) + MARGIN
     with theme.look():
         figure = Figure((WIDTH / theme.DPI, height / theme.DPI), theme.DPI)
-        write(figure, _heading(found, title), MARGIN, MARGIN, theme.TITLE)
+        write(figure, _heading(found, title or found.network), MARGIN, MARGIN, theme.TITLE)
         wide = (WIDTH - SIDE - MARGIN - (across - 1) * BETWEEN) // across
         tallest = max(int(panel.histogram.max()) for panel in panels)
         for place, panel in enumerate(panels):
@@ -62,12 +62,14 @@ def sparsity(found: "Sparsity", *, title: str = "") -> Figure:
         return figure
 
 
-def sparsity_by_layer(table: pd.DataFrame, *, title: str = "") -> Figure:
+@draw.register
+def sparsity_by_layer(found: SparsityByLayer, *, title: str = "") -> Figure:
     """Return curves over depth: zeros, how unevenly means and single units' responses are spread, dead units.
 
-    The table is that of `unitscope.sparsity_by_layer`. Treves and Rolls's ratio a is drawn as 1 − a, so that in all
+    Treves and Rolls's ratio a is drawn as 1 − a, so that in all
     curves more is sparser.
     """
+    table, title = found.table, title or found.network
     with theme.look():
         heading = f"Sparsity over depth: {title}" if title else "Sparsity over depth"
         figure, charts = charts_over_layers(heading, [str(name) for name in table["layer"]], count=4)
@@ -83,12 +85,12 @@ def sparsity_by_layer(table: pd.DataFrame, *, title: str = "") -> Figure:
         return figure
 
 
-def _heading(found: "Sparsity", title: str) -> str:
+def _heading(found: Sparsity, title: str) -> str:
     text = f"Sparsity of {found.layer.name}" + (f" of {title}" if title else "")
     return shorten(text, theme.TITLE, WIDTH - 2 * MARGIN)
 
 
-def _caption(found: "Sparsity") -> str:
+def _caption(found: Sparsity) -> str:
     units, dead = count_noun(found.layer.units, "unit"), len(found.dead)
     return (
         f"{units}, each counted once, by its mean response over the images; the number of units is on a log scale. "
@@ -97,15 +99,15 @@ def _caption(found: "Sparsity") -> str:
     )
 
 
-def _name(panel: "Distribution") -> str:
+def _name(panel: Distribution) -> str:
     return f"{panel.name} ({count_noun(panel.images, 'image')})"
 
 
-def _indices(panel: "Distribution") -> str:
+def _indices(panel: Distribution) -> str:
     return f"{panel.zero_fraction:.1%} of units at zero, Gini {panel.gini:.2f}"
 
 
-def _histogram(chart: Axes, panel: "Distribution", edges: np.ndarray, tallest: int) -> None:
+def _histogram(chart: Axes, panel: Distribution, edges: np.ndarray, tallest: int) -> None:
     chart.bar(
         edges[:-1],
         np.maximum(panel.histogram - LEAST, 0),

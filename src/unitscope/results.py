@@ -1,0 +1,165 @@
+"""What an analysis or experiment returns: a frozen value that can be stored, read back, tabulated and drawn.
+
+In: plain values. Out: `Result`, the base of all results; `load_result`, which reads a stored one by its kind.
+Each result defines its values and tables in the module of its analysis; nothing here knows one of them.
+"""
+
+import html
+import importlib
+import json
+import pkgutil
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from unitscope.errors import UnitscopeError
+from unitscope.text import json_safe
+from unitscope.units import Layer
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Values = dict[str, Any]
+
+_classes: "dict[str, type[Result]]" = {}
+# Keys of the files that `--json` wrote before results had a kind.
+_KEYS_WITHOUT_KIND = {"ablation": {"baseline", "results"}, "perturbation": {"settings", "prediction_flips"}}
+
+
+class Result(ABC):
+    """A frozen result with a kind and a version.
+
+    A subclass is a frozen dataclass in `unitscope.analyses` that sets ``kind`` and defines `values`, `from_values` and
+    `tables`. It is registered under its kind when it is defined.
+    """
+
+    kind: ClassVar[str] = ""
+    version: ClassVar[int] = 1
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if cls.kind:
+            _classes[cls.kind] = cls
+
+    @abstractmethod
+    def values(self) -> Values:
+        """Return the result as plain values, without kind and version."""
+
+    @classmethod
+    @abstractmethod
+    def from_values(cls, values: Values) -> Self:
+        """Return the result that has these `values`; None stands for NaN."""
+
+    @abstractmethod
+    def tables(self) -> "dict[str, pd.DataFrame]":
+        """Return the result as tables by title, for people to read."""
+
+    def to_dict(self) -> Values:
+        """Return the result as JSON has it: its kind, version and values, with None for NaN."""
+        return json_safe({"kind": self.kind, "version": self.version, **self.values()})  # type: ignore[no-any-return]
+
+    @classmethod
+    def from_dict(cls, values: Values) -> Self:
+        """Return the result that `to_dict` described.
+
+        Raises:
+            UnitscopeError: if the values are of another kind or of a newer version, or are not complete.
+        """
+        kind, version = values.get("kind", cls.kind), values.get("version", cls.version)
+        if kind != cls.kind:
+            raise UnitscopeError(f"a result of kind '{kind}' is not of kind '{cls.kind}'; read it with load_result")
+        if version != cls.version:
+            raise UnitscopeError(
+                f"this result is '{kind}' in version {version}, and this unitscope reads version {cls.version}; "
+                "install the unitscope that wrote it, or make the result again"
+            )
+        try:
+            return cls.from_values(values)
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as problem:
+            raise UnitscopeError(
+                f"the values of this '{kind}' result are incomplete or wrong ({type(problem).__name__}: {problem}); "
+                "make the result again"
+            ) from None
+
+    def save(self, path: str | Path) -> None:
+        """Write the result as one JSON file, which `load_result` reads."""
+        text = json.dumps(self.to_dict(), ensure_ascii=False, allow_nan=False)
+        Path(path).write_text(text + "\n", "utf-8")
+
+    def _repr_html_(self) -> str:
+        parts = [
+            f"<h4>{html.escape(title)}</h4>" + table.to_html(index=False, float_format="{:.4g}".format)
+            for title, table in self.tables().items()
+        ]
+        return "".join(parts)
+
+
+def load_result(path: str | Path) -> Result:
+    """Return the result that a file holds, written by `Result.save` or printed by a command with ``--json``.
+
+    Raises:
+        UnitscopeError: if there is no such file, or it holds no result of a kind and version that is known.
+    """
+    try:
+        values = json.loads(Path(path).read_text("utf-8"))
+    except FileNotFoundError:
+        raise UnitscopeError(f"no file '{path}'; make it with --json > {path}, or in Python with result.save") from None
+    except (OSError, ValueError) as problem:
+        raise UnitscopeError(f"'{path}' can't be read as JSON: {problem}") from None
+    kind = _kind_of(values)
+    if kind not in result_classes():
+        raise UnitscopeError(
+            f"'{path}' holds no result that unitscope knows; "
+            + (f"its kind is '{kind}'; known kinds: {', '.join(sorted(_classes))}" if kind else "it has no 'kind'")
+        )
+    try:
+        return _classes[kind].from_dict(values)
+    except UnitscopeError as problem:
+        raise UnitscopeError(f"'{path}': {problem}") from None
+
+
+def result_classes() -> "Mapping[str, type[Result]]":
+    """Return the class of each kind of result: those in `unitscope.analyses`, and others loaded so far."""
+    package = importlib.import_module("unitscope.analyses")
+    for module in pkgutil.iter_modules(package.__path__):
+        importlib.import_module(f"unitscope.analyses.{module.name}")
+    return _classes
+
+
+def _kind_of(values: Any) -> str:
+    if not isinstance(values, dict):
+        return ""
+    guesses = [kind for kind, keys in _KEYS_WITHOUT_KIND.items() if keys <= set(values)]
+    return str(values.get("kind") or (guesses[0] if guesses else ""))
+
+
+def layer_table(layers: Iterable[Layer]) -> list[Values]:
+    """Return layers as plain values, each once: the key ``layer_table`` of a result."""
+    return [layer.to_dict() for layer in dict.fromkeys(layers)]
+
+
+def layers_by_name(values: Values, names: Iterable[str]) -> dict[str, Layer]:
+    """Return the layers of a result by name; one that its ``layer_table`` lacks has a name alone."""
+    known = {each["name"]: Layer.from_dict(each) for each in values.get("layer_table", ())}
+    return {name: known.get(name) or Layer(0, name, "", 0, ()) for name in names}
+
+
+def columns_of(table: "pd.DataFrame") -> dict[str, list[Any]]:
+    """Return a data frame as plain lists by column."""
+    return {str(name): column.tolist() for name, column in table.items()}
+
+
+def frame_of(columns: Mapping[str, Sequence[Any]]) -> "pd.DataFrame":
+    """Return the data frame that `columns_of` described; None in a column of numbers becomes NaN."""
+    import pandas as pd
+
+    return pd.DataFrame({name: _column(values) for name, values in columns.items()})
+
+
+def _column(values: Sequence[Any]) -> Any:
+    """Values as floats if there are only numbers and None, which JSON has for NaN."""
+    import numpy as np
+
+    numbers = all(value is None or (isinstance(value, int | float) and not isinstance(value, bool)) for value in values)
+    return np.asarray(values, np.float64) if numbers and None in values else list(values)

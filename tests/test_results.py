@@ -1,0 +1,136 @@
+"""Results of all kinds: stored, read back, tabulated, drawn."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from unitscope import figures
+from unitscope.analyses.sparsity import Distribution, Sparsity, SparsityByLayer
+from unitscope.errors import UnitscopeError
+from unitscope.results import load_result, result_classes
+from unitscope.units import Layer
+
+LAYERS = (
+    Layer(3, "features.3", "activation", 4, (4, 7, 7), aliases=("act:1",)),
+    Layer(5, "features.5", "activation", 6, (6, 7, 7), aliases=("act:2",)),
+)
+RELU = LAYERS[0]
+RANDOM = np.random.default_rng(0)
+
+
+def distribution(name):
+    means = np.array([0.0, 0.5, 2.0, np.nan])
+    return Distribution(name, 9, means, np.array([1, 2]), 0.25, 0.5, np.nan, 0.125)
+
+
+def sparsity():
+    lifetime = pd.DataFrame(
+        {
+            "channel": [0, 1, 2, 3],
+            "zero_fraction": [1.0, 0.5, 0.0, 0.25],
+            "dead": [True, False, False, False],
+            "treves_rolls": [np.nan, 0.5, 0.25, 0.125],
+            "hoyer": [np.nan, 0.1, 0.2, 0.3],
+            "images": [9, 9, 9, 8],
+        }
+    )
+    population = pd.DataFrame({"image": ["a.png", "b.png"]} | {
+        name: RANDOM.random(2) for name in ("zero_fraction", "gini", "hoyer", "treves_rolls")
+    })  # fmt: skip
+    overall, hen = distribution("all images"), distribution("hen")
+    return Sparsity(
+        RELU, 0.375, np.array([0]), np.array([0.0, 1.0, 2.0]), overall, (hen,), lifetime, population, "tiny"
+    )
+
+
+def sparsity_by_layer():
+    names = ("zero_fraction", "gini", "hoyer", "treves_rolls", "lifetime_treves_rolls", "lifetime_hoyer")
+    table = pd.DataFrame({name: [np.nan, 0.5] for name in names})
+    table.insert(0, "layer", [layer.name for layer in LAYERS])
+    return SparsityByLayer("tiny", LAYERS, table.assign(units=[4, 6], dead=[0, 2], both_signs=0))
+
+
+MADE = {one.kind: one for one in (sparsity(), sparsity_by_layer())}
+DRAWN = ("sparsity", "sparsity_by_layer")
+each_kind = pytest.mark.parametrize("kind", sorted(MADE))
+
+
+def test_every_kind_of_result_is_tested_here():
+    assert set(MADE) == {kind for kind, one in result_classes().items() if one.__module__.startswith("unitscope.")}
+
+
+@each_kind
+def test_a_result_read_back_from_json_has_equal_values_and_tables(kind):
+    before = MADE[kind]
+    after = type(before).from_dict(json.loads(json.dumps(before.to_dict(), allow_nan=False)))
+    assert after.to_dict() == before.to_dict()
+    tables = after.tables()
+    assert list(tables) == list(before.tables())
+    for title, table in before.tables().items():
+        pd.testing.assert_frame_equal(tables[title], table, check_dtype=False)
+
+
+@each_kind
+def test_a_stored_result_is_read_by_its_kind(kind, tmp_path):
+    MADE[kind].save(tmp_path / "result.json")
+    found = load_result(tmp_path / "result.json")
+    assert type(found) is type(MADE[kind])
+    assert found.to_dict() == MADE[kind].to_dict()
+
+
+@each_kind
+def test_a_notebook_shows_the_tables(kind):
+    shown = MADE[kind]._repr_html_()
+    assert shown.count("<table") == len(MADE[kind].tables()) > 0
+
+
+@pytest.mark.parametrize("kind", DRAWN)
+def test_a_result_is_drawn_and_so_is_what_was_read_back(kind):
+    before = MADE[kind]
+    after = type(before).from_dict(json.loads(json.dumps(before.to_dict())))
+    assert len(figures.draw(before).axes) == len(figures.draw(after).axes) > 0
+
+
+def test_what_has_no_figure_says_so():
+    with pytest.raises(UnitscopeError, match="there is no figure of a int; read it as tables or JSON"):
+        figures.draw(1)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("no JSON", "can't be read as JSON"),
+        ("[1]", "it has no 'kind'"),
+        ('{"kind": "horoscope"}', "its kind is 'horoscope'; known kinds: .*sparsity"),
+        ('{"kind": "sparsity", "version": 99}', "'sparsity' in version 99, and this unitscope reads version 1"),
+        ('{"kind": "sparsity", "version": 1}', "the values of this 'sparsity' result are incomplete"),
+    ],
+)
+def test_a_file_that_is_no_result_is_refused(text, message, tmp_path):
+    (tmp_path / "result.json").write_text(text)
+    with pytest.raises(UnitscopeError, match=message):
+        load_result(tmp_path / "result.json")
+
+
+def test_a_missing_file_is_said():
+    with pytest.raises(UnitscopeError, match=r"no file 'nowhere.json'"):
+        load_result("nowhere.json")
+
+
+def test_a_result_is_not_read_as_another_kind():
+    with pytest.raises(UnitscopeError, match="kind 'sparsity' is not of kind 'sparsity_by_layer'"):
+        SparsityByLayer.from_dict(MADE["sparsity"].to_dict())
+
+
+def test_results_are_read_and_drawn_without_torch(tmp_path):
+    MADE["sparsity"].save(tmp_path / "result.json")
+    code = (
+        "import sys, unitscope.results, unitscope.figures\n"
+        f"unitscope.figures.draw(unitscope.results.load_result({str(tmp_path / 'result.json')!r}))\n"
+        "assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
