@@ -24,11 +24,12 @@ paper: .venv/demo  ## the paper's tables and figures on ../shared/data, in paper
 test: .venv/dev  ## all tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-check: .venv/dev  ## format, lint, types, the direction of imports
+check: .venv/dev  ## format, lint, types, the direction of imports, dependencies
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/deptry src
 
 format: .venv/dev  ## bring the code into form
 	$(BIN)/ruff format .
@@ -56,5 +57,5 @@ bench: .venv/dev  ## time and memory, each case in a process of its own, into be
 
 .venv/dev: .venv/bin/python pyproject.toml requirements-dev.txt
 	@echo "installing into .venv: PyTorch is large, so this takes minutes"
-	$(BIN)/python -m pip install --quiet --editable '.[demo,timm,package,web,openvino,ray,cloud]' --requirement requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --editable '.[demo,timm,package,web,openvino,ray,cloud,torchcodec]' --requirement requirements-dev.txt
 	touch $@

@@ -213,7 +213,9 @@ def test_pictures_are_decoded_together_as_memory_allows_and_each_once(pixels):
 def test_a_decoder_that_is_not_there_is_told_before_anything_is_written(network, folder, tmp_path, monkeypatch):
     for name in ("torchcodec", "torchcodec.decoders"):
         monkeypatch.setitem(sys.modules, name, None)
-    with pytest.raises(UnitscopeError, match=r"torchcodec can't decode .* on 'cpu' .* pip install 'torchcodec>=0.16'"):
+    with pytest.raises(
+        UnitscopeError, match=r"torchcodec can't decode .* on 'cpu' .* pip install 'unitscope\[torchcodec\]'"
+    ):
         unitscope.scan(network, folder, tmp_path / "a", options=ScanOptions(decoder="torchcodec"))
     assert not (tmp_path / "a.parts").exists()
 

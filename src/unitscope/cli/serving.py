@@ -172,7 +172,7 @@ def _explorer(atlas: "Atlas", results: list[Path], images: str | None) -> "tuple
 
 
 def _need_web() -> None:
-    for package in ("fastapi", "uvicorn", "plotly", "multipart"):
+    for package in ("fastapi", "uvicorn", "plotly", "multipart", "websockets"):
         if importlib.util.find_spec(package) is None:
             raise UnitscopeError(f"the explorer needs {package}; run `pip install 'unitscope[web]'`")
 

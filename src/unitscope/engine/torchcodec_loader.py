@@ -40,7 +40,7 @@ def check_usable(device: torch.device) -> None:
     except (ImportError, OSError, RuntimeError, TypeError, ValueError) as problem:
         raise UnitscopeError(
             f"torchcodec can't decode JPEG files on '{device}' ({first_line(problem)}); install it with "
-            "pip install 'torchcodec>=0.16', or use --decoder pillow"
+            "`pip install 'unitscope[torchcodec]'`, or use --decoder pillow"
         ) from problem
 
 
