@@ -9,6 +9,9 @@ import pandas as pd
 import pytest
 
 from unitscope import figures
+from unitscope.analyses.cka import LayerSimilarity
+from unitscope.analyses.nearest_images import NearestImages
+from unitscope.analyses.similarity import Pairs, Similarity, SimilarityByLayer
 from unitscope.analyses.sparsity import Distribution, Sparsity, SparsityByLayer
 from unitscope.errors import UnitscopeError
 from unitscope.results import load_result, result_classes
@@ -54,8 +57,38 @@ def sparsity_by_layer():
     return SparsityByLayer("tiny", LAYERS, table.assign(units=[4, 6], dead=[0, 2], both_signs=0))
 
 
-MADE = {one.kind: one for one in (sparsity(), sparsity_by_layer())}
-DRAWN = ("sparsity", "sparsity_by_layer")
+def similarity():
+    cosine, std = np.array([[1, np.nan], [np.nan, 1]]), np.array([[0.25, 0.5], [0.5, np.nan]])
+    pairs = Pairs(cosine, std, np.array([[3, 9], [9, 0]]))
+    return Similarity(RELU, ("class:hen", "a.png"), (3, 1), cosine, pairs, "tiny", ("", "tench"), clustered=True)
+
+
+def similarity_by_layer():
+    matrices = np.stack([np.eye(2), np.full((2, 2), 0.5)])
+    return SimilarityByLayer(LAYERS, ("class:hen", "a.png"), matrices, "tiny", ("", "tench"))
+
+
+def layer_similarity():
+    return LayerSimilarity(LAYERS, 30, np.array([[1, 0.25], [0.25, 1]]), "tiny")
+
+
+def nearest_images():
+    table = pd.DataFrame({"rank": [1, 2], "image": ["b", "c"], "similarity": [0.5, 0.25], "label": ["hen", ""]})
+    return NearestImages(RELU, {"a.png": table})
+
+
+MADE = {
+    make().kind: make()
+    for make in (
+        sparsity,
+        sparsity_by_layer,
+        similarity,
+        similarity_by_layer,
+        layer_similarity,
+        nearest_images,
+    )
+}
+DRAWN = ("sparsity", "sparsity_by_layer", "similarity", "similarity_by_layer", "layer_similarity")
 each_kind = pytest.mark.parametrize("kind", sorted(MADE))
 
 

@@ -7,21 +7,25 @@ layer says how similar every two images are, and these similarities can be compa
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from typing import ClassVar, Self
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from unitscope.analyses.image_groups import CLASS, class_rows
-from unitscope.analyses.similarity import symmetric, unit_vectors
+from unitscope.analyses.similarity import matrix_table, symmetric, unit_vectors
 from unitscope.atlas import Atlas
 from unitscope.errors import UnitscopeError
+from unitscope.results import Result, Values, layer_table, layers_by_name
+from unitscope.text import count_noun
 from unitscope.units import Layer
 
 MOST_IMAGES = 1000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class LayerSimilarity:
+class LayerSimilarity(Result):
     """How alike layers see the same images.
 
     Attributes:
@@ -29,11 +33,37 @@ class LayerSimilarity:
         images: how many images it rests on.
         matrix: linear CKA, float64 ``[layer, layer]``, from 0 to 1, symmetric with a diagonal of 1; NaN for a layer
             that responds to all the images alike, or with what is not a number.
+        network: reference of the network.
     """
+
+    kind: ClassVar[str] = "layer_similarity"
 
     layers: tuple[Layer, ...]
     images: int
     matrix: NDArray[np.float64]
+    network: str = ""
+
+    def values(self) -> Values:
+        """Return plain values; docs/commands/similarity.md lists the keys."""
+        return {
+            "network": self.network,
+            "layers": [layer.name for layer in self.layers],
+            "images": self.images,
+            "matrix": self.matrix.tolist(),
+            "layer_table": layer_table(self.layers),
+        }
+
+    @classmethod
+    def from_values(cls, values: Values) -> Self:
+        """Return the result that has these `values`."""
+        layers = layers_by_name(values, values["layers"])
+        matrix = np.array(values["matrix"], np.float64)
+        return cls(tuple(layers.values()), values["images"], matrix, values["network"])
+
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """Return the matrix."""
+        title = f"Linear CKA over {count_noun(self.images, 'image')}"
+        return {title: matrix_table({"layer": [layer.shown for layer in self.layers]}, self.matrix)}
 
 
 def cka(atlas: Atlas, images: Sequence[str] = (), *, most: int = MOST_IMAGES) -> LayerSimilarity:
@@ -51,7 +81,8 @@ def cka(atlas: Atlas, images: Sequence[str] = (), *, most: int = MOST_IMAGES) ->
         raise UnitscopeError(f"layers are compared by what they say of 3 or more images, not of {count}; give more")
     chosen = rows[np.arange(count) * len(rows) // count]
     layers = tuple(atlas.layers)
-    return LayerSimilarity(layers, count, linear_cka((atlas.responses(layer, chosen) for layer in layers), len(layers)))
+    matrix = linear_cka((atlas.responses(layer, chosen) for layer in layers), len(layers))
+    return LayerSimilarity(layers, count, matrix, str(atlas.manifest.network["reference"]))
 
 
 def _rows(atlas: Atlas, images: Sequence[str]) -> NDArray[np.int64]:

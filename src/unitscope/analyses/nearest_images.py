@@ -3,7 +3,9 @@
 In: an atlas and a `ImageGroup`. Out: a data frame. Responses are read shard by shard, so memory holds one at a time.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
@@ -13,10 +15,50 @@ from unitscope.analyses.image_groups import ImageGroup
 from unitscope.analyses.similarity import unit_vectors
 from unitscope.atlas import Atlas
 from unitscope.errors import UnitscopeError
+from unitscope.results import Result, Values, frame_of, layer_table, layers_by_name
 from unitscope.units import Layer
 
 # The last digits of a product may depend on where in memory a row lies, and equal rows must tie.
 _DIGITS = 12
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NearestImages(Result):
+    """The images nearest to some subjects at one layer.
+
+    Attributes:
+        layer: the layer.
+        nearest: the table of `nearest_images` by the name of the subject.
+    """
+
+    kind: ClassVar[str] = "nearest_images"
+
+    layer: Layer
+    nearest: dict[str, pd.DataFrame]
+
+    def values(self) -> Values:
+        """Return plain values; docs/commands/similarity.md lists the keys."""
+        nearest: list[Any] = [{"subject": name, "images": t.to_dict("records")} for name, t in self.nearest.items()]
+        return {"layer": self.layer.name, "nearest": nearest, "layer_table": layer_table([self.layer])}
+
+    @classmethod
+    def from_values(cls, values: Values) -> Self:
+        """Return the result that has these `values`."""
+        name, columns = values["layer"], ("rank", "image", "similarity", "label")
+        tables = {
+            each["subject"]: frame_of({column: [row[column] for row in each["images"]] for column in columns})
+            for each in values["nearest"]
+        }
+        return cls(layers_by_name(values, [name])[name], tables)
+
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """Return a table for each subject."""
+        return {f"Nearest to {name} at {self.layer.shown}": table for name, table in self.nearest.items()}
+
+
+def nearest_to(atlas: Atlas, subjects: Sequence[ImageGroup], count: int = 9) -> NearestImages:
+    """Return the images nearest to each of some subjects of one layer; see `nearest_images`."""
+    return NearestImages(subjects[0].layer, {one.name: nearest_images(atlas, one, count) for one in subjects})
 
 
 def nearest_images(atlas: Atlas, subject: ImageGroup, count: int = 9) -> pd.DataFrame:

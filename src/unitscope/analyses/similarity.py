@@ -4,17 +4,22 @@ In: `ImageGroup` values. Out: `Similarity`, `SimilarityByLayer`, and the order i
 The paper calls the cosine a distance; here, as there, 1 means alike. All sums are float64.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from itertools import combinations, combinations_with_replacement
+from typing import Any, ClassVar, Self
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import squareform
 
-from unitscope.analyses.image_groups import ImageGroup
+from unitscope.analyses.image_groups import CLASS, ImageGroup
+from unitscope.atlas import Atlas
 from unitscope.errors import UnitscopeError
+from unitscope.results import Result, Values, layer_table, layers_by_name
 from unitscope.units import Layer
 
 Matrix = NDArray[np.float64]
@@ -36,9 +41,15 @@ class Pairs:
     std: Matrix
     count: NDArray[np.int64]
 
+    @classmethod
+    def from_values(cls, values: Values) -> Self:
+        """Return the pairs of a stored `Similarity`."""
+        mean, std = (np.array(values[name], np.float64) for name in ("mean", "std"))
+        return cls(mean, std, np.array(values["count"], np.int64))
+
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Similarity:
+class Similarity(Result):
     """How alike some subjects are at one layer (paper, table 3).
 
     Attributes:
@@ -48,18 +59,88 @@ class Similarity:
         matrix: cosines of the mean responses, float64 ``[subject, subject]``, symmetric with a diagonal of 1; NaN for
             a subject without a cosine: all its responses are zero, or one of them is not a number.
         pairs: the same over pairs of images; None where each subject is one image.
+        network: reference of the network; empty if unknown.
+        shows: the labels of each subject that is an image, joined; empty for other subjects, or no item at all.
+        clustered: whether like subjects stand side by side, so that figures show the tree.
     """
+
+    kind: ClassVar[str] = "similarity"
 
     layer: Layer
     labels: tuple[str, ...]
     images: tuple[int, ...]
     matrix: Matrix
     pairs: Pairs | None
+    network: str = ""
+    shows: tuple[str, ...] = ()
+    clustered: bool = False
+
+    def values(self) -> Values:
+        """Return plain values; docs/commands/similarity.md lists the keys."""
+        names = ("mean", "std", "count")
+        pairs = {} if self.pairs is None else {"pairs": {name: getattr(self.pairs, name).tolist() for name in names}}
+        return {
+            "network": self.network,
+            "layer": self.layer.name,
+            "labels": list(self.labels),
+            "shows": list(self.shows),
+            "images": list(self.images),
+            "matrix": self.matrix.tolist(),
+            **pairs,
+            "clustered": self.clustered,
+            "layer_table": layer_table([self.layer]),
+        }
+
+    @classmethod
+    def from_values(cls, values: Values) -> Self:
+        """Return the result that has these `values`."""
+        name, pairs = values["layer"], values.get("pairs")
+        return cls(
+            layers_by_name(values, [name])[name],
+            tuple(values["labels"]),
+            tuple(values["images"]),
+            np.array(values["matrix"], np.float64),
+            pairs and Pairs.from_values(pairs),
+            values["network"],
+            tuple(values["shows"]),
+            values["clustered"],
+        )
+
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """Return the matrix, and the means over pairs of images if there are any."""
+        beside = {"image or class": self.labels} | ({"label": self.shows} if any(self.shows) else {})
+        tables = {f"Cosine similarity at {self.layer.shown}": matrix_table(beside, self.matrix)}
+        if self.pairs is not None:
+            tables["Over pairs of images"] = self._pairs_table(self.pairs)
+        return tables
+
+    def _pairs_table(self, pairs: Pairs) -> pd.DataFrame:
+        rows = [
+            (
+                *(self.labels[place] for place in at),
+                *(each[at] for each in (self.matrix, pairs.mean, pairs.std, pairs.count)),
+            )
+            for at in combinations_with_replacement(range(len(self.labels)), 2)
+            if max(self.images[place] for place in at) > 1
+        ]
+        columns = ["between", "and", "cosine of means", "mean over pairs", "standard deviation", "pairs"]
+        table = pd.DataFrame(rows, columns=columns)
+        table.attrs["decimals"] = 2
+        return table
+
+    @property
+    def captions(self) -> tuple[str, ...]:
+        """The subjects' names in a figure; see `captions_of`."""
+        return captions_of(self.labels, self.shows)
 
     @property
     def tree(self) -> Matrix:
         """The subjects joined to clusters; see `tree`."""
         return tree(self.matrix)
+
+    def cluster(self) -> "Similarity":
+        """Return the same with like subjects side by side."""
+        return replace(self.ordered(clustered_order(self.matrix)), clustered=True)
 
     def ordered(self, order: NDArray[np.int64]) -> "Similarity":
         """Return the same with its subjects in another order."""
@@ -69,24 +150,65 @@ class Similarity:
             self,
             labels=tuple(self.labels[place] for place in order),
             images=tuple(self.images[place] for place in order),
+            shows=tuple(self.shows[place] for place in order) if self.shows else (),
             matrix=self.matrix[at],
             pairs=found and Pairs(found.mean[at], found.std[at], found.count[at]),
         )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class SimilarityByLayer:
+class SimilarityByLayer(Result):
     """How alike some subjects are at several layers.
 
     Attributes:
         layers: in the order given, shallow to deep.
         labels: the subjects' names.
         matrices: cosines of the mean responses, float64 ``[layer, subject, subject]``; NaN as in `Similarity`.
+        network: reference of the network; empty if unknown.
+        shows: as in `Similarity`.
     """
+
+    kind: ClassVar[str] = "similarity_by_layer"
 
     layers: tuple[Layer, ...]
     labels: tuple[str, ...]
     matrices: NDArray[np.float64]
+    network: str = ""
+    shows: tuple[str, ...] = ()
+
+    def values(self) -> Values:
+        """Return plain values; docs/commands/similarity.md lists the keys."""
+        at_layers = zip(self.layers, self.matrices, strict=True)
+        return {
+            "network": self.network,
+            "labels": list(self.labels),
+            "shows": list(self.shows),
+            "layers": [{"layer": layer.name, "matrix": matrix.tolist()} for layer, matrix in at_layers],
+            "layer_table": layer_table(self.layers),
+        }
+
+    @classmethod
+    def from_values(cls, values: Values) -> Self:
+        """Return the result that has these `values`."""
+        layers = layers_by_name(values, [each["layer"] for each in values["layers"]])
+        matrices = np.array([each["matrix"] for each in values["layers"]], np.float64)
+        labels, shows = tuple(values["labels"]), tuple(values["shows"])
+        return cls(tuple(layers.values()), labels, matrices, values["network"], shows)
+
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """Return the subjects by number, and the cosine of each two at each layer."""
+        subjects = {"": range(1, len(self.labels) + 1), "image or class": self.labels}
+        pairs = list(combinations(range(len(self.labels)), 2))
+        table = pd.DataFrame({f"{a + 1}–{b + 1}": self.matrices[:, a, b] for a, b in pairs})
+        table.insert(0, "layer", [layer.shown for layer in self.layers])
+        table.attrs["decimals"] = 2
+        shows = {"label": self.shows} if any(self.shows) else {}
+        return {"Compared": pd.DataFrame(subjects | shows), "Cosine similarity by layer": table}
+
+    @property
+    def captions(self) -> tuple[str, ...]:
+        """The subjects' names in a figure; see `captions_of`."""
+        return captions_of(self.labels, self.shows)
 
 
 def similarity(subjects: Sequence[ImageGroup]) -> Similarity:
@@ -129,6 +251,33 @@ def similarity_by_layer(at_layers: Iterable[Sequence[ImageGroup]]) -> Similarity
     return SimilarityByLayer(tuple(layers), labels, np.stack(matrices))
 
 
+def labels_shown(atlas: Atlas, names: Sequence[str]) -> tuple[str, ...]:
+    """Return the labels of each name that is an image of the atlas, joined by commas; empty for other names."""
+    rows = [atlas.image_number(name) if _is_image(atlas, name) else None for name in names]
+    return tuple("" if row is None else ", ".join(atlas.images["label_names"].iloc[row]) for row in rows)
+
+
+def captions_of(names: Sequence[str], shows: Sequence[str]) -> tuple[str, ...]:
+    """Return names for a figure: the labels of an image, with its file name if another image has the same labels."""
+    if not shows:
+        return tuple(names)
+    often = Counter(shows)
+    return tuple(
+        (label if often[label] == 1 else f"{label} · {name.rpartition('/')[2]}") if label else name
+        for name, label in zip(names, shows, strict=True)
+    )
+
+
+def matrix_table(beside: Values, matrix: Matrix) -> pd.DataFrame:
+    """Return a matrix with numbered rows and columns; the names of the rows stand beside them."""
+    numbers = range(1, len(matrix) + 1)
+    table = pd.DataFrame(matrix, columns=[str(number) for number in numbers])
+    for place, (title, names) in enumerate(({"": numbers} | beside).items()):
+        table.insert(place, title, list(names))
+    table.attrs["decimals"] = 2
+    return table
+
+
 def tree(matrix: ArrayLike) -> Matrix:
     """Return subjects joined to clusters, nearest first, as SciPy's linkage ``[merge, 4]``.
 
@@ -168,6 +317,10 @@ def symmetric(matrix: Matrix) -> Matrix:
     tidy = np.clip((matrix + matrix.T) / 2, -1, 1)
     np.fill_diagonal(tidy, np.where(np.isnan(np.diag(tidy)), np.nan, 1))
     return tidy
+
+
+def _is_image(atlas: Atlas, name: str) -> bool:
+    return not name.startswith(CLASS) and atlas.has_image(name)
 
 
 def _one_layer(subjects: Sequence[ImageGroup]) -> Layer:

@@ -7,6 +7,7 @@ import json
 import math
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +38,8 @@ def emit(
         print_json(result.to_dict())
         return
     for title, table in result.tables().items():
-        print_table([str(name) for name in table], table.itertuples(index=False, name=None), title=title)
+        columns = [_rounded(column.tolist(), table.attrs.get("decimals")) for _, column in table.items()]
+        print_table([str(name) for name in table], zip(*columns, strict=True), title=title)
 
 
 def draw_to(output: Path, result: Any) -> None:
@@ -68,7 +70,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title:
     listed = [list(row) for row in rows]
     table = Table(title=escape(title) or None, box=None, pad_edge=False, title_justify="left", title_style="bold")
     for position, name in enumerate(columns):
-        number = all(isinstance(row[position], int | float | None) for row in listed)
+        number = all(_is_number(row[position]) for row in listed)
         table.add_column(name, justify="right" if number else "left", no_wrap=True, overflow="fold")
     for row in listed:
         table.add_row(*(escape(_text(value)) for value in row))
@@ -92,8 +94,44 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
+@dataclass(frozen=True, slots=True)
+class _Rounded:
+    """A number as it is shown."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def _rounded(values: list[Any], decimals: int | None) -> list[Any]:
+    """A column with its floats rounded alike: to some decimals, or else to digits that suit the column's range."""
+    floats = [value for value in values if isinstance(value, float) and math.isfinite(value)]
+    if not floats:
+        return values
+    form = f".{decimals}f" if decimals is not None else _format_of(floats)
+    return [
+        _Rounded(format(value, form)) if isinstance(value, float) and not math.isnan(value) else value
+        for value in values
+    ]
+
+
+def _format_of(floats: list[float]) -> str:
+    """Short numbers as they are; those of one range with as many decimals; others with 3 digits."""
+    if all(float(f"{value:.3g}") == value for value in floats):
+        return "g"
+    sizes = [abs(value) for value in floats if value]
+    if min(sizes) < 0.001 or max(sizes) >= 1000:
+        return ".3g"
+    return ".3f" if max(sizes) < 10 else ".2f" if max(sizes) < 100 else ".1f"
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float | _Rounded | None) and not isinstance(value, bool)
+
+
 def _text(value: Any) -> str:
-    """A cell: floats rounded to 4 digits, a dash for a missing number."""
+    """A cell; a missing number is a dash."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return "–"
     return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -5,23 +5,23 @@ In: the command line. Out: a table or JSON, and a figure where one is asked for.
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from itertools import combinations, combinations_with_replacement
+from dataclasses import replace
 from math import isnan
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from unitscope.cli.image_groups import groups_named
 from unitscope.cli.options import AtlasArgument, Figure, Json
-from unitscope.cli.output import log, print_json, print_table
+from unitscope.cli.output import emit, log
 from unitscope.errors import UnitscopeError
-from unitscope.text import count_noun
 
 if TYPE_CHECKING:
     from unitscope.analyses.image_groups import ImageGroup
     from unitscope.analyses.similarity import Similarity, SimilarityByLayer
     from unitscope.atlas import Atlas
+    from unitscope.results import Result
 
 
 def similarity(
@@ -56,19 +56,26 @@ def similarity(
     asked, given = _asked(nearest, by_layer, between_layers), names or []
     opened = open_atlas(atlas)
     _check(asked, given, layer, clustered=clustered, output=output)
-    if between_layers:
-        _between_layers(opened, given, output, as_json)
-    elif by_layer:
-        _by_layer(opened, given, output, as_json)
-    elif layer is None:
+    emit(_find(opened, given, layer, asked=asked, nearest=nearest, clustered=clustered), as_json=as_json, output=output)
+
+
+def _find(
+    opened: "Atlas", names: list[str], layer: str | None, *, asked: str, nearest: int | None, clustered: bool
+) -> "Result":
+    from unitscope.analyses.cka import cka
+    from unitscope.analyses.nearest_images import nearest_to
+
+    if asked == "--between-layers":
+        return cka(opened, names)
+    if asked == "--by-layer":
+        return _by_layer(opened, names)
+    if layer is None:
         raise UnitscopeError(
             f"say at which layer to compare, for example --layer {opened.layers[-1].name}"
             + ("" if asked else ", or compare at every layer with --by-layer")
         )
-    elif nearest is not None:
-        _nearest(groups_named(opened, given, layer), opened, nearest, as_json)
-    else:
-        _matrix(groups_named(opened, given, layer), opened, clustered, output, as_json)
+    subjects = groups_named(opened, names, layer)
+    return _matrix(subjects, opened, clustered=clustered) if nearest is None else nearest_to(opened, subjects, nearest)
 
 
 def _asked(nearest: int | None, by_layer: bool, between_layers: bool) -> str:
@@ -100,156 +107,29 @@ def _check(asked: str, names: list[str], layer: str | None, *, clustered: bool, 
         )
 
 
-def _matrix(
-    subjects: "Sequence[ImageGroup]", opened: "Atlas", clustered: bool, output: Path | None, as_json: bool
-) -> None:
-    from unitscope.analyses.similarity import clustered_order
+def _matrix(subjects: "Sequence[ImageGroup]", opened: "Atlas", *, clustered: bool) -> "Similarity":
+    from unitscope.analyses.similarity import labels_shown
     from unitscope.analyses.similarity import similarity as analyse
 
-    found = analyse(subjects)
-    if output is not None:
-        joined = found.tree if clustered else None
-        title = f"Similarity at {found.layer.name} of {opened.manifest.network['reference']}"
-        _save("similarity", output, found.matrix, _captions(opened, found.labels), tree=joined, title=title)
-    if clustered:
-        found = found.ordered(clustered_order(found.matrix))
-    _say_undefined(found)
-    if as_json:
-        print_json(_told(found))
-    else:
-        _print(found, _labels(opened, found.labels))
+    found = replace(analyse(subjects), network=str(opened.manifest.network["reference"]))
+    found = replace(found, shows=labels_shown(opened, found.labels))
+    for name, own in zip(found.labels, found.matrix.diagonal(), strict=True):
+        if isnan(own):
+            log(f"note: '{name}' has no cosine at {found.layer.name}: its responses are all zero, or not numbers")
+    return found.cluster() if clustered else found
 
 
-def _by_layer(opened: "Atlas", names: list[str], output: Path | None, as_json: bool) -> None:
-    from unitscope.analyses.similarity import similarity_by_layer
+def _by_layer(opened: "Atlas", names: list[str]) -> "SimilarityByLayer":
+    from unitscope.analyses.similarity import labels_shown, similarity_by_layer
 
     found = similarity_by_layer(_at_every_layer(opened, names))
-    layers = [layer.name for layer in found.layers]
-    if output is not None:
-        title = f"Similarity over depth of {opened.manifest.network['reference']}"
-        _save("similarity_by_layer", output, found.matrices, layers, names=_captions(opened, names), title=title)
-    if as_json:
-        told = [{"layer": name, "matrix": each.tolist()} for name, each in zip(layers, found.matrices, strict=True)]
-        print_json({"labels": list(found.labels), "layers": told})
-    else:
-        _print_curves(found, _labels(opened, names))
-
-
-def _between_layers(opened: "Atlas", names: list[str], output: Path | None, as_json: bool) -> None:
-    from unitscope.analyses.cka import cka
-
-    found = cka(opened, names)
-    layers = [layer.name for layer in found.layers]
-    if output is not None:
-        title = f"How alike the layers of {opened.manifest.network['reference']} see images"
-        _save("between_layers", output, found.matrix, layers, images=found.images, title=title)
-    if as_json:
-        print_json({"layers": layers, "images": found.images, "matrix": found.matrix.tolist()})
-        return
-    title = f"Linear CKA over {count_noun(found.images, 'image')}"
-    _print_matrix({"layer": [layer.shown for layer in found.layers]}, found.matrix, title)
-
-
-def _nearest(subjects: "Sequence[ImageGroup]", opened: "Atlas", count: int, as_json: bool) -> None:
-    from unitscope.analyses.nearest_images import nearest_images
-
-    tables = [(subject.name, nearest_images(opened, subject, count)) for subject in subjects]
-    if as_json:
-        told = [{"subject": name, "images": table.to_dict("records")} for name, table in tables]
-        print_json({"layer": subjects[0].layer.name, "nearest": told})
-        return
-    for name, table in tables:
-        rows = table.itertuples(index=False, name=None)
-        print_table([str(name) for name in table], rows, title=f"Nearest to {name} at {subjects[0].layer.shown}")
+    return replace(found, network=str(opened.manifest.network["reference"]), shows=labels_shown(opened, names))
 
 
 def _at_every_layer(opened: "Atlas", names: list[str]) -> "Iterable[tuple[ImageGroup, ...]]":
-    """Files that the atlas lacks are run once for all layers; without any, torch is not needed."""
+    """The subjects at each layer. Only image files need the network, and so torch; each runs once for all layers."""
     if any(Path(name).is_file() for name in names):
         from unitscope.inspection.new_images import image_groups_by_layer
 
         return image_groups_by_layer(opened, names, opened.layers)
     return (groups_named(opened, names, layer) for layer in opened.layers)
-
-
-def _save(drawing: str, output: Path, *values: Any, **style: Any) -> None:
-    from unitscope import figures
-
-    figures.save(getattr(figures, drawing)(*values, **style), output)
-    log(f"drawn: {output}")
-
-
-def _say_undefined(found: "Similarity") -> None:
-    for name, own in zip(found.labels, found.matrix.diagonal(), strict=True):
-        if isnan(own):
-            log(f"note: '{name}' has no cosine at {found.layer.name}: its responses are all zero, or not numbers")
-
-
-def _told(found: "Similarity") -> dict[str, Any]:
-    told = {
-        "layer": found.layer.name,
-        "labels": list(found.labels),
-        "images": list(found.images),
-        "matrix": found.matrix.tolist(),
-    }
-    if found.pairs is not None:
-        told["pairs"] = {name: getattr(found.pairs, name).tolist() for name in ("mean", "std", "count")}
-    return told
-
-
-def _labels(opened: "Atlas", names: Sequence[str]) -> list[str]:
-    """What the atlas's images show; empty for what is no image of it, and where there are no labels."""
-    rows = [
-        None if name.startswith("class:") else opened.images.index[opened.images["image"] == name] for name in names
-    ]
-    return ["" if row is None or row.empty else ", ".join(opened.images["label_names"][row[0]]) for row in rows]
-
-
-def _captions(opened: "Atlas", names: Sequence[str]) -> list[str]:
-    """Names for a figure: an image's labels, and its file too where others have the same labels."""
-    labels = _labels(opened, names)
-    often = Counter(labels)
-    return [
-        (label if often[label] == 1 else f"{label} · {name.rpartition('/')[2]}") if label else name
-        for name, label in zip(names, labels, strict=True)
-    ]
-
-
-def _print(found: "Similarity", labels: list[str]) -> None:
-    beside = {"image or class": list(found.labels)} | ({"label": labels} if any(labels) else {})
-    _print_matrix(beside, found.matrix, f"Cosine similarity at {found.layer.shown}")
-    if found.pairs is None:
-        return
-    rows = [
-        (
-            found.labels[one],
-            found.labels[other],
-            *(_two(each[one, other]) for each in (found.matrix, found.pairs.mean, found.pairs.std)),
-            int(found.pairs.count[one, other]),
-        )
-        for one, other in combinations_with_replacement(range(len(found.labels)), 2)
-        if max(found.images[one], found.images[other]) > 1
-    ]
-    columns = ("between", "and", "cosine of means", "mean over pairs", "standard deviation", "pairs")
-    print_table(columns, rows, title="Over pairs of images")
-
-
-def _print_matrix(beside: dict[str, list[str]], matrix: Any, title: str) -> None:
-    """Rows have names, columns the rows' numbers, so that long names take one line each."""
-    rows = [(n + 1, *(listed[n] for listed in beside.values()), *map(_two, row)) for n, row in enumerate(matrix)]
-    print_table(("", *beside, *(f"{n + 1:>5}" for n in range(len(matrix)))), rows, title=title)
-
-
-def _print_curves(found: "SimilarityByLayer", labels: list[str]) -> None:
-    numbered = [(n, name, label) for n, (name, label) in enumerate(zip(found.labels, labels, strict=True), start=1)]
-    print_table(("", "image or class", "label"), numbered, title="Compared")
-    pairs = list(combinations(range(len(found.labels)), 2))
-    rows = [
-        (layer.shown, *(_two(matrix[pair]) for pair in pairs))
-        for layer, matrix in zip(found.layers, found.matrices, strict=True)
-    ]
-    print_table(("layer", *(f"{a + 1}–{b + 1}" for a, b in pairs)), rows, title="Cosine similarity by layer")
-
-
-def _two(value: float) -> str:
-    return "    –" if isnan(value) else f"{value:5.2f}"

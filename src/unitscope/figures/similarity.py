@@ -15,9 +15,12 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from unitscope.analyses.cka import LayerSimilarity
+from unitscope.analyses.similarity import Similarity, SimilarityByLayer
 from unitscope.display.heatmaps import COLOUR_MAP
 from unitscope.errors import UnitscopeError
 from unitscope.figures import theme
+from unitscope.figures.drawing import draw as draw_result
 from unitscope.figures.heatmap import HeatMap, draw
 from unitscope.figures.layers import NAME_ROOM, SIDE, WIDTH, thinned
 from unitscope.figures.text_layout import shorten, widest
@@ -88,6 +91,25 @@ def similarity_by_layer(
         _axes(axes, places)
         figure.draw_without_rendering()  # makes the ticks now: matplotlib < 3.11 would in the caller's look
         return figure
+
+
+@draw_result.register
+def _(found: Similarity) -> Figure:
+    title = f"Similarity at {found.layer.name}" + (f" of {found.network}" if found.network else "")
+    return similarity(found.matrix, found.captions, tree=found.tree if found.clustered else None, title=title)
+
+
+@draw_result.register
+def _(found: SimilarityByLayer) -> Figure:
+    title = f"Similarity over depth of {found.network}" if found.network else ""
+    names = [layer.name for layer in found.layers]
+    return similarity_by_layer(found.matrices, names, names=found.captions, title=title)
+
+
+@draw_result.register
+def _(found: LayerSimilarity) -> Figure:
+    title = f"How alike the layers of {found.network} see images" if found.network else ""
+    return between_layers(found.matrix, [layer.name for layer in found.layers], images=found.images, title=title)
 
 
 def _curve(axes: Axes, values: NDArray[np.float64], number: int) -> Line2D:
