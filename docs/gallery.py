@@ -1,0 +1,142 @@
+"""The gallery: every figure of `unitscope.figures`, drawn from photographs that packages ship, with its code.
+
+In: a folder. Out: one PNG a figure there, and the text of the page. A function here is an entry: its name is the
+figure's, its docstring the caption, its body the code that is shown.
+"""
+
+import inspect
+import textwrap
+from collections.abc import Callable
+from contextlib import chdir
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+import unitscope
+from unitscope import figures
+from unitscope.demo import NETWORK, write_photographs
+
+Entry = Callable[[unitscope.Network, unitscope.Atlas], Figure]
+HEAD = f"""# Gallery
+
+Every figure that unitscope draws, made when these pages are built: `{NETWORK}` over 66 crops of the photographs that
+scikit-image, scikit-learn and matplotlib ship. So few and so similar images show how a figure looks, not what the
+network knows. Each example continues this one:
+
+```python
+import numpy as np
+import unitscope
+from unitscope import figures
+
+network = unitscope.load("{NETWORK}")
+atlas = unitscope.open_atlas("photographs.atlas")
+```
+"""
+
+
+def structure(network: unitscope.Network, atlas: unitscope.Atlas) -> Figure:
+    """The units of each layer that respond most to one image, shallow to deep."""
+    layers = unitscope.LayerRange(start=4, step=5)
+    return figures.structure(unitscope.structure(network, "whole/chelsea.png", columns=layers))
+
+
+def exemplars(network: unitscope.Network, atlas: unitscope.Atlas) -> Figure:
+    """The images that one unit responds to most, with its activation maps."""
+    return figures.exemplars(unitscope.exemplar_sheet(atlas, "act:33:12", network=network))
+
+
+def layer_summary(network: unitscope.Network, atlas: unitscope.Atlas) -> Figure:
+    """The units of all layers: how many, how strong, how sparse, how many dead."""
+    return figures.layer_summary(atlas.units)
+
+
+def rules(network: unitscope.Network, atlas: unitscope.Atlas) -> Figure:
+    """The units that two classes share, with exemplars and the overlap expected by chance."""
+    groups = unitscope.image_groups(atlas, ["class:chelsea", "class:coffee"], "act:33")
+    shared = unitscope.intersection(groups, unitscope.TopK(60))
+    return figures.rules(unitscope.rule_sheet(atlas, shared, network=network))
+
+
+def similarity(network: unitscope.Network, atlas: unitscope.Atlas) -> Figure:
+    """Cosines between the mean responses of classes, like beside like."""
+    names = [f"class:{label.name}" for label in atlas.manifest.labels]
+    found = unitscope.similarity(unitscope.image_groups(atlas, names, "act:33"))
+    return figures.similarity(found.matrix, found.labels, tree=found.tree)
+
+
+def similarity_by_layer(network: unitscope.Network, atlas: unitscope.Atlas) -> Figure:
+    """The cosine of two classes, layer after layer."""
+    names = ["class:chelsea", "class:coffee", "class:rocket"]
+    layers = [layer.name for layer in atlas.layers]
+    found = [unitscope.similarity(unitscope.image_groups(atlas, names, layer)).matrix for layer in layers]
+    return figures.similarity_by_layer(np.stack(found), layers, names=names)
+
+
+def between_layers(network: unitscope.Network, atlas: unitscope.Atlas) -> Figure:
+    """How similarly layers see the same images (linear CKA)."""
+    found = unitscope.cka(atlas)
+    return figures.between_layers(found.matrix, [layer.name for layer in found.layers], images=found.images)
+
+
+def sparsity(network: unitscope.Network, atlas: unitscope.Atlas) -> Figure:
+    """Histograms of the responses of a layer, over all images and for a class."""
+    return figures.draw(unitscope.sparsity(atlas, "act:33", ["chelsea", "coffee"]))
+
+
+def sparsity_by_layer(network: unitscope.Network, atlas: unitscope.Atlas) -> Figure:
+    """Indices of sparsity, layer after layer."""
+    return figures.draw(unitscope.sparsity_by_layer(atlas))
+
+
+def inhibition(network: unitscope.Network, atlas: unitscope.Atlas) -> Figure:
+    """Units that respond less to a class than to other images."""
+    found = unitscope.class_inhibition(atlas, "act:33", "chelsea")
+    return figures.inhibition(unitscope.inhibition_sheet(atlas, found, units=3, network=network))
+
+
+def ablation(network: unitscope.Network, atlas: unitscope.Atlas) -> Figure:
+    """How predictions change when units are removed."""
+    grid = unitscope.AblationGrid(["act:33"], fractions=[0.1, 0.2, 0.4, 0.8], orders=["low", "high", "random"])
+    return figures.ablation(unitscope.ablate(network, "photographs", grid))
+
+
+def perturbation(network: unitscope.Network, atlas: unitscope.Atlas) -> Figure:
+    """How far predictions, responses and selections move when noise is added to the images."""
+    noise = [unitscope.Noise(sigma) for sigma in (0.05, 0.1, 0.2)]
+    return figures.perturbation(unitscope.perturb(network, "whole", noise).effects)
+
+
+def perturbed(network: unitscope.Network, atlas: unitscope.Atlas) -> Figure:
+    """The activation maps of a unit, clean and with noise."""
+    found = unitscope.perturb(network, "whole", [unitscope.Noise(0.1)], units=["act:33:12"])
+    return figures.perturbed(unitscope.perturbed_sheet(network, found))
+
+
+def make(folder: Path) -> str:
+    """Draw all entries into a folder, and return the page.
+
+    Raises:
+        ValueError: if `unitscope.figures` has a figure that the gallery lacks.
+    """
+    entries = [thing for thing in globals().values() if inspect.isfunction(thing) and thing.__module__ == __name__]
+    entries = [entry for entry in entries if entry is not make and not entry.__name__.startswith("_")]
+    missing = set(figures.__all__) - {entry.__name__ for entry in entries} - {"draw", "save"}
+    if missing:
+        raise ValueError(f"docs/gallery.py lacks the figures {sorted(missing)}; add a function for each")
+    with chdir(folder):
+        write_photographs(Path("photographs"))
+        network = unitscope.load(NETWORK)
+        images = unitscope.open_images("photographs").limit(66)
+        atlas = unitscope.scan(network, images, "photographs.atlas").atlas
+        for entry in entries:
+            figures.save(entry(network, atlas), f"{entry.__name__}.png")
+    return HEAD + "".join(map(_section, entries))
+
+
+def _section(entry: Entry) -> str:
+    source = textwrap.dedent(inspect.getsource(entry).partition('"""\n')[2])
+    code = source.replace("return ", "figure = ", 1)
+    title = entry.__name__.replace("_", " ").capitalize()
+    picture = f"![{title}](gallery/{entry.__name__}.png)"
+    return f"\n## {title}\n\n{entry.__doc__}\n\n{picture}\n\n```python\n{code}```\n"

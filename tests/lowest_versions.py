@@ -1,0 +1,18 @@
+"""Print the lowest versions that pyproject.toml admits, as constraints for pip: `make test-lowest` installs them."""
+
+import re
+import sys
+import tomllib
+from pathlib import Path
+
+
+def lowest(project):
+    """Return ``name==version`` for each dependency ``name>=version``, those of the extras included."""
+    extras = project["optional-dependencies"]
+    wanted = [*project["dependencies"], *(word for name in extras if name != "peers" for word in extras[name])]
+    return sorted({re.sub(r">=", "==", word) for word in wanted})
+
+
+if __name__ == "__main__":
+    with (Path(__file__).parents[1] / "pyproject.toml").open("rb") as file:
+        sys.stdout.write("\n".join(lowest(tomllib.load(file)["project"])) + "\n")
