@@ -36,7 +36,7 @@ from .experiments.perturbation import perturb as perturb
 from .experiments.run_options import RunOptions as RunOptions
 from .experiments.verify import Verification as Verification
 from .experiments.verify import verify as verify
-from .images import ImageSet as ImageSet
+from .images import ImageSource as ImageSource
 from .images import open_images as open_images
 from .inspection import LayerRange as LayerRange
 from .inspection import exemplar_sheet as exemplar_sheet

@@ -18,6 +18,7 @@ from unitscope.atlas.responses import Responses
 from unitscope.atlas.schema import ARRAYS, IMAGES, UNITS, Manifest
 from unitscope.atlas.storage import StoragePath, storage_path, zarr_store
 from unitscope.errors import AtlasError, ImageError, closest_file
+from unitscope.images import ImageSource, reopen_images
 from unitscope.summaries import ClassSums
 from unitscope.units import Layer, LayerTable, Unit, UnitIndex
 
@@ -180,6 +181,23 @@ class Atlas:
     def root(self) -> Path:
         """Where the images were when they were scanned."""
         return Path(self.manifest.images["root"])
+
+    def source(self, root: str | Path | None = None, *, ids: Iterable[str] | None = None) -> ImageSource:
+        """Return the atlas's images, to be opened; row for row those of the table, without labels.
+
+        Args:
+            root: where the images are now, if they have moved.
+            ids: only these images.
+
+        Raises:
+            ImageError: if the address of the images is of a kind that no installed package opens.
+        """
+        scanned = self.manifest.images
+        return reopen_images(
+            scanned["root"] if root is None else root,
+            layout=scanned["layout"],
+            ids=self.images["image"] if ids is None else ids,
+        )
 
     def has_image(self, image: str) -> bool:
         """Tell whether the atlas has an image of this id."""

@@ -17,7 +17,7 @@ from threadpoolctl import ThreadpoolController
 from torch import Tensor
 
 from unitscope.errors import ImageError, UnitscopeError, first_line
-from unitscope.images import ImageSet, decode
+from unitscope.images import ImageSource, decode_row
 from unitscope.networks import CustomPreprocessing, Preprocessing
 
 _BATCHES_AHEAD = 4
@@ -58,7 +58,7 @@ class Decoder(Protocol):
     """Makes pictures of files."""
 
     def start(
-        self, pool: ThreadPoolExecutor, images: ImageSet, rows: range, phi: Phi
+        self, pool: ThreadPoolExecutor, images: ImageSource, rows: range, phi: Phi
     ) -> Callable[[], tuple[PreparedImage, ...]]:
         """Set the images of a batch going; calling the answer waits for them."""
         ...
@@ -69,7 +69,7 @@ class Pillow:
     """Decodes every format that `unitscope.images.decode` reads, one image a thread."""
 
     def start(
-        self, pool: ThreadPoolExecutor, images: ImageSet, rows: range, phi: Phi
+        self, pool: ThreadPoolExecutor, images: ImageSource, rows: range, phi: Phi
     ) -> Callable[[], tuple[PreparedImage, ...]]:
         """See `Decoder.start`."""
         running = [pool.submit(read_image, images, row, phi) for row in rows]
@@ -77,7 +77,7 @@ class Pillow:
 
 
 def batches(
-    images: ImageSet,
+    images: ImageSource,
     shards: Iterable[tuple[int, range]],
     *,
     phi: Phi,
@@ -138,10 +138,10 @@ def processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def read_image(images: ImageSet, row: int, phi: Phi) -> PreparedImage:
+def read_image(images: ImageSource, row: int, phi: Phi) -> PreparedImage:
     """Return one image as the network's input; whatever is wrong with its file is told in it."""
     try:
-        image = decode(images.path(row))
+        image = decode_row(images, row)
         width, height = image.size
         return PreparedImage(row, phi.prepare(image), width, height, "")
     except UnitscopeError as problem:
@@ -150,7 +150,7 @@ def read_image(images: ImageSet, row: int, phi: Phi) -> PreparedImage:
         return PreparedImage(row, None, 0, 0, first_line(problem))
 
 
-def nothing_readable(images: ImageSet, first: str) -> ImageError:
+def nothing_readable(images: ImageSource, first: str) -> ImageError:
     """Return the error of images none of which could be read; ``first`` is what is wrong with the first one."""
     if len(images) == 1:
         return ImageError(first)

@@ -16,7 +16,7 @@ from unitscope.engine.loader import batches, nothing_readable
 from unitscope.graph import Trace, device_of
 from unitscope.graph.interventions import CutActivations
 from unitscope.graph.split import SplitGraph, SplitNetwork, split_at
-from unitscope.images import ImageSet
+from unitscope.images import ImageSource
 from unitscope.networks import Network
 from unitscope.units import Layer
 
@@ -58,7 +58,7 @@ class PrefixRun:
     network: Network
     trace: Trace
     layer: Layer
-    images: ImageSet
+    images: ImageSource
     batch_size: int
 
     @cached_property

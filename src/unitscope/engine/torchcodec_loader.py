@@ -15,8 +15,8 @@ from PIL import Image
 from torch import Tensor
 
 from unitscope.engine.loader import Phi, PreparedImage, read_image
-from unitscope.errors import UnitscopeError, first_line
-from unitscope.images import ImageSet
+from unitscope.errors import ImageError, UnitscopeError, first_line
+from unitscope.images import ImageSource
 from unitscope.images.decoding import pixels_of_plain_jpeg
 from unitscope.networks import Preprocessing
 
@@ -62,7 +62,7 @@ class Torchcodec:
         self._turns = Lock()
 
     def start(
-        self, pool: ThreadPoolExecutor, images: ImageSet, rows: range, phi: Phi
+        self, pool: ThreadPoolExecutor, images: ImageSource, rows: range, phi: Phi
     ) -> Callable[[], tuple[PreparedImage, ...]]:
         """See `Decoder.start`; for a GPU the threads read the files, then one of them has the batch decoded."""
         if self._beside is None:
@@ -74,7 +74,7 @@ class Torchcodec:
         return lambda: self._handed_over(batch.result())
 
     def _batch(
-        self, images: ImageSet, phi: Phi, files: Sequence[Future[_File | PreparedImage]], beside: torch.cuda.Stream
+        self, images: ImageSource, phi: Phi, files: Sequence[Future[_File | PreparedImage]], beside: torch.cuda.Stream
     ) -> tuple[PreparedImage, ...]:
         read_ = [file.result() for file in files]
         pictures: list[PreparedImage] = []
@@ -94,10 +94,10 @@ class Torchcodec:
                 picture.prepared.record_stream(torch.cuda.current_stream(self.device))
         return pictures
 
-    def _alone(self, images: ImageSet, row: int, phi: Phi) -> PreparedImage:
+    def _alone(self, images: ImageSource, row: int, phi: Phi) -> PreparedImage:
         return self._together(images, phi, [_read(images, row, phi)])[0]
 
-    def _together(self, images: ImageSet, phi: Phi, files: Sequence[_File | PreparedImage]) -> list[PreparedImage]:
+    def _together(self, images: ImageSource, phi: Phi, files: Sequence[_File | PreparedImage]) -> list[PreparedImage]:
         pixels = iter(self._decoded([file for file in files if isinstance(file, _File)]))
         return [
             self._fitted(images, phi, file, next(pixels)) if isinstance(file, _File) else self._there(file)
@@ -136,7 +136,7 @@ class Torchcodec:
             "use --decoder pillow, or free some"
         )
 
-    def _fitted(self, images: ImageSet, phi: Phi, file: _File, pixels: Tensor | None) -> PreparedImage:
+    def _fitted(self, images: ImageSource, phi: Phi, file: _File, pixels: Tensor | None) -> PreparedImage:
         if pixels is None:
             return self._there(read_image(images, file.row, phi))
         assert isinstance(phi, Preprocessing)
@@ -162,12 +162,15 @@ def in_turn(pixels: Sequence[int]) -> Iterator[slice]:
     yield slice(start, len(pixels))
 
 
-def _read(images: ImageSet, row: int, phi: Phi) -> _File | PreparedImage:
+def _read(images: ImageSource, row: int, phi: Phi) -> _File | PreparedImage:
     """A file that torchcodec can decode for this φ; any other is decoded here."""
-    path = images.path(row)
     fits = isinstance(phi, Preprocessing) and phi.interpolation != "lanczos"
-    pixels = pixels_of_plain_jpeg(path) if fits else 0
     try:
-        return _File(row, path.read_bytes(), pixels) if pixels else read_image(images, row, phi)
-    except OSError:
-        return read_image(images, row, phi)  # which tells it
+        if fits:
+            with images.open(row) as file:
+                if pixels := pixels_of_plain_jpeg(file):
+                    file.seek(0)
+                    return _File(row, file.read(), pixels)
+    except (OSError, ImageError):
+        pass  # which the ordinary way reports
+    return read_image(images, row, phi)

@@ -26,7 +26,7 @@ from unitscope.experiments.run_options import Counting, RunOptions, truth_of
 from unitscope.experiments.unit_ranking import UnitRanking
 from unitscope.graph import trace_of
 from unitscope.graph.split import SplitNetwork
-from unitscope.images import ImageSet
+from unitscope.images import ImageSource
 from unitscope.networks import Network
 from unitscope.scanning.atlas_network import network_of
 from unitscope.units import Layer
@@ -34,7 +34,7 @@ from unitscope.units import Layer
 
 def ablate(
     network: Network,
-    images: str | Path | ImageSet,
+    images: str | Path | ImageSource,
     settings: AblationGrid,
     *,
     atlas: Atlas | None = None,
@@ -173,7 +173,7 @@ def _means_of(atlas: Atlas, layer: Layer) -> NDArray[np.float64]:
     return np.array(atlas.units_of(layer.name)["mean"])
 
 
-def _ablation(network: Network, images: ImageSet, runs: Sequence[_Run]) -> Ablation:
+def _ablation(network: Network, images: ImageSource, runs: Sequence[_Run]) -> Ablation:
     rows = runs[0].rows
     truth = truth_of(network, images, rows.tolist())
     outcomes = tuple(

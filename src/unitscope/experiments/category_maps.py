@@ -18,7 +18,7 @@ from unitscope.engine.loader import batches
 from unitscope.errors import AtlasError, ImageError, NetworkError
 from unitscope.graph import Trace, device_of, trace_of
 from unitscope.graph.spatial_maps import plane, tap
-from unitscope.images import ImageSet
+from unitscope.images import ImageSource
 from unitscope.images.coco_masks import CategoryMasks, Mask, category_masks
 from unitscope.networks import CustomPreprocessing, Network, Preprocessing, eval_mode
 from unitscope.units import Layer
@@ -31,8 +31,8 @@ Maps = NDArray[np.float32]
 class CategorySplit:
     """The readable images of an atlas that show a category, those that don't, and where in the former it is."""
 
-    images: ImageSet
-    others: ImageSet
+    images: ImageSource
+    others: ImageSource
     masks: CategoryMasks
 
     def limit(self, count: int | None) -> "CategorySplit":
@@ -58,7 +58,7 @@ class MapSource:
     def _trace(self) -> Trace:
         return trace_of(self.network)
 
-    def maps(self, images: ImageSet) -> Iterator[tuple[str, Maps]]:
+    def maps(self, images: ImageSource) -> Iterator[tuple[str, Maps]]:
         """Yield each image's id and maps ``[unit, row, column]``, in the order of the images.
 
         Raises:
@@ -77,7 +77,7 @@ class MapSource:
                     yield images.ids[picture.image], plane(output, tapped)
                 self.on_batch(len(batch.pictures))
 
-    def mean(self, images: ImageSet) -> NDArray[np.float64]:
+    def mean(self, images: ImageSource) -> NDArray[np.float64]:
         """Return the mean of the images' maps, float64 ``[unit, row, column]``."""
         total = sum(maps.astype(np.float64) for _, maps in self.maps(images))
         return np.asarray(total) / len(images)
@@ -107,11 +107,9 @@ def category_split(atlas: Atlas, category: str, *, root: str | Path | None = Non
     return CategorySplit(image_set(atlas, masks.ids, root=root), image_set(atlas, without, root=root), masks)
 
 
-def image_set(atlas: Atlas, ids: Iterable[str], *, root: str | Path | None = None) -> ImageSet:
+def image_set(atlas: Atlas, ids: Iterable[str], *, root: str | Path | None = None) -> ImageSource:
     """Return some of an atlas's images, without their labels; root is where they are now, if they have moved."""
-    listed = tuple(ids)
-    folder = atlas.root if root is None else Path(root).expanduser().absolute()
-    return ImageSet(folder, atlas.manifest.images["layout"], listed, ((),) * len(listed))
+    return atlas.source(root, ids=ids)
 
 
 def phi_of(network: Network) -> Preprocessing:

@@ -30,7 +30,7 @@ from unitscope.experiments.category_maps import (
 )
 from unitscope.experiments.run_options import RunOptions
 from unitscope.graph import trace_of
-from unitscope.images import ImageSet, match_classes
+from unitscope.images import ImageSource, match_classes
 from unitscope.networks import Network, Preprocessing
 from unitscope.scanning.atlas_network import network_of
 from unitscope.units import Layer
@@ -145,7 +145,7 @@ def find_network_class(network: Network, name: str) -> int:
 
 def logit_changes(
     network: Network,
-    images: ImageSet,
+    images: ImageSource,
     layer: Layer,
     class_number: int,
     *,

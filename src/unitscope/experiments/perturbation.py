@@ -31,7 +31,7 @@ from unitscope.experiments.corruptions import Noise, Perturbation, name_and_valu
 from unitscope.experiments.run_options import RunOptions, truth_of
 from unitscope.experiments.tracked_units import TrackedNetwork, track
 from unitscope.graph import trace_of
-from unitscope.images import ImageSet
+from unitscope.images import ImageSource
 from unitscope.networks import CustomPreprocessing, Network
 from unitscope.units import Unit
 
@@ -60,7 +60,7 @@ class PerturbResult:
     """
 
     network: str
-    image_set: ImageSet
+    image_set: ImageSource
     images: int
     seeds: tuple[int, ...]
     top: int
@@ -79,7 +79,7 @@ class PerturbResult:
 
 def perturb(
     network: Network,
-    images: str | Path | ImageSet,
+    images: str | Path | ImageSource,
     perturbations: Iterable[Perturbation],
     *,
     units: Iterable[str | Unit] = (),
@@ -170,7 +170,7 @@ class _Experiment:
     """One network, some images, and what is done to them."""
 
     network: Network
-    images: ImageSet
+    images: ImageSource
     followed: TrackedNetwork
     draws: Draws
 

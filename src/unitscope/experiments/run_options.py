@@ -10,7 +10,7 @@ from pathlib import Path
 
 from unitscope.analyses.ablation import Truth
 from unitscope.errors import UnitscopeError
-from unitscope.images import ImageSet, open_images
+from unitscope.images import ImageSource, open_images
 from unitscope.networks import Network
 from unitscope.scanning.plan import labels_of
 
@@ -53,13 +53,13 @@ class RunOptions:
         if self.limit is not None and self.limit < 1:
             raise UnitscopeError(f"a limit of {self.limit} leaves no image; give 1 or more")
 
-    def chosen(self, images: str | Path | ImageSet) -> ImageSet:
+    def chosen(self, images: str | Path | ImageSource) -> ImageSource:
         """Return the images that are run."""
-        image_set = images if isinstance(images, ImageSet) else open_images(images)
+        image_set = images if isinstance(images, ImageSource) else open_images(images)
         return image_set if self.limit is None else image_set.limit(self.limit)
 
 
-def truth_of(network: Network, images: ImageSet, rows: Iterable[int]) -> Truth:
+def truth_of(network: Network, images: ImageSource, rows: Iterable[int]) -> Truth:
     """Return the right classes of some images, as far as their labels are classes of the network."""
     right = {label.label: label.network_class for label in labels_of(images, network)}
     classes = [[right[name] for name in images.labels[row]] for row in rows]

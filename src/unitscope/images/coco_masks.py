@@ -18,7 +18,7 @@ from PIL import Image, ImageDraw
 from unitscope.errors import ImageError, closest
 from unitscope.images.coco import find_annotations, read_json, without_polygons
 from unitscope.images.decoding import turned
-from unitscope.images.source import ImageSet
+from unitscope.images.source import ImageSource
 
 Mask = NDArray[np.uint8]
 
@@ -51,7 +51,7 @@ class CategoryMasks:
     """
 
     category: str
-    root: Path
+    root: str
     outlines: dict[str, Outlines] = field(repr=False)
 
     @property
@@ -84,16 +84,16 @@ class CategoryMasks:
         Raises:
             ImageError: if the image's outlines are broken, or its file can't be read.
         """
-        return np.array(turned(Image.fromarray(self.mask(image)), self.root / image))
+        return np.array(turned(Image.fromarray(self.mask(image)), Path(self.root, image)))
 
 
-def category_masks(images: ImageSet, category: str) -> CategoryMasks:
+def category_masks(images: ImageSource, category: str) -> CategoryMasks:
     """Return where the things of a category are in a COCO image set; case doesn't matter in its name.
 
     Raises:
         ImageError: if the images are not COCO's, there is no such category, or the annotations are broken.
     """
-    places = find_annotations(images.root, images.ids) if images.layout == "coco" else None
+    places = find_annotations(Path(images.root), images.ids) if images.layout == "coco" else None
     if places is None:
         raise ImageError(
             f"the images in '{images.root}' have no outlines to find '{category}' by: "

@@ -1,12 +1,16 @@
 """One image file in, one upright RGB picture out.
 
-In: a path. Out: a Pillow image of mode RGB, whatever the file's format, depth, palette or alpha.
+In: a path, bytes, an open file, or a row of an image source. Out: a Pillow image of mode RGB, whatever the file's
+format, depth, palette or alpha.
 Knows no networks and no sizes but the limit: resizing is the preprocessing's business.
 Safe to call from several threads at once; Pillow lets go of the GIL while it decodes.
 """
 
+import io
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +18,10 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 
 from unitscope.errors import ImageError
 from unitscope.images.pillow_warnings import without_warnings
+from unitscope.images.source import ImageSource
+
+Encoded = str | Path | bytes | BinaryIO
+Opened = Callable[[], AbstractContextManager[BinaryIO]]
 
 MAX_PIXELS = 178_956_970
 """Where Pillow refuses a decompression bomb; kept even where its own limit was lifted."""
@@ -35,27 +43,33 @@ _UPRIGHT = {
 }
 
 
-def decode(path: Path, *, most_pixels: int = MAX_PIXELS) -> Image.Image:
+def decode(image: Encoded, *, most_pixels: int = MAX_PIXELS) -> Image.Image:
     """Return the picture in a file, RGB and upright; of an animation the first frame.
+
+    Args:
+        image: a path, the bytes of an image file, or such a file that is open; it stays open.
+        most_pixels: the most that it may have.
 
     Raises:
         ImageError: if the file is missing, empty, no image, damaged, or has more pixels than it may.
     """
-    try:
-        with without_warnings(), Image.open(path, formats=_FORMATS) as image:
-            _check_size(path, image, most_pixels)
-            image.load()
-            return _upright(_to_rgb(image), _orientation(image))
-    except ImageError:
-        raise
-    except Exception as error:  # a damaged file can make a decoder raise anything
-        raise ImageError(_explain(path, error)) from error
+    shown = f"'{image}'" if isinstance(image, (str, Path)) else "the picture"
+    return _decode(lambda: _opened(image), shown, most_pixels)
 
 
-def pixels_of_plain_jpeg(path: Path) -> int:
+def decode_row(images: ImageSource, row: int) -> Image.Image:
+    """Return an image of a source as `decode` does.
+
+    Raises:
+        ImageError: as `decode`, or if the source can't open it.
+    """
+    return _decode(lambda: images.open(row), f"'{images.name(row)}'", MAX_PIXELS)
+
+
+def pixels_of_plain_jpeg(file: BinaryIO) -> int:
     """Return how many pixels a JPEG of grey or red, green and blue has; 0 for other files and what `decode` refuses."""
     try:
-        with without_warnings(), Image.open(path, formats=("JPEG",)) as image:
+        with without_warnings(), Image.open(file, formats=("JPEG",)) as image:
             pixels = image.width * image.height
             return pixels if image.mode in ("RGB", "L") and pixels <= MAX_PIXELS else 0
     except Exception:  # whatever is wrong with it, `decode` says so
@@ -71,14 +85,36 @@ def turned(picture: Image.Image, path: Path) -> Image.Image:
     try:
         with without_warnings(), Image.open(path, formats=_FORMATS) as image:
             return _upright(picture, _orientation(image))
-    except Exception as error:  # as above
-        raise ImageError(_explain(path, error)) from error
+    except Exception as error:  # as below
+        raise _explained(error, lambda: _opened(path), f"'{path}'") from error
 
 
-def _check_size(path: Path, image: Image.Image, most: int) -> None:
+def _opened(image: Encoded) -> AbstractContextManager[BinaryIO]:
+    if isinstance(image, (str, Path)):
+        return Path(image).open("rb")
+    return io.BytesIO(image) if isinstance(image, bytes) else nullcontext(image)
+
+
+def _decode(opened: Opened, shown: str, most_pixels: int) -> Image.Image:
+    try:
+        with without_warnings(), opened() as file, Image.open(file, formats=_FORMATS) as image:
+            _check_size(shown, image, most_pixels)
+            image.load()
+            return _upright(_to_rgb(image), _orientation(image))
+    except ImageError:
+        raise
+    except Exception as error:  # a damaged file can make a decoder raise anything
+        raise _explained(error, opened, shown) from error
+
+
+def _explained(error: Exception, opened: Opened, shown: str) -> ImageError:
+    return ImageError(_unidentified(opened, shown) if isinstance(error, UnidentifiedImageError) else _why(shown, error))
+
+
+def _check_size(shown: str, image: Image.Image, most: int) -> None:
     pixels = image.width * image.height
     if pixels > most:
-        raise ImageError(f"'{path}' is too large: {_mega(pixels)} megapixels is over the limit of {_mega(most)}")
+        raise ImageError(f"{shown} is too large: {_mega(pixels)} megapixels is over the limit of {_mega(most)}")
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
@@ -130,29 +166,29 @@ def _upright(image: Image.Image, orientation: int | None) -> Image.Image:
     return upright
 
 
-def _explain(path: Path, error: Exception) -> str:
+def _why(shown: str, error: Exception) -> str:
     match error:
         case FileNotFoundError():
-            return f"no image file '{path}'; check the path"
+            return f"no image file {shown}; check the path"
         case IsADirectoryError():
-            return f"'{path}' is a folder, not an image"
+            return f"{shown} is a folder, not an image"
         case PermissionError():
-            return f"'{path}' can't be read: permission denied"
+            return f"{shown} can't be read: permission denied"
         case Image.DecompressionBombError():
-            return f"'{path}' is over the limit of {_mega(MAX_PIXELS)} megapixels: {error}"
-        case UnidentifiedImageError():
-            return _unidentified(path)
+            return f"{shown} is over the limit of {_mega(MAX_PIXELS)} megapixels: {error}"
         case MemoryError():
-            return f"'{path}' is too large for the memory of this machine"
+            return f"{shown} is too large for the memory of this machine"
         case EOFError():
-            return f"'{path}' is truncated"
-    return f"'{path}' is truncated" if "truncated" in str(error).lower() else f"'{path}' is broken: {error}"
+            return f"{shown} is truncated"
+    return f"{shown} is truncated" if "truncated" in str(error).lower() else f"{shown} is broken: {error}"
 
 
-def _unidentified(path: Path) -> str:
-    if path.stat().st_size == 0:
-        return f"'{path}' is an empty file"
-    return f"'{path}' is not an image, or of a kind that is not read; convert it to PNG or JPEG"
+def _unidentified(opened: Opened, shown: str) -> str:
+    with opened() as file:
+        file.seek(0)
+        if not file.read(1):
+            return f"{shown} is an empty file"
+    return f"{shown} is not an image, or of a kind that is not read; convert it to PNG or JPEG"
 
 
 def _mega(pixels: int) -> str:

@@ -1,76 +1,105 @@
-"""The images of one folder: their ids, their labels, and what tells one state of it from another.
+"""An image source: images with stable ids and labels, each opened when it is asked for.
 
-In: a path. Out: an `ImageSet`, the same on every machine that holds the same files.
-What a layout's labels look like is for `coco`, `imagenet` and `folders` to say.
-This module never opens an image: whether a file is one shows when it is decoded.
+In: what a kind of source knows (folders, archives, …). Out: the same questions answered by all of them.
+This module never decodes an image: whether a file is one shows when it is decoded.
 """
 
 import hashlib
 import json
-import os
-import re
-from collections.abc import Callable
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from pathlib import Path
+from typing import BinaryIO, Self
 
-from unitscope.errors import ImageError, closest
-from unitscope.images import class_folders as folders
-from unitscope.images import coco, imagenet
-from unitscope.images.listing import Labels, list_files, names_in
-
-# The first layout that knows the folder wins; each says which files are images, and their labels.
-_LAYOUTS: dict[str, Callable[[Path, tuple[str, ...]], Labels | None]] = {
-    "coco": coco.read_labels,
-    "imagenet validation": imagenet.read_labels,
-    "class folders": folders.read_labels,
-}
+from unitscope.errors import ImageError
 
 
 @dataclass(frozen=True)
-class ImageSet:
+class ImageSource(ABC):
     """Images with stable ids, in the order of their ids.
 
+    A kind of source is a subclass without further fields: it opens files or archives when it is first asked to, and
+    stays picklable, as workers get a copy. docs/extending.md shows how to add one.
+
     Attributes:
-        root: the folder that holds them, absolute.
-        layout: ``folder``, ``class folders``, ``imagenet validation`` or ``coco``.
-        ids: paths relative to the root, with ``/``, sorted.
-        labels: for each image none, one, or (COCO) many labels.
+        root: where the images are, as `open_images` takes it.
+        layout: the kind of source, as people read it, for example ``class folders``.
+        ids: the name of each image, with ``/`` between its parts; sorted.
+        labels: for each image none, one or several labels.
     """
 
-    root: Path
+    root: str
     layout: str
     ids: tuple[str, ...]
     labels: tuple[tuple[str, ...], ...]
 
+    @classmethod
+    @abstractmethod
+    def can_open(cls, address: str) -> bool:
+        """Return whether a path or address is of this kind; it must be quick and raise nothing."""
+
+    @classmethod
+    @abstractmethod
+    def of(cls, address: str) -> "ImageSource":
+        """Return the images at a path or address.
+
+        Raises:
+            ImageError: if it can't be read, has no images, or its labels are broken.
+        """
+
+    @abstractmethod
+    def open(self, row: int) -> BinaryIO:
+        """Return an image's encoded bytes as a file to read, for example of a JPEG; the caller closes it.
+
+        Raises:
+            OSError, ImageError: if it can't be opened.
+        """
+
+    @abstractmethod
+    def stamp(self, row: int) -> tuple[int, int]:
+        """Return an image's size in bytes, and a number that changes with its content: a time, or a check sum.
+
+        Both are 0 for an image that is not there.
+        """
+
     def __len__(self) -> int:
         return len(self.ids)
 
-    def path(self, position: int) -> Path:
-        """Return where the image at a position lies."""
-        return self.root / self.ids[position]
+    @property
+    def address(self) -> str:
+        """What opens these images again, from any folder."""
+        return self.root
 
     @property
     def label_names(self) -> tuple[str, ...]:
         """The distinct labels, sorted."""
         return tuple(sorted({name for names in self.labels for name in names}))
 
+    def name(self, row: int) -> str:
+        """Return what messages call an image."""
+        return f"{self.root}/{self.ids[row]}"
+
     def fingerprint(self) -> str:
-        """Return a SHA-256 (hex) that changes with any id, label, file size or time of change."""
+        """Return a SHA-256 (hex) that changes with any id, label or stamp."""
         digest = hashlib.sha256()
-        for position, (name, labels) in enumerate(zip(self.ids, self.labels, strict=True)):
-            row = [name, *_size_and_time(self.path(position)), labels]
-            digest.update(json.dumps(row).encode() + b"\n")
+        for row, (name, labels) in enumerate(zip(self.ids, self.labels, strict=True)):
+            digest.update(json.dumps([name, *self.stamp(row), labels]).encode() + b"\n")
         return digest.hexdigest()
 
     def total_bytes(self) -> int:
-        """Return the size of all files together, in bytes."""
+        """Return the size of all images together, in bytes."""
         return sum(self.sizes(range(len(self))))
 
     def sizes(self, rows: range) -> tuple[int, ...]:
-        """Return the sizes of some files in bytes; 0 for one that is not there."""
-        return tuple(_size_and_time(self.path(position))[0] for position in rows)
+        """Return the sizes of some images in bytes; 0 for one that is not there."""
+        return tuple(self.stamp(row)[0] for row in rows)
 
-    def limit(self, count: int) -> "ImageSet":
+    def take(self, rows: Iterable[int]) -> Self:
+        """Return the images at these rows, in their order."""
+        kept = list(rows)
+        return replace(self, ids=tuple(self.ids[n] for n in kept), labels=tuple(self.labels[n] for n in kept))
+
+    def limit(self, count: int) -> Self:
         """Return at most `count` images, evenly spaced over the sorted ids so that every class has its share.
 
         Image i of the result is image ``i · len // count`` of the whole.
@@ -82,58 +111,4 @@ class ImageSet:
             raise ImageError(f"a limit of {count} leaves no image; give 1 or more")
         if count >= len(self):
             return self
-        kept = [position * len(self) // count for position in range(count)]
-        ids = tuple(self.ids[position] for position in kept)
-        return replace(self, ids=ids, labels=tuple(self.labels[position] for position in kept))
-
-
-def open_images(path: str | Path) -> ImageSet:
-    """Return the images of a folder, whatever its layout, or of one image file.
-
-    Raises:
-        ImageError: if the path does not exist or can't be read, the folder is empty, or its labels are broken.
-    """
-    root = Path(os.path.abspath(Path(path).expanduser()))  # noqa: PTH100 - resolve() would follow links
-    if root.is_file():
-        return ImageSet(root.parent, "folder", (root.name,), ((),))
-    if not root.is_dir():
-        if _is_address(path):
-            raise ImageError(
-                f"'{_as_written(path)}' is an address; images are read from folders: give a path, mount or copy them"
-            )
-        raise ImageError(_missing(root))
-    layout, labels = _read_layout(root, tuple(list_files(root)))
-    if not labels:
-        raise ImageError(f"'{root}' has no images; give a folder that has some, or an image")
-    return ImageSet(root, layout, tuple(labels), tuple(labels.values()))
-
-
-def _read_layout(root: Path, ids: tuple[str, ...]) -> tuple[str, Labels]:
-    for layout, read_labels in _LAYOUTS.items():
-        labels = read_labels(root, ids)
-        if labels is not None:
-            return layout, labels
-    return "folder", dict.fromkeys(ids, ())
-
-
-def _missing(path: Path) -> str:
-    near = closest(path.name, names_in(path.parent))
-    return f"no file or folder '{path}'; {near or 'check the path'}"
-
-
-def _is_address(path: str | Path) -> bool:
-    return re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", str(path)) is not None
-
-
-def _as_written(address: str | Path) -> str:
-    """A `Path` has but one slash left of two."""
-    return re.sub(r":/+", "://", str(address), count=1)
-
-
-def _size_and_time(path: Path) -> tuple[int, int]:
-    """Size and time of change; a file that has gone since is a row with an error later, not one here."""
-    try:
-        status = path.stat()
-    except OSError:
-        return 0, 0
-    return status.st_size, status.st_mtime_ns
+        return self.take(row * len(self) // count for row in range(count))

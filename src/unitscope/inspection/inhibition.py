@@ -61,7 +61,7 @@ def inhibition_sheet(
     ids = list(dict.fromkeys(image for row in chosen for image in row))
     channels = [int(unit) for unit in first["unit"]]
     files = image_set(atlas, ids, root=images)
-    seen = activation_maps(network, [files.path(n) for n in range(len(ids))], found.layer, channels)
+    seen = activation_maps(network, [Path(files.name(n)) for n in range(len(ids))], found.layer, channels)
     album = _Album(atlas, found, dict(zip(ids, seen, strict=True)), views)
     rows = tuple(
         InhibitedUnit(channels[place], _note(found, row), tuple(album.example(image, place) for image in chosen[place]))

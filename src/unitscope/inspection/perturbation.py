@@ -16,7 +16,7 @@ from unitscope.experiments.perturbation import PerturbResult, changed_batch
 from unitscope.graph import Trace, trace_of
 from unitscope.graph.hooks import mean_map
 from unitscope.graph.spatial_maps import Tap, plane, tap
-from unitscope.images import ImageSet
+from unitscope.images import ImageSource
 from unitscope.networks import Network, eval_mode
 from unitscope.units import Layer
 
@@ -61,7 +61,7 @@ def _unit(
     return PerturbedUnit(*place, tuple(images))
 
 
-def _readable(network: Network, images: ImageSet, rows: tuple[int, ...]) -> tuple[tuple[int, ...], Tensor]:
+def _readable(network: Network, images: ImageSource, rows: tuple[int, ...]) -> tuple[tuple[int, ...], Tensor]:
     """Those of the images that can still be read, and what they are to the network."""
     good = [picture for row in rows if (picture := read_image(images, row, network.preprocessing)).prepared is not None]
     prepared = [picture.prepared for picture in good if picture.prepared is not None]

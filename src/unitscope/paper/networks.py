@@ -12,7 +12,7 @@ from unitscope.engine.devices import on_device
 from unitscope.errors import LayerError, UnitscopeError
 from unitscope.experiments.run_options import RunOptions
 from unitscope.graph import Trace, trace_of
-from unitscope.images import ImageSet
+from unitscope.images import ImageSource
 from unitscope.networks import Network, load
 from unitscope.scanning import ScanOptions, scan
 from unitscope.units import ACTIVATION, Layer
@@ -57,7 +57,7 @@ class Sources:
 class Scanned:
     """The images that a network was run over, and the atlas of it."""
 
-    images: ImageSet
+    images: ImageSource
     atlas: Atlas
 
 
@@ -94,7 +94,7 @@ class Case:
         return last_layer(self.trace, len(self.network.classes))
 
     @property
-    def images(self) -> ImageSet:
+    def images(self) -> ImageSource:
         """The images that may be of its classes.
 
         Raises:
@@ -132,7 +132,9 @@ def make_cases(asked: Sequence[Asked], sources: Sources, running: RunOptions, *,
         raise UnitscopeError(f"two networks are called '{twice[0]}'; give one of them as a card of another name")
     # Each folder is read once, and before the networks: one that is not there is told at once.
     folders = {sources.imagenet, sources.coco, *(one.folder for one in asked)}
-    opened: dict[Path | None, ImageSet] = {folder: running.chosen(folder) for folder in folders if folder is not None}
+    opened: dict[Path | None, ImageSource] = {
+        folder: running.chosen(folder) for folder in folders if folder is not None
+    }
     return [_make(one, sources, opened, running, say) for one in asked]
 
 
@@ -159,7 +161,7 @@ def last_layer(trace: Trace, classes: int) -> Layer:
 
 
 def _make(
-    asked: Asked, sources: Sources, opened: Mapping[Path | None, ImageSet], running: RunOptions, say: Say
+    asked: Asked, sources: Sources, opened: Mapping[Path | None, ImageSource], running: RunOptions, say: Say
 ) -> Case:
     say(f"{asked.name}: loading")
     with on_device(load(asked.network), running.device) as network:
@@ -181,7 +183,7 @@ def _unfit(case: Case) -> str:
     return "" if case.trace.layers.activations else _NO_ACTIVATIONS
 
 
-def _scan(case: Case, images: ImageSet | str, atlas: Path, say: Say) -> Scanned | Unscanned:
+def _scan(case: Case, images: ImageSource | str, atlas: Path, say: Say) -> Scanned | Unscanned:
     """Run a network over images; a reason why not stays one."""
     if isinstance(images, str):
         return Unscanned(images)

@@ -13,7 +13,7 @@ import torch
 
 from unitscope.engine.devices import on_device
 from unitscope.errors import AtlasError, NetworkError, first_line
-from unitscope.images import ImageSet
+from unitscope.images import ImageSource
 from unitscope.networks import Network, load
 from unitscope.scanning.plan import Plan, ScanOptions, differences, make_plan
 from unitscope.scanning.shard_worker import ShardResult, ShardWorker
@@ -31,7 +31,7 @@ class Job:
     """
 
     network: dict[str, Any] | Network
-    images: ImageSet
+    images: ImageSource
     options: ScanOptions
     plan: dict[str, Any]
 

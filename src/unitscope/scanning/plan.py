@@ -27,7 +27,7 @@ from unitscope.engine import (
 from unitscope.engine.torchcodec_loader import check_usable
 from unitscope.errors import AtlasError, LayerError, UnitscopeError, first_line
 from unitscope.graph import Trace, device_of, trace
-from unitscope.images import ImageSet, match_classes
+from unitscope.images import ImageSource, match_classes
 from unitscope.networks import Network
 from unitscope.units import Layer, UnitIndex
 
@@ -86,7 +86,7 @@ class Plan:
 
     network: Network
     trace: Trace
-    images: ImageSet
+    images: ImageSource
     layers: tuple[Layer, ...]
     labels: tuple[Label, ...]
     engine: Engine
@@ -164,7 +164,7 @@ class Plan:
         }
 
 
-def make_plan(network: Network, images: ImageSet, options: ScanOptions, *, data: str | None = None) -> Plan:
+def make_plan(network: Network, images: ImageSource, options: ScanOptions, *, data: str | None = None) -> Plan:
     """Return the plan of a scan; the network is on its device already.
 
     Args:
@@ -221,7 +221,7 @@ def _version(package: str) -> str:
         ) from problem
 
 
-def labels_of(images: ImageSet, network: Network) -> tuple[Label, ...]:
+def labels_of(images: ImageSource, network: Network) -> tuple[Label, ...]:
     """Return the images' labels, each with the network's class that it is, if it is one.
 
     COCO's categories say what is in an image, not what the image is of, so none makes a prediction right or wrong.

@@ -137,7 +137,7 @@ def _refuse_others(done: ShardResult, plan: Plan) -> None:
     for row, here, there in zip(rows, plan.images.sizes(rows), done.files, strict=True):
         if here != there:
             raise UnitscopeError(
-                f"a worker's '{plan.images.path(row)}' has {there or 'no'} bytes, and {here} here: every machine needs "
+                f"a worker's '{plan.images.name(row)}' has {there or 'no'} bytes, and {here} here: every machine needs "
                 "the same images at the same place; make it so and scan again, what is done is kept"
             )
 

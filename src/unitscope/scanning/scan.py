@@ -23,7 +23,7 @@ from unitscope.atlas.writer import write_atlas
 from unitscope.engine.devices import on_device
 from unitscope.engine.loader import nothing_readable
 from unitscope.errors import AtlasError, UnitscopeError
-from unitscope.images import ImageSet, open_images
+from unitscope.images import ImageSource, open_images
 from unitscope.networks import Network
 from unitscope.scanning.plan import Plan, ScanOptions, check_not_stale, differences, make_plan
 from unitscope.scanning.progress import NullProgress, Progress
@@ -54,7 +54,7 @@ class ScanResult:
 
 def scan(
     network: Network,
-    images: str | Path | ImageSet,
+    images: str | Path | ImageSource,
     atlas: str | StoragePath,
     *,
     options: ScanOptions | None = None,
@@ -80,7 +80,7 @@ def scan(
     if isinstance(runner, str):
         raise UnitscopeError(f"a runner is Here(), Processes(2) or OnRay(), not '{runner}'")
     options, target = options or ScanOptions(), storage_path(atlas)
-    image_set = images if isinstance(images, ImageSet) else open_images(images)
+    image_set = images if isinstance(images, ImageSource) else open_images(images)
     if options.limit is not None:
         image_set = image_set.limit(options.limit)
     parts = Parts.beside(target)
@@ -197,7 +197,7 @@ def _manifest(plan: Plan) -> Manifest:
         classes=network.classes,
         labels=plan.labels,
         images={
-            "root": str(plan.images.root.resolve()),
+            "root": plan.images.address,
             "layout": plan.images.layout,
             "count": len(plan.images),
             "fingerprint": plan.data,

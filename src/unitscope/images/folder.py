@@ -1,0 +1,101 @@
+"""Images in a folder, or a single image file: what lies there, and which layout's labels it has.
+
+In: a path. Out: an `ImageFolder`, the same on every machine that holds the same files.
+What a layout's labels look like is for `coco`, `imagenet` and `class_folders` to say.
+"""
+
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+
+from unitscope.errors import ImageError
+from unitscope.images import class_folders, coco, imagenet
+from unitscope.images.listing import Labels, list_files
+from unitscope.images.source import ImageSource
+
+# The first layout that knows the folder wins; each says which files are images, and their labels.
+_LAYOUTS: dict[str, Callable[[Path, tuple[str, ...]], Labels | None]] = {
+    "coco": coco.read_labels,
+    "imagenet validation": imagenet.read_labels,
+    "class folders": class_folders.read_labels,
+}
+
+
+@dataclass(frozen=True)
+class ImageFolder(ImageSource):
+    """Image files below a folder; ids are paths relative to it.
+
+    The layout is ``folder``, ``class folders``, ``imagenet validation`` or ``coco``.
+    """
+
+    @classmethod
+    def can_open(cls, address: str) -> bool:
+        """Return whether there is such a file or folder."""
+        return os.path.exists(_absolute(address))  # noqa: PTH110 - as `_absolute`
+
+    @classmethod
+    def of(cls, address: str) -> "ImageFolder":
+        """Return the images of a folder, whatever its layout, or of one image file.
+
+        Raises:
+            ImageError: if the folder can't be read or is empty, or its labels are broken.
+        """
+        root = Path(_absolute(address))
+        if not root.is_dir():
+            return cls(str(root.parent), "folder", (root.name,), ((),))
+        layout, labels = _read_layout(root, tuple(list_files(root)))
+        if not labels:
+            raise ImageError(f"'{root}' has no images; give a folder that has some, or an image")
+        return cls(str(root), layout, tuple(labels), tuple(labels.values()))
+
+    @property
+    def address(self) -> str:
+        """The folder, with links followed."""
+        return str(Path(self.root).resolve())
+
+    def path(self, row: int) -> Path:
+        """Return where an image lies.
+
+        Raises:
+            ImageError: if its id leads out of the folder, as only a forged atlas's would.
+        """
+        image = self.ids[row]
+        if image.startswith("/") or (".." in image and ".." in PurePosixPath(image).parts):
+            raise ImageError(f"image '{image}' lies outside the folder '{self.root}', so it is not opened")
+        return Path(self.root, image)
+
+    def name(self, row: int) -> str:
+        """Return the path of an image, as messages show it."""
+        return os.path.join(self.root, self.ids[row])  # noqa: PTH118 - a tenth of the time of a `Path`
+
+    def open(self, row: int) -> BinaryIO:
+        """See `ImageSource.open`."""
+        return self.path(row).open("rb")
+
+    def stamp(self, row: int) -> tuple[int, int]:
+        """Return a file's size and its time of change; 0 for one that has gone, which is a row with an error later."""
+        try:
+            status = self.path(row).stat()
+        except OSError:
+            return 0, 0
+        return status.st_size, status.st_mtime_ns
+
+
+def image_files(files: Iterable[str | Path]) -> ImageFolder:
+    """Return image files, wherever they are, in the order given; whether one can be read shows when it is decoded."""
+    ids = tuple(_absolute(str(file)).lstrip(os.sep) for file in files)
+    return ImageFolder(os.sep, "files", ids, ((),) * len(ids))
+
+
+def _absolute(path: str) -> str:
+    return os.path.abspath(os.path.expanduser(path))  # noqa: PTH100, PTH111 - resolve() would follow links
+
+
+def _read_layout(root: Path, ids: tuple[str, ...]) -> tuple[str, Labels]:
+    for layout, read_labels in _LAYOUTS.items():
+        labels = read_labels(root, ids)
+        if labels is not None:
+            return layout, labels
+    return "folder", dict.fromkeys(ids, ())

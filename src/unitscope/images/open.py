@@ -1,0 +1,78 @@
+"""Open images: ask each kind of source that is installed whether the address is its own.
+
+In: a path or an address. Out: an `ImageSource`.
+Kinds of source are found through the entry points `unitscope.sources`; a folder on disk is one of them.
+"""
+
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from unitscope.errors import ImageError, UnitscopeError, closest
+from unitscope.images.listing import names_in
+from unitscope.images.source import ImageSource
+from unitscope.plugins import SOURCES, check_registered, find_plugins
+
+
+def open_images(address: str | Path) -> ImageSource:
+    """Return the images at a path or address: a folder of any layout, one image file, or what a plug-in opens.
+
+    Raises:
+        ImageError: if there is nothing there, it can't be read or has no images, or its labels are broken.
+    """
+    return _kind(str(address)).of(str(address))
+
+
+def reopen_images(address: str | Path, *, layout: str, ids: Iterable[str]) -> ImageSource:
+    """Return images that were opened before, by the ids that they had; without labels, and without looking for them.
+
+    Raises:
+        ImageError: if no kind of source knows the address.
+    """
+    from unitscope.images.folder import ImageFolder
+
+    listed, where = tuple(ids), os.path.expanduser(address)  # noqa: PTH111 - an address keeps its two slashes
+    if _is_address(where):
+        return _kind(where)(where, layout, listed, ((),) * len(listed))
+    kind = next((kind for kind in _kinds([]) if kind.can_open(where)), ImageFolder)
+    return kind(str(Path(where).absolute()), layout, listed, ((),) * len(listed))
+
+
+def _kind(address: str) -> type[ImageSource]:
+    """The kind of source that opens an address."""
+    broken: list[str] = []
+    for kind in _kinds(broken):
+        if kind.can_open(address):
+            return kind
+    check_registered(SOURCES)
+    raise ImageError("; ".join([_unknown(address), *broken]))
+
+
+def _kinds(broken: list[str]) -> Iterable[type[ImageSource]]:
+    """The kinds of source; what is wrong with those that can't be loaded is added to a list."""
+    for plugin in find_plugins(SOURCES):
+        try:
+            yield plugin.load()
+        except UnitscopeError as problem:
+            broken.append(str(problem))
+
+
+def _unknown(address: str) -> str:
+    if _is_address(address):
+        return (
+            f"'{_as_written(address)}' is an address that no installed kind of image source opens; give a folder, "
+            "mount or copy the images, or install a plug-in that opens it"
+        )
+    path = Path(os.path.abspath(Path(address).expanduser()))  # noqa: PTH100 - resolve() would follow links
+    near = closest(path.name, names_in(path.parent))
+    return f"no file or folder '{path}'; {near or 'check the path'}"
+
+
+def _is_address(address: str) -> bool:
+    return re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", address) is not None
+
+
+def _as_written(address: str) -> str:
+    """A `Path` has but one slash left of two."""
+    return re.sub(r":/+", "://", address, count=1)
