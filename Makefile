@@ -68,15 +68,15 @@ $(VENV)/demo: $(BIN)/python pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable '.[demo,web]'
 	touch $@
 
-$(VENV)/dev: $(BIN)/python pyproject.toml requirements-dev.txt
+$(VENV)/dev: $(BIN)/python pyproject.toml requirements-dev.txt requirements-test.txt
 	@echo "installing into $(VENV): PyTorch is large, so this takes minutes"
 	$(BIN)/python -m pip install --quiet --editable '.[$(EXTRAS)]' --requirement requirements-dev.txt
 	touch $@
 
-.venv-lowest/dev: pyproject.toml requirements-dev.txt tests/lowest_versions.py
+.venv-lowest/dev: pyproject.toml requirements-test.txt tests/lowest_versions.py
 	$(PYTHON) -m venv .venv-lowest
 	$(LOWEST)/python tests/lowest_versions.py > .venv-lowest/lowest.txt
 	$(LOWEST)/python -m pip install --quiet --upgrade pip
 	$(LOWEST)/python -m pip install --quiet --constraint .venv-lowest/lowest.txt \
-		--editable '.[$(subst $(comma)torchcodec,,$(EXTRAS))]' --requirement requirements-dev.txt
+		--editable '.[$(subst $(comma)torchcodec,,$(EXTRAS))]' --requirement requirements-test.txt
 	touch $@
