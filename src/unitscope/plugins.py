@@ -72,6 +72,24 @@ def find_plugins(group: str) -> tuple[Plugin, ...]:
     return tuple(sorted(found, key=lambda plugin: (plugin.ours, plugin.name)))
 
 
+def plugin_for(reference: str) -> Plugin | None:
+    """Return the origin that a reference to a network is for, by its name alone; None if there is none.
+
+    An origin ``zoo`` has the references that begin with ``zoo:``. One named by a suffix, ``.zoo``, has files:
+    ``FILE.zoo`` and ``FILE.zoo:NAME``.
+    """
+    if file := file_in(reference):
+        return next(plugin for plugin in _by_suffix() if file.endswith(plugin.name))
+    scheme, colon, _ = reference.partition(":")
+    return next((plugin for plugin in find_plugins(NETWORKS) if colon and plugin.name == scheme), None)
+
+
+def file_in(reference: str) -> str:
+    """Return the file that a reference to a network names, as in ``model.py:build``; empty if it names none."""
+    suffixes = tuple(plugin.name for plugin in _by_suffix())
+    return next((part for part in (reference, reference.rpartition(":")[0]) if part.endswith(suffixes)), "")
+
+
 def check_registered(group: str) -> None:
     """Check that unitscope's own plug-ins of a group are known.
 
@@ -83,6 +101,10 @@ def check_registered(group: str) -> None:
             f"unitscope is not installed properly: its metadata has no entry points '{group}'; "
             "install it again, in a checkout with `pip install -e .`"
         )
+
+
+def _by_suffix() -> list[Plugin]:
+    return [plugin for plugin in find_plugins(NETWORKS) if plugin.name.startswith(".")]
 
 
 def _grouped(entries: Iterable[EntryPoint]) -> list[Plugin]:

@@ -347,5 +347,5 @@ def test_other_origins_say_what_takes_files_of_kerass(tmp_path, reference):
     if reference.startswith("timm:"):
         pytest.importorskip("timm")
     (file := tmp_path / "w.h5").touch()
-    with pytest.raises(NetworkError, match=r"w.h5' is a file of Keras's; give it to one of Keras's networks"):
+    with pytest.raises(NetworkError, match=r"w.h5' is a weight file for keras:NAME; give it to one of those networks"):
         load(reference, weights=file)

@@ -142,7 +142,9 @@ def _draw_exemplars(opened: Any, unit: str, output: Any, images: str | None) -> 
 
 def _card_or(network: str, weights: str | None) -> str | None:
     """Layers are the same whatever the weights, so none are loaded; a card keeps those that it names."""
-    return None if network.endswith(".toml") and weights == "none" else weights
+    from unitscope.networks.registry import origin_of
+
+    return None if weights == "none" and origin_of(network).has_weights else weights
 
 
 def _told(layer: Layer) -> dict[str, Any]:

@@ -10,14 +10,21 @@ from typing import Annotated
 import typer
 
 from unitscope.errors import require_file
+from unitscope.plugins import NETWORKS, file_in, find_plugins
 
 
 def network_there(network: str | None) -> str | None:
-    """Return a reference; if it is a card or a Python file, that must be there."""
-    file = network if (network or "").endswith(".toml") else (network or "").rpartition(":")[0]
-    if file and file.endswith((".toml", ".py")):
+    """Return a reference; if it names a file, that must be there."""
+    if network and (file := file_in(network)):
         require_file(Path(file))
     return network
+
+
+def network_forms() -> str:
+    """Return how networks are referred to, of all origins that are installed."""
+    names = sorted(plugin.name for plugin in find_plugins(NETWORKS))
+    files = [f"FILE{name}" for name in names if name.startswith(".")]
+    return ", ".join([f"{name}:NAME" for name in names if not name.startswith(".")] + files)
 
 
 def weights_there(weights: str | None) -> str | None:
@@ -49,7 +56,7 @@ NetworkArgument = Annotated[
     str,
     typer.Argument(
         metavar="NETWORK",
-        help="torchvision:NAME, timm:NAME, keras:NAME, package:NAME, FILE.py:FUNCTION or CARD.toml.",
+        help=f"Such as torchvision:resnet50 or model.py:build. [{network_forms()}]",
         callback=network_there,
         show_default=False,
     ),

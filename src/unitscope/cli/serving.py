@@ -14,6 +14,7 @@ from unitscope.cli.options import AtlasArgument, Device, Json, MovedImages, Prep
 from unitscope.cli.output import log, print_json, size
 from unitscope.cli.progress import counted
 from unitscope.errors import UnitscopeError
+from unitscope.plugins import file_in
 
 if TYPE_CHECKING:
     from unitscope.atlas import Atlas
@@ -130,7 +131,7 @@ def _studio(
     source = str((atlas.manifest.network["source"] or {}).get("network", ""))
     if network is None and not source:
         return NoStudio("The atlas was made from a module given in Python; name a file that makes it with --network.")
-    if network is None and (source.endswith(".toml") or source.rpartition(":")[0].endswith(".py")):
+    if network is None and file_in(source):
         return NoStudio(f"The atlas names a file that may run code; if you trust it, start with --network '{source}'.")
 
     def made() -> "Studio":

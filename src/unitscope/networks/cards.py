@@ -12,6 +12,7 @@ from typing import Any
 
 from unitscope.errors import NetworkError, closest, require_file
 from unitscope.networks.preprocessing import Wanted
+from unitscope.networks.weights import Weights, parse_weights
 
 _KINDS: dict[str, tuple[type, ...]] = {
     "network": (str,),
@@ -35,6 +36,11 @@ class Recipe:
     preprocess: Wanted | None = None
     classes: tuple[str, ...] | None = None
     trained: bool | None = None
+
+    @property
+    def chosen_weights(self) -> Weights:
+        """Which weights are meant: the origin's own, random ones, or a file."""
+        return parse_weights(self.weights, self.seed or 0)
 
     def on(self, card: "Recipe") -> "Recipe":
         """Return the card's recipe with what this one says put over it; other weights are not those the card knows."""

@@ -1,10 +1,11 @@
 """From a reference to a network: which origin is meant, with which weights, φ and classes.
 
 In: what the user wrote, or a module. Out: a `Network`.
-Knows the origins by name only; how each loads its networks is in a file of its own.
+Origins are found through the entry points `unitscope.networks`; how each loads its networks is in `origins`.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import difflib
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -13,32 +14,14 @@ from typing import Any
 import torch
 from torch import nn
 
-from unitscope.errors import NetworkError, closest
-from unitscope.networks.cards import Recipe, read_card
+from unitscope.errors import NetworkError, UnitscopeError
+from unitscope.networks.cards import Recipe
 from unitscope.networks.custom_preprocessing import CustomPreprocessing
 from unitscope.networks.network import Network
-from unitscope.networks.origins import keras_applications as keras_models
-from unitscope.networks.origins import packages as package_models
-from unitscope.networks.origins import python_file as files
-from unitscope.networks.origins import timm as timm_models
-from unitscope.networks.origins import torchvision as torchvision_models
-from unitscope.networks.preprocessing import (
-    PRESETS,
-    Preprocessing,
-    Wanted,
-    parse_preprocessing,
-)
-from unitscope.networks.weights import KERAS_SUFFIXES, Random, Weights, parse_weights
-
-Loader = Callable[[str, Weights], Network]
-
-ORIGINS: dict[str, Loader] = {
-    "torchvision": torchvision_models.load,
-    "timm": timm_models.load,
-    "keras": keras_models.load,
-    "package": package_models.load,
-}
-WEIGHT_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".ckpt", *KERAS_SUFFIXES)
+from unitscope.networks.origin import Origin
+from unitscope.networks.preprocessing import PRESETS, Preprocessing, Wanted, parse_preprocessing
+from unitscope.networks.weights import STATE_DICT_SUFFIXES, File, Random, Weights
+from unitscope.plugins import NETWORKS, check_registered, file_in, find_plugins, plugin_for
 
 
 def load(
@@ -52,9 +35,9 @@ def load(
     """Return the network that a reference names, ready to run; or a module as it is, with what goes with it.
 
     Args:
-        network: ``torchvision:NAME``, ``timm:NAME``, ``keras:NAME``, ``package:NAME``,
-            ``FILE.py:FUNCTION``, ``CARD.toml`` or a module.
-        weights: a safetensors, state-dict or Keras ``.h5`` file; ``none`` for random ones; None for the origin's own.
+        network: a reference, such as ``torchvision:resnet50`` or ``model.py:build`` (docs/networks.md), or a module.
+        weights: a safetensors or state-dict file, or of another format that the origin takes; ``none`` for random ones;
+            None for the origin's own.
         seed: of random weights, 0 unless given. The caller's random numbers are left as found.
         preprocess: a preset's name, a card's table, or a function from RGB image to tensor ``[3, H, W]``.
         classes: class names in the order of the logits, where the network's own don't apply.
@@ -71,8 +54,7 @@ def load(
     )
     if isinstance(network, nn.Module):
         return _dressed(_given(network, said), said)
-    recipe = said.on(read_card(Path(said.network))) if said.network.endswith(".toml") else said
-    loaded = _dressed(_built(recipe), recipe)
+    loaded = load_recipe(said)
     loaded.module.eval().requires_grad_(False)
     return replace(loaded, reference=said.network, source=_source(said))
 
@@ -83,48 +65,80 @@ def _given(module: nn.Module, said: Recipe) -> Network:
     return Network(type(module).__name__, module, PRESETS["imagenet"])
 
 
-def _built(recipe: Recipe) -> Network:
-    seed = recipe.seed or 0
-    loader, name = _origin(recipe.network)
-    weights = parse_weights(recipe.weights, seed)
-    with _seeded(seed):
-        network = loader(name, weights)
-    trained = recipe.trained if recipe.trained is not None else not isinstance(weights, Random)
-    return replace(network, trained=trained)
+def load_recipe(recipe: Recipe) -> Network:
+    """Return the network of a recipe, with the φ and the classes that it names.
+
+    Raises:
+        NetworkError: as `load`.
+    """
+    origin, name = _origin(recipe.network)
+    weights = recipe.chosen_weights
+    _check_format(weights, origin)
+    with _seeded(recipe.seed or 0):
+        network = origin.load(name, recipe)
+    trained = network.trained and not isinstance(weights, Random) if recipe.trained is None else recipe.trained
+    return _dressed(replace(network, trained=trained), recipe)
 
 
-def _origin(reference: str) -> tuple[Loader, str]:
-    """Which loader a reference is for, and what it is to load."""
-    head, colon, name = reference.partition(":")
-    if colon and head in ORIGINS:
-        return ORIGINS[head], name
-    if reference.rpartition(":")[0].endswith(".py"):
-        return files.load, reference
-    raise NetworkError(_unknown(reference))
+def origin_of(reference: str) -> Origin:
+    """Return the origin that a reference is for.
+
+    Raises:
+        NetworkError: if there is none; the message says what may have been meant.
+        UnitscopeError: if its package can't be loaded.
+    """
+    plugin = plugin_for(reference)
+    if plugin is None:
+        check_registered(NETWORKS)
+        raise NetworkError(_unknown(reference))
+    return plugin.load()()  # type: ignore[no-any-return]
+
+
+def _origin(reference: str) -> tuple[Origin, str]:
+    """The origin of a reference, and what it is to load."""
+    return origin_of(reference), reference if file_in(reference) else reference.partition(":")[2]
+
+
+def _check_format(weights: Weights, origin: Origin) -> None:
+    """Refuse a weight file of a format that only other origins read."""
+    suffix = weights.path.suffix if isinstance(weights, File) and weights.path.is_file() else ""
+    if not suffix or origin.has_weights or suffix in (*STATE_DICT_SUFFIXES, *origin.weight_suffixes):
+        return
+    if others := [one.form for one in _origins()[0].values() if suffix in one.weight_suffixes]:
+        raise NetworkError(f"'{weights}' is a weight file for {' or '.join(others)}; give it to one of those networks")
 
 
 def _unknown(reference: str) -> str:
     """Why a reference means nothing, and what may have been meant."""
-    if reference.endswith(".py"):
-        return f"'{reference}' names no function; write {reference}:FUNCTION"
-    if reference.endswith(WEIGHT_SUFFIXES):
-        origin = "keras" if reference.endswith(KERAS_SUFFIXES) else "torchvision"
-        return f"'{reference}' is weights, not a network; write {origin}:NAME --weights FILE, or a card"
+    known, broken = _origins()
+    takers = [one for one in known.values() if reference.endswith(tuple(one.weight_suffixes))]
+    if forms := [one.form for one in takers if not one.has_weights]:
+        return f"'{reference}' is weights, not a network; write {_either(forms)} --weights FILE, or a card"
+    catalogue = [(name, f"'{scheme}:{name}'") for scheme, one in known.items() for name in one.names()]
     name = reference.rpartition(":")[2]
-    if having := [f"'{origin}:{name}'" for origin, known in _names().items() if name in known]:
-        return f"no network '{reference}'; did you mean {' or '.join(having)}?"
-    near = closest(name, [f"torchvision:{known}" for known in torchvision_models.names()], cutoff=0.5)
-    origins = ", ".join(f"{origin}:NAME" for origin in ORIGINS)
-    return f"no network '{reference}'; {near or f'write {origins}, FILE.py:FUNCTION or CARD.toml'}"
+    if same := [other for known_name, other in catalogue if known_name == name]:
+        hint = f"did you mean {_either(same)}?"
+    elif near := difflib.get_close_matches(name, dict(catalogue), cutoff=0.6):
+        hint = "closest: " + ", ".join(other for known_name, other in catalogue if known_name in near)
+    else:
+        hint = f"write {_either([one.form for one in known.values()])}"
+    return "; ".join([f"no network '{reference}'", hint, *broken])
 
 
-def _names() -> Mapping[str, Sequence[str]]:
-    return {
-        "torchvision": torchvision_models.names(),
-        "keras": tuple(keras_models.MODELS),
-        "package": tuple(package_models.SIDES),
-        "timm": timm_models.names(),
-    }
+def _origins() -> tuple[dict[str, Origin], list[str]]:
+    """The installed origins by name, schemes before files, and what is wrong with those that can't be loaded."""
+    known: dict[str, Origin] = {}
+    broken = []
+    for plugin in sorted(find_plugins(NETWORKS), key=lambda plugin: (plugin.name.startswith("."), plugin.name)):
+        try:
+            known[plugin.name] = plugin.load()()
+        except UnitscopeError as problem:
+            broken.append(str(problem))
+    return known, broken
+
+
+def _either(forms: Sequence[str]) -> str:
+    return " or ".join(filter(None, [", ".join(forms[:-1]), forms[-1]]))
 
 
 def _dressed(network: Network, recipe: Recipe) -> Network:
@@ -149,10 +163,8 @@ def _source(said: Recipe) -> dict[str, Any]:
 
 
 def _absolute(reference: str) -> str:
-    head, _, function = reference.rpartition(":")
-    if reference.endswith(".toml"):
-        return str(Path(reference).resolve())
-    return f"{Path(head).resolve()}:{function}" if head.endswith(".py") else reference
+    file = file_in(reference)
+    return str(Path(file).resolve()) + reference[len(file) :] if file else reference
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from unitscope.errors import NetworkError, first_line, require_file
 State = dict[str, Tensor]
 Shapes = Mapping[str, list[Any]]
 
-KERAS_SUFFIXES = (".h5", ".hdf5", ".keras")
+STATE_DICT_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".ckpt")
 _WRAPPERS = ("state_dict", "model_state_dict", "model")
 _PREFIXES = re.compile(r"^(?:module\.|_orig_mod\.)+")
 
@@ -93,8 +93,6 @@ def load_into(module: nn.Module, state: State, file: str | Path) -> None:
 
 
 def _read(file: Path) -> Any:
-    if file.suffix in KERAS_SUFFIXES:
-        raise NetworkError(f"'{file}' is a file of Keras's; give it to one of Keras's networks, as keras:vgg16")
     try:
         if file.suffix == ".safetensors":
             from safetensors.torch import load_file

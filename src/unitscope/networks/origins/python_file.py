@@ -15,27 +15,36 @@ from types import ModuleType
 from torch import nn
 
 from unitscope.errors import NetworkError, closest, require_file
+from unitscope.networks.cards import Recipe
 from unitscope.networks.network import Network
+from unitscope.networks.origin import Origin
 from unitscope.networks.preprocessing import PRESETS
-from unitscope.networks.weights import File, Weights, load_into, read_state_dict
+from unitscope.networks.weights import File, load_into, read_state_dict
 
 
-def load(reference: str, weights: Weights) -> Network:
-    """Return the network that a function of a file builds; its weights are as built unless a file is given.
+class PythonFile(Origin):
+    """Runs ``FILE.py:FUNCTION``."""
 
-    Raises:
-        NetworkError: if file or function is missing, fails, or gives no module; or the weights don't fit.
-    """
-    path, _, function = reference.rpartition(":")
-    with _running(reference, Path(path)):
-        module = _function(Path(path), function)()
-    if not isinstance(module, nn.Module):
-        raise NetworkError(f"'{reference}' must return an nn.Module, not {type(module).__name__}")
-    label = f"as {function}() builds them"
-    if isinstance(weights, File):
-        load_into(module, read_state_dict(weights.path), weights.path)
-        label = str(weights)
-    return Network(reference, module, PRESETS["imagenet"], weights=label)
+    form = "FILE.py:FUNCTION"
+
+    def load(self, name: str, recipe: Recipe) -> Network:
+        """Return the network that a function of a file builds; its weights are as built unless a file is given.
+
+        Raises:
+            NetworkError: if file or function is missing, fails, or gives no module; or the weights don't fit.
+        """
+        path, _, function = name.rpartition(":")
+        if not path:
+            raise NetworkError(f"'{name}' names no function; write {name}:FUNCTION")
+        with _running(name, Path(path)):
+            module = _function(Path(path), function)()
+        if not isinstance(module, nn.Module):
+            raise NetworkError(f"'{name}' must return an nn.Module, not {type(module).__name__}")
+        label, weights = f"as {function}() builds them", recipe.chosen_weights
+        if isinstance(weights, File):
+            load_into(module, read_state_dict(weights.path), weights.path)
+            label = str(weights)
+        return Network(name, module, PRESETS["imagenet"], weights=label)
 
 
 @contextlib.contextmanager

@@ -5,7 +5,7 @@ Knows nothing of other origins; timm is an optional package and is imported when
 """
 
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import floor
 from pathlib import Path
 from typing import Any
@@ -14,38 +14,44 @@ from torch import nn
 
 from unitscope.errors import NetworkError, closest
 from unitscope.networks import hub
+from unitscope.networks.cards import Recipe
 from unitscope.networks.imagenet import imagenet_classes
 from unitscope.networks.network import Network
+from unitscope.networks.origin import Origin
 from unitscope.networks.preprocessing import Preprocessing, Triple
-from unitscope.networks.weights import Default, Random, State, Weights, read_state_dict
+from unitscope.networks.weights import Default, Random, State, read_state_dict
 
 
-def load(name: str, weights: Weights) -> Network:
-    """Return a model of timm; its φ is that of its pretrained weights, whatever the weights.
+class Timm(Origin):
+    """The models of timm."""
 
-    Raises:
-        NetworkError: if timm is missing, the name is unknown, or the weights can't be had or don't fit.
-    """
-    timm = _timm()
-    _check(name, timm)
-    if isinstance(weights, Random):
-        module, label = timm.create_model(name), str(weights)
-    else:
-        config = timm.get_pretrained_cfg(name).to_dict()
-        file = _pretrained(name, config) if isinstance(weights, Default) else weights.path
-        module = _filled(name, config, file)
-        label = config.get("tag") or file.name if isinstance(weights, Default) else str(weights)
-    preprocessing = preprocessing_of(timm.data.resolve_model_data_config(module))
-    classes, wnids = imagenet_classes(module.num_classes)
-    return Network(f"timm:{name}", module, preprocessing, classes, wnids, label)
+    form = "timm:NAME"
 
+    def load(self, name: str, recipe: Recipe) -> Network:
+        """Return a model of timm; its φ is that of its pretrained weights, whatever the weights.
 
-def names() -> list[str]:
-    """Return the names of all models of timm, or nothing where it isn't installed."""
-    try:
-        return _timm().list_models()  # type: ignore[no-any-return]
-    except NetworkError:
-        return []
+        Raises:
+            NetworkError: if timm is missing, the name is unknown, or the weights can't be had or don't fit.
+        """
+        timm, weights = _timm(), recipe.chosen_weights
+        _check(name, timm)
+        if isinstance(weights, Random):
+            module, label = timm.create_model(name), str(weights)
+        else:
+            config = timm.get_pretrained_cfg(name).to_dict()
+            file = _pretrained(name, config) if isinstance(weights, Default) else weights.path
+            module = _filled(name, config, file)
+            label = config.get("tag") or file.name if isinstance(weights, Default) else str(weights)
+        preprocessing = preprocessing_of(timm.data.resolve_model_data_config(module))
+        classes, wnids = imagenet_classes(module.num_classes)
+        return Network(f"timm:{name}", module, preprocessing, classes, wnids, label)
+
+    def names(self) -> Sequence[str]:
+        """Return the names of all models of timm, or nothing where it isn't installed."""
+        try:
+            return _timm().list_models()  # type: ignore[no-any-return]
+        except NetworkError:
+            return []
 
 
 def preprocessing_of(config: Mapping[str, Any]) -> Preprocessing:

@@ -5,7 +5,7 @@ Knows nothing of other origins; torchvision is imported when the first model is 
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,12 @@ from torch import nn
 
 from unitscope.errors import NetworkError, closest
 from unitscope.networks import hub
+from unitscope.networks.cards import Recipe
 from unitscope.networks.imagenet import imagenet_classes
 from unitscope.networks.network import Network
+from unitscope.networks.origin import Origin
 from unitscope.networks.preprocessing import Preprocessing, Triple
-from unitscope.networks.weights import Default, File, Random, State, Weights, load_into, read_state_dict
+from unitscope.networks.weights import Default, File, Random, State, load_into, read_state_dict
 
 Builder = Callable[..., nn.Module]
 
@@ -33,27 +35,36 @@ def names() -> list[str]:
     return models.list_models(module=models)  # type: ignore[no-any-return]
 
 
-def load(name: str, weights: Weights) -> Network:
-    """Return a classification model of torchvision; its φ is that of its default weights in any case.
+class Torchvision(Origin):
+    """The classification models of torchvision."""
 
-    Raises:
-        NetworkError: if the name is unknown, or the weights can't be had or don't fit.
-    """
-    from torchvision import models
+    form = "torchvision:NAME"
 
-    _check(name)
-    reference = f"torchvision:{name}"
-    builder, pretrained = models.get_model_builder(name), models.get_model_weights(name).DEFAULT
-    if isinstance(weights, Random):
-        outputs = len(pretrained.meta["categories"])
-        module = _build(builder, pretrained, outputs)
-    else:
-        file = weights.path if isinstance(weights, File) else hub.from_url(pretrained.url, reference)
-        module, outputs = _filled(builder, pretrained, file)
-    label = pretrained.name if isinstance(weights, Default) else str(weights)
-    phi = preprocessing_of(pretrained.transforms())
-    classes, wnids = imagenet_classes(outputs)
-    return Network(reference, module, phi, classes, wnids, label)
+    def load(self, name: str, recipe: Recipe) -> Network:
+        """Return a classification model of torchvision; its φ is that of its default weights in any case.
+
+        Raises:
+            NetworkError: if the name is unknown, or the weights can't be had or don't fit.
+        """
+        from torchvision import models
+
+        _check(name)
+        reference, weights = f"torchvision:{name}", recipe.chosen_weights
+        builder, pretrained = models.get_model_builder(name), models.get_model_weights(name).DEFAULT
+        if isinstance(weights, Random):
+            outputs = len(pretrained.meta["categories"])
+            module = _build(builder, pretrained, outputs)
+        else:
+            file = weights.path if isinstance(weights, File) else hub.from_url(pretrained.url, reference)
+            module, outputs = _filled(builder, pretrained, file)
+        label = pretrained.name if isinstance(weights, Default) else str(weights)
+        phi = preprocessing_of(pretrained.transforms())
+        classes, wnids = imagenet_classes(outputs)
+        return Network(reference, module, phi, classes, wnids, label)
+
+    def names(self) -> Sequence[str]:
+        """See `Origin.names`."""
+        return names()
 
 
 def preprocessing_of(transforms: Any) -> Preprocessing:

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from pathlib import PurePath
 
+from unitscope.plugins import file_in
 from unitscope.web.atlas_cache import AtlasCache
 
 
@@ -65,8 +66,7 @@ def home(shelf: AtlasCache, *, published: bool = False) -> Home:
 def network_name(shelf: AtlasCache, *, published: bool = False) -> str:
     """Return what the network is called; of a network that is a file, where `published`, without its folder."""
     reference: str = shelf.atlas.manifest.network["reference"]
-    from_file = reference.endswith(".toml") or reference.rpartition(":")[0].endswith(".py")
-    return _last_name(reference) if published and from_file else reference
+    return _last_name(reference) if published and file_in(reference) else reference
 
 
 def layer_facts(shelf: AtlasCache) -> tuple[LayerFacts, ...]:
