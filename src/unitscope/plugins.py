@@ -38,7 +38,7 @@ class Plugin:
     @property
     def packages(self) -> tuple[str, ...]:
         """The packages that register it."""
-        return tuple(entry.dist.name if entry.dist else "unknown" for entry in self.entries)
+        return tuple(sorted(entry.dist.name if entry.dist else "unknown" for entry in self.entries))
 
     @property
     def ours(self) -> bool:

@@ -229,7 +229,7 @@ def test_own_class_names_replace_imagenets():
         ),
         (
             "model.pth",
-            "'model.pth' is weights, not a network; write .*torchvision:NAME or FILE.py:FUNCTION --weights FILE",
+            "'model.pth' is weights, not a network; write .*torchvision:NAME or FILE.py:FUNCTION --weig",
         ),
         ("model.weights.h5", "'model.weights.h5' is weights, not a network; write keras:NAME --weights FILE"),
         ("model.py", "names no function; write model.py:FUNCTION"),
