@@ -213,7 +213,9 @@ class Branching(Map):
 @pytest.mark.parametrize("module", [Map, Branching])
 def test_a_network_without_logits_has_nothing_to_measure_removal_by(module, folder):
     network = unitscope.load(module(), preprocess=PHI)
-    with pytest.raises(NetworkError, match=f"{module.__name__} gives no logits .* nothing to measure removal by"):
+    with pytest.raises(
+        NetworkError, match=f"{module.__name__} returns no logits .* the effect of a removal can't be measured"
+    ):
         ablate(network, folder, AblationGrid(["act:1"], [0.5]))
 
 

@@ -215,7 +215,7 @@ def test_a_network_that_is_followed_with_hooks_gives_the_same(network, folder):
     hooked = unitscope.load(Branching().eval(), preprocess=PHI, classes=CLASSES)
     words = {"units": ["relu:3", "act:2:10"], "top": 3}
     a, b = (perturb(each, folder, [Noise(0.2)], **words) for each in (network, hooked))
-    assert "followed with hooks" in b.note
+    assert "runs with forward hooks" in b.note
     assert a.note == ""
     assert a.effects[0].flips == b.effects[0].flips
     for one, other in zip(a.effects[0].units, b.effects[0].units, strict=True):

@@ -164,15 +164,15 @@ class Idle(nn.Module):
         return self.head(torch.relu(self.conv(x)).mean((2, 3))), torch.relu(self.side(x))
 
 
-def test_a_layer_that_does_not_bear_on_the_logits_is_refused():
+def test_a_layer_without_a_path_to_the_logits_is_refused():
     found = trace(Idle().eval(), (8, 8), name="idle")
-    with pytest.raises(NetworkError, match="layer 'side' does not bear on the logits of idle"):
+    with pytest.raises(NetworkError, match="layer 'side' has no path to the logits of idle"):
         split_at(found, found.layers.find("side"))
 
 
 def test_a_network_without_logits_is_refused():
     found = trace(nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU()).eval(), (8, 8), name="maps")
-    with pytest.raises(NetworkError, match="maps gives no logits"):
+    with pytest.raises(NetworkError, match="maps returns no logits"):
         split_at(found, found.layers.find("act:1"))
 
 

@@ -188,7 +188,7 @@ def test_a_branching_network_is_followed_with_hooks_and_says_what_is_lost():
     found = traced(made(Branching))
     assert isinstance(found, HookedTrace)
     assert "small can't be exported as a graph" in found.fallback_reason
-    assert "followed with hooks" in found.fallback_reason
+    assert "runs with forward hooks" in found.fallback_reason
 
 
 @pytest.mark.parametrize("shift", [3.0, -3.0])

@@ -54,7 +54,7 @@ def test_tables_4_and_5_name_the_networks_left_out_and_why(made):
         assert "dead:" not in left_out
         assert "bare: it has no activation layers" in left_out
         assert "random: it is untrained" in left_out
-        assert "gives no logits" in left_out.partition("headless: ")[2].partition(";")[0]
+        assert "returns no logits" in left_out.partition("headless: ")[2].partition(";")[0]
     table = pd.read_csv(dict(report.tables)[next(title for title, _ in report.tables if title.startswith("Table 4"))])
     assert set(table["network"]) == {"dead"}
 

@@ -67,7 +67,7 @@ class PrefixRun:
         halves, device = split_at(self.trace, self.layer), device_of(self.network.module)
         if isinstance(halves, SplitGraph):
             before, after = (optimize_for_eager(half, device) for half in (halves.before, halves.after))
-            return SplitGraph(before, after, halves.sliding, halves.layer, halves.axis)
+            return SplitGraph(before, after, halves.commuting, halves.layer, halves.axis)
         return halves
 
     def stops(self) -> Iterator[CutBatch]:

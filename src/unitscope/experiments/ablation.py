@@ -51,7 +51,7 @@ def ablate(
 
     Raises:
         LayerError: if the network has no such layer, or it has fewer units than are to go.
-        NetworkError: if the network gives no logits, or the layer does not bear on them; if the atlas is of another.
+        NetworkError: if the network returns no logits, or the layer has no path to them; if the atlas is of another.
         AtlasError: if the atlas lacks the layer.
         ImageError: if no image can be read.
     """

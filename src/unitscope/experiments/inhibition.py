@@ -112,7 +112,7 @@ def inhibition_by_removal(
         running: batch size, device, and the limit: of the images, evenly spaced.
 
     Raises:
-        NetworkError: if the network can't be loaded, gives no logits, or the layer does not bear on them.
+        NetworkError: if the network can't be loaded, returns no logits, or the layer has no path to them.
         UnitscopeError: if the network has no such class, or there are fewer than `MIN_IMAGES` images.
         ImageError: if no image can be read.
     """
@@ -156,7 +156,7 @@ def logit_changes(
     Each image runs to the layer once, and on from there once a unit. Changes within `ROUNDING` are zero.
 
     Raises:
-        NetworkError: if the network gives no logits, or the layer does not bear on them.
+        NetworkError: if the network returns no logits, or the layer has no path to them.
         ImageError: if no image can be read.
     """
     running = running or RunOptions()

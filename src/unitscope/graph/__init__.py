@@ -1,8 +1,8 @@
-"""A network as a graph of calls, each its own layer, that can be tapped.
+"""Trace a network: turn a module into a table of layers that can be tapped, split and edited.
 
-In: an `nn.Module` in evaluation mode and the size of its input.
-Out: a `Trace`: the layer table, and modules that also give responses or activation maps of chosen layers.
-`ExportedTrace` is the rule; `HookedTrace` stands in where export fails, and says what is lost.
+In: an `nn.Module` in evaluation mode and its input size. Out: a `Trace`, which holds the layer table and builds modules
+that also return responses or activation maps. `ExportedTrace` is the normal case; `HookedTrace` is the fallback for
+networks that can't be exported. This room knows nothing of images, files or atlases.
 """
 
 from unitscope.graph.trace import ExportedTrace, HookedTrace, Trace, device_of, trace, trace_of

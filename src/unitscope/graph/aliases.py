@@ -1,8 +1,8 @@
-"""Other addresses of layers: ``act:N`` for every network, Keras's and Caffe's names for VGG and ResNet.
+"""Add aliases to layers: ``act:N`` in every network, and the names of Keras and Caffe in VGG and ResNet.
 
-In: the layers of a network, named. Out: the same layers with aliases.
+In: the named layers of a network. Out: the same layers with aliases.
 ``conv5_3`` and ``block5_conv3`` mean the activation *after* the ReLU, as in Keras and in Shang, Yang and He (2019).
-The classic networks are known by their shape, so that a renamed or retrained VGG has them too.
+VGG and ResNet are recognised by their structure, so that renamed or retrained ones have these aliases too.
 """
 
 import re
@@ -19,7 +19,7 @@ _RESNET_BLOCK = re.compile(r"layer([1-4])\.(\d+)\.(?:relu|act)\d*(?:_\d+)?")
 
 
 def with_aliases(layers: Sequence[Layer]) -> list[Layer]:
-    """Return the layers with their aliases; one that would name two layers is left out."""
+    """Return the layers with their aliases."""
     known = _vgg(layers) | _resnet(layers)
     activations = [layer.name for layer in layers if layer.kind == ACTIVATION]
     numbers = {name: f"act:{number}" for number, name in enumerate(activations, 1)}
@@ -39,13 +39,13 @@ def _vgg(layers: Sequence[Layer]) -> Aliases:
     if kinds.count(POOL) != 5 or set(kinds) - {CONVOLUTION, ACTIVATION, POOL, "norm"} or len(kinds) < 21:
         return {}
     aliases: Aliases = {}
-    block, place = 1, 0
+    block, number = 1, 0
     for layer in features:
         if layer.kind == POOL:
-            block, place = block + 1, 0
+            block, number = block + 1, 0
         elif layer.kind == ACTIVATION:
-            place += 1
-            aliases[layer.name] = (f"conv{block}_{place}", f"block{block}_conv{place}")
+            number += 1
+            aliases[layer.name] = (f"conv{block}_{number}", f"block{block}_conv{number}")
     return aliases | _vgg_classifier(layers)
 
 
@@ -69,6 +69,6 @@ def _resnet(layers: Sequence[Layer]) -> Aliases:
     for (stage, block), group in groupby(blocks, key=lambda item: (int(item[0][1]), int(item[0][2]))):
         names = [name for _, name in group]
         prefix = f"conv{stage + 1}_block{block + 1}"
-        inner: Aliases = {name: (f"{prefix}_{place}_relu",) for place, name in enumerate(names[:-1], 1)}
+        inner: Aliases = {name: (f"{prefix}_{number}_relu",) for number, name in enumerate(names[:-1], 1)}
         aliases |= inner | {names[-1]: (f"{prefix}_out",)}
     return aliases

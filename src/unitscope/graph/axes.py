@@ -1,8 +1,8 @@
-"""Where the units lie: the channel axis of every value in a graph, found from the ops.
+"""Find the unit (channel) axis of every value in a graph from its ops.
 
-In: an exported graph with shapes. Out: a dict from node to axis; nodes whose units can't be told are left out.
-Shapes alone can't tell ``[B, C, H, W]`` from ``[B, H, W, C]``: convolutions and batch norms put units on axis 1,
-linear layers and layer norms on the last; elementwise ops inherit; permutations and reshapes move them.
+In: an exported graph with shapes. Out: a dict from node to axis; nodes whose unit axis is unknown are left out.
+Shapes alone can't distinguish ``[B, C, H, W]`` from ``[B, H, W, C]``: convolutions and batch norms put units on axis 1,
+linear layers and layer norms on the last axis; elementwise ops inherit the axis; permutations and reshapes move it.
 """
 
 import math
@@ -17,7 +17,7 @@ Axes = dict[Node, int]
 
 
 def unit_axes(graph: Graph) -> Axes:
-    """Return the unit axis of each node where it is known."""
+    """Return the unit axis of each node for which it is known."""
     axes: Axes = {}
     for node in graph.nodes:
         axis = _axis(node, axes) if node.op == "call_function" else None
@@ -27,7 +27,7 @@ def unit_axes(graph: Graph) -> Axes:
 
 
 def shape_of(node: Node) -> tuple[Any, ...]:
-    """Return a node's shape (of the first value, where an op gives several); sizes may be symbols."""
+    """Return a node's shape (that of the first value if an op returns several); sizes may be symbolic."""
     value: Any = node.meta.get("val")
     if isinstance(value, (tuple, list)):
         value = value[0] if value else None
@@ -35,7 +35,7 @@ def shape_of(node: Node) -> tuple[Any, ...]:
 
 
 def _args(node: Node) -> tuple[Any, ...]:
-    """An op's arguments: nodes, numbers or lists of them, as ATen's schema has it."""
+    """Return an op's arguments: nodes, numbers or lists of them, as in ATen's schema."""
     return node.args
 
 
@@ -56,7 +56,7 @@ def _axis(node: Node, axes: Axes) -> int | None:
 
 
 def _inherited(node: Node, axes: Axes) -> int | None:
-    """Units of an elementwise result lie where they lie in its operands, aligned from the right."""
+    """Return the unit axis of an elementwise result: that of its operands, aligned from the right."""
     shape = shape_of(node)
     found = {
         len(shape) - len(shape_of(source)) + axes[source]
@@ -83,13 +83,13 @@ def _transpose(node: Node, source: Node, axis: int) -> int | None:
 
 
 def _reshape(node: Node, source: Node, axis: int) -> int | None:
-    """The axis keeps its meaning where an output axis has its size and as many elements behind each index."""
+    """Return the output axis that has the same size and the same number of elements after it."""
     before, after = shape_of(source), shape_of(node)
-    behind = _static_product(before[axis + 1 :])
+    trailing = _static_product(before[axis + 1 :])
     matches = [
         position
         for position, size in enumerate(after)
-        if _equal(size, before[axis]) and behind is not None and _static_product(after[position + 1 :]) == behind
+        if _equal(size, before[axis]) and trailing is not None and _static_product(after[position + 1 :]) == trailing
     ]
     return matches[0] if matches else None
 
@@ -97,11 +97,11 @@ def _reshape(node: Node, source: Node, axis: int) -> int | None:
 def _reduce(node: Node, source: Node, axis: int) -> int | None:
     dims = len(shape_of(source))
     reduced = _args(node)[1] if len(_args(node)) > 1 else list(range(dims))
-    gone = {dim % dims for dim in ([reduced] if isinstance(reduced, int) else reduced)}
-    if axis in gone:
+    removed = {dim % dims for dim in ([reduced] if isinstance(reduced, int) else reduced)}
+    if axis in removed:
         return None
     keepdim = len(_args(node)) > 2 and bool(_args(node)[2])
-    return axis if keepdim else axis - sum(dim < axis for dim in gone)
+    return axis if keepdim else axis - sum(dim < axis for dim in removed)
 
 
 def _drop(node: Node, source: Node, axis: int) -> int | None:
@@ -119,7 +119,7 @@ def _unsqueeze(node: Node, source: Node, axis: int) -> int | None:
 
 
 def _element(node: Node, source: Node, axis: int) -> int | None:
-    """``getitem``: one of several values, each with the axis recorded for the op that made them."""
+    """``getitem``: one of an op's several values; all share the axis recorded for that op."""
     return axis if len(shape_of(node)) > axis else None
 
 

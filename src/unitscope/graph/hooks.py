@@ -1,8 +1,8 @@
-"""Taps by forward hooks, where a network can't be exported.
+"""Tap a network with forward hooks, for networks that can't be exported.
 
-In: any module. Out: its leaf modules' calls as layers, and a module that gives their responses or maps.
-All hooks of the project live here; they come off when the forward pass ends, also on an error.
-What a hook sees is reduced or copied at once, since a later in-place op may rewrite it.
+In: any module. Out: the calls of its leaf modules as layers, and a module that returns their responses or maps.
+All hooks of the project live here; they are removed when the forward pass ends, also after an error.
+A hook reduces or copies its tensor at once, since a later in-place op may overwrite it.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ from unitscope.graph.aliases import with_aliases
 from unitscope.graph.ops import CONVOLUTION, LINEAR, NORM, POOL
 from unitscope.units import ACTIVATION, Layer
 
-# Name of the call, module, input, output; what it returns, if anything, takes the output's place.
+# Name of the call, module, input, output; a tensor that it returns replaces the output.
 OnCall = Callable[[str, nn.Module, Tensor, Tensor], Tensor | None]
 
 _ON_AXIS_1 = (
@@ -30,26 +30,26 @@ _NO_ACTIVATION = (nn.Softmax, nn.Softmax2d, nn.LogSoftmax, nn.Softmin, nn.Multih
 
 
 def record_layers(module: nn.Module, example: Tensor) -> tuple[Layer, ...]:
-    """Return the calls of leaf modules that one forward pass makes, as layers."""
+    """Return the calls of leaf modules in one forward pass, as layers."""
     layers: list[Layer] = []
-    made: list[tuple[Tensor, int]] = []  # tensors seen and where their units lie
+    outputs: list[tuple[Tensor, int]] = []  # earlier outputs and their unit axes
 
-    def note(name: str, leaf: nn.Module, given: Tensor, output: Tensor) -> None:
-        axis = _unit_axis(leaf, given, output, made)
-        made.append((output, axis))
+    def record(name: str, leaf: nn.Module, given: Tensor, output: Tensor) -> None:
+        axis = _unit_axis(leaf, given, output, outputs)
+        outputs.append((output, axis))
         kind = _kind(leaf)
         if kind and 0 < axis < output.ndim and output.shape[0] == example.shape[0]:
             shape = tuple(output.shape)
             layers.append(Layer(len(layers), name, kind, shape[axis], shape[1:], axis))
 
-    with torch.no_grad(), calls(module, note):
+    with torch.no_grad(), calls(module, record):
         module(example)
     return tuple(with_aliases(layers))
 
 
 @contextlib.contextmanager
 def calls(module: nn.Module, on_call: OnCall) -> Iterator[None]:
-    """Tell of each call of a leaf module, named as in the layer table, while the context lasts."""
+    """Call ``on_call`` for each call of a leaf module, with its name in the layer table, while the context lasts."""
     counts: Counter[str] = Counter()
 
     def hook_for(path: str) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], Tensor | None]:
@@ -70,9 +70,9 @@ def calls(module: nn.Module, on_call: OnCall) -> Iterator[None]:
 
 
 class HookedTaps(nn.Module):
-    """A module from ``x`` to ``(logits | None, responses, *maps)``, without responses where no means are asked for.
+    """A module from ``x`` to ``(logits | None, responses, *maps)``; without responses if ``means`` is empty.
 
-    A layer that this input does not call gives NaN.
+    Values are NaN for a layer that the input's forward pass skips.
     """
 
     def __init__(self, module: nn.Module, *, means: tuple[Layer, ...] = (), maps: tuple[Layer, ...] = ()) -> None:
@@ -80,7 +80,7 @@ class HookedTaps(nn.Module):
         self.module, self.means, self.maps = module, means, maps
 
     def forward(self, x: Tensor) -> tuple[Tensor | None, ...]:
-        """Run the network once, with hooks on while it lasts."""
+        """Run the network once, with hooks registered for this call only."""
         means = {layer.name: _missing((layer.units,), x) for layer in self.means}
         maps = {layer.name: _missing(layer.shape, x) for layer in self.maps}
         axes = {layer.name: layer.unit_axis for layer in self.means}
@@ -98,7 +98,7 @@ class HookedTaps(nn.Module):
 
 
 def mean_map(output: Tensor, unit_axis: int) -> Tensor:
-    """Return the mean over all axes but the image's and the unit's, float32 ``[image, unit]``."""
+    """Return the mean over all axes except those of images and units, float32 ``[image, unit]``."""
     dims = [dim for dim in range(1, output.ndim) if dim != unit_axis]
     return output.mean(dims, dtype=torch.float32) if dims else output.float().clone()
 
@@ -108,7 +108,7 @@ def _missing(shape: tuple[int, ...], x: Tensor) -> Tensor:
 
 
 def logits_of(output: Any) -> Tensor | None:
-    """Return the first tensor of the form ``[image, class]`` in what a network gives."""
+    """Return the first tensor of shape ``[image, class]`` in a network's output, None if there is none."""
     values = output.values() if isinstance(output, dict) else output
     values = values if isinstance(values, (tuple, list)) else [values] if isinstance(values, Tensor) else list(values)
     return next((value for value in values if isinstance(value, Tensor) and value.ndim == 2), None)
@@ -127,12 +127,12 @@ def _kind(leaf: nn.Module) -> str:
     return ACTIVATION if named and not isinstance(leaf, _NO_ACTIVATION) else ""
 
 
-def _unit_axis(leaf: nn.Module, given: Tensor, output: Tensor, made: list[tuple[Tensor, int]]) -> int:
+def _unit_axis(leaf: nn.Module, given: Tensor, output: Tensor, outputs: list[tuple[Tensor, int]]) -> int:
     if isinstance(leaf, _ON_AXIS_1) or (isinstance(leaf, nn.LayerNorm) and type(leaf).__name__.endswith("2d")):
         return 1  # torchvision's and timm's LayerNorm2d is a LayerNorm between two permutations
     if isinstance(leaf, _ON_LAST_AXIS):
         return output.ndim - 1
-    known = [axis for tensor, axis in made if tensor is given]
+    known = [axis for tensor, axis in outputs if tensor is given]
     if known and given.ndim == output.ndim:
         return known[-1]
     return 2 if output.ndim == 3 else 1

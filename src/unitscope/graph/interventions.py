@@ -1,7 +1,7 @@
-"""Units taken out of a layer's output: their maps become constant, zero or their mean.
+"""Remove units from a layer's output: replace their activation maps by a constant, zero or the unit's mean.
 
-In: a layer's values, which units go for which image, what takes their place. Out: edited values, or logits.
-Also the two ways to run an edit that no cut helps: the whole graph, or the module under hooks, for each variant.
+In: a layer's value, a mask of the units to remove for each image, and the replacement. Out: edited values, or logits.
+Also runs edits where the graph can't be split: the whole graph, or the module under hooks, once for each variant.
 """
 
 from dataclasses import dataclass
@@ -16,11 +16,11 @@ from unitscope.units import Layer
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CutActivations:
-    """What a batch brings to a cut.
+    """The values of one batch at a cut.
 
     Attributes:
         responses: α of the layer's units, float32 ``[image, unit]``.
-        live: the values that cross the cut, each ``[image, …]``; the first is the one that is edited.
+        live: the values that cross the cut, each ``[image, …]``; the first is the one to edit.
     """
 
     responses: Tensor
@@ -28,31 +28,31 @@ class CutActivations:
 
     @property
     def nbytes(self) -> int:
-        """Return how much memory the values take."""
+        """Memory that the values take, in bytes."""
         return sum(value.nbytes for value in (self.responses, *self.live))
 
 
 def replace_units(value: Tensor, removed: Tensor, replacement: Tensor, *, axis: int) -> Tensor:
-    """Return the variants of a layer's value, ``[variant, image, …]``, units having been replaced.
+    """Return variants of a layer's value, ``[variant, image, …]``, each with its removed units replaced.
 
     Args:
-        value: ``[image, …]`` with units on an axis.
+        value: ``[image, …]``.
         removed: bool ``[variant, image or 1, unit]``.
-        replacement: what a removed unit becomes, ``[1, …]``.
-        axis: where the units of the value lie.
+        replacement: the value of removed units, ``[1, …]``.
+        axis: the unit axis of ``value``.
     """
     return torch.where(over_axis(removed, axis, value.ndim), replacement[None], value[None])
 
 
 def over_axis(removed: Tensor, axis: int, ndim: int) -> Tensor:
-    """Return ``[variant, image, unit]`` so shaped that it broadcasts over values ``[variant, image, …]``."""
+    """Reshape a mask ``[variant, image, unit]`` so that it broadcasts over values ``[variant, image, …]``."""
     shape = [*removed.shape[:2], *[1] * (ndim - 1)]
     shape[1 + axis] = removed.shape[2]
     return removed.reshape(shape)
 
 
 def constant_maps(fill: Tensor, layer: Layer) -> Tensor:
-    """Return a layer's value for one image in which every map is constant, ``[1, …]``; fill is ``[unit]``."""
+    """Return a layer's value ``[1, …]`` in which the map of unit ``u`` is ``fill[u]`` everywhere."""
     shape = [1] * len(layer.shape)
     shape[layer.unit_axis - 1] = layer.units
     return fill.reshape(shape).expand(layer.shape)[None]
@@ -60,12 +60,12 @@ def constant_maps(fill: Tensor, layer: Layer) -> Tensor:
 
 @dataclass(frozen=True, eq=False)
 class UnsplitGraph:
-    """A graph that can't be cut: what lives across the cut are the images themselves.
+    """A graph that can't be cut; the only value that crosses the cut is the images themselves.
 
     Attributes:
         tapped: from ``x`` to responses.
         edited: from ``(x, removed, replacement)`` to logits.
-        layer: where the units are.
+        layer: the layer of the units.
     """
 
     tapped: nn.Module
@@ -73,11 +73,11 @@ class UnsplitGraph:
     layer: Layer
 
     def prefix(self, x: Tensor) -> CutActivations:
-        """See `split_at.SplitNetwork.prefix`."""
+        """See `SplitNetwork.prefix`."""
         return CutActivations(self.tapped(x), (x,))
 
     def suffix(self, live: tuple[Tensor, ...], removed: Tensor, fill: Tensor) -> Tensor:
-        """See `split_at.SplitNetwork.suffix`."""
+        """See `SplitNetwork.suffix`."""
         (x,) = live
         replacement = constant_maps(fill.to(x.device), self.layer)
         masks = over_axis(removed, self.layer.unit_axis, replacement.ndim)
@@ -85,18 +85,18 @@ class UnsplitGraph:
 
 
 def no_logits(name: str) -> NetworkError:
-    """Return the error of a network that is no classifier."""
-    return NetworkError(f"{name} gives no logits [image, class], so there is nothing to measure removal by")
+    """Return the error for a network that is not a classifier."""
+    return NetworkError(f"{name} returns no logits [image, class], so the effect of a removal can't be measured")
 
 
 @dataclass(frozen=True, eq=False)
 class HookedSplit:
-    """A module followed with hooks, one image at a time, since its way may depend on the values in a batch.
+    """A module that runs under hooks, one image at a time, since its control flow may depend on the values in a batch.
 
     Attributes:
-        module: what is followed.
-        layer: where the units are.
-        name: what messages call the network.
+        module: the network's module.
+        layer: the layer of the units.
+        name: the network's name in messages.
     """
 
     module: nn.Module
@@ -104,10 +104,10 @@ class HookedSplit:
     name: str
 
     def prefix(self, x: Tensor) -> CutActivations:
-        """See `split_at.SplitNetwork.prefix`; a layer that an image does not call has responses NaN.
+        """See `SplitNetwork.prefix`; responses are NaN where an image's forward pass skips the layer.
 
         Raises:
-            NetworkError: if the network gives no logits, which shows only now.
+            NetworkError: if the network returns no logits; hooks can't tell before the first run.
         """
         responses = torch.full((len(x), self.layer.units), torch.nan, device=x.device)
 
@@ -121,12 +121,12 @@ class HookedSplit:
         return CutActivations(responses, (x,))
 
     def suffix(self, live: tuple[Tensor, ...], removed: Tensor, fill: Tensor) -> Tensor:
-        """See `split_at.SplitNetwork.suffix`."""
+        """See `SplitNetwork.suffix`."""
         (x,) = live
         masks = removed.expand(len(removed), len(x), -1)
         return torch.stack(
             [
-                torch.cat([self._run(one, gone, fill) for one, gone in zip(x[:, None], mask, strict=True)])
+                torch.cat([self._run(image, units, fill) for image, units in zip(x[:, None], mask, strict=True)])
                 for mask in masks
             ]
         )

@@ -1,10 +1,9 @@
-"""Every call gets a name: from an exported graph to its layer table.
+"""Name the calls of an exported graph and build its layers.
 
-In: an exported graph, the axes of its units, the module it came from.
-Out: pairs of node and `Layer`, in execution order.
-Names follow torchvision: the module's path plus ``_k`` for its k-th repeated call; ops outside a leaf module are
-``parent.op``. The graph's metadata carries a key for each module call (``relu``, ``relu@1``); the repetition is
-counted here from distinct keys, since their form is PyTorch's own business.
+In: an exported graph, its unit axes and the module it came from. Out: pairs of node and `Layer`, in execution order.
+Names follow torchvision: the module's path plus ``_k`` for its k-th repeated call; ops outside a leaf module are named
+``parent.op``. The graph's metadata has a key for each module call (``relu``, ``relu@1``). Repeated calls are counted
+from distinct keys, because the form of a key is an internal of PyTorch.
 """
 
 from collections import Counter
@@ -24,7 +23,7 @@ Call = tuple[str, str]  # the key of a module call, and the module's path
 
 
 def name_layers(graph: Graph, axes: Axes, module: nn.Module) -> list[tuple[Node, Layer]]:
-    """Return each tappable call of the graph as node and layer, in execution order."""
+    """Return the node and the layer of each call that can be tapped, in execution order."""
     names = _Names()
     found: list[tuple[Node, Layer]] = []
     for node, kind, base in _calls(graph, module):
@@ -42,7 +41,7 @@ def name_layers(graph: Graph, axes: Axes, module: nn.Module) -> list[tuple[Node,
 
 
 def _outputs(graph: Graph, taken: set[str]) -> dict[Node, list[str]]:
-    """The paths of modules that hold others, by the node that is their output; ``layer4.2`` is its last ReLU."""
+    """Return paths of container modules by their output node; ``layer4.2`` is the output of its last ReLU."""
     calls: dict[str, dict[str, Node]] = {}
     for node in graph.nodes:
         for key, (path, _) in (node.meta.get("nn_module_stack") or {}).items():
@@ -50,13 +49,13 @@ def _outputs(graph: Graph, taken: set[str]) -> dict[Node, list[str]]:
                 calls.setdefault(path, {})[key] = node
     outputs: dict[Node, list[str]] = {}
     for path, last in calls.items():
-        if len(last) == 1:  # one that is called twice has two outputs
+        if len(last) == 1:  # a module that is called twice has two outputs
             outputs.setdefault(next(iter(last.values())), []).append(path)
     return outputs
 
 
 class _Names:
-    """Gives each call a name of its own; the k-th repetition of a base gets ``_k``."""
+    """Makes the names of calls unique: the k-th repetition of a base name gets the suffix ``_k``."""
 
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()
@@ -73,7 +72,7 @@ class _Names:
 
 
 def _calls(graph: Graph, module: nn.Module) -> Iterator[tuple[Node, str, str]]:
-    """Yield output node, kind and base name of each call: of leaf modules whole, of other ops one by one."""
+    """Yield output node, kind and base name of each call; the ops of a leaf module's call count as one."""
     nodes = [node for node in graph.nodes if node.op == "call_function"]
     for (_, path), group in groupby(nodes, key=_module_call):
         ops = list(group)
@@ -84,12 +83,14 @@ def _calls(graph: Graph, module: nn.Module) -> Iterator[tuple[Node, str, str]]:
         else:
             prefix = f"{path}." if path else ""
             yield from (
-                (_value(node), kind, prefix + op_name(node)) for node, kind in zip(ops, kinds, strict=True) if kind
+                (_first_value(node), kind, prefix + op_name(node))
+                for node, kind in zip(ops, kinds, strict=True)
+                if kind
             )
 
 
-def _value(node: Node) -> Node:
-    """Ops such as batch norm give several values; the layer is the first."""
+def _first_value(node: Node) -> Node:
+    """Return the node of the first value of an op that returns several, such as batch norm."""
     if isinstance(node.meta.get("val"), (tuple, list)):
         return next((user for user in node.users if user.args[1:] == (0,)), node)
     return node
@@ -111,7 +112,7 @@ def _is_leaf(module: nn.Module, path: str) -> bool:
 
 
 def _tappable(node: Node, axes: Axes, graph: Graph) -> bool:
-    """A layer has images on axis 0 and units on another."""
+    """Return whether a node has images on axis 0, units on another axis and floating-point values."""
     shape = shape_of(node)
     batch = shape_of(next(iter(graph.find_nodes(op="placeholder"))))[0]
     return axes.get(node, 0) > 0 and str(shape[0]) == str(batch) and node.meta["val"].is_floating_point()

@@ -1,7 +1,6 @@
-"""What each tensor operation is called and what kind of layer it makes.
+"""Names and kinds of tensor operations.
 
-In: nodes of an exported graph. Out: short op names and kinds, in the field's words.
-Only this room knows ATen's names.
+In: nodes of an exported graph. Out: short op names (``relu``) and kinds of layer (``activation``).
 """
 
 import operator
@@ -32,12 +31,12 @@ _NAMES_BY_KIND = {
 _KINDS = {name: kind for kind, names in _NAMES_BY_KIND.items() for name in names.split()} | {
     name: name for name in ("add", "sub", "mul", "div", "cat")
 }
-# A call of a leaf module may hold several ops; the first of these kinds among them names the call.
+# The call of a leaf module can contain several ops; the first of these kinds is the kind of the call.
 SIGNIFICANT = (CONVOLUTION, LINEAR, NORM, ACTIVATION, POOL)
 
 
 def op_name(node: Node) -> str:
-    """Return an op's short name: ``relu`` for ``aten.relu.default``; empty for what is no call."""
+    """Return an op's short name: ``relu`` for ``aten.relu.default``; empty if the node is not a call."""
     if node.op != "call_function":
         return ""
     if node.target is operator.getitem:
@@ -47,16 +46,16 @@ def op_name(node: Node) -> str:
 
 
 def kind_of(node: Node) -> str:
-    """Return the kind of layer that an op makes; empty for plumbing such as ``view`` or ``getitem``."""
+    """Return the kind of layer of an op; empty for ops such as ``view`` or ``getitem``, which are not layers."""
     if is_swish(node):
         return ACTIVATION
     if any(is_swish(user) for user in node.users) and op_name(node) in ("sigmoid", "mul"):
-        return ""  # a part of x·σ(x), which is one activation
+        return ""  # part of x·σ(x), which counts as one activation
     return _KINDS.get(op_name(node), "")
 
 
 def is_swish(node: Node) -> bool:
-    """Tell whether a node is x·σ(x) or x·σ(βx), written out as a product."""
+    """Return whether a node is x·σ(x) or x·σ(βx), written as a product."""
     if op_name(node) != "mul" or len(node.args) < 2:
         return False
     pairs = (node.args[:2], node.args[1::-1])
@@ -67,7 +66,7 @@ def is_swish(node: Node) -> bool:
 
 
 def is_pointwise(node: Node) -> bool:
-    """Tell whether an op works on each element by itself."""
+    """Return whether an op works element by element."""
     tags = getattr(node.target, "tags", ())
     return torch.Tag.pointwise in tags or _KINDS.get(op_name(node)) == ACTIVATION
 

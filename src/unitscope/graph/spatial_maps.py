@@ -1,6 +1,6 @@
-"""Activation maps of single images, as layers give them and as planes of rows and columns.
+"""Activation maps of single images, as layer outputs and as planes of rows and columns.
 
-In: a network and its trace, prepared images. Out: outputs of layers, on the network's device; maps as arrays.
+In: a network, its trace and prepared images. Out: outputs of layers on the network's device, and maps as NumPy arrays.
 """
 
 import math
@@ -19,14 +19,17 @@ Tap = Callable[[Tensor], tuple[Tensor | None, list[Tensor]]]
 
 
 def tap(network: Network, traced: Trace, layers: Sequence[Layer]) -> Tap:
-    """Return what gives prepared images' logits, and each layer's output; hooked networks run one image at a time."""
+    """Return a function from prepared images to logits and each layer's output.
+
+    Networks under hooks run one image at a time.
+    """
     run = traced.with_maps(layers)
     device = device_of(network.module)
 
     def tapped(prepared: Tensor) -> tuple[Tensor | None, list[Tensor]]:
         step = 1 if traced.fallback_reason else len(prepared)
         with torch.inference_mode():
-            outputs = [run(network.preprocessing.normalize(some.to(device))) for some in prepared.split(step)]
+            outputs = [run(network.preprocessing.normalize(chunk.to(device))) for chunk in prepared.split(step)]
         logits = None if outputs[0][0] is None else torch.cat([output[0] for output in outputs])
         return logits, [torch.cat([output[1 + n] for output in outputs]) for n in range(len(layers))]
 
@@ -34,10 +37,10 @@ def tap(network: Network, traced: Trace, layers: Sequence[Layer]) -> Tap:
 
 
 def plane(map_: Tensor, layer: Layer, units: Sequence[int] | None = None) -> NDArray[np.float32]:
-    """Return one image's output of a layer as maps ``[unit, row, column]``, of all units or of some.
+    """Return a layer's output for one image as maps ``[unit, row, column]``, of all units or of some.
 
-    Tokens of a transformer are laid out as a square, a leading class token left out, where their number is one: most
-    often, not always, that is how their patches lay. Else they are one row; a single number is a map of one by one.
+    A transformer's tokens are arranged as a square, without a leading class token, if their number is a square; this is
+    how patches are usually, but not always, ordered. Other tokens form one row. A single number becomes a 1×1 map.
     """
     by_unit = map_.movedim(layer.unit_axis - 1, 0)
     by_unit = (by_unit if units is None else by_unit[list(units)]).float().cpu()

@@ -1,8 +1,8 @@
-"""A network cut in two at a layer: the prefix runs once an image, the suffix once for every variant of the layer.
+"""Split a network at a layer: the prefix runs once per image, the suffix once for each variant of the layer.
 
-In: a trace and a layer. Out: `SplitNetwork`: the activations at the cut, and logits when some units are removed.
-Everything that lives across the cut is carried. Where a network can't be cut, the whole of it is run for each variant:
-slower, with the same answers.
+In: a trace and a layer. Out: a `SplitNetwork`, which returns the activations at the cut, and logits after units were
+removed. All values that cross the cut are carried over. A network that can't be split runs as a whole for each variant:
+slower, with the same results.
 """
 
 from dataclasses import dataclass
@@ -32,28 +32,29 @@ _aten = torch.ops.aten
 
 
 class SplitNetwork(Protocol):
-    """A network in two halves."""
+    """A network in two parts: a prefix up to a layer, and the suffix after it."""
 
     def prefix(self, x: Tensor) -> CutActivations:
-        """Return what the images ``[image, 3, row, column]`` bring to the cut."""
+        """Return the values at the cut for images ``[image, 3, row, column]``."""
         ...
 
     def suffix(self, live: tuple[Tensor, ...], removed: Tensor, fill: Tensor) -> Tensor:
-        """Return logits ``[variant, image, class]``, units having been removed.
+        """Return logits ``[variant, image, class]`` after removing units.
 
         Args:
-            live: from `CutActivations`.
-            removed: which units of the layer go, bool ``[variant, image, unit]``; 1 stands for all images.
-            fill: what the map of a removed unit becomes in every place, float32 ``[unit]``; zeros, or means.
+            live: the values at the cut, from `CutActivations`.
+            removed: mask of the units to remove, bool ``[variant, image, unit]``; an image axis of size 1 applies to
+                all images.
+            fill: the value of a removed unit's map at every position, float32 ``[unit]``: zeros, or means.
         """
         ...
 
 
 def split_at(trace: Trace, layer: Layer) -> SplitNetwork:
-    """Return the network cut at a layer.
+    """Return the network split at a layer.
 
     Raises:
-        NetworkError: if the network gives no logits, or the layer does not bear on them.
+        NetworkError: if the network returns no logits, or the layer has no path to them.
     """
     if isinstance(trace, HookedTrace):
         return HookedSplit(trace.module, layer, trace.layers.network)
@@ -63,19 +64,19 @@ def split_at(trace: Trace, layer: Layer) -> SplitNetwork:
 
 @dataclass(frozen=True, eq=False)
 class SplitGraph:
-    """An exported network in two graphs.
+    """An exported network, split into two graphs.
 
     Attributes:
         before: from ``x`` to ``(responses, *live)``.
-        after: from ``(*live)`` to logits; the edit is made on the first value.
-        sliding: from the layer's own output to the value that is edited; see `commuting_ops`.
-        layer: where the units are.
-        axis: of the units in the edited value.
+        after: from ``(*live)`` to logits; the first value is the edited one.
+        commuting: from the layer's output to the value that is edited; see `commuting_ops`.
+        layer: the layer of the units.
+        axis: the unit axis of the edited value.
     """
 
     before: nn.Module
     after: nn.Module
-    sliding: nn.Module
+    commuting: nn.Module
     layer: Layer
     axis: int
 
@@ -93,8 +94,8 @@ class SplitGraph:
         return torch.unflatten(logits, 0, (variants, images))
 
     def _replacement(self, fill: Tensor, like: Tensor) -> Tensor:
-        """What the ops through which the edit slid make of maps that are constant, ``[1, …]``."""
-        replacement: Tensor = self.sliding(constant_maps(fill.to(like.device, like.dtype), self.layer))
+        """Return the output of the commuting ops for constant maps, ``[1, …]``."""
+        replacement: Tensor = self.commuting(constant_maps(fill.to(like.device, like.dtype), self.layer))
         return replacement
 
 
@@ -102,7 +103,10 @@ def _cut_graph(whole: GraphModule, node: Node, layer: Layer, name: str) -> Split
     output = _logits(whole, name)
     suffix = {op for op in _descendants(node) if op in _ancestors(output)}
     if output is not node and output not in suffix:
-        raise NetworkError(f"layer '{layer.name}' does not bear on the logits of {name}: removing its units is idle")
+        raise NetworkError(
+            f"layer '{layer.name}' has no path to the logits of {name}, so removing its units changes nothing; "
+            "choose a layer before the logits"
+        )
     axes = unit_axes(whole.graph)
     chain = commuting_ops(node, axes)
     edited = chain[-1] if chain else node
@@ -111,7 +115,7 @@ def _cut_graph(whole: GraphModule, node: Node, layer: Layer, name: str) -> Split
     crossing = _crossing(suffix, _descendants(images) | {images})
     live = [edited, *sorted(crossing - {edited})]
     if not all(_by_image(value, node) for value in live) or not _sizes_known(suffix, node):
-        # Some value holds windows or heads of several images on its first axis: nothing short of the images will do.
+        # A value has windows or heads of several images on its first axis, so only the images themselves can cross.
         return UnsplitGraph(*_uncut(whole, node, layer), layer)
     before = _before(whole, node, layer, live)
     return SplitGraph(before, _after(whole, suffix, live, output), _chain(whole, node, chain), layer, axes[edited])
@@ -146,7 +150,7 @@ def _ancestors(node: Node) -> set[Node]:
 
 
 def _crossing(suffix: set[Node], of_images: set[Node]) -> set[Node]:
-    """The values that the suffix needs and that depend on the images; sizes and constants are made anew."""
+    """Return the values that the suffix needs and that depend on the images; sizes and constants are recomputed."""
     found: set[Node] = set()
     todo = list(suffix)
     while todo:
@@ -169,7 +173,7 @@ def _by_image(value: Node, like: Node) -> bool:
 
 
 def _sizes_known(suffix: set[Node], like: Node) -> bool:
-    """Tell whether all sizes that the suffix needs from before the cut follow from the number of images."""
+    """Return whether all sizes that the suffix needs from before the cut depend only on the number of images."""
     sizes = {source for op in suffix for source in op.all_input_nodes if _is_size(source) and source not in suffix}
     return all(
         str(node.meta["val"]) == str(shape_of(like)[0])
@@ -191,7 +195,7 @@ def _after(whole: GraphModule, suffix: set[Node], live: list[Node], output: Node
     kept = {value: graph.placeholder(f"live_{number}") for number, value in enumerate(live)}
     for op in whole.graph.nodes:
         if op in suffix:
-            _place(op, graph, kept, images=kept[live[0]])
+            _copy_op(op, graph, kept, images=kept[live[0]])
     graph.output(kept[output])
     return module_of(whole, graph)
 
@@ -200,25 +204,25 @@ def _chain(whole: GraphModule, node: Node, chain: tuple[Node, ...]) -> GraphModu
     graph = Graph()
     kept = {node: graph.placeholder("maps")}
     for op in chain:
-        _place(op, graph, kept, images=kept[node])
+        _copy_op(op, graph, kept, images=kept[node])
     graph.output(kept[chain[-1] if chain else node])
     return module_of(whole, graph)
 
 
-def _place(op: Node, graph: Graph, kept: dict[Node, Node], *, images: Node) -> None:
-    """Copy an op and the weights, constants and sizes that it needs; how many images there are is asked anew."""
+def _copy_op(op: Node, graph: Graph, kept: dict[Node, Node], *, images: Node) -> None:
+    """Copy an op with the weights, constants and sizes that it needs; the batch size is read from ``images``."""
     for source in op.all_input_nodes:
         if source in kept:
             continue
         if op_name(source).startswith("sym_size"):
             kept[source] = graph.call_function(_aten.sym_size.int, (images, 0))
         else:
-            _place(source, graph, kept, images=images)
+            _copy_op(source, graph, kept, images=images)
     kept[op] = graph.node_copy(op, kept.__getitem__)
 
 
 def _uncut(whole: GraphModule, node: Node, layer: Layer) -> tuple[GraphModule, GraphModule]:
-    """From ``x`` to responses, and from ``(x, removed, replacement)`` to logits, each through the whole network."""
+    """Return whole graphs from ``x`` to responses, and from ``(x, removed, replacement)`` to logits."""
     graph, kept, _ = copied(whole)
     graph.output(add_mean(graph, kept[node], layer))
     tapped = module_of(whole, graph)

@@ -1,6 +1,7 @@
-"""Taps: graphs that also give responses or activation maps.
+"""Add taps to a graph: outputs for responses or activation maps.
 
-In: an exported graph and some of its nodes. Out: a new graph module; the one given is left as it is.
+In: an exported graph and some of its nodes. Out: a new graph module that shares the parameters; the input graph is not
+modified.
 """
 
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ from unitscope.units import Layer
 
 _aten = torch.ops.aten
 TAP = "tap"
-"""In the meta of a mean: that it is a tap's, and none of the network's own."""
+"""Key in a node's meta that marks a mean as a tap, to tell it from the network's own means."""
 
 
 def add_responses(
@@ -21,8 +22,8 @@ def add_responses(
 ) -> GraphModule:
     """Return a graph from ``x`` to ``(logits | None, responses, *maps)``, responses float32 ``[image, unit]``.
 
-    A response is the mean of the activation map, over all axes but the image's and the unit's
-    (α in Shang, Yang and He, 2019, section 2). Layers lie side by side in the order given.
+    A response is the mean of the activation map over all axes except those of images and units
+    (α in Shang, Yang and He, 2019, section 2). Layers are concatenated in the order given.
     """
     graph, kept, logits = copied(graph_module)
     means = [add_mean(graph, kept[node], layer) for node, layer in taps]
@@ -31,14 +32,14 @@ def add_responses(
 
 
 def add_maps(graph_module: GraphModule, nodes: Sequence[Node]) -> GraphModule:
-    """Return a graph from ``x`` to ``(logits | None, *maps)``, each map as its layer gives it."""
+    """Return a graph from ``x`` to ``(logits | None, *maps)``, each map in its layer's own shape."""
     graph, kept, logits = copied(graph_module)
     graph.output((logits, *(kept[node] for node in nodes)))
     return module_of(graph_module, graph)
 
 
 def copied(graph_module: GraphModule) -> tuple[Graph, dict[Node, Node], Node | None]:
-    """Return a copy of a graph without its output, which node became which, and the logits."""
+    """Return a copy of a graph without its output node, a dict from old to new nodes, and the logits' node."""
     graph = Graph()
     kept: dict[Node, Node] = {}
     outputs: Any = graph.graph_copy(graph_module.graph, kept)
@@ -46,16 +47,16 @@ def copied(graph_module: GraphModule) -> tuple[Graph, dict[Node, Node], Node | N
 
 
 def module_of(source: GraphModule, graph: Graph) -> GraphModule:
-    """Return a graph as a module that shares the source's parameters; what no output needs is dropped."""
+    """Return a graph as a module that shares the source's parameters, without nodes that no output needs."""
     graph.eliminate_dead_code()
     graph.lint()
     return GraphModule(source, graph)
 
 
 def add_mean(graph: Graph, value: Node, layer: Layer) -> Node:
-    """Return a new node, the response of a layer's units, float32 ``[image, unit]``.
+    """Add a node for the responses of a layer's units, float32 ``[image, unit]``, and return it.
 
-    It is taken right behind its value, so that the value can be freed as early as before.
+    The mean follows its value directly, so that the value can be freed as early as without the tap.
     """
     dims = [dim for dim in range(1, len(layer.shape) + 1) if dim != layer.unit_axis]
     with graph.inserting_after(value):

@@ -1,7 +1,7 @@
-"""From a module to a `Trace`: exported as a graph, or followed with hooks where that fails.
+"""Trace a module with `torch.export`, or with forward hooks where the export fails.
 
-In: a module in evaluation mode and the size of its input. Out: layers, and modules with taps.
-Knows nothing of images, files or speed; `engine` makes what comes out of here fast.
+In: a module in evaluation mode and its input size. Out: a `Trace`: the layers, and modules with taps.
+Knows nothing of images, files or speed; `engine` optimises the graphs built here.
 """
 
 from collections.abc import Sequence
@@ -23,39 +23,39 @@ from unitscope.graph.taps import add_maps, add_responses
 from unitscope.networks import Network, eval_mode
 from unitscope.units import Layer, LayerTable
 
-# Some of CUDA's kernels (average pooling over a whole map) take no larger batch, and an export must promise that.
-_MOST_IMAGES = 65_535
+# Some CUDA kernels (average pooling over a whole map) accept no larger batch, so the export has to declare the limit.
+_MAX_BATCH = 65_535
 
 
 class Trace(Protocol):
-    """A network whose layers can be read."""
+    """A network with its layer table; builds modules that return responses or activation maps."""
 
     @property
     def layers(self) -> LayerTable:
-        """Every call whose units can be read."""
+        """All calls that can be tapped, in execution order."""
         ...
 
     @property
     def fallback_reason(self) -> str:
-        """What a fallback can't do, in a sentence; empty for an exported graph."""
+        """One sentence: why the network could not be exported and what the fallback lacks; empty if it was exported."""
         ...
 
     def with_responses(self, layers: Sequence[Layer], *, maps: Sequence[Layer] = ()) -> nn.Module:
         """Return a module from ``x [image, channel, row, column]`` to ``(logits | None, responses, *maps)``.
 
-        Responses are ``[image, unit]``, the layers side by side; there is one map, as its layer gives it, for each
-        layer of ``maps``.
+        Responses are ``[image, unit]``, with the layers side by side. Each layer in ``maps`` adds one output: the
+        layer's value, in the layer's own shape.
         """
         ...
 
     def with_maps(self, layers: Sequence[Layer]) -> nn.Module:
-        """Return a module from ``x`` to ``(logits | None, *maps)``, each map as the layer gives it."""
+        """Return a module from ``x`` to ``(logits | None, *maps)``, each map in its layer's own shape."""
         ...
 
 
 @dataclass(frozen=True, eq=False)
 class ExportedTrace:
-    """A network exported to a functional graph: every call is a node, no value is ever rewritten."""
+    """A network exported to a functional graph: every call is a node, and no value is modified in place."""
 
     layers: LayerTable
     graph_module: GraphModule
@@ -63,7 +63,7 @@ class ExportedTrace:
     fallback_reason: str = ""
 
     def with_responses(self, layers: Sequence[Layer], *, maps: Sequence[Layer] = ()) -> nn.Module:
-        """See `Trace.with_responses`; the means are outputs of the graph itself."""
+        """See `Trace.with_responses`; the means are computed inside the graph."""
         taps = [(self.nodes[layer.name], layer) for layer in layers]
         return add_responses(self.graph_module, taps, [self.nodes[layer.name] for layer in maps])
 
@@ -74,14 +74,14 @@ class ExportedTrace:
 
 @dataclass(frozen=True, eq=False)
 class HookedTrace:
-    """A network that can't be exported, followed with forward hooks on its leaf modules."""
+    """A network that can't be exported, read through forward hooks on its leaf modules."""
 
     layers: LayerTable
     module: nn.Module
     fallback_reason: str
 
     def with_responses(self, layers: Sequence[Layer], *, maps: Sequence[Layer] = ()) -> nn.Module:
-        """See `Trace.with_responses`; a unit whose layer an image does not call has the response NaN."""
+        """See `Trace.with_responses`; responses are NaN where an image's forward pass skips the layer."""
         return HookedTaps(self.module, means=tuple(layers), maps=tuple(maps))
 
     def with_maps(self, layers: Sequence[Layer]) -> nn.Module:
@@ -90,22 +90,22 @@ class HookedTrace:
 
 
 def trace(module: nn.Module, size: tuple[int, int], *, name: str) -> Trace:
-    """Return the network's layers and the means to tap them.
+    """Return the trace of a module.
 
     Args:
-        module: in evaluation mode; it is left as found.
+        module: in evaluation mode; it is not modified.
         size: rows and columns of its input, which has three channels.
-        name: what messages call the network.
+        name: the network's name in messages.
 
     Raises:
-        NetworkError: if the network does not run on such an input at all.
+        NetworkError: if the module does not run on an input of this size.
     """
     example = torch.zeros(2, 3, *size, device=device_of(module))
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         example.normal_(generator=torch.Generator(example.device).manual_seed(0))
         try:
             return _export(module, example, name)
-        except Exception as problem:  # whatever stops the export, hooks may still do
+        except Exception as problem:  # whatever stopped the export, hooks may still work
             reason = first_line(problem)
         return _hook(module, example[:1], name, reason)
 
@@ -117,7 +117,7 @@ def trace_of(network: Network) -> Trace:
 
 
 def device_of(module: nn.Module) -> torch.device:
-    """Return where a module's parameters are."""
+    """Return the device of a module's parameters."""
     tensors = (*module.parameters(), *module.buffers())
     return tensors[0].device if tensors else torch.device("cpu")
 
@@ -125,22 +125,22 @@ def device_of(module: nn.Module) -> torch.device:
 def _export(module: nn.Module, example: Tensor, name: str) -> ExportedTrace:
     with silenced():
         program = torch.export.export(
-            module, (example,), dynamic_shapes=({0: Dim("batch", max=_MOST_IMAGES)},), strict=False
+            module, (example,), dynamic_shapes=({0: Dim("batch", max=_MAX_BATCH)},), strict=False
         )
         graph_module = program.run_decompositions({}).module()
-    _plain(graph_module)
+    _simplify(graph_module)
     named = name_layers(graph_module.graph, unit_axes(graph_module.graph), module)
     table = LayerTable(tuple(layer for _, layer in named), name)
     return ExportedTrace(table, graph_module, {layer.name: node for node, layer in named})
 
 
-def _plain(graph_module: GraphModule) -> None:
-    """Drop the guards and the pytree wrapping, so that inputs and outputs are plain tensors of any memory format."""
+def _simplify(graph_module: GraphModule) -> None:
+    """Drop guards and pytree wrapping, so that inputs and outputs are plain tensors in any memory format."""
     for node in list(graph_module.graph.nodes):
         if node.op == "call_module" and node.target == "_guards_fn":
             graph_module.graph.erase_node(node)
         elif op_name(node) in ("view", "unsafe_view"):
-            node.target = torch.ops.aten.reshape.default  # a view of what is channels_last need not exist
+            node.target = torch.ops.aten.reshape.default  # a channels_last tensor can't always be viewed
     graph = Graph()
     kept: dict[Node, Node] = {}
     outputs = graph.graph_copy(graph_module.graph, kept)
@@ -151,7 +151,7 @@ def _plain(graph_module: GraphModule) -> None:
 
 
 def _logits(outputs: list[Node]) -> Node | None:
-    """The first output of the form ``[image, class]`` is the prediction."""
+    """Return the first output of shape ``[image, class]``; it is taken as the prediction."""
     return next((node for node in outputs if len(node.meta["val"].shape) == 2), None)
 
 
@@ -162,10 +162,10 @@ def _hook(module: nn.Module, example: Tensor, name: str, reason: str) -> HookedT
         rows, columns = example.shape[-2:]
         raise NetworkError(
             f"{name} does not run on an input of {rows}×{columns} RGB pixels: {first_line(problem)}; "
-            "give the preprocessing it was trained with (--preprocess)"
+            "give the preprocessing that it was trained with (--preprocess)"
         ) from problem
     fallback_reason = (
-        f"{name} can't be exported as a graph ({reason}), so it is followed with hooks: only calls of its "
-        "modules are layers (functional ops are not), images run one at a time, and nothing is compiled"
+        f"{name} can't be exported as a graph ({reason}), so it runs with forward hooks instead: only its modules "
+        "become layers (functional ops do not), images run one at a time, and nothing is compiled"
     )
     return HookedTrace(LayerTable(layers, name), module, fallback_reason)

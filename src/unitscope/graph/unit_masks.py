@@ -1,7 +1,7 @@
-"""A network whose units can be taken away at every layer at once, in one pass, while it is looked at.
+"""Mask units of several layers in one forward pass.
 
-In: a trace and layers. Out: a module from ``(x, *masks)`` to logits and maps, a mask for each layer: 1 keeps a unit, 0
-makes its map zero. `split_at` is for many settings at one layer; this is for one setting anywhere.
+In: a trace and layers. Out: a module from ``x`` and one mask per layer to logits and maps; 1 keeps a unit, 0 sets its
+map to zero. Use `split_at` for many variants at one layer, and this for one variant across layers.
 """
 
 from collections.abc import Sequence
@@ -20,10 +20,10 @@ _aten = torch.ops.aten
 
 
 class Masked(Protocol):
-    """A network with masks at some layers."""
+    """A network with a mask at each of some layers."""
 
     def __call__(self, x: Tensor, masks: Sequence[Tensor]) -> tuple[Tensor | None, ...]:
-        """Return ``(logits | None, *maps)``, the maps behind the masks; masks are float ``[unit]``, one a layer."""
+        """Return ``(logits | None, *maps)``, the maps after masking; masks are float ``[unit]``, one per layer."""
         ...
 
 
@@ -49,7 +49,7 @@ def with_masks(trace: Trace, layers: Sequence[Layer]) -> Masked:
         logits = edited if logits is node else logits
         maps.append(edited)
     graph.output((logits, *maps))
-    # Each mask went right behind x, so they stand in reverse.
+    # Each mask was inserted directly after x, so the inputs are in reverse order.
     return GraphMasks(module_of(trace.graph_module, graph), len(maps))
 
 
@@ -68,7 +68,7 @@ class GraphMasks:
 
 @dataclass(frozen=True, eq=False)
 class HookedMasks:
-    """A module under hooks, for one image at a time; a layer that the image does not call has a map of zeros."""
+    """A module under hooks, for one image at a time; the map is zero where the forward pass skips the layer."""
 
     module: nn.Module
     layers: tuple[Layer, ...]
@@ -92,7 +92,7 @@ class HookedMasks:
 
 
 def _shape(layer: Layer) -> list[int]:
-    """That of a mask which broadcasts over a layer's output ``[image, …]``."""
+    """Return the shape of a mask that broadcasts over a layer's output ``[image, …]``."""
     shape = [1] * (len(layer.shape) + 1)
     shape[layer.unit_axis] = layer.units
     return shape

@@ -1,6 +1,6 @@
-"""Batch norms folded into the convolutions before them, where nobody looks at the value between.
+"""Fold batch norms into the convolutions before them, where nothing else uses the convolution's output.
 
-In: a graph module. Out: the same module with fewer ops; parameters it shares with others are left alone.
+In: a graph module. Out: the same module with fewer ops. Parameters shared with other modules are not modified.
 """
 
 from torch import Tensor, nn
@@ -11,7 +11,7 @@ from unitscope.graph.ops import op_name
 
 
 def fold_batch_norms(module: GraphModule) -> GraphModule:
-    """Fold each batch norm whose convolution feeds nothing else; values change by rounding only."""
+    """Fold each batch norm whose convolution has no other user; values change by rounding errors only."""
     for norm in list(module.graph.nodes):
         if op_name(norm) == "native_batch_norm_legit_no_training" and _foldable(norm):
             _fold(module, norm)
@@ -51,19 +51,19 @@ def _fold(module: GraphModule, norm: Node) -> None:
         names = [
             _add(module, convolution.name + suffix, tensor) for suffix, tensor in zip(("_w", "_b"), folded, strict=True)
         ]
-        fresh = module.graph.call_function(
+        fused = module.graph.call_function(
             convolution.target,  # type: ignore[arg-type]
             (convolution.args[0], *names, *convolution.args[3:]),
             dict(convolution.kwargs),
         )
-    fresh.meta = dict(value.meta)
-    value.replace_all_uses_with(fresh)
+    fused.meta = dict(value.meta)
+    value.replace_all_uses_with(fused)
     for node in (value, norm, convolution):
         module.graph.erase_node(node)
 
 
 def stored(module: GraphModule, argument: object) -> Tensor | None:
-    """Return the tensor that a node gets from the module; None where there is no node."""
+    """Return the module's tensor that a ``get_attr`` node reads; None if the argument is not a node."""
     if not isinstance(argument, Node):
         return None
     owner, _, name = str(argument.target).rpartition(".")
