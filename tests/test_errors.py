@@ -68,7 +68,7 @@ def test_of_another_librarys_error_type_and_first_line_are_told(problem, told):
 
 def test_seeds_are_whole_numbers_from_0():
     check_seeds([0, 5])
-    with pytest.raises(UnitscopeError, match="a seed is a whole number from 0, not -2"):
+    with pytest.raises(UnitscopeError, match="seeds must be 0 or greater, not -2"):
         check_seeds([3, -2])
-    with pytest.raises(UnitscopeError, match="needs one or more seeds, and none is given"):
+    with pytest.raises(UnitscopeError, match="the random baseline needs at least one seed, for example 0"):
         check_seeds([])

@@ -1,7 +1,7 @@
-"""What can go wrong through no fault of ours, said so that the user knows what to do next.
+"""Errors that the user can fix, and helpers for their messages.
 
-In: the value that was wrong and the values that would have been right.
-Out: exceptions whose message is the whole story; the command line prints it without a traceback.
+In: a wrong value and the valid ones. Out: exceptions whose message says what is wrong, what was given and what to do.
+The command line prints the message without a traceback.
 """
 
 import difflib
@@ -9,20 +9,20 @@ import re
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
-_IDLE, _NUMBERS = re.compile(r"\.[^./]*$|(?<!\d)0+(?=\d)"), re.compile(r"\d+")
-_FEW = 3  # letters more, fewer or other
+_SUFFIX_OR_ZEROS, _NUMBERS = re.compile(r"\.[^./]*$|(?<!\d)0+(?=\d)"), re.compile(r"\d+")
+_MAX_EDITS = 3  # letters added, missing or changed
 
 
 class UnitscopeError(Exception):
-    """Base of all errors that the user can mend; its text says what was wrong and what to do."""
+    """Base class of all errors that the user can fix; the message says what is wrong and what to do."""
 
 
 class NetworkError(UnitscopeError):
-    """A network that can't be found, loaded, traced or given its weights."""
+    """A network that can't be found, loaded or traced, or whose weights don't fit."""
 
 
 class LayerError(UnitscopeError, LookupError):
-    """A layer or unit that the network or the atlas does not have."""
+    """A layer or unit that does not exist in the network or the atlas."""
 
 
 class ImageError(UnitscopeError):
@@ -34,74 +34,76 @@ class AtlasError(UnitscopeError):
 
 
 def closest(name: str, known: Iterable[str], *, count: int = 3, cutoff: float = 0.6) -> str:
-    """Return the nearest matches as a phrase, ``"closest: 'a', 'b'"``; empty when nothing is near.
+    """Return the closest matches as a phrase, ``"closest: 'a', 'b'"``; empty if there are none.
 
-    Near is a ratio of `difflib` of the cutoff or above. For files, of which there may be many, see `closest_file`.
+    A match has a `difflib` ratio of at least ``cutoff``. For file names, of which there may be many, use
+    `closest_file`.
     """
-    return _told(difflib.get_close_matches(name, list(dict.fromkeys(known)), n=count, cutoff=cutoff))
+    return _phrase(difflib.get_close_matches(name, list(dict.fromkeys(known)), n=count, cutoff=cutoff))
 
 
 def closest_file(name: str, known: Iterable[str], *, count: int = 3) -> str:
-    """Return the nearest of files or image ids, as `closest` does.
+    """Return the closest matches among file names or image ids as a phrase, like `closest`.
 
-    Near is the same name in another folder or format, or one that a slip of the keyboard explains. File names are alike
-    in form and told apart by their numbers, so one with another number is not near.
+    A match is the same name in another folder or format, or a name with a typing error. Names whose numbers differ
+    never match, since many file names differ in their number only.
     """
-    wanted, files = _plain(name), {each: _plain(each) for each in dict.fromkeys(known)}
-    moved = [each for each, plain in files.items() if plain.endswith(wanted) or wanted.endswith(plain)]
-    return _told(moved[:count] or _slips(wanted, files, count))
+    wanted, files = _normalized(name), {each: _normalized(each) for each in dict.fromkeys(known)}
+    moved = [each for each, normal in files.items() if normal.endswith(wanted) or wanted.endswith(normal)]
+    return _phrase(moved[:count] or _misspelled(wanted, files, count))
 
 
 def require_file(file: Path) -> Path:
-    """Return the file.
+    """Return the path of a file that exists.
 
     Raises:
-        NetworkError: if it is not there; the message names its nearest siblings.
+        NetworkError: if there is no such file; the message names the closest matches in its folder.
     """
     if file.is_file():
         return file
     if file.is_dir():
-        raise NetworkError(f"'{file}' is a folder, not a file")
+        raise NetworkError(f"'{file}' is a folder, not a file; give the path of a file")
     siblings = [path.name for path in file.parent.iterdir()] if file.parent.is_dir() else []
     near = closest(file.name, siblings)
     raise NetworkError(f"no file '{file}'" + (f"; {near} in {file.parent}" if near else "; check the path"))
 
 
 def first_line(problem: BaseException) -> str:
-    """Return what another library's exception says, short enough for a sentence: its type and its first line."""
+    """Return the type and the first line of another library's exception, short enough to quote in a sentence."""
     return f"{type(problem).__name__}: {problem}".strip(": \n").splitlines()[0][:200]
 
 
 def check_seeds(seeds: Collection[int]) -> None:
-    """Check what random choices start from.
+    """Check the seeds of random choices.
 
     Raises:
-        UnitscopeError: if there is no seed, or one is negative, which NumPy's generators don't take.
+        UnitscopeError: if there is no seed, or one is negative, which NumPy's generators reject.
     """
     if not seeds:
-        raise UnitscopeError("chance needs one or more seeds, and none is given; give 0, for example")
+        raise UnitscopeError("the random baseline needs at least one seed, for example 0")
     if min(seeds) < 0:
-        raise UnitscopeError(f"a seed is a whole number from 0, not {min(seeds)}")
+        raise UnitscopeError(f"seeds must be 0 or greater, not {min(seeds)}")
 
 
-def _told(matches: list[str]) -> str:
+def _phrase(matches: list[str]) -> str:
     return "closest: " + ", ".join(f"'{match}'" for match in matches) if matches else ""
 
 
-def _plain(file: str) -> str:
-    """A path in small letters, without its suffix and without zeros before numbers."""
-    return "/" + _IDLE.sub("", file.lower())
+def _normalized(file: str) -> str:
+    """Return a path in lower case, without its suffix and without leading zeros."""
+    return "/" + _SUFFIX_OR_ZEROS.sub("", file.lower())
 
 
-def _slips(wanted: str, files: dict[str, str], count: int) -> list[str]:
-    """Files whose path is a few letters away; what is cheap to see is looked at first, as there may be many."""
-    start, end, letters, numbers = wanted[:_FEW], wanted[-_FEW:], set(wanted), _NUMBERS.findall(wanted)
+def _misspelled(wanted: str, files: dict[str, str], count: int) -> list[str]:
+    """Return files whose path differs in a few letters; cheap checks come first, since there may be many files."""
+    start, end = wanted[:_MAX_EDITS], wanted[-_MAX_EDITS:]
+    letters, numbers = set(wanted), _NUMBERS.findall(wanted)
     near = {
-        plain: each
-        for each, plain in files.items()
-        if abs(len(plain) - len(wanted)) <= _FEW
-        and (plain.startswith(start) or plain.endswith(end))
-        and len(letters.symmetric_difference(plain)) <= _FEW
-        and _NUMBERS.findall(plain) == numbers
+        normal: each
+        for each, normal in files.items()
+        if abs(len(normal) - len(wanted)) <= _MAX_EDITS
+        and (normal.startswith(start) or normal.endswith(end))
+        and len(letters.symmetric_difference(normal)) <= _MAX_EDITS
+        and _NUMBERS.findall(normal) == numbers
     }
-    return [near[plain] for plain in difflib.get_close_matches(wanted, near, n=count, cutoff=0.8)]
+    return [near[normal] for normal in difflib.get_close_matches(wanted, near, n=count, cutoff=0.8)]

@@ -1,6 +1,6 @@
-"""Values said plainly: as JSON has them, and as English counts them.
+"""Convert values to JSON and numbers to English.
 
-In: numbers, texts, lists and dictionaries. Out: the same, what is no number being null; "1 unit", "2,048 units".
+In: numbers, strings, lists and dictionaries. Out: values that JSON can hold; phrases such as "2,048 units".
 """
 
 import math
@@ -8,7 +8,7 @@ from typing import Any
 
 
 def json_safe(value: Any) -> Any:
-    """Return a value with None for each float that is NaN or infinite, for which JSON has no word."""
+    """Return a value with NaN and infinite floats replaced by None, since JSON can't represent them."""
     if isinstance(value, dict):
         return {key: json_safe(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -17,5 +17,5 @@ def json_safe(value: Any) -> Any:
 
 
 def count_noun(count: int, noun: str) -> str:
-    """Return a number with its noun, which takes an s unless there is one of it: ``"1 image"``, ``"1,024 images"``."""
+    """Return a number with its noun in the singular or plural: ``"1 image"``, ``"1,024 images"``."""
     return f"{count:,} {noun}{'s' * (count != 1)}"

@@ -1,7 +1,7 @@
-"""The words of the field as frozen values: layers, units, and where they lie side by side.
+"""Layers, units and their addresses, as frozen values.
 
-In: names and numbers. Out: `Layer`, `Unit`, `LayerTable`, `UnitIndex`.
-This room knows no torch, no files and no figures; both columns of the house stand on it.
+In: names and numbers. Out: `Layer`, `Unit`, `LayerTable`, and `UnitIndex`, each unit's position on the flat unit axis.
+Imports neither torch nor files nor figures, so that every other module can use it.
 """
 
 import fnmatch
@@ -24,10 +24,10 @@ class Layer:
     Attributes:
         index: position among all layers of the network, 0-based.
         name: module path plus ``_k`` for the k-th repeated call, or parent path plus op (``layer1.0.add``).
-        kind: what the call does: ``activation``, ``convolution``, ``norm``, ``linear``, ``pool``, ``add``, …
-        units: how many units (channels) it has.
-        shape: of the output for one image, the batch axis left out, for example ``(256, 56, 56)``.
-        unit_axis: the axis of the *batched* output along which units lie (1 for ``[B, C, H, W]``).
+        kind: the kind of call: ``activation``, ``convolution``, ``norm``, ``linear``, ``pool``, ``add``, …
+        units: number of units (channels).
+        shape: shape of the output for one image, without the batch axis, for example ``(256, 56, 56)``.
+        unit_axis: the unit axis of the *batched* output (1 for ``[B, C, H, W]``).
         aliases: other addresses, such as ``act:10`` or ``conv5_3``.
     """
 
@@ -41,16 +41,16 @@ class Layer:
 
     @property
     def call(self) -> str:
-        """The number of its activation call, as ``act:13``; empty if it is none."""
+        """The activation call's number as ``act:13``; empty for other kinds of call."""
         return next((alias for alias in self.aliases if alias.startswith("act:")), "")
 
     @property
     def shown(self) -> str:
-        """The name, and the number of its activation call if it has one, as ``features.12 (act:13)``."""
+        """The name, followed by the number of the activation call if there is one: ``features.12 (act:13)``."""
         return f"{self.name} ({self.call})" if self.call else self.name
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values for JSON."""
+        """Return the layer as a dict that JSON can hold."""
         return {
             "index": self.index,
             "name": self.name,
@@ -63,7 +63,7 @@ class Layer:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "Layer":
-        """Return the layer that `to_dict` described."""
+        """Return the layer from the dict of `to_dict`."""
         return cls(**{**values, "shape": tuple(values["shape"]), "aliases": tuple(values["aliases"])})
 
 
@@ -79,14 +79,14 @@ class Unit:
 
     @classmethod
     def parse(cls, text: str) -> "Unit":
-        """Return the unit written as ``LAYER:UNIT``; the layer may be any address (``act:46:68``).
+        """Return the unit written as ``LAYER:UNIT``; the layer can be any address (``act:46:68``).
 
         Raises:
-            LayerError: if there is no whole number behind the last colon.
+            LayerError: if the text after the last colon is not a whole number.
         """
         layer, _, channel = text.rpartition(":")
         if layer == "act":
-            raise LayerError(f"'{text}' is a layer; for a unit of it write LAYER:UNIT, for example '{text}:12'")
+            raise LayerError(f"'{text}' is a layer; write one of its units as LAYER:UNIT, for example '{text}:12'")
         if not layer or not re.fullmatch(r"\d{1,9}", channel):
             raise LayerError(f"'{text}' is not a unit; write LAYER:UNIT, for example 'act:3:68'")
         return cls(layer, int(channel))
@@ -94,7 +94,7 @@ class Unit:
 
 @dataclass(frozen=True)
 class LayerTable(Sequence[Layer]):
-    """The layers of one network in execution order, and the ways to address them."""
+    """The layers of one network in execution order, with lookup by address."""
 
     layers: tuple[Layer, ...]
     network: str
@@ -110,7 +110,7 @@ class LayerTable(Sequence[Layer]):
 
     @cached_property
     def activations(self) -> tuple[Layer, ...]:
-        """The activation calls: what a scan taps unless told otherwise."""
+        """The activation calls, which a scan taps by default."""
         return tuple(layer for layer in self.layers if layer.kind == ACTIVATION)
 
     @cached_property
@@ -119,10 +119,10 @@ class LayerTable(Sequence[Layer]):
         return table | {layer.name: layer for layer in self.layers}
 
     def find(self, address: str) -> Layer:
-        """Return the one layer at a name, an alias, or ``act:N`` (1-based; ``act:-1`` is the last).
+        """Return the layer with this name, alias, or number ``act:N`` (1-based; ``act:-1`` is the last).
 
         Raises:
-            LayerError: if there is none; the message names the nearest matches.
+            LayerError: if there is no such layer; the message names the closest matches.
         """
         if layer := self._by_address.get(address):
             return layer
@@ -131,10 +131,10 @@ class LayerTable(Sequence[Layer]):
         raise LayerError(self._miss(address))
 
     def match(self, patterns: Iterable[str]) -> tuple[Layer, ...]:
-        """Return the layers that any address or pattern (``layer4.*``, ``act:*``) names, in network order.
+        """Return the layers that match any address or pattern (``layer4.*``, ``act:*``), in execution order.
 
         Raises:
-            LayerError: if a pattern names no layer.
+            LayerError: if an address or pattern matches no layer.
         """
         found: set[Layer] = set()
         for pattern in patterns:
@@ -142,7 +142,7 @@ class LayerTable(Sequence[Layer]):
         return tuple(sorted(found, key=lambda layer: layer.index))
 
     def unit(self, address: str | Unit) -> tuple[Layer, int]:
-        """Return the layer and channel of a unit, ``LAYER:UNIT`` with any address of the layer.
+        """Return the layer and channel of a unit, written ``LAYER:UNIT`` with any address of the layer.
 
         Raises:
             LayerError: if the layer or the unit does not exist.
@@ -177,23 +177,23 @@ class LayerTable(Sequence[Layer]):
 
 @dataclass(frozen=True)
 class UnitIndex:
-    """Where each unit of the tapped layers lies on the one flat unit axis.
+    """Positions of the tapped layers' units on the flat unit axis.
 
-    The layers lie side by side in network order: unit ``c`` of layer ``l`` is at ``start(l) + c``.
+    Layers are concatenated in execution order: unit ``c`` of layer ``l`` is at ``start(l) + c``.
     """
 
     layers: tuple[Layer, ...]
 
     @cached_property
     def starts(self) -> tuple[int, ...]:
-        """The flat position of each layer's unit 0, and the number of units in all at the end."""
+        """The flat position of each layer's unit 0, followed by the total number of units."""
         return (0, *accumulate(layer.units for layer in self.layers))
 
     def __len__(self) -> int:
         return self.starts[-1]
 
     def span(self, layer: Layer) -> slice:
-        """Return where a layer's units lie on the flat axis."""
+        """Return the slice of a layer's units on the flat axis."""
         position = self.layers.index(layer)
         return slice(self.starts[position], self.starts[position + 1])
 

@@ -1,10 +1,13 @@
-"""Versions of unitscope and of what its numbers rest on. In: what is installed. Out: names and numbers."""
+"""Versions of unitscope and of the packages that its numbers depend on.
+
+In: the installed packages. Out: names and version numbers.
+"""
 
 from importlib.metadata import PackageNotFoundError, version
 
 
 def versions() -> dict[str, str]:
-    """Return the versions that bear on an atlas."""
+    """Return the versions of the packages that influence an atlas's numbers."""
     return {
         name: found for name in ("unitscope", "torch", "torchvision", "numpy", "pillow") if (found := _version(name))
     }

@@ -73,7 +73,7 @@ def test_without_labels_agreement_is_told(run, classes_folder):
         (("--layer", "act:-1", "--value", "one"), "no value 'one'"),
         (("--layer", "act:-1", "--atlas", "nowhere.atlas"), "no atlas at 'nowhere.atlas'"),
         (("--layer", "act:-1", "-o", "curves.docx"), "'curves.docx'"),
-        (("--layer", "act:-1", "--random-seed", -1), "a seed is a whole number from 0, not -1"),
+        (("--layer", "act:-1", "--random-seed", -1), "seeds must be 0 or greater, not -1"),
         (("--layer", "act:-1", "--fraction", "nan"), "fraction nan is not a share"),
     ],
 )

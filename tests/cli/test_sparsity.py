@@ -58,7 +58,7 @@ def test_people_get_a_table_and_a_figure(run, classes_atlas, tmp_path, words):
         (("--layer", "act:1", "--class", "hne"), "no class 'hne' in atlas"),
         (("--layer", "act:1", "--class", "hne"), "closest: 'hen'"),
         (("--layer", "act:1", "--bins", "0"), "at least 1 bin, not 0"),
-        (("--layer", "act:1", "--sample-seed", "-1"), "a seed is a whole number from 0, not -1"),
+        (("--layer", "act:1", "--sample-seed", "-1"), "seeds must be 0 or greater, not -1"),
         (("--layer", "act:1", "-o", "figure.gif"), "end the name in .png, .svg or .pdf"),
     ],
 )

@@ -284,7 +284,7 @@ def test_nothing_readable_is_an_error(network, tmp_path):
         ({"fractions": [0.5], "value": "median"}, "no value 'median'"),
         ({"fractions": [0.5], "layers": []}, "no layer to remove units from"),
         ({"fractions": [0.5], "orders": ["random"], "seeds": []}, "needs one or more seeds, and none is given"),
-        ({"fractions": [0.5], "orders": ["random"], "seeds": [1, -1]}, "a seed is a whole number from 0, not -1"),
+        ({"fractions": [0.5], "orders": ["random"], "seeds": [1, -1]}, "seeds must be 0 or greater, not -1"),
         ({"fractions": [float("nan")]}, "fraction nan is not a share"),
     ],
 )

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from unitscope.summaries import ClassSums, Extremes, Moments, Summary
+from unitscope.summaries import ClassSums, Extremes, Moments, SomeClassSums, Summary
 
 UNITS = 3
 quick = settings(max_examples=60, deadline=None)
@@ -198,7 +198,7 @@ def test_class_sums_are_those_of_the_definition_however_images_are_sharded(parts
     members = [data.draw(some) for _ in rows]
     total, start = ClassSums.empty(UNITS, classes=classes), 0
     for part, _ in parts:
-        total = total.merge(ClassSums.of(part, members[start : start + len(part)], classes=classes))
+        total.add(SomeClassSums.of(part, members[start : start + len(part)]))
         start += len(part)
     sums, counts = np.zeros((classes, UNITS)), np.zeros((classes, UNITS), np.int64)
     for number in range(classes):
@@ -207,6 +207,7 @@ def test_class_sums_are_those_of_the_definition_however_images_are_sharded(parts
             present = [value for value in mine if not math.isnan(value)]
             sums[number, unit], counts[number, unit] = math.fsum(present), len(present)
     assert_same(total.to_arrays(), {"class_sums": sums, "class_counts": counts})
+    assert_same(ClassSums.of(rows, members, classes=classes).to_arrays(), total.to_arrays())
     again = ClassSums.from_arrays(total.to_arrays())
     assert_same(again.to_arrays(), total.to_arrays(), exact=True)
 
@@ -216,11 +217,11 @@ def test_class_sums_need_the_classes_of_every_image():
         ClassSums.of(column(1, 2), [[0]], classes=1)
 
 
-def test_adding_to_class_sums_in_place_is_merging():
+def test_adding_to_class_sums_in_place_is_summing_all_images_at_once():
     first, second = column(1, 2), column(4, np.nan)
     sums = ClassSums.of(first, [[0], [1]], classes=2)
-    merged = sums.merge(ClassSums.of(second, [[0, 1], [1]], classes=2))
-    sums.add(second, [[0, 1], [1]])
-    assert_same(sums.to_arrays(), merged.to_arrays(), exact=True)
+    sums.add(SomeClassSums.of(second, [[0, 1], [1]]))
+    together = ClassSums.of(np.concatenate([first, second]), [[0], [1], [0, 1], [1]], classes=2)
+    assert_same(sums.to_arrays(), together.to_arrays(), exact=True)
     assert sums.sums[:, 0].tolist() == [5, 6]
     assert sums.counts[:, 0].tolist() == [2, 2]

@@ -88,8 +88,8 @@ class Atlas:
         """
         if not self.manifest.labels:
             return np.empty((0, len(self.index)))
-        sums, counts = (self.dataset[name].to_numpy() for name in ("class_sums", "class_counts"))
-        return ClassSums(sums, counts).means
+        names = ("class_sums", "class_counts")
+        return ClassSums.from_arrays({name: self.dataset[name].to_numpy() for name in names}).means
 
     @cached_property
     def dataset(self) -> xr.Dataset:

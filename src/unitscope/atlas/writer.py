@@ -76,7 +76,7 @@ class _Merge:
         if self.responses is not None:
             self.responses[first : first + count] = _as_stored(part.responses, self.kept)
         self.summary = self.summary.merge(part.summary)
-        self.classes.add_some(part.class_sums(self.images.labels[first : first + count]))
+        self.classes.add(part.class_sums(self.images.labels[first : first + count]))
         self.rows.add(part)
 
     def finish(self) -> Manifest:

@@ -1,1 +1,5 @@
-"""Pictures for notebooks and pages: heat maps, thumbnails, sheets, HTML. No torch, no matplotlib figures."""
+"""Heat maps, thumbnails and HTML for notebooks and web pages.
+
+In: arrays, tables and image files. Out: pixels, image bytes, HTML text and the sheets that figures draw.
+Never imports torch, and draws no matplotlib figures (see `unitscope.figures`).
+"""

@@ -1,6 +1,6 @@
-"""An atlas, and some of its units, as a notebook shows them: HTML with the pictures inside.
+"""HTML of an atlas and of its units for notebooks, with embedded images.
 
-In: tables and facts that an `Atlas` hands over. Out: HTML text. Needs no network; an image that has gone is blank.
+In: tables and facts of an `Atlas`. Out: HTML text. Needs no network; images that are missing on disk are left blank.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,7 +13,7 @@ import pandas as pd
 from unitscope.display.html import figure, file_uri, gallery, strip, table
 from unitscope.units import Layer, Unit
 
-_MOST, _MANY = 24, 3
+_MAX_UNITS, _MAX_LARGE = 24, 3  # units shown at all, and up to how many units are shown in large
 
 
 def units_html(
@@ -23,14 +23,13 @@ def units_html(
 
     Args:
         units: rows of the table of units.
-        exemplars: gives a unit's exemplars, best first.
+        exemplars: returns a unit's exemplars, largest response first.
         root: the folder of the images.
-        preprocessing: of the atlas, for the frame of the pictures.
+        preprocessing: the atlas's preprocessing, which decides how images are cropped.
     """
-    few = len(units) <= _MANY
-    count, side = (9, 96) if few else (3, 64)
+    count, side = (9, 96) if len(units) <= _MAX_LARGE else (3, 64)
     shown = []
-    for row in units.head(_MOST).to_dict("records"):
+    for row in units.head(_MAX_UNITS).to_dict("records"):
         unit = Unit(row["layer"], int(row["channel"]))
         figures = [
             figure(
@@ -41,14 +40,14 @@ def units_html(
             )
             for one in exemplars(unit).head(count).to_dict("records")
         ]
-        facts = f"{unit}: mean {row['mean']:.3g}, greatest {row['max']:.3g}, {row['zero_fraction']:.0%} zeros"
+        facts = f"{unit}: mean {row['mean']:.3g}, max {row['max']:.3g}, {row['zero_fraction']:.0%} zeros"
         shown.append(gallery(facts, figures))
-    more = len(units) - _MOST
+    more = len(units) - _MAX_UNITS
     return "".join(shown) + (f"<div>and {more} more units</div>" if more > 0 else "")
 
 
 def atlas_html(title: str, facts: Sequence[tuple[str, str]], layers: Sequence[Layer], units: pd.DataFrame) -> str:
-    """Return an atlas's facts and the strip of its layers."""
+    """Return an atlas's facts and a bar chart of its layers."""
     zeros = units.groupby("layer", sort=False)["zero_fraction"].mean()
     bars = [(layer.name, layer.units, float(zeros[layer.name])) for layer in layers]
     return f"<b>Atlas</b> {escape(title)}" + table(facts) + strip(bars)

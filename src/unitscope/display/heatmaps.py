@@ -1,7 +1,7 @@
-"""From activations to brightness: dark, sparse maps made readable, and maps laid over pictures.
+"""Convert activation maps to brightness, and overlay them on images.
 
 In: activation maps, float ``[row, column]``, of any sign and range. Out: tones from 0 (dark) to 1 (bright).
-Each map is scaled by itself, so tones tell *where* a unit responds; α beside the map tells how much.
+Each map has its own scale, so tones show *where* a unit responds; the α next to the map says how strongly.
 """
 
 from typing import Any
@@ -16,9 +16,9 @@ PERCENTILE = 99.5
 GAMMA = 0.6
 MIDDLE = 0.5
 CAPTION = (
-    "Tones: each map by itself, from its least value (dark) to the "
-    f"{PERCENTILE}th percentile of the cells above it (bright), to the power {GAMMA}. "
-    "A map that is the same everywhere is flat: dark if it is zero, else of a middle tone."
+    "Tones: each map has its own scale, from its minimum (dark) to the "
+    f"{PERCENTILE}th percentile of the values above it (bright), raised to the power {GAMMA}. "
+    "A constant map has one tone: dark if it is zero, otherwise medium."
 )
 
 Tones = NDArray[np.float32]
@@ -26,18 +26,17 @@ Picture = NDArray[np.uint8]
 
 
 def tone(values: NDArray[Any]) -> Tones:
-    """Return tones in [0, 1], of the shape given: ``clip((a - low) / (high - low), 0, 1) ** GAMMA``.
+    """Return tones in [0, 1], in the shape of ``values``: ``clip((a - low) / (high - low), 0, 1) ** GAMMA``.
 
-    ``low`` is the least value, whatever its sign; ``high`` is the `PERCENTILE` of the cells above it, so that
-    a few bright cells keep their light however large the dark around them. A map that is constant, but for
-    the last digits of float32, says nothing of where: it is flat, dark if all zero and else `MIDDLE`, as its unit may
-    be very active. Cells that are not numbers are dark.
+    ``low`` is the minimum; ``high`` is the `PERCENTILE` of the values above it, so that a few active cells stay bright
+    however large the inactive area is. A map that is constant up to float32 rounding says nothing about position: its
+    tone is 0 if it is zero, otherwise `MIDDLE`, since its unit may be very active. NaN and infinite values are dark.
     """
     values = np.asarray(values, np.float64)
-    sound = np.isfinite(values)
-    finite = values[sound]
+    is_finite = np.isfinite(values)
+    finite = values[is_finite]
     if finite.size == 0 or np.ptp(finite) <= 1e-6 * np.abs(finite).max():
-        return np.where(sound & finite.any(), np.float32(MIDDLE), np.float32(0))
+        return np.where(is_finite & finite.any(), np.float32(MIDDLE), np.float32(0))
     low = finite.min()
     high = np.percentile(finite[finite > low], PERCENTILE)
     scaled = np.nan_to_num((values - low) / (high - low), nan=0.0)
@@ -45,16 +44,16 @@ def tone(values: NDArray[Any]) -> Tones:
 
 
 def column_tones(maps: NDArray[Any]) -> Tones:
-    """Return tones of a stack ``[rank, row, column]``: each map by itself, but single cells side by side."""
+    """Return the tones of maps ``[rank, row, column]``, each with its own scale; maps of one cell share a scale."""
     if maps.shape[1:] == (1, 1) or len(maps) == 0:
         return tone(maps)
     return np.stack([tone(values) for values in maps])
 
 
 def overlay(picture: Picture, tones: Tones) -> Picture:
-    """Return a picture ``[row, column, RGB]`` that glows where the tones, smoothly enlarged, are bright.
+    """Return a picture ``[row, column, RGB]`` with tones overlaid in colour, enlarged by bicubic interpolation.
 
-    The picture is dimmed so that the glow stands out; the brightest cell covers three quarters of it.
+    The picture is dimmed, so that the colours stand out; the brightest cells are 75% opaque.
     """
     rows, columns = picture.shape[:2]
     smooth = Image.fromarray(tones).resize((columns, rows), Image.Resampling.BICUBIC)

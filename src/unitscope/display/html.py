@@ -1,6 +1,6 @@
-"""HTML that a notebook shows, with its pictures inside: no server, no extension, no file beside it.
+"""HTML for notebooks with embedded images, which needs no server, extension or extra file.
 
-In: plain values, arrays and image files. Out: HTML text. What stands in it that is not ours is escaped.
+In: plain values, arrays and image files. Out: HTML text in which all text from outside is escaped.
 """
 
 import base64
@@ -21,7 +21,7 @@ _FIGURE = "display:inline-block;margin:0 6px 6px 0;vertical-align:top;font-size:
 
 
 def uri(kind: str, data: bytes) -> str:
-    """Return a picture's bytes as a data URI; kind is ``webp`` or ``png``."""
+    """Return the bytes of an image as a data URI; ``kind`` is ``webp`` or ``png``."""
     return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
 
 
@@ -31,7 +31,7 @@ def map_uri(map_: NDArray[np.float32]) -> str:
 
 
 def figure(source: str, caption: str, *, side: int = 96, alt: str = "") -> str:
-    """Return one picture with a caption below; an empty source is a blank tile."""
+    """Return one image with a caption below; a blank tile if the source is empty."""
     size = f"width:{side}px;height:{side}px"
     tile = f'<span style="display:block;background:#8884;{size}"></span>'
     shown = f'<img src="{source}" alt="{escape(alt or caption)}" style="display:block;{size};object-fit:cover">'
@@ -39,12 +39,12 @@ def figure(source: str, caption: str, *, side: int = 96, alt: str = "") -> str:
 
 
 def gallery(title: str, figures: Iterable[str]) -> str:
-    """Return pictures in a row that wraps, below a title."""
+    """Return figures below a title, in rows that wrap."""
     return f"<div><b>{escape(title)}</b></div><div>{''.join(figures)}</div>"
 
 
 def file_uri(file: Path, preprocessing: Mapping[str, Any], side: int = 96) -> str:
-    """Return an image file as a network sees it, as a data URI; an empty one if it can't be read."""
+    """Return an image file, cropped as for the network, as a data URI; empty if the file can't be read."""
     try:
         return uri("webp", thumbnail(file, preprocessing, side))
     except ImageError:
@@ -52,7 +52,7 @@ def file_uri(file: Path, preprocessing: Mapping[str, Any], side: int = 96) -> st
 
 
 def overlay_uri(picture: NDArray[np.uint8], map_: NDArray[np.float32] | None) -> str:
-    """Return a picture ``[row, column, RGB]`` with a map laid over it, as a data URI."""
+    """Return a picture ``[row, column, RGB]`` with an overlaid map, as a data URI."""
     both = picture if map_ is None else overlay(picture, tone(map_))
     return uri("webp", webp(Image.fromarray(both)))
 
@@ -64,16 +64,20 @@ def table(facts: Iterable[tuple[str, object]]) -> str:
 
 
 def strip(bars: Sequence[tuple[str, int, float]]) -> str:
-    """Return layers as bars: name, units (the height, by their logarithm), share of zeros (the dark part)."""
+    """Return a bar for each layer: its height is the logarithm of the number of units, its dark part the zeros.
+
+    Args:
+        bars: name, number of units and share of zero responses of each layer.
+    """
     most = max((np.log2(1 + units) for _, units, _ in bars), default=1.0)
     drawn = "".join(_bar(name, units, zeros, 100 * np.log2(1 + units) / most) for name, units, zeros in bars)
     return f'<div style="display:flex;align-items:flex-end;height:100px;gap:1px;max-width:900px">{drawn}</div>'
 
 
 def _bar(name: str, units: int, zeros: float, height: float) -> str:
-    told = escape(f"{name}: {units} units, {zeros:.1%} zeros")
+    title = escape(f"{name}: {units} units, {zeros:.1%} zeros")
     dark = f'<div style="height:{100 * zeros:.0f}%;background:#0008"></div>'
     style = (
         f"flex:1;height:{height:.0f}%;background:#8c3a98;display:flex;flex-direction:column;justify-content:flex-end"
     )
-    return f'<div title="{told}" style="{style}">{dark}</div>'
+    return f'<div title="{title}" style="{style}">{dark}</div>'

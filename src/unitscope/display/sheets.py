@@ -1,6 +1,7 @@
-"""What the eye is shown, as plain arrays: one image's structure, one unit's exemplars, the units of a rule.
+"""Data of the figures: one image's structure, one unit's exemplars, the units of a rule, and so on.
 
-In: nothing but values. Out: frozen data that the bridge fills (with torch) and figures and pages draw (without).
+In: plain values and arrays. Out: frozen dataclasses, which `inspection` fills with torch and `figures` and `web` draw
+without it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +16,7 @@ from unitscope.units import Layer
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """One of an image's most probable classes: its number, name (the number where none is known), probability."""
+    """One of an image's most probable classes; the name is the class number if no name is known."""
 
     index: int
     name: str
@@ -24,12 +25,12 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What is done to a picture, or to the network, before it looks.
+    """A change of the image or of the network before the forward pass.
 
     Attributes:
-        removed: units whose maps are made zero, by layer.
-        sigma: of Gaussian noise added to the picture as the network sees it, on the 0–1 scale.
-        seed: of the noise.
+        removed: units whose maps are set to zero, by layer.
+        sigma: standard deviation of Gaussian noise added to the resized and cropped image, on the 0–1 scale.
+        seed: seed of the noise.
     """
 
     removed: Mapping[str, Sequence[int]] = field(default_factory=dict)
@@ -44,8 +45,8 @@ class Column:
     Attributes:
         layer: the layer.
         units: channels by descending response, int64 ``[rank]``.
-        responses: their α, float32 ``[rank]``.
-        maps: their activation maps, float32 ``[rank, row, column]``.
+        responses: α of the units, float32 ``[rank]``.
+        maps: activation maps of the units, float32 ``[rank, row, column]``.
     """
 
     layer: Layer
@@ -56,7 +57,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Enlargement:
-    """One unit's activation map, to be drawn large: float32 ``[row, column]``."""
+    """One unit's activation map, float32 ``[row, column]``, to be drawn large."""
 
     layer: Layer
     unit: int
@@ -66,16 +67,16 @@ class Enlargement:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Structure:
-    """What one image calls up in a network, layer by layer from shallow to deep (paper, algorithm 1).
+    """The top units of each layer for one image, from shallow to deep (paper, algorithm 1).
 
     Attributes:
         network: the network's reference.
         image: the image's id or path.
-        picture: the image as the network sees it (resized and cropped), uint8 ``[row, column, RGB]``.
-        predictions: the most probable classes first; empty where the network is no classifier.
-        columns: one a layer, shallow to deep.
+        picture: the resized and cropped image, uint8 ``[row, column, RGB]``.
+        predictions: the most probable classes, most probable first; empty if the network is not a classifier.
+        columns: one per layer, shallow to deep.
         enlarged: maps to draw large beside the columns.
-        probabilities: of all classes, float32 ``[class]``; None where the network is no classifier, or unknown.
+        probabilities: probabilities of all classes, float32 ``[class]``; None if unknown or not a classifier.
     """
 
     network: str
@@ -87,8 +88,8 @@ class Structure:
     probabilities: NDArray[np.float32] | None = None
 
     def _repr_html_(self) -> str:
-        told = ", ".join(f"{one.name} {one.probability:.1%}" for one in self.predictions[:3])
-        shown = [figure(overlay_uri(self.picture, None), told, side=160, alt=self.image)]
+        caption = ", ".join(f"{one.name} {one.probability:.1%}" for one in self.predictions[:3])
+        shown = [figure(overlay_uri(self.picture, None), caption, side=160, alt=self.image)]
         rows = [
             gallery(column.layer.name, [*map(_map_figure, column.maps, column.units, column.responses)])
             for column in self.columns
@@ -98,15 +99,15 @@ class Structure:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Exemplar:
-    """One of the images that a unit responds to most.
+    """One of the images to which a unit responds most strongly.
 
     Attributes:
-        rank: 1 for the greatest response.
+        rank: 1 for the largest response.
         image: the image's id.
         response: α of this unit for this image.
-        label: the image's labels, joined by commas; empty where there is none.
-        picture: the image as the network sees it, uint8 ``[row, column, RGB]``; None if it can't be read any more.
-        map: the unit's activation map, float32 ``[row, column]``; None where it was not computed.
+        label: the image's labels, joined by commas; empty if there are none.
+        picture: the resized and cropped image, uint8 ``[row, column, RGB]``; None if the file can't be read.
+        map: the unit's activation map, float32 ``[row, column]``; None if it was not computed.
     """
 
     rank: int
@@ -119,7 +120,7 @@ class Exemplar:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ExemplarSheet:
-    """A unit and its exemplars, greatest response first (paper, figure 2)."""
+    """A unit and its exemplars, largest response first (paper, figure 2)."""
 
     network: str
     layer: Layer
@@ -141,13 +142,13 @@ class ExemplarSheet:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AskedImage:
-    """An image that a rule was asked about, or one of a class that was.
+    """An image of a rule: one given by itself, or one of a given class.
 
     Attributes:
-        subject: the image or class as it was asked for.
+        subject: the image or class as given by the user.
         image: the image's id or path.
-        against: whether the units sought are those that it does *not* have.
-        picture: the image as the network sees it, uint8 ``[row, column, RGB]``; None if it can't be read.
+        against: whether the rule excludes the units of this image.
+        picture: the resized and cropped image, uint8 ``[row, column, RGB]``; None if the file can't be read.
     """
 
     subject: str
@@ -158,14 +159,14 @@ class AskedImage:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RuleRow:
-    """One unit that a rule found.
+    """One unit found by a rule.
 
     Attributes:
         unit: the channel.
-        note: what else is known of it, a line each.
-        responses: its α for each image asked about, ``[image]``.
-        maps: its activation maps, float32 ``[row, column]``, parallel; None where the image can't be read.
-        exemplars: the first few of its images in the atlas.
+        note: further facts, one per line.
+        responses: α of the unit for each image of the rule, ``[image]``.
+        maps: the unit's activation map for each image, float32 ``[row, column]``; None if the file can't be read.
+        exemplars: the unit's first exemplars in the atlas.
     """
 
     unit: int
@@ -177,14 +178,15 @@ class RuleRow:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RuleSheet:
-    """The units that a rule found, over the images it was asked about (paper, figure 4).
+    """The units found by a rule, with their maps for the rule's images (paper, figure 4).
 
     Attributes:
-        title: the question in words.
-        note: the answer in words: how many units, how many by chance.
+        title: the rule in words.
+        note: the result in words: the number of units, and the number expected by chance.
         network: the network's reference.
-        images: the images shown, in the order of the question.
-        rows: the first of the units found, greatest response first.
+        layer: the layer of the units.
+        images: the images shown, in the order given by the user.
+        rows: the first of the units found, largest response first.
     """
 
     title: str
@@ -197,13 +199,13 @@ class RuleSheet:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PerturbedMap:
-    """What a unit makes of a picture.
+    """A picture, clean or perturbed, and a unit's activation map for it.
 
     Attributes:
-        picture: as the network sees it, uint8 ``[row, column, RGB]``.
+        picture: the resized and cropped image, uint8 ``[row, column, RGB]``.
         map: the unit's activation map, float32 ``[row, column]``.
-        response: α, the map's mean.
-        correlation: of the map with that of the clean picture, over positions; NaN where either is constant.
+        response: α, the mean of the map.
+        correlation: correlation with the map of the clean image over positions; NaN if either map is constant.
     """
 
     picture: NDArray[np.uint8]
@@ -214,7 +216,7 @@ class PerturbedMap:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PerturbedImage:
-    """One image, clean and after each of some perturbations."""
+    """One image, clean and after each perturbation."""
 
     image: str
     clean: PerturbedMap
@@ -223,7 +225,7 @@ class PerturbedImage:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PerturbedUnit:
-    """A unit's images of greatest response, the greatest first."""
+    """A unit and its exemplars before and after perturbation, largest response first."""
 
     layer: Layer
     unit: int
@@ -232,7 +234,7 @@ class PerturbedUnit:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PerturbedSheet:
-    """Units before and after some perturbations, each a name and a value such as noise and σ (paper, figure 7)."""
+    """Units before and after perturbations, each given as name and value, such as noise and σ (paper, figure 7)."""
 
     network: str
     perturbations: tuple[tuple[str, float], ...]
@@ -241,16 +243,16 @@ class PerturbedSheet:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class InhibitionExample:
-    """One image and what an inhibitory unit makes of it.
+    """One image and an inhibitory unit's activation map for it.
 
     Attributes:
         image: the image's id.
-        label: its labels, joined by commas.
-        has_concept: whether it shows the concept.
-        picture: as the network sees it, uint8 ``[row, column, RGB]``; None if it can't be read any more.
-        map: the unit's activation map, float32 ``[row, column]``; None with the picture.
-        mask: how much of each pixel of the picture the concept covers, float32 ``[row, column]``; None where unknown.
-        note: what was measured on it, in words.
+        label: the image's labels, joined by commas.
+        has_concept: whether the image shows the concept.
+        picture: the resized and cropped image, uint8 ``[row, column, RGB]``; None if the file can't be read.
+        map: the unit's activation map, float32 ``[row, column]``; None if the file can't be read.
+        mask: the share of each pixel that the concept covers, float32 ``[row, column]``; None if unknown.
+        note: the measured values, in words.
     """
 
     image: str
@@ -264,7 +266,7 @@ class InhibitionExample:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class InhibitedUnit:
-    """An inhibitory unit, what was found of it in words, and images."""
+    """An inhibitory unit, a summary of its effect in words, and example images."""
 
     unit: int
     note: str
@@ -273,7 +275,7 @@ class InhibitedUnit:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class InhibitionSheet:
-    """The most inhibitory units of a layer for a concept (paper, figure 3); by as in `Inhibition`."""
+    """The most inhibitory units of a layer for a concept (paper, figure 3); ``by`` as in `Inhibition`."""
 
     network: str
     layer: Layer

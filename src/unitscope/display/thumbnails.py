@@ -1,6 +1,6 @@
-"""Small pictures of images, framed as the network sees them, and activation maps in colours.
+"""Thumbnails of images, cropped as for the network, and activation maps in colour.
 
-In: image files, the preprocessing of an atlas, maps. Out: bytes of WebP and PNG files. No torch.
+In: image files, the preprocessing of an atlas, activation maps. Out: bytes of WebP and PNG files. No torch.
 """
 
 import io
@@ -19,15 +19,15 @@ from unitscope.images import decode
 from unitscope.images.decoding import MAX_ASPECT
 
 SMALL, LARGE = 96, 320
-"""Sides of a thumbnail and of a picture, in pixels."""
-MOST_CELLS = 56
-"""Maps of more rows or columns are made smaller: no page shows them larger."""
+"""Longer side of a thumbnail and of a large picture, in pixels."""
+MAX_CELLS = 56
+"""Maps with more rows or columns are downscaled, since no page shows them larger."""
 
 _COLOURS = (colormaps[COLOUR_MAP](np.arange(256))[:, :3] * 255).round().astype(np.uint8).tobytes()
 
 
 def thumbnail(file: Path, preprocessing: Mapping[str, Any], side: int) -> bytes:
-    """Return a picture of an image file as the network sees it, WebP; its longer side has so many pixels.
+    """Return an image file, cropped as for the network, as WebP bytes; ``side`` is the longer side in pixels.
 
     Raises:
         ImageError: if the file can't be read.
@@ -36,23 +36,23 @@ def thumbnail(file: Path, preprocessing: Mapping[str, Any], side: int) -> bytes:
 
 
 def webp(picture: Image.Image) -> bytes:
-    """Return a picture as a WebP file."""
+    """Return a picture as the bytes of a WebP file."""
     with io.BytesIO() as buffer:
         picture.save(buffer, "WEBP", quality=82, method=4)
         return buffer.getvalue()
 
 
 def framed(picture: Image.Image, preprocessing: Mapping[str, Any], side: int) -> Image.Image:
-    """Return what a preprocessing keeps of a picture, its longer side of so many pixels.
+    """Return the part of a picture that a preprocessing keeps; ``side`` is the longer side in pixels.
 
-    As `Preprocessing` does it: resized, then cropped at the centre, with black margins where it is too small. Of a
-    preprocessing of the user's own nothing is known, so the whole picture is shown.
+    Like `Preprocessing`, resize the picture and crop its centre, with black margins where it is too small. A custom
+    preprocessing is unknown, so the whole picture is returned.
 
     Raises:
-        ImageError: if the picture is over `MAX_ASPECT` times as long as wide.
+        ImageError: if the longer side is over `MAX_ASPECT` times the shorter side.
     """
     if max(picture.size) > MAX_ASPECT * min(picture.size):
-        raise ImageError(f"a picture of {picture.width}×{picture.height} is too narrow to be shown")
+        raise ImageError(f"a picture of {picture.width}×{picture.height} pixels is too narrow to be shown")
     resize, crop = preprocessing.get("resize"), preprocessing.get("crop")
     if resize is None:
         picture.thumbnail((side, side), Image.Resampling.LANCZOS)
@@ -61,7 +61,7 @@ def framed(picture: Image.Image, preprocessing: Mapping[str, Any], side: int) ->
     rows, columns = _pair(crop) if crop else (height, width)
     scale = side / max(rows, columns)
     shown = Image.new("RGB", (max(1, round(columns * scale)), max(1, round(rows * scale))))
-    # The part of the resized picture that the crop keeps, and where it lies in the crop; both in its pixels.
+    # The part of the resized picture inside the crop, and its offset in the crop, in pixels of the resized picture.
     left, top = round((width - columns) / 2), round((height - rows) / 2)
     box = (max(left, 0), max(top, 0), min(left + columns, width), min(top + rows, height))
     size = (max(1, round((box[2] - box[0]) * scale)), max(1, round((box[3] - box[1]) * scale)))
@@ -73,9 +73,9 @@ def framed(picture: Image.Image, preprocessing: Mapping[str, Any], side: int) ->
 
 
 def strip(maps: Sequence[NDArray[np.float32] | None], shape: tuple[int, int]) -> bytes:
-    """Return maps ``[row, column]`` in colours side by side, PNG; each has its own scale, see `tones`.
+    """Return maps ``[row, column]`` side by side in colour, as PNG bytes; each has its own scale, see `tone`.
 
-    A map that could not be had is dark.
+    None becomes a dark map.
     """
     rows, columns = shape
     small = [np.zeros(shape, np.float32) if map_ is None else shrunk(tone(map_), shape) for map_ in maps]
@@ -83,20 +83,20 @@ def strip(maps: Sequence[NDArray[np.float32] | None], shape: tuple[int, int]) ->
 
 
 def map_shape(shape: Sequence[int]) -> tuple[int, int]:
-    """Return rows and columns of a map as it is shown, of the map's own."""
-    scale = max(1.0, max(shape) / MOST_CELLS)
+    """Return the rows and columns at which a map of this shape is shown."""
+    scale = max(1.0, max(shape) / MAX_CELLS)
     return max(1, round(shape[0] / scale)), max(1, round(shape[1] / scale))
 
 
 def shrunk(tones: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.float32]:
-    """Return tones with as many rows and columns as given, each the mean of those that it stands for."""
+    """Return tones resized to this shape by averaging."""
     if tones.shape == shape:
         return tones
     return np.asarray(Image.fromarray(tones).resize(shape[::-1], Image.Resampling.BOX))
 
 
 def png(tones: NDArray[np.float32]) -> bytes:
-    """Return tones in [0, 1] in colours, as a PNG file with a palette."""
+    """Return tones in [0, 1] in colour, as the bytes of a PNG file with a palette."""
     picture = Image.fromarray(np.round(np.clip(tones, 0, 1) * 255).astype(np.uint8))
     picture.putpalette(_COLOURS)
     with io.BytesIO() as buffer:

@@ -1,8 +1,8 @@
-"""What is remembered of all responses: summaries that can be merged.
+"""Summaries of responses that can be merged.
 
-In: responses ``[image, unit]`` with image ids and classes. Out: `Summary`, a product of monoids.
-Each has ``empty``, ``of``, ``merge``, ``to_arrays`` and ``from_arrays``; any sharding gives the same answer, exactly
-for counts and extremes, to rounding in float64 for moments and class sums. A response of NaN is a missing value.
+In: responses ``[image, unit]`` with image ids and classes. Out: `Summary` and `ClassSums`, which merge in any order.
+The result does not depend on how images are split into shards: counts and extremes are exact, moments and class sums
+equal up to float64 rounding. NaN is a missing value. Knows nothing of networks, files or atlases.
 """
 
 from unitscope.summaries.classes import ClassSums, SomeClassSums

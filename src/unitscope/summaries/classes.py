@@ -1,7 +1,7 @@
 """Sums of responses by class, for class means.
 
-In: responses ``[image, unit]`` and each image's classes (none, one or many). Out: `ClassSums`, mergeable, and
-`SomeClassSums`, those of a shard, which mostly has few of the classes.
+In: responses ``[image, unit]`` and each image's classes (none, one or several). Out: `SomeClassSums` for a shard, which
+usually has few of the classes, and `ClassSums`, their total over all classes.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ class ClassSums:
 
     Attributes:
         sums: float64 ``[class, unit]``.
-        counts: how many responses each sum holds, int64 ``[class, unit]``.
+        counts: number of responses in each sum, int64 ``[class, unit]``.
     """
 
     sums: NDArray[np.float64]
@@ -28,51 +28,43 @@ class ClassSums:
 
     @classmethod
     def empty(cls, units: int, *, classes: int) -> Self:
-        """Return the sums of no images; merging them changes nothing."""
+        """Return the sums over no images."""
         return cls(np.zeros((classes, units)), np.zeros((classes, units), np.int64))
 
     @classmethod
     def of(cls, responses: NDArray[np.float32], members: Sequence[Sequence[int]], *, classes: int) -> Self:
-        """Return the sums of responses ``[image, unit]``; members holds each image's class numbers."""
+        """Return the sums of responses ``[image, unit]``; ``members`` lists each image's class numbers."""
         total = cls.empty(responses.shape[1], classes=classes)
-        total.add(responses, members)
+        total.add(SomeClassSums.of(responses, members))
         return total
 
-    def add(self, responses: NDArray[np.float32], members: Sequence[Sequence[int]]) -> None:
-        """Add more images in place: with many classes the sums are too large to copy for every shard."""
-        self.add_some(SomeClassSums.of(responses, members))
-
-    def add_some(self, some: "SomeClassSums") -> None:
-        """Add the sums of a few classes in place."""
+    def add(self, some: "SomeClassSums") -> None:
+        """Add the sums of some classes in place: with many classes the totals are too large to copy per shard."""
         self.sums[some.numbers] += some.sums
         self.counts[some.numbers] += some.counts
 
-    def merge(self, other: Self) -> Self:
-        """Return the sums over both sets of images."""
-        return type(self)(self.sums + other.sums, self.counts + other.counts)
-
     @property
     def means(self) -> NDArray[np.float64]:
-        """Mean response of each unit to each class, float64 ``[class, unit]``; NaN where no response is a number."""
+        """Mean response of each unit to each class, float64 ``[class, unit]``; NaN where there is no response."""
         nothing = np.full(self.sums.shape, np.nan)
         return np.divide(self.sums, self.counts, out=nothing, where=self.counts > 0)  # type: ignore[no-any-return]
 
     def to_arrays(self) -> Arrays:
-        """Return the arrays by name."""
+        """Return the arrays by name, as an atlas stores them."""
         return {"class_sums": self.sums, "class_counts": self.counts}
 
     @classmethod
     def from_arrays(cls, arrays: Arrays) -> Self:
-        """Return the sums that `to_arrays` gave."""
+        """Return the sums from the arrays of `to_arrays`."""
         return cls(arrays["class_sums"], arrays["class_counts"])  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SomeClassSums:
-    """Responses summed over the images of those classes that some images have.
+    """Responses summed by class, for the classes that occur in some images.
 
     Attributes:
-        numbers: of the classes, int64 ``[class]``, rising.
+        numbers: class numbers, int64 ``[class]``, ascending.
         sums: float64 ``[class, unit]``.
         counts: int64 ``[class, unit]``.
     """
@@ -83,12 +75,12 @@ class SomeClassSums:
 
     @classmethod
     def empty(cls, units: int) -> Self:
-        """Return the sums of no class."""
+        """Return the sums for no classes."""
         return cls(np.zeros(0, np.int64), np.zeros((0, units)), np.zeros((0, units), np.int64))
 
     @classmethod
     def of(cls, responses: NDArray[np.float32], members: Sequence[Sequence[int]]) -> Self:
-        """Return the sums of responses ``[image, unit]``; members holds each image's class numbers."""
+        """Return the sums of responses ``[image, unit]``; ``members`` lists each image's class numbers."""
         rows: dict[int, list[int]] = {}
         for row, (_, numbers) in enumerate(zip(responses, members, strict=True)):
             for number in numbers:

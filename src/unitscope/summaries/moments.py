@@ -1,6 +1,6 @@
-"""Count, mean, spread, range and share of zeros of each unit's responses.
+"""Count, mean, variance, range and number of zeros of each unit's responses.
 
-In: responses ``[image, unit]``. Out: `Moments`, mergeable.
+In: responses ``[image, unit]``. Out: `Moments`, which can be merged.
 """
 
 from dataclasses import dataclass, fields
@@ -14,15 +14,15 @@ Arrays = dict[str, NDArray[np.generic]]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Moments:
-    """Moments of each unit's responses, one value a unit.
+    """Moments of each unit's responses, each an array ``[unit]``.
 
     Attributes:
-        count: how many images have a response, int64.
-        mean: of the responses, float64; 0 where there are none.
+        count: number of images with a response, int64.
+        mean: mean response, float64; 0 if there are no responses.
         m2: sum of squared deviations from the mean, float64.
-        min: least response, float32; +inf where there are none.
-        max: greatest response, float32; -inf where there are none.
-        zeros: how many responses are exactly zero, int64.
+        min: smallest response, float32; +inf if there are no responses.
+        max: largest response, float32; -inf if there are no responses.
+        zeros: number of responses that are exactly zero, int64.
     """
 
     count: NDArray[np.int64]
@@ -34,7 +34,7 @@ class Moments:
 
     @classmethod
     def empty(cls, units: int) -> Self:
-        """Return the moments of no images; merging them changes nothing."""
+        """Return the moments of no images, the identity of `merge`."""
         nothing = np.zeros(units, np.int64)
         infinite = np.full(units, np.inf, np.float32)
         return cls(nothing, np.zeros(units), np.zeros(units), infinite, -infinite, nothing)
@@ -81,5 +81,5 @@ class Moments:
 
     @classmethod
     def from_arrays(cls, arrays: Arrays) -> Self:
-        """Return the moments that `to_arrays` gave."""
+        """Return the moments from the arrays of `to_arrays`."""
         return cls(**{field.name: arrays[field.name] for field in fields(cls)})  # type: ignore[arg-type]

@@ -1,7 +1,7 @@
-"""The product of the summaries that a shard carries: one value, mergeable.
+"""The summaries of a shard as one value that can be merged.
 
-In: responses and image ids. Out: `Summary`.
-Class sums are no part of it: a shard's may weigh more than its responses, from which they are made when shards merge.
+In: responses and image ids. Out: `Summary`. Class sums are not part of it, since those of a shard can take more memory
+than its responses; they are computed from the responses when shards are merged.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -15,26 +15,26 @@ from numpy.typing import NDArray
 from unitscope.summaries.moments import Arrays, Moments
 from unitscope.summaries.topk import Extremes
 
-_UNITS_AT_ONCE = 512  # few enough to stay in a cache, and enough that threads seldom wait for Python
+_BLOCK_UNITS = 512  # few enough to stay in the CPU's cache, enough that threads rarely wait for the GIL
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Summary:
-    """All that is remembered of some images' responses, besides the responses themselves."""
+    """Moments and extremes of the responses to some images."""
 
     moments: Moments
     extremes: Extremes
 
     @classmethod
     def empty(cls, units: int, *, k: int) -> Self:
-        """Return the summary of no images; merging it changes nothing."""
+        """Return the summary of no images, the identity of `merge`."""
         return cls(Moments.empty(units), Extremes.empty(units, k=k))
 
     @classmethod
     def of(cls, responses: NDArray[np.float32], images: NDArray[np.int64], *, k: int, threads: int = 1) -> Self:
-        """Return the summary of responses ``[image, unit]``; images holds the ids ``[image]``."""
-        starts = range(0, responses.shape[1], _UNITS_AT_ONCE)
-        blocks = [responses[:, start : start + _UNITS_AT_ONCE] for start in starts]
+        """Return the summary of responses ``[image, unit]``; ``images`` are the image ids ``[image]``."""
+        starts = range(0, responses.shape[1], _BLOCK_UNITS)
+        blocks = [responses[:, start : start + _BLOCK_UNITS] for start in starts]
         with ThreadPoolExecutor(threads) as pool:
             moments = [each.to_arrays() for each in pool.map(Moments.of, blocks)]
             extremes = list(pool.map(partial(Extremes.of, images=images, k=k), blocks))
@@ -56,5 +56,5 @@ class Summary:
 
     @classmethod
     def from_arrays(cls, arrays: Arrays) -> Self:
-        """Return the summary that `to_arrays` gave."""
+        """Return the summary from the arrays of `to_arrays`."""
         return cls(Moments.from_arrays(arrays), Extremes.from_arrays(arrays))

@@ -1,7 +1,7 @@
-"""The images with each unit's k greatest and k least responses.
+"""The images with each unit's k largest and k smallest responses.
 
-In: responses ``[image, unit]`` and image ids. Out: `Extremes`, mergeable and exact.
-Ties break by response, then by image id, so the order of images and shards does not matter.
+In: responses ``[image, unit]`` and image ids. Out: `Extremes`, exact, which can be merged.
+Images are ordered by response, then by image id, so the order of images and shards does not matter.
 """
 
 from dataclasses import dataclass
@@ -15,18 +15,19 @@ from unitscope.summaries.moments import Arrays
 NO_IMAGE = -1
 _IMAGE_BITS = 32
 _IMAGE_MASK = (1 << _IMAGE_BITS) - 1
-_NOTHING = np.iinfo(np.int64).min  # a key below that of every response
+_NO_KEY = np.iinfo(np.int64).min  # smaller than the key of any response
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Extremes:
-    """Each unit's greatest and least responses, the most extreme first.
+    """Each unit's largest and smallest responses, the most extreme first.
 
-    They are held as sortable keys, int64 ``[rank, unit]``: the response's bits above, the image id below.
+    They are stored as sortable keys, int64 ``[rank, unit]``: the response's bits in the upper half, the image id in the
+    lower half.
 
     Attributes:
-        top: keys of the greatest responses, descending.
-        bottom: keys of the negated least responses, descending.
+        top: keys of the largest responses, descending.
+        bottom: keys of the negated smallest responses, descending.
     """
 
     top: NDArray[np.int64]
@@ -34,13 +35,13 @@ class Extremes:
 
     @classmethod
     def empty(cls, units: int, *, k: int) -> Self:
-        """Return the extremes of no images; merging them changes nothing."""
-        nothing = np.full((k, units), _NOTHING)
-        return cls(nothing, nothing)
+        """Return the extremes of no images, the identity of `merge`."""
+        keys = np.full((k, units), _NO_KEY)
+        return cls(keys, keys)
 
     @classmethod
     def of(cls, responses: NDArray[np.float32], images: NDArray[np.int64], *, k: int) -> Self:
-        """Return the k extremes of responses ``[image, unit]``; images holds the ids ``[image]``."""
+        """Return the k extremes of responses ``[image, unit]``; ``images`` are the image ids ``[image]``."""
         by_unit = np.ascontiguousarray(responses.T)
         return cls(_greatest(_keys(by_unit, images), k), _greatest(_keys(-by_unit, images), k))
 
@@ -53,7 +54,7 @@ class Extremes:
         )
 
     def to_arrays(self) -> Arrays:
-        """Return values float32 and image ids int64, ``[rank, unit]``; NaN and -1 where there are too few images."""
+        """Return float32 values and int64 image ids, ``[rank, unit]``; NaN and -1 if there are fewer than k images."""
         top_values, top_images = _values(self.top)
         bottom_values, bottom_images = _values(self.bottom)
         return {
@@ -65,7 +66,7 @@ class Extremes:
 
     @classmethod
     def from_arrays(cls, arrays: Arrays) -> Self:
-        """Return the extremes that `to_arrays` gave."""
+        """Return the extremes from the arrays of `to_arrays`."""
         values: dict[str, Any] = dict(arrays)
         return cls(
             _keys(values["top_values"], values["top_images"]),
@@ -74,31 +75,31 @@ class Extremes:
 
 
 def _keys(values: NDArray[np.float32], images: NDArray[np.int64]) -> NDArray[np.int64]:
-    """One int64 that orders by value, greatest first, then by image, least first; the images' shape may be the last."""
-    bits = (values + np.float32(0)).view(np.int32)  # adding 0 turns -0 into 0
-    bits ^= (bits >> 31) & np.int32(0x7FFFFFFF)  # now they order as the values do
+    """Return int64 keys that sort descending by value, then ascending by image; ``images`` may be ``[image]``."""
+    bits = (values + np.float32(0)).view(np.int32)  # adding 0 turns -0 into +0
+    bits ^= (bits >> 31) & np.int32(0x7FFFFFFF)  # now the bits sort like the values
     keys = bits.astype(np.int64)
     keys <<= _IMAGE_BITS
     keys |= _IMAGE_MASK - images
-    keys[~np.isfinite(values)] = _NOTHING
+    keys[~np.isfinite(values)] = _NO_KEY
     return keys
 
 
 def _values(keys: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     ordered = keys >> _IMAGE_BITS
     bits = np.where(ordered < 0, ~(ordered + (1 << 31)), ordered).astype(np.int32)
-    missing = keys == _NOTHING
+    missing = keys == _NO_KEY
     values = np.where(missing, np.float32(np.nan), bits.view(np.float32))
     return values, np.where(missing, NO_IMAGE, _IMAGE_MASK - (keys & _IMAGE_MASK))
 
 
 def _greatest(keys: NDArray[np.int64], k: int) -> NDArray[np.int64]:
-    """The k greatest of each unit's keys ``[unit, image]``, descending ``[rank, unit]``, padded where there are fewer.
+    """Return the k largest of each unit's keys ``[unit, image]`` as ``[rank, unit]``, descending, padded to k rows.
 
-    The keys lose their order: in place, as copying a shard's takes longer than looking through them.
+    Reorder the keys in place, since copying a shard's keys takes longer than partitioning them.
     """
     if (surplus := keys.shape[1] - k) > 0:
         keys.partition(surplus, axis=1)
         keys = keys[:, surplus:]
     best = np.sort(keys, axis=1)[:, ::-1]
-    return np.pad(best, ((0, 0), (0, max(0, -surplus))), constant_values=_NOTHING).T.copy()
+    return np.pad(best, ((0, 0), (0, max(0, -surplus))), constant_values=_NO_KEY).T.copy()
