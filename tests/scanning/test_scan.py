@@ -220,7 +220,7 @@ def test_an_atlas_is_never_overwritten_but_the_same_scan_is_done_already(network
     with pytest.raises(AtlasError, match="already holds an atlas of another scan"):
         unitscope.scan(network, folder, tmp_path / "a", options=ScanOptions(top=3))
     (tmp_path / "b").mkdir()
-    with pytest.raises(AtlasError, match="is no atlas"):
+    with pytest.raises(AtlasError, match="is not an atlas"):
         unitscope.scan(network, folder, tmp_path / "b")
     assert (tmp_path / "a" / "manifest.json").read_bytes() == before
 
@@ -310,13 +310,13 @@ def test_damaged_or_foreign_atlases_are_refused(tmp_path):
     with pytest.raises(AtlasError, match="no atlas at"):
         unitscope.open_atlas(tmp_path / "none")
     (tmp_path / "manifest.json").write_text(json.dumps({"schema_version": 99}))
-    with pytest.raises(AtlasError, match="was written by schema 99"):
+    with pytest.raises(AtlasError, match="was written in schema 99"):
         unitscope.open_atlas(tmp_path)
     for damaged in ("{", "[]", json.dumps({"schema_version": 1})):
         (tmp_path / "manifest.json").write_text(damaged)
         with pytest.raises(AtlasError, match=r"manifest.json' is damaged \("):
             unitscope.open_atlas(tmp_path)
-    with pytest.raises(AtlasError, match=r"manifest.json' is no atlas"):
+    with pytest.raises(AtlasError, match=r"manifest.json' is not an atlas"):
         unitscope.open_atlas(tmp_path / "manifest.json")
 
 
@@ -328,7 +328,7 @@ def test_an_atlas_with_a_file_missing_or_cut_short_is_refused(network, folder, t
     with pytest.raises(AtlasError, match=f"a' is damaged: {name} has {len(content) - 1:,} bytes, not {len(content):,}"):
         unitscope.open_atlas(tmp_path / "a")
     file.unlink()
-    with pytest.raises(AtlasError, match=f"a' is damaged: {name} is missing; copy it once more, or scan again"):
+    with pytest.raises(AtlasError, match=f"a' is damaged: {name} is missing; copy it again, or scan again"):
         unitscope.open_atlas(tmp_path / "a")
 
 

@@ -127,7 +127,7 @@ def test_what_lies_in_a_store_and_is_no_atlas_is_left_alone(network, folder, tmp
     pytest.importorskip("upath", reason="universal-pathlib is not installed")
     address = f"memory://{tmp_path.name}/mine"
     storage_path(address).joinpath("letter.txt").write_text("dear")
-    with pytest.raises(AtlasError, match=r"is no atlas|already"):
+    with pytest.raises(AtlasError, match=r"is not an atlas|already"):
         unitscope.scan(network, folder, address, options=OPTIONS)
     assert storage_path(address).joinpath("letter.txt").read_text() == "dear"
 
@@ -135,7 +135,7 @@ def test_what_lies_in_a_store_and_is_no_atlas_is_left_alone(network, folder, tmp
 @pytest.mark.parametrize(
     ("address", "told"),
     [
-        ("memory://", r"'memory://' names no place in the store"),
+        ("memory://", r"the URL 'memory://' has no path in the store"),
         ("http://127.0.0.1:9/my.atlas", r"can't (open|write to) 'http://127.0.0.1:9/my.atlas"),
     ],
 )

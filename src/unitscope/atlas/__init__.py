@@ -1,7 +1,7 @@
-"""What a scan leaves on disk, and how it is read again.
+"""Write and read atlases, the result of a scan on disk.
 
-In: parts, written shard by shard while a scan runs. Out: an `Atlas`, a folder that appears whole or not at all.
-Never imports torch: an atlas opens anywhere, at once.
+In: parts, which a scan writes shard by shard. Out: an atlas folder, written atomically, and `Atlas`, which reads it.
+Never imports torch, so that an atlas opens fast and on any machine.
 """
 
 from unitscope.atlas.atlas import Atlas, open_atlas

@@ -1,6 +1,6 @@
-"""An atlas, opened: read-only, lazily, without torch.
+"""Open an atlas: read-only, lazily, without torch.
 
-In: a folder. Out: `Atlas`: its manifest, its two tables, its arrays as an xarray Dataset, and look-ups.
+In: a folder. Out: an `Atlas`: its manifest, its two tables, its arrays as an xarray Dataset, and lookups.
 """
 
 from collections.abc import Iterable
@@ -25,7 +25,7 @@ from unitscope.units import Layer, LayerTable, Unit, UnitIndex
 
 @dataclass(frozen=True, slots=True)
 class UnitsView:
-    """Some units of one layer, which a notebook shows with their exemplars; from ``atlas["act:33:12"]``."""
+    """Units of one layer, displayed in notebooks with their exemplars; made by ``atlas["act:33:12"]``."""
 
     atlas: "Atlas"
     layer: Layer
@@ -41,38 +41,38 @@ class UnitsView:
 
 @dataclass(frozen=True)
 class Atlas:
-    """What a scan found: every tapped unit's responses over a set of images."""
+    """The result of a scan: the responses of all tapped units to a set of images."""
 
     path: StoragePath
     manifest: Manifest
 
     @cached_property
     def layers(self) -> LayerTable:
-        """The tapped layers, in network order."""
+        """The tapped layers, in execution order."""
         return LayerTable(self.manifest.layers, self.manifest.network["reference"])
 
     @cached_property
     def index(self) -> UnitIndex:
-        """Where each unit lies on the unit axis."""
+        """Positions of the units on the flat unit axis."""
         return UnitIndex(self.manifest.layers)
 
     @cached_property
     def images(self) -> pd.DataFrame:
-        """One row an image: id, labels, size, predictions, right or wrong, error."""
+        """One row per image: id, labels, size, predictions, whether they are correct, error."""
         return self._table(IMAGES)
 
     @cached_property
     def units(self) -> pd.DataFrame:
-        """One row a unit: layer, channel, and the summary of its responses."""
+        """One row per unit: layer, channel, and the summary of its responses."""
         return self._table(UNITS)
 
     @cached_property
     def readable(self) -> NDArray[np.int64]:
-        """Rows of the images that could be read, ascending."""
+        """Row numbers of the images that could be read, ascending."""
         return np.flatnonzero(self.images["error"] == "")
 
     def units_of(self, layer: str | Layer) -> pd.DataFrame:
-        """Return the rows of `units` that are of one layer.
+        """Return the rows of `units` that belong to one layer.
 
         Raises:
             LayerError: if the atlas has no such layer.
@@ -83,8 +83,7 @@ class Atlas:
     def class_means(self) -> NDArray[np.float64]:
         """Mean response of each unit to the images of each label, float64 ``[label, unit]``.
 
-        Labels are in the order of ``manifest.labels``. A response that is not a number is left out; a unit without any
-        other has the mean NaN.
+        Labels are in the order of ``manifest.labels``. NaN responses are ignored; a mean over no responses is NaN.
         """
         if not self.manifest.labels:
             return np.empty((0, len(self.index)))
@@ -93,7 +92,7 @@ class Atlas:
 
     @cached_property
     def dataset(self) -> xr.Dataset:
-        """All arrays, read when touched: ``responses [image, unit]``, ``top_images [rank, unit]`` and so on."""
+        """All arrays, loaded lazily: ``responses [image, unit]``, ``top_images [rank, unit]`` and so on."""
         opened: xr.Dataset = xr.open_zarr(zarr_store(self._file(ARRAYS)), chunks=None, consolidated=False)
         return opened
 
@@ -103,19 +102,19 @@ class Atlas:
         """Return a layer's responses, float32 ``[image, unit]``; NaN for images that could not be read.
 
         Args:
-            layer: the layer.
-            rows: which images, as one would index an array of them: a slice, numbers or a mask; the rest is not read.
-            units: which units, without a step; the rest is not read.
+            layer: a layer or its address.
+            rows: the images to read, as an index into all images: a slice, row numbers or a mask.
+            units: the units to read, a slice without a step.
 
         Raises:
-            AtlasError: if the scan was asked to keep none.
+            AtlasError: if the scan did not store responses.
         """
         span = self.index.span(self.find(layer))
         some, every = range(span.start, span.stop)[units], np.arange(self._responses.array.shape[0])
         return self._responses.read(every[rows], slice(some.start, some.stop))
 
     def exemplars(self, unit: str | Unit, *, lowest: bool = False) -> pd.DataFrame:
-        """Return the images with a unit's greatest (or least) responses: rank, image, response, label.
+        """Return the images with a unit's largest (or smallest) responses: rank, image, response, label.
 
         Raises:
             LayerError: if the atlas has no such layer or unit.
@@ -139,7 +138,8 @@ class Atlas:
         """Return the tapped layer at an address.
 
         Raises:
-            LayerError: if the network has no such layer, or it was not tapped by the scan.
+            LayerError: if the network has no such layer.
+            AtlasError: if the scan did not tap the layer.
         """
         if isinstance(layer, Layer):
             return layer
@@ -147,19 +147,19 @@ class Atlas:
             return self.layers.find(layer)
         except LookupError:
             known = LayerTable(self.manifest.all_layers, self.manifest.network["reference"])
-            found = known.find(layer)  # a miss here is none of the network's layers at all
+            found = known.find(layer)  # raises if the network has no such layer at all
             raise type(self)._untapped(found, self.path) from None
 
-    def __getitem__(self, asked: "str | Unit | Iterable[int]") -> UnitsView:
-        """Return a unit (``atlas["act:33:12"]``), or the units of a selection, to be shown in a notebook.
+    def __getitem__(self, key: "str | Unit | Iterable[int]") -> UnitsView:
+        """Return a unit (``atlas["act:33:12"]``), or the units of a selection, for display in a notebook.
 
         Raises:
             LayerError: if the atlas has no such layer or unit.
         """
-        if isinstance(asked, (str, Unit)):
-            layer, channel = self.unit(asked)
+        if isinstance(key, (str, Unit)):
+            layer, channel = self.unit(key)
             return UnitsView(self, layer, (channel,))
-        return UnitsView(self, self.find(asked.layer.name), tuple(asked))  # type: ignore[attr-defined]
+        return UnitsView(self, self.find(key.layer.name), tuple(key))  # type: ignore[attr-defined]
 
     def __repr__(self) -> str:
         network, images = self.manifest.network["reference"], self.manifest.images["count"]
@@ -179,7 +179,7 @@ class Atlas:
 
     @property
     def root(self) -> Path:
-        """Where the images were when they were scanned."""
+        """The folder of the images at the time of the scan."""
         return Path(self.manifest.images["root"])
 
     def source(self, root: str | Path | None = None, *, ids: Iterable[str] | None = None) -> ImageSource:
@@ -200,11 +200,11 @@ class Atlas:
         )
 
     def has_image(self, image: str) -> bool:
-        """Tell whether the atlas has an image of this id."""
+        """Return whether the atlas has an image with this id."""
         return image in self._rows
 
     def image_number(self, image: str) -> int:
-        """Return the row of an image id.
+        """Return the row number of an image id.
 
         Raises:
             ImageError: if the atlas has no such image.
@@ -216,12 +216,12 @@ class Atlas:
             raise ImageError(f"no image '{image}' in atlas '{self.path}'" + (f"; {near}" if near else "")) from None
 
     def rows_labelled(self, label: str) -> NDArray[np.int64]:
-        """Return the rows of the images that have a label, as it is in the column ``labels``."""
+        """Return the row numbers of the images that have this label in the column ``labels``."""
         return self._labels.index[self._labels == label].to_numpy()  # type: ignore[no-any-return]
 
     @cached_property
     def _labels(self) -> "pd.Series[str]":
-        """Labels one by one, by the row of their image: looking into each image's list takes long."""
+        """One label per entry, indexed by the image's row; faster to search than a list per image."""
         return self.images["labels"].explode()
 
     @cached_property
@@ -233,13 +233,13 @@ class Atlas:
         if not self.has_responses:
             raise AtlasError(
                 f"atlas '{self.path}' was made with --responses none, so it has exemplars and summaries only; "
-                "scan again with --responses float16 or float32 to ask this"
+                "to use responses, scan again with --responses float16 or float32"
             )
         return Responses.open(self._file(ARRAYS))
 
     @property
     def has_responses(self) -> bool:
-        """Whether it keeps each image's response, beside exemplars and summaries."""
+        """Whether the atlas stores the responses to each image, besides exemplars and summaries."""
         return self.manifest.scan.get("responses") != "none"
 
     def unit(self, unit: str | Unit) -> tuple[Layer, int]:
@@ -273,9 +273,9 @@ def open_atlas(path: str | StoragePath) -> Atlas:
     """Open an atlas for reading: a folder, or an address such as ``s3://bucket/my.atlas``.
 
     Raises:
-        AtlasError: if there is none, or it is damaged, or of another schema.
+        AtlasError: if there is no atlas, it is damaged, or this version can't read its schema.
     """
     folder = storage_path(path)
     manifest = Manifest.read(folder)
-    manifest.refuse_damaged(folder)
+    manifest.check_files(folder)
     return Atlas(folder, manifest)

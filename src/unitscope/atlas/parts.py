@@ -1,7 +1,7 @@
-"""What a scan leaves while it runs: one part file a shard, whole or not there.
+"""Part files of a running scan: one per shard, written atomically.
 
-In: each shard's responses and what is known of its images. Out: `Part` files in ``ATLAS.parts/``, beside the plan that
-they were made by. A killed scan leaves whole parts; the next one makes those that are missing.
+In: the results of each shard. Out: `Part` files in ``ATLAS.parts/``, next to the plan of the scan. After a scan was
+killed, its parts remain; the next scan computes only the missing ones.
 """
 
 import contextlib
@@ -25,18 +25,18 @@ from unitscope.summaries import SomeClassSums, Summary
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Part:
-    """One shard's results; image ids run from ``first`` on.
+    """The results of one shard; image ids count up from ``first``.
 
     Attributes:
-        first: id of its first image, int64 ``[]``.
-        responses: float32 ``[image, unit]``; a row of NaN for an image that could not be read. ``[image, 0]`` where
-            none are kept and ``classes`` holds all that is needed of them.
-        top_classes: the five most probable classes, int32 ``[image, 5]``; -1 where there are none.
-        top_probabilities: theirs, float32 ``[image, 5]``; NaN where there are none.
-        sizes: width and height in pixels, int32 ``[image, 2]``; 0 for an image that could not be read.
-        errors: why an image could not be read, text ``[image]``; empty where it was.
+        first: id of the first image, int64 ``[]``.
+        responses: float32 ``[image, unit]``; NaN for images that could not be read. ``[image, 0]`` if responses are not
+            stored and ``classes`` replaces them.
+        top_classes: the five most probable classes, int32 ``[image, 5]``; -1 if there are none.
+        top_probabilities: probabilities of those classes, float32 ``[image, 5]``; NaN if there are none.
+        sizes: width and height in pixels, int32 ``[image, 2]``; 0 for images that could not be read.
+        errors: why an image could not be read, str ``[image]``; empty if it could.
         summary: moments and extremes of the responses.
-        classes: sums of the responses by class, where the responses are left out; else of no class.
+        classes: sums of the responses by class if ``responses`` is empty, otherwise no classes.
     """
 
     first: NDArray[np.int64]
@@ -49,7 +49,7 @@ class Part:
     classes: SomeClassSums = field(default_factory=lambda: SomeClassSums.empty(0))
 
     def class_sums(self, members: Sequence[Sequence[int]]) -> SomeClassSums:
-        """Return the sums of the responses by class; members holds each image's class numbers."""
+        """Return the sums of the responses by class; ``members`` lists each image's class numbers."""
         return SomeClassSums.of(self.responses, members) if self.responses.shape[1] else self.classes
 
 
@@ -58,7 +58,7 @@ _ARRAYS = tuple(one.name for one in fields(Part) if one.name not in ("summary", 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The folder ``ATLAS.parts`` beside an atlas to be."""
+    """The folder ``ATLAS.parts`` next to the atlas that a scan will write."""
 
     folder: StoragePath
 
@@ -69,10 +69,10 @@ class Parts:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other scans out while the context lasts; a store has no locks, so there it is for the user to see to.
+        """Lock the folder against other scans while the context lasts; only local folders can be locked.
 
         Raises:
-            AtlasError: if another scan is at work, or the folder can't be made.
+            AtlasError: if another scan holds the lock, or the folder can't be created.
         """
         if not isinstance(self.folder, Path):
             yield
@@ -82,7 +82,7 @@ class Parts:
             lock = os.open(self.folder / "lock", os.O_CREAT | os.O_RDWR)
         except OSError as problem:
             raise AtlasError(
-                f"can't write to '{self.folder}': {problem.strerror}; choose another place with -o"
+                f"can't write to '{self.folder}': {problem.strerror}; choose another path with -o"
             ) from problem
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -93,11 +93,11 @@ class Parts:
             yield
         finally:
             if not (self.folder / "plan.json").exists():
-                self.remove()  # nothing was begun, so nothing is left behind
+                self.remove()  # no scan was started, so leave nothing behind
             os.close(lock)
 
     def plan(self) -> dict[str, Any] | None:
-        """Return the plan that the parts were made by; None where there is none yet."""
+        """Return the plan of the parts; None if there is none yet."""
         try:
             return json.loads((self.folder / "plan.json").read_text("utf-8"))  # type: ignore[no-any-return]
         except FileNotFoundError:
@@ -106,31 +106,31 @@ class Parts:
             raise AtlasError(f"'{self.folder}/plan.json' is damaged; remove '{self.folder}' to start over") from problem
 
     def write_plan(self, plan: dict[str, Any]) -> None:
-        """Record the plan that the parts are made by, before any is written; those that lie there may be of another.
+        """Write the plan of the parts, before the first part; remove parts of any other plan.
 
         Raises:
-            AtlasError: if nothing can be written there.
+            AtlasError: if the folder can't be written to.
         """
         try:
-            there: list[Any] = list(self.folder.iterdir()) if self.folder.exists() else []
-            for path in there:
+            existing: list[Any] = list(self.folder.iterdir()) if self.folder.exists() else []
+            for path in existing:
                 if path.name.startswith("part-"):
                     path.unlink()
             write_atomic(self.folder / "plan.json", json.dumps(plan, indent=1).encode())
-        except Exception as problem:  # each kind of store has its own
+        except Exception as problem:  # each kind of store raises its own exceptions
             raise AtlasError(f"can't write to '{self.folder}' ({first_line(problem)}); choose another -o") from problem
 
-    def take_back_plan(self, shards: int) -> None:
-        """Remove the plan if none of so many shards has a part, so that it is in no other scan's way."""
+    def remove_unused_plan(self, shards: int) -> None:
+        """Remove the plan if none of the ``shards`` has a part, so that it does not block another scan."""
         if not any(map(self.has, range(shards))):
             (self.folder / "plan.json").unlink(missing_ok=True)
 
     def has(self, shard: int) -> bool:
-        """Tell whether a shard's part is there."""
+        """Return whether a shard's part exists."""
         return self._path(shard).exists()
 
     def write(self, shard: int, part: Part) -> None:
-        """Write a shard's part, whole or not at all."""
+        """Write a shard's part atomically."""
         arrays = {name: getattr(part, name) for name in _ARRAYS}
         sums = {f"class_{one.name}": getattr(part.classes, one.name) for one in fields(SomeClassSums)}
         file = io.BytesIO()
@@ -148,7 +148,8 @@ class Parts:
                 values = dict(arrays)
         except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as problem:
             raise AtlasError(
-                f"part '{self._path(shard)}' is damaged ({problem}); remove it and scan again: only it is redone"
+                f"part '{self._path(shard)}' is damaged ({problem}); remove it and scan again: "
+                "only this part is computed again"
             ) from problem
         return Part(
             **{name: values[name] for name in _ARRAYS},
@@ -157,7 +158,7 @@ class Parts:
         )
 
     def remove(self) -> None:
-        """Remove the folder and all that is in it."""
+        """Remove the folder with everything in it."""
         remove(self.folder)
 
     def _path(self, shard: int) -> StoragePath:

@@ -1,6 +1,6 @@
-"""The form of an atlas: its files and its manifest (docs/atlas-format.md tells it to people).
+"""The format of an atlas: its files and its manifest (documented in docs/atlas-format.md).
 
-In and out: `Manifest`, to and from JSON.
+In: an atlas folder. Out: its `Manifest`, which is stored as JSON.
 """
 
 import json
@@ -17,7 +17,7 @@ MANIFEST, IMAGES, UNITS, ARRAYS = "manifest.json", "images.parquet", "units.parq
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """A label of the images: as found, as shown, and the network's class that it is (None where it is none)."""
+    """A label of the images: as read, as displayed, and the number of the network's class (None if it has none)."""
 
     label: str
     name: str
@@ -26,7 +26,7 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class ImageList:
-    """The images of an atlas: ids, and the numbers of each one's labels."""
+    """The images of an atlas: ids, and the label numbers of each image."""
 
     ids: tuple[str, ...]
     labels: tuple[tuple[int, ...], ...]
@@ -34,21 +34,21 @@ class ImageList:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """All that an atlas says of itself.
+    """The metadata of an atlas.
 
     Attributes:
         network: reference, weights, fingerprint, parameters, and the arguments that load it again (``source``).
-        preprocessing: φ, as its values.
-        layers: the tapped layers, side by side in this order on the unit axis.
+        preprocessing: parameters of the preprocessing φ.
+        layers: the tapped layers, in the order of the unit axis.
         classes: the network's class names; may be empty.
-        labels: the images' labels; their order is the class axis of the arrays.
+        labels: the images' labels, in the order of the arrays' class axis.
         images: root, layout, count, failed, fingerprint of the data.
-        scan: engine, batch size, shard size, k of the exemplars, device.
-        accuracy: whole numbers: labelled images, Top-1 and Top-5 right; empty without labels.
-        versions: of unitscope and what it ran on.
+        scan: engine, batch size, shard size, number of exemplars, device.
+        accuracy: numbers of labelled images and of correct Top-1 and Top-5 predictions; empty without labels.
+        versions: versions of unitscope and the packages that it used.
         command: the command line.
-        all_layers: every layer of the network, tapped or not.
-        files: the size in bytes of every other file of the atlas, by its path in it.
+        all_layers: all layers of the network, tapped or not.
+        files: size in bytes of each other file of the atlas, by relative path.
     """
 
     network: dict[str, Any]
@@ -73,16 +73,16 @@ class Manifest:
         return json.dumps({"schema_version": SCHEMA_VERSION, **values}, indent=1, ensure_ascii=False)
 
     def accuracy_rates(self) -> dict[str, float]:
-        """Return Top-1 and Top-5 as shares of the labelled images; nothing without labels."""
-        right = self.accuracy
-        return {name: right[f"{name}_correct"] / right["images"] for name in ("top1", "top5")} if right else {}
+        """Return Top-1 and Top-5 accuracy over the labelled images; an empty dict without labels."""
+        counts = self.accuracy
+        return {name: counts[f"{name}_correct"] / counts["images"] for name in ("top1", "top5")} if counts else {}
 
     @classmethod
     def read(cls, folder: StoragePath) -> "Manifest":
         """Return the manifest of an atlas.
 
         Raises:
-            AtlasError: if there is no atlas, or it is damaged, or of a schema that this version can't read.
+            AtlasError: if there is no atlas, it is damaged, or this version can't read its schema.
         """
         try:
             values = json.loads((folder / MANIFEST).read_text("utf-8"))
@@ -92,26 +92,26 @@ class Manifest:
         except (FileNotFoundError, NotADirectoryError):
             raise AtlasError(_no_atlas(folder)) from None
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as problem:
-            told = first_line(problem)
-            raise AtlasError(f"'{folder / MANIFEST}' is damaged ({told}); scan again into a new folder") from problem
+            reason = first_line(problem)
+            raise AtlasError(f"'{folder / MANIFEST}' is damaged ({reason}); scan again into a new folder") from problem
         raise AtlasError(
-            f"atlas '{folder}' was written by schema {version}, this version reads {SCHEMA_VERSION}; "
+            f"atlas '{folder}' was written in schema {version}, but this version reads schema {SCHEMA_VERSION}; "
             "open it with the unitscope version named in its manifest"
         )
 
-    def refuse_damaged(self, folder: StoragePath) -> None:
-        """Check that all files of the atlas are there, whole.
+    def check_files(self, folder: StoragePath) -> None:
+        """Check that all files of the atlas exist and have the right size.
 
         Raises:
-            AtlasError: if one is missing or has another size: an array would read as zeros where its file is missing.
+            AtlasError: if a file is missing or has the wrong size; zarr would read a missing chunk as zeros.
         """
-        found = sizes_in(folder) if self.files else {}
-        for name, size in self.files.items():
-            has = found.get(name)
-            if has != size:
-                what = "is missing" if has is None else f"has {has:,} bytes, not {size:,}"
+        sizes = sizes_in(folder) if self.files else {}
+        for name, expected in self.files.items():
+            size = sizes.get(name)
+            if size != expected:
+                what = "is missing" if size is None else f"has {size:,} bytes, not {expected:,}"
                 raise AtlasError(
-                    f"atlas '{folder}' is damaged: {name} {what}; copy it once more, or scan again into a new folder"
+                    f"atlas '{folder}' is damaged: {name} {what}; copy it again, or scan again into a new folder"
                 )
 
     @classmethod
@@ -128,16 +128,16 @@ class Manifest:
 
 
 def check_not_taken(target: StoragePath) -> None:
-    """Check that nothing but an atlas lies where one is to be made; whether it is the same one, its plan tells.
+    """Check that the target does not exist or is an atlas; the plan decides whether it is the same one.
 
     Raises:
-        AtlasError: if there is something else, which is never replaced.
+        AtlasError: if something other than an atlas exists there, which is never replaced.
     """
     if target.exists() and not (target / MANIFEST).is_file():
-        raise AtlasError(f"'{target}' is there already and is no atlas; choose another -o for the atlas to make")
+        raise AtlasError(f"'{target}' already exists and is not an atlas; choose another path with -o")
 
 
 def _no_atlas(folder: StoragePath) -> str:
     if not folder.exists():
         return f"no atlas at '{folder}'; make one with `unitscope scan NETWORK IMAGES -o {folder}`"
-    return f"'{folder}' is no atlas: it has no {MANIFEST}; make one with `unitscope scan NETWORK IMAGES -o ATLAS`"
+    return f"'{folder}' is not an atlas: it has no {MANIFEST}; make one with `unitscope scan NETWORK IMAGES -o ATLAS`"

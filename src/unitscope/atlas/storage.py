@@ -1,7 +1,7 @@
-"""Where atlases lie: folders of this machine, or of a store that fsspec knows (``s3://…``, ``gs://…``, ``memory://…``).
+"""Storage of atlases: local folders, or stores that fsspec supports (``s3://…``, ``gs://…``, ``memory://…``).
 
-In: what the user wrote. Out: a path with pathlib's methods, and the few things that a store does otherwise: it has no
-renames and no locks, but each file appears whole.
+In: a path or URL from the user. Out: a path with pathlib's methods, and file operations for both kinds of storage.
+Remote stores have no rename and no locks, but write each file atomically.
 """
 
 import os
@@ -21,10 +21,10 @@ else:
 
 
 def storage_path(path: "str | StoragePath") -> "StoragePath":
-    """Return the path that is meant, a `pathlib.Path` or a ``UPath``.
+    """Return the `pathlib.Path` or ``UPath`` of a path or URL.
 
     Raises:
-        AtlasError: if it is an address that can't be opened, names no place, or needs what is not installed.
+        AtlasError: if the URL can't be opened, has no path, or needs a package that is not installed.
     """
     if not isinstance(path, str):
         return path
@@ -32,21 +32,21 @@ def storage_path(path: "str | StoragePath") -> "StoragePath":
     if "://" not in local:
         return Path(local)
     if find_spec("upath") is None:
-        raise AtlasError(f"'{path}' is an address; install what reads those with pip install 'unitscope[cloud]'")
+        raise AtlasError(f"reading the URL '{path}' needs more packages; pip install 'unitscope[cloud]'")
     from upath import UPath
 
     try:
         found = UPath(path)
         found.exists()
-    except Exception as problem:  # a package that is missing, no credentials, nobody there: each store has its own
+    except Exception as problem:  # a missing package, no credentials, no connection: each store raises its own
         raise AtlasError(f"can't open '{path}': {first_line(problem)}") from problem
     if not found.path.strip("/"):
-        raise AtlasError(f"'{path}' names no place in the store; say which, as in '{path}bucket/my.atlas'")
+        raise AtlasError(f"the URL '{path}' has no path in the store; give one, for example '{path}bucket/my.atlas'")
     return found
 
 
 def write_atomic(path: "StoragePath", data: bytes | memoryview) -> None:
-    """Write a file so that it is there whole or not at all, also after a power cut."""
+    """Write a file atomically: after a crash or a power cut it is complete or does not exist."""
     if not isinstance(path, Path):
         path.write_bytes(bytes(data))
         return
@@ -60,7 +60,7 @@ def write_atomic(path: "StoragePath", data: bytes | memoryview) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make renames in a folder, or a file, last."""
+    """Flush a folder's renames, or a file's content, to disk."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -69,13 +69,13 @@ def sync_folder(folder: Path) -> None:
 
 
 def sync_all(folder: Path) -> None:
-    """Make all files in a folder last, before what they were made from is removed."""
+    """Flush all files in a folder to disk; call it before removing what they were made from."""
     for path in [*folder.rglob("*"), folder]:
         sync_folder(path)
 
 
 def remove(folder: "StoragePath") -> None:
-    """Remove a folder and all that is in it, if it is there."""
+    """Remove a folder with everything in it, if it exists."""
     if isinstance(folder, Path):
         shutil.rmtree(folder, ignore_errors=True)
     elif folder.exists():
@@ -83,7 +83,7 @@ def remove(folder: "StoragePath") -> None:
 
 
 def sizes_in(folder: "StoragePath") -> dict[str, int]:
-    """Return the size in bytes of every file in a folder, by its path in it."""
+    """Return the size in bytes of each file in a folder, by relative path."""
     if isinstance(folder, Path):
         files = sorted(path for path in folder.rglob("*") if path.is_file())
         return {path.relative_to(folder).as_posix(): path.stat().st_size for path in files}
@@ -93,7 +93,7 @@ def sizes_in(folder: "StoragePath") -> dict[str, int]:
 
 
 def zarr_store(folder: "StoragePath") -> Any:
-    """Return what zarr opens a folder by."""
+    """Return the zarr store of a folder."""
     if isinstance(folder, Path):
         return folder
     import zarr

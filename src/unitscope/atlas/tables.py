@@ -1,6 +1,6 @@
-"""The two tables of an atlas: one row an image, one row a unit.
+"""The two tables of an atlas: one row per image, one row per unit.
 
-In: merged parts and summaries. Out: data frames, with the columns that docs/atlas-format.md lists.
+In: parts and merged summaries. Out: tables with the columns listed in docs/atlas-format.md.
 """
 
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ _IMAGE_COLUMNS = pa.schema(
 
 
 def image_table(part: Part, images: ImageList, manifest: Manifest) -> pa.Table:
-    """Return one row for each image of a part, in the order of the ids."""
+    """Return one row for each image of a part, ordered by id."""
     rows = slice(int(part.first), int(part.first) + len(part.errors))
     images = ImageList(images.ids[rows], images.labels[rows])
     predicted = [[int(number) for number in row if number >= 0] for row in part.top_classes]
@@ -55,40 +55,40 @@ def image_table(part: Part, images: ImageList, manifest: Manifest) -> pa.Table:
             "error": part.errors.tolist(),
         }
     )
-    judged = table.assign(**_judged(predicted, images, manifest.labels))
-    return pa.Table.from_pandas(judged, schema=_IMAGE_COLUMNS, preserve_index=False)
+    table = table.assign(**_correctness(predicted, images, manifest.labels))
+    return pa.Table.from_pandas(table, schema=_IMAGE_COLUMNS, preserve_index=False)
 
 
 def unit_table(index: UnitIndex, moments: Moments, classes: ClassSums, labels: Sequence[Label]) -> pd.DataFrame:
-    """Return one row a unit, in the order of the unit axis."""
+    """Return one row per unit, in the order of the unit axis."""
     layers, sizes = index.layers, [layer.units for layer in index.layers]
-    seen = moments.count > 0
+    known = moments.count > 0
     table = pd.DataFrame(
         {
             "layer": np.repeat([layer.name for layer in layers], sizes),
             "layer_index": np.repeat([layer.index for layer in layers], sizes),
             "channel": np.concatenate([np.arange(size) for size in sizes]),
             "count": moments.count,
-            "mean": np.where(seen, moments.mean, np.nan),
-            "std": np.where(seen, moments.std, np.nan),
-            "min": np.where(seen, moments.min, np.float32(np.nan)),
-            "max": np.where(seen, moments.max, np.float32(np.nan)),
-            "zero_fraction": moments.zeros / np.where(seen, moments.count, 1),
-            "dead": seen & (moments.zeros == moments.count),
+            "mean": np.where(known, moments.mean, np.nan),
+            "std": np.where(known, moments.std, np.nan),
+            "min": np.where(known, moments.min, np.float32(np.nan)),
+            "max": np.where(known, moments.max, np.float32(np.nan)),
+            "zero_fraction": moments.zeros / np.where(known, moments.count, 1),
+            "dead": known & (moments.zeros == moments.count),
         }
     )
     return table.assign(**_selective(classes, labels))
 
 
-def _judged(predicted: Sequence[Sequence[int]], images: ImageList, labels: Sequence[Label]) -> dict[str, Any]:
-    """Right and wrong, where an image has a prediction and a label that is one of the network's classes."""
+def _correctness(predicted: Sequence[Sequence[int]], images: ImageList, labels: Sequence[Label]) -> dict[str, Any]:
+    """Return whether predictions are correct; missing without a prediction or a label among the network's classes."""
     truths = [{labels[n].network_class for n in numbers} - {None} for numbers in images.labels]
-    judged = [bool(row) and bool(truth) for row, truth in zip(predicted, truths, strict=True)]
-    right = [bool(row) and row[0] in truth for row, truth in zip(predicted, truths, strict=True)]
-    among = [bool(truth & set(row)) for row, truth in zip(predicted, truths, strict=True)]
+    known = [bool(row) and bool(truth) for row, truth in zip(predicted, truths, strict=True)]
+    top1 = [bool(row) and row[0] in truth for row, truth in zip(predicted, truths, strict=True)]
+    top5 = [bool(truth & set(row)) for row, truth in zip(predicted, truths, strict=True)]
     return {
-        "correct": pd.array(_nullable(right, judged), dtype="boolean"),
-        "correct_top5": pd.array(_nullable(among, judged), dtype="boolean"),
+        "correct": pd.array(_nullable(top1, known), dtype="boolean"),
+        "correct_top5": pd.array(_nullable(top5, known), dtype="boolean"),
     }
 
 
@@ -97,9 +97,9 @@ def _nullable(values: Sequence[bool], known: Sequence[bool]) -> list[bool | None
 
 
 def _selective(sums: ClassSums, labels: Sequence[Label]) -> dict[str, Any]:
-    """The class with the greatest mean response, and the class selectivity index of Morcos et al. (2018).
+    """Return the class with the largest mean response, and the class selectivity index of Morcos et al. (2018).
 
-    The index is (μ_max − μ_rest) / (μ_max + μ_rest), μ_rest being the mean over the other classes' means.
+    The index is (μ_max - μ_rest) / (μ_max + μ_rest), where μ_rest is the mean of the other classes' means.
     """
     if len(labels) < 2:
         return {}

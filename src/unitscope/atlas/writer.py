@@ -1,6 +1,6 @@
-"""From parts to an atlas: merge in shard order, write aside, appear by one rename.
+"""Merge parts into an atlas, in shard order, and publish it with one rename.
 
-In: parts and what the manifest knows before they are merged. Out: the atlas folder.
+In: parts, and the manifest without the values that depend on them. Out: the atlas folder.
 """
 
 from collections import Counter
@@ -37,29 +37,29 @@ _DIMENSIONS = {
 
 
 def write_atlas(target: StoragePath, parts: Parts, *, manifest: Manifest, images: ImageList) -> Manifest:
-    """Merge all parts into an atlas at target and remove them; return the manifest as written.
+    """Merge all parts into an atlas at ``target``, remove the parts, and return the final manifest.
 
-    It appears by one rename; in a store, which has none, by its manifest, the last file that is written.
+    A local atlas appears by one rename; one in a remote store, which can't rename, when its manifest is written last.
     """
-    aside = parts.folder / "atlas" if isinstance(target, Path) else target
-    _start_over(aside)
-    with closing(_ImageRows(aside / IMAGES, manifest, images)) as rows:
-        merge = _Merge(aside, manifest, images, rows)
+    folder = parts.folder / "atlas" if isinstance(target, Path) else target
+    _make_empty(folder)
+    with closing(_ImageRows(folder / IMAGES, manifest, images)) as rows:
+        merge = _Merge(folder, manifest, images, rows)
         for shard in range(-(-len(images.ids) // merge.shard_size)):
             merge.add(parts.read(shard))
         merged = merge.finish()
-    finished = replace(merged, files=sizes_in(aside))
-    write_atomic(aside / MANIFEST, finished.to_json().encode())
-    if isinstance(target, Path) and isinstance(aside, Path):
-        sync_all(aside)
-        aside.rename(target)
+    finished = replace(merged, files=sizes_in(folder))
+    write_atomic(folder / MANIFEST, finished.to_json().encode())
+    if isinstance(target, Path) and isinstance(folder, Path):
+        sync_all(folder)
+        folder.rename(target)
         sync_folder(target.parent)
     parts.remove()
     return finished
 
 
 class _Merge:
-    """An atlas in the making; memory holds one part, some rows of images, and the running summaries."""
+    """An unfinished atlas; memory holds one part, some rows of the image table, and the running summaries."""
 
     def __init__(self, folder: StoragePath, manifest: Manifest, images: ImageList, rows: "_ImageRows") -> None:
         self.folder, self.manifest, self.images, self.rows = folder, manifest, images, rows
@@ -110,13 +110,13 @@ class _Merge:
 
 
 class _ImageRows:
-    """The table of images in the making, written as rows come in: of a million images it would fill gigabytes."""
+    """The unfinished image table, written in pieces, since a million images would take gigabytes of memory."""
 
     def __init__(self, path: StoragePath, manifest: Manifest, images: ImageList) -> None:
         self.manifest, self.images = manifest, images
         self.file = path.open("wb")
         self.writer: ParquetWriter | None = None
-        self.waiting: list[pa.Table] = []
+        self.pending: list[pa.Table] = []
         self.counts = Counter[str]()
 
     def add(self, part: Part) -> None:
@@ -127,17 +127,17 @@ class _ImageRows:
             top1_correct=compute.sum(table["correct"]).as_py() or 0,
             top5_correct=compute.sum(table["correct_top5"]).as_py() or 0,
         )
-        self.waiting.append(table)
-        if sum(map(len, self.waiting)) >= _ROWS_AT_ONCE:
+        self.pending.append(table)
+        if sum(map(len, self.pending)) >= _ROWS_AT_ONCE:
             self.write()
 
     def write(self) -> None:
-        """Write the rows that wait."""
-        if self.waiting:
-            table = pa.concat_tables(self.waiting)
+        """Write the pending rows."""
+        if self.pending:
+            table = pa.concat_tables(self.pending)
             self.writer = self.writer or ParquetWriter(self.file, table.schema)
             self.writer.write_table(table)
-            self.waiting = []
+            self.pending = []
 
     def close(self) -> None:
         if self.writer is not None:
@@ -146,7 +146,7 @@ class _ImageRows:
 
     @property
     def accuracy(self) -> dict[str, int]:
-        """How many images were judged, and how many of them right; nothing where none could be."""
+        """Numbers of images with known correctness and of correct predictions; empty if there are none."""
         names = ("images", "top1_correct", "top5_correct")
         return {name: self.counts[name] for name in names} if self.counts["images"] else {}
 
@@ -159,7 +159,7 @@ def _store(group: zarr.Group, name: str, values: NDArray[Any], dimensions: Seque
 
 
 def _chunks(values: NDArray[Any]) -> tuple[int, ...]:
-    """Whole rows of units, in chunks of some megabytes."""
+    """Return chunks of whole rows, a few megabytes each."""
     if values.ndim == 1:
         return (max(len(values), 1),)
     rows = max(1, min(len(values), 2**23 // max(values[:1].nbytes, 1)))
@@ -167,15 +167,15 @@ def _chunks(values: NDArray[Any]) -> tuple[int, ...]:
 
 
 def _as_stored(responses: NDArray[np.float32], kept: str) -> NDArray[Any]:
-    """Responses as they are stored: those that are too large for half precision become its greatest number."""
+    """Return responses in the stored dtype, clipped to its range."""
     if kept == "float32":
         return responses
-    most = np.finfo(kept).max
-    return np.clip(responses, -most, most).astype(kept)
+    limit = np.finfo(kept).max
+    return np.clip(responses, -limit, limit).astype(kept)
 
 
-def _start_over(aside: StoragePath) -> None:
-    """An atlas that a killed scan left half merged is made anew from the parts."""
-    remove(aside)
-    if isinstance(aside, Path):
-        aside.mkdir()
+def _make_empty(folder: StoragePath) -> None:
+    """Remove what a killed scan left half merged, and create the folder if it is local."""
+    remove(folder)
+    if isinstance(folder, Path):
+        folder.mkdir()

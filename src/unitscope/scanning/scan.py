@@ -132,7 +132,7 @@ def _scan(plan: Plan, parts: Parts, *, target: StoragePath, runner: ScanRunner, 
     except BaseException:
         if made_by is None:
             with suppress(Exception):  # what went wrong first is what the user needs to know
-                parts.take_back_plan(plan.shards)
+                parts.remove_unused_plan(plan.shards)
         raise
     progress.on_merge()
     _refuse_nothing(plan, parts)
