@@ -80,7 +80,7 @@ def test_without_enough_other_images_a_note_says_so(run, tmp_path):
         (("--class", "speck"), "at least 5 images of class 'speck'; here are 1"),
         (("--category", "red square", "--limit", "4"), "here are 4"),
         (("--category", "red square", "--logit", "plane"), "closest: 'plain'"),
-        (("--category", "red square", "--images", "nowhere"), "have no outlines"),
+        (("--category", "red square", "--images", "nowhere"), "have no segmentations"),
         (("--category", "red square", "-o", "sheet.gif"), "end the name in .png"),
         (("--category", "red square", "--device", "nowhere"), "no device 'nowhere'"),
         (("--class", "red square", "--removal", "--device", "nowhere"), "no device 'nowhere'"),
@@ -96,7 +96,7 @@ def test_what_the_user_gets_wrong_is_one_clear_message(words, message, planted, 
 
 def test_other_atlases_have_no_outlines_and_layers_must_be_tapped(classes_atlas, planted, run):
     words = ("--layer", "act:-1", "--category", "hen")
-    assert "have no outlines of 'hen'" in run("inhibitory", classes_atlas, *words, check=1).stderr
+    assert "have no segmentations of 'hen'" in run("inhibitory", classes_atlas, *words, check=1).stderr
     said = run("inhibitory", planted, "--layer", "conv", "--class", "red square", check=1).stderr
     assert "was not tapped" in said
 

@@ -301,7 +301,7 @@ def test_what_can_not_be_asked_is_refused(atlas, network, tmp_path):
         category_inhibition(atlas, "relu", "speck", **ask)
     with pytest.raises(UnitscopeError, match="at least 5 images with 'red square'; here are 3"):
         category_inhibition(atlas, "relu", "red square", running=RunOptions(limit=3), **ask)
-    with pytest.raises(ImageError, match="have no outlines"):
+    with pytest.raises(ImageError, match="have no segmentations"):
         category_inhibition(atlas, "relu", "red square", images=tmp_path, **ask)
     with pytest.raises(UnitscopeError, match=r"'red sqare' is not the name of one class of .*; closest: 'red square'"):
         find_network_class(network, "red sqare")
@@ -319,7 +319,7 @@ def test_images_without_outlines_are_refused(network, tmp_path):
     for number in range(2):
         Image.new("RGB", (8, 8)).save(tmp_path / f"{number}.png")
     scanned = unitscope.scan(network, tmp_path, tmp_path / "c.atlas", options=unitscope.ScanOptions(layers=("relu",)))
-    with pytest.raises(AtlasError, match=r"\(folder\) have no outlines of 'red square'"):
+    with pytest.raises(AtlasError, match=r"\(folder\) have no segmentations of 'red square'"):
         category_inhibition(scanned.atlas, "relu", "red square", network=network)
 
 

@@ -107,13 +107,13 @@ def test_an_unknown_category_is_refused_with_the_nearest(tmp_path):
 
 def test_other_layouts_have_no_outlines(tmp_path):
     Image.new("RGB", (4, 4)).save(tmp_path / "a.png")
-    with pytest.raises(ImageError, match="have no outlines to find 'cat' by"):
+    with pytest.raises(ImageError, match="have no segmentations of 'cat'"):
         category_masks(open_images(tmp_path), "cat")
 
 
 def test_annotations_that_are_not_cocos_are_refused(tmp_path):
     images = coco(tmp_path, [{"image_id": 0, "category_id": 1}])
-    with pytest.raises(ImageError, match="is not COCO's: it lacks 'segmentation'"):
+    with pytest.raises(ImageError, match="is not in COCO's format: it has no 'segmentation'"):
         category_masks(images, "cat")
 
 

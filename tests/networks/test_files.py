@@ -144,11 +144,11 @@ def test_a_card_says_whether_its_weights_are_trained_and_others_are_not_its_busi
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("network = ", "card.toml' is no TOML: "),
+        ("network = ", "card.toml' is not valid TOML: "),
         ('netwrok = "torchvision:resnet18"', "unknown key 'netwrok'; closest: 'network'"),
         ('weights = "a.pth"', "needs either network = 'torchvision:NAME' or factory"),
         ('network = "a"\nfactory = "b.py:c"', "needs either network"),
-        ('network = "other.toml"', "names another card, 'other.toml'"),
+        ('network = "other.toml"', "refers to another card, 'other.toml'"),
         ('network = "torchvision:resnet18"\nseed = "x"', "seed = 'x'; it must be a whole number"),
         ('network = "torchvision:resnet18"\nseed = true', "seed = True; it must be a whole number"),
         ('network = "torchvision:resnet18"\ntrained = 0', "trained = 0; it must be true or false"),

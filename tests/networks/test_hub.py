@@ -67,7 +67,7 @@ def test_a_download_with_another_md5_is_refused_and_nothing_is_left(served, tmp_
     folder, address = served
     (folder / "w.h5").write_bytes(b"weigh")
     expected = hashlib.md5(b"weights").hexdigest()
-    message = rf"can't download the weights of keras:w \(invalid hash value \(expected \"{expected}\".*bring w.h5"
+    message = rf"can't download the weights of keras:w \(invalid hash value \(expected \"{expected}\".*download w.h5"
     with pytest.raises(NetworkError, match=message):
         hub.from_url(f"{address}/w.h5", "keras:w", folder=tmp_path / "models", md5=expected)
     assert not list((tmp_path / "models").iterdir())
@@ -75,14 +75,14 @@ def test_a_download_with_another_md5_is_refused_and_nothing_is_left(served, tmp_
 
 def test_a_file_that_is_not_there_is_told_in_one_sentence(served):
     _, address = served
-    with pytest.raises(NetworkError, match=r"\(Not Found|File not found\); bring w.pth \(from http"):
+    with pytest.raises(NetworkError, match=r"\(Not Found|File not found\); download w.pth from http"):
         hub.from_url(f"{address}/w.pth", "torchvision:w")
 
 
 def test_without_internet_torchvision_says_which_file_to_bring_where(offline, tmp_path):
     told = offline(ASK.format(reference="torchvision:resnet50")).stdout
     assert told.startswith("can't download the weights of torchvision:resnet50 (")
-    assert "bring resnet50-11ad3fa6.pth (from https://download.pytorch.org/models/" in told
+    assert "download resnet50-11ad3fa6.pth from https://download.pytorch.org/models/" in told
     assert f"into {tmp_path / 'torch' / 'hub' / 'checkpoints'}, or give --weights FILE" in told
     assert told.endswith("or --weights none for random weights\n")
     assert told.count("\n") == 1
@@ -91,7 +91,7 @@ def test_without_internet_torchvision_says_which_file_to_bring_where(offline, tm
 def test_without_internet_timm_says_which_repository_has_the_file(offline):
     pytest.importorskip("timm")
     told = offline(ASK.format(reference="timm:resnet18.a1_in1k"))
-    assert "bring model.safetensors (from https://huggingface.co/timm/resnet18.a1_in1k)" in told.stdout
+    assert "download model.safetensors from https://huggingface.co/timm/resnet18.a1_in1k" in told.stdout
     assert told.stdout.count("\n") == 1
 
 
@@ -101,7 +101,7 @@ def test_a_damaged_file_in_the_cache_is_named(tmp_path, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     (folder := tmp_path / "hub" / "checkpoints").mkdir(parents=True)
     (folder / "alexnet-owt-7be5be79.pth").write_bytes(b"half a file")
-    with pytest.raises(NetworkError, match=r"alexnet-owt-7be5be79.pth' is no weight file, or a damaged one"):
+    with pytest.raises(NetworkError, match=r"alexnet-owt-7be5be79.pth' is not a weight file, or is damaged"):
         load("torchvision:alexnet")
 
 

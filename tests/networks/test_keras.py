@@ -255,7 +255,7 @@ def test_without_internet_it_is_told_which_file_to_bring_where(tmp_path, monkeyp
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     name = "vgg16_weights_tf_dim_ordering_tf_kernels.h5"
     message = (
-        rf"can't download the weights of keras:vgg16 \(.*\); bring {name} \(from https://.*/vgg16/{name}\) "
+        rf"can't download the weights of keras:vgg16 \(.*\); download {name} from https://.*/vgg16/{name} "
         rf"into {tmp_path / 'models'}, or give --weights FILE, or --weights none for random weights$"
     )
     with pytest.raises(NetworkError, match=message):

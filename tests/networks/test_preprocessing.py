@@ -113,7 +113,7 @@ def test_one_size_resizes_the_shorter_side_and_crops_and_two_resize_straight():
     ("change", "message"),
     [
         ({"sise": 224}, "no key 'sise'; closest: 'size'"),
-        ({"size": "big"}, r"size = 'big' is neither a number of pixels nor \[height, width\]"),
+        ({"size": "big"}, r"size = 'big' must be a number of pixels or \[height, width\]"),
         ({"size": 0}, "size = 0 is neither"),
         ({"crop": 224}, "'size' and also 'resize' or 'crop'"),
         ({"mean": [0.485, 0.456, 0.406]}, "looks like the 0–1 scale; multiply by 255"),
@@ -160,7 +160,7 @@ def test_any_function_from_image_to_tensor_will_do(photo):
 
 
 def test_a_function_that_gives_no_float_tensor_is_refused():
-    with pytest.raises(NetworkError, match=r"must give a float tensor \[3, H, W\], not Image"):
+    with pytest.raises(NetworkError, match=r"must return a float tensor \[3, H, W\], not Image"):
         parse_preprocessing(lambda image: image)
 
 
@@ -171,7 +171,7 @@ def test_a_function_that_fails_is_refused():
 
 def test_a_function_must_give_one_size_for_all_images(photo):
     phi = parse_preprocessing(lambda image: torch.zeros(3, image.height, image.width))
-    with pytest.raises(NetworkError, match="let it bring all images to one size"):
+    with pytest.raises(NetworkError, match="it must return one size for all images"):
         phi.prepare(photo(50, 40))
 
 

@@ -90,13 +90,13 @@ def test_a_file_that_needs_code_is_refused_with_what_to_save_instead(tmp_path):
 @pytest.mark.parametrize("name", ["w.pth", "w.safetensors"])
 def test_damaged_files_are_named(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(NetworkError, match=f"{name}' is no weight file, or a damaged one"):
+    with pytest.raises(NetworkError, match=f"{name}' is not a weight file, or is damaged"):
         read_state_dict(tmp_path / name)
 
 
 def test_a_file_without_tensors_holds_no_state_dict(tmp_path):
     torch.save({"epoch": 3}, file := tmp_path / "w.pth")
-    with pytest.raises(NetworkError, match=r"holds no state dict; save one with torch.save"):
+    with pytest.raises(NetworkError, match=r"has no state dict; save one with torch.save"):
         read_state_dict(file)
 
 

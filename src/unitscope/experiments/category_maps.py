@@ -98,7 +98,7 @@ def category_split(atlas: Atlas, category: str, *, root: str | Path | None = Non
     scanned = atlas.manifest.images
     if scanned["layout"] != "coco":
         raise AtlasError(
-            f"the images of atlas '{atlas.path}' ({scanned['layout']}) have no outlines of '{category}'; "
+            f"the images of atlas '{atlas.path}' ({scanned['layout']}) have no segmentations of '{category}'; "
             "scan a folder with COCO's annotations, or ask about a class"
         )
     every = image_set(atlas, atlas.images["image"].iloc[atlas.readable], root=root)

@@ -1,8 +1,7 @@
-"""COCO: the labels of an image are the categories of the things annotated in it.
+"""Read COCO's annotations: the labels of an image are the categories of its annotated objects.
 
-In: the folder that holds ``annotations/`` and the splits, or one split beside ``annotations/``.
-Out: for each image on disk its category names; what only the JSON knows of is left out.
-Knows nothing of boxes; polygons are for `coco_masks`.
+In: the folder that contains ``annotations/`` and the splits, or the folder of one split next to ``annotations/``.
+Out: the category names of each image on disk. Bounding boxes are ignored; `coco_masks` reads the polygons.
 """
 
 import json
@@ -15,17 +14,17 @@ from unitscope.errors import ImageError
 from unitscope.images.listing import Labels, read_text
 
 Hook = Callable[[dict[str, Any]], dict[str, Any]]
-Place = tuple[Path | None, str]  # an annotation file, or None for an image of no split, and the image's name in it
+Place = tuple[Path | None, str]  # annotation file (None for an image outside all splits), and the image's name in it
 
 _FOLDER = "annotations"
 _PREFIX = "instances_"
 
 
 def read_labels(root: Path, ids: tuple[str, ...]) -> Labels | None:
-    """Return the images and their category names, or None when there is no ``instances_*.json``.
+    """Return the category names of each image, or None if there is no ``instances_*.json``.
 
     Raises:
-        ImageError: if the annotations are broken.
+        ImageError: if the annotations are invalid.
     """
     places = find_annotations(root, ids)
     if places is None:
@@ -35,9 +34,9 @@ def read_labels(root: Path, ids: tuple[str, ...]) -> Labels | None:
 
 
 def find_annotations(root: Path, ids: tuple[str, ...]) -> dict[str, Place] | None:
-    """Return where each image is annotated, or None when there is no ``instances_*.json``; nothing is read.
+    """Return the annotation file of each image, or None if there is no ``instances_*.json``; read no file.
 
-    A split's JSON counts only when the split is on disk, and what lies in ``annotations/`` is no image.
+    An annotation file is used only if the folder of its split exists. Files in ``annotations/`` are not images.
     """
     beside = _annotations(root.parent / _FOLDER, root.name)
     within = {path.stem.removeprefix(_PREFIX) for path in (root / _FOLDER).glob(f"{_PREFIX}*.json")}
@@ -62,7 +61,7 @@ def _split_of(image_id: str, splits: set[str]) -> tuple[str, str]:
 
 
 def _read_categories(path: Path) -> Labels:
-    """Return file name → sorted distinct names of its categories."""
+    """Return a dict from file name to the sorted category names of the image."""
     content = read_json(path, without_polygons)
     try:
         names = {category["id"]: str(category["name"]) for category in content["categories"]}
@@ -71,22 +70,22 @@ def _read_categories(path: Path) -> Labels:
             found[annotation["image_id"]].add(names[annotation["category_id"]])
         return {str(image["file_name"]): tuple(sorted(found[image["id"]])) for image in content["images"]}
     except (KeyError, TypeError) as error:
-        raise ImageError(f"label file '{path}' is not COCO's: it lacks {error}") from error
+        raise ImageError(f"label file '{path}' is not in COCO's format: it has no {error}") from error
 
 
 def read_json(path: Path, hook: Hook) -> Any:
-    """Return what a label file says, each record having gone through the hook as soon as it is read.
+    """Return the content of a JSON label file; ``hook`` is applied to each record as soon as it is read.
 
     Raises:
-        ImageError: if it can't be read, or is no JSON.
+        ImageError: if the file can't be read or is not valid JSON.
     """
     try:
         return json.loads(read_text(path), object_hook=hook)
     except ValueError as error:
-        raise ImageError(f"label file '{path}' is no valid JSON: {error}") from error
+        raise ImageError(f"label file '{path}' is not valid JSON: {error}") from error
 
 
 def without_polygons(record: dict[str, Any]) -> dict[str, Any]:
-    """Return a record without its outlines: most of the file, dropped at once, or train2017 takes gigabytes."""
+    """Return a record without its polygons, which would take gigabytes of memory for train2017."""
     record.pop("segmentation", None)
     return record

@@ -1,7 +1,7 @@
-"""COCO's outlines: where in an image the things of one category are.
+"""Segmentation masks of one COCO category.
 
-In: a COCO image set and a category's name. Out: the images that have it, and for each a mask, drawn when asked for.
-Only that category's outlines are kept: those of all would take gigabytes. Knows no networks and no maps.
+In: a COCO image set and a category's name. Out: the images with that category, and a mask for each, drawn on demand.
+Keeps the polygons of this category only, since those of all categories take gigabytes. Knows no networks and no maps.
 """
 
 from collections import defaultdict
@@ -22,17 +22,17 @@ from unitscope.images.source import ImageSource
 
 Mask = NDArray[np.uint8]
 
-_FINE_PIXELS = 16_000_000  # of the canvas on which a polygon is drawn
+_MAX_CANVAS = 16_000_000  # pixels of the enlarged canvas on which a polygon is drawn
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Outlines:
-    """The things of one category in one image.
+    """The objects of one category in one image.
 
     Attributes:
-        height: of the image when it was annotated.
-        width: likewise.
-        shapes: COCO's segmentations: lists of polygons ``[x, y, x, y, …]``, or runs of pixels for a crowd.
+        height: height of the annotated image.
+        width: width of the annotated image.
+        shapes: COCO's segmentations: lists of polygons ``[x, y, x, y, …]``, or run-length encodings of crowds.
     """
 
     height: int
@@ -42,12 +42,12 @@ class Outlines:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CategoryMasks:
-    """Where the things of one category are, image by image.
+    """Masks of one category.
 
     Attributes:
-        category: its name, as COCO writes it.
-        root: the folder that holds the images.
-        outlines: image id → its outlines, for the images that have the category, in the order of their ids.
+        category: the category's name, as spelled by COCO.
+        root: the folder of the images.
+        outlines: outlines by image id, for the images with the category, ordered by id.
     """
 
     category: str
@@ -56,18 +56,17 @@ class CategoryMasks:
 
     @property
     def ids(self) -> tuple[str, ...]:
-        """The images that have the category."""
+        """Ids of the images with the category."""
         return tuple(self.outlines)
 
     def mask(self, image: str) -> Mask:
-        """Return the mask of all the category's things in an image, ``[row, column]`` of the annotation.
+        """Return the mask of all the category's objects in an image, uint8 ``[row, column]``.
 
-        It says how much of a pixel the nearest thing covers, 0 to 255.
-
-        Like the polygons it lies on the pixels as they are stored in the file; see `upright_mask`.
+        Values are the share of a pixel that an object covers, 0 to 255; the largest where objects overlap. The mask is
+        aligned with the pixels as stored in the file; see `upright_mask`.
 
         Raises:
-            ImageError: if the image's outlines are broken.
+            ImageError: if the image's segmentations are invalid.
         """
         found = self.outlines[image]
         mask = np.zeros((found.height, found.width), np.uint8)
@@ -79,38 +78,38 @@ class CategoryMasks:
         return mask
 
     def upright_mask(self, image: str) -> Mask:
-        """Return the mask turned as EXIF turns the image, so that it lies on what `decode` gives.
+        """Return the mask rotated by the image's EXIF orientation, so that it is aligned with `decode`'s output.
 
         Raises:
-            ImageError: if the image's outlines are broken, or its file can't be read.
+            ImageError: if the image's segmentations are invalid, or its file can't be read.
         """
         return np.array(turned(Image.fromarray(self.mask(image)), Path(self.root, image)))
 
 
 def category_masks(images: ImageSource, category: str) -> CategoryMasks:
-    """Return where the things of a category are in a COCO image set; case doesn't matter in its name.
+    """Return the masks of a category in a COCO image set; upper and lower case of its name are equal.
 
     Raises:
-        ImageError: if the images are not COCO's, there is no such category, or the annotations are broken.
+        ImageError: if the images are not from COCO, there is no such category, or the annotations are invalid.
     """
     places = find_annotations(Path(images.root), images.ids) if images.layout == "coco" else None
     if places is None:
         raise ImageError(
-            f"the images in '{images.root}' have no outlines to find '{category}' by: "
-            "these are read from COCO's annotations/instances_*.json"
+            f"the images in '{images.root}' have no segmentations of '{category}': "
+            "give images in COCO's layout, with annotations/instances_*.json"
         )
     files = sorted({path for path, _ in places.values() if path})
     names = {path: _names(path) for path in files}
     name = _find(category, [name for known in names.values() for name in known.values()])
     found = {path: _outlines(path, {n for n, known in names[path].items() if known == name}) for path in files}
-    has = {image: found[path].get(file) for image, (path, file) in places.items() if path}
-    return CategoryMasks(name, images.root, {image: outlines for image, outlines in has.items() if outlines})
+    by_image = {image: found[path].get(file) for image, (path, file) in places.items() if path}
+    return CategoryMasks(name, images.root, {image: outlines for image, outlines in by_image.items() if outlines})
 
 
 def _names(path: Path) -> dict[Any, str]:
-    """Category number → name; the list stands behind the outlines in COCO's files, so this is a pass of its own."""
+    """Return category names by number; in a pass of its own, since COCO's files list them after the polygons."""
     content = read_json(path, without_polygons)
-    with _told(path):
+    with _format_errors(path):
         return {category["id"]: str(category["name"]) for category in content["categories"]}
 
 
@@ -119,23 +118,23 @@ def _find(category: str, names: list[str]) -> str:
         if name.casefold() == category.casefold():
             return name
     near = closest(category, names)
-    raise ImageError(f"COCO's annotations have no category '{category}'; {near or 'known: ' + _some(names)}")
+    raise ImageError(f"COCO's annotations have no category '{category}'; {near or 'known: ' + _first_few(names)}")
 
 
-def _some(names: list[str]) -> str:
+def _first_few(names: list[str]) -> str:
     known = sorted(set(names))
     return ", ".join(known[:10]) + (f" and {len(known) - 10} more" if len(known) > 10 else "")
 
 
 def _outlines(path: Path, categories: set[Any]) -> dict[str, Outlines]:
-    """File name → outlines, for the images that have one of the categories."""
+    """Return outlines by file name, for the images with one of the categories."""
 
-    def only_these(record: dict[str, Any]) -> dict[str, Any]:
+    def drop_others(record: dict[str, Any]) -> dict[str, Any]:
         return record if record.get("category_id") in categories else without_polygons(record)
 
-    content = read_json(path, only_these)
+    content = read_json(path, drop_others)
     shapes: defaultdict[Any, list[Any]] = defaultdict(list)
-    with _told(path):
+    with _format_errors(path):
         for annotation in content["annotations"]:
             if annotation["category_id"] in categories:
                 shapes[annotation["image_id"]].append(annotation["segmentation"])
@@ -147,42 +146,42 @@ def _outlines(path: Path, categories: set[Any]) -> dict[str, Outlines]:
 
 
 @contextmanager
-def _told(path: Path) -> Iterator[None]:
+def _format_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except (KeyError, TypeError) as error:
-        raise ImageError(f"label file '{path}' is not COCO's: it lacks {error}") from error
+        raise ImageError(f"label file '{path}' is not in COCO's format: it has no {error}") from error
 
 
 def _draw(shape: Any, height: int, width: int) -> Mask:
-    """One thing's mask, of polygons or of uncompressed runs."""
+    """Return one object's mask, from polygons or an uncompressed run-length encoding."""
     if isinstance(shape, dict):
-        return _runs(shape["counts"], *shape["size"])
+        return _decode_runs(shape["counts"], *shape["size"])
     mask = np.zeros((height, width), np.uint8)
     for polygon in shape:
-        if len(polygon) >= 6:  # a point or a line encloses nothing
+        if len(polygon) >= 6:  # points and lines have no area
             points = np.clip(np.reshape(np.asarray(polygon, np.float64), (-1, 2)), 0, (width, height))
-            _fill(mask, points)
+            _fill_polygon(mask, points)
     return mask
 
 
-def _fill(mask: Mask, points: NDArray[np.float64]) -> None:
-    """Put a polygon ``[point, xy]`` on a mask: drawn as finely as memory allows, then averaged over the pixels.
+def _fill_polygon(mask: Mask, points: NDArray[np.float64]) -> None:
+    """Draw a polygon ``[point, xy]`` onto a mask: enlarged as far as memory allows, then averaged per pixel.
 
-    COCO counts from a pixel's corner, Pillow from its centre; Pillow also fills all that an edge touches, which at the
-    pixels' own size would make small things a tenth too large.
+    COCO's coordinates start at a pixel's corner, Pillow's at its centre. Pillow also fills every pixel that an edge
+    touches, which would make small objects a tenth too large without enlarging.
     """
     left, top = np.floor(points.min(0)).astype(int)
     right, bottom = np.maximum(np.ceil(points.max(0)).astype(int), (left + 1, top + 1))
-    finer = int(np.clip(np.sqrt(_FINE_PIXELS / ((right - left) * (bottom - top))), 4, 32))
-    canvas = Image.new("L", (finer * int(right - left), finer * int(bottom - top)))
-    ImageDraw.Draw(canvas).polygon((finer * (points - (left, top)) - 0.5).ravel().tolist(), fill=255)
+    factor = int(np.clip(np.sqrt(_MAX_CANVAS / ((right - left) * (bottom - top))), 4, 32))
+    canvas = Image.new("L", (factor * int(right - left), factor * int(bottom - top)))
+    ImageDraw.Draw(canvas).polygon((factor * (points - (left, top)) - 0.5).ravel().tolist(), fill=255)
     part = mask[top:bottom, left:right]
-    drawn = np.array(canvas.reduce(finer))
+    drawn = np.array(canvas.reduce(factor))
     np.maximum(part, drawn[: part.shape[0], : part.shape[1]], out=part)
 
 
-def _runs(counts: list[int], height: int, width: int) -> Mask:
-    """COCO's runs: so many pixels out, so many in, and so on, down one column after the other."""
+def _decode_runs(counts: list[int], height: int, width: int) -> Mask:
+    """Decode COCO's run lengths, which alternate between background and object, column by column."""
     inside = np.repeat(np.arange(len(counts)) % 2 == 1, counts)
     return (255 * inside).astype(np.uint8).reshape(width, height).T

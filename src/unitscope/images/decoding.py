@@ -1,9 +1,8 @@
-"""One image file in, one upright RGB picture out.
+"""Decode an image file to an upright RGB image.
 
 In: a path, bytes, an open file, or a row of an image source. Out: a Pillow image of mode RGB, whatever the file's
-format, depth, palette or alpha.
-Knows no networks and no sizes but the limit: resizing is the preprocessing's business.
-Safe to call from several threads at once; Pillow lets go of the GIL while it decodes.
+format, depth, palette or transparency. Knows no networks and does not resize, which is the preprocessing's job. Safe to
+call from several threads; Pillow releases the GIL while it decodes.
 """
 
 import io
@@ -24,12 +23,12 @@ Encoded = str | Path | bytes | BinaryIO
 Opened = Callable[[], AbstractContextManager[BinaryIO]]
 
 MAX_PIXELS = 178_956_970
-"""Where Pillow refuses a decompression bomb; kept even where its own limit was lifted."""
+"""Pillow's limit against decompression bombs; it applies even if ``Image.MAX_IMAGE_PIXELS`` was raised."""
 
 MAX_ASPECT = 100
-"""Narrower pictures are not resized: their longer side would fill the memory."""
+"""Largest ratio of longer to shorter side; resizing a narrower image could fill the memory."""
 
-# Pillow's other formats are left out: one (EPS) runs Ghostscript on the file, many have no decoder.
+# Pillow's other formats are left out: EPS runs Ghostscript on the file, and many have no decoder.
 _FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF", "JPEG2000", "PPM", "ICO")
 
 _UPRIGHT = {
@@ -44,40 +43,40 @@ _UPRIGHT = {
 
 
 def decode(image: Encoded, *, most_pixels: int = MAX_PIXELS) -> Image.Image:
-    """Return the picture in a file, RGB and upright; of an animation the first frame.
+    """Return the image in a file as RGB and upright; the first frame of an animation.
 
     Args:
-        image: a path, the bytes of an image file, or such a file that is open; it stays open.
-        most_pixels: the most that it may have.
+        image: a path, the bytes of an image file, or an open image file, which stays open.
+        most_pixels: the maximum number of pixels.
 
     Raises:
-        ImageError: if the file is missing, empty, no image, damaged, or has more pixels than it may.
+        ImageError: if the file is missing, empty, not an image or damaged, or has more than ``most_pixels`` pixels.
     """
     shown = f"'{image}'" if isinstance(image, (str, Path)) else "the picture"
     return _decode(lambda: _opened(image), shown, most_pixels)
 
 
 def decode_row(images: ImageSource, row: int) -> Image.Image:
-    """Return an image of a source as `decode` does.
+    """Return an image of a source, see `decode`.
 
     Raises:
-        ImageError: as `decode`, or if the source can't open it.
+        ImageError: as in `decode`, or if the source can't open the image.
     """
     return _decode(lambda: images.open(row), f"'{images.name(row)}'", MAX_PIXELS)
 
 
 def pixels_of_plain_jpeg(file: BinaryIO) -> int:
-    """Return how many pixels a JPEG of grey or red, green and blue has; 0 for other files and what `decode` refuses."""
+    """Return the number of pixels of a grey or RGB JPEG; 0 for other files and for files that `decode` rejects."""
     try:
         with without_warnings(), Image.open(file, formats=("JPEG",)) as image:
             pixels = image.width * image.height
             return pixels if image.mode in ("RGB", "L") and pixels <= MAX_PIXELS else 0
-    except Exception:  # whatever is wrong with it, `decode` says so
+    except Exception:  # `decode` reports whatever is wrong with the file
         return 0
 
 
 def turned(picture: Image.Image, path: Path) -> Image.Image:
-    """Return a picture that lies on the pixels of a file as they are stored, turned as `decode` turns that file.
+    """Return a picture that is aligned with a file's stored pixels, rotated as `decode` rotates that file.
 
     Raises:
         ImageError: if the file can't be read.
@@ -132,7 +131,7 @@ def _on_white(image: Image.Image) -> Image.Image:
 
 
 def _from_deep_grey(image: Image.Image) -> Image.Image:
-    """Grey of 16 or 32 bits, or float; the one transparent value that a PNG may name becomes white."""
+    """Convert 16-bit, 32-bit or float grey values; the transparent value that a PNG can define becomes white."""
     values = np.asarray(image)
     grey = _to_bytes(values, full=1.0 if image.mode == "F" else 65535.0)
     if "transparency" in image.info:
@@ -141,7 +140,7 @@ def _from_deep_grey(image: Image.Image) -> Image.Image:
 
 
 def _to_bytes(values: NDArray[Any], *, full: float) -> NDArray[np.uint8]:
-    """Scale 0…full to 0…255; values outside that have a scale of their own, lowest to highest."""
+    """Scale 0…full to 0…255; if values are out of that range, scale minimum…maximum instead."""
     wide = values.astype(np.float64)
     finite = wide[np.isfinite(wide)]
     low, high = (finite.min(), finite.max()) if finite.size else (0.0, full)
@@ -154,7 +153,7 @@ def _to_bytes(values: NDArray[Any], *, full: float) -> NDArray[np.uint8]:
 def _orientation(image: Image.Image) -> int | None:
     try:
         return image.getexif().get(ExifTags.Base.Orientation)
-    except Exception:  # broken EXIF says nothing of the picture itself
+    except Exception:  # the pixels can be fine even if EXIF is broken
         return None
 
 
@@ -162,7 +161,7 @@ def _upright(image: Image.Image, orientation: int | None) -> Image.Image:
     if orientation not in _UPRIGHT:
         return image
     upright = image.transpose(_UPRIGHT[orientation])
-    upright.info.clear()  # or whoever follows EXIF next would turn it again
+    upright.info.clear()  # otherwise the next reader of EXIF would rotate it again
     return upright
 
 

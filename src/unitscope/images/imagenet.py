@@ -1,8 +1,7 @@
-"""ImageNet: its 1000 wnids in order, and the labels of its validation set.
+"""ImageNet's 1000 wnids in order, and the labels of its validation set.
 
-In: ids of files named ``ILSVRC2012_val_00000001.JPEG``, in one flat folder.
-Out: one wnid an image, from whichever label file lies in the folder or up to four folders above it.
-Knows nothing of networks; the order of the wnids is that of the class numbers everyone trains with.
+In: ids of files named ``ILSVRC2012_val_00000001.JPEG``, in one flat folder. Out: one wnid per image, from the label
+file in that folder or up to four folders above. Knows nothing of networks; wnids are in the usual order of the classes.
 """
 
 import csv
@@ -27,15 +26,15 @@ Wnids = dict[str, str]  # file name without its suffix → wnid
 
 @cache
 def imagenet_wnids() -> tuple[str, ...]:
-    """Return the 1000 wnids of ImageNet's classes; class number c has wnid c."""
+    """Return the wnids of ImageNet's 1000 classes, ordered by class number."""
     return tuple((resources.files(__package__) / "wnids.txt").read_text(encoding="ascii").split())
 
 
 def read_labels(root: Path, ids: tuple[str, ...]) -> Labels | None:
-    """Return the validation images and their wnids, or None when this is not ImageNet's validation set.
+    """Return the wnid of each validation image, or None if this is not ImageNet's validation set.
 
     Raises:
-        ImageError: if the label file is broken, or is the devkit's and SciPy is missing.
+        ImageError: if the label file is invalid, or is the devkit's and SciPy is not installed.
     """
     images = [image_id for image_id in ids if not _is_label_file(image_id)]
     names = {image_id: PurePosixPath(image_id).stem for image_id in images}
@@ -52,7 +51,7 @@ def _is_label_file(image_id: str) -> bool:
 
 
 def _find_wnids(root: Path, image_id: str, names: set[str]) -> Wnids:
-    """Look beside the images first, then upwards."""
+    """Look for label files in the images' folder first, then in the folders above."""
     folder = (root / image_id).parent
     highest = len(folder.relative_to(root).parts) + _FOLDERS_ABOVE
     for place in (folder, *folder.parents)[: highest + 1]:
@@ -72,7 +71,7 @@ def _from_csv(place: Path) -> Wnids:
 
 
 def _from_xml(place: Path, names: set[str]) -> Wnids:
-    """PASCAL annotations, one file an image; a pattern reads 50 000 of them faster than a parser."""
+    """PASCAL annotations, one file per image; a regular expression reads 50,000 files faster than an XML parser."""
     folder = place / "Annotations" / "CLS-LOC" / "val"
     if not folder.is_dir():
         return {}
@@ -82,7 +81,7 @@ def _from_xml(place: Path, names: set[str]) -> Wnids:
 
 
 def _from_devkit(place: Path) -> Wnids:
-    """The official devkit: line i is the ``ILSVRC2012_ID`` of image i, and ``meta.mat`` knows its wnid."""
+    """The official devkit: line i has the ``ILSVRC2012_ID`` of image i, and ``meta.mat`` maps it to a wnid."""
     data = place / _DEVKIT / "data"
     truth, meta = data / "ILSVRC2012_validation_ground_truth.txt", data / "meta.mat"
     if not (truth.is_file() and meta.is_file()):
@@ -94,7 +93,7 @@ def _from_devkit(place: Path) -> Wnids:
             for number, line in enumerate(read_text(truth).split(), start=1)
         }
     except (ValueError, KeyError) as error:
-        raise ImageError(f"label file '{truth}' has an id that '{meta}' does not: {error}") from error
+        raise ImageError(f"label file '{truth}' has an id that is not in '{meta}': {error}") from error
 
 
 def _read_meta(path: Path) -> dict[int, str]:
@@ -102,13 +101,13 @@ def _read_meta(path: Path) -> dict[int, str]:
         from scipy.io import loadmat
     except ImportError as error:
         raise ImageError(
-            f"'{path}' needs SciPy to be read; `pip install scipy`, or put Kaggle's LOC_val_solution.csv there"
+            f"reading '{path}' needs SciPy; `pip install scipy`, or put Kaggle's LOC_val_solution.csv there"
         ) from error
     try:
         synsets: Any = loadmat(path, squeeze_me=True)["synsets"]
         return dict(zip(map(int, synsets["ILSVRC2012_ID"]), map(str, synsets["WNID"]), strict=True))
     except Exception as error:  # a damaged .mat file can raise anything
-        raise ImageError(f"'{path}' is no devkit meta.mat: {error}") from error
+        raise ImageError(f"'{path}' is not a valid meta.mat of ImageNet's devkit: {error}") from error
 
 
 def _from_list(place: Path) -> Wnids:
@@ -118,7 +117,7 @@ def _from_list(place: Path) -> Wnids:
         return {}
     rows = [line.split() for line in read_text(path).splitlines() if _VALIDATION.search(line)]
     if any(len(row) != 2 for row in rows):
-        raise ImageError(f"label file '{path}' must have two words a line: file name, class number or wnid")
+        raise ImageError(f"each line of label file '{path}' must have a file name and a class number or wnid")
     return {PurePosixPath(name).stem: _wnid(label, path) for name, label in rows}
 
 
@@ -127,4 +126,4 @@ def _wnid(text: str, path: Path) -> str:
         return text
     if text.isdecimal() and int(text) < len(imagenet_wnids()):
         return imagenet_wnids()[int(text)]
-    raise ImageError(f"label file '{path}' has '{text}' where a wnid or a class number 0 to 999 belongs")
+    raise ImageError(f"label file '{path}' has '{text}' instead of a wnid or a class number from 0 to 999")

@@ -1,8 +1,8 @@
-"""Silence for Pillow's warnings, in this thread and while it decodes only.
+"""Ignore Pillow's warnings in the current thread while it decodes.
 
-In: nothing. Out: a context in which no warning is shown or raised.
-`warnings.catch_warnings` swaps the filters of the whole process and so can't be used from several
-threads; here one filter stays, and its pattern matches only where the thread asked for silence.
+In: nothing. Out: a context in which warnings of this thread are ignored. `warnings.catch_warnings` replaces the filters
+of the whole process, so it can't be used while several threads decode, and a permanent filter would silence the
+caller's own use of Pillow. Here one filter stays installed, and its pattern matches only inside the context.
 """
 
 import threading
@@ -12,31 +12,32 @@ from contextlib import contextmanager
 from typing import Any, cast
 
 
-class _Pattern(threading.local):
-    """Stands where a filter has its regular expression, of which only `match` is used."""
+class _ThreadPattern(threading.local):
+    """A pattern for a warning filter that matches in threads where ``active`` is set; filters call only `match`."""
 
-    quiet: bool = False
+    active: bool = False
 
-    def match(self, _text: str) -> bool:
-        return self.quiet
+    def match(self, _module: str) -> bool:
+        return self.active
 
 
-_PATTERN = _Pattern()
-_FILTER = ("ignore", None, Warning, _PATTERN, 0)
+_PATTERN = _ThreadPattern()
+_FILTER = ("ignore", None, Warning, _PATTERN, 0)  # action, message, category, module, line number
 
 
 @contextmanager
 def without_warnings() -> Iterator[None]:
-    """Return a context in which this thread's warnings are dropped."""
-    _put_filter_first()
-    _PATTERN.quiet = True
+    """Return a context in which this thread's warnings are ignored."""
+    _move_filter_first()
+    _PATTERN.active = True
     try:
         yield
     finally:
-        _PATTERN.quiet = False
+        _PATTERN.active = False
 
 
-def _put_filter_first() -> None:
+def _move_filter_first() -> None:
+    """Install the filter, or move it before filters that were added since, such as ``error``."""
     filters = cast("list[Any]", warnings.filters)
     if not filters or filters[0] is not _FILTER:
         filters[:] = [_FILTER, *(other for other in filters if other is not _FILTER)]

@@ -1,8 +1,8 @@
-"""References in, networks out: pretrained vision networks with all that is needed to run them.
+"""Load pretrained vision networks.
 
-In: a reference (`torchvision:resnet50`, `card.toml`, `file.py:function`, …) or any `nn.Module`.
-Out: a `Network`: the module, its preprocessing φ, class names, and a fingerprint of its weights.
-This room knows nothing of layers, graphs or scans; each origin has a file of its own.
+In: a reference (`torchvision:resnet50`, `card.toml`, `file.py:function`, …) or any `nn.Module`. Out: a `Network`: the
+module, its preprocessing φ, its class names and a fingerprint of its weights. Knows nothing of layers, graphs or scans.
+Each origin of networks is a module in `origins`.
 """
 
 from unitscope.networks.custom_preprocessing import CustomPreprocessing

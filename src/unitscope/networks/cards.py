@@ -1,7 +1,7 @@
-"""The network card: a TOML file with all that a colleague needs to load a network.
+"""Read network cards: TOML files with everything that is needed to load a network.
 
-In: a card's path. Out: a `Recipe`, the arguments of `load`, its paths made absolute.
-Knows nothing of networks; what a reference or a preprocessing means is for others to say.
+In: a card's path. Out: a `Recipe`, the arguments of `load`, with absolute paths. Does not interpret references or
+preprocessing.
 """
 
 import tomllib
@@ -23,12 +23,12 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "preprocess": (str, dict),
     "trained": (bool,),
 }
-_WORDS = {str: "text", list: "a list", int: "a whole number", dict: "a table", bool: "true or false"}
+_TYPE_NAMES = {str: "text", list: "a list", int: "a whole number", dict: "a table", bool: "true or false"}
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What to load and how; None where nothing was said."""
+    """The arguments of `load`; None for those that are not given."""
 
     network: str
     weights: str | None = None
@@ -43,27 +43,27 @@ class Recipe:
         return parse_weights(self.weights, self.seed or 0)
 
     def on(self, card: "Recipe") -> "Recipe":
-        """Return the card's recipe with what this one says put over it; other weights are not those the card knows."""
-        said = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "network"}
-        known = vars(card) if self.weights is None else {**vars(card), "trained": None}
-        return Recipe(**{**known, **{name: value for name, value in said.items() if value is not None}})
+        """Return the card's recipe, updated with this one; other weights make the card's ``trained`` unknown."""
+        given = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "network"}
+        base = vars(card) if self.weights is None else {**vars(card), "trained": None}
+        return Recipe(**{**base, **{name: value for name, value in given.items() if value is not None}})
 
 
 def read_card(path: Path) -> Recipe:
-    """Return what a network card says.
+    """Return the recipe in a network card.
 
     Raises:
-        NetworkError: if the card is missing, is no TOML, or has keys or values that mean nothing.
+        NetworkError: if the card is missing or not valid TOML, or has unknown keys or invalid values.
     """
     try:
         values = tomllib.loads(require_file(path).read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise NetworkError(f"'{path}' is no TOML: {error}") from error
+        raise NetworkError(f"'{path}' is not valid TOML: {error}") from error
     _check(path, values)
     folder = path.resolve().parent
     return Recipe(
         network=_network(values, folder),
-        weights=_beside(values.get("weights"), folder),
+        weights=_weights(values.get("weights"), folder),
         seed=values.get("seed"),
         preprocess=values.get("preprocess"),
         classes=_classes(values.get("classes"), folder),
@@ -77,24 +77,24 @@ def _check(path: Path, values: Mapping[str, Any]) -> None:
             hint = closest(key, _KINDS) or f"known keys: {', '.join(_KINDS)}"
             raise NetworkError(f"'{path}' has an unknown key '{key}'; {hint}")
         if not isinstance(value, _KINDS[key]) or (isinstance(value, bool) and bool not in _KINDS[key]):
-            wanted = " or ".join(_WORDS[kind] for kind in _KINDS[key])
+            wanted = " or ".join(_TYPE_NAMES[kind] for kind in _KINDS[key])
             raise NetworkError(f"'{path}' has {key} = {value!r}; it must be {wanted}")
     if ("network" in values) == ("factory" in values):
         raise NetworkError(f"'{path}' needs either network = 'torchvision:NAME' or factory = 'file.py:function'")
     if values.get("network", "").endswith(".toml"):
-        raise NetworkError(f"'{path}' names another card, '{values['network']}'; name the network itself")
+        raise NetworkError(f"'{path}' refers to another card, '{values['network']}'; give the network itself")
 
 
 def _network(values: Mapping[str, Any], folder: Path) -> str:
     return str(folder / values["factory"]) if "factory" in values else str(values["network"])
 
 
-def _beside(weights: str | None, folder: Path) -> str | None:
+def _weights(weights: str | None, folder: Path) -> str | None:
     return weights if weights in (None, "none") else str(folder / weights)
 
 
 def _classes(classes: list[Any] | str | None, folder: Path) -> tuple[str, ...] | None:
-    """The names in a list, or in a text file with one on each line."""
+    """Return the class names from a list, or from a text file with one name per line."""
     if isinstance(classes, str):
         classes = require_file(folder / classes).read_text(encoding="utf-8").splitlines()
     return None if classes is None else tuple(str(name).strip() for name in classes if str(name).strip())

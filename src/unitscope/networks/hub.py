@@ -1,7 +1,7 @@
-"""Weight files from the internet, kept where torchvision, timm and Keras keep them.
+"""Download weight files into the caches of torchvision, timm and Keras.
 
-In: an address. Out: a local file: the one already there, or a fresh download (progress goes to stderr).
-Knows nothing of networks; where a download fails it says which file to bring and where to put it.
+In: a URL or a Hugging Face repository. Out: a local file, from the cache or downloaded (progress goes to stderr).
+Knows nothing of networks. If a download fails, the error says which file to get and where to put it.
 """
 
 import hashlib
@@ -17,26 +17,32 @@ import torch
 from unitscope.errors import NetworkError
 
 _HUGGINGFACE_FILES = ("model.safetensors", "pytorch_model.bin")
-_PATIENCE = 10  # seconds
+_TIMEOUT = 10  # seconds
 
 
 def from_url(url: str, reference: str, *, folder: Path | None = None, md5: str | None = None) -> Path:
-    """Return the local file of an address, in a folder, torch.hub's unless given; downloads are checked by hash.
+    """Return the local file of a URL, downloaded if necessary and then checked by its hash.
+
+    Args:
+        url: the file's URL.
+        reference: the network's name in messages.
+        folder: where the file is kept; torch.hub's folder by default.
+        md5: the file's MD5; by default the hash in the file name, as in torch.hub.
 
     Raises:
-        NetworkError: if it has to be downloaded and can't be.
+        NetworkError: if the download fails.
     """
     folder = folder or Path(torch.hub.get_dir()) / "checkpoints"
     file = folder / Path(urlparse(url).path).name
     if file.is_file():
         return file
     try:
-        _answers(url)
+        _check_reachable(url)
         folder.mkdir(parents=True, exist_ok=True)
         _download(url, file, md5)
     except (OSError, HTTPException, RuntimeError, ValueError) as error:
         raise _unreachable(
-            reference, error, f"bring {file.name} (from {url}) into {folder}, or give --weights FILE"
+            reference, error, f"download {file.name} from {url} into {folder}, or give --weights FILE"
         ) from error
     return file
 
@@ -45,7 +51,7 @@ def from_huggingface(repository: str, filename: str | None, reference: str) -> P
     """Return the local file of a Hugging Face repository (``owner/name``, ``owner/name@revision``).
 
     Raises:
-        NetworkError: if it has to be downloaded and can't be.
+        NetworkError: if the download fails.
     """
     from huggingface_hub import hf_hub_download, hf_hub_url, try_to_load_from_cache
 
@@ -56,17 +62,17 @@ def from_huggingface(repository: str, filename: str | None, reference: str) -> P
         if isinstance(cached, str):
             return Path(cached)
     try:
-        # The hub's client tries for most of a minute before it gives up.
-        _answers(hf_hub_url(name, "config.json"))
-        chosen = filename or _offered(name, revision or None)
+        # The hub's own client would retry for most of a minute.
+        _check_reachable(hf_hub_url(name, "config.json"))
+        chosen = filename or _available_file(name, revision or None)
         return Path(hf_hub_download(name, chosen, revision=revision or None))
     except Exception as error:
-        todo = f"bring {names[0]} (from https://huggingface.co/{name}) and give it as --weights FILE"
+        todo = f"download {names[0]} from https://huggingface.co/{name} and give it as --weights FILE"
         raise _unreachable(reference, error, todo) from error
 
 
 def _download(url: str, file: Path, md5: str | None) -> None:
-    """Check by MD5, or by the SHA-256 that torch.hub's file names hold."""
+    """Download a file and check its MD5, or the SHA-256 that is part of torch.hub's file names."""
     if md5 is None:
         found = torch.hub.HASH_REGEX.search(file.name)
         torch.hub.download_url_to_file(url, str(file), found.group(1) if found else None)
@@ -83,20 +89,20 @@ def _download(url: str, file: Path, md5: str | None) -> None:
         part.unlink(missing_ok=True)
 
 
-def _answers(url: str) -> None:
-    """Raise OSError unless a server answers at the address, whatever it says."""
+def _check_reachable(url: str) -> None:
+    """Raise OSError if no server responds; any HTTP status counts as a response."""
     try:
-        with urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=_PATIENCE):
+        with urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=_TIMEOUT):
             pass
     except urllib.error.HTTPError as error:
         error.close()
 
 
-def _offered(name: str, revision: str | None) -> str:
+def _available_file(name: str, revision: str | None) -> str:
     from huggingface_hub import file_exists
 
-    safe, pickled = _HUGGINGFACE_FILES
-    return safe if file_exists(name, safe, revision=revision) else pickled
+    safetensors, pickle = _HUGGINGFACE_FILES
+    return safetensors if file_exists(name, safetensors, revision=revision) else pickle
 
 
 def _unreachable(reference: str, error: Exception, todo: str) -> NetworkError:

@@ -1,12 +1,11 @@
-"""ImageNet's class names and wnids for a network that has its 1000 classes.
+"""ImageNet's class names and wnids for networks with its 1000 classes.
 
-In: how many outputs a network has. Out: names and wnids in the order of the logits, or nothing.
-Knows no network and no files.
+In: a network's number of outputs. Out: names and wnids in the order of the logits.
 """
 
 
 def imagenet_classes(outputs: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the names and the wnids of ImageNet's classes for 1000 outputs, else nothing of both."""
+    """Return the names and the wnids of ImageNet's classes for 1000 outputs, otherwise two empty tuples."""
     if outputs != 1000:
         return (), ()
     from torchvision.models import AlexNet_Weights

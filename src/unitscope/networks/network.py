@@ -1,7 +1,7 @@
-"""The network: a module with its preprocessing, its class names and a fingerprint of its weights.
+"""`Network`: a module with its preprocessing, its class names and a fingerprint of its weights.
 
-In: what an origin has loaded. Out: `Network`, and `eval_mode` for modules that are not ours to change.
-Knows nothing of where networks come from or of what is done with them.
+In: a module loaded by an origin, or given by the user. Out: `Network`, and `eval_mode`, which restores the module.
+Knows nothing of where networks come from or what they are used for.
 """
 
 import hashlib
@@ -22,21 +22,20 @@ from unitscope.networks.preprocessing import Preprocessing
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """A module and what it takes to use it.
+    """A module with everything that is needed to run it.
 
-    A module that was loaded by reference is in evaluation mode and its parameters need no gradients. A module
-    that the user gave is left as found, so run it under `eval_mode`.
+    A module loaded by reference is in evaluation mode, and its parameters do not require gradients. A module given by
+    the user is not modified, so run it under `eval_mode`.
 
     Attributes:
-        reference: what it is called, for example ``torchvision:resnet50``; the class name of a given module.
+        reference: the network's name, for example ``torchvision:resnet50``; the class name of a given module.
         module: from a float32 batch ``[B, 3, H, W]`` to logits ``[B, class]``.
         preprocessing: φ, from images to that batch.
         classes: class names in the order of the logits; may be empty.
-        wnids: ImageNet's wnids in the same order, where the classes are ImageNet's; else empty.
-        weights: what the weights are: a file, ``IMAGENET1K_V2``, ``random, seed 0``, ``given module``.
-        source: plain arguments with which ``load(**source)`` loads it again; empty where that can't be done.
-        trained: whether the weights come of training, as far as is known: not where they were asked to be random, or a
-            card says so.
+        wnids: ImageNet's wnids in the order of the logits; empty unless the classes are ImageNet's.
+        weights: description of the weights: a file, ``IMAGENET1K_V2``, ``random, seed 0``, ``given module``.
+        source: arguments with which ``load(**source)`` loads the network again; empty if that is not possible.
+        trained: whether the weights are trained, as far as is known; False for random weights, or if a card says so.
     """
 
     reference: str
@@ -50,7 +49,7 @@ class Network:
 
     @cached_property
     def fingerprint(self) -> str:
-        """The SHA-256 of all weights and buffers: names, types, shapes and values, as hex digits."""
+        """SHA-256 of all parameters and buffers (names, dtypes, shapes and values), as hex digits."""
         digest = hashlib.sha256()
         for name, value in sorted(self.module.state_dict().items()):
             if isinstance(value, Tensor):
@@ -60,15 +59,15 @@ class Network:
 
     @cached_property
     def parameter_count(self) -> int:
-        """How many numbers the parameters hold."""
+        """Total number of values in the parameters."""
         return sum(parameter.numel() for parameter in self.module.parameters())
 
 
 @contextmanager
 def eval_mode(module: nn.Module) -> Iterator[nn.Module]:
-    """Give the module in evaluation mode, and afterwards each submodule its own mode back.
+    """Set a module to evaluation mode within the context, and restore the mode of each submodule afterwards.
 
-    On an NVIDIA GPU float32 is multiplied as float32, whatever the caller has set.
+    On NVIDIA GPUs, float32 is multiplied in full precision within the context, regardless of the caller's settings.
     """
     modes = [(part, part.training) for part in module.modules()]
     on_gpu = any(tensor.is_cuda for tensor in chain(module.parameters(), module.buffers()))
@@ -82,6 +81,6 @@ def eval_mode(module: nn.Module) -> Iterator[nn.Module]:
 
 
 def _memory(tensor: Tensor) -> memoryview:
-    """A CPU tensor's own bytes, not copied if they lie in order."""
+    """Return a tensor's bytes, without a copy if it is contiguous and on the CPU."""
     flat = tensor.detach().cpu().contiguous().reshape(-1)
     return flat.view(torch.uint8).numpy().data

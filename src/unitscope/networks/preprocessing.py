@@ -1,7 +1,7 @@
-"""Preprocessing φ in two steps: geometry for each image (in workers), values for each batch (on the device).
+"""Preprocessing φ in two steps: resize and crop each image (on the CPU), normalize each batch (on the device).
 
-In: RGB images. Out: uint8 tensors ``[3, H, W]`` of the network's size, then float32 batches ``[B, 3, H, W]``.
-Knows nothing of networks or files. `PRESETS` holds the few φ that have a name.
+In: RGB images. Out: uint8 tensors ``[3, H, W]`` of the network's input size, then float32 batches ``[B, 3, H, W]``.
+Knows nothing of networks or files. `PRESETS` has the preprocessings that can be given by name.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,25 +22,25 @@ Size = tuple[int, int]
 Triple = tuple[float, float, float]
 
 ORDERS = ("RGB", "BGR")
-# Pillow's nearest is torch's nearest-exact; torch has no lanczos.
+# Pillow's nearest is torch's nearest-exact; torch has no Lanczos filter.
 INTERPOLATIONS = {"bilinear": "bilinear", "bicubic": "bicubic", "nearest": "nearest-exact", "lanczos": None}
 KEYS = ("size", "resize", "crop", "interpolation", "mean", "std", "order")
 
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """Resize, centre crop, ``(x - mean) / std``.
+    """Resize, centre crop and normalize: ``(x - mean) / std``.
 
     Attributes:
-        resize: the shorter side's new length, or (height, width) to resize straight to.
-        crop: the centre to keep, a side or (height, width); None keeps all. Small images get black margins.
+        resize: the new length of the shorter side, or the new (height, width).
+        crop: size of the centre crop, a side or (height, width); None for no crop. Small images get black margins.
         interpolation: ``bilinear``, ``bicubic``, ``nearest`` or ``lanczos``, always antialiased.
-        mean: of the red, green and blue values, on the 0–255 scale.
-        std: likewise.
+        mean: means of the red, green and blue values, on the 0–255 scale.
+        std: standard deviations of the red, green and blue values, on the 0–255 scale.
         order: ``RGB``, or ``BGR`` for networks that expect blue first.
 
     Raises:
-        NetworkError: if a value makes no sense.
+        NetworkError: if a value is invalid.
     """
 
     resize: int | Size
@@ -68,27 +68,27 @@ class Preprocessing:
         return (size, size) if isinstance(size, int) else size
 
     def prepare(self, image: Image.Image) -> Tensor:
-        """Return the image at the network's size, uint8 ``[3, H, W]`` in RGB order.
+        """Return the resized and cropped image, uint8 ``[3, H, W]`` in RGB order.
 
         Raises:
-            ImageError: if the image is over `MAX_ASPECT` times as long as wide, and its shorter side is to be resized.
+            ImageError: if the shorter side is resized and the longer side is over `MAX_ASPECT` times as long.
         """
-        rgb = image if image.mode == "RGB" else image.convert("RGB")  # which would copy what is RGB already
+        rgb = image if image.mode == "RGB" else image.convert("RGB")  # convert would copy an RGB image
         if self.interpolation != "lanczos":
             return self.fit(_tensor(rgb))
         height, width = self._resized_size(rgb.height, rgb.width)
         return self._cropped(_tensor(rgb.resize((width, height), Image.Resampling.LANCZOS)))
 
     def fit(self, pixels: Tensor) -> Tensor:
-        """Return the pixels of an image ``[3, H, W]``, uint8, at the network's size; on a GPU if they are there.
+        """Return the pixels of an image, uint8 ``[3, H, W]``, resized and cropped on their own device.
 
         Raises:
-            ImageError: as `prepare`.
-            NetworkError: if the interpolation is ``lanczos``, which only `prepare` knows.
+            ImageError: as in `prepare`.
+            NetworkError: if the interpolation is ``lanczos``, which only `prepare` supports.
         """
         mode = INTERPOLATIONS[self.interpolation]
         if mode is None:
-            raise NetworkError(f"interpolation '{self.interpolation}' is not for tensors")
+            raise NetworkError(f"interpolation '{self.interpolation}' does not work on tensors; use `prepare`")
         from torchvision.transforms.v2 import InterpolationMode, functional
 
         size = list(self._resized_size(*pixels.shape[-2:]))
@@ -102,11 +102,11 @@ class Preprocessing:
         return functional.center_crop(resized, list(self.size)).contiguous()  # type: ignore[no-any-return]
 
     def normalize(self, batch: Tensor) -> Tensor:
-        """Return the prepared batch ``[B, 3, H, W]`` as the network wants it, ``(x - mean) / std``."""
+        """Return a prepared batch ``[B, 3, H, W]``, normalized: ``(x - mean) / std``."""
         return self.normalizer(batch.device)(batch)
 
     def normalizer(self, device: torch.device) -> Callable[[Tensor], Tensor]:
-        """Return `normalize` for batches on one device, which then waits for no copy to it."""
+        """Return `normalize` for batches on one device, with mean and std already copied to that device."""
         mean = torch.tensor(self.mean, dtype=torch.float32, device=device).view(3, 1, 1)
         std = torch.tensor(self.std, dtype=torch.float32, device=device).view(3, 1, 1)
 
@@ -117,22 +117,22 @@ class Preprocessing:
         return normalize
 
     def picture(self, prepared: Tensor) -> NDArray[np.uint8]:
-        """Return what the network sees, uint8 ``[H, W, 3]`` in RGB order."""
+        """Return a prepared image as a picture, uint8 ``[H, W, 3]`` in RGB order."""
         return prepared.permute(1, 2, 0).cpu().numpy()  # type: ignore[no-any-return]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values for JSON."""
+        """Return the parameters as a dict that JSON can hold."""
         return {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self).items()}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Preprocessing":
-        """Return the φ that `to_dict` or a network card describes.
+        """Return the preprocessing with these parameters, from `to_dict` or a network card.
 
-        A card may say ``size`` for both: a number resizes the shorter side and crops the centre, a pair
-        (height, width) is resized straight to.
+        ``size`` stands for ``resize`` and ``crop``: a number resizes the shorter side and crops the centre, a pair
+        (height, width) resizes both sides.
 
         Raises:
-            NetworkError: if a key is unknown, missing, or has a value of the wrong kind.
+            NetworkError: if a key is unknown or missing, or a value is invalid.
         """
         for key in values:
             if key not in KEYS:
@@ -142,11 +142,13 @@ class Preprocessing:
         return cls(*_geometry(values), mean=_triple(values, "mean"), std=_triple(values, "std"), **plain)
 
     def _resized_size(self, height: int, width: int) -> Size:
-        """As torchvision's Resize does it: the longer side is cut down to a whole number."""
+        """Return height and width after resizing; the longer side is rounded down, as in torchvision's Resize."""
         if isinstance(self.resize, tuple):
             return self.resize
         if max(height, width) > MAX_ASPECT * min(height, width):
-            raise ImageError(f"an image of {width}×{height} is too narrow: over {MAX_ASPECT} times as long as wide")
+            raise ImageError(
+                f"an image of {width}×{height} pixels is too narrow: one side is over {MAX_ASPECT} times the other"
+            )
         if width <= height:
             return int(self.resize * height / width), self.resize
         return self.resize, int(self.resize * width / height)
@@ -168,10 +170,10 @@ Wanted = str | Mapping[str, Any] | Preprocessing | CustomPreprocessing | Functio
 
 
 def parse_preprocessing(wanted: Wanted) -> Preprocessing | CustomPreprocessing:
-    """Return the φ that is meant by a preset's name, a table of values, a function, or a φ itself.
+    """Return the preprocessing given by a preset's name, a table of parameters, a function, or itself.
 
     Raises:
-        NetworkError: if the name is unknown, or the table or the function is no good.
+        NetworkError: if the name is unknown, or the table or the function is invalid.
     """
     if isinstance(wanted, (Preprocessing, CustomPreprocessing)):
         return wanted
@@ -190,9 +192,9 @@ def _tensor(image: Image.Image) -> Tensor:
 
 
 def _geometry(values: Mapping[str, Any]) -> tuple[int | Size, int | Size | None]:
-    """Resize and crop, of ``size`` or of the two by themselves."""
+    """Return ``resize`` and ``crop``, derived from ``size`` if that is given."""
     if "size" in values and ("resize" in values or "crop" in values):
-        raise NetworkError("preprocessing has 'size' and also 'resize' or 'crop'; give one or the other")
+        raise NetworkError("preprocessing has 'size' and also 'resize' or 'crop'; give either 'size' or the others")
     if "size" in values:
         size = _side("size", values["size"])
         return size, (size if isinstance(size, int) else None)
@@ -205,15 +207,15 @@ def _geometry(values: Mapping[str, Any]) -> tuple[int | Size, int | Size | None]
 def _side(key: str, value: Any) -> int | Size:
     sides = value if isinstance(value, (list, tuple)) else [value]
     if len(sides) > 2 or not sides or not all(type(side) is int and side > 0 for side in sides):
-        raise NetworkError(f"preprocessing's {key} = {value!r} is neither a number of pixels nor [height, width]")
+        raise NetworkError(f"preprocessing's {key} = {value!r} must be a number of pixels or [height, width]")
     return sides[0] if len(sides) == 1 else (sides[0], sides[1])
 
 
 def _triple(values: Mapping[str, Any], key: str) -> Triple:
-    """Three numbers on the 0–255 scale; those on the 0–1 scale, which torchvision uses, are a common slip."""
+    """Return three numbers on the 0–255 scale; reject the 0–1 scale of torchvision, a common mistake."""
     given = values.get(key)
-    good = isinstance(given, (list, tuple)) and len(given) == 3 and all(isinstance(x, (int, float)) for x in given)
-    if given is None or not good:
+    valid = isinstance(given, (list, tuple)) and len(given) == 3 and all(isinstance(x, (int, float)) for x in given)
+    if given is None or not valid:
         raise NetworkError(f"preprocessing needs {key} = [red, green, blue] on the 0–255 scale, not {given!r}")
     if all(0 < x < 1 for x in given):
         raise NetworkError(f"preprocessing's {key} = {given!r} looks like the 0–1 scale; multiply by 255")

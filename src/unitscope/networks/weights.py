@@ -1,7 +1,7 @@
-"""Weight files: read without running any code in them, and put into a module with nothing left over.
+"""Read weight files without running code from them, and load them into a module.
 
-In: a safetensors file, or one that `torch.load(weights_only=True)` can read. Out: tensors by name.
-Knows nothing of references and origins, or of where a file came from.
+In: a safetensors file, or one that `torch.load(weights_only=True)` can read. Out: tensors by name, or a module whose
+weights match the file exactly. Knows nothing of references, origins or downloads.
 """
 
 import pickle
@@ -28,12 +28,12 @@ _PREFIXES = re.compile(r"^(?:module\.|_orig_mod\.)+")
 
 @dataclass(frozen=True, slots=True)
 class Default:
-    """The weights that the origin has for this network."""
+    """The weights that the network's origin provides."""
 
 
 @dataclass(frozen=True, slots=True)
 class Random:
-    """Weights as the network's own initialisation draws them."""
+    """Random weights from the network's own initialization."""
 
     seed: int
 
@@ -55,17 +55,17 @@ Weights = Default | Random | File
 
 
 def parse_weights(weights: str | Path | None, seed: int) -> Weights:
-    """Return which weights are meant: None, ``none`` for random ones, or a file."""
+    """Return the weights given by None (the origin's), ``none`` (random), or a file's path."""
     if weights is None:
         return Default()
     return Random(seed) if str(weights) == "none" else File(Path(weights))
 
 
 def read_state_dict(file: Path) -> State:
-    """Return the tensors in a file by name, on the CPU; wrappers and DataParallel's prefixes taken off.
+    """Return the tensors in a file by name, on the CPU, without wrapping dicts and prefixes of DataParallel.
 
     Raises:
-        NetworkError: if there is no such file, it is damaged, needs code to be read, or holds no state dict.
+        NetworkError: if there is no such file, it is damaged, can't be read without running code, or has no state dict.
     """
     content = _read(require_file(file))
     for key in _WRAPPERS:
@@ -73,20 +73,20 @@ def read_state_dict(file: Path) -> State:
             content = content[key]
             break
     if not isinstance(content, Mapping) or not all(isinstance(value, Tensor) for value in content.values()):
-        raise NetworkError(f"'{file}' holds no state dict; save one with torch.save(model.state_dict(), FILE)")
+        raise NetworkError(f"'{file}' has no state dict; save one with torch.save(model.state_dict(), FILE)")
     return {_PREFIXES.sub("", name).replace("._orig_mod.", "."): value for name, value in content.items()}
 
 
 def load_into(module: nn.Module, state: State, file: str | Path) -> None:
-    """Put a state dict into a module, all of it, cast to the module's own types.
+    """Load a complete state dict into a module, converted to the module's dtypes.
 
     Raises:
-        NetworkError: if names or shapes differ; the message names the first few, and the module is unchanged.
+        NetworkError: if names or shapes differ; the message lists the first few, and the module is not modified.
     """
     own = module.state_dict()
-    if told := misfit(_shapes(own), _shapes(state)):
-        raise NetworkError(f"'{file}' doesn't fit {type(module).__name__}: {told}")
-    # torchvision's MNASNet refuses a state dict without the version, which safetensors can't hold.
+    if differences := mismatch(_shapes(own), _shapes(state)):
+        raise NetworkError(f"'{file}' doesn't fit {type(module).__name__}: {differences}")
+    # torchvision's MNASNet rejects a state dict without version metadata, which safetensors can't store.
     complete = OrderedDict(state)
     complete._metadata = own._metadata  # type: ignore[attr-defined]
     module.load_state_dict(complete, strict=False)
@@ -101,17 +101,20 @@ def _read(file: Path) -> Any:
         return torch.load(file, weights_only=True, map_location="cpu")
     except pickle.UnpicklingError as error:
         if "GLOBAL" not in str(error):
-            raise NetworkError(f"'{file}' is no weight file, or a damaged one") from error
+            raise NetworkError(f"'{file}' is not a weight file, or is damaged") from error
         raise NetworkError(
             f"'{file}' can't be read without running code in it; save a state dict instead, with "
             "torch.save(model.state_dict(), FILE) or safetensors.torch.save_file(model.state_dict(), FILE)"
         ) from error
-    except Exception as error:  # damaged files make the readers fail in every way there is
-        raise NetworkError(f"'{file}' is no weight file, or a damaged one ({first_line(error)})") from error
+    except Exception as error:  # a damaged file can make the readers raise anything
+        raise NetworkError(f"'{file}' is not a weight file, or is damaged ({first_line(error)})") from error
 
 
-def misfit(own: Shapes, given: Shapes) -> str:
-    """Return what doesn't fit, in words; empty if all does. Older files lack batch norm's idle counters."""
+def mismatch(own: Shapes, given: Shapes) -> str:
+    """Return the differences in names and shapes as text; empty if there are none.
+
+    ``num_batches_tracked`` may be missing, since older files don't have it and evaluation doesn't use it.
+    """
     missing = [name for name in own if name not in given and not name.endswith("num_batches_tracked")]
     unexpected = [name for name in given if name not in own]
     shapes = [

@@ -24,7 +24,7 @@ from unitscope.networks.network import Network
 from unitscope.networks.origin import Origin
 from unitscope.networks.origins.keras_files import Layers, opened
 from unitscope.networks.preprocessing import PRESETS
-from unitscope.networks.weights import Default, File, Random, State, misfit
+from unitscope.networks.weights import Default, File, Random, State, mismatch
 
 if TYPE_CHECKING:
     import h5py
@@ -175,7 +175,7 @@ def _check(name: str, module: nn.Module, layers: Layers, file: Path) -> None:
             f"'{file}' has no top ({', '.join(top)}), so it can't classify; "
             "bring the file without '_notop', or save the model with include_top=True"
         )
-    if told := misfit(own, given):
+    if told := mismatch(own, given):
         others = [other for other, known in MODELS.items() if given.keys() == {part.name for part in known.parts}]
         hint = f"; its layers are those of keras:{others[0]}" if others and others[0] != name else ""
         raise NetworkError(f"'{file}' doesn't fit keras:{name}: {told}{hint}")
