@@ -383,7 +383,7 @@ def test_more_networks_are_compiled_than_pytorch_compiles_one_function(network, 
 @pytest.mark.skipif(not COMPILER, reason="compiling needs a C++ compiler, and this machine has none")
 @pytest.mark.filterwarnings("ignore")
 def test_the_last_batch_which_may_be_short_is_not_compiled_for_anew(network, traced, batch, monkeypatch):
-    monkeypatch.setattr("unitscope.engine.inductor._MOST_RUNNERS", 1)
+    monkeypatch.setattr("unitscope.engine.inductor._MAX_COMPILED", 1)
     torch.compiler.reset()
     run = make_executor(network, traced, traced.layers.activations, engine="compile", batch_size=6)
     np.testing.assert_array_equal(run(batch)[1][:5], run(batch[:5])[1])
@@ -392,13 +392,13 @@ def test_the_last_batch_which_may_be_short_is_not_compiled_for_anew(network, tra
 @pytest.mark.skipif(not COMPILER, reason="compiling needs a C++ compiler, and this machine has none")
 @pytest.mark.filterwarnings("ignore")
 def test_more_than_pytorch_compiles_at_all_is_told(network, traced, batch, monkeypatch):
-    monkeypatch.setattr("unitscope.engine.inductor._MOST_RUNNERS", 1)
+    monkeypatch.setattr("unitscope.engine.inductor._MAX_COMPILED", 1)
     first, second = (
         make_executor(network, traced, traced.layers.activations, engine="compile", batch_size=6) for _ in range(2)
     )
     torch.compiler.reset()  # forget what other tests compiled
     first(batch)
-    with pytest.raises(UnitscopeError, match="has compiled 1 networks already, and PyTorch takes no more"):
+    with pytest.raises(UnitscopeError, match="has already compiled 1 networks, the maximum"):
         second(batch)
 
 
@@ -417,7 +417,7 @@ def test_what_openvino_does_not_know_is_told():
     pytest.importorskip("openvino", reason="OpenVINO is not installed")
     network = unitscope.load(Bessel().eval(), preprocess=PHI)
     traced = trace(network.module, network.preprocessing.size, name="bessel")
-    with pytest.raises(UnitscopeError, match=r"^OpenVINO can't take this network \(.*\); use --engine eager"):
+    with pytest.raises(UnitscopeError, match=r"^OpenVINO can't compile this network \(.*\); use --engine eager"):
         make_executor(network, traced, traced.layers.activations, engine="openvino", batch_size=2)
 
 

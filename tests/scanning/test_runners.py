@@ -22,8 +22,8 @@ from unitscope.images import open_images
 from unitscope.scanning import NullProgress
 from unitscope.scanning.job import Job
 from unitscope.scanning.plan import make_plan
-from unitscope.scanning.ray_runner import _processors_each
-from unitscope.scanning.runners import _ProcessTeam, distribute
+from unitscope.scanning.ray_runner import _cpus_per_actor
+from unitscope.scanning.runners import _ProcessPool, distribute
 
 OPTIONS = ScanOptions(shard_size=5, batch_size=4)
 
@@ -106,8 +106,8 @@ def test_what_a_killed_process_was_at_is_done_by_another(card, folder, tmp_path)
     ).atlas
     assert killing.killed == 1
     starting, died = killing.notes
-    assert starting == "starting 2 workers, which takes a while"
-    assert re.fullmatch(r"a worker died \(exit status -9\); another does its shard, from '.*' on", died)
+    assert starting == "starting 2 workers; this takes a moment"
+    assert re.fullmatch(r"a worker died \(exit status -9\); retrying its shard, which starts at '.*'", died)
     assert killing.seen == 40
     assert_same(alone, together)
 
@@ -141,7 +141,7 @@ def test_a_shard_that_kills_its_workers_ends_the_scan_with_its_images_named(fold
     network = unitscope.load(
         f"{tmp_path}/deadly.py:make", preprocess={"size": [16, 16], "mean": [0] * 3, "std": [9] * 3}
     )
-    told = r"the worker of shard \d \(images from 'blue/.*' on\) died 3 times \(exit status 9\)"
+    told = r"the worker of shard \d \(first image 'blue/.*'\) died 3 times \(exit status 9\)"
     with pytest.raises(UnitscopeError, match=told):
         unitscope.scan(network, folder, tmp_path / "a", options=ScanOptions(shard_size=40), runner=ProcessRunner(1))
 
@@ -159,8 +159,8 @@ def test_a_worker_with_other_files_at_the_same_place_is_told(card, folder, tmp_p
     (elsewhere / images.ids[1]).unlink()
     plan = make_plan(card, images, OPTIONS)
     job = replace(Job.of(plan), images=replace(images, root=elsewhere))
-    with pytest.raises(UnitscopeError, match=rf"a worker's '.*{images.ids[1]}' has no bytes, and \d+ here"):
-        list(distribute(_ProcessTeam(job, 1), [0], plan, NullProgress()))
+    with pytest.raises(UnitscopeError, match=rf"'.*{images.ids[1]}' has no bytes on a worker, but \d+ bytes here"):
+        list(distribute(_ProcessPool(job, 1), [0], plan, NullProgress()))
 
 
 def test_a_network_that_cannot_be_sent_is_told(network, folder, tmp_path):
@@ -189,7 +189,7 @@ def test_no_workers_is_refused():
     ],
 )
 def test_actors_of_ray_fit_on_their_machines(machines, actors, on_gpus, wanted):
-    assert _processors_each(machines, actors, on_gpus=on_gpus) == wanted
+    assert _cpus_per_actor(machines, actors, on_gpus=on_gpus) == wanted
 
 
 def actors() -> list[int]:

@@ -15,7 +15,7 @@ import unitscope
 from unitscope import ScanOptions
 from unitscope.atlas.parts import Parts
 from unitscope.atlas.storage import storage_path
-from unitscope.engine.torchcodec_loader import PIXELS_AT_ONCE, check_usable, in_turn
+from unitscope.engine.torchcodec_loader import MAX_PIXELS_AT_ONCE, check_usable, pixel_groups
 from unitscope.errors import AtlasError, UnitscopeError
 
 from .conftest import StopError, Stopping, StopsWhileMerging
@@ -200,14 +200,14 @@ def test_torchcodec_gives_what_pillow_gives_within_its_rounding(network, photogr
     np.testing.assert_allclose(other.responses("relu"), pillow.responses("relu"), atol=2 / 255)
 
 
-@given(st.lists(st.integers(0, PIXELS_AT_ONCE + PIXELS_AT_ONCE // 4), max_size=12))
+@given(st.lists(st.integers(0, MAX_PIXELS_AT_ONCE + MAX_PIXELS_AT_ONCE // 4), max_size=12))
 def test_pictures_are_decoded_together_as_memory_allows_and_each_once(pixels):
-    turns = list(in_turn(pixels))
+    turns = list(pixel_groups(pixels))
     assert [pixel for few in turns for pixel in pixels[few]] == pixels
     for few in turns:
-        assert sum(pixels[few]) <= PIXELS_AT_ONCE or np.count_nonzero(pixels[few]) == 1
+        assert sum(pixels[few]) <= MAX_PIXELS_AT_ONCE or np.count_nonzero(pixels[few]) == 1
     for few, following in pairwise(turns):
-        assert sum(pixels[few]) + pixels[following.start] > PIXELS_AT_ONCE
+        assert sum(pixels[few]) + pixels[following.start] > MAX_PIXELS_AT_ONCE
 
 
 def test_a_decoder_that_is_not_there_is_told_before_anything_is_written(network, folder, tmp_path, monkeypatch):

@@ -1,4 +1,7 @@
-"""The allocator: memory that one batch frees is kept for the next, in huge pages where the system lends them."""
+"""Tune the memory allocator: keep freed memory for the next batch, in huge pages where the system supports them.
+
+In: nothing. Out: settings of glibc for the whole process.
+"""
 
 import ctypes
 import mmap
@@ -6,15 +9,15 @@ import sys
 from functools import cache
 
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4  # options of mallopt
-_ROOM = 2 << 30  # bytes of addresses, more than a batch of VGG-16 takes; only what is used becomes memory
+_RESERVED = 2 << 30  # bytes of address space, more than a batch of VGG-16 needs; only used pages take memory
 
 
 @cache
 def tune_allocator() -> None:
-    """Tell glibc to keep the memory that one batch frees for the next; elsewhere do nothing.
+    """Make glibc keep freed memory for the rest of the process; do nothing on other systems.
 
-    Large tensors are otherwise returned to the system and their pages zeroed again for each layer of each batch,
-    which costs a quarter of a forward pass. For as long as the process lives.
+    By default, the memory of large tensors is returned to the system and its pages are zeroed again for each layer of
+    each batch, which takes a quarter of a forward pass.
     """
     if not sys.platform.startswith("linux"):
         return
@@ -22,14 +25,14 @@ def tune_allocator() -> None:
     if hasattr(libc, "mallopt"):
         libc.mallopt(_MMAP_MAX, 0)
         libc.mallopt(_TRIM_THRESHOLD, -1)
-        _ask_for_huge_pages(libc)
+        _advise_huge_pages(libc)
 
 
-def _ask_for_huge_pages(libc: ctypes.CDLL) -> None:
-    """Mark the heap's next addresses, so that pages come by 2 MiB; a refusal does no harm.
+def _advise_huge_pages(libc: ctypes.CDLL) -> None:
+    """Advise the kernel to use 2 MiB pages for the heap's next addresses; it may ignore this.
 
-    Until the heap has grown as far as the batches need, each new page of 4 KiB would cost some microseconds.
-    Where addresses are counted (``ulimit -v`` or ``-d``), nothing is asked for.
+    While the heap grows, each new page of 4 KiB costs some microseconds. Do nothing where address space is limited
+    (``ulimit -v`` or ``-d``).
     """
     import resource  # not on Windows
 
@@ -40,7 +43,7 @@ def _ask_for_huge_pages(libc: ctypes.CDLL) -> None:
     libc.malloc.restype, libc.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
     libc.madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
     libc.free.argtypes = [ctypes.c_void_p]
-    if room := libc.malloc(_ROOM):
-        start = -(-room // mmap.PAGESIZE) * mmap.PAGESIZE  # whole pages only
-        libc.madvise(start, _ROOM - mmap.PAGESIZE, mmap.MADV_HUGEPAGE)
-        libc.free(room)
+    if block := libc.malloc(_RESERVED):
+        start = -(-block // mmap.PAGESIZE) * mmap.PAGESIZE  # whole pages only
+        libc.madvise(start, _RESERVED - mmap.PAGESIZE, mmap.MADV_HUGEPAGE)
+        libc.free(block)

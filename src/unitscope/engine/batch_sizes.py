@@ -1,6 +1,6 @@
-"""How many images go together: a fixed number on the CPU, as many as fit on a GPU.
+"""Choose the batch size: fixed on the CPU, as large as memory allows on a GPU.
 
-In: a network on its device, its trace and the layers. Out: a number of images.
+In: a network on its device, its trace and the tapped layers. Out: the number of images in a batch.
 """
 
 from collections.abc import Sequence
@@ -16,16 +16,16 @@ from unitscope.networks import Network
 from unitscope.units import Layer
 
 ON_CPU = 16
-MOST = 256  # larger batches are no faster, and a shard should hold some
-_SHARE = 0.6  # of the memory that is free: compiled graphs and decoded pictures need some too
-_PROBE = 8
+MAX_BATCH = 256  # larger batches are not faster, and a shard should hold several batches
+_MEMORY_SHARE = 0.6  # of the free memory; compiled graphs and decoded images need some too
+_PROBE = 8  # images in the batch that measures memory
 
 
 def batch_size_for(network: Network, trace: Trace, layers: Sequence[Layer], *, precision: Precision) -> int:
-    """Return how many images to run at once on the network's device.
+    """Return the batch size for the network's device.
 
-    Hooked networks run one image at a time: their forward pass may depend on the values in the batch. On a GPU a small
-    batch is run to see how much memory an image takes.
+    It is 1 for networks under hooks, since their forward pass may depend on the values in the batch. On a GPU, a small
+    batch is run to measure the memory per image.
     """
     device = device_of(network.module)
     if trace.fallback_reason:
@@ -33,18 +33,23 @@ def batch_size_for(network: Network, trace: Trace, layers: Sequence[Layer], *, p
     if device.type != "cuda":
         return ON_CPU
     free = torch.cuda.mem_get_info(device)[0]
-    return fitting(free, _bytes_an_image(network, trace, layers, precision))
+    return fitting(free, _bytes_per_image(network, trace, layers, precision))
 
 
 def fitting(free: int, image: int) -> int:
-    """Return the greatest power of two, at most `MOST`, of images of so many bytes that so many free bytes hold."""
-    count = MOST
-    while count > 1 and count * image > _SHARE * free:
+    """Return the largest power of two of images, up to `MAX_BATCH`, that fits into free memory.
+
+    Args:
+        free: free memory in bytes.
+        image: memory per image in bytes.
+    """
+    count = MAX_BATCH
+    while count > 1 and count * image > _MEMORY_SHARE * free:
         count //= 2
     return count
 
 
-def _bytes_an_image(network: Network, trace: Trace, layers: Sequence[Layer], precision: Precision) -> int:
+def _bytes_per_image(network: Network, trace: Trace, layers: Sequence[Layer], precision: Precision) -> int:
     device = device_of(network.module)
     batch = example(network, _PROBE).to(device)
     run = trace.with_responses(layers)
@@ -55,7 +60,8 @@ def _bytes_an_image(network: Network, trace: Trace, layers: Sequence[Layer], pre
             run(network.preprocessing.normalize(batch))
     except torch.OutOfMemoryError as problem:
         raise UnitscopeError(
-            f"'{device}' has no memory free for {_PROBE} images; free some, use --device cpu, or say --batch-size"
+            f"'{device}' has too little free memory for {_PROBE} images; free some, use --device cpu, or give a "
+            "--batch-size"
         ) from problem
     used = torch.cuda.max_memory_allocated(device) - before
     torch.cuda.empty_cache()

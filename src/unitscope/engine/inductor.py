@@ -1,6 +1,6 @@
-"""A tapped network as `torch.compile` makes it fast.
+"""Compile a tapped network with `torch.compile`.
 
-In: a module from prepared batches to logits and responses. Out: the same as a function.
+In: a module from prepared batches to logits and responses. Out: the same as a compiled function.
 """
 
 import logging
@@ -13,36 +13,39 @@ from torch import Tensor, nn
 from unitscope.errors import UnitscopeError, first_line
 from unitscope.graph.passes.fuse_conv import is_finite
 
-_MOST_RUNNERS = 256  # compiled ones in one process
+_MAX_COMPILED = 256  # networks in one process
 
-# Logits, responses, and the maps that were asked for.
+# From a batch to logits, responses and the requested maps.
 Run = Callable[[Tensor], tuple[Tensor | None, Tensor, *tuple[Tensor, ...]]]
 
 
 def compiled(whole: nn.Module) -> Run:
-    """Compile with weights as constants, so that convolutions are fused with what follows them.
+    """Return a module compiled with frozen weights, so that convolutions are fused with the ops after them.
 
-    That has to be set while the graph is traced; as an option of `torch.compile` it comes too late for the weights.
+    Freezing has to be set while the graph is traced; as an option of `torch.compile` it comes too late.
     """
     from torch._dynamo import config as dynamo
     from torch._dynamo.exc import FailOnRecompileLimitHit, TorchDynamoException
     from torch._inductor import config as inductor
     from torch._inductor.exc import InductorError
 
-    # It warns of CUDA's compiler where there is no GPU, though nothing here asks for it.
+    # It warns about CUDA's compiler on machines without a GPU, although CUDA is not used.
     logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
     fast = torch.compile(whole, dynamic=False, fullgraph=True)
     fused = is_finite(whole)
 
     def run(batch: Tensor) -> tuple[Tensor | None, Tensor, *tuple[Tensor, ...]]:
         try:
-            # All runners count as one function, which PyTorch else compiles eight times only.
-            with inductor.patch({"freezing": fused, **_untimed(batch)}), dynamo.patch(recompile_limit=_MOST_RUNNERS):
+            # PyTorch counts all networks as one function, and by default compiles a function eight times at most.
+            with (
+                inductor.patch({"freezing": fused, **_deterministic(batch)}),
+                dynamo.patch(recompile_limit=_MAX_COMPILED),
+            ):
                 return fast(batch)  # type: ignore[no-any-return]
         except FailOnRecompileLimitHit as problem:
             raise UnitscopeError(
-                f"this process has compiled {_MOST_RUNNERS} networks already, and PyTorch takes no more; "
-                "use engine 'eager', or start another process"
+                f"this process has already compiled {_MAX_COMPILED} networks, the maximum; "
+                "use engine 'eager', or start a new process"
             ) from problem
         except TorchDynamoException as problem:
             if isinstance(problem, InductorError) and isinstance(problem.inner_exception, torch.OutOfMemoryError):
@@ -54,8 +57,8 @@ def compiled(whole: nn.Module) -> Run:
     return run
 
 
-def _untimed(batch: Tensor) -> dict[str, bool]:
-    """On a GPU kernels of sums are else chosen by timing some, and answers would depend on which was fastest."""
+def _deterministic(batch: Tensor) -> dict[str, bool]:
+    """Turn off autotuning of reductions on GPUs, so that results don't depend on timing."""
     from torch._inductor import config as inductor
 
     return {"deterministic": True} if batch.is_cuda and hasattr(inductor, "deterministic") else {}
@@ -63,11 +66,11 @@ def _untimed(batch: Tensor) -> dict[str, bool]:
 
 @cache
 def register_order_op() -> bool:
-    """Teach Inductor to lower the ordering op of `graph.passes.tap_order` to nothing; return whether it could."""
+    """Make Inductor lower the ordering op of `graph.passes.tap_order` to a no-op; return whether that worked."""
     try:
         from torch._inductor.lowering import register_lowering
 
         register_lowering(torch.ops.unitscope.after.default, type_promotion_kind=None)(lambda x, _: x)
-    except (ImportError, AttributeError, TypeError):  # no public part of PyTorch
+    except (ImportError, AttributeError, TypeError):  # not part of PyTorch's public interface
         return False
     return True

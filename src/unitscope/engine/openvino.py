@@ -1,7 +1,7 @@
-"""A tapped network as OpenVINO runs it, on the CPU.
+"""Compile a tapped network with OpenVINO for the CPU.
 
-In: a module from prepared batches to logits and responses, and a batch. Out: the same as a function, in float32.
-The model is handed over by OpenVINO's own frontend: its converter for users would send usage statistics.
+In: a module from prepared batches to logits and responses, and an example batch. Out: the same as a function, in
+float32. Uses OpenVINO's PyTorch frontend directly, since `openvino.convert_model` sends usage statistics.
 """
 
 from typing import Any
@@ -15,10 +15,10 @@ from unitscope.graph.silence import silenced
 
 
 class OpenVino:
-    """A module, compiled by OpenVINO for batches of one shape.
+    """A module compiled by OpenVINO for batches of one shape.
 
     Raises:
-        UnitscopeError: if it holds what OpenVINO does not know, or weights that are no numbers.
+        UnitscopeError: if OpenVINO does not support the module, or some weights are NaN or infinite.
     """
 
     def __init__(self, module: nn.Module, example: Tensor) -> None:
@@ -28,13 +28,13 @@ class OpenVino:
             )
         try:
             self._compiled, self._has_logits = _compile(module, example)
-        except Exception as problem:  # its frontend, its compiler and the export have no error in common
+        except Exception as problem:  # the frontend, the compiler and the export share no base class of errors
             raise UnitscopeError(
-                f"OpenVINO can't take this network ({first_line(problem)}); use --engine eager or compile"
+                f"OpenVINO can't compile this network ({first_line(problem)}); use --engine eager or compile"
             ) from problem
 
     def __call__(self, batch: Tensor) -> tuple[Tensor | None, Tensor]:
-        """Return logits ``[image, class]`` (None where the module gives none) and responses ``[image, unit]``."""
+        """Return logits ``[image, class]`` (None if the module returns none) and responses ``[image, unit]``."""
         outputs = [torch.from_numpy(values) for values in self._compiled(batch.numpy()).values()]
         return (outputs[0], outputs[1]) if self._has_logits else (None, outputs[0])
 

@@ -1,7 +1,7 @@
-"""JPEG files decoded by torchcodec: on the CPU, or a batch at a time on the GPU that runs the network.
+"""Decode JPEG files with torchcodec: on the CPU, or a batch at a time on the GPU that runs the network.
 
-In: image files. Out: the network's input, on the device. Whatever is no plain JPEG, or can't be decoded so, goes the
-ordinary way (`unitscope.engine.loader.read_image`). Values differ from Pillow's by the rounding of each decoder.
+In: image files. Out: the network's input on its device. Files that torchcodec can't decode are read with Pillow
+(`unitscope.engine.loader.read_image`). Values differ from Pillow's by the rounding of each decoder.
 """
 
 import io
@@ -20,16 +20,16 @@ from unitscope.images import ImageSource
 from unitscope.images.decoding import pixels_of_plain_jpeg
 from unitscope.networks import Preprocessing
 
-PIXELS_AT_ONCE = 2**27
-"""Pixels that a GPU decodes together, 400 MB of them, however large the pictures are."""
-_BYTES, _LEAST_FREE = 6, 2**26  # of a pixel, as it is decoded and as it is given; what decoding needs besides
+MAX_PIXELS_AT_ONCE = 2**27
+"""Maximum number of pixels that a GPU decodes at once (400 MB), however large the images are."""
+_BYTES_PER_PIXEL, _MIN_FREE = 6, 2**26  # a decoded pixel and its copy; bytes that decoding needs in any case
 
 
 def check_usable(device: torch.device) -> None:
-    """Check that torchcodec decodes JPEG files on this device; else all of them would quietly go the ordinary way.
+    """Check that torchcodec decodes JPEG files on this device; otherwise Pillow would silently decode all of them.
 
     Raises:
-        UnitscopeError: if it is not installed, too old, lacks a library, or was built without nvJPEG.
+        UnitscopeError: if torchcodec is not installed, is too old, lacks a library, or was built without nvJPEG.
     """
     file = io.BytesIO()
     Image.new("RGB", (16, 16)).save(file, "JPEG")
@@ -46,7 +46,7 @@ def check_usable(device: torch.device) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _File:
-    """A JPEG that torchcodec can decode: its place in the set, what is in it, how many pixels that makes."""
+    """A JPEG that torchcodec can decode: its row in the image set, its content, its number of pixels."""
 
     row: int
     content: bytes
@@ -54,91 +54,94 @@ class _File:
 
 
 class Torchcodec:
-    """Decodes JPEG files by torchcodec on a device; a GPU does so beside the network, in a stream of its own."""
+    """Decodes JPEG files with torchcodec on a device; on a GPU in a separate stream, in parallel with the network."""
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
-        self._beside = torch.cuda.Stream(device) if device.type == "cuda" else None
-        self._turns = Lock()
+        self._stream = torch.cuda.Stream(device) if device.type == "cuda" else None
+        self._lock = Lock()
 
     def start(
         self, pool: ThreadPoolExecutor, images: ImageSource, rows: range, phi: Phi
     ) -> Callable[[], tuple[PreparedImage, ...]]:
-        """See `Decoder.start`; for a GPU the threads read the files, then one of them has the batch decoded."""
-        if self._beside is None:
-            alone = [pool.submit(self._alone, images, row, phi) for row in rows]
-            return lambda: tuple(picture.result() for picture in alone)
+        """See `Decoder.start`; on a GPU, threads read the files and then one of them decodes the batch."""
+        if self._stream is None:
+            singles = [pool.submit(self._decode_one, images, row, phi) for row in rows]
+            return lambda: tuple(picture.result() for picture in singles)
         files = [pool.submit(_read, images, row, phi) for row in rows]
-        # It comes after its files in the pool's queue, so all of them are under way when it waits for them.
-        batch = pool.submit(self._batch, images, phi, files, self._beside)
-        return lambda: self._handed_over(batch.result())
+        # It is queued after its files, so all of them have been started when it waits for them.
+        batch = pool.submit(self._decode_batch, images, phi, files, self._stream)
+        return lambda: self._record_stream(batch.result())
 
-    def _batch(
-        self, images: ImageSource, phi: Phi, files: Sequence[Future[_File | PreparedImage]], beside: torch.cuda.Stream
+    def _decode_batch(
+        self, images: ImageSource, phi: Phi, files: Sequence[Future[_File | PreparedImage]], stream: torch.cuda.Stream
     ) -> tuple[PreparedImage, ...]:
-        read_ = [file.result() for file in files]
+        contents = [file.result() for file in files]
         pictures: list[PreparedImage] = []
-        with self._turns, torch.cuda.stream(beside):  # one batch's pixels in memory, not several
+        with self._lock, torch.cuda.stream(stream):  # keep the pixels of one batch in memory, not of several
             try:
-                for few in in_turn([file.pixels if isinstance(file, _File) else 0 for file in read_]):
-                    pictures += self._together(images, phi, read_[few])
+                for group in pixel_groups([file.pixels if isinstance(file, _File) else 0 for file in contents]):
+                    pictures += self._prepare(images, phi, contents[group])
             except torch.OutOfMemoryError as problem:
                 raise self._too_little_memory() from problem
-            beside.synchronize()  # this thread only; the network goes on
+            stream.synchronize()  # blocks this thread only, not the network
         return tuple(pictures)
 
-    def _handed_over(self, pictures: tuple[PreparedImage, ...]) -> tuple[PreparedImage, ...]:
-        """Their memory is not given to the next batch before the network's stream is done with it."""
+    def _record_stream(self, pictures: tuple[PreparedImage, ...]) -> tuple[PreparedImage, ...]:
+        """Keep the memory of the images until the network's stream has used them."""
         for picture in pictures:
             if picture.prepared is not None:
                 picture.prepared.record_stream(torch.cuda.current_stream(self.device))
         return pictures
 
-    def _alone(self, images: ImageSource, row: int, phi: Phi) -> PreparedImage:
-        return self._together(images, phi, [_read(images, row, phi)])[0]
+    def _decode_one(self, images: ImageSource, row: int, phi: Phi) -> PreparedImage:
+        return self._prepare(images, phi, [_read(images, row, phi)])[0]
 
-    def _together(self, images: ImageSource, phi: Phi, files: Sequence[_File | PreparedImage]) -> list[PreparedImage]:
-        pixels = iter(self._decoded([file for file in files if isinstance(file, _File)]))
+    def _prepare(self, images: ImageSource, phi: Phi, files: Sequence[_File | PreparedImage]) -> list[PreparedImage]:
+        pixels = iter(self._decode_all([file for file in files if isinstance(file, _File)]))
         return [
-            self._fitted(images, phi, file, next(pixels)) if isinstance(file, _File) else self._there(file)
+            self._fit(images, phi, file, next(pixels)) if isinstance(file, _File) else self._to_device(file)
             for file in files
         ]
 
-    def _decoded(self, files: list[_File]) -> list[Tensor | None]:
-        """Each file's pixels ``[3, H, W]``; None for one that is broken, which fails all that are decoded with it."""
+    def _decode_all(self, files: list[_File]) -> list[Tensor | None]:
+        """Return each file's pixels ``[3, H, W]``; None for broken files, which make a whole batch fail."""
         try:
             return [*self._decode(files)] if files else []
         except torch.OutOfMemoryError:
             raise
         except RuntimeError:
             if len(files) > 1:
-                return [pixels for file in files for pixels in self._decoded([file])]
-            return [self._once_more(files[0]) if self.device.type == "cuda" else None]
+                return [pixels for file in files for pixels in self._decode_all([file])]
+            return [self._retry(files[0]) if self.device.type == "cuda" else None]
 
     def _decode(self, files: list[_File]) -> list[Tensor]:
         from torchcodec.decoders import decode_jpeg  # type: ignore[attr-defined]
 
         return list(decode_jpeg([file.content for file in files], device=self.device))
 
-    def _once_more(self, file: _File) -> Tensor | None:
-        """Torchcodec says the same of a GPU's full memory; another decoder would make numbers depend on that."""
+    def _retry(self, file: _File) -> Tensor | None:
+        """Decode a file again, and raise if memory is short: torchcodec raises the same error as for a broken file.
+
+        Falling back to Pillow in that case would make the numbers depend on the free memory.
+        """
         torch.cuda.empty_cache()
         try:
             return self._decode([file])[0]
         except RuntimeError as problem:
-            if torch.cuda.mem_get_info(self.device)[0] < max(_LEAST_FREE, _BYTES * file.pixels):
+            if torch.cuda.mem_get_info(self.device)[0] < max(_MIN_FREE, _BYTES_PER_PIXEL * file.pixels):
                 raise self._too_little_memory() from problem
             return None
 
     def _too_little_memory(self) -> UnitscopeError:
         return UnitscopeError(
-            f"'{self.device}' has too little memory free to decode pictures; give a smaller --batch-size, "
+            f"'{self.device}' has too little free memory to decode images; give a smaller --batch-size, "
             "use --decoder pillow, or free some"
         )
 
-    def _fitted(self, images: ImageSource, phi: Phi, file: _File, pixels: Tensor | None) -> PreparedImage:
+    def _fit(self, images: ImageSource, phi: Phi, file: _File, pixels: Tensor | None) -> PreparedImage:
         if pixels is None:
-            return self._there(read_image(images, file.row, phi))
+            return self._to_device(read_image(images, file.row, phi))
         assert isinstance(phi, Preprocessing)
         height, width = pixels.shape[-2:]
         try:
@@ -146,31 +149,35 @@ class Torchcodec:
         except UnitscopeError as problem:
             return PreparedImage(file.row, None, 0, 0, str(problem))
 
-    def _there(self, picture: PreparedImage) -> PreparedImage:
-        """What went the ordinary way, on the device."""
+    def _to_device(self, picture: PreparedImage) -> PreparedImage:
+        """Return an image that Pillow decoded, on the device."""
         return picture if picture.prepared is None else replace(picture, prepared=picture.prepared.to(self.device))
 
 
-def in_turn(pixels: Sequence[int]) -> Iterator[slice]:
-    """Yield which of some pictures are decoded together: neighbours of `PIXELS_AT_ONCE` at most, or a larger one."""
-    start = taken = 0
-    for place, more in enumerate(pixels):
-        if taken and taken + more > PIXELS_AT_ONCE:
-            yield slice(start, place)
-            start, taken = place, 0
-        taken += more
+def pixel_groups(pixels: Sequence[int]) -> Iterator[slice]:
+    """Yield slices of images to decode together: at most `MAX_PIXELS_AT_ONCE` pixels, or a single larger image.
+
+    Args:
+        pixels: number of pixels of each image.
+    """
+    start = total = 0
+    for number, count in enumerate(pixels):
+        if total and total + count > MAX_PIXELS_AT_ONCE:
+            yield slice(start, number)
+            start, total = number, 0
+        total += count
     yield slice(start, len(pixels))
 
 
 def _read(images: ImageSource, row: int, phi: Phi) -> _File | PreparedImage:
-    """A file that torchcodec can decode for this φ; any other is decoded here."""
-    fits = isinstance(phi, Preprocessing) and phi.interpolation != "lanczos"
+    """Read a file if torchcodec can decode it for this preprocessing; otherwise decode it with Pillow."""
+    supported = isinstance(phi, Preprocessing) and phi.interpolation != "lanczos"
     try:
-        if fits:
+        if supported:
             with images.open(row) as file:
                 if pixels := pixels_of_plain_jpeg(file):
                     file.seek(0)
                     return _File(row, file.read(), pixels)
     except (OSError, ImageError):
-        pass  # which the ordinary way reports
+        pass  # `read_image` reports the error
     return read_image(images, row, phi)

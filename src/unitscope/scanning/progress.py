@@ -1,6 +1,7 @@
-"""Who is told how a scan goes.
+"""Callbacks for the progress of a scan.
 
-In: what the scan and its workers come to. Out: whatever is made of it; the command line shows a bar.
+In: events of a scan and its workers. Out: whatever an implementation does with them; the command line shows a progress
+bar.
 """
 
 from typing import Protocol
@@ -10,23 +11,23 @@ from unitscope.scanning.plan import Plan
 
 
 class Progress(Protocol):
-    """Is told how a scan goes. The default, `NullProgress`, says nothing."""
+    """Callbacks that a scan calls; `NullProgress` is the default."""
 
     def on_plan(self, plan: Plan, *, done: int, target: StoragePath) -> None:
-        """Called once, before the first image: what will be done; ``done`` images are in parts already."""
+        """Called once before the first image, with the number of images whose parts exist already."""
 
     def on_message(self, what: str) -> None:
-        """Called with what people may want to know: that workers start, that one died and is replaced."""
+        """Called with messages for the user, for example that workers start or that one died."""
 
     def on_batch(self, images: int) -> None:
         """Called after each batch, with its number of images."""
 
     def on_merge(self) -> None:
-        """Called when all images are done and the atlas is put together."""
+        """Called after the last image, before the parts are merged into the atlas."""
 
 
 class NullProgress:
-    """Says nothing."""
+    """Ignores all events."""
 
     def on_plan(self, plan: Plan, *, done: int, target: StoragePath) -> None:
         """See `Progress`."""

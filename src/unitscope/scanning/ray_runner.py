@@ -1,7 +1,7 @@
-"""Shards on a Ray cluster: actors hold the network and take shards; this process writes the parts.
+"""Run the shards of a scan on a Ray cluster: actors compute them, and this process writes the parts.
 
-In: a plan and the shards to do. Out: each shard as it is done. The machines need this version of unitscope and the
-images at the same paths. Ray is an extra, and imported when it is asked for.
+In: a plan and the shards to compute. Out: the result of each shard. All machines need this version of unitscope and
+the images at the same paths. Ray is an optional dependency, imported only when it is used.
 """
 
 import os
@@ -19,20 +19,20 @@ from unitscope.scanning.runners import WorkerDied, distribute
 from unitscope.scanning.shard_worker import ShardResult
 from unitscope.text import count_noun
 
-Machine = tuple[int, int]  # how many processors and GPUs it has
+Machine = tuple[int, int]  # number of CPUs and of GPUs
 
 
 @dataclass(frozen=True, slots=True)
 class RayRunner:
-    """Does the shards by actors of a Ray cluster.
+    """Runs the shards in actors of a Ray cluster.
 
     Attributes:
-        address: of a running cluster, as ``ray.init`` takes it; None takes the one that this machine knows, or starts
-            one on it for the scan.
-        workers: how many actors; None takes one for each GPU with device ``cuda``, else one for each machine.
+        address: address of a running cluster, as for ``ray.init``. None uses the cluster that this machine belongs to,
+            or starts one on this machine for the scan.
+        workers: number of actors. None starts one per GPU with device ``cuda``, otherwise one per machine.
 
     Raises:
-        UnitscopeError: if Ray is not installed, or there is to be no worker.
+        UnitscopeError: if Ray is not installed, or ``workers`` is less than 1.
     """
 
     address: str | None = None
@@ -48,47 +48,47 @@ class RayRunner:
         """See `ScanRunner.run`.
 
         Raises:
-            UnitscopeError: if the cluster can't be reached, has no room, or a worker says what is wrong.
+            UnitscopeError: if the cluster can't be reached or has no free resources, or a worker reports an error.
         """
         import ray
 
-        job, ours = Job.of(plan), not ray.is_initialized()
-        if ours:
+        job, connected_here = Job.of(plan), not ray.is_initialized()
+        if connected_here:
             self._connect(ray, progress)
         try:
             machines = _machines(ray)
-            team = _RayTeam(ray, job, machines, self._size(machines, job, len(shards)))
-            progress.on_message(f"starting {count_noun(team.size, 'actor')}, which takes a while")
-            yield from distribute(team, shards, plan, progress)
+            pool = _RayPool(ray, job, machines, self._size(machines, job, len(shards)))
+            progress.on_message(f"starting {count_noun(pool.size, 'actor')}; this takes a moment")
+            yield from distribute(pool, shards, plan, progress)
         finally:
-            if ours:
+            if connected_here:
                 ray.shutdown()
 
     def _connect(self, ray: Any, progress: Progress) -> None:
         where = f"at '{self.address}'" if self.address else "on this machine"
         progress.on_message(f"{'joining the' if self.address else 'joining or starting a'} Ray cluster {where}")
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anyone
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # send no usage statistics
         try:
-            _knock(self.address)
+            _check_reachable(self.address)
             ray.init(address=self.address, log_to_driver=False, configure_logging=False, include_dashboard=None)
-        except Exception as problem:  # Ray's errors for an address that is wrong are of many kinds
+        except Exception as problem:  # Ray raises many kinds of errors for a wrong address
             raise UnitscopeError(
-                f"no Ray cluster {where} ({first_line(problem)}); check --address, which is HOST:PORT of one that is "
-                "running, or leave it out and one is started here"
+                f"no Ray cluster {where} ({first_line(problem)}); check --address, which is HOST:PORT of a running "
+                "cluster, or omit it to start one here"
             ) from problem
 
     def _size(self, machines: Sequence[Machine], job: Job, shards: int) -> int:
-        """No more than the cluster has room for: an actor that finds no place would be data_wait for without end."""
+        """Return the number of actors, at most as many as the cluster has resources for; others would never start."""
         on_gpus = job.options.device == "cuda"
-        rooms = list(filter(None, (gpus if on_gpus else cpus for cpus, gpus in machines)))
-        room = sum(rooms)
-        if not room:
-            raise UnitscopeError(f"the Ray cluster has no {'GPU; use --device cpu' if on_gpus else 'processor free'}")
-        return min(self.workers or (room if on_gpus else len(rooms)), room, shards)
+        capacities = list(filter(None, (gpus if on_gpus else cpus for cpus, gpus in machines)))
+        capacity = sum(capacities)
+        if not capacity:
+            raise UnitscopeError(f"the Ray cluster has no {'GPU; use --device cpu' if on_gpus else 'CPUs; add some'}")
+        return min(self.workers or (capacity if on_gpus else len(capacities)), capacity, shards)
 
 
 def _machines(ray: Any) -> list[Machine]:
-    """The machines of the cluster."""
+    """Return the machines of the cluster that are alive."""
     return [
         (int(node["Resources"].get("CPU", 0)), int(node["Resources"].get("GPU", 0)))
         for node in ray.nodes()
@@ -96,54 +96,54 @@ def _machines(ray: Any) -> list[Machine]:
     ]
 
 
-def _processors_each(machines: Sequence[Machine], actors: int, *, on_gpus: bool) -> int:
-    """How many processors an actor gets, so that it fits wherever it is put; on GPUs there may be none to spare."""
+def _cpus_per_actor(machines: Sequence[Machine], actors: int, *, on_gpus: bool) -> int:
+    """Return the number of CPUs per actor, so that it fits on any machine; can be 0 on GPUs."""
     if on_gpus:
         return min(cpus // gpus for cpus, gpus in machines if gpus)
-    processors = [cpus for cpus, _ in machines if cpus]
-    return max(1, min(processors) // -(-actors // len(processors)))  # those on one machine share them evenly
+    counts = [cpus for cpus, _ in machines if cpus]
+    return max(1, min(counts) // -(-actors // len(counts)))  # actors on one machine share its CPUs evenly
 
 
-def _knock(address: str | None) -> None:
-    """Ray would try for minutes where nobody listens."""
+def _check_reachable(address: str | None) -> None:
+    """Raise OSError if no server listens at the address, since Ray itself would retry for minutes."""
     host, _, port = (address or "").rpartition("://")[2].rpartition(":")
     if host and port.isdigit():
         socket.create_connection((host, int(port)), timeout=5).close()
 
 
-class _RayTeam:
-    """Actors, one a member, made anew when they die."""
+class _RayPool:
+    """Actors as workers; a new one replaces an actor that died."""
 
     def __init__(self, ray: Any, job: Job, machines: Sequence[Machine], size: int) -> None:
         self.ray, self.size = ray, size
         on_gpus = job.options.device == "cuda"
-        cpus = _processors_each(machines, size, on_gpus=on_gpus)
+        cpus = _cpus_per_actor(machines, size, on_gpus=on_gpus)
         self._make = ray.remote(num_cpus=cpus, num_gpus=int(on_gpus))(_Actor)
         self._job, self._threads = ray.put(job), max(1, cpus)
-        self._members: dict[int, Any] = {}
-        self._doing: dict[Any, int] = {}
+        self._actors: dict[int, Any] = {}
+        self._running: dict[Any, int] = {}
 
-    def send(self, member: int, shard: int) -> None:
-        if member not in self._members:
-            self._members[member] = self._make.remote(self._job, self._threads)
-        self._doing[self._members[member].run.remote(shard)] = member
+    def send(self, worker: int, shard: int) -> None:
+        if worker not in self._actors:
+            self._actors[worker] = self._make.remote(self._job, self._threads)
+        self._running[self._actors[worker].run.remote(shard)] = worker
 
     def receive(self) -> tuple[int, ShardResult | WorkerDied]:
-        (ready,), _ = self.ray.wait(list(self._doing), num_returns=1)
-        member = self._doing.pop(ready)
+        (ready,), _ = self.ray.wait(list(self._running), num_returns=1)
+        worker = self._running.pop(ready)
         try:
-            done: ShardResult = self.ray.get(ready)
-            return member, done
+            result: ShardResult = self.ray.get(ready)
+            return worker, result
         except self.ray.exceptions.RayTaskError as problem:
             cause = problem.cause
             raise cause if isinstance(cause, UnitscopeError) else _failed(problem) from problem
-        except self.ray.exceptions.RayError as problem:  # the actor, its machine or what it had done is gone
-            if (actor := self._members.pop(member, None)) is not None:
+        except self.ray.exceptions.RayError as problem:  # the actor, its machine or its result was lost
+            if (actor := self._actors.pop(worker, None)) is not None:
                 self.ray.kill(actor)
-            return member, WorkerDied(str(problem).strip().splitlines()[-1])
+            return worker, WorkerDied(str(problem).strip().splitlines()[-1])
 
     def close(self) -> None:
-        for actor in self._members.values():
+        for actor in self._actors.values():
             self.ray.kill(actor)
 
 
@@ -152,7 +152,7 @@ def _failed(problem: Exception) -> UnitscopeError:
 
 
 class _Actor:
-    """A worker that is made with its first shard, so that what is wrong is told as an answer."""
+    """A worker that is created with its first shard, so that errors reach the caller as its result."""
 
     def __init__(self, job: Job, threads: int) -> None:
         self.job, self.threads = job, threads

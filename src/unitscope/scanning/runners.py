@@ -1,7 +1,7 @@
-"""Who does the shards: this process, processes of this machine, or actors of a Ray cluster.
+"""Run the shards of a scan, in this process or in worker processes (`ray_runner` uses a Ray cluster).
 
-In: a plan and the shards that have no part yet. Out: each shard as it is done, in any order. Nothing here writes: a
-shard whose worker dies is given to another, and whatever is lost with this process is done by the next scan.
+In: a plan and the shards that have no part yet. Out: the result of each shard, in any order. Nothing is written here.
+If a worker dies, another one computes its shard; if this process dies, the next scan computes the missing shards.
 """
 
 import signal
@@ -25,21 +25,21 @@ from unitscope.scanning.progress import Progress
 from unitscope.scanning.shard_worker import ShardResult, ShardWorker
 from unitscope.text import count_noun
 
-_PATIENCE = 10  # seconds: a worker that is told to go finishes its batch
-_TRIES = 3  # a shard whose worker dies so often kills them itself
+_JOIN_TIMEOUT = 10  # seconds in which a terminated worker can finish its batch
+_MAX_DEATHS = 3  # stop the scan if a shard's worker dies this often
 
 
 class ScanRunner(Protocol):
-    """Does the shards of a plan."""
+    """Runs the shards of a plan."""
 
     def run(self, plan: Plan, shards: Sequence[int], progress: Progress) -> Generator[ShardResult, None, None]:
-        """Yield each shard when it is done, of one or more; ``progress`` is told of images and workers."""
+        """Yield the result of each shard as soon as it is computed, and report images and workers to ``progress``."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class InProcess:
-    """Does all shards in this process."""
+    """Runs all shards in this process."""
 
     def run(self, plan: Plan, shards: Sequence[int], progress: Progress) -> Generator[ShardResult, None, None]:
         """See `ScanRunner.run`."""
@@ -48,10 +48,10 @@ class InProcess:
 
 @dataclass(frozen=True, slots=True)
 class ProcessRunner:
-    """Does the shards in processes of this machine; on GPUs, one for each.
+    """Runs the shards in worker processes on this machine, which take turns on its GPUs.
 
     Raises:
-        UnitscopeError: if there is to be no worker.
+        UnitscopeError: if ``workers`` is less than 1.
     """
 
     workers: int
@@ -62,154 +62,155 @@ class ProcessRunner:
 
     def run(self, plan: Plan, shards: Sequence[int], progress: Progress) -> Generator[ShardResult, None, None]:
         """See `ScanRunner.run`."""
-        team = _ProcessTeam(Job.of(plan), min(self.workers, len(shards)))
-        progress.on_message(f"starting {count_noun(team.size, 'worker')}, which takes a while")
-        yield from distribute(team, shards, plan, progress)
+        pool = _ProcessPool(Job.of(plan), min(self.workers, len(shards)))
+        progress.on_message(f"starting {count_noun(pool.size, 'worker')}; this takes a moment")
+        yield from distribute(pool, shards, plan, progress)
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerDied:
-    """A worker is gone, and how."""
+    """A worker died; ``how`` says why, as far as is known."""
 
     how: str
 
 
 class WorkerPool(Protocol):
-    """Workers that take one shard at a time."""
+    """Workers that compute one shard at a time, numbered from 0."""
 
     size: int
 
-    def send(self, member: int, shard: int) -> None:
-        """Give a member a shard, starting the member if it is not there."""
+    def send(self, worker: int, shard: int) -> None:
+        """Send a shard to a worker, which is started first if it is not running."""
         ...
 
     def receive(self) -> tuple[int, ShardResult | WorkerDied]:
-        """Wait for any member, and return which one has done its shard, or has died."""
+        """Wait for any worker, and return its number with its result, or how it died."""
         ...
 
     def close(self) -> None:
-        """Let all members go."""
+        """Stop all workers."""
         ...
 
 
 def distribute(
-    team: WorkerPool, shards: Sequence[int], plan: Plan, progress: Progress
+    pool: WorkerPool, shards: Sequence[int], plan: Plan, progress: Progress
 ) -> Generator[ShardResult, None, None]:
-    """Yield the shards as the members of a team do them.
+    """Distribute shards over the workers of a pool, and yield the result of each.
 
     Raises:
-        UnitscopeError: if a member says what is wrong, has other files, or a shard's worker has died a few times.
+        UnitscopeError: if a worker reports an error or has other files, or a shard's workers died several times.
     """
-    todo, deaths, doing = deque(shards), Counter[int](), dict[int, int]()
-    idle = list(range(team.size))
+    todo, deaths, running = deque(shards), Counter[int](), dict[int, int]()
+    idle = list(range(pool.size))
 
-    def give_out() -> None:
+    def send_shards() -> None:
         while todo and idle:
-            member = idle.pop()
-            doing[member] = todo.popleft()
-            team.send(member, doing[member])
+            worker = idle.pop()
+            running[worker] = todo.popleft()
+            pool.send(worker, running[worker])
 
     try:
-        give_out()
-        while doing:
-            member, outcome = team.receive()
-            shard = doing.pop(member)
-            idle.insert(0, member)
+        send_shards()
+        while running:
+            worker, outcome = pool.receive()
+            shard = running.pop(worker)
+            idle.insert(0, worker)
             if isinstance(outcome, ShardResult):
-                _refuse_others(outcome, plan)
-                give_out()  # before this one is written
+                _check_files(outcome, plan)
+                send_shards()  # so that workers are busy while the caller writes this result
                 yield outcome
-                progress.on_batch(len(plan.shard(shard)))  # may stop the scan; the shard is kept by then
+                progress.on_batch(len(plan.shard(shard)))  # may stop the scan; the shard has been written by now
                 continue
             deaths[shard] += 1
-            if deaths[shard] == _TRIES:
-                raise _lost(shard, plan, outcome)
-            first = _first(shard, plan)
-            progress.on_message(f"a worker died ({outcome.how}); another does its shard, from '{first}' on")
+            if deaths[shard] == _MAX_DEATHS:
+                raise _shard_failed(shard, plan, outcome)
+            first = _first_image(shard, plan)
+            progress.on_message(f"a worker died ({outcome.how}); retrying its shard, which starts at '{first}'")
             todo.append(shard)
-            give_out()
+            send_shards()
     finally:
-        team.close()
+        pool.close()
 
 
-def _refuse_others(done: ShardResult, plan: Plan) -> None:
-    rows = plan.shard(done.shard)
-    for row, here, there in zip(rows, plan.images.sizes(rows), done.files, strict=True):
+def _check_files(result: ShardResult, plan: Plan) -> None:
+    """Check that the worker read files of the same size as here."""
+    rows = plan.shard(result.shard)
+    for row, here, there in zip(rows, plan.images.sizes(rows), result.files, strict=True):
         if here != there:
             raise UnitscopeError(
-                f"a worker's '{plan.images.name(row)}' has {there or 'no'} bytes, and {here} here: every machine needs "
-                "the same images at the same place; make it so and scan again, what is done is kept"
+                f"'{plan.images.name(row)}' has {there or 'no'} bytes on a worker, but {here} bytes here; all machines "
+                "need the same images at the same path. Copy them and scan again: finished shards are kept"
             )
 
 
-def _lost(shard: int, plan: Plan, outcome: WorkerDied) -> UnitscopeError:
+def _shard_failed(shard: int, plan: Plan, outcome: WorkerDied) -> UnitscopeError:
     return UnitscopeError(
-        f"the worker of shard {shard} (images from '{_first(shard, plan)}' on) died {_TRIES} times ({outcome.how}): it "
-        "may have run out of memory (use fewer --workers, a smaller --batch-size), or could not start (a script that "
-        "scans so needs `if __name__ == '__main__':`); the same scan goes on with what is done"
+        f"the worker of shard {shard} (first image '{_first_image(shard, plan)}') died {_MAX_DEATHS} times "
+        f"({outcome.how}). If it ran out of memory, use fewer --workers or a smaller --batch-size. If it could not "
+        "start, put the scan in your script under `if __name__ == '__main__':`. Finished shards are kept"
     )
 
 
-def _first(shard: int, plan: Plan) -> str:
+def _first_image(shard: int, plan: Plan) -> str:
     return plan.images.ids[plan.shard(shard).start]
 
 
-class _ProcessTeam:
-    """Processes, each at the other end of a pipe; a dead one shows by the pipe's end."""
+class _ProcessPool:
+    """Worker processes, each connected by a pipe, which closes if the worker dies."""
 
     def __init__(self, job: Job, size: int) -> None:
         self.job, self.size = job, size
-        self._members: dict[int, tuple[BaseProcess, Connection]] = {}
+        self._workers: dict[int, tuple[BaseProcess, Connection]] = {}
         self._busy: set[int] = set()
         self._context = get_context("spawn")  # a forked process could not use CUDA
 
-    def send(self, member: int, shard: int) -> None:
-        if member not in self._members:
-            self._members[member] = self._start(member)
-        self._busy.add(member)
-        with suppress(OSError):  # it died while it had nothing to do, as `receive` will see
-            self._members[member][1].send(shard)
+    def send(self, worker: int, shard: int) -> None:
+        if worker not in self._workers:
+            self._workers[worker] = self._start(worker)
+        self._busy.add(worker)
+        with suppress(OSError):  # it died while idle; `receive` will report that
+            self._workers[worker][1].send(shard)
 
     def receive(self) -> tuple[int, ShardResult | WorkerDied]:
-        ends = {self._members[member][1]: member for member in self._busy}
-        pipe = wait(list(ends))[0]
-        member = ends[pipe]  # type: ignore[index]
-        self._busy.remove(member)
+        pipes = {self._workers[worker][1]: worker for worker in self._busy}
+        pipe = wait(list(pipes))[0]
+        worker = pipes[pipe]  # type: ignore[index]
+        self._busy.remove(worker)
         try:
-            outcome = self._members[member][1].recv()
-        except (EOFError, OSError):  # the second if it died while it was sending
-            process, _ = self._members.pop(member)
+            outcome = self._workers[worker][1].recv()
+        except (EOFError, OSError):  # OSError if it died while sending
+            process, _ = self._workers.pop(worker)
             process.join()
-            return member, WorkerDied(f"exit status {process.exitcode}")
+            return worker, WorkerDied(f"exit status {process.exitcode}")
         if isinstance(outcome, UnitscopeError):
             raise outcome
-        return member, outcome
+        return worker, outcome
 
     def close(self) -> None:
-        for member, (process, pipe) in self._members.items():
-            pipe.close()  # who has nothing to do goes by itself
-            if member in self._busy:
+        for worker, (process, pipe) in self._workers.items():
+            pipe.close()  # idle workers exit when their pipe closes
+            if worker in self._busy:
                 process.terminate()
-        for process, _ in self._members.values():
-            process.join(_PATIENCE)
+        for process, _ in self._workers.values():
+            process.join(_JOIN_TIMEOUT)
             process.kill()
             process.join()
 
-    def _start(self, member: int) -> tuple[BaseProcess, Connection]:
+    def _start(self, worker: int) -> tuple[BaseProcess, Connection]:
         ours, theirs = self._context.Pipe()
         kind = self.job.options.device
-        device = f"cuda:{member % torch.cuda.device_count()}" if kind == "cuda" else kind
+        device = f"cuda:{worker % torch.cuda.device_count()}" if kind == "cuda" else kind
         threads = max(1, processors() // self.size)
         process = self._context.Process(target=_serve, args=(theirs, self.job, device, threads), daemon=True)
-        with _deaf_to_interrupts():
+        with _ignore_sigint():
             process.start()
         theirs.close()
         return process, ours
 
 
 @contextmanager
-def _deaf_to_interrupts() -> Iterator[None]:
-    """Ctrl-C is for this process, which ends its children; they inherit that they don't hear it."""
+def _ignore_sigint() -> Iterator[None]:
+    """Ignore SIGINT in workers, which inherit this: the parent handles Ctrl-C and stops them."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -220,16 +221,16 @@ def _deaf_to_interrupts() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _leave(signal_number: int, frame: object) -> None:
-    """Go as at the end of a program: what libraries hold of the system is given back, which else would be warned of."""
+def _exit(signal_number: int, frame: object) -> None:
+    """Exit through SystemExit, so that atexit handlers release what libraries hold."""
     signal.signal(signal_number, signal.SIG_IGN)
     raise SystemExit(128 + signal_number)
 
 
 def _serve(pipe: Connection, job: Job, device: str, threads: int) -> None:
-    """A worker's life: shards come in, parts go out, until nobody listens."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # also where it was not inherited
-    signal.signal(signal.SIGTERM, _leave)
+    """Run in a worker: receive shards and send their results until the pipe closes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # in case it was not inherited
+    signal.signal(signal.SIGTERM, _exit)
     worker: Worker | None = None
     try:
         while True:
