@@ -170,9 +170,9 @@ def _why(shown: str, error: Exception) -> str:
         case FileNotFoundError():
             return f"no image file {shown}; check the path"
         case IsADirectoryError():
-            return f"{shown} is a folder, not an image"
+            return f"{shown} is a folder, not an image; give an image file"
         case PermissionError():
-            return f"{shown} can't be read: permission denied"
+            return f"{shown} can't be read: permission denied; check the file's permissions"
         case Image.DecompressionBombError():
             return f"{shown} is over the limit of {_mega(MAX_PIXELS)} megapixels: {error}"
         case MemoryError():
@@ -187,7 +187,7 @@ def _unidentified(opened: Opened, shown: str) -> str:
         file.seek(0)
         if not file.read(1):
             return f"{shown} is an empty file"
-    return f"{shown} is not an image, or of a kind that is not read; convert it to PNG or JPEG"
+    return f"{shown} is not an image, or its format is not supported; convert it to PNG or JPEG"
 
 
 def _mega(pixels: int) -> str:
