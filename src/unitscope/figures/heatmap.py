@@ -1,6 +1,6 @@
-"""A square matrix as a heat map: names on both axes, values in the cells while they can be read, a colour bar.
+"""Draw a square matrix as a heat map with names on both axes, values in large cells, and a colour bar.
 
-In: a matrix ``[row, row]``, names, and, where rows were clustered, how they were joined. Out: a matplotlib Figure.
+In: a matrix ``[row, row]``, names and, for clustered rows, SciPy's linkage. Out: a matplotlib Figure.
 Knows nothing of what the values mean. All lengths are pixels.
 """
 
@@ -31,15 +31,17 @@ Matrix = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HeatMap:
-    """What is drawn.
+    """The data of a heat map.
 
     Attributes:
-        matrix: symmetric, float64 ``[row, row]``; NaN cells are blank, and the diagonal, which is 1 by definition, is
-            grey, so that the colours are those of the other values.
-        names: one a row.
-        title, caption: above and below.
-        measure: what the values are, beside the colour bar.
-        tree: SciPy's linkage ``[merge, 4]`` of the rows, whose heights are 1 − value; rows are drawn in its order.
+        matrix: symmetric, float64 ``[row, row]``. NaN cells are blank; the diagonal, which is 1 by definition, is grey,
+            so that the colours show the range of the other values.
+        names: one per row.
+        title: text above the map.
+        caption: text below the map.
+        measure: name of the values, next to the colour bar.
+        tree: SciPy's linkage ``[merge, 4]`` of the rows with heights 1 - value; None if rows are not clustered. Rows
+            are drawn in its order.
     """
 
     matrix: Matrix
@@ -69,7 +71,7 @@ def draw(given: HeatMap) -> Figure:
 
 
 def scale(matrix: Matrix) -> Normalize:
-    """Return the range of colours: that of the values off the diagonal, which is drawn apart."""
+    """Return the range of colours: that of the values off the diagonal."""
     values = matrix[~np.eye(len(matrix), dtype=bool)]
     values = values[np.isfinite(values)]
     low, high = (float(values.min()), float(values.max())) if values.size else (0.0, 1.0)
@@ -77,8 +79,8 @@ def scale(matrix: Matrix) -> Normalize:
 
 
 def branches(tree: Matrix, order: NDArray[np.int64]) -> list[tuple[Matrix, Matrix]]:
-    """Return each merge of a linkage as a bracket: heights ``[4]``, and places ``[4]`` beside the rows in order."""
-    place = {int(row): at + 0.5 for at, row in enumerate(order)}
+    """Return each merge of a linkage as a bracket: heights ``[4]``, and positions ``[4]`` along the ordered rows."""
+    place = {int(row): position + 0.5 for position, row in enumerate(order)}
     height = dict.fromkeys(place, 0.0)
     drawn = []
     for number, (one, other, high, _) in enumerate(tree.tolist(), start=len(order)):
@@ -90,7 +92,7 @@ def branches(tree: Matrix, order: NDArray[np.int64]) -> list[tuple[Matrix, Matri
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """Where everything lies on the sheet."""
+    """Positions of all elements on the sheet."""
 
     width: int
     height: int
@@ -148,7 +150,7 @@ def _cells(axes: Axes, matrix: Matrix, colours: ScalarMappable, names: list[str]
 
 
 def _ink(value: float, colours: ScalarMappable) -> str:
-    """Dark on light cells, light on dark ones."""
+    """Return the text colour: dark on light cells, light on dark ones."""
     if not np.isfinite(value):
         return theme.QUIET
     red, green, blue, _ = colours.to_rgba(np.array(value))

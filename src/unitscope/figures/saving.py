@@ -1,7 +1,7 @@
-"""Figures on disk: whole or not at all, and the same bytes for the same figure.
+"""Save figures atomically and reproducibly.
 
-In: a matplotlib Figure and a path that ends in .png, .svg or .pdf. Out: that file, without a date in it.
-This is the only place of the room that touches a path.
+In: a matplotlib Figure and a path that ends in .png, .svg or .pdf. Out: that file, without a date, so that the same
+figure gives the same bytes.
 """
 
 import os
@@ -21,10 +21,10 @@ _METADATA: dict[str, dict[str, Any]] = {
 
 
 def save(figure: Figure, path: str | os.PathLike[str]) -> Path:
-    """Write a figure as PNG, SVG or PDF, by the path's suffix, and return the path; its folder is made.
+    """Save a figure as PNG, SVG or PDF, depending on the suffix, and return the path; create its folder if necessary.
 
     Raises:
-        UnitscopeError: if the suffix is another one, or the file can't be written.
+        UnitscopeError: if the suffix is not supported, or the file can't be written.
     """
     path = Path(path)
     check_name(path)
@@ -36,10 +36,10 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> Path:
 
 
 def check_name(path: Path) -> None:
-    """Refuse, before anything is drawn, a name that a figure can't have.
+    """Check a figure's file name, before anything is drawn.
 
     Raises:
-        UnitscopeError: if the suffix is none of .png, .svg, .pdf.
+        UnitscopeError: if the suffix is not .png, .svg or .pdf.
     """
     if path.suffix.lower() not in _METADATA:
         raise UnitscopeError(f"can't save a figure as '{path.name}'; end the name in .png, .svg or .pdf")

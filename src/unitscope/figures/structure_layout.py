@@ -1,7 +1,7 @@
-"""Where the columns of a structure lie: one scale for all maps, stacks from shallow to deep, room beside.
+"""Layout of a structure figure: one stack of maps per layer, from shallow to deep, all maps at one scale.
 
-In: the columns of a `Structure`. Out: boxes, by plain arithmetic; nothing is drawn.
-One cell of any map is a square of the same side, so a 56×56 map is 4 times as wide as a 14×14.
+In: the columns of a `Structure`. Out: boxes; nothing is drawn here.
+The cells of all maps have the same size, so a 56×56 map is 4 times as wide as a 14×14 map.
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ TALLEST = 2500
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """One column on the sheet: its span, its header's lines (turned by 90° or not), a box for each map."""
+    """One column on the sheet: its position, the lines of its header (rotated by 90° or not), a box for each map."""
 
     left: int
     width: int
@@ -32,11 +32,11 @@ class Stack:
 
 
 def scale_of(sizes: list[tuple[int, int]]) -> float:
-    """Return the pixels of a cell's side for maps of these (rows, columns), one entry a layer.
+    """Return the size of a cell in pixels, for maps of these (rows, columns), one entry per layer.
 
-    A whole number with which the smallest map (single cells left aside) is at least 28 pixels wide and the
-    largest 224, unless the largest would pass 448 or all side by side 2400. Only maps that are themselves
-    larger than 448 are shrunk.
+    It is a whole number, so that the smallest map (except single cells) is at least 28 pixels wide and the largest 224,
+    unless the largest would be wider than 448 pixels or all maps together wider than 2400. Only maps with more than 448
+    cells are downscaled.
     """
     sides = [max(size) for size in sizes]
     largest, smallest = max(sides, default=1), min((side for side in sides if side > 1), default=1)
@@ -46,14 +46,14 @@ def scale_of(sizes: list[tuple[int, int]]) -> float:
 
 
 def header(column: Column, room: float = HEADER_ROOM) -> tuple[str, ...]:
-    """Return the lines above a column: the layer's name in at most two, then its maps' size and its units."""
+    """Return the lines above a column: the layer's name in at most two lines, the size of its maps, its units."""
     rows, columns = column.maps.shape[1:]
     counts = f"{rows}×{columns} · {count_noun(column.layer.units, 'unit')}"
     return (*wrap(column.layer.name, theme.SMALL, room, after=".", most=2), counts)
 
 
 def stacks(columns: tuple[Column, ...], scale: float, *, left: int, top: int) -> list[Stack]:
-    """Return the columns side by side from `left`, their first maps at `top`."""
+    """Return the columns side by side, starting at ``left``, with their first maps at ``top``."""
     placed: list[Stack] = []
     for column in columns:
         placed.append(_stack(column, scale, left, top))
@@ -62,9 +62,9 @@ def stacks(columns: tuple[Column, ...], scale: float, *, left: int, top: int) ->
 
 
 def place_panel(rows: list[list[tuple[int, int]]], placed: list[Stack], *, top: int) -> list[Box]:
-    """Return boxes for rows of blocks (width, height): right of the columns, or below the short deep ones.
+    """Return boxes for rows of blocks (width, height), to the right of the columns or below short ones.
 
-    Of all these places it is the one with which the whole sheet stays smallest (width plus height).
+    Choose the position that keeps the sheet smallest (width plus height).
     """
     least = max((width for row in rows for width, _ in row), default=0)
     edge = max((stack.left + stack.width for stack in placed), default=0)
@@ -79,7 +79,7 @@ def place_panel(rows: list[list[tuple[int, int]]], placed: list[Stack], *, top: 
 
 
 def extent(boxes: list[Box], right: int, bottom: int) -> tuple[int, int]:
-    """Return the right and the bottom edge of the boxes and of what reaches to those given."""
+    """Return the right and bottom edges of the boxes, at least the given ones."""
     return max([right, *(box.right for box in boxes)]), max([bottom, *(box.bottom for box in boxes)])
 
 
@@ -103,7 +103,7 @@ def _stack(column: Column, scale: float, left: int, top: int) -> Stack:
 
 
 def header_height(placed: list[Stack]) -> int:
-    """Return the pixels that the headers take above the maps."""
+    """Return the height in pixels of the headers above the maps."""
     straight = [len(stack.header) * NUMBER for stack in placed if not stack.turned]
     turned = [ceil(widest(stack.header, theme.SMALL)) + ROW_GAP for stack in placed if stack.turned]
     return max([*straight, *turned], default=0)

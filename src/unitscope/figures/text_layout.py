@@ -1,7 +1,7 @@
-"""Text that fits: measured before it is drawn, shortened with an ellipsis, broken into lines.
+"""Fit text into a given width: measure it, shorten it with an ellipsis, break it into lines.
 
-In: any text (file names, class names, layer names) and the room there is, in pixels.
-Out: text that the figures' fonts can print and that stays within that room.
+In: any text (file names, class names, layer names) and the available width in pixels.
+Out: text that fits into that width and that the figures' fonts can display.
 """
 
 from collections.abc import Iterable
@@ -17,34 +17,34 @@ _UNKNOWN = "□"
 
 
 def printable(text: str) -> str:
-    """Return the text on one line, each character that no font here has replaced by a box."""
+    """Return the text on one line, with a box for each character that the fonts don't have."""
     return "".join(letter if ord(letter) in _glyphs() else _UNKNOWN for letter in " ".join(text.split()))
 
 
 @lru_cache(maxsize=8192)
 def width(text: str, size: float) -> float:
-    """Return how many pixels a line of text takes at a size in points."""
+    """Return the width in pixels of a line of text; ``size`` is in points."""
     font = FontProperties(family=list(theme.fonts()), size=size)
     return float(_renderer().get_text_width_height_descent(text, font, ismath=False)[0])
 
 
 def number(value: float) -> str:
-    """Return a response with four digits that count, and a true minus sign."""
+    """Return a number with four significant digits and a typographic minus sign."""
     return minus(f"{value:#.4g}")
 
 
 def minus(text: str) -> str:
-    """Return the text with true minus signs for its hyphens."""
+    """Return the text with typographic minus signs instead of hyphens."""
     return text.replace("-", "−")
 
 
 def widest(lines: Iterable[str], size: float) -> float:
-    """Return the pixels that the widest of some lines takes; 0 where there is none."""
+    """Return the width in pixels of the widest line; 0 if there are no lines."""
     return max((width(text, size) for text in lines), default=0.0)
 
 
 def shorten(text: str, size: float, room: float, *, keep_end: bool = False) -> str:
-    """Return the text, or as much of its start (or end) as fits into `room` pixels, with an ellipsis."""
+    """Return the text, or as much of its start (or end) as fits into ``room`` pixels with an ellipsis."""
     text = printable(text)
     if width(text, size) <= room:
         return text
@@ -59,7 +59,7 @@ def shorten(text: str, size: float, room: float, *, keep_end: bool = False) -> s
 
 
 def wrap(text: str, size: float, room: float, *, after: str = " ", most: int = 99) -> list[str]:
-    """Return the text as at most `most` lines of `room` pixels, broken after a character; the rest is cut."""
+    """Return at most ``most`` lines of ``room`` pixels, broken after a character; long lines are shortened."""
     lines = [""]
     for piece in printable(text).replace(after, f"{after}\n").split("\n"):
         if lines[-1] and width((lines[-1] + piece).rstrip(), size) > room:

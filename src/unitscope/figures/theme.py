@@ -1,8 +1,7 @@
-"""One quiet look for every figure: fonts, sizes, colours, resolution.
+"""Style of all figures: fonts, sizes, colours, resolution.
 
-In: nothing. Out: constants, and `look`, inside which matplotlib draws our way.
-All lengths on a sheet are pixels at `DPI`; sizes of type are points. Nothing here lasts: the caller's own
-rc settings are back as soon as the figure is drawn.
+In: nothing. Out: constants, and `look`, a context with matplotlib's settings for our figures, after which the caller's
+rc settings are restored. Lengths on a sheet are pixels at `DPI`; font sizes are points.
 """
 
 from collections.abc import Iterator
@@ -24,7 +23,7 @@ HAIRLINE = "#d9d9de"
 FRAME = "#b4b4bd"
 BLANK = "#f0f0f2"
 ACCENT = "#721f81"
-# Three curves that differ in grey too.
+# Three curves that can be told apart in grey too.
 CURVES: tuple[dict[str, Any], ...] = (
     {"color": ACCENT, "linestyle": "-", "marker": "o"},
     {"color": "#f1605d", "linestyle": "--", "marker": "s"},
@@ -43,19 +42,19 @@ _FALLBACKS = (
 
 @cache
 def fonts() -> tuple[str, ...]:
-    """Return the families that text is set in: matplotlib's own, then those here that know more scripts."""
+    """Return the font families: matplotlib's own, then installed ones that cover more scripts."""
     installed = set(font_manager.get_font_names())
     return (_FONT, *(name for name in _FALLBACKS if name in installed))
 
 
 def line(size: float) -> int:
-    """Return the pixels from one line of text to the next."""
+    """Return the line height in pixels of text with a size in points."""
     return round(size * 1.4 * DPI / 72)
 
 
 @contextmanager
 def look() -> Iterator[None]:
-    """Draw with unitscope's settings, whatever the caller's are, and put the caller's back."""
+    """Draw with unitscope's settings within the context, and restore the caller's afterwards."""
     with mpl.rc_context():
         mpl.rcdefaults()
         mpl.rcParams.update(_settings())

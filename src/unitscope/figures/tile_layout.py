@@ -1,7 +1,7 @@
-"""Sheets of tiles: one figure whose coordinates are pixels, counted from the top left.
+"""Draw sheets of tiles: figures whose coordinates are pixels from the top left corner.
 
-In: boxes, arrays, lines of text. Out: a matplotlib Figure in which every tile ends on whole pixels.
-Nothing here knows networks or units; where the boxes lie is plain arithmetic.
+In: boxes, arrays, lines of text. Out: a matplotlib Figure in which all tiles are aligned to whole pixels.
+Knows nothing of networks or units.
 """
 
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class Box:
 
     @property
     def right(self) -> int:
-        """The first pixel column behind the box."""
+        """The first pixel column to the right of the box."""
         return self.left + self.width
 
     @property
@@ -42,11 +42,11 @@ class Box:
         return self.top + self.height
 
     def moved(self, right: int, down: int) -> "Box":
-        """Return the box somewhere else."""
+        """Return the box, moved by this many pixels."""
         return Box(self.left + right, self.top + down, self.width, self.height)
 
     def fit(self, rows: int, columns: int) -> "Box":
-        """Return the largest box of the proportions rows:columns within this one, at its centre."""
+        """Return the largest box with the aspect ratio rows:columns inside this one, centred."""
         factor = min(self.height / rows, self.width / columns)
         height, width = max(1, round(rows * factor)), max(1, round(columns * factor))
         return Box(self.left + (self.width - width) // 2, self.top + (self.height - height) // 2, width, height)
@@ -54,23 +54,23 @@ class Box:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sheet:
-    """A figure with one invisible pair of axes over all of it, in pixels."""
+    """A figure covered by invisible axes whose coordinates are pixels."""
 
     figure: Figure
     axes: Axes
 
     @classmethod
     def blank(cls, width: int, height: int) -> "Sheet":
-        """Return an empty sheet of so many pixels."""
-        # A hair more than the whole number, which a float's rounding could otherwise make one pixel less.
+        """Return an empty sheet; width and height are in pixels."""
+        # Slightly more than the whole number, since float rounding could otherwise lose one pixel.
         figure = Figure(((width + 1e-6) / theme.DPI, (height + 1e-6) / theme.DPI), theme.DPI)
-        figure.suppressComposite = True  # SVG and PDF keep each tile an image of its own
+        figure.suppressComposite = True  # keep each tile a separate image in SVG and PDF
         axes = figure.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(height, 0), autoscale_on=False)
         axes.set_axis_off()
         return cls(figure, axes)
 
     def image(self, values: NDArray[Any], box: Box) -> AxesImage:
-        """Draw tones ``[row, column]`` or a picture ``[row, column, RGB]``: sharp cells, a thin frame."""
+        """Draw tones ``[row, column]`` or a picture ``[row, column, RGB]``, without smoothing, in a thin frame."""
         self.fill(Box(box.left - 1, box.top - 1, box.width + 2, box.height + 2), theme.FRAME)
         return self.axes.imshow(
             values,
@@ -84,28 +84,28 @@ class Sheet:
         )
 
     def fill(self, box: Box, colour: str) -> None:
-        """Draw a plain rectangle."""
+        """Draw a filled rectangle."""
         self.axes.add_patch(Rectangle((box.left, box.top), box.width, box.height, color=colour, linewidth=0))
 
     def write(self, x: float, y: float, text: str, **style: Any) -> Text:
-        """Write one line of ink at the top left corner given, unless the style says otherwise."""
+        """Write one line of text with its top left corner at (x, y), unless ``style`` changes the alignment."""
         return self.axes.text(x, y, text, **{"va": "top", "size": theme.BODY, **style})
 
     def blank_tile(self, box: Box) -> None:
-        """Draw a quiet tile where there is nothing to see."""
+        """Draw a placeholder for a tile without data."""
         self.fill(box, theme.BLANK)
         middle, centre = box.left + box.width / 2, box.top + box.height / 2
         self.write(middle, centre, "not available", ha="center", va="center", size=theme.SMALL, color=theme.QUIET)
 
 
 def write(figure: Figure, text: str, left: float, top: float, size: float, colour: str = theme.INK) -> None:
-    """Write one line on a figure of charts, its top left corner given in pixels from the figure's."""
+    """Write one line of text on a figure, with its top left corner at (left, top) in pixels."""
     width, height = figure.get_size_inches() * theme.DPI
     figure.text(left / width, 1 - top / height, text, size=size, color=colour, va="top")
 
 
 def flow(rows: list[list[tuple[int, int]]], width: int) -> list[Box]:
-    """Return where rows of blocks (width, height) lie, set like words: a row that is full goes on below."""
+    """Return boxes for rows of blocks (width, height), which wrap like words in a text of this width."""
     boxes: list[Box] = []
     for row in rows:
         left, top = 0, max((box.bottom + GAP for box in boxes), default=0)
@@ -118,7 +118,7 @@ def flow(rows: list[list[tuple[int, int]]], width: int) -> list[Box]:
 
 
 def resized(picture: Picture, box: Box) -> Picture:
-    """Return a picture ``[row, column, RGB]`` with as many pixels as the box has, smoothly."""
+    """Return a picture ``[row, column, RGB]``, resized to the box with smoothing."""
     if picture.shape[:2] == (box.height, box.width):
         return picture
     size = (box.width, box.height)
