@@ -1,1 +1,1 @@
-"""Time and memory, each case in a fresh process: ``python -m benchmarks.speed``, ``python -m benchmarks.memory``."""
+"""Benchmarks of time and memory, each case in a new process: ``python -m benchmarks.speed`` and others."""

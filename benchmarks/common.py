@@ -1,6 +1,7 @@
-"""What all benchmarks need: photographs, fresh processes, and a section in ``RESULTS.md``.
+"""Shared by all benchmarks: photographs, new processes, and sections of ``RESULTS.md``.
 
-In: nothing but the machine. Never imports torch here: a child's peak memory starts from its parent's.
+In: a machine. Out: cases in processes of their own, and tables. Never imports torch, since a child's peak memory
+includes its parent's.
 """
 
 import argparse
@@ -27,7 +28,7 @@ Written by `python -m benchmarks.speed --write` and likewise by the others; each
 
 
 class Silent:
-    """As `unitscope.scanning.NullProgress`, which would load PyTorch here."""
+    """Like `unitscope.scanning.NullProgress`, but without loading PyTorch."""
 
     def on_plan(self, plan: object, *, done: int, target: Path) -> None:
         """See `unitscope.scanning.Progress`."""
@@ -43,7 +44,10 @@ class Silent:
 
 
 def parser(name: str, description: str | None) -> argparse.ArgumentParser:
-    """Return the command line of a benchmark, with what all of them take; a case is given by `in_fresh_process`."""
+    """Return a benchmark's argument parser with the options that all benchmarks have.
+
+    ``--case`` is set by `in_fresh_process`.
+    """
     made = argparse.ArgumentParser(prog=f"python -m benchmarks.{name}", description=description)
     made.add_argument("--write", action="store_true", help="put the results into RESULTS.md")
     made.add_argument("--case", type=json.loads, help=argparse.SUPPRESS)
@@ -51,7 +55,7 @@ def parser(name: str, description: str | None) -> argparse.ArgumentParser:
 
 
 def photographs(temporary: Path) -> Path:
-    """Return a folder of real JPEG files: the ImageNet sample, or else crops of photographs that packages ship."""
+    """Return a folder of real JPEG files: the ImageNet sample, or crops of photographs that packages ship."""
     if SAMPLE.is_dir():
         return SAMPLE
     folder = temporary / "photographs"
@@ -66,7 +70,7 @@ def files(folder: Path) -> list[Path]:
 
 
 def link(sources: list[Path], folder: Path, count: int) -> Path:
-    """Fill a folder with `count` hard links to the sources, over and over, each in the folder of its class."""
+    """Fill a folder with ``count`` hard links to the sources, repeating them, each in the folder of its class."""
     for number in range(count):
         source = sources[number % len(sources)]
         target = folder / source.parent.name / f"{number // len(sources):03d}-{source.name}"
@@ -76,7 +80,7 @@ def link(sources: list[Path], folder: Path, count: int) -> Path:
 
 
 def start(module: str, arguments: dict[str, Any], *, own_session: bool = False, **others: str) -> subprocess.Popen[str]:
-    """Start one case (``python -m MODULE --case JSON``), with other environment variables if given."""
+    """Start one case (``python -m MODULE --case JSON``) with additional environment variables."""
     return subprocess.Popen(
         [sys.executable, "-m", module, "--case", json.dumps(arguments)],
         cwd=HERE.parent,
@@ -88,36 +92,36 @@ def start(module: str, arguments: dict[str, Any], *, own_session: bool = False, 
 
 
 def in_fresh_process(module: str, arguments: dict[str, Any]) -> dict[str, Any]:
-    """Run one case and return what its last line says."""
+    """Run one case and return the JSON object on its last line of output."""
     process = start(module, arguments)
     try:
-        told, _ = process.communicate()
+        output, _ = process.communicate()
     except BaseException:
         process.kill()
         raise
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, process.args)
-    return json.loads(told.strip().splitlines()[-1])
+    return json.loads(output.strip().splitlines()[-1])
 
 
 def peak_mib() -> float:
-    """Return the greatest memory that this process has held, in MiB."""
+    """Return the peak memory of this process in MiB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def machine() -> str:
-    """Return the processor, its cores, how busy they were, versions and the day."""
+    """Return the processor, its cores and load, versions and the date."""
     found = re.search(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text("utf-8"))
     name = found[1].strip() if found else "unknown processor"
     return (
         f"{name}, {os.cpu_count()} cores, {THREADS} threads, torch {version('torch')}, "
         f"Python {sys.version.split()[0]}, {time.strftime('%Y-%m-%d')}; load average {os.getloadavg()[1]:.1f} "
-        f"at the end (over {THREADS} means that others were at work)."
+        f"at the end (over {THREADS} means that other processes were running)."
     )
 
 
 def write_section(heading: str, text: str) -> None:
-    """Put a section into ``RESULTS.md`` in place of the one with its heading; sections are sorted."""
+    """Write a section of ``RESULTS.md``, replacing the one with the same heading; sections are sorted."""
     sections = {}
     if RESULTS.exists():
         for section in RESULTS.read_text("utf-8").split("\n## ")[1:]:

@@ -1,9 +1,9 @@
-"""One device beside the CPU: the same answers, and how fast they come.
+"""Compare a device with the CPU: how close its results are, and how fast it is.
 
-In: a device, networks with random weights, real JPEG files. Out: a table, and ``RESULTS.md`` if asked for.
+In: a device, networks with random weights, real JPEG files. Out: a table, and with ``--write`` a section of RESULTS.md.
 
-A scan is timed from the end of its first shard to the last part, so that tracing, compiling, warming up and merging
-don't count; removal on two numbers of images, the difference taken. The files lie in the system's cache.
+A scan is timed from the end of its first shard to its last part, so that tracing, compiling, warm-up and merging don't
+count. Removal is timed as the difference between two numbers of images. The files are in the system's cache.
 """
 
 import itertools
@@ -17,7 +17,7 @@ from typing import Any
 from benchmarks.common import Silent, files, in_fresh_process, link, machine, parser, photographs, write_section
 
 ON_CPU, SCANNED, SHARD = 2048, 8192, 512  # images of a scan
-BEFORE, FEW, MANY, ALIKE = 256, 512, 2560, 64  # of removal; the first run warms everything up
+BEFORE, FEW, MANY, ALIKE = 256, 512, 2560, 64  # images of removal; the first run is for warm-up
 CASES = {
     "plain": "eager forward of prepared tensors, as users run it, batches of 128",
     "eager": "scan from JPEG files, all activation layers",
@@ -44,7 +44,7 @@ def main() -> None:
     arguments.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS))
     arguments.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES), help="besides plain")
     arguments.add_argument("--rounds", type=int, default=3)
-    arguments.add_argument("--images", metavar="FOLDER", help="JPEG files; else photographs that packages ship")
+    arguments.add_argument("--images", metavar="FOLDER", help="JPEG files; by default photographs that packages ship")
     given = arguments.parse_args()
     if given.case:
         print(json.dumps(_run_case(**given.case)))
@@ -63,10 +63,10 @@ def main() -> None:
         alike = {
             n: in_fresh_process("benchmarks.device", {**shared, "network": n, "case": "alike"}) for n in given.networks
         }
-    told = _table(times, alike, given.device, given.rounds)
+    text = _table(times, alike, given.device, given.rounds)
     if given.write:
-        write_section(f"Device: {given.device}", told)
-    print(f"\n{told}")
+        write_section(f"Device: {given.device}", text)
+    print(f"\n{text}")
 
 
 def _table(times: dict[tuple[str, str], list[float]], alike: dict[str, Any], device: str, rounds: int) -> str:
@@ -83,11 +83,11 @@ def _table(times: dict[tuple[str, str], list[float]], alike: dict[str, Any], dev
     for (network, case), found in times.items():
         took, plain = median(found), median(times[network, "plain"])
         lines.append(f"| {network} | `{case}` | {took:.3f} | {1000 / took:,.0f} | {took / plain:.2f} |")
-    lines += ["", f"Beside the CPU, {ALIKE} images:", ""]
+    lines += ["", f"Compared with the CPU, {ALIKE} images:", ""]
     lines += [
-        f"- {network}: responses differ by {each['responses']:.1e} of a layer's greatest at most, "
-        f"{each['exemplars']:.2%} of the exemplars are others, in {each['counts']} of {each['settings']} settings of "
-        "removal some image has another answer."
+        f"- {network}: responses differ by at most {each['responses']:.1e} of a layer's maximum, "
+        f"{each['exemplars']:.2%} of the exemplars differ, and in {each['counts']} of {each['settings']} settings of "
+        "removal the prediction for some image differs."
         for network, each in alike.items()
     ]
     return "\n".join(lines)
@@ -114,7 +114,7 @@ def _run_case(network: str, case: str, device: str, folder: str) -> dict[str, An
 
 
 class _Clock(Silent):
-    """Notes when each batch is done."""
+    """Records the time after each batch."""
 
     def __init__(self) -> None:
         self.batches: list[tuple[int, float]] = []
@@ -129,7 +129,7 @@ class _Clock(Silent):
         self.ended = time.perf_counter()
 
     def ms_an_image(self) -> float:
-        """Return the time from the first shard's last batch to the last part, by the images of the others."""
+        """Return the time per image after the first shard, up to the last part."""
         counts = list(itertools.accumulate(images for images, _ in self.batches))
         first = next(place for place, count in enumerate(counts) if count >= SHARD)
         return 1000 * (self.ended - self.batches[first][1]) / (counts[-1] - counts[first])
@@ -173,7 +173,7 @@ def _ablate(network: str, device: str, images: Path) -> Any:
 
 
 def _alike(network: str, device: str, folder: str) -> dict[str, Any]:
-    """How far the device's answers are from the CPU's."""
+    """Return how much the device's results differ from the CPU's."""
     import numpy as np
     import torch
 

@@ -1,7 +1,7 @@
-"""Peak memory of a scan of few and of many images, each in a fresh process: it should not grow with their number.
+"""Peak memory of scans of few and of many images, each in a new process: it should not grow with their number.
 
-In: real JPEG files, linked many times under different names. Out: a table, and ``RESULTS.md`` if asked for.
-Both scans use one engine (``auto`` would compile only the larger one, which takes memory of its own).
+In: real JPEG files, linked many times. Out: a table, and with ``--write`` a section of RESULTS.md.
+Both scans use the same engine; ``auto`` would compile only the larger one, and compiling takes memory too.
 """
 
 import json
@@ -26,10 +26,10 @@ def main() -> None:
     if given.case:
         print(json.dumps(_run_case(**given.case)))
         return
-    told = _measure(given.network, given.images, given.engine)
-    print(told)
+    text = _measure(given.network, given.images, given.engine)
+    print(text)
     if given.write:
-        write_section("Memory", told)
+        write_section("Memory", text)
 
 
 def _measure(network: str, counts: list[int], engine: str) -> str:
@@ -59,7 +59,7 @@ def _measure(network: str, counts: list[int], engine: str) -> str:
 
 
 def _copies(sources: list[Path], folder: Path) -> list[Path]:
-    """Hard links do not cross file systems, so the sources are copied once."""
+    """Copy the sources once, since hard links can't cross file systems."""
     targets = [folder / source.parent.name / source.name for source in sources]
     for source, target in zip(sources, targets, strict=True):
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -68,7 +68,7 @@ def _copies(sources: list[Path], folder: Path) -> list[Path]:
 
 
 def _run_case(network: str, folder: str, atlas: str, engine: str) -> dict[str, Any]:
-    """One scan, in this process."""
+    """Run one scan in this process."""
     from unitscope import load
     from unitscope.scanning import ScanOptions, scan
 
@@ -79,7 +79,7 @@ def _run_case(network: str, folder: str, atlas: str, engine: str) -> dict[str, A
 
 
 def _peak() -> float:
-    """Peak resident memory of this process in MiB."""
+    """Return the peak resident memory of this process in MiB."""
     import resource
 
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # Linux counts in KiB

@@ -1,8 +1,8 @@
-"""Milliseconds of the explorer's pages: at the server, till the first paint in Chromium, and as files of a static site.
+"""Time of the explorer's pages: from the server, up to the first paint in Chromium, and as files of a static site.
 
-In: a made-up atlas of many images × 22,720 units (see `benchmarks.synthetic`); it has no images, so thumbnails are
-blank. Out: a table, and ``RESULTS.md`` if asked for. Each page is asked for at other units, images and classes over and
-over; the first request of each kind, which reads what is kept afterwards, is told apart.
+In: a synthetic atlas of many images × 22,720 units (see `benchmarks.synthetic`) without image files, so thumbnails are
+blank. Out: a table in milliseconds, and with ``--write`` a section of RESULTS.md. Each page is requested several times
+for different units, images and classes. The first request, which fills the caches, is reported separately.
 """
 
 import json
@@ -31,7 +31,7 @@ PAGES = {
 
 
 def main() -> None:
-    """Ask for every page some times and print the medians."""
+    """Request each page several times and print the medians."""
     arguments = parser("pages", __doc__)
     arguments.add_argument("--atlas", type=Path, metavar="ATLAS", help="made there unless it is there")
     arguments.add_argument("--images", type=int, default=50_000)
@@ -48,10 +48,10 @@ def main() -> None:
             found = {name: _times(address + path, given.rounds, labels) for name, path in PAGES.items()}
             paints = _paints(f"{address}/layer/act:-1", given.rounds)
         exported = _export(atlas, Path(temporary))
-    told = "\n".join([_table(found, paints, given.images), exported])
-    print(told)
+    text = "\n".join([_table(found, paints, given.images), exported])
+    print(text)
     if given.write:
-        write_section("Pages", told)
+        write_section("Pages", text)
 
 
 @contextmanager
@@ -79,7 +79,7 @@ def _served(atlas: Path, cache: Path) -> Iterator[str]:
 
 
 def _export(atlas: Path, folder: Path) -> str:
-    """What a static site of the last layer takes, with neither pictures nor maps: their time is the network's."""
+    """Time the export of the last layer, without images and maps, whose time is mostly the network's."""
     from unitscope.atlas import open_atlas
     from unitscope.web.atlas_cache import AtlasCache
     from unitscope.web.cache import Cache
@@ -101,7 +101,7 @@ def _export(atlas: Path, folder: Path) -> str:
 
 
 def _times(address: str, rounds: int, labels: list[str]) -> tuple[float, float, float]:
-    """Milliseconds of the first request, of the others' median, and of the slowest of these."""
+    """Return milliseconds of the first request, the median of the others, and the slowest of the others."""
     import httpx
 
     taken = []
@@ -116,7 +116,7 @@ def _times(address: str, rounds: int, labels: list[str]) -> tuple[float, float, 
 
 
 def _paints(address: str, rounds: int) -> list[float]:
-    """Milliseconds from the request to the first paint that has content, in a browser without cache."""
+    """Return milliseconds from the request to the first contentful paint, in a browser without cache."""
     from playwright.sync_api import sync_playwright
 
     flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]

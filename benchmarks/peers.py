@@ -1,8 +1,8 @@
-"""What people do today, in the benchmark's own setting: loops, hooks, and the two nearest tools.
+"""Alternatives to unitscope in the benchmark's setting: a plain loop, hooks, and the two closest tools.
 
-In: a network and JPEG files. Out: word of each batch, read off the network's forward passes.
-All decode with Pillow, all but zennit-crp in two processes of a DataLoader (whose memory and time are not counted), as
-their users do, and run the module as it is.
+In: a network and JPEG files. Out: one line per batch, printed by a hook on the network's forward pass. All decode with
+Pillow and run the module unchanged. All except zennit-crp decode in two processes of a DataLoader, as their users do;
+the memory and time of these processes are not counted.
 """
 
 import os
@@ -32,7 +32,7 @@ _NEEDS = {"semanticlens": "semanticlens", "zennit-crp": "crp", "scan-openvino": 
 
 
 def missing(case: str) -> str:
-    """Return why a case can't be run here; nothing if it can."""
+    """Return why a case can't run here; empty if it can."""
     needed = _NEEDS.get(case)
     return f"not installed: pip install '.[{_extra(case)}]'" if needed and find_spec(needed) is None else ""
 
@@ -42,7 +42,7 @@ def _extra(case: str) -> str:
 
 
 def copies(sources: list[Path], folder: Path, count: int) -> Path:
-    """Fill a folder with so many JPEG files."""
+    """Fill a folder with ``count`` copies of JPEG files."""
     folder.mkdir(parents=True)
     for number in range(count):
         (folder / f"{number:05d}.jpg").write_bytes(sources[number % len(sources)].read_bytes())
@@ -50,12 +50,12 @@ def copies(sources: list[Path], folder: Path, count: int) -> Path:
 
 
 def run(case: str, network: "Network", sources: list[Path], *, images: int, batch: int) -> None:
-    """Run so many images; tell of each batch when the network is given it, and how long it was data_wait for."""
+    """Run a case on a number of images; report each batch before its forward pass, and how long it waited for data."""
     from torch.utils.data.dataloader import _BaseDataLoaderIter
 
     network.module.register_forward_pre_hook(lambda *_: tell())
     data = _Files([sources[number % len(sources)] for number in range(images)], network)
-    if case == "zennit-crp":  # it takes one image after the other from the set itself
+    if case == "zennit-crp":  # it reads the images one by one, without a DataLoader
         _tell_waits(_Files, "__getitem__", images=1)
     else:
         _tell_waits(_BaseDataLoaderIter, "__next__", images=batch)
@@ -65,11 +65,11 @@ def run(case: str, network: "Network", sources: list[Path], *, images: int, batc
 
 
 def _tell_waits(kind: type, name: str, *, images: int) -> None:
-    waited_for = getattr(kind, name)
+    method = getattr(kind, name)
 
     def timed(*given: Any) -> Any:
         started = time.perf_counter()
-        got = waited_for(*given)
+        got = method(*given)
         tell(data_wait=time.perf_counter() - started, images=images)
         return got
 
@@ -77,7 +77,7 @@ def _tell_waits(kind: type, name: str, *, images: int) -> None:
 
 
 class _Files:
-    """Files as tensors, by the network's own preprocessing with Pillow's resizing."""
+    """A data set of image files as tensors, with the network's preprocessing and Pillow's resizing."""
 
     def __init__(self, files: list[Path], network: "Network") -> None:
         self.files, self.phi, self.name = files, network.preprocessing, "files"
@@ -169,7 +169,7 @@ def _relus(module: "nn.Module") -> list[str]:
 
 
 def _convolutions(module: "nn.Module") -> list[str]:
-    """What both tools can tell apart: in a ResNet one ReLU is called three times, with other numbers of channels."""
+    """Return the convolutions. Neither tool separates the calls of a ResNet's shared ReLU, which differ in channels."""
     from torch import nn
 
     return [name for name, part in module.named_modules() if isinstance(part, nn.Conv2d)]

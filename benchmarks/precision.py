@@ -1,6 +1,6 @@
-"""What coarser arithmetic and half-precision storage do to responses, exemplars and accuracy, on trained networks.
+"""Effect of lower precision and other decoders on responses, exemplars and accuracy of trained networks.
 
-In: the real weights and photographs beside the checkout. Out: a table, and ``RESULTS.md`` if asked for.
+In: trained weights and photographs next to the checkout. Out: a table, and with ``--write`` a section of RESULTS.md.
 """
 
 import tempfile
@@ -27,15 +27,15 @@ CASES: dict[str, dict[str, Any]] = {
 
 
 def main() -> None:
-    """Scan the sample in each way and print how far it is from the first."""
+    """Scan the sample with each setting and print the differences from the first."""
     arguments = parser("precision", __doc__)
     arguments.add_argument("--limit", type=int, default=None)
     given = arguments.parse_args()
     lines = [
         machine(),
         "",
-        "Against the first row: the greatest distance of a response, relative to its layer's greatest; the share of "
-        "exemplars (k = 9, of units that are not dead) that are other images; right answers.",
+        "Compared with the first row: the largest difference of a response, relative to its layer's maximum; the share "
+        "of exemplars (k = 9, without dead units) that are different images; correct predictions.",
         "",
         "| network | how | responses | other exemplars | Top-1 | Top-5 | of |",
         "|---|---|---:|---:|---:|---:|---:|",

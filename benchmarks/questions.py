@@ -1,11 +1,11 @@
-"""Seconds and memory of questions put to an atlas of ImageNet's size, each in a fresh process.
+"""Time and memory of analyses of an atlas as large as ImageNet's, each in a new process.
 
-In: a made-up atlas of 50,000 images × 22,720 units (4.5 GB; see `benchmarks.synthetic`). Out: a table, and
-``RESULTS.md`` if asked for.
+In: a synthetic atlas of 50,000 images × 22,720 units (4.5 GB; see `benchmarks.synthetic`). Out: a table, and with
+``--write`` a section of RESULTS.md.
 
-The clock starts when all imports are done and stops at the answer, so it holds opening the atlas and reading its
-tables. It is read twice: with the atlas's files in the system's cache, as in a session, and without, as after a
-restart. Memory is what the process grew by, mapped pages of the atlas's files included.
+Time is measured from after all imports to the result, including opening the atlas and reading its tables. It is
+measured with the atlas's files in the system's cache, as in a session, and without, as after a restart. Memory is the
+growth of the process, including mapped pages of the atlas's files.
 """
 
 import json
@@ -37,10 +37,10 @@ QUESTIONS = {
 
 
 def main() -> None:
-    """Ask all questions in turn, over several rounds, and print the medians."""
+    """Run all analyses in turn, over several rounds, and print the medians."""
     arguments = parser("questions", __doc__)
     arguments.add_argument(
-        "--atlas", type=Path, metavar="ATLAS", help="made there unless it is there; else a temporary one"
+        "--atlas", type=Path, metavar="ATLAS", help="created if it does not exist; by default a temporary one"
     )
     arguments.add_argument("--images", type=int, default=50_000)
     arguments.add_argument("--rounds", type=int, default=3)
@@ -54,14 +54,14 @@ def main() -> None:
         if not atlas.exists():
             print("making the atlas", flush=True)
             in_fresh_process("benchmarks.questions", {"question": "make", "atlas": str(atlas), "images": given.images})
-        told = _table({question: _measure(question, atlas, given.rounds) for question in given.questions}, atlas)
-    print(told)
+        text = _table({question: _measure(question, atlas, given.rounds) for question in given.questions}, atlas)
+    print(text)
     if given.write:
-        write_section("Questions", told)
+        write_section("Questions", text)
 
 
 def _measure(question: str, atlas: Path, rounds: int) -> dict[str, float]:
-    """Medians of the rounds; all rounds from the disk come after those from the cache, which one unread round fills."""
+    """Return medians of the rounds: first those from the cache, which an extra round fills, then those from disk."""
     case = {"question": question, "atlas": str(atlas)}
     in_fresh_process("benchmarks.questions", case)
     warm = [in_fresh_process("benchmarks.questions", case) for _ in range(rounds)]
@@ -94,7 +94,7 @@ def _table(found: dict[str, dict[str, float]], atlas: Path) -> str:
 
 
 def _run_case(question: str, atlas: str, images: int = 0, *, cold: bool = False) -> dict[str, float]:
-    """One question, in this process."""
+    """Run one analysis in this process."""
     if question == "make":
         from benchmarks.synthetic import write_made_up
 
@@ -117,7 +117,7 @@ def _run_case(question: str, atlas: str, images: int = 0, *, cold: bool = False)
 
 
 def _questions() -> dict[str, Callable[["Atlas"], Any]]:
-    """All imports are made here, also those that libraries put off until they are used."""
+    """Return the analyses by name; import everything here, including modules that libraries load lazily."""
     import pyarrow.parquet  # noqa: F401
     import zarr  # noqa: F401
 
@@ -153,7 +153,7 @@ def _questions() -> dict[str, Callable[["Atlas"], Any]]:
 
 
 def _peak() -> float:
-    """Peak resident memory of this process in MiB."""
+    """Return the peak resident memory of this process in MiB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # Linux counts in KiB
 
 

@@ -1,8 +1,9 @@
-"""What a hundred removal settings cost, in plain forward passes over the same images; each case in a fresh process.
+"""Cost of a hundred removal settings, in plain forward passes over the same images; each case in a new process.
 
-In: networks of torchvision with random weights, real JPEG files. Out: a table, and ``RESULTS.md`` if asked for.
+In: torchvision networks with random weights, real JPEG files. Out: a table, and with ``--write`` a section of
+RESULTS.md.
 
-A sweep is timed on two numbers of images and the difference taken, so that tracing and cutting, which are done once,
+A sweep is timed as the difference between two numbers of images, so that tracing and splitting, which are done once,
 don't count; decoding and everything else does. Plain passes are timed on prepared tensors, without decoding.
 """
 
@@ -45,10 +46,10 @@ def main() -> None:
                 took = in_fresh_process("benchmarks.removal", arguments)["ms"]
                 times[network, layer].append(took)
                 print(f"round {number + 1} {network:14} {layer or 'plain':12} {took:8.1f} ms an image", flush=True)
-    told = _table(times, given.rounds)
+    text = _table(times, given.rounds)
     if given.write:
-        write_section("Removal", told)
-    print(f"\n{told}")
+        write_section("Removal", text)
+    print(f"\n{text}")
 
 
 def _table(times: dict[tuple[str, str], list[float]], rounds: int) -> str:
@@ -77,7 +78,7 @@ def _run_case(network: str, layer: str, folder: str) -> dict[str, Any]:
     from unitscope.engine import tune_allocator
 
     torch.set_num_threads(THREADS)
-    tune_allocator()  # for the plain passes as well: what is compared is the work, not the allocator
+    tune_allocator()  # for the plain passes too, so that the allocator does not affect the comparison
     loaded = load(f"torchvision:{network}", weights="none")
     sources = files(Path(folder))
     if not layer:

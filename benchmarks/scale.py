@@ -1,7 +1,7 @@
-"""Scans of up to a million images with a tiny network: does time grow with the images, and memory not?
+"""Scans of up to a million images with a tiny network: time should grow with the number of images, memory should not.
 
-In: nothing; tiny JPEG files are made and linked over and over. Out: a table, and ``RESULTS.md`` if asked for. Each size
-runs in a fresh process; peak memory is of the process, and of it before the scan.
+In: nothing; small JPEG files are generated and linked many times. Out: a table, and with ``--write`` a section of
+RESULTS.md. Each size runs in a new process; peak memory is that of the process, before and after the scan.
 """
 
 import json
@@ -12,12 +12,12 @@ from typing import Any
 
 from benchmarks.common import Silent, in_fresh_process, link, machine, parser, peak_mib, write_section
 
-SOURCES = 1000  # a file system bears some ten thousand links to one file
+SOURCES = 1000  # file systems limit the number of links to one file
 KINDS = ("float32", "none")
 
 
 def main() -> None:
-    """Scan growing numbers of images and print what it took."""
+    """Scan growing numbers of images and print time and memory."""
     arguments = parser("scale", __doc__)
     arguments.add_argument("--images", type=int, nargs="+", default=[100_000, 300_000, 1_000_000])
     arguments.add_argument("--responses", nargs="+", choices=KINDS, default=list(KINDS), help="how they are kept")
@@ -37,10 +37,10 @@ def main() -> None:
                 print(images, kind, found[images, kind], flush=True)
             for path in (*folder.rglob("*.jpg"),):
                 path.unlink()
-    told = _table(found)
-    print(told)
+    text = _table(found)
+    print(text)
     if given.write:
-        write_section("Scale", told)
+        write_section("Scale", text)
 
 
 def _photographs(folder: Path) -> list[Path]:
@@ -85,7 +85,7 @@ def _run_case(folder: str, atlas: str, responses: str) -> dict[str, Any]:
 
 
 class _Clock(Silent):
-    """Notes when each stage begins."""
+    """Records the start of each stage."""
 
     planned_at = merging_at = scanned_mib = 0.0
 
@@ -102,8 +102,8 @@ def _table(found: dict[tuple[int, str], dict[str, Any]]) -> str:
     lines = [
         machine(),
         "",
-        "A network of 64 units over JPEG files of 16×16, batches of 256, shards of 8,192. Memory is the greatest that "
-        "the process held: before the scan, till all images were run, and at all.",
+        "A network of 64 units over JPEG files of 16×16 pixels, batches of 256, shards of 8,192. Memory is the peak of "
+        "the process: before the scan, until all images were run, and in total.",
         "",
         "| images | responses | listing, s | scanning, s | ms an image | merging, s | MiB before | scanned | merged |",
         "|---:|---|---:|---:|---:|---:|---:|---:|---:|",

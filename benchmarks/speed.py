@@ -1,11 +1,11 @@
-"""Milliseconds per image: bare forward passes, what people do today, whole scans from files; each in its own process.
+"""Milliseconds per image of plain forward passes, other tools and whole scans from files, each in its own process.
 
-In: networks of torchvision with random weights, real JPEG files. Out: a table, and ``RESULTS.md`` if asked for.
-Peers (`benchmarks.peers`) are skipped with a word where they are not installed.
+In: torchvision networks with random weights, real JPEG files. Out: a table, and with ``--write`` a section of
+RESULTS.md. Tools (`benchmarks.peers`) that are not installed are skipped with a note.
 
-The cases of a group (as many as the memory holds) run in turns of some batches, over several rounds, and are compared
-within each round. All are past their first batches by then, and go on where they were:
-so each batch that is timed pays for one batch of decoding, and each turn of a scan for one shard's summary and part.
+The cases of a group (as many as fit into memory) run in turns of a few batches, over several rounds, and are compared
+within each round. Each case is paused between its turns and has run its first batches before. So each timed batch
+includes the decoding of one batch, and each turn of a scan the summary and the part of one shard.
 """
 
 import os
@@ -49,7 +49,7 @@ GROUPS = (
     ("eager", "scan-compile", "scan-bf16", "loop", "hooks", "semanticlens"),
     ("eager", "scan-compile", "zennit-crp"),
 )
-RATIOS = (  # and what they should be
+RATIOS = (  # with the target for each network
     ("tapped", "compiled", {"resnet50": 1.05, "vgg16": 1.05}),
     ("scan-compile", "compiled", {"resnet50": 1.15}),
     ("scan-compile", "eager", {"resnet50": 0.55, "vgg16": 0.78}),
@@ -61,7 +61,7 @@ RATIOS = (  # and what they should be
     ("zennit-crp", "scan-compile", {}),
 )
 Rounds = list[dict[str, dict[str, float]]]  # each round's cases: wall, cpu (ms an image)
-Group = tuple[Rounds, dict[str, dict[str, float]]]  # and what else is known of each case
+Group = tuple[Rounds, dict[str, dict[str, float]]]  # and further values of each case
 
 
 def main() -> None:
@@ -78,18 +78,18 @@ def main() -> None:
     cases = [case for case in given.cases if case not in missing]
     for case in CASES:
         if case not in cases:
-            missing.setdefault(case, "not asked for")
+            missing.setdefault(case, "not selected")
     for network in given.networks:
         groups = [_measure(network, group, given.rounds) for group in _groups(cases)]
-        told = _table(network, groups) + "".join(f"\n\nNot run: `{case}` ({missing[case]})." for case in missing)
-        if given.write:  # some cases alone never replace the table of all
+        text = _table(network, groups) + "".join(f"\n\nNot run: `{case}` ({missing[case]})." for case in missing)
+        if given.write:  # a table of some cases never replaces that of all cases
             some = "" if given.cases == list(CASES) else f", {' '.join(given.cases)}"
-            write_section(f"Speed: {network}{some}", told)
-        print(f"\n{network}\n\n{told}")
+            write_section(f"Speed: {network}{some}", text)
+        print(f"\n{network}\n\n{text}")
 
 
 def _groups(wanted: list[str]) -> list[list[str]]:
-    """Those groups that hold a case that is wanted and in none before."""
+    """Return the groups that contain a wanted case which no earlier group has."""
     groups: list[list[str]] = []
     for group in GROUPS:
         cases = [case for case in group if case in wanted]
@@ -108,18 +108,18 @@ def _measure(network: str, cases: list[str], rounds: int) -> Group:
         with started("benchmarks.speed", given, warm_up=WARM_UP) as running:
             for number in range(rounds):
                 times.append({case: each.turn(TURN, BATCH) for case, each in running.items()})
-                told = "  ".join(f"{case} {found['wall']:.1f}" for case, found in times[-1].items())
-                print(f"{network} round {number + 1}  {told}", flush=True)
+                text = "  ".join(f"{case} {found['wall']:.1f}" for case, found in times[-1].items())
+                print(f"{network} round {number + 1}  {text}", flush=True)
             return times, {case: _besides(each) for case, each in running.items()}
 
 
 def _besides(case: Case) -> dict[str, float]:
-    """What else is known of a case: its peak memory, and how long images read from files were data_wait for, in ms."""
-    # A wait of a second holds the time that the case stood still.
-    waits = [told for told in case.others if told.get("data_wait", 1) < 1]
-    images = sum(told["images"] for told in waits)
+    """Return further values of a case: its peak memory in MiB, and the time that it waited for data in ms per image."""
+    # A wait of over a second includes time in which the case was paused.
+    waits = [wait for wait in case.others if wait.get("data_wait", 1) < 1]
+    images = sum(wait["images"] for wait in waits)
     return {"mib": case.peak_mib()} | (
-        {"data_wait": 1000 * sum(told["data_wait"] for told in waits) / images} if waits else {}
+        {"data_wait": 1000 * sum(wait["data_wait"] for wait in waits) / images} if waits else {}
     )
 
 
@@ -128,9 +128,9 @@ def _table(network: str, groups: list[Group]) -> str:
         machine(),
         "",
         f"Random weights, batches of {BATCH}, scans in shards of {SHARD}. Cases ran in turns of {TURN} batches, in "
-        f"{' and '.join(str(len(rounds)) for rounds, _ in groups)} rounds; times are medians, ratios the medians of "
-        "those of each round. The time of processors, summed over the threads, suffers less from whoever else is at "
-        "work" + (f"; OMP_WAIT_POLICY={policy}." if (policy := os.environ.get("OMP_WAIT_POLICY")) else "."),
+        f"{' and '.join(str(len(rounds)) for rounds, _ in groups)} rounds; times are medians, and ratios are medians "
+        "of the ratios in each round. CPU time, summed over threads, is less affected by other processes"
+        + (f"; OMP_WAIT_POLICY={policy}." if (policy := os.environ.get("OMP_WAIT_POLICY")) else "."),
         "",
         "| case | what | ms an image | least–greatest | of `eager` | ms of processors | of `eager` | MiB | waiting |",
         "|---|---|---:|---:|---:|---:|---:|---:|---:|",
@@ -167,7 +167,7 @@ def _ratio(rounds: Rounds, above: str, below: str, key: str) -> float:
 
 
 def _run_case(case: str, network: str, images: int, folder: str) -> None:
-    """One case, in this process: it runs so many images, or until it is ended."""
+    """Run one case in this process, for a number of images or until it is killed."""
     import torch
 
     from unitscope import load
@@ -215,7 +215,9 @@ def _compiled(network: "Network", prepared: "Tensor") -> Callable[[], Any]:
     tune_allocator()
     x = network.preprocessing.normalize(prepared).contiguous(memory_format=torch.channels_last)
     module = network.module.to(memory_format=torch.channels_last)
-    torch._inductor.config.freezing = True  # for good, in this process: as an option it misses the weights
+    torch._inductor.config.freezing = (
+        True  # for the whole process, since as an option of torch.compile it does not freeze the weights
+    )
     compiled = torch.compile(module, dynamic=False, fullgraph=True)
     return lambda: compiled(x)
 
@@ -241,7 +243,7 @@ def _scan(network: "Network", sources: list[Path], images: int, how: str) -> Non
 
 
 class _Telling:
-    """Does all shards here, and tells how long each data_wait for images."""
+    """Runs all shards in this process, and reports how long each waited for images."""
 
     def run(self, plan: "Plan", shards: "Sequence[int]", progress: "Progress") -> "Generator[ShardResult, None, None]":
         """See `unitscope.scanning.ScanRunner`."""
@@ -253,7 +255,7 @@ class _Telling:
 
 
 class _EachBatch(Silent):
-    """Tells of each batch."""
+    """Reports each batch."""
 
     def on_batch(self, images: int) -> None:
         """See `unitscope.scanning.Progress`."""

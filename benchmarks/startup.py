@@ -1,9 +1,9 @@
-"""Seconds until the command line says something: help, the version, what is wrong, and a first batch by each engine.
+"""Startup time of the command line: help, version, errors, and the first batch of each engine.
 
-In: nothing but the machine. Out: two tables, and ``RESULTS.md`` if asked for.
+In: a machine. Out: two tables, and with ``--write`` a section of RESULTS.md.
 
-Each case is a process of its own, from its start to its end, and the cases take turns, so that a busy machine slows all
-alike. An interpreter that does nothing and one that imports typer are the yardsticks: less than these can't be had.
+Each case is a whole process, and the cases take turns, so that other processes slow down all of them equally. An
+interpreter that does nothing and one that imports typer are the lower bounds.
 """
 
 import os
@@ -47,10 +47,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = photographs(Path(temporary))
         scans = [_scans(folder, Path(temporary) / str(number)) for number in range(given.scans)]
-    told = _table(rounds, scans)
-    print(told)
+    text = _table(rounds, scans)
+    print(text)
     if given.write:
-        write_section("Startup", told)
+        write_section("Startup", text)
 
 
 def _round() -> dict[str, float]:
@@ -58,7 +58,7 @@ def _round() -> dict[str, float]:
 
 
 def _scans(folder: Path, temporary: Path) -> dict[str, float]:
-    """A scan of one batch by each engine; what is compiled for the first of a round is found by the next."""
+    """Scan one batch with each engine; within a round, later scans reuse what the first one compiled."""
     found = {}
     for number, (case, engine) in enumerate(ENGINES.items()):
         command = [UNITSCOPE, "scan", "torchvision:resnet50", str(folder), "-o", str(temporary / f"{number}.atlas")]

@@ -1,7 +1,7 @@
-"""A made-up atlas of any size, written as a scan's parts are merged, but without images or forward passes.
+"""Synthetic atlases of any size, written like those of a scan, but without images and forward passes.
 
-In: a folder and how many images. Out: an atlas of ResNet-50's activation layers with ImageNet's classes, its images in
-random order as those of ImageNet's validation set are. Responses are cut off at zero and depend on class and unit.
+In: a folder and the number of images. Out: an atlas of ResNet-50's activation layers with ImageNet's classes, with
+images in random order, as in ImageNet's validation set. Responses are not negative and depend on class and unit.
 """
 
 import os
@@ -23,14 +23,14 @@ SHARD, TOP = 512, 9
 
 @dataclass(frozen=True)
 class MadeUp(Parts):
-    """Parts that are made when they are read, so that nothing is written twice."""
+    """Parts that are generated when they are read, so that nothing is written twice."""
 
     units: int
     classes: np.ndarray  # of each image
 
     @cached_property
     def liked(self) -> np.ndarray:
-        """What each class adds to each unit's response: much to few units, nothing to most."""
+        """Effect of each class on each unit's response: large for a few units, zero for most."""
         rng = np.random.default_rng(0)
         chosen = rng.random((self.classes.max() + 1, self.units), np.float32) < 0.05
         return np.where(chosen, rng.standard_exponential(chosen.shape, np.float32), np.float32(0))
@@ -54,7 +54,7 @@ class MadeUp(Parts):
 
 
 def write_made_up(target: Path, *, images: int) -> None:
-    """Write an atlas of so many images over ResNet-50's 22,720 units."""
+    """Write an atlas of ``images`` images with ResNet-50's 22,720 units."""
     from unitscope import load
     from unitscope.graph import trace
     from unitscope.units import UnitIndex
@@ -88,7 +88,7 @@ def _ids(images: int) -> tuple[str, ...]:
 
 
 def drop_from_cache(folder: Path) -> None:
-    """Ask the system to forget the files of a folder, so that the next to read them waits for the disk."""
+    """Drop the files of a folder from the system's cache, so that the next reader has to read them from disk."""
     os.sync()
     for path in (path for path in folder.rglob("*") if path.is_file()):
         with path.open("rb") as file:
