@@ -4,8 +4,8 @@ from . import figures as figures
 from .analyses.ablation import Ablation as Ablation
 from .analyses.cka import LayerSimilarity as LayerSimilarity
 from .analyses.cka import cka as cka
+from .analyses.class_contrast import class_inhibition as class_inhibition
 from .analyses.inhibition import Inhibition as Inhibition
-from .analyses.inhibition import class_inhibition as class_inhibition
 from .analyses.nearest_images import nearest_images as nearest_images
 from .analyses.selection import Selection as Selection
 from .analyses.selection import Threshold as Threshold

@@ -1,17 +1,12 @@
 """Inhibition, against loops over units written from the definitions, and planted units."""
 
-import tracemalloc
-
 import numpy as np
-import pandas as pd
 import pytest
 from scipy import stats
 
-from unitscope.analyses.inhibition import class_contrast, class_inhibition, logit_rise, map_contrast
+from unitscope.analyses.inhibition import logit_rise, map_contrast
 from unitscope.analyses.paired_tests import rank_biserial, signed_rank
 from unitscope.errors import UnitscopeError
-
-SEEDS = range(4)
 
 
 def planted_maps(images=30):
@@ -67,52 +62,6 @@ def test_of_equal_effects_the_greater_contrast_then_the_lower_unit_comes_first()
     assert table["unit"].tolist() == [1, 0, 2]
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-def test_class_contrast_is_mann_whitneys_unit_by_unit_and_cliffs_delta_by_counting_pairs(seed):
-    random = np.random.default_rng(seed)
-    of_class = np.maximum(random.normal(0.2, 1, (9, 5)), 0).astype(np.float32)
-    others = np.maximum(random.normal(0.8, 1, (31, 5)), 0).astype(np.float32)
-    table = class_contrast(of_class, others).set_index("unit").sort_index()
-    for unit in range(5):
-        pairs = np.sign(of_class[:, unit, None].astype(float) - others[None, :, unit])
-        assert table["effect_size"][unit] == pytest.approx(pairs.mean())
-        alone = stats.mannwhitneyu(of_class[:, unit], others[:, unit], alternative="less", method="asymptotic")
-        assert table["p_value"][unit] == pytest.approx(alone.pvalue)
-    np.testing.assert_allclose(table["p_corrected"], stats.false_discovery_control(table["p_value"]))
-
-
-def test_class_contrast_does_not_depend_on_how_many_units_are_ranked_at_once(monkeypatch):
-    random = np.random.default_rng(1)
-    of_class, others = random.random((7, 37)), random.random((20, 37))
-    whole = class_contrast(of_class, others)
-    monkeypatch.setattr("unitscope.analyses.inhibition._AT_ONCE", 60)
-    pd.testing.assert_frame_equal(class_contrast(of_class, others), whole)
-
-
-def test_a_class_is_compared_in_little_memory_and_with_the_same_result(make_atlas, monkeypatch):
-    responses = np.random.default_rng(4).random((1500, 1000), np.float32)
-    atlas = make_atlas(responses, layers={"first": 10, "wide": 990}, labels=["cat"] * 30 + ["dog"] * 1470)
-    whole = class_contrast(responses[:30, 10:], responses[30:, 10:])
-    monkeypatch.setattr("unitscope.analyses.inhibition._AT_ONCE", 1500 * 20)
-    class_inhibition(atlas, "first", "cat")  # what is read once and kept is not counted
-    tracemalloc.start()
-    found = class_inhibition(atlas, "wide", "cat")
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert peak < responses.nbytes / 2
-    pd.testing.assert_frame_equal(found.units, whole)
-
-
-def test_a_planted_class_is_found_and_dead_units_have_no_rank():
-    random = np.random.default_rng(2)
-    of_class, others = random.random((20, 4)), random.random((80, 4))
-    of_class[:, 2] *= 0.2
-    of_class[:, 3] = others[:, 3] = 0
-    table = class_contrast(of_class, others)
-    assert list(table["unit"][table["p_corrected"] < 0.05]) == [2]
-    assert 3 not in set(table["unit"])
-
-
 def test_logit_rise_ranks_by_the_mean_change():
     random = np.random.default_rng(3)
     changes = random.normal(0, 0.1, (15, 4))
@@ -129,14 +78,13 @@ def test_logit_rise_ranks_by_the_mean_change():
     assert list(table["unit"][table["logit_p_corrected"] < 0.05]) == [2]
 
 
-@pytest.mark.parametrize("ask", [lambda v: map_contrast(v, v), lambda v: class_contrast(v, v), logit_rise])
+@pytest.mark.parametrize("ask", [lambda v: map_contrast(v, v), logit_rise])
 def test_four_images_are_too_few(ask):
     with pytest.raises(UnitscopeError, match=r"needs at least 5 images.*; here are 4"):
         ask(np.ones((4, 2)))
 
 
 def test_five_are_enough_to_find_a_unit():
-    of_class, others = np.zeros((5, 1)), np.arange(1.0, 6)[:, None]
-    assert map_contrast(of_class, others)["p_corrected"].tolist() == [1 / 32]
+    inside, others = np.zeros((5, 1)), np.arange(1.0, 6)[:, None]
+    assert map_contrast(inside, others)["p_corrected"].tolist() == [1 / 32]
     assert logit_rise(others)["logit_p_corrected"].tolist() == [1 / 32]
-    assert class_contrast(of_class, others)["p_corrected"].iloc[0] < 0.01

@@ -11,7 +11,8 @@ from torch import nn
 
 import unitscope
 from unitscope import RunOptions
-from unitscope.analyses.inhibition import class_inhibition, logit_rise
+from unitscope.analyses.class_contrast import class_inhibition
+from unitscope.analyses.inhibition import logit_rise
 from unitscope.analyses.paired_tests import rank_biserial
 from unitscope.errors import AtlasError, ImageError, LayerError, NetworkError, UnitscopeError
 from unitscope.experiments.category_maps import image_set, pool_to_grid, warp_mask

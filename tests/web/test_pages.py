@@ -11,8 +11,8 @@ from fastapi.testclient import TestClient
 
 import unitscope
 from tests.web.conftest import WHY, explorer_of
+from unitscope.analyses.class_contrast import class_inhibition
 from unitscope.analyses.image_groups import image_group
-from unitscope.analyses.inhibition import class_inhibition
 from unitscope.analyses.selection import TopK
 from unitscope.analyses.similarity import similarity
 from unitscope.analyses.sparsity import sparsity

@@ -1,26 +1,22 @@
 """Inhibitory units: bright elsewhere and dark on a concept, or holding a class back (paper, figure 3).
 
-In: per image and unit what a map is on the concept and beside it, or α on a class and on others, or what a unit's
-removal does to a logit. Out: data frames, the most inhibitory unit first. Where masks and maps come from is not known
-here.
+In: per image and unit, what a map is on the concept and beside it, or how removal of the unit changes a logit.
+Out: data frames, the most inhibitory unit first. `class_contrast` compares responses to a class with others; masks and
+maps come from `experiments`.
 
 Units are ranked by a rank-based effect size, the one that the p-value beside it tests: it lies between -1 and 1
 whatever a unit's scale is, and a few images in which the unit blazes can't unmake it, as they can Cohen's d_z.
 """
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import stats
 
-from unitscope.analyses.image_groups import class_rows, find_class
 from unitscope.analyses.paired_tests import cohens_dz, rank_biserial, signed_rank
 from unitscope.analyses.statistics import benjamini_hochberg, holm
-from unitscope.atlas import Atlas
 from unitscope.errors import UnitscopeError
 from unitscope.units import Layer
 
@@ -28,8 +24,6 @@ Values = NDArray[Any]
 
 # With 4 images that all agree a one-sided signed-rank test gives p = 1/16: it can't ever find anything.
 MIN_IMAGES = 5
-# Responses read and ranked at once, some 50 bytes each; of fewer units than these, much would be read in vain.
-_AT_ONCE, _UNITS_AT_LEAST = 2_000_000, 16
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,9 +37,10 @@ class Inhibition:
         images: the ids of the images with the concept that were looked at.
         others: how many images without it they were compared with.
         left_out: how many more have it, but with too little of it, or too little else, in view.
-        units: one row a unit, the most inhibitory first; see `map_contrast` and `class_contrast`.
+        units: one row a unit, the most inhibitory first; see `map_contrast` and `class_inhibition`.
         network_class: the number of the network's class that the concept is, as far as the atlas knows; else None.
         removal: what removal of the units does to a class's logit; None where it was not asked for.
+        others_in_atlas: how many images of the atlas ``others`` are a sample of; None for a map contrast.
     """
 
     layer: Layer
@@ -57,6 +52,7 @@ class Inhibition:
     units: pd.DataFrame
     network_class: int | None = None
     removal: "Removal | None" = None
+    others_in_atlas: int | None = None
 
     def with_removal(self, removal: "Removal") -> "Inhibition":
         """Return the same with removal, each unit's logit_change and logit_p_corrected beside its contrast."""
@@ -112,23 +108,7 @@ def map_contrast(inside: Values, outside: Values, by_place: Values | None = None
             "images": len(contrast),
         }
     )
-    return _ranked(table[table["outside"] > 0])
-
-
-def class_contrast(of_class: Values, of_others: Values) -> pd.DataFrame:
-    """Return the units by how much less they respond to a class than to other images, ``[image, unit]`` both.
-
-    Columns as in `map_contrast`, inside and outside being the mean α on the class and on the others; effect_size is
-    Cliff's delta (1993), ``2U / (m n) − 1``, and p_value that of the test whose U it is (Mann and Whitney, 1947), one-
-    sided, that responses are not lower on the class. There is no d_z: nothing is paired.
-
-    Raises:
-        UnitscopeError: if there are fewer than `MIN_IMAGES` images of either kind.
-    """
-    require_min(len(of_class), "images of the class")
-    require_min(len(of_others), "other images")
-    spans = _spans(of_class.shape[1], len(of_class) + len(of_others))
-    return _compared((span, of_class[:, span], of_others[:, span]) for span in spans)
+    return ranked(table[table["outside"] > 0])
 
 
 def logit_rise(changes: Values) -> pd.DataFrame:
@@ -157,25 +137,6 @@ def logit_rise(changes: Values) -> pd.DataFrame:
     return table.sort_values(["logit_change", "unit"], ascending=[False, True], ignore_index=True)
 
 
-def class_inhibition(atlas: Atlas, layer: str | Layer, name: str) -> Inhibition:
-    """Return a layer's units by how much less they respond to a class than to an atlas's other images.
-
-    Raises:
-        LayerError, AtlasError: if the network has no such layer, or the scan did not tap it.
-        UnitscopeError: if there is no such class, or there are fewer than `MIN_IMAGES` images of it, or of others.
-    """
-    found = atlas.find(layer)
-    rows = class_rows(atlas, name)
-    label = atlas.manifest.labels[find_class(atlas, name)]
-    others = np.setdiff1d(atlas.readable, rows)
-    require_min(len(rows), f"images of class '{label.name}'")
-    require_min(len(others), f"images that are not of class '{label.name}'")
-    spans = _spans(found.units, len(rows) + len(others))
-    units = _compared((s, atlas.responses(found, rows, s), atlas.responses(found, others, s)) for s in spans)
-    ids = tuple(atlas.images["image"].iloc[rows])
-    return Inhibition(found, label.name, "class contrast", ids, len(others), 0, units, label.network_class)
-
-
 def require_min(count: int, what: str) -> None:
     """Check that a test can find anything in so many images.
 
@@ -186,43 +147,8 @@ def require_min(count: int, what: str) -> None:
         raise UnitscopeError(f"a test of inhibition needs at least {MIN_IMAGES} {what}; here are {count}")
 
 
-def _spans(units: int, images: int) -> Iterator[slice]:
-    """A layer's units, so few at once that their responses and ranks take little memory."""
-    step = max(_UNITS_AT_LEAST, _AT_ONCE // images)
-    return (slice(start, min(start + step, units)) for start in range(0, units, step))
-
-
-def _compared(parts: Iterable[tuple[slice, Values, Values]]) -> pd.DataFrame:
-    """The table of a layer that comes span by span, each with its responses to the class and to others."""
-    table = pd.concat([_part(*part) for part in parts], ignore_index=True)
-    return _ranked(table[table["outside"] > 0])
-
-
-def ranked_contrast(inside: Values, outside: Values, **columns: Any) -> pd.DataFrame:
-    """Return the table of `class_contrast` of means ``[unit]``, and of its columns effect_size, p_value and images."""
-    table = _means(np.arange(len(inside)), inside, outside, **columns)
-    return _ranked(table[table["outside"] > 0])
-
-
-def _means(units: Values, inside: Values, outside: Values, **columns: Any) -> pd.DataFrame:
-    return pd.DataFrame({"unit": units, "inside": inside, "outside": outside, "contrast": inside - outside, **columns})
-
-
-def _part(units: slice, of_class: Values, of_others: Values) -> pd.DataFrame:
-    test = stats.mannwhitneyu(of_class, of_others, alternative="less", axis=0, method="asymptotic")
-    inside, outside = (values.mean(0, dtype=np.float64) for values in (of_class, of_others))
-    return _means(
-        np.arange(units.start, units.stop),
-        inside,
-        outside,
-        effect_size=2 * test.statistic / (len(of_class) * len(of_others)) - 1,
-        p_value=test.pvalue,
-        images=len(of_class),
-    )
-
-
-def _ranked(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows by effect, ties by contrast, then the lower unit; with p-values corrected for those that have a row."""
+def ranked(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows by effect, ties by contrast, then the lower unit; with p-values corrected for their number."""
     corrected = table.assign(
         p_corrected=benjamini_hochberg(table["p_value"]),
         p_holm=holm(table["p_value"]),

@@ -51,7 +51,7 @@ def inhibitory(
     as_json: Json = False,
 ) -> None:
     """Find inhibitory units: bright elsewhere and dark on a concept, or holding a class back (the paper's figure 3)."""
-    from unitscope.analyses.inhibition import class_inhibition
+    from unitscope.analyses.class_contrast import class_inhibition
     from unitscope.atlas import open_atlas
 
     if class_name is None and category is None:
@@ -61,6 +61,8 @@ def inhibitory(
     opened = open_atlas(atlas)
     job = _Job(opened, layer, removal or logit is not None, logit, output, images, batch_size, device, limit)
     found = None if class_name is None else class_inhibition(opened, layer, class_name)
+    if found is not None and found.others < (found.others_in_atlas or 0):
+        log(f"note: compared with a random sample of {found.others:,} of {found.others_in_atlas:,} other images")
     if found is None or job.removal or output is not None:
         found = _run(job, found or category or "")
     if as_json:
@@ -129,6 +131,7 @@ def _told(found: "Inhibition", top: int) -> dict[str, Any]:
         "by": found.by,
         "images": len(found.images),
         "others": found.others,
+        "others_in_atlas": found.others_in_atlas,
         "left_out": found.left_out,
         "ranked": len(found.units),
         "units": _rows(found.units.drop(columns="images"), top),

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from unitscope.analyses.class_contrast import ReferenceSample
 from unitscope.analyses.image_groups import group_means
-from unitscope.analyses.reference_sample import ReferenceSample
 from unitscope.analyses.sampling import sample
 from unitscope.atlas import Atlas
 from unitscope.units import Layer
@@ -94,9 +94,9 @@ class AtlasCache:
         """
         return self._standardised(layer)
 
-    def crowd(self, layer: Layer) -> ReferenceSample:
-        """Return images that a class is compared with at a layer; see `ReferenceSample`."""
-        return self._crowd(layer)
+    def reference_sample(self, layer: Layer) -> ReferenceSample:
+        """Return the responses of a layer that classes are compared with."""
+        return self._reference_sample(layer)
 
     def responses(self, layer: Layer, channel: int) -> Floats:
         """Return one unit's responses to all images that could be read, float32 ``[image]``."""
@@ -118,7 +118,7 @@ class AtlasCache:
         return lru_cache(maxsize=4)(lambda layer: _standardised(sample(self.atlas, layer)[1]))
 
     @cached_property
-    def _crowd(self) -> Callable[[Layer], ReferenceSample]:
+    def _reference_sample(self) -> Callable[[Layer], ReferenceSample]:
         return lru_cache(maxsize=2)(partial(ReferenceSample.of, self.atlas))
 
     @cached_property

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from unitscope.analyses.class_contrast import class_inhibition
 from unitscope.analyses.image_groups import CLASS, class_rows, find_class, image_group
+from unitscope.analyses.inhibition import Inhibition
 from unitscope.analyses.selection import TopK
 from unitscope.analyses.sparsity import BINS
 from unitscope.analyses.sparsity_indices import gini, treves_rolls, zero_share
@@ -139,13 +141,13 @@ def _inhibitory(shelf: AtlasCache, label: str, layer: Layer) -> Found:
     if not shelf.atlas.has_responses:
         return Found("The scan kept no responses (--responses none), so it isn't known which units stay dark for it.")
     try:
-        found = shelf.crowd(layer).inhibition(label)
+        found = class_inhibition(shelf.atlas, layer, label, sample=shelf.reference_sample(layer))
     except UnitscopeError as problem:
         return Found(str(problem))
     sure = found.units[found.units["p_corrected"] < 0.05]
     note = (
-        f"{len(sure)} of {layer.units} units respond less to it than to {found.others:,} other images (Mann–Whitney, "
-        "p < 0.05 after correction); by Cliff's delta."
+        f"{len(sure)} of {layer.units} units respond less to it than to {found.others:,} other images{_drawn(found)} "
+        "(Mann–Whitney, p < 0.05 after correction); by Cliff's delta."
     )
     return Found(
         note,
@@ -156,6 +158,11 @@ def _inhibitory(shelf: AtlasCache, label: str, layer: Layer) -> Found:
             for row in sure.head(_UNITS).to_dict("records")
         ),
     )
+
+
+def _drawn(found: Inhibition) -> str:
+    total = found.others_in_atlas
+    return f", drawn from {total:,} at random" if total and total > found.others else ""
 
 
 def _spread(shelf: AtlasCache, number: int, layer: Layer) -> Spread:
