@@ -78,8 +78,12 @@ Preprocess = Annotated[
     typer.Option(metavar="NAME", help="Preprocessing: caffe, imagenet, tf or inception; else the weights' own."),
 ]
 ImagesArgument = Annotated[
-    Path,
-    typer.Argument(metavar="IMAGES", help="A folder of images, in any usual layout, or one.", show_default=False),
+    str,
+    typer.Argument(
+        metavar="IMAGES",
+        help="A folder of images, in any usual layout; or one image; or an address that a plug-in opens.",
+        show_default=False,
+    ),
 ]
 Limit = Annotated[int | None, typer.Option(min=1, help="Only so many images, evenly spaced.")]
 BatchSize = Annotated[int, typer.Option(min=1, help="Images in a batch.")]

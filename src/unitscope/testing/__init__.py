@@ -1,0 +1,9 @@
+"""Tests that every plug-in must pass, for its own test suite: subclass one, say what to test, and run pytest.
+
+In: a reference or an address. Out: test methods. unitscope's own origins and sources run under the same ones.
+"""
+
+from unitscope.testing.origins import OriginTests
+from unitscope.testing.sources import SourceTests
+
+__all__ = ["OriginTests", "SourceTests"]
