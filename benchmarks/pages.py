@@ -61,12 +61,14 @@ def _served(atlas: Path, cache: Path) -> Iterator[str]:
     from unitscope.web.atlas_cache import AtlasCache
     from unitscope.web.cache import Cache
     from unitscope.web.image_files import ImageFiles
-    from unitscope.web.lazy_session import NoStudio
+    from unitscope.web.lazy_session import LazySession
     from unitscope.web.page_renderer import PageRenderer
     from unitscope.web.server import listen, server
 
     shelf = AtlasCache(open_atlas(atlas))
-    app = create_app(PageRenderer(shelf), ImageFiles(shelf, shelf.atlas.root, Cache(cache)), NoStudio("a benchmark"))
+    app = create_app(
+        PageRenderer(shelf), ImageFiles(shelf, shelf.atlas.root, Cache(cache)), LazySession(missing="a benchmark")
+    )
     socket = listen("127.0.0.1", 0)
     running = server(app)
     thread = threading.Thread(target=running.run, kwargs={"sockets": [socket]})
@@ -84,7 +86,7 @@ def _export(atlas: Path, folder: Path) -> str:
     from unitscope.web.atlas_cache import AtlasCache
     from unitscope.web.cache import Cache
     from unitscope.web.image_files import ImageFiles
-    from unitscope.web.lazy_session import NoStudio
+    from unitscope.web.lazy_session import LazySession
     from unitscope.web.page_renderer import PageRenderer
     from unitscope.web.static_export import StaticSite
 
@@ -92,7 +94,7 @@ def _export(atlas: Path, folder: Path) -> str:
     pictures = ImageFiles(shelf, shelf.atlas.root, Cache(folder / "export-cache"))
     site = StaticSite(PageRenderer(shelf), pictures, shelf.atlas.layers[-1:], images=False, maps=False)
     started = time.perf_counter()
-    site.write(folder / "site", NoStudio("a benchmark"))
+    site.write(folder / "site", LazySession(missing="a benchmark"))
     taken = time.perf_counter() - started
     return (
         f"\nA static site of the last layer, {site.pages:,} pages ({site.units:,} units, {len(site.labels):,} classes, "

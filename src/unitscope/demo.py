@@ -47,7 +47,7 @@ def run(folder: Path, *, progress: Progress, say: Callable[[str], None]) -> Demo
     found = telling_units(result.atlas)[:SHEETS]
     say("drawing")
     cat = [unit for unit, name, _ in telling_units(result.atlas) if name == "chelsea"]
-    view = structure(network, whole / "chelsea.png", columns=SHOWN, enlarge=["act:3:80", "act:6:54", *cat])
+    view = structure(network, whole / "chelsea.png", layers=SHOWN, enlarge=["act:3:80", "act:6:54", *cat])
     drawn = {
         "structure.png": figures.structure(view),
         "layers.png": figures.layer_summary(result.atlas.units, title=f"{NETWORK} over the demo's photographs"),

@@ -158,7 +158,7 @@ def test_values_are_those_of_the_module(kind, wanted):
     x = images().contiguous(memory_format=torch.channels_last)
     given = x.clone()
     with torch.inference_mode():
-        plain, fused = found.with_responses(layers), fuse_convolutions(found.with_responses(layers[-1:]))
+        plain, fused = found.tapped(responses=layers), fuse_convolutions(found.tapped(responses=layers[-1:]))
         assert counted(fused) == wanted
         assert not clips(fused)
         expected, responses = plain(x)[1][:, -layers[-1].units :], fused(x)[1]
@@ -176,7 +176,7 @@ def test_a_map_that_is_given_back_is_not_overwritten():
     layers = found.layers.activations
     x = images()
     with torch.inference_mode():
-        fused = fuse_convolutions(found.with_responses(layers, maps=layers))
+        fused = fuse_convolutions(found.tapped(responses=layers, maps=layers))
         _, _, *maps = fused(x)
         wanted = [module.stem(x).relu()]
         wanted.append((module.first(pooled(wanted[0])) + wanted[0]).relu())
@@ -192,8 +192,8 @@ def test_a_layer_between_is_still_there_when_it_is_tapped():
     layers = found.layers.match(("*",))
     x = images()
     with torch.inference_mode():
-        fused = fuse_convolutions(found.with_responses(layers))
-        torch.testing.assert_close(fused(x)[1], found.with_responses(layers)(x)[1], rtol=1e-5, atol=1e-6)
+        fused = fuse_convolutions(found.tapped(responses=layers))
+        torch.testing.assert_close(fused(x)[1], found.tapped(responses=layers)(x)[1], rtol=1e-5, atol=1e-6)
     assert counted(fused)[2] == 0
 
 
@@ -204,7 +204,7 @@ def test_padding_by_name_is_left_as_it_is_and_its_norm_folded():
     found = trace(module.eval(), (12, 12), name="same")
     x = images()
     with torch.inference_mode():
-        fused = fuse_convolutions(fold_batch_norms(found.with_responses(found.layers.activations)))
+        fused = fuse_convolutions(fold_batch_norms(found.tapped(responses=found.layers.activations)))
         torch.testing.assert_close(fused(x)[1], module(x).mean((2, 3)), rtol=1e-5, atol=1e-6)
     assert "native_batch_norm_legit_no_training" not in [op_name(node) for node in fused.graph.nodes]
 
@@ -214,7 +214,7 @@ def test_what_a_broken_network_gives_is_not_made_to_look_right():
     with torch.no_grad():
         module.stem.weight[3] = torch.nan
     found = trace(module, (12, 12), name="broken")
-    fused = fuse_convolutions(found.with_responses(found.layers.activations))
+    fused = fuse_convolutions(found.tapped(responses=found.layers.activations))
     with torch.inference_mode():
         responses = fused(images())[1]
     assert responses[:, 3].isnan().all()

@@ -127,7 +127,7 @@ def spans(layers):
 
 def test_logits_are_those_of_the_module(case):
     with torch.no_grad():
-        logits, _ = case.trace.with_responses(case.trace.layers.activations)(case.images)
+        logits, _ = case.trace.tapped(responses=case.trace.layers.activations)(case.images)
     assert case.logits.std() > 1e-2
     assert_close(logits, case.logits, "the prediction")
 
@@ -135,7 +135,7 @@ def test_logits_are_those_of_the_module(case):
 def test_responses_of_every_module_call_are_what_plain_hooks_see(case):
     layers = [case.trace.layers.find(name) for name in case.hooked]
     with torch.no_grad():
-        _, responses = case.trace.with_responses(layers)(case.images)
+        _, responses = case.trace.tapped(responses=layers)(case.images)
     assert responses.dtype == torch.float32
     for layer, span in spans(layers):
         wanted = case.hooked[layer.name]
@@ -169,9 +169,9 @@ def test_folding_batch_norms_changes_rounding_only_and_not_the_module(case):
         return
     before = {name: value.clone() for name, value in case.module.state_dict().items()}
     layers = case.trace.layers.activations
-    fold_batch_norms(case.trace.with_responses(layers))
+    fold_batch_norms(case.trace.tapped(responses=layers))
     # In float64, since a deep random network makes float32's rounding too large to tell it from a mistake.
-    plain = copy.deepcopy(case.trace.with_responses(layers)).double()
+    plain = copy.deepcopy(case.trace.tapped(responses=layers)).double()
     folded = fold_batch_norms(copy.deepcopy(plain))
     norms = [
         sum(op_name(node) == "native_batch_norm_legit_no_training" for node in graph.graph.nodes)
@@ -218,8 +218,8 @@ def test_a_layer_before_an_in_place_relu_keeps_its_negative_values(case):
         return
     layer = case.trace.layers.find(name)
     with torch.no_grad():
-        _, values = case.trace.with_maps([layer])(case.images)
-        _, means = case.trace.with_responses([layer])(case.images)
+        _, _, values = case.trace.tapped(maps=[layer])(case.images)
+        _, means = case.trace.tapped(responses=[layer])(case.images)
     assert values.min() < 0
     assert means.min() < 0
     assert_close(means, mean_on(values, 1), name)
@@ -229,8 +229,8 @@ def test_fusing_convolutions_changes_rounding_only(case):
     layers = case.trace.layers.activations
     x = case.images.contiguous(memory_format=torch.channels_last)
     with torch.inference_mode():
-        wanted_logits, wanted = fold_batch_norms(case.trace.with_responses(layers))(x)
-        logits, given = fuse_convolutions(fold_batch_norms(case.trace.with_responses(layers)))(x)
+        wanted_logits, wanted = fold_batch_norms(case.trace.tapped(responses=layers))(x)
+        logits, given = fuse_convolutions(fold_batch_norms(case.trace.tapped(responses=layers)))(x)
     assert_close(logits, wanted_logits, "the prediction")
     for layer, span in spans(layers):
         assert_close(given[:, span], wanted[:, span], layer.name)

@@ -98,7 +98,7 @@ def hooks_on(module):
 
 @torch.no_grad()
 def maps(found, name, images):
-    return found.with_maps([found.layers.find(name)])(images)[1]
+    return found.tapped(maps=[found.layers.find(name)])(images)[2]
 
 
 @pytest.fixture
@@ -117,7 +117,7 @@ def test_responses_of_a_channels_last_layer_are_means_over_its_middle_axes(image
     found = traced(made(Permuting))
     values = maps(found, "act", images)
     with torch.no_grad():
-        _, responses = found.with_responses([found.layers.find("act")])(images)
+        _, responses = found.tapped(responses=[found.layers.find("act")])(images)
     assert values.shape == (3, 5, 5, 7)
     torch.testing.assert_close(responses, values.mean((1, 2)))
 
@@ -176,7 +176,7 @@ def test_a_tapped_convolution_is_not_folded_away(images):
         module[1].running_var.fill_(4.0)
         module[1].running_mean.fill_(0.5)
     found = traced(module.eval())
-    tapped = fold_batch_norms(found.with_responses([found.layers.find("0"), found.layers.find("1")]))
+    tapped = fold_batch_norms(found.tapped(responses=[found.layers.find("0"), found.layers.find("1")]))
     assert "native_batch_norm_legit_no_training" in [op_name(node) for node in tapped.graph.nodes]
     with torch.no_grad():
         convolved = module[0](images)
@@ -200,7 +200,7 @@ def test_hooks_give_each_image_its_own_responses_and_nan_for_what_it_does_not_ca
     layers = found.layers.layers
     for image in images[:, None] + shift:
         with torch.no_grad():
-            logits, responses = found.with_responses(layers)(image)
+            logits, responses = found.tapped(responses=layers)(image)
             torch.testing.assert_close(logits, module(image))
             convolved = getattr(module, called)(image)
         start = 0
@@ -230,7 +230,7 @@ def test_hooks_come_off_after_a_pass_and_after_an_error(images):
     before = hooks_on(module)
     found = traced(module)
     assert hooks_on(module) == before == 1
-    tapped = found.with_responses(found.layers.layers)
+    tapped = found.tapped(responses=found.layers.layers)
     tapped(images[:1])
     assert hooks_on(module) == before
     with pytest.raises(ValueError, match="too bright"):
@@ -263,6 +263,6 @@ def test_responses_and_maps_come_of_one_run_as_each_alone(kind, images):
     found = traced(made(kind))
     first, *_, last = found.layers.layers
     with torch.no_grad():
-        logits, responses, *maps = found.with_responses([first, last], maps=[last])(images[:1])
-        torch.testing.assert_close((logits, responses), found.with_responses([first, last])(images[:1]))
-        torch.testing.assert_close((logits, *maps), found.with_maps([last])(images[:1]))
+        logits, responses, *maps = found.tapped(responses=[first, last], maps=[last])(images[:1])
+        torch.testing.assert_close((logits, responses), found.tapped(responses=[first, last])(images[:1]))
+        torch.testing.assert_close((logits, None, *maps), found.tapped(maps=[last])(images[:1]))

@@ -5,8 +5,8 @@ import torch
 from torch import nn
 from torchvision.models import resnet18, squeezenet1_0
 
+from unitscope.graph.hooks import HookedTaps
 from unitscope.graph.trace import trace
-from unitscope.graph.unit_masks import HookedMasks, with_masks
 
 
 class Branching(nn.Module):
@@ -41,6 +41,11 @@ def traced(request):
     }
     module = sound(builds[request.param])
     return module, trace(module, (64, 64), name=request.param)
+
+
+def behind_masks(found, layers):
+    """The network with a mask at each layer, and the maps behind it."""
+    return found.tapped(maps=layers, masks=layers)
 
 
 def by_hooks(module, x, removed):
@@ -83,7 +88,7 @@ def test_units_of_several_layers_are_taken_away_at_once(traced):
         if layer in chosen:
             mask[[0, 2]] = 0
     with torch.no_grad():
-        logits, *maps = with_masks(found, layers)(x, masks)
+        logits, _, *maps = behind_masks(found, layers)(x, *masks)
         expected = by_hooks(module, x, removed)
         untouched = module(x)
     torch.testing.assert_close(logits, expected, rtol=1e-4, atol=1e-5)
@@ -100,12 +105,13 @@ def test_masks_of_ones_change_nothing(traced):
     layers = list(found.layers.activations)
     x = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(2))
     with torch.no_grad():
-        masked = with_masks(found, layers)(x, [torch.ones(layer.units) for layer in layers])
-        plain = found.with_maps(layers)(x)
-    for one, other in zip(masked, plain, strict=True):
+        masked = behind_masks(found, layers)(x, *(torch.ones(layer.units) for layer in layers))
+        plain = found.tapped(maps=layers)(x)
+    assert masked[1] is plain[1] is None
+    for one, other in zip((masked[0], *masked[2:]), (plain[0], *plain[2:]), strict=True):
         torch.testing.assert_close(one, other, rtol=0, atol=0)
 
 
 def test_what_can_not_be_exported_is_masked_by_hooks(traced):
     _, found = traced
-    assert isinstance(with_masks(found, list(found.layers.activations)), HookedMasks) == bool(found.fallback_reason)
+    assert isinstance(behind_masks(found, list(found.layers.activations)), HookedTaps) == bool(found.fallback_reason)

@@ -115,7 +115,7 @@ def both(keras, model, network):
     theirs, tapped = answers(keras, model), trace_of(network)
     layers = [tapped.layers.find(name) for name in theirs.maps]
     with torch.inference_mode():
-        logits, responses = tapped.with_responses(layers)(torch.from_numpy(IMAGES).permute(0, 3, 1, 2))
+        logits, responses = tapped.tapped(responses=layers)(torch.from_numpy(IMAGES).permute(0, 3, 1, 2))
     return SimpleNamespace(
         model=model,
         network=network,

@@ -18,7 +18,7 @@ from unitscope.web.app import create_app
 from unitscope.web.atlas_cache import AtlasCache
 from unitscope.web.cache import Cache
 from unitscope.web.image_files import ImageFiles
-from unitscope.web.lazy_session import LateStudio, NoStudio
+from unitscope.web.lazy_session import LazySession
 from unitscope.web.page_renderer import PageRenderer
 from unitscope.web.server import listen, server
 
@@ -66,12 +66,13 @@ def explorer_of(atlas, folder, **more):
     return PageRenderer(shelf, **more), ImageFiles(shelf, atlas.root, Cache(folder))
 
 
-def network_studio(atlas):
+def network_session(atlas):
     """The demo's network, loaded when it is first asked."""
-    from unitscope.inspection.studio import NetworkStudio
+    from unitscope.engine.session import Session
+    from unitscope.inspection.inspector import Inspector
     from unitscope.scanning.atlas_network import network_of
 
-    return LateStudio(lambda: NetworkStudio(network_of(atlas), atlas.layers))
+    return LazySession(lambda: Inspector(Session(network_of(atlas)), tuple(atlas.layers)))
 
 
 @contextlib.contextmanager
@@ -94,14 +95,14 @@ def served(app):
 def reading_app(atlas, tmp_path_factory):
     """The server's application, without a network."""
     explorer, pictures = explorer_of(atlas, tmp_path_factory.mktemp("pictures"))
-    return create_app(explorer, pictures, NoStudio(WHY), hosts=frozenset({"testserver"}))
+    return create_app(explorer, pictures, LazySession(missing=WHY), hosts=frozenset({"testserver"}))
 
 
 @pytest.fixture(scope="session")
 def site(atlas, tmp_path_factory):
     """The address of a server that has the demo's network."""
     explorer, pictures = explorer_of(atlas, tmp_path_factory.mktemp("pictures"))
-    with served(create_app(explorer, pictures, network_studio(atlas))) as address:
+    with served(create_app(explorer, pictures, network_session(atlas))) as address:
         yield address
 
 

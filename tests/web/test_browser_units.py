@@ -8,11 +8,13 @@ import torch
 from PIL import Image
 
 import unitscope
-from tests.web.conftest import explorer_of, network_studio, served, until
-from unitscope.inspection.studio import NetworkStudio
+from tests.web.conftest import explorer_of, network_session, served, until
+from unitscope.engine.session import Session
+from unitscope.inspection.inspector import Inspector
 from unitscope.networks import Preprocessing
 from unitscope.web.app import create_app
 from unitscope.web.image_files import ImageFiles
+from unitscope.web.lazy_session import LazySession
 
 
 def test_units_are_sorted_filtered_and_added_as_one_scrolls(page, site, atlas):
@@ -60,7 +62,7 @@ def test_why_maps_are_missing_is_told_in_words(browser, atlas, tmp_path):
     explorer, pictures = explorer_of(atlas, tmp_path / "pictures")
     moved = ImageFiles(explorer.shelf, tmp_path / "moved", pictures.cache)
     page = browser.new_page()  # as above
-    with served(create_app(explorer, moved, network_studio(atlas))) as address:
+    with served(create_app(explorer, moved, network_session(atlas))) as address:
         page.goto(f"{address}/unit/_swish_1/725")
         until(page, "document.getElementById('maps-state').textContent.includes('--images')")
         assert "<" not in page.inner_text("#maps-state")
@@ -85,7 +87,9 @@ def wide(tmp_path):
         Image.fromarray(pixels).save(tmp_path / "images" / f"{number}.png")
     atlas = unitscope.scan(network, tmp_path / "images", tmp_path / "wide.atlas").atlas
     explorer, pictures = explorer_of(atlas, tmp_path / "pictures")
-    with served(create_app(explorer, pictures, NetworkStudio(network, atlas.layers))) as address:
+    with served(
+        create_app(explorer, pictures, LazySession(lambda: Inspector(Session(network), tuple(atlas.layers))))
+    ) as address:
         yield address
 
 

@@ -8,7 +8,7 @@ from fastapi.testclient import TestClient
 from PIL import Image
 from starlette.websockets import WebSocketDisconnect
 
-from tests.web.conftest import explorer_of, network_studio
+from tests.web.conftest import explorer_of, network_session
 from unitscope.web.app import create_app
 from unitscope.web.network_routes import MOST_BYTES
 from unitscope.web.security import Guard
@@ -134,7 +134,7 @@ def test_a_body_whose_length_is_not_told_is_refused(client):
 
 
 def test_only_the_atlass_images_are_served(make_atlas, tmp_path):
-    from unitscope.web.lazy_session import NoStudio
+    from unitscope.web.lazy_session import LazySession
 
     given = make_atlas(np.eye(3))
     secret = tmp_path.parent / "secret.png"
@@ -142,7 +142,7 @@ def test_only_the_atlass_images_are_served(make_atlas, tmp_path):
     given.images.loc[0, "image"] = "../secret.png"
     given.images.loc[1, "image"] = str(secret)
     explorer, pictures = explorer_of(given, tmp_path / "pictures")
-    client = TestClient(create_app(explorer, pictures, NoStudio("none"), hosts=frozenset({"testserver"})))
+    client = TestClient(create_app(explorer, pictures, LazySession(missing="none"), hosts=frozenset({"testserver"})))
     for row in (0, 1, 2):
         assert client.get(f"/thumbnail/{row}.webp").headers["content-type"] == "image/svg+xml"
     assert client.get("/picture-of", params={"image": "../secret.png"}).status_code == 404
@@ -152,7 +152,7 @@ def test_only_the_atlass_images_are_served(make_atlas, tmp_path):
 
 def test_frames_are_answered_one_by_one(atlas, tmp_path):
     explorer, pictures = explorer_of(atlas, tmp_path)
-    app = create_app(explorer, pictures, network_studio(atlas), hosts=frozenset({"testserver"}))
+    app = create_app(explorer, pictures, network_session(atlas), hosts=frozenset({"testserver"}))
     headers = {"origin": "http://testserver"}
     with TestClient(app).websocket_connect("/live.ws?layer=act:-1", headers=headers) as socket:
         for kind in ("JPEG", "WEBP"):
@@ -178,23 +178,23 @@ def test_a_strip_of_maps_is_not_kept_while_an_image_is_missing(atlas, tmp_path):
     from unitscope.errors import ImageError
 
     explorer, pictures = explorer_of(atlas, tmp_path / "pictures")
-    studio = network_studio(atlas)
+    session = network_session(atlas)
     layer = atlas.find("act:-1")
     images = [one.image for one in explorer.shelf.extremes(layer, 725)]
     moved = type(pictures)(pictures.shelf, tmp_path / "moved", pictures.cache)
     with pytest.raises(ImageError, match="say where they are with --images"):
-        moved.maps(studio, layer, 725)
+        moved.maps(session, layer, 725)
     for image in images[1:]:
         (moved.root / image).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(atlas.root / image, moved.root / image)
-    partly = moved.maps(studio, layer, 725)
+    partly = moved.maps(session, layer, 725)
     shutil.copy(atlas.root / images[0], moved.root / images[0])
-    assert moved.maps(studio, layer, 725) != partly
+    assert moved.maps(session, layer, 725) != partly
 
 
 def test_a_network_that_can_not_be_loaded_is_tried_once_and_its_reason_told():
     from unitscope.errors import NetworkError
-    from unitscope.web.lazy_session import LateStudio
+    from unitscope.web.lazy_session import LazySession
 
     tried = []
 
@@ -202,11 +202,11 @@ def test_a_network_that_can_not_be_loaded_is_tried_once_and_its_reason_told():
         tried.append(1)
         raise KeyError("of another version")
 
-    studio = LateStudio(broken)
-    studio.warm_up()
+    session = LazySession(broken)
+    session.load()
     for _ in range(2):
         with pytest.raises(NetworkError, match="could not be loaded: KeyError: 'of another version'"):
-            studio.maps([], None, 0)
+            session.inspector().maps([], None, 0)
     assert len(tried) == 1
 
 

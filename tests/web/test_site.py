@@ -13,26 +13,26 @@ from torch import nn
 
 import unitscope
 from tests.scanning.conftest import PHI, Planted
-from tests.web.conftest import explorer_of, network_studio
+from tests.web.conftest import explorer_of, network_session
 from tests.web.test_pages import Links
 from unitscope.analyses.image_groups import image_group
 from unitscope.analyses.similarity import similarity
 from unitscope.display.heatmaps import tone
 from unitscope.display.thumbnails import map_shape, shrunk
 from unitscope.errors import ImageError, UnitscopeError
-from unitscope.web.lazy_session import NoStudio
+from unitscope.web.lazy_session import LazySession
 from unitscope.web.pages.home import home
 from unitscope.web.static_export import StaticSite
 
 LAYER = "act:12"
 
 
-def write(atlas, base, *, studio=None, layer=LAYER, **more):
+def write(atlas, base, *, session=None, layer=LAYER, **more):
     explorer, pictures = explorer_of(atlas, base / "cache")
     site = StaticSite(explorer, pictures, (atlas.find(layer),), **more)
     told = []
-    studio = (studio or network_studio(atlas)) if site.maps else NoStudio("none")
-    site.write(base / "site", studio, on_batch=told.append)
+    session = (session or network_session(atlas)) if site.maps else LazySession(missing="none")
+    site.write(base / "site", session, on_batch=told.append)
     return site, base / "site", sum(told)
 
 
@@ -44,8 +44,9 @@ def narrow():
 
 
 def planted(base, *, module=Planted, pictures=12, labels=("red", "green", "blue"), broken=0, top=9):
-    """An atlas of seeded pictures, and a studio at its network; the first pictures can't be read."""
-    from unitscope.inspection.studio import NetworkStudio
+    """An atlas of seeded pictures, and a session at its network; the first pictures can't be read."""
+    from unitscope.engine.session import Session
+    from unitscope.inspection.inspector import Inspector
     from unitscope.scanning.scan import ScanOptions
 
     random = np.random.default_rng(3)
@@ -58,7 +59,7 @@ def planted(base, *, module=Planted, pictures=12, labels=("red", "green", "blue"
     network = unitscope.load(module(), preprocess=PHI)
     unitscope.scan(network, base / "images", base / "planted.atlas", options=ScanOptions(top=top))
     atlas = unitscope.open_atlas(base / "planted.atlas")
-    return atlas, NetworkStudio(network, atlas.layers)
+    return atlas, LazySession(lambda: Inspector(Session(network), tuple(atlas.layers)))
 
 
 KINDS = {
@@ -74,9 +75,9 @@ KINDS = {
 
 @pytest.fixture(params=KINDS)
 def strange(request, tmp_path):
-    """An atlas of some kind, a studio, its site."""
-    atlas, studio = planted(tmp_path, **KINDS[request.param])
-    return atlas, studio, *write(atlas, tmp_path, studio=studio, layer="act:-1")
+    """An atlas of some kind, a session, its site."""
+    atlas, session = planted(tmp_path, **KINDS[request.param])
+    return atlas, session, *write(atlas, tmp_path, session=session, layer="act:-1")
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +126,7 @@ def test_maps_are_those_that_the_server_shows(whole, atlas):
     layer = atlas.find(LAYER)
     strip = np.asarray(Image.open(folder / "maps" / str(layer.index) / "17.png"))
     rows = atlas.dataset["top_images"][:, atlas.index.flat(layer, 17)].to_numpy()
-    maps = network_studio(atlas).maps([atlas.root / atlas.images["image"][row] for row in rows], layer, 17)
+    maps = network_session(atlas).inspector().maps([atlas.root / atlas.images["image"][row] for row in rows], layer, 17)
     shape = map_shape(maps[0].shape)
     expected = np.concatenate([shrunk(tone(one), shape) for one in maps], 1)
     assert strip.shape == expected.shape
@@ -133,13 +134,13 @@ def test_maps_are_those_that_the_server_shows(whole, atlas):
 
 
 def test_maps_hardly_depend_on_which_images_are_run_together(atlas):
-    studio, layers = network_studio(atlas), [atlas.find(address) for address in ("act:5", "act:16", "act:-1")]
+    session, layers = network_session(atlas), [atlas.find(address) for address in ("act:5", "act:16", "act:-1")]
     files = [atlas.root / image for image in atlas.images["image"][:19]]
     files.insert(7, atlas.root / "gone.png")
-    together = list(studio.all_maps(files, layers))
+    together = list(session.inspector().all_maps(files, layers))
     assert [place for place, maps in enumerate(together) if maps is None] == [7]
     for place in (0, 6, 8, 15, 16, 19):
-        (alone,) = studio.all_maps([files[place]], layers)
+        (alone,) = session.inspector().all_maps([files[place]], layers)
         for one, other in zip(together[place], alone, strict=True):
             np.testing.assert_allclose(one, other, rtol=0, atol=1e-5 * np.abs(other).max())
 
@@ -193,7 +194,7 @@ def test_a_site_that_fails_leaves_nothing_behind(atlas, tmp_path):
     explorer, pictures = explorer_of(atlas, tmp_path / "cache")
     site = StaticSite(explorer, pictures, (atlas.find(LAYER),))
     with pytest.raises(UnitscopeError, match="no network here"):
-        site.write(tmp_path / "site", NoStudio("no network here"))
+        site.write(tmp_path / "site", LazySession(missing="no network here"))
     assert {path.name for path in tmp_path.iterdir()} == {"cache"}
 
 
@@ -205,12 +206,12 @@ def test_a_site_of_any_atlas_is_whole(strange):
 
 
 def test_a_page_shows_as_many_exemplars_as_its_strip_has_maps_and_in_the_same_order(strange):
-    atlas, studio, _, folder, _ = strange
+    atlas, session, _, folder, _ = strange
     layer = atlas.find("act:-1")
     for unit in range(layer.units):
         page = (folder / "unit" / str(layer.index) / f"{unit}.html").read_text("utf-8")
         files = [atlas.root / image for image in atlas.exemplars(f"{layer.name}:{unit}")["image"]]
-        maps = studio.maps(files, layer, unit)
+        maps = session.inspector().maps(files, layer, unit)
         if not maps:
             continue
         strip = np.asarray(Image.open(folder / "maps" / str(layer.index) / f"{unit}.png"))
@@ -222,24 +223,24 @@ def test_a_page_shows_as_many_exemplars_as_its_strip_has_maps_and_in_the_same_or
 
 @pytest.mark.parametrize("left", ["", "damaged"])
 def test_images_that_are_gone_are_counted_and_nothing_is_written(tmp_path, left):
-    atlas, studio = planted(tmp_path)
+    atlas, session = planted(tmp_path)
     for gone in ("images/red/00.png", "images/green/01.png"):
         (tmp_path / gone).unlink()
         if left:
             (tmp_path / gone).write_text(left)
     for more in ({}, {"images": False}, {"maps": False}):
         with pytest.raises(ImageError, match=r"2 of the 12 images .* \(--images\), or .*--no-images.*--no-network"):
-            write(atlas, tmp_path, studio=studio, layer="act:-1", **more)
+            write(atlas, tmp_path, session=session, layer="act:-1", **more)
         assert not [path for path in tmp_path.iterdir() if "site" in path.name]
     write(atlas, tmp_path, layer="act:-1", images=False, maps=False)
 
 
 def test_a_site_tells_nothing_of_the_machine_that_scanned(tmp_path):
-    atlas, studio = planted(tmp_path)
+    atlas, session = planted(tmp_path)
     network = {**atlas.manifest.network, "reference": "/home/me/secret/net.py:make", "weights": "/home/me/secret/w.pth"}
     command = r"/opt/bin/unitscope scan ./secret/net.py:make C:\secret\images --weights=/home/me/secret/w.pth --top 9"
     manifest = replace(atlas.manifest, network=network, command=command)
-    _, folder, _ = write(replace(atlas, manifest=manifest), tmp_path, studio=studio, layer="act:-1")
+    _, folder, _ = write(replace(atlas, manifest=manifest), tmp_path, session=session, layer="act:-1")
     index = (folder / "index.html").read_text("utf-8")
     assert "<code>… scan … … --weights=… --top 9</code>" in index
     assert "<h1>net.py:make</h1>" in index
@@ -272,8 +273,8 @@ def test_pairs_of_more_classes_are_listed_by_class(make_atlas, tmp_path):
 
 
 def test_nothing_is_left_in_the_cache_of_the_server(tmp_path):
-    atlas, studio = planted(tmp_path)
-    write(atlas, tmp_path, studio=studio, layer="act:-1")
+    atlas, session = planted(tmp_path)
+    write(atlas, tmp_path, session=session, layer="act:-1")
     assert not list((tmp_path / "cache").iterdir())
 
 

@@ -23,11 +23,11 @@ def layers(
     as_json: Json = False,
 ) -> None:
     """List a network's layers: names, aliases, kinds, units, shapes. Weights are not needed."""
-    from unitscope.graph import trace
+    from unitscope.engine.session import Session
     from unitscope.networks import load
 
     loaded = load(network, weights=_card_or(network, weights), preprocess=preprocess)
-    traced = trace(loaded.module, loaded.preprocessing.size, name=network)
+    traced = Session(loaded).trace
     if traced.fallback_reason:
         log(f"note: {traced.fallback_reason}")
     chosen = traced.layers.match(patterns) if patterns else tuple(traced.layers)
@@ -71,7 +71,7 @@ def structure(
 
     loaded = load(network, weights=weights, seed=seed, preprocess=preprocess)
     view = looking.structure(
-        loaded, image, columns=looking.LayerRange(start, stop, step), top=top, enlarge=enlarge or ()
+        loaded, image, layers=looking.LayerRange(start, stop, step), top=top, enlarge=enlarge or ()
     )
     if output is not None:
         figures.save(figures.structure(view), output)

@@ -89,24 +89,22 @@ class _Job:
 def _run(job: _Job, concept: "Inhibition | str") -> "Inhibition":
     """Run the images for a category, or on from what was found of a class."""
     from unitscope import figures
-    from unitscope.engine.devices import on_device
     from unitscope.experiments.inhibition import find_network_class, inhibition_by_removal
     from unitscope.experiments.run_options import RunOptions
     from unitscope.inspection.inhibition import inhibition_sheet
-    from unitscope.scanning.atlas_network import network_of
+    from unitscope.scanning.atlas_network import session_of
 
     running = RunOptions(job.batch_size, job.device, job.limit, counted)
-    network = network_of(job.atlas)
+    session = session_of(job.atlas, device=job.device)
     name = job.logit or (concept if isinstance(concept, str) else None)
     if job.removal and name:
-        find_network_class(network, name)  # a miss is told before the images run
-    where: dict[str, Any] = {"network": network, "images": job.images, "running": running}
+        find_network_class(session.network, name)  # a miss is told before the images run
+    where: dict[str, Any] = {"network": session, "images": job.images, "running": running}
     found = _on_category(job, concept, where) if isinstance(concept, str) else concept
     if job.removal:
         found = inhibition_by_removal(job.atlas, found, class_name=job.logit or "", **where)
     if job.output is not None:
-        with on_device(network, job.device) as prepared:
-            sheet = inhibition_sheet(job.atlas, found, network=prepared, images=job.images)
+        sheet = inhibition_sheet(job.atlas, found, network=session, images=job.images)
         figures.save(figures.inhibition(sheet), job.output)
         log(f"drawn: {job.output}")
     return found

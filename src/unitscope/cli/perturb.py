@@ -92,6 +92,7 @@ def perturb(
         raise UnitscopeError("--maps draws the maps of units, and none is given; add --unit LAYER:UNIT")
     image_set = open_images(images)
 
+    from unitscope.engine.session import Session
     from unitscope.experiments.perturbation import perturb as run
     from unitscope.experiments.run_options import RunOptions
     from unitscope.networks import load
@@ -99,9 +100,9 @@ def perturb(
     changes = _changes(sigma or [], blur or [], brightness or [], jpeg or [])
     running = RunOptions(batch_size, device, limit, counted)
     image_set = running.chosen(image_set)
-    loaded = load(network, weights=weights, seed=seed, preprocess=preprocess)
+    session = Session(load(network, weights=weights, seed=seed, preprocess=preprocess), device=device)
     result = run(
-        loaded,
+        session,
         image_set,
         changes,
         units=units or (),
@@ -123,7 +124,7 @@ def perturb(
         from unitscope import figures
         from unitscope.inspection.perturbation import perturbed_sheet
 
-        figures.save(figures.perturbed(perturbed_sheet(loaded, result)), maps)
+        figures.save(figures.perturbed(perturbed_sheet(session, result)), maps)
         log(f"drawn: {maps}")
     if as_json:
         print_json(told(result))

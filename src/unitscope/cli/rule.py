@@ -3,6 +3,8 @@
 In: the command line. Out: a table or JSON, and a figure where one is asked for.
 """
 
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from unitscope.analyses.selection import Selector
     from unitscope.analyses.unit_rules import Rule
     from unitscope.atlas import Atlas
+    from unitscope.engine.session import Session
 
 _MOST_COLUMNS, _LONGEST_NAME = 4, 28
 
@@ -53,9 +56,10 @@ def rule(
     asked = {"--shared": shared or [], "--only": only or [], "--max": maximum or []}
     _check(asked, but or [], at_least, top=top, threshold=threshold)
     opened = open_atlas(atlas)
-    found = _find(opened, layer, asked, but or [], _pick(top, threshold), at_least)
+    session = _session_once(opened)
+    found = _find(opened, layer, asked, but or [], _pick(top, threshold), at_least, session)
     if output is not None:
-        _draw(opened, found, output, images)
+        _draw(opened, found, output, images, session())
     if as_json:
         print_json(_told(found))
     else:
@@ -88,13 +92,19 @@ def _pick(top: int | None, threshold: float | None) -> "Selector":
 
 
 def _find(
-    opened: "Atlas", layer: str, asked: dict[str, list[str]], but: list[str], pick: "Selector", at_least: int | None
+    opened: "Atlas",
+    layer: str,
+    asked: dict[str, list[str]],
+    but: list[str],
+    pick: "Selector",
+    at_least: int | None,
+    session: "Callable[[], Session]",
 ) -> "Rule":
     from unitscope.analyses import unit_rules as rules
     from unitscope.analyses.selection_frequency import base_rate
 
     names = [name for listed in asked.values() for name in listed]
-    subjects = groups_named(opened, [*names, *but], layer)
+    subjects = groups_named(opened, [*names, *but], layer, session=session)
     subjects, others = subjects[: len(names)], subjects[len(names) :]
     base = base_rate(opened, layer, pick)
     if asked["--max"]:
@@ -104,12 +114,24 @@ def _find(
     return rules.intersection(subjects, pick, at_least=at_least, base=base)
 
 
-def _draw(opened: "Atlas", found: "Rule", output: Path, images: str | None) -> None:
+def _session_once(opened: "Atlas") -> "Callable[[], Session]":
+    """Give the atlas's network, loaded when first needed: for files, and for the figure."""
+
+    @cache
+    def session() -> "Session":
+        from unitscope.scanning.atlas_network import session_of
+
+        return session_of(opened)
+
+    return session
+
+
+def _draw(opened: "Atlas", found: "Rule", output: Path, images: str | None, session: "Session") -> None:
     """Pictures and maps need the network, and so torch."""
     from unitscope import figures
     from unitscope import inspection as looking
 
-    figures.save(figures.rules(looking.rule_sheet(opened, found, images=images)), output)
+    figures.save(figures.rules(looking.rule_sheet(opened, found, network=session, images=images)), output)
     log(f"drawn: {output}")
 
 

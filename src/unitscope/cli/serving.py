@@ -18,8 +18,9 @@ from unitscope.plugins import file_in
 
 if TYPE_CHECKING:
     from unitscope.atlas import Atlas
+    from unitscope.inspection.inspector import Inspector
     from unitscope.web.image_files import ImageFiles
-    from unitscope.web.lazy_session import Studio
+    from unitscope.web.lazy_session import LazySession
     from unitscope.web.page_renderer import PageRenderer
 
 NetworkOption = Annotated[
@@ -64,10 +65,10 @@ def serve(
     opened = open_atlas(atlas)
     explorer, pictures = _explorer(opened, results or [], images)
     arguments = {"weights": weights, "seed": seed, "preprocess": preprocess}
-    studio = _studio(opened, network, no_network, arguments, device)
+    session = _session(opened, network, no_network, arguments, device)
     hosts = LOCAL | {_shown(name).lower() for name in (host, *(allow_host or ()))}
-    threading.Thread(target=_warm_up, args=(studio,), daemon=True).start()
-    app = create_app(explorer, pictures, studio, hosts=frozenset(hosts))
+    threading.Thread(target=_warm_up, args=(session,), daemon=True).start()
+    app = create_app(explorer, pictures, session, hosts=frozenset(hosts))
     listening = listen(host, port)
     log(f"{opened.path} at http://{_shown(host)}:{listening.getsockname()[1]} (Ctrl-C stops)")
     server(app).run(sockets=[listening])
@@ -102,13 +103,13 @@ def export(
     chosen = tuple(opened.layers.match(layers)) if layers else tuple(opened.layers)
     site = StaticSite(explorer, pictures, chosen, images=not no_images, maps=not no_network)
     arguments = {"weights": weights, "seed": seed, "preprocess": preprocess}
-    studio = _studio(opened, network, no_network, arguments, device)
+    session = _session(opened, network, no_network, arguments, device)
     site.check(folder)
     log(f"{site.pages:,} pages, about {size(site.bytes)}, into '{folder}'")
-    if site.maps and studio.missing:
-        raise UnitscopeError(f"no activation maps: {studio.missing} Or leave them out with --no-network")
+    if site.maps and session.missing:
+        raise UnitscopeError(f"no activation maps: {session.missing} Or leave them out with --no-network")
     with counted("steps", site.steps) as on_batch:
-        site.write(folder, studio, on_batch=on_batch)
+        site.write(folder, session, on_batch=on_batch)
     taken = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
     if as_json:
         print_json({"site": str(folder), "pages": site.pages, "bytes": taken})
@@ -116,43 +117,46 @@ def export(
         log(f"{size(taken)} written; open {folder / 'index.html'}")
 
 
-def _studio(
+def _session(
     atlas: "Atlas", network: str | None, no_network: bool, arguments: dict[str, str | int | None], device: str
-) -> "Studio":
+) -> "LazySession":
     """The network, loaded beside the server; or why there is none."""
-    from unitscope.web.lazy_session import LateStudio, NoStudio
+    from unitscope.web.lazy_session import LazySession
+
+    def without(reason: str) -> LazySession:
+        return LazySession(missing=reason)
 
     if no_network and network is not None:
         raise UnitscopeError("--network names a network and --no-network asks for none; give one of them")
     if no_network:
-        return NoStudio("The explorer was started with --no-network; start it without.")
+        return without("The explorer was started with --no-network; start it without.")
     if not all(importlib.util.find_spec(package) for package in ("torch", "torchvision")):
-        return NoStudio("PyTorch is not installed; `pip install torch torchvision`, then start the explorer again.")
+        return without("PyTorch is not installed; `pip install torch torchvision`, then start the explorer again.")
     source = str((atlas.manifest.network["source"] or {}).get("network", ""))
     if network is None and not source:
-        return NoStudio("The atlas was made from a module given in Python; name a file that makes it with --network.")
+        return without("The atlas was made from a module given in Python; name a file that makes it with --network.")
     if network is None and file_in(source):
-        return NoStudio(f"The atlas names a file that may run code; if you trust it, start with --network '{source}'.")
+        return without(f"The atlas names a file that may run code; if you trust it, start with --network '{source}'.")
 
-    def made() -> "Studio":
-        from unitscope.inspection.studio import NetworkStudio
+    def made() -> "Inspector":
+        from unitscope.engine.session import Session
+        from unitscope.inspection.inspector import Inspector
         from unitscope.networks import load
         from unitscope.scanning.atlas_network import network_of
 
         given = None if network is None else load(network, **arguments)  # type: ignore[arg-type]
-        return NetworkStudio(network_of(atlas, given), atlas.layers, device=device)
+        session = Session(network_of(atlas, given), device=device)
+        return Inspector(session, session.layers.match(layer.name for layer in atlas.layers))
 
-    return LateStudio(made)
+    return LazySession(made)
 
 
-def _warm_up(studio: "Studio") -> None:
+def _warm_up(session: "LazySession") -> None:
     """Load the network beside the server, and say so if that fails."""
-    from unitscope.web.lazy_session import LateStudio
-
-    if isinstance(studio, LateStudio):
-        studio.warm_up()
-        if studio.missing:
-            log(f"note: pages that need the network can't work: {studio.missing}")
+    known = session.missing
+    session.load()
+    if session.missing != known:
+        log(f"note: pages that need the network can't work: {session.missing}")
 
 
 def _explorer(atlas: "Atlas", results: list[Path], images: str | None) -> "tuple[PageRenderer, ImageFiles]":

@@ -52,7 +52,7 @@ def fitting(free: int, image: int) -> int:
 def _bytes_per_image(network: Network, trace: Trace, layers: Sequence[Layer], precision: Precision) -> int:
     device = device_of(network.module)
     batch = example(network, _PROBE).to(device)
-    run = trace.with_responses(layers)
+    run = trace.tapped(responses=layers)
     before = torch.cuda.memory_allocated(device)
     torch.cuda.reset_peak_memory_stats(device)
     try:

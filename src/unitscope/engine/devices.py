@@ -1,22 +1,31 @@
 """The device that a network runs on.
 
-In: a network and a device's name. Out: the network there, in evaluation mode; the one given stays where and as it is.
+In: a network and a device's name. Out: the network there; the one given stays where and as it is.
 """
 
 import copy
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 
 import torch
 
 from unitscope.errors import NetworkError
-from unitscope.networks import Network, eval_mode
+from unitscope.networks import Network
 
 
-@contextmanager
-def on_device(network: Network, device: str) -> Iterator[Network]:
-    """Give the network in evaluation mode on a device; the one given is left where and as it is.
+def place(network: Network, device: str) -> Network:
+    """Return the network on a device: itself on a CPU, a copy elsewhere.
+
+    Raises:
+        NetworkError: if there is no such device.
+    """
+    wanted = check_device(device)
+    if wanted.type == "cpu":
+        return network
+    return replace(network, module=copy.deepcopy(network.module).to(wanted))
+
+
+def check_device(device: str) -> torch.device:
+    """Return the device of a name.
 
     Raises:
         NetworkError: if there is no such device.
@@ -31,8 +40,4 @@ def on_device(network: Network, device: str) -> Iterator[Network]:
         torch.zeros(1, device=wanted)
     except (RuntimeError, AssertionError) as problem:
         raise NetworkError(f"no device '{device}': {str(problem).splitlines()[0]}; use --device cpu") from problem
-    if wanted.type != "cpu":
-        network = replace(network, module=copy.deepcopy(network.module).to(wanted))
-    # A caller's autocast is not for what is done here.
-    with eval_mode(network.module), torch.autocast(wanted.type, enabled=False):
-        yield network
+    return wanted

@@ -51,6 +51,12 @@ class Executor:
     precision: Precision = "float32"
     coming: torch.cuda.Stream | None = None  # of a GPU: where batches are copied while the one before is run
 
+    @classmethod
+    def on(cls, device: torch.device, run: Run, *, batch_size: int, precision: Precision) -> "Executor":
+        """Return an executor on a device, with a stream for copies on a GPU."""
+        coming = torch.cuda.Stream(device) if device.type == "cuda" else None
+        return cls(run, batch_size, device, precision, coming)
+
     def __call__(self, batch: Tensor) -> tuple[NDArray[np.float32] | None, NDArray[np.float32]]:
         """Return logits ``[image, class]`` (None for what is no classifier) and responses ``[image, unit]``."""
         return self.start(batch).numpy()
@@ -91,7 +97,7 @@ class Executor:
             return batch.to(self.device)
         running = torch.cuda.current_stream(self.device)
         with torch.cuda.stream(self.coming):
-            there = batch.pin_memory().to(self.device, non_blocking=True)  # from other memory it would be data_wait for
+            there = batch.pin_memory().to(self.device, non_blocking=True)  # a copy from pageable memory would block
         running.wait_stream(self.coming)
         there.record_stream(running)  # or its memory might be given to the next copy too early
         return there
@@ -112,21 +118,20 @@ def make_executor(
     precision: Precision = "float32",
 ) -> Executor:
     """Return what runs batches of prepared images (see `Preprocessing.prepare`) through the tapped network."""
-    device, taps = device_of(network.module), trace.with_responses(layers, maps=maps)
+    device, taps = device_of(network.module), trace.tapped(responses=layers, maps=maps)
     if engine == "eager":
         taps = optimize_for_eager(taps, device, precision)
     elif engine == "compile" and isinstance(taps, GraphModule):
         taps = _channels_last(fold_batch_norms(taps))
         if device.type == "cpu" and register_order_op():
             taps = schedule_taps_first(taps)
-    whole = _Whole(network, taps)
+    whole = NormalizedTaps(network, taps)
     run: Run = whole
     if engine == "compile":
         run = compiled(whole)
     elif engine == "openvino":
         run = OpenVino(whole, example(network, batch_size))
-    coming = torch.cuda.Stream(device) if device.type == "cuda" else None
-    return Executor(run, batch_size, device, precision, coming)
+    return Executor.on(device, run, batch_size=batch_size, precision=precision)
 
 
 def example(network: Network, batch_size: int) -> Tensor:
@@ -136,17 +141,18 @@ def example(network: Network, batch_size: int) -> Tensor:
     return torch.zeros(batch_size, 3, *phi.size, dtype=dtype)
 
 
-class _Whole(nn.Module):
-    """φ's values and the tapped graph in one, so that they are compiled together."""
+class NormalizedTaps(nn.Module):
+    """φ's normalization and the tapped graph in one module, so that both are compiled together."""
 
     def __init__(self, network: Network, taps: nn.Module) -> None:
         super().__init__()
         self.normalize = network.preprocessing.normalizer(device_of(network.module))
         self.taps = taps
 
-    def forward(self, batch: Tensor) -> tuple[Tensor | None, Tensor, *tuple[Tensor, ...]]:
+    def forward(self, batch: Tensor, *masks: Tensor) -> tuple[Tensor | None, Tensor, *tuple[Tensor, ...]]:
+        """Return logits, responses and maps of prepared images; see `Trace.tapped`."""
         x = self.normalize(batch).contiguous(memory_format=torch.channels_last)
-        logits, responses, *maps = self.taps(x)
+        logits, responses, *maps = self.taps(x, *masks)
         return logits, responses, *maps
 
 

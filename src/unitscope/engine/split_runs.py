@@ -1,6 +1,6 @@
-"""Images on their way to a cut: decoded, prepared, run through the prefix, kept where there is room.
+"""Images run up to the layer at which a network is split, the activations kept where there is room.
 
-In: a network, its trace, a layer, images. Out: `CutBatch` values, the activations of each batch at the cut.
+In: a session, a layer, images. Out: `CutBatch` values, in order, once or as often as asked.
 """
 
 from collections.abc import Callable, Iterator
@@ -11,16 +11,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from unitscope.engine import optimize_for_eager
 from unitscope.engine.loader import batches, nothing_readable
-from unitscope.graph import Trace, device_of
+from unitscope.engine.session import Session
 from unitscope.graph.interventions import CutActivations
-from unitscope.graph.split import SplitGraph, SplitNetwork, split_at
+from unitscope.graph.split import SplitNetwork
 from unitscope.images import ImageSource
-from unitscope.networks import Network
 from unitscope.units import Layer
 
-# What all images bring to the cut is kept up to this size, so that means need no second pass.
+# The activations of all images are kept up to this size, so that means need no second pass.
 KEPT_BYTES = 2**30
 # Rows of variants in the suffix at once: enough to keep the cores busy, few enough for the caches.
 _ROWS, _BYTES = 256, 2**26
@@ -32,7 +30,7 @@ class CutBatch:
 
     Attributes:
         rows: numbers of the images, int64.
-        halfway: what they bring, ``[image, …]``, at least as many as there are rows.
+        halfway: their activations, ``[image, …]``, at least as many as there are rows.
     """
 
     rows: NDArray[np.int64]
@@ -40,7 +38,7 @@ class CutBatch:
 
     @property
     def filled_rows(self) -> list[int]:
-        """The numbers of the images with those that fill the batch up."""
+        """The numbers of the images, those that fill the batch up included."""
         missing = len(self.halfway.responses) - len(self.rows)
         return [*self.rows.tolist(), *[int(self.rows[-1])] * missing]
 
@@ -52,62 +50,58 @@ class CutBatch:
 
 
 @dataclass(frozen=True, eq=False)
-class PrefixRun:
-    """All images of a set up to one layer."""
+class SplitRun:
+    """All images of a set run up to one layer."""
 
-    network: Network
-    trace: Trace
+    session: Session
     layer: Layer
     images: ImageSource
     batch_size: int
 
     @cached_property
     def halves(self) -> SplitNetwork:
-        """The network cut at the layer, each half as it runs fastest."""
-        halves, device = split_at(self.trace, self.layer), device_of(self.network.module)
-        if isinstance(halves, SplitGraph):
-            before, after = (optimize_for_eager(half, device) for half in (halves.before, halves.after))
-            return SplitGraph(before, after, halves.commuting, halves.layer, halves.axis)
-        return halves
+        """The network split at the layer."""
+        return self.session.split(self.layer)
 
-    def stops(self) -> Iterator[CutBatch]:
+    def batches(self) -> Iterator[CutBatch]:
         """Yield the batches in order, images that can't be read left out.
 
         Raises:
             ImageError: if none can be read.
         """
-        phi, device, every = self.network.preprocessing, device_of(self.network.module), (0, range(len(self.images)))
-        seen, first_error = 0, ""
-        for batch in batches(self.images, [every], phi=phi, batch_size=self.batch_size, device=device):
+        session, size = self.session, 1 if self.session.trace.fallback_reason else self.batch_size
+        phi, every = session.network.preprocessing, (0, range(len(self.images)))
+        readable, first_error = 0, ""
+        for batch in batches(self.images, [every], phi=phi, batch_size=size, device=session.device):
             first_error = first_error or next((picture.error for picture in batch.pictures if picture.error), "")
             if not batch.good:
                 continue
-            seen += len(batch.good)
+            readable += len(batch.good)
             prepared = batch.tensor()
-            missing = self.batch_size - len(prepared)
+            missing = size - len(prepared)
             prepared = torch.cat([prepared, prepared[-1:].expand(missing, *prepared.shape[1:])])
-            x = phi.normalize(prepared.to(device))
+            x = phi.normalize(prepared.to(session.device))
             halfway = self.halves.prefix(x.contiguous(memory_format=torch.channels_last))
             yield CutBatch(np.array([picture.image for picture in batch.good], np.int64), halfway)
-        if not seen:
+        if not readable:
             raise nothing_readable(self.images, first_error)
 
     def kept(self, on_batch: Callable[[int], None]) -> tuple[list[CutBatch] | None, NDArray[np.float64]]:
         """Return all batches (None where they are larger than `KEPT_BYTES`) and the mean responses ``[unit]``.
 
-        ``on_batch`` is told the number of images after each batch.
+        ``on_batch`` is called with the number of images after each batch.
         """
         kept: list[CutBatch] | None = []
         size, count = 0, 0
         sums = np.zeros(self.layer.units)
-        for stop in self.stops():
-            responses = stop.halfway.responses[: len(stop.rows)].cpu().numpy().astype(np.float64)
+        for batch in self.batches():
+            responses = batch.halfway.responses[: len(batch.rows)].cpu().numpy().astype(np.float64)
             sums += np.nansum(responses, 0)
             count += np.isfinite(responses).sum(0)
-            size += stop.halfway.nbytes
+            size += batch.halfway.nbytes
             if kept is not None:
-                kept.append(stop)
+                kept.append(batch)
             if size > KEPT_BYTES:
                 kept = None
-            on_batch(len(stop.rows))
+            on_batch(len(batch.rows))
         return kept, sums / np.maximum(count, 1)

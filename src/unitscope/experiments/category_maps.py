@@ -6,7 +6,6 @@ Knows nothing of units: `inhibition` weighs their maps with this.
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +13,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from unitscope.atlas import Atlas
-from unitscope.engine.loader import batches
+from unitscope.engine.session import Session
 from unitscope.errors import AtlasError, ImageError, NetworkError
-from unitscope.graph import Trace, device_of, trace_of
-from unitscope.graph.spatial_maps import plane, tap
+from unitscope.graph.spatial_maps import plane
 from unitscope.images import ImageSource
 from unitscope.images.coco_masks import CategoryMasks, Mask, category_masks
-from unitscope.networks import CustomPreprocessing, Network, Preprocessing, eval_mode
+from unitscope.networks import CustomPreprocessing, Network, Preprocessing
 from unitscope.units import Layer
 
 Weights = NDArray[np.float32]
@@ -49,14 +47,9 @@ class CategorySplit:
 class MapSource:
     """Runs images in batches and gives one layer's maps; `on_batch` is told the number of images after each batch."""
 
-    network: Network
+    session: Session
     layer: Layer
-    batch_size: int
     on_batch: Callable[[int], None]
-
-    @cached_property
-    def _trace(self) -> Trace:
-        return trace_of(self.network)
 
     def maps(self, images: ImageSource) -> Iterator[tuple[str, Maps]]:
         """Yield each image's id and maps ``[unit, row, column]``, in the order of the images.
@@ -64,18 +57,15 @@ class MapSource:
         Raises:
             ImageError: if one of them can't be read (any more).
         """
-        tapped = self._trace.layers.find(self.layer.name)
-        every, phi, device = [(0, range(len(images)))], self.network.preprocessing, device_of(self.network.module)
-        run = tap(self.network, self._trace, [tapped])
-        with eval_mode(self.network.module):
-            for batch in batches(images, every, phi=phi, batch_size=self.batch_size, device=device):
-                for picture in batch.pictures:
-                    if picture.error:
-                        raise ImageError(f"{picture.error}; say with --images where the images are, or scan again")
-                _, (outputs,) = run(batch.tensor())
-                for picture, output in zip(batch.pictures, outputs, strict=True):
-                    yield images.ids[picture.image], plane(output, tapped)
-                self.on_batch(len(batch.pictures))
+        tapped = self.session.layers.find(self.layer.name)
+        for batch, outputs in self.session.stream(images, maps=[tapped]):
+            for picture in batch.pictures:
+                if picture.error:
+                    raise ImageError(f"{picture.error}; say with --images where the images are, or scan again")
+            assert outputs is not None
+            for picture, output in zip(batch.pictures, outputs.maps[0], strict=True):
+                yield images.ids[picture.image], plane(output, tapped)
+            self.on_batch(len(batch.pictures))
 
     def mean(self, images: ImageSource) -> NDArray[np.float64]:
         """Return the mean of the images' maps, float64 ``[unit, row, column]``."""

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from unitscope.analyses.inhibition import MIN_IMAGES, Inhibition, Removal, logit_rise, map_contrast, require_min
 from unitscope.atlas import Atlas
-from unitscope.engine.devices import on_device
-from unitscope.engine.split_runs import CutBatch, PrefixRun
+from unitscope.engine.session import Session
+from unitscope.engine.split_runs import CutBatch, SplitRun
 from unitscope.errors import LayerError, UnitscopeError, closest
 from unitscope.experiments.category_maps import (
     CategorySplit,
@@ -29,10 +29,9 @@ from unitscope.experiments.category_maps import (
     pool_to_grid,
 )
 from unitscope.experiments.run_options import RunOptions
-from unitscope.graph import trace_of
 from unitscope.images import ImageSource, match_classes
 from unitscope.networks import Network, Preprocessing
-from unitscope.scanning.atlas_network import network_of
+from unitscope.scanning.atlas_network import session_of
 from unitscope.units import Layer
 
 Means = NDArray[np.float64]
@@ -51,7 +50,7 @@ def category_inhibition(
     layer: str | Layer,
     category: str,
     *,
-    network: Network | None = None,
+    network: Network | Session | None = None,
     images: str | Path | None = None,
     running: RunOptions | None = None,
 ) -> Inhibition:
@@ -80,11 +79,11 @@ def category_inhibition(
     every = category_split(atlas, category, root=images)
     concept = every.limit(running.limit)
     require_min(len(concept.images), f"images with '{every.masks.category}'")
-    with on_device(network_of(atlas, network), running.device) as prepared:
-        phi = phi_of(prepared)
-        check_grid(found, phi.size)
-        with running.counting("maps", len(concept.images) + len(concept.others)) as on_batch:
-            seen = _see(MapSource(prepared, found, running.batch_size, on_batch), concept, phi)
+    session = session_of(atlas, network, device=running.device)
+    phi = phi_of(session.network)
+    check_grid(found, phi.size)
+    with running.counting("maps", len(concept.images) + len(concept.others)) as on_batch:
+        seen = _see(MapSource(session, found, on_batch), concept, phi)
     require_min(len(seen.images), f"images with enough of '{every.masks.category}', and enough else, in view")
     left_out = len(concept.images) - len(seen.images)
     by_place = np.stack(seen.by_place) if seen.others else None
@@ -97,7 +96,7 @@ def inhibition_by_removal(
     found: Inhibition,
     *,
     class_name: str = "",
-    network: Network | None = None,
+    network: Network | Session | None = None,
     images: str | Path | None = None,
     running: RunOptions | None = None,
 ) -> Inhibition:
@@ -117,14 +116,14 @@ def inhibition_by_removal(
         ImageError: if no image can be read.
     """
     running = running or RunOptions()
-    network = network_of(atlas, network)
+    session = session_of(atlas, network, device=running.device)
     number = found.network_class
     if class_name or number is None:
-        number = find_network_class(network, class_name or found.concept)
+        number = find_network_class(session.network, class_name or found.concept)
     some = running.chosen(image_set(atlas, found.images, root=images))
     require_min(len(some), f"images with '{found.concept}'")
-    changes = logit_changes(network, some, found.layer, number, running=running)
-    return found.with_removal(Removal(network.classes[number], logit_rise(changes)))
+    changes = logit_changes(session, some, found.layer, number, running=running)
+    return found.with_removal(Removal(session.network.classes[number], logit_rise(changes)))
 
 
 def find_network_class(network: Network, name: str) -> int:
@@ -144,7 +143,7 @@ def find_network_class(network: Network, name: str) -> int:
 
 
 def logit_changes(
-    network: Network,
+    network: Network | Session,
     images: ImageSource,
     layer: Layer,
     class_number: int,
@@ -161,15 +160,13 @@ def logit_changes(
     """
     running = running or RunOptions()
     some = running.chosen(images)
-    with on_device(network, running.device) as prepared, torch.inference_mode():
-        traced = trace_of(prepared)
-        batch_size = 1 if traced.fallback_reason else min(running.batch_size, len(some))
-        journey = PrefixRun(prepared, traced, traced.layers.find(layer.name), some, batch_size)
-        changes = []
-        with running.counting("removal", len(some)) as on_batch:
-            for stop in journey.stops():
-                changes.append(_changes(journey, stop, class_number))
-                on_batch(len(stop.rows))
+    session = Session.of(network, device=running.device)
+    split = SplitRun(session, session.layers.find(layer.name), some, min(running.batch_size, len(some)))
+    changes = []
+    with session.inference(), running.counting("removal", len(some)) as on_batch:
+        for batch in split.batches():
+            changes.append(_changes(split, batch, class_number))
+            on_batch(len(batch.rows))
     return np.concatenate(changes)
 
 
@@ -236,14 +233,14 @@ def check_grid(layer: Layer, view: tuple[int, int]) -> None:
         )
 
 
-def _changes(journey: PrefixRun, stop: CutBatch, class_number: int) -> NDArray[np.float64]:
+def _changes(split: SplitRun, batch: CutBatch, class_number: int) -> NDArray[np.float64]:
     """A batch's changes; each chunk of variants has an untouched one to compare with, as rounding may differ."""
-    alone = torch.eye(journey.layer.units, dtype=torch.bool)[:, None]
-    untouched, zeros = torch.zeros_like(alone[:1]), torch.zeros(journey.layer.units)
+    alone = torch.eye(split.layer.units, dtype=torch.bool)[:, None]
+    untouched, zeros = torch.zeros_like(alone[:1]), torch.zeros(split.layer.units)
     changes = []
-    for some in alone.split(stop.variants_at_once):
-        removed = torch.cat([untouched, some]).to(stop.halfway.responses.device)
-        logits = _numpy(journey.halves.suffix(stop.halfway.live, removed, zeros)[:, : len(stop.rows)])
+    for some in alone.split(batch.variants_at_once):
+        removed = torch.cat([untouched, some]).to(batch.halfway.responses.device)
+        logits = _numpy(split.halves.suffix(batch.halfway.live, removed, zeros)[:, : len(batch.rows)])
         change = logits[1:, :, class_number] - logits[:1, :, class_number]
         change[np.abs(change) <= ROUNDING * np.abs(logits[0]).max(-1)] = 0
         changes.append(change)

@@ -24,13 +24,12 @@ from unitscope.analyses.perturbation import (
     unit_effects,
 )
 from unitscope.engine import tune_allocator
-from unitscope.engine.devices import on_device
 from unitscope.engine.loader import batches, nothing_readable, read_image
+from unitscope.engine.session import Session
 from unitscope.errors import NetworkError, UnitscopeError, check_seeds
 from unitscope.experiments.corruptions import Noise, Perturbation, name_and_value
 from unitscope.experiments.run_options import RunOptions, truth_of
 from unitscope.experiments.tracked_units import TrackedNetwork, track
-from unitscope.graph import trace_of
 from unitscope.images import ImageSource
 from unitscope.networks import CustomPreprocessing, Network
 from unitscope.units import Unit
@@ -56,7 +55,7 @@ class PerturbResult:
         perturbations: what was done to the pictures.
         effects: what came of each.
         strongest: for each unit the numbers of the images with its greatest responses, at most 9.
-        note: what the network can't do, where it is followed with hooks; else empty.
+        note: what the network can't do, where it is tracked with hooks; else empty.
     """
 
     network: str
@@ -78,7 +77,7 @@ class PerturbResult:
 
 
 def perturb(
-    network: Network,
+    network: Network | Session,
     images: str | Path | ImageSource,
     perturbations: Iterable[Perturbation],
     *,
@@ -94,11 +93,11 @@ def perturb(
     once, whatever the seeds.
 
     Args:
-        network: from `unitscope.load`; it is left as found.
+        network: from `unitscope.load`, left as found, or a session of it.
         images: a folder in any layout, an image file, or an opened set.
         perturbations: `Noise`, `Blur`, `Brightness`, `Jpeg`.
-        units: ``LAYER:UNIT``, whose maps and responses are followed.
-        layers: names, aliases or patterns of the layers whose selections are followed; every activation call if none.
+        units: ``LAYER:UNIT``, whose maps and responses are tracked.
+        layers: names, aliases or patterns of the layers whose selections are tracked; every activation call if none.
         seeds: of the noise; results are averaged over them.
         top: how many units a selection holds; a layer with fewer gives all.
         running: batch size, device, limit, progress.
@@ -110,15 +109,15 @@ def perturb(
         UnitscopeError: if there is no perturbation or no seed, or top is less than 1.
     """
     running, draws = running or RunOptions(), _draws(perturbations, seeds)
-    _check(network, draws, top)
+    _check(network.network if isinstance(network, Session) else network, draws, top)
+    session = Session.of(network, device=running.device)
     image_set = running.chosen(images)
     batch_size = min(running.batch_size, len(image_set))
-    with on_device(network, running.device) as prepared:
-        followed = track(prepared, trace_of(prepared), layers, units, top=top, batch_size=batch_size)
-        experiment = _Experiment(prepared, image_set, followed, draws)
-        with running.counting("perturbing", len(image_set)) as on_batch:
-            parts = list(experiment.parts(on_batch))
-        return experiment.result(parts)
+    tracked = track(session, layers, units, top=top, batch_size=batch_size)
+    experiment = _Experiment(session.network, image_set, tracked, draws)
+    with running.counting("perturbing", len(image_set)) as on_batch:
+        parts = list(experiment.parts(on_batch))
+    return experiment.result(parts)
 
 
 def changed_batch(perturbation: Perturbation, prepared: Tensor, rows: Sequence[int], seed: int) -> Tensor:
@@ -171,25 +170,25 @@ class _Experiment:
 
     network: Network
     images: ImageSource
-    followed: TrackedNetwork
+    tracked: TrackedNetwork
     draws: Draws
 
     def parts(self, on_batch: Callable[[int], None]) -> Iterator[_Part]:
         """Yield what each batch gives, in the order of the images."""
         tune_allocator()
-        runner, phi, shard = self.followed.executor, self.network.preprocessing, (0, range(len(self.images)))
+        runner, phi, shard = self.tracked.executor, self.network.preprocessing, (0, range(len(self.images)))
         for batch in batches(self.images, [shard], phi=phi, batch_size=runner.batch_size, device=runner.device):
             if batch.good:
                 yield self._part(batch.tensor(), tuple(picture.image for picture in batch.good))
             on_batch(len(batch.pictures))
 
     def _part(self, prepared: Tensor, rows: tuple[int, ...]) -> _Part:
-        before = self.followed.look(prepared)
+        before = self.tracked.forward(prepared)
         changed = {}
         for change, seeds in self.draws.items():
-            looks = (self.followed.look(changed_batch(change, prepared, rows, seed)) for seed in seeds)
-            changed[change] = PerturbationStats.stacked([self.followed.compare(before, after) for after in looks])
-        return _Part(rows, self.followed.clean(before), changed)
+            runs = (self.tracked.forward(changed_batch(change, prepared, rows, seed)) for seed in seeds)
+            changed[change] = PerturbationStats.stacked([self.tracked.compare(before, after) for after in runs])
+        return _Part(rows, self.tracked.clean(before), changed)
 
     def result(self, parts: list[_Part]) -> PerturbResult:
         """Return what all batches say together."""
@@ -204,13 +203,13 @@ class _Experiment:
             self.images,
             len(rows),
             max(self.draws.values(), key=len),
-            self.followed.top,
+            self.tracked.top,
             right_answers(clean, truth, among=1),
             right_answers(clean, truth, among=TOP5),
             tuple(self.draws),
             tuple(self._effect(change, clean, parts, truth) for change in self.draws),
             tuple(tuple(rows[place] for place in places) for places in greatest),
-            self.followed.note,
+            self.tracked.note,
         )
 
     def _effect(self, change: Perturbation, clean: PerturbationStats, parts: list[_Part], truth: Truth) -> Effect:
@@ -222,6 +221,6 @@ class _Experiment:
             mcnemar_by_draw(clean, changed, truth),
             right_answers(changed, truth, among=1),
             right_answers(changed, truth, among=TOP5),
-            layer_effects(changed, self.followed.layers, top=self.followed.top),
-            unit_effects(clean, changed, self.followed.units),
+            layer_effects(changed, self.tracked.layers, top=self.tracked.top),
+            unit_effects(clean, changed, self.tracked.units),
         )

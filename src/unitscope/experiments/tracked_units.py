@@ -14,11 +14,10 @@ from torch import Tensor
 from unitscope.analyses.ablation import TOP5
 from unitscope.analyses.perturbation import PerturbationStats, map_correlations, paired_cosines, selection_overlap
 from unitscope.analyses.predictions import best_classes
-from unitscope.engine import Executor, make_executor
+from unitscope.engine import Executor
+from unitscope.engine.session import Session
 from unitscope.errors import LayerError
-from unitscope.graph import Trace
 from unitscope.graph.spatial_maps import plane
-from unitscope.networks import Network
 from unitscope.units import Layer, Unit, UnitIndex
 
 
@@ -59,7 +58,7 @@ class TrackedNetwork:
     executor: Executor
     note: str
 
-    def look(self, pictures: Tensor) -> Outputs:
+    def forward(self, pictures: Tensor) -> Outputs:
         """Return what prepared pictures ``[image, 3, H, W]`` call up, on the 0–255 scale."""
         logits, responses, maps = self.executor.with_maps(pictures)
         by_layer = dict(zip(self.mapped, maps, strict=True))
@@ -89,26 +88,25 @@ class TrackedNetwork:
 
 
 def track(
-    network: Network, trace: Trace, layers: Sequence[str], units: Iterable[str | Unit], *, top: int, batch_size: int
+    session: Session, layers: Sequence[str], units: Iterable[str | Unit], *, top: int, batch_size: int
 ) -> TrackedNetwork:
     """Return the network with those layers, or every activation call, and those units tapped.
 
     Raises:
         LayerError: if one does not exist, or there is no activation call.
     """
-    chosen = trace.layers.match(layers) if layers else trace.layers.activations
+    table, reference = session.layers, session.network.reference
+    chosen = table.match(layers) if layers else table.activations
     if not chosen:
         raise LayerError(
-            f"{network.reference} has no activation calls to follow; name layers with --layer "
-            f"(list them with `unitscope layers {network.reference}`)"
+            f"{reference} has no activation calls to follow; name layers with --layer "
+            f"(list them with `unitscope layers {reference}`)"
         )
-    places = tuple(dict.fromkeys(trace.layers.unit(unit) for unit in units))
-    mapped = tuple(dict.fromkeys(layer for layer, _ in places))
+    pairs = tuple(dict.fromkeys(table.unit(unit) for unit in units))
+    mapped = tuple(dict.fromkeys(layer for layer, _ in pairs))
     tapped = tuple(sorted({*chosen, *mapped}, key=lambda layer: layer.index))
-    # A hooked network's forward pass may depend on the values in the batch.
-    size = 1 if trace.fallback_reason else batch_size
-    run = make_executor(network, trace, tapped, maps=mapped, engine="eager", batch_size=size)
-    return TrackedNetwork(chosen, places, UnitIndex(tapped), mapped, top, run, trace.fallback_reason)
+    executor = session.executor(tapped, maps=mapped, batch_size=batch_size)
+    return TrackedNetwork(chosen, pairs, UnitIndex(tapped), mapped, top, executor, session.trace.fallback_reason)
 
 
 def _columns(values: list[NDArray[np.float64]], images: int) -> NDArray[np.float64]:

@@ -5,9 +5,8 @@ Two questions are asked apart: are the responses right (plain forward hooks on t
 folded or compiled), and do the summaries follow from the responses (brute force from their definitions)?
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -16,12 +15,13 @@ import torch
 from numpy.typing import NDArray
 
 from unitscope.atlas import Atlas
+from unitscope.engine.session import Session
 from unitscope.errors import AtlasError, UnitscopeError, check_seeds
-from unitscope.graph import Trace, device_of, trace_of
-from unitscope.graph.hooks import HookedTaps, mean_map
+from unitscope.graph import device_of
+from unitscope.graph.hooks import HookedTaps
 from unitscope.images import decode
 from unitscope.networks import Network, eval_mode
-from unitscope.scanning.atlas_network import network_of
+from unitscope.scanning.atlas_network import session_of
 from unitscope.units import Layer, UnitIndex
 
 # Relative to a unit's greatest response; float32 sums in another order differ by some 1e-6. A unit's sums are of terms
@@ -70,7 +70,7 @@ class _Comparison:
 
 
 def verify(
-    atlas: Atlas, *, units: int = 20, images: int = 8, seed: int = 0, network: Network | None = None
+    atlas: Atlas, *, units: int = 20, images: int = 8, seed: int = 0, network: Network | Session | None = None
 ) -> Verification:
     """Return how random units of an atlas compare with the same numbers made by brute force.
 
@@ -89,9 +89,9 @@ def verify(
     if units < 1 or images < 1:
         raise UnitscopeError(f"verify needs at least one unit and one image, not {units} and {images}")
     check_seeds([seed])
-    network = network_of(atlas, network)
+    session = session_of(atlas, network)
     chosen, rows = _choose(atlas, units, images, seed)
-    comparisons = [*_summaries(atlas, chosen), *_responses(atlas, network, chosen, rows)]
+    comparisons = [*_summaries(atlas, chosen), *_responses(atlas, session, chosen, rows)]
     wrong = [Mismatch(c.what, c.unit, c.image, c.stored, c.recomputed) for c in comparisons if not c.agrees]
     return Verification(len(comparisons), tuple(wrong))
 
@@ -136,7 +136,7 @@ def _extremes(atlas: Atlas, position: int, name: str, column: NDArray[np.float32
 
 
 def _responses(
-    atlas: Atlas, network: Network, chosen: NDArray[np.int64], rows: NDArray[np.int64]
+    atlas: Atlas, session: Session, chosen: NDArray[np.int64], rows: NDArray[np.int64]
 ) -> Iterator[_Comparison]:
     table = atlas.units.iloc[chosen]
     of_unit = atlas.units[["min", "max"]].abs().max(axis=1)
@@ -147,13 +147,9 @@ def _responses(
     layers = [layer for layer in atlas.layers if layer.name in set(table["layer"])]
     seen, tolerance = 0, _tolerance(atlas)
 
-    @cache  # exporting takes seconds, and only networks with functional layers need it
-    def graph() -> Trace:
-        return trace_of(network)
-
     for row in rows:
         image = str(atlas.images["image"].iloc[row])
-        again = _plain_responses(network, graph, atlas.root / image, layers, table)
+        again = _plain_responses(session, atlas.root / image, layers, table)
         if again is None:
             continue
         seen += 1
@@ -182,9 +178,13 @@ def _tolerance(atlas: Atlas) -> float:
 
 
 def _plain_responses(
-    network: Network, graph: Callable[[], Trace], path: Path, layers: list[Layer], table: pd.DataFrame
+    session: Session, path: Path, layers: list[Layer], table: pd.DataFrame
 ) -> NDArray[np.float32] | None:
-    """The chosen units' responses to one image by forward hooks; None if it can't be read."""
+    """The chosen units' responses to one image by forward hooks; None if it can't be read.
+
+    Hooks don't reach functional ops: for those the graph as exported, run op by op, stands in.
+    """
+    network = session.network
     try:
         prepared = network.preprocessing.prepare(decode(path))
     except UnitscopeError:
@@ -196,15 +196,12 @@ def _plain_responses(
         responses = hooked[0].cpu().numpy()
         index = UnitIndex(tuple(layers))
         missed = [layer for layer in layers if np.isnan(responses[index.span(layer)]).all()]
-        if missed and not graph().fallback_reason:
-            for layer, found in zip(missed, _from_graph(graph(), missed, batch), strict=True):
-                responses[index.span(layer)] = found
+        if missed and not session.trace.fallback_reason:
+            functional = [session.layers.find(layer.name) for layer in missed]
+            found = session.trace.tapped(responses=functional)(batch)[1][0].cpu().numpy()
+            own = UnitIndex(tuple(functional))
+            for layer, wanted in zip(missed, functional, strict=True):
+                responses[index.span(layer)] = found[own.span(wanted)]
     by_name = {layer.name: layer for layer in layers}
     at = [index.flat(by_name[name], channel) for name, channel in zip(table["layer"], table["channel"], strict=True)]
     return responses[at]  # type: ignore[no-any-return]
-
-
-def _from_graph(graph: Trace, layers: list[Layer], batch: torch.Tensor) -> list[NDArray[np.float32]]:
-    """Functional ops are out of hooks' reach; the graph as exported, run op by op, stands in."""
-    maps = graph.with_maps([graph.layers.find(layer.name) for layer in layers])(batch)[1:]
-    return [mean_map(map_, layer.unit_axis)[0].cpu().numpy() for layer, map_ in zip(layers, maps, strict=True)]

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from unitscope.graph.aliases import with_aliases
-from unitscope.graph.ops import CONVOLUTION, LINEAR, NORM, POOL
+from unitscope.graph.ops import CONVOLUTION, LINEAR, NORM, POOL, mask_shape
+from unitscope.networks import eval_mode
 from unitscope.units import ACTIVATION, Layer
 
 # Name of the call, module, input, output; a tensor that it returns replaces the output.
@@ -70,31 +71,41 @@ def calls(module: nn.Module, on_call: OnCall) -> Iterator[None]:
 
 
 class HookedTaps(nn.Module):
-    """A module from ``x`` to ``(logits | None, responses, *maps)``; without responses if ``means`` is empty.
+    """A module from ``(x, *masks)`` to ``(logits | None, responses | None, *maps)``; see `Trace.tapped`.
 
     Values are NaN for a layer that the input's forward pass skips.
     """
 
-    def __init__(self, module: nn.Module, *, means: tuple[Layer, ...] = (), maps: tuple[Layer, ...] = ()) -> None:
+    def __init__(
+        self,
+        module: nn.Module,
+        *,
+        means: tuple[Layer, ...] = (),
+        maps: tuple[Layer, ...] = (),
+        masks: tuple[Layer, ...] = (),
+    ) -> None:
         super().__init__()
-        self.module, self.means, self.maps = module, means, maps
+        self.module, self.means, self.maps, self.masks = module, means, maps, masks
 
-    def forward(self, x: Tensor) -> tuple[Tensor | None, ...]:
+    def forward(self, x: Tensor, *masks: Tensor) -> tuple[Tensor | None, ...]:
         """Run the network once, with hooks registered for this call only."""
         means = {layer.name: _missing((layer.units,), x) for layer in self.means}
         maps = {layer.name: _missing(layer.shape, x) for layer in self.maps}
         axes = {layer.name: layer.unit_axis for layer in self.means}
+        masked = {layer.name: mask.reshape(mask_shape(layer)) for layer, mask in zip(self.masks, masks, strict=True)}
 
-        def keep(name: str, leaf: nn.Module, given: Tensor, output: Tensor) -> None:
+        def keep(name: str, leaf: nn.Module, given: Tensor, output: Tensor) -> Tensor | None:
+            edited = output * masked[name] if name in masked else output
             if name in means:
-                means[name] = mean_map(output, axes[name])
+                means[name] = mean_map(edited, axes[name])
             if name in maps:
-                maps[name] = output.clone()
+                maps[name] = edited.clone()
+            return edited if name in masked else None
 
-        with calls(self.module, keep):
+        with eval_mode(self.module), calls(self.module, keep):
             output = self.module(x)
-        responses = [torch.cat([means[layer.name] for layer in self.means], 1)] if self.means else []
-        return (logits_of(output), *responses, *(maps[layer.name] for layer in self.maps))
+        responses = torch.cat([means[layer.name] for layer in self.means], 1) if self.means else None
+        return (logits_of(output), responses, *(maps[layer.name] for layer in self.maps))
 
 
 def mean_map(output: Tensor, unit_axis: int) -> Tensor:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from unitscope.errors import NetworkError
 from unitscope.graph.hooks import calls, logits_of, mean_map
+from unitscope.networks import eval_mode
 from unitscope.units import Layer
 
 
@@ -142,7 +143,8 @@ class HookedSplit:
             return self._logits(x)
 
     def _logits(self, x: Tensor) -> Tensor:
-        logits = logits_of(self.module(x))
+        with eval_mode(self.module):
+            logits = logits_of(self.module(x))
         if logits is None:
             raise no_logits(self.name)
         return logits

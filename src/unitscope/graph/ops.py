@@ -8,7 +8,7 @@ import operator
 import torch
 from torch.fx import Node
 
-from unitscope.units import ACTIVATION
+from unitscope.units import ACTIVATION, Layer
 
 CONVOLUTION, LINEAR, NORM, POOL = "convolution", "linear", "norm", "pool"
 
@@ -75,3 +75,10 @@ def _unscaled(node: object) -> tuple[object, ...]:
     if isinstance(node, Node) and op_name(node) == "mul" and not isinstance(node.args[1], Node):
         return (node, node.args[0])
     return (node,)
+
+
+def mask_shape(layer: Layer) -> list[int]:
+    """Return the shape in which a mask ``[unit]`` broadcasts over a layer's output ``[image, …]``."""
+    shape = [1] * (len(layer.shape) + 1)
+    shape[layer.unit_axis] = layer.units
+    return shape

@@ -1,23 +1,43 @@
-"""Silence for what exports and converts networks: it talks a lot about things that users can't act on.
+"""Silence for what exports and converts networks: it logs and warns of much that users can't act on.
 
-In: nothing. Out: a context in which nothing is logged, warned of or written to stderr. It holds for the whole process.
+In: nothing. Out: a context in which this thread's log records and warnings are dropped. Other threads keep theirs.
 """
 
-import contextlib
-import io
 import logging
-import warnings
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
+
+from unitscope.images.pillow_warnings import without_warnings
 
 
-@contextlib.contextmanager
+class _OtherThreads(logging.Filter):
+    """Lets records of other threads pass."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.thread = threading.get_ident()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return threading.get_ident() != self.thread
+
+
+@contextmanager
 def silenced() -> Iterator[None]:
-    """Return a context in which nobody talks."""
-    disabled = logging.root.manager.disable
-    logging.disable(logging.CRITICAL)
+    """Return a context in which this thread logs and warns of nothing."""
+    only_others, handlers = _OtherThreads(), _handlers()
+    for handler in handlers:
+        handler.addFilter(only_others)
     try:
-        with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
-            warnings.simplefilter("ignore")
+        with without_warnings():
             yield
     finally:
-        logging.disable(disabled)
+        for handler in handlers:
+            handler.removeFilter(only_others)
+
+
+def _handlers() -> list[logging.Handler]:
+    """All handlers that a record may reach."""
+    loggers = [logging.root, *logging.root.manager.loggerDict.values()]
+    found = [handler for logger in loggers if isinstance(logger, logging.Logger) for handler in logger.handlers]
+    return [*found, *([logging.lastResort] if logging.lastResort else [])]

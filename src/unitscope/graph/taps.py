@@ -10,31 +10,34 @@ from typing import Any
 import torch
 from torch.fx import Graph, GraphModule, Node
 
+from unitscope.graph.ops import mask_shape, op_name
 from unitscope.units import Layer
 
 _aten = torch.ops.aten
-TAP = "tap"
-"""Key in a node's meta that marks a mean as a tap, to tell it from the network's own means."""
+_SUM_IN_PLACE = "convolution_pointwise_"
+TAP, LAYER = "tap", "layer"
+"""Keys in the meta of a node: a mean that a tap added, and the name of the layer whose value a node gives."""
 
 
-def add_responses(
-    graph_module: GraphModule, taps: Sequence[tuple[Node, Layer]], maps: Sequence[Node] = ()
+Tap = tuple[Node, Layer]
+
+
+def add_taps(
+    graph_module: GraphModule, *, means: Sequence[Tap] = (), maps: Sequence[Node] = (), masks: Sequence[Tap] = ()
 ) -> GraphModule:
-    """Return a graph from ``x`` to ``(logits | None, responses, *maps)``, responses float32 ``[image, unit]``.
+    """Return a graph from ``(x, *masks)`` to ``(logits | None, responses | None, *maps)``.
 
-    A response is the mean of the activation map over all axes except those of images and units
-    (α in Shang, Yang and He, 2019, section 2). Layers are concatenated in the order given.
+    A response is the mean of the activation map over all axes but the image's and the unit's (α in Shang, Yang and He,
+    2019, section 2), float32 ``[image, unit]``; the layers stand side by side in the order given. A mask is float
+    ``[unit]``: 1 keeps a unit, 0 makes its map zero. Means and maps are those behind the masks.
     """
     graph, kept, logits = copied(graph_module)
-    means = [add_mean(graph, kept[node], layer) for node, layer in taps]
-    graph.output((logits, _call(graph, _aten.cat.default, means, 1), *(kept[node] for node in maps)))
-    return module_of(graph_module, graph)
-
-
-def add_maps(graph_module: GraphModule, nodes: Sequence[Node]) -> GraphModule:
-    """Return a graph from ``x`` to ``(logits | None, *maps)``, each map in its layer's own shape."""
-    graph, kept, logits = copied(graph_module)
-    graph.output((logits, *(kept[node] for node in nodes)))
+    masked = {kept[node]: _mask(graph, kept[node], layer) for node, layer in masks}
+    values = {node: masked.get(copy, copy) for node, copy in kept.items()}
+    responses = [add_mean(graph, values[node], layer) for node, layer in means]
+    shown = [_kept(graph, values[node]) for node in maps]
+    joined = _call(graph, _aten.cat.default, responses, 1) if responses else None
+    graph.output((masked.get(logits, logits) if logits else None, joined, *shown))
     return module_of(graph_module, graph)
 
 
@@ -67,6 +70,30 @@ def add_mean(graph: Graph, value: Node, layer: Layer) -> Node:
         return mean
     with graph.inserting_after(mean):
         return _call(graph, _aten.to.dtype, mean, torch.float32)
+
+
+def _mask(graph: Graph, value: Node, layer: Layer) -> Node:
+    """Multiply a layer's value by a mask, a new input of the graph; return the product, which all users get."""
+    users = list(value.users)
+    inputs = list(graph.find_nodes(op="placeholder"))
+    with graph.inserting_after(inputs[-1]):
+        mask = graph.placeholder(f"mask_{len(inputs) - 1}")
+    with graph.inserting_after(value):
+        shaped = _call(graph, _aten.reshape.default, mask, mask_shape(layer))
+    with graph.inserting_after(shaped):
+        product = _call(graph, _aten.mul.Tensor, value, shaped)
+    product.meta = dict(value.meta)
+    for user in users:
+        user.replace_input_with(value, product)
+    return product
+
+
+def _kept(graph: Graph, value: Node) -> Node:
+    """Copy a value where a fused sum overwrites it later; see `passes.fuse_conv`."""
+    if not any(op_name(user) == _SUM_IN_PLACE for user in value.users):
+        return value
+    with graph.inserting_after(value):
+        return _call(graph, _aten.clone.default, value)
 
 
 def _call(graph: Graph, target: object, *args: object, **kwargs: object) -> Node:

@@ -19,7 +19,7 @@ from unitscope.graph.hooks import HookedTaps, record_layers
 from unitscope.graph.naming import name_layers
 from unitscope.graph.ops import op_name
 from unitscope.graph.silence import silenced
-from unitscope.graph.taps import add_maps, add_responses
+from unitscope.graph.taps import LAYER, add_taps
 from unitscope.networks import Network, eval_mode
 from unitscope.units import Layer, LayerTable
 
@@ -40,16 +40,15 @@ class Trace(Protocol):
         """One sentence: why the network could not be exported and what the fallback lacks; empty if it was exported."""
         ...
 
-    def with_responses(self, layers: Sequence[Layer], *, maps: Sequence[Layer] = ()) -> nn.Module:
-        """Return a module from ``x [image, channel, row, column]`` to ``(logits | None, responses, *maps)``.
+    def tapped(
+        self, *, responses: Sequence[Layer] = (), maps: Sequence[Layer] = (), masks: Sequence[Layer] = ()
+    ) -> nn.Module:
+        """Return a module from ``(x, *masks)`` to ``(logits | None, responses | None, *maps)``.
 
-        Responses are ``[image, unit]``, with the layers side by side. Each layer in ``maps`` adds one output: the
-        layer's value, in the layer's own shape.
+        ``x`` is ``[image, channel, row, column]``. Responses are float32 ``[image, unit]``, the layers side by side.
+        Each layer in ``maps`` adds one output, the layer's value in its own shape. Each layer in ``masks`` adds one
+        input, float ``[unit]``: 0 sets a unit's map to zero, 1 keeps it.
         """
-        ...
-
-    def with_maps(self, layers: Sequence[Layer]) -> nn.Module:
-        """Return a module from ``x`` to ``(logits | None, *maps)``, each map in its layer's own shape."""
         ...
 
 
@@ -62,14 +61,12 @@ class ExportedTrace:
     nodes: dict[str, Node] = field(repr=False)
     fallback_reason: str = ""
 
-    def with_responses(self, layers: Sequence[Layer], *, maps: Sequence[Layer] = ()) -> nn.Module:
-        """See `Trace.with_responses`; the means are computed inside the graph."""
-        taps = [(self.nodes[layer.name], layer) for layer in layers]
-        return add_responses(self.graph_module, taps, [self.nodes[layer.name] for layer in maps])
-
-    def with_maps(self, layers: Sequence[Layer]) -> nn.Module:
-        """See `Trace.with_maps`."""
-        return add_maps(self.graph_module, [self.nodes[layer.name] for layer in layers])
+    def tapped(
+        self, *, responses: Sequence[Layer] = (), maps: Sequence[Layer] = (), masks: Sequence[Layer] = ()
+    ) -> nn.Module:
+        """See `Trace.tapped`; means, maps and masks are part of the graph itself."""
+        means, masked = ([(self.nodes[layer.name], layer) for layer in layers] for layers in (responses, masks))
+        return add_taps(self.graph_module, means=means, maps=[self.nodes[layer.name] for layer in maps], masks=masked)
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,13 +77,11 @@ class HookedTrace:
     module: nn.Module
     fallback_reason: str
 
-    def with_responses(self, layers: Sequence[Layer], *, maps: Sequence[Layer] = ()) -> nn.Module:
-        """See `Trace.with_responses`; responses are NaN where an image's forward pass skips the layer."""
-        return HookedTaps(self.module, means=tuple(layers), maps=tuple(maps))
-
-    def with_maps(self, layers: Sequence[Layer]) -> nn.Module:
-        """See `Trace.with_maps`."""
-        return HookedTaps(self.module, maps=tuple(layers))
+    def tapped(
+        self, *, responses: Sequence[Layer] = (), maps: Sequence[Layer] = (), masks: Sequence[Layer] = ()
+    ) -> nn.Module:
+        """See `Trace.tapped`; responses and maps are NaN where an image's forward pass skips the layer."""
+        return HookedTaps(self.module, means=tuple(responses), maps=tuple(maps), masks=tuple(masks))
 
 
 def trace(module: nn.Module, size: tuple[int, int], *, name: str) -> Trace:
@@ -130,6 +125,8 @@ def _export(module: nn.Module, example: Tensor, name: str) -> ExportedTrace:
         graph_module = program.run_decompositions({}).module()
     _simplify(graph_module)
     named = name_layers(graph_module.graph, unit_axes(graph_module.graph), module)
+    for node, layer in named:
+        node.meta[LAYER] = layer.name  # copies of the node keep it
     table = LayerTable(tuple(layer for _, layer in named), name)
     return ExportedTrace(table, graph_module, {layer.name: node for node, layer in named})
 

@@ -8,14 +8,16 @@ from pathlib import Path
 
 from unitscope.atlas import Atlas
 from unitscope.display.sheets import Exemplar, ExemplarSheet
-from unitscope.inspection.maps import activation_maps
+from unitscope.engine.session import Session
+from unitscope.experiments.category_maps import image_set
+from unitscope.inspection.unit_maps import activation_maps
 from unitscope.networks import Network
-from unitscope.scanning.atlas_network import network_of
+from unitscope.scanning.atlas_network import session_of
 from unitscope.units import Unit
 
 
 def exemplar_sheet(
-    atlas: Atlas, unit: str | Unit, *, network: Network | None = None, images: str | Path | None = None
+    atlas: Atlas, unit: str | Unit, *, network: Network | Session | None = None, images: str | Path | None = None
 ) -> ExemplarSheet:
     """Return a unit's exemplars with pictures and activation maps (paper, figure 2).
 
@@ -31,14 +33,14 @@ def exemplar_sheet(
     """
     layer, channel = atlas.unit(unit)
     exemplars = exemplars_of(atlas, Unit(layer.name, channel))
-    network = network_of(atlas, network)
-    root = Path(images) if images is not None else atlas.root
-    seen = activation_maps(network, [root / exemplar.image for exemplar in exemplars], layer, [channel])
+    session = session_of(atlas, network)
+    files = image_set(atlas, [exemplar.image for exemplar in exemplars], root=images)
+    seen = activation_maps(session, files, layer, [channel])
     shown = (
         replace(exemplar, picture=one.picture, map=one.maps[0]) if one else exemplar
         for exemplar, one in zip(exemplars, seen, strict=True)
     )
-    return ExemplarSheet(network.reference, layer, channel, tuple(shown))
+    return ExemplarSheet(session.network.reference, layer, channel, tuple(shown))
 
 
 def exemplars_of(atlas: Atlas, unit: Unit) -> list[Exemplar]:

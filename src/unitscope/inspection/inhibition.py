@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 from unitscope.analyses.inhibition import Inhibition
 from unitscope.atlas import Atlas
 from unitscope.display.sheets import InhibitedUnit, InhibitionExample, InhibitionSheet
+from unitscope.engine.session import Session
 from unitscope.experiments.category_maps import category_split, image_set, phi_of, pool_to_grid
 from unitscope.experiments.inhibition import inside_outside
-from unitscope.inspection.maps import ImageMaps, activation_maps
+from unitscope.inspection.unit_maps import ImageMaps, activation_maps
 from unitscope.networks import Network
-from unitscope.scanning.atlas_network import network_of
+from unitscope.scanning.atlas_network import session_of
 
 _CANDIDATES = 200  # outlines that are drawn to find those that part the view most evenly
 
@@ -33,7 +34,7 @@ def inhibition_sheet(
     *,
     units: int = 5,
     across: int = 4,
-    network: Network | None = None,
+    network: Network | Session | None = None,
     images: str | Path | None = None,
 ) -> InhibitionSheet:
     """Return the first units of an inhibition, each with some images (paper, figure 3).
@@ -50,10 +51,10 @@ def inhibition_sheet(
         NetworkError: if the network can't be loaded, or its φ is a function (for a category).
         ImageError: if the outlines can't be read any more.
     """
-    network = network_of(atlas, network)
+    session = session_of(atlas, network)
     first = found.units.head(units)
     if found.by == "map contrast":
-        views = _evenly_parted(atlas, found, network, root=images)
+        views = _evenly_parted(atlas, found, session.network, root=images)
         chosen = [list(views)[:across]] * len(first)
     else:
         views = {}
@@ -61,13 +62,13 @@ def inhibition_sheet(
     ids = list(dict.fromkeys(image for row in chosen for image in row))
     channels = [int(unit) for unit in first["unit"]]
     files = image_set(atlas, ids, root=images)
-    seen = activation_maps(network, [Path(files.name(n)) for n in range(len(ids))], found.layer, channels)
+    seen = activation_maps(session, files, found.layer, channels)
     album = _Album(atlas, found, dict(zip(ids, seen, strict=True)), views)
     rows = tuple(
         InhibitedUnit(channels[place], _note(found, row), tuple(album.example(image, place) for image in chosen[place]))
         for place, (_, row) in enumerate(first.iterrows())
     )
-    return InhibitionSheet(network.reference, found.layer, found.concept, found.by, rows)
+    return InhibitionSheet(session.network.reference, found.layer, found.concept, found.by, rows)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,20 +7,19 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from unitscope.analyses.image_groups import CLASS, ImageGroup, group_rows, image_group
 from unitscope.atlas import Atlas
-from unitscope.graph import device_of, trace_of
+from unitscope.engine.session import Session
 from unitscope.images import decode
-from unitscope.networks import Network, eval_mode
-from unitscope.scanning.atlas_network import network_of
+from unitscope.networks import Network
+from unitscope.scanning.atlas_network import session_of
 from unitscope.units import Layer
 
 
 def image_groups(
-    atlas: Atlas, names: Sequence[str], layer: str | Layer, *, network: Network | None = None
+    atlas: Atlas, names: Sequence[str], layer: str | Layer, *, network: Network | Session | None = None
 ) -> tuple[ImageGroup, ...]:
     """Return what each name stands for at one layer; names of files that the atlas lacks are run anew.
 
@@ -34,7 +33,7 @@ def image_groups(
 
 
 def image_groups_by_layer(
-    atlas: Atlas, names: Sequence[str], layers: Sequence[str | Layer], *, network: Network | None = None
+    atlas: Atlas, names: Sequence[str], layers: Sequence[str | Layer], *, network: Network | Session | None = None
 ) -> Iterator[tuple[ImageGroup, ...]]:
     """Yield what each name stands for at one layer after another; files that the atlas lacks are run once for all.
 
@@ -46,7 +45,7 @@ def image_groups_by_layer(
     for name in names:
         if name not in files:
             group_rows(atlas, name)  # a miss is told before the files run
-    fresh = dict(zip(files, _run(network_of(atlas, network), files, found), strict=True)) if files else {}
+    fresh = dict(zip(files, _run(session_of(atlas, network), files, found), strict=True)) if files else {}
     for place, layer in enumerate(found):
         yield tuple(
             ImageGroup(name, layer, (name,), fresh[name][place]) if name in fresh else image_group(atlas, name, layer)
@@ -58,15 +57,12 @@ def _is_fresh(atlas: Atlas, name: str) -> bool:
     return not name.startswith(CLASS) and Path(name).is_file() and not atlas.has_image(name)
 
 
-def _run(network: Network, files: Sequence[str], layers: Sequence[Layer]) -> list[list[NDArray[np.float32]]]:
-    """Each layer's responses ``[1, unit]`` to each file, one file at a time."""
-    traced = trace_of(network)
-    run = traced.with_responses([traced.layers.find(layer.name) for layer in layers])
+def _run(session: Session, files: Sequence[str], layers: Sequence[Layer]) -> list[list[NDArray[np.float32]]]:
+    """Each layer's responses ``[1, unit]`` to each file."""
+    tapped = [session.layers.find(layer.name) for layer in layers]
     ends = np.cumsum([layer.units for layer in layers])[:-1]
     responses = []
-    with eval_mode(network.module), torch.inference_mode():
-        for file in files:
-            prepared = network.preprocessing.prepare(decode(Path(file)))[None].to(device_of(network.module))
-            alone = run(network.preprocessing.normalize(prepared))[1].cpu().numpy()
-            responses.append(np.split(alone, ends, axis=1))
+    for file in files:
+        prepared = session.network.preprocessing.prepare(decode(Path(file)))
+        responses.append(np.split(session.run(prepared[None], responses=tapped).responses, ends, axis=1))
     return responses

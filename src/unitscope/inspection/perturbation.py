@@ -10,18 +10,17 @@ from torch import Tensor
 from unitscope.analyses.perturbation import map_correlations
 from unitscope.display.sheets import PerturbedImage, PerturbedMap, PerturbedSheet, PerturbedUnit
 from unitscope.engine.loader import read_image
+from unitscope.engine.session import Session
 from unitscope.errors import UnitscopeError
 from unitscope.experiments.corruptions import name_and_value
 from unitscope.experiments.perturbation import PerturbResult, changed_batch
-from unitscope.graph import Trace, trace_of
-from unitscope.graph.hooks import mean_map
-from unitscope.graph.spatial_maps import Tap, plane, tap
+from unitscope.graph.spatial_maps import plane
 from unitscope.images import ImageSource
-from unitscope.networks import Network, eval_mode
+from unitscope.networks import Network
 from unitscope.units import Layer
 
 
-def perturbed_sheet(network: Network, result: PerturbResult) -> PerturbedSheet:
+def perturbed_sheet(network: Network | Session, result: PerturbResult) -> PerturbedSheet:
     """Return the units that a result follows, each on its images of greatest response, clean and changed.
 
     Of noise it shows the first seed's.
@@ -29,36 +28,30 @@ def perturbed_sheet(network: Network, result: PerturbResult) -> PerturbedSheet:
     Raises:
         UnitscopeError: if the result follows no unit.
     """
-    places = [(effect.layer, effect.unit) for effect in result.effects[0].units]
-    if not places:
+    followed = [(effect.layer, effect.unit) for effect in result.effects[0].units]
+    if not followed:
         raise UnitscopeError("no unit is followed, so there are no maps to show; give one or more, as LAYER:UNIT")
-    with eval_mode(network.module):
-        traced = trace_of(network)
-        units = [
-            _unit(network, traced, result, place, rows) for place, rows in zip(places, result.strongest, strict=True)
-        ]
-    return PerturbedSheet(network.reference, tuple(map(name_and_value, result.perturbations)), tuple(units))
+    session = Session.of(network)
+    units = [_unit(session, result, unit, rows) for unit, rows in zip(followed, result.strongest, strict=True)]
+    return PerturbedSheet(session.network.reference, tuple(map(name_and_value, result.perturbations)), tuple(units))
 
 
-def _unit(
-    network: Network, traced: Trace, result: PerturbResult, place: tuple[Layer, int], rows: tuple[int, ...]
-) -> PerturbedUnit:
-    kept, prepared = _readable(network, result.image_set, rows)
+def _unit(session: Session, result: PerturbResult, followed: tuple[Layer, int], rows: tuple[int, ...]) -> PerturbedUnit:
+    kept, prepared = _readable(session.network, result.image_set, rows)
     if not kept:
-        return PerturbedUnit(*place, ())
-    layer = traced.layers.find(place[0].name)
+        return PerturbedUnit(*followed, ())
+    unit = (session.layers.find(followed[0].name), followed[1])
     batches = [changed_batch(change, prepared, kept, result.seeds[0]) for change in result.perturbations]
-    run = tap(network, traced, [layer])
-    clean, *changed = [_maps(network, run, batch, (layer, place[1])) for batch in (prepared, *batches)]
+    clean, *changed = [_maps(session, batch, unit) for batch in (prepared, *batches)]
     images = [
         PerturbedImage(
             result.image_set.ids[row],
             _compared(before, before),
-            tuple(_compared(before, after[at]) for after in changed),
+            tuple(_compared(before, after[position]) for after in changed),
         )
-        for at, (row, before) in enumerate(zip(kept, clean, strict=True))
+        for position, (row, before) in enumerate(zip(kept, clean, strict=True))
     ]
-    return PerturbedUnit(*place, tuple(images))
+    return PerturbedUnit(*followed, tuple(images))
 
 
 def _readable(network: Network, images: ImageSource, rows: tuple[int, ...]) -> tuple[tuple[int, ...], Tensor]:
@@ -71,13 +64,13 @@ def _readable(network: Network, images: ImageSource, rows: tuple[int, ...]) -> t
 _Look = tuple[np.ndarray, np.ndarray, float]  # picture, map, α
 
 
-def _maps(network: Network, run: Tap, batch: Tensor, place: tuple[Layer, int]) -> list[_Look]:
-    layer, unit = place
-    _, (outputs,) = run(batch)
-    responses = mean_map(outputs, layer.unit_axis)[:, unit].tolist()
-    pictures = [network.preprocessing.picture(image) for image in batch.float().round().to(torch.uint8)]
-    planes = [plane(map_, layer, [unit])[0] for map_ in outputs]
-    return list(zip(pictures, planes, responses, strict=True))
+def _maps(session: Session, batch: Tensor, unit: tuple[Layer, int]) -> list[_Look]:
+    layer, channel = unit
+    outputs = session.run(batch, responses=[layer], maps=[layer])
+    phi = session.network.preprocessing
+    pictures = [phi.picture(image) for image in batch.float().round().to(torch.uint8)]
+    planes = [plane(map_, layer, [channel])[0] for map_ in outputs.maps[0]]
+    return list(zip(pictures, planes, outputs.responses[:, channel].tolist(), strict=True))
 
 
 def _compared(before: _Look, after: _Look) -> PerturbedMap:

@@ -9,18 +9,23 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor
 
 from unitscope.analyses.predictions import probabilities, top_predictions
-from unitscope.display.sheets import Column, Enlargement, Prediction, Structure
+from unitscope.display.sheets import Change, Column, Enlargement, Prediction, Structure
+from unitscope.engine.session import Session
 from unitscope.errors import UnitscopeError
-from unitscope.graph import trace_of
+from unitscope.experiments.corruptions import Noise
 from unitscope.graph.hooks import mean_map
-from unitscope.graph.spatial_maps import plane, tap
+from unitscope.graph.spatial_maps import plane
 from unitscope.images import decode
-from unitscope.networks import Network, eval_mode
-from unitscope.units import Layer, Unit
+from unitscope.networks import CustomPreprocessing, Network, Preprocessing
+from unitscope.units import Layer, LayerTable, Unit
+
+_COLUMNS = 13
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +47,7 @@ class LayerRange:
         """
         count = len(layers)
         start, stop = 1 if self.start is None else self.start, count if self.stop is None else self.stop
-        step = max(1, math.ceil((stop - start + 1) / 13)) if self.step is None else self.step
+        step = max(1, math.ceil((stop - start + 1) / _COLUMNS)) if self.step is None else self.step
         if not 1 <= start <= stop <= count or step < 1:
             raise UnitscopeError(
                 f"no layers from {start} to {stop} by {step}: the network has activation calls 1 to {count}"
@@ -51,53 +56,96 @@ class LayerRange:
 
 
 def structure(
-    network: Network,
-    image: str | Path,
+    network: Network | Session,
+    image: str | Path | Image.Image,
     *,
-    columns: LayerRange | None = None,
+    layers: LayerRange | Sequence[Layer] | None = None,
     top: int = 9,
     enlarge: Iterable[str | Unit] = (),
+    change: Change | None = None,
 ) -> Structure:
     """Return the top units of each layer for one image, shallow to deep (paper, algorithm 1).
 
+    Args:
+        network: from `unitscope.load`, or a session of it.
+        image: an image file, or a picture.
+        layers: which are shown; about 13 activation calls, evenly spaced, if None.
+        top: how many units of each layer.
+        enlarge: units whose maps are drawn large, as ``LAYER:UNIT``.
+        change: units that are removed, and noise that is added to the image.
+
     Raises:
         ImageError: if the image can't be read.
-        LayerError: if a unit to enlarge does not exist.
-        UnitscopeError: if no layer is chosen, or top is less than 1.
+        LayerError: if a unit to enlarge or to remove does not exist.
+        UnitscopeError: if no layer is chosen, top is less than 1, or noise is asked for and φ is a function.
     """
     if top < 1:
         raise UnitscopeError(f"top must be at least 1, not {top}")
-    prepared = network.preprocessing.prepare(decode(Path(image)))
-    with eval_mode(network.module):
-        traced = trace_of(network)
-        chosen = (columns or LayerRange()).of(traced.layers.activations)
-        units = [traced.layers.unit(unit) for unit in enlarge]
-        logits, maps = tap(network, traced, [*chosen, *(layer for layer, _ in units)])(prepared[None])
+    session, change = Session.of(network), change or Change()
+    phi = session.network.preprocessing
+    prepared = phi.prepare(image if isinstance(image, Image.Image) else decode(Path(image)))
+    shown = noisy(phi, prepared, change)
+    chosen = _chosen(session.layers, layers)
+    units = [session.layers.unit(unit) for unit in enlarge]
+    tapped = [*chosen, *(layer for layer, _ in units)]
+    outputs = session.run(shown[None], maps=tapped, masks=_masks(session.layers, change))
+    logits, maps = outputs.logits, outputs.maps
     return Structure(
-        network.reference,
-        str(image),
-        network.preprocessing.picture(prepared),
-        predictions_of(network, logits),
+        session.network.reference,
+        "" if isinstance(image, Image.Image) else str(image),
+        phi.picture(shown.round().to(torch.uint8) if change.sigma else prepared),
+        predictions_of(session.network, logits),
         tuple(column_of(layer, map_, top) for layer, map_ in zip(chosen, maps, strict=False)),
         tuple(_enlargement(layer, unit, map_) for (layer, unit), map_ in zip(units, maps[len(chosen) :], strict=True)),
-        probabilities_of(logits),
+        None if logits is None else probabilities(logits)[0],
     )
 
 
-def predictions_of(network: Network, logits: Tensor | None) -> tuple[Prediction, ...]:
+def spread(layers: Sequence[Layer]) -> tuple[Layer, ...]:
+    """Return about 13 layers, evenly spaced, the first and the last among them."""
+    positions = np.linspace(0, len(layers) - 1, min(len(layers), _COLUMNS)).round().astype(int)
+    return tuple(layers[position] for position in positions)
+
+
+def _chosen(table: LayerTable, layers: LayerRange | Sequence[Layer] | None) -> Sequence[Layer]:
+    if layers is None or isinstance(layers, LayerRange):
+        return (layers or LayerRange()).of(table.activations)
+    return layers
+
+
+def noisy(phi: Preprocessing | CustomPreprocessing, prepared: Tensor, change: Change) -> Tensor:
+    """Return a prepared image with the noise of a change.
+
+    Raises:
+        UnitscopeError: if noise is asked for and φ is a function.
+    """
+    if not change.sigma:
+        return prepared
+    if isinstance(phi, CustomPreprocessing):
+        raise UnitscopeError("noise is added on the 0–255 scale, and a preprocessing of your own may have another")
+    return Noise(change.sigma).change(prepared, 0, change.seed)
+
+
+def _masks(table: LayerTable, change: Change) -> dict[Layer, Tensor]:
+    """A mask for each layer of which units are removed."""
+    masks = {}
+    for name, units in change.removed.items():
+        if units:
+            layer = table.find(name)
+            masks[layer] = torch.ones(layer.units)
+            masks[layer][list(units)] = 0
+    return masks
+
+
+def predictions_of(network: Network, logits: NDArray[np.float32] | None) -> tuple[Prediction, ...]:
     """Return the five most probable classes of logits ``[1, class]``, the most probable first."""
     if logits is None:
         return ()
-    classes, probabilities = top_predictions(logits.float().cpu().numpy(), 5)
+    classes, probabilities = top_predictions(logits, 5)
     return tuple(
         Prediction(int(n), network.classes[n] if n < len(network.classes) else str(n), float(p))
         for n, p in zip(classes[0], probabilities[0], strict=True)
     )
-
-
-def probabilities_of(logits: Tensor | None) -> NDArray[np.float32] | None:
-    """Return the probabilities of all classes, float32 ``[class]``, of logits ``[1, class]``."""
-    return None if logits is None else probabilities(logits.float().cpu().numpy())[0]
 
 
 def column_of(layer: Layer, map_: Tensor, top: int) -> Column:

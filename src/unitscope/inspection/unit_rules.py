@@ -13,11 +13,13 @@ from unitscope.analyses.image_groups import ImageGroup
 from unitscope.analyses.unit_rules import Rule
 from unitscope.atlas import Atlas
 from unitscope.display.sheets import AskedImage, Exemplar, RuleRow, RuleSheet
+from unitscope.engine.session import Session
 from unitscope.errors import ImageError
+from unitscope.images import image_files
 from unitscope.inspection.exemplars import exemplars_of
-from unitscope.inspection.maps import ImageMaps, activation_maps
+from unitscope.inspection.unit_maps import ImageMaps, activation_maps
 from unitscope.networks import Network
-from unitscope.scanning.atlas_network import network_of
+from unitscope.scanning.atlas_network import session_of
 from unitscope.units import Unit
 
 _ROWS, _IMAGES, _EXEMPLARS = 16, 6, 4
@@ -26,7 +28,7 @@ _IMAGES_OF_A_CLASS = 4
 
 
 def rule_sheet(
-    atlas: Atlas, found: Rule, *, network: Network | None = None, images: str | Path | None = None
+    atlas: Atlas, found: Rule, *, network: Network | Session | None = None, images: str | Path | None = None
 ) -> RuleSheet:
     """Return the units of a rule, at most 16, with maps over at most 6 of the images and 4 exemplars each.
 
@@ -42,15 +44,15 @@ def rule_sheet(
         ImageError: if none of the images can be read any more.
         NetworkError: if the network can't be loaded, or its weights or φ are not those of the scan.
     """
-    network = network_of(atlas, network)
+    session = session_of(atlas, network)
     root = Path(images) if images is not None else atlas.root
     asked = list(_asked(found))[:_IMAGES]
     units = found.units[:_ROWS].tolist()
     exemplars = [exemplars_of(atlas, Unit(found.layer.name, unit))[:_EXEMPLARS] for unit in units]
     names = dict.fromkeys([subject.images[row] for subject, row in asked] + [one.image for e in exemplars for one in e])
     known = set(atlas.images["image"])
-    files = [root / name if name in known else Path(name) for name in names]
-    seen = dict(zip(names, activation_maps(network, files, found.layer, units), strict=True))
+    files = image_files([root / name if name in known else name for name in names])
+    seen = dict(zip(names, activation_maps(session, files, found.layer, units), strict=True))
     if not any(seen.values()):
         raise ImageError(f"no image of atlas '{atlas.path}' can be read in '{root}'; say where the images are now")
     shown = tuple(_asked_image(found, subject, row, seen) for subject, row in asked)
@@ -64,7 +66,7 @@ def rule_sheet(
         )
         for place, unit in enumerate(units)
     )
-    return RuleSheet(found.title, _note(found), network.reference, found.layer, shown, tuple(rows))
+    return RuleSheet(found.title, _note(found), session.network.reference, found.layer, shown, tuple(rows))
 
 
 def _asked(found: Rule) -> Iterator[tuple[ImageGroup, int]]:

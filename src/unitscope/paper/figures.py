@@ -59,10 +59,10 @@ def draw_all(case: Case, *, say: Say) -> Iterator[Picture | Missing]:
 
 
 def _figure_1(case: Case) -> Drawn:
-    atlas, calls = case.atlas, len(case.trace.layers.activations)
+    atlas, calls = case.atlas, len(case.layers.activations)
     image = str(_readable(atlas)["image"].iloc[0])
     columns = LayerRange(10, 46, 3) if calls == _PAPERS_CALLS else LayerRange(start=min(2, calls))
-    view = replace(structure(case.network, atlas.root / image, columns=columns), image=image)
+    view = replace(structure(case.session, atlas.root / image, layers=columns), image=image)
     which = "10, 13, …, 46 as in the paper" if calls == _PAPERS_CALLS else f"{len(view.columns)}, evenly spaced"
     return figures.structure(view), f"Of {calls} activation layers {which}. Image: {image}."
 
@@ -75,18 +75,18 @@ def _figure_2(case: Case) -> Drawn:
         channel, score = _most_outstanding(atlas, case.last)
         unit = f"{case.last.name}:{channel}"
         how = f"of its layer's units the one whose exemplars stand out most, even the last by {score:.1f} deviations"
-    sheet = exemplar_sheet(atlas, unit, network=case.network)
+    sheet = exemplar_sheet(atlas, unit, network=case.session)
     return figures.exemplars(sheet), f"{unit}, {how}."
 
 
 def _figure_3(case: Case) -> Drawn:
     atlas = case.coco
-    found = category_inhibition(atlas, case.last, _CONCEPT, network=case.network, running=case.running)
+    found = category_inhibition(atlas, case.last, _CONCEPT, network=case.session, running=case.running)
     if found.units.empty:
         raise UnitscopeError(f"no unit of {case.last.name} is bright beside a '{_CONCEPT}'")
     best = found.units.iloc[0]
     effect = minus(f"{best['effect_size']:.2f}")
-    sheet = inhibition_sheet(atlas, found, network=case.network)
+    sheet = inhibition_sheet(atlas, found, network=case.session)
     note = (
         f"Units of {case.last.name} that are darker on a '{_CONCEPT}' (COCO's polygons) than beside it, over "
         f"{len(found.images)} images; the first has effect size {effect}, corrected p "
@@ -115,7 +115,7 @@ def _figure_4(case: Case) -> Drawn:
         f"{float(np.mean(list(counts.values()))):.2f} on average; chance would give {found.expected:.2f}. The paper's "
         "cat and dog share 3 of VGG-16's 512."
     )
-    sheet = rule_sheet(atlas, found, network=case.network)
+    sheet = rule_sheet(atlas, found, network=case.session)
     told = f"{shares}; {found.expected:.3g} expected of selections drawn at random ({chance})."
     return figures.rules(replace(sheet, note=told)), note
 
@@ -156,7 +156,7 @@ def _figure_7(case: Case) -> Drawn:
         f"Gaussian noise of σ = 0.1 (variance 0.01) on the 0–1 scale. {said}.{flips} The paper says of its two "
         "units, conv5_3:71 and conv5_2:11 of VGG-16, that they change little."
     )
-    drawn = figures.perturbed(perturbed_sheet(case.network, result))
+    drawn = figures.perturbed(perturbed_sheet(case.session, result))
     return drawn, note
 
 
@@ -175,7 +175,7 @@ def _noise(case: Case) -> PerturbResult:
         raise UnitscopeError(f"all units of {case.last.name} are dead, so noise has nothing to change")
     units = [f"{case.last.name}:{int(channel)}" for channel in alive.nlargest(2, "mean")["channel"]]
     changes = [Noise(sigma) for sigma in (0.05, _PAPERS_SIGMA, 0.2)]
-    return perturb(case.network, case.images.limit(_NOISE_IMAGES), changes, units=units, running=case.running)
+    return perturb(case.session, case.images.limit(_NOISE_IMAGES), changes, units=units, running=case.running)
 
 
 def _readable(atlas: Atlas) -> pd.DataFrame:

@@ -8,14 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from unitscope.atlas import Atlas
-from unitscope.engine.devices import on_device
+from unitscope.engine.session import Session
 from unitscope.errors import LayerError, UnitscopeError
 from unitscope.experiments.run_options import RunOptions
-from unitscope.graph import Trace, trace_of
 from unitscope.images import ImageSource
 from unitscope.networks import Network, load
 from unitscope.scanning import ScanOptions, scan
-from unitscope.units import ACTIVATION, Layer
+from unitscope.units import ACTIVATION, Layer, LayerTable
 
 Say = Callable[[str], None]
 
@@ -74,24 +73,32 @@ class Case:
 
     Attributes:
         name: short; no two cases have the same.
-        network: loaded, on the device that it is run on.
-        trace: of it.
+        session: the network on the device that it runs on; all tables and figures use it.
         running: how experiments run.
         own: images whose classes it may know, those of the report or its own.
         things: COCO's images.
     """
 
     name: str
-    network: Network
-    trace: Trace
+    session: Session
     running: RunOptions
     own: Scanned | Unscanned
     things: Scanned | Unscanned
 
     @property
+    def network(self) -> Network:
+        """The network."""
+        return self.session.network
+
+    @property
+    def layers(self) -> LayerTable:
+        """Its layers."""
+        return self.session.layers
+
+    @property
     def last(self) -> Layer:
         """Its last convolution's layer, after the activation; see `last_layer`."""
-        return last_layer(self.trace, len(self.network.classes))
+        return last_layer(self.layers, len(self.network.classes))
 
     @property
     def images(self) -> ImageSource:
@@ -138,7 +145,7 @@ def make_cases(asked: Sequence[Asked], sources: Sources, running: RunOptions, *,
     return [_make(one, sources, opened, running, say) for one in asked]
 
 
-def last_layer(trace: Trace, classes: int) -> Layer:
+def last_layer(layers: LayerTable, classes: int) -> Layer:
     """Return the last layer whose maps are more than a cell and whose units are not the classes themselves.
 
     VGG-16's ``conv5_3``, ResNet-50's ``conv5_block3_out``, SqueezeNet's ``features.12``: the paper's last convolution,
@@ -147,9 +154,9 @@ def last_layer(trace: Trace, classes: int) -> Layer:
     Raises:
         LayerError: if the network has no activation layers.
     """
-    if not trace.layers.activations:
+    if not layers.activations:
         raise LayerError(_NO_ACTIVATIONS)
-    for layer in reversed(trace.layers):
+    for layer in reversed(layers):
         if (
             layer.kind in (ACTIVATION, "cat", "add")
             and len(layer.shape) == 3
@@ -157,15 +164,15 @@ def last_layer(trace: Trace, classes: int) -> Layer:
             and layer.units != classes
         ):
             return layer
-    return trace.layers.activations[-1]
+    return layers.activations[-1]
 
 
 def _make(
     asked: Asked, sources: Sources, opened: Mapping[Path | None, ImageSource], running: RunOptions, say: Say
 ) -> Case:
     say(f"{asked.name}: loading")
-    with on_device(load(asked.network), running.device) as network:
-        case = Case(asked.name, network, trace_of(network), running, Unscanned(""), Unscanned(""))
+    session = Session(load(asked.network), device=running.device)
+    case = Case(asked.name, session, running, Unscanned(""), Unscanned(""))
     unfit, atlas = _unfit(case), sources.output / asked.name
     own = unfit or opened.get(asked.folder or sources.imagenet, _NO_IMAGES)
     things = unfit or (_OWN_IMAGES if asked.folder else opened.get(sources.coco, _NO_COCO))
@@ -180,7 +187,7 @@ def _unfit(case: Case) -> str:
     """Why images would tell nothing of a network; empty where they would."""
     if not case.network.trained:
         return f"it is untrained ({Path(case.network.weights).name}), so its units tell nothing"
-    return "" if case.trace.layers.activations else _NO_ACTIVATIONS
+    return "" if case.layers.activations else _NO_ACTIVATIONS
 
 
 def _scan(case: Case, images: ImageSource | str, atlas: Path, say: Say) -> Scanned | Unscanned:
@@ -191,7 +198,7 @@ def _scan(case: Case, images: ImageSource | str, atlas: Path, say: Say) -> Scann
     atlas.parent.mkdir(parents=True, exist_ok=True)
     layers, running = ("act:*", case.last.name), case.running
     options = ScanOptions(layers=layers, batch_size=running.batch_size, device=running.device)
-    return Scanned(images, scan(case.network, images, atlas, options=options).atlas)
+    return Scanned(images, scan(case.session, images, atlas, options=options).atlas)
 
 
 def _had(scanned: Scanned | Unscanned) -> Scanned:

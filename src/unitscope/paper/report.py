@@ -84,7 +84,7 @@ def _items(cases: Sequence[Case], say: Say) -> Iterator[Item]:
 
 def _ablation(case: Case) -> Ablation:
     settings = AblationGrid([case.last.name], FRACTIONS, orders=("low", "high", "random"))
-    found = ablate(case.network, case.images, settings, atlas=case.atlas, running=case.running)
+    found = ablate(case.session, case.images, settings, atlas=case.atlas, running=case.running)
     if not found.baseline.images:
         raise UnitscopeError("none of the images has a label that is a class of the network")
     return found

@@ -57,8 +57,8 @@ def errors(cases: Sequence[Case]) -> Table:
         rows.append(
             {
                 "network": case.name,
-                "layers with weights": sum(layer.kind in ("convolution", "linear") for layer in case.trace.layers),
-                "activation layers": len(case.trace.layers.activations),
+                "layers with weights": sum(layer.kind in ("convolution", "linear") for layer in case.layers),
+                "activation layers": len(case.layers.activations),
                 "parameters (M)": round(case.network.parameter_count / 1e6, 1),
                 "images": right.get("images"),
                 "Top-1 error %": _error(right, "top1"),

@@ -1,13 +1,27 @@
 """The network that an atlas was made with, loaded again and checked.
 
-In: an atlas, and the network where it can't be loaded by name. Out: that `Network`, with the same weights and φ.
+In: an atlas, and the network where it can't be loaded by name. Out: that `Network`, or a `Session` of it, with the same
+weights and φ.
 """
 
 from typing import Any
 
 from unitscope.atlas import Atlas
+from unitscope.engine.session import Session
 from unitscope.errors import NetworkError
 from unitscope.networks import Network, load
+
+
+def session_of(atlas: Atlas, given: Network | Session | None = None, *, device: str | None = None) -> Session:
+    """Return a session of the network that an atlas was made with; a session given is returned as it is.
+
+    Raises:
+        NetworkError: as `network_of`, and if there is no such device.
+    """
+    if isinstance(given, Session):
+        check_same(atlas, given.network)
+        return given
+    return Session(network_of(atlas, given), device=device)
 
 
 def network_of(atlas: Atlas, given: Network | None = None) -> Network:
@@ -17,6 +31,16 @@ def network_of(atlas: Atlas, given: Network | None = None) -> Network:
         NetworkError: if it can't be loaded, or its weights or its preprocessing are not those of the scan.
     """
     network = given or _loaded(atlas)
+    check_same(atlas, network)
+    return network
+
+
+def check_same(atlas: Atlas, network: Network) -> None:
+    """Check that a network has the weights and the preprocessing that an atlas was made with.
+
+    Raises:
+        NetworkError: if not; the message says what differs.
+    """
     made_with = atlas.manifest
     if network.fingerprint != made_with.network["fingerprint"]:
         raise NetworkError(
@@ -28,7 +52,6 @@ def network_of(atlas: Atlas, given: Network | None = None) -> Network:
             f"atlas '{atlas.path}' was made with another preprocessing than that of {network.reference} "
             f"({differ}); give the one that it was made with, or scan again"
         )
-    return network
 
 
 def _differences(before: dict[str, Any], now: dict[str, Any]) -> str:

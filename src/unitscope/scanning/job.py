@@ -5,13 +5,12 @@ In: a `Plan`. Out: a `Job`, which can be pickled, and in the other process a `Wo
 
 import copy
 import pickle
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 
-from unitscope.engine.devices import on_device
+from unitscope.engine.session import Session
 from unitscope.errors import AtlasError, NetworkError, first_line
 from unitscope.images import ImageSource
 from unitscope.networks import Network, load
@@ -67,9 +66,9 @@ class Worker:
     def __init__(self, job: Job, *, device: str, threads: int) -> None:
         torch.set_num_threads(threads)
         network = load(**job.network) if isinstance(job.network, dict) else job.network
-        self._kept = ExitStack()
-        placed = self._kept.enter_context(on_device(network, device))
-        plan = make_plan(placed, job.images, replace(job.options, device=device), data=job.plan["data"])
+        plan = make_plan(
+            Session(network, device=device), job.images, replace(job.options, device=device), data=job.plan["data"]
+        )
         if points := differences(job.plan, plan.to_dict(), where=("in the scan", "in the worker")):
             raise AtlasError(f"a worker is not as the scan is: {points}; make it the same there, or scan without it")
         self._plan, self._work = plan, ShardWorker(plan, threads=max(2, threads))

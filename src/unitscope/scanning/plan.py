@@ -24,9 +24,10 @@ from unitscope.engine import (
     choose_engine,
     choose_precision,
 )
+from unitscope.engine.session import Session
 from unitscope.engine.torchcodec_loader import check_usable
 from unitscope.errors import AtlasError, LayerError, UnitscopeError, first_line
-from unitscope.graph import Trace, device_of, trace
+from unitscope.graph import Trace
 from unitscope.images import ImageSource, match_classes
 from unitscope.networks import Network
 from unitscope.units import Layer, UnitIndex
@@ -84,8 +85,7 @@ class ScanOptions:
 class Plan:
     """A scan, settled: what is read, tapped and written."""
 
-    network: Network
-    trace: Trace
+    session: Session
     images: ImageSource
     layers: tuple[Layer, ...]
     labels: tuple[Label, ...]
@@ -94,6 +94,16 @@ class Plan:
     batch_size: int
     options: ScanOptions
     data: str = field(repr=False)  # the fingerprint of the images
+
+    @property
+    def network(self) -> Network:
+        """The network, on the device that it runs on."""
+        return self.session.network
+
+    @property
+    def trace(self) -> Trace:
+        """The network as a graph of calls."""
+        return self.session.trace
 
     @property
     def shards(self) -> int:
@@ -164,11 +174,11 @@ class Plan:
         }
 
 
-def make_plan(network: Network, images: ImageSource, options: ScanOptions, *, data: str | None = None) -> Plan:
-    """Return the plan of a scan; the network is on its device already.
+def make_plan(session: Session, images: ImageSource, options: ScanOptions, *, data: str | None = None) -> Plan:
+    """Return the plan of a scan.
 
     Args:
-        network: in evaluation mode, on the device that the options name.
+        session: of the network, on the device that the options name.
         images: what is scanned.
         options: as the user gave them.
         data: the images' fingerprint, where it is known already.
@@ -178,8 +188,8 @@ def make_plan(network: Network, images: ImageSource, options: ScanOptions, *, da
         UnitscopeError: if the engine, the precision or the decoder can't be had.
     """
     if options.decoder == "torchcodec":
-        check_usable(device_of(network.module))
-    traced = trace(network.module, network.preprocessing.size, name=network.reference)
+        check_usable(session.device)
+    network, traced = session.network, session.trace
     layers = traced.layers.match(options.layers) if options.layers else traced.layers.activations
     if not layers:
         raise LayerError(
@@ -191,8 +201,7 @@ def make_plan(network: Network, images: ImageSource, options: ScanOptions, *, da
     batch_size = None if traced.fallback_reason else options.batch_size
     batch_size = batch_size or batch_size_for(network, traced, layers, precision=precision)
     return Plan(
-        network,
-        traced,
+        session,
         images,
         layers,
         labels_of(images, network),

@@ -20,8 +20,8 @@ from unitscope.atlas.parts import Parts
 from unitscope.atlas.schema import MANIFEST, ImageList, Manifest, check_not_taken
 from unitscope.atlas.storage import StoragePath, storage_path
 from unitscope.atlas.writer import write_atlas
-from unitscope.engine.devices import on_device
 from unitscope.engine.loader import nothing_readable
+from unitscope.engine.session import Session
 from unitscope.errors import AtlasError, UnitscopeError
 from unitscope.images import ImageSource, open_images
 from unitscope.networks import Network
@@ -53,7 +53,7 @@ class ScanResult:
 
 
 def scan(
-    network: Network,
+    network: Network | Session,
     images: str | Path | ImageSource,
     atlas: str | StoragePath,
     *,
@@ -66,7 +66,7 @@ def scan(
     A scan that was stopped goes on where it was, if it is asked for the same again.
 
     Args:
-        network: from `unitscope.load`; it is left as found.
+        network: from `unitscope.load`, left as found, or a session of it.
         images: a folder in any layout that docs/images.md names, or an opened set.
         atlas: the folder to make, or an address such as ``s3://bucket/my.atlas``; it must not exist yet.
         options: layers, k, device and so on.
@@ -84,12 +84,17 @@ def scan(
     if options.limit is not None:
         image_set = image_set.limit(options.limit)
     parts = Parts.beside(target)
-    with on_device(network, options.device) as prepared, parts.locked():
-        plan = make_plan(prepared, image_set, _as_before(options, parts, target))
+    session = Session.of(network, device=options.device)
+    with parts.locked():
+        plan = make_plan(session, image_set, _as_before(options, parts, target))
         if _is_there(target, parts):
             return _already(target, parts, plan)
         return _scan(
-            plan, parts, target=target, runner=runner or _runner(options, network), progress=progress or NullProgress()
+            plan,
+            parts,
+            target=target,
+            runner=runner or _runner(options, session.network),
+            progress=progress or NullProgress(),
         )
 
 

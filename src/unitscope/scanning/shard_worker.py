@@ -17,11 +17,10 @@ from numpy.typing import NDArray
 from unitscope.analyses.predictions import top_predictions
 from unitscope.atlas.parts import Part
 from unitscope.atlas.tables import TOP5
-from unitscope.engine import Executor, make_executor, tune_allocator
+from unitscope.engine import Executor, tune_allocator
 from unitscope.engine.executor import BatchOutput
 from unitscope.engine.loader import Batch, Decoder, Pillow, batches, decoding_threads
 from unitscope.engine.torchcodec_loader import Torchcodec
-from unitscope.graph import device_of
 from unitscope.scanning.plan import Plan
 from unitscope.summaries import SomeClassSums, Summary
 
@@ -53,15 +52,10 @@ class ShardWorker:
     def __init__(self, plan: Plan, *, threads: int | None = None) -> None:
         tune_allocator()
         self.plan, self.threads = plan, threads or decoding_threads()
-        self.runner: Executor = make_executor(
-            plan.network,
-            plan.trace,
-            plan.layers,
-            engine=plan.engine,
-            batch_size=plan.batch_size,
-            precision=plan.precision,
+        self.executor: Executor = plan.session.executor(
+            plan.layers, engine=plan.engine, precision=plan.precision, batch_size=plan.batch_size
         )
-        self._beside = self.runner.device.type != "cpu"  # whether the network leaves this machine's processors idle
+        self._beside = self.executor.device.type != "cpu"  # whether the network leaves this machine's processors idle
 
     def run(
         self, shards: Sequence[int], on_batch: Callable[[int], None] = lambda images: None
@@ -98,10 +92,10 @@ class ShardWorker:
 
     def _answers(self, shards: Sequence[int]) -> Iterator[tuple[Batch, BatchOutput | None, float]]:
         """Each batch, its answer, and how long it was data_wait for; a GPU is given the next one before it is asked."""
-        ahead = 1 if self.runner.device.type == "cuda" else 0
+        ahead = 1 if self.executor.device.type == "cuda" else 0
         going: deque[tuple[Batch, BatchOutput | None, float]] = deque()
         for batch, data_wait in _timed(self._stream(shards)):
-            going.append((batch, self.runner.start(batch.tensor()) if batch.good else None, data_wait))
+            going.append((batch, self.executor.start(batch.tensor()) if batch.good else None, data_wait))
             if len(going) > ahead:
                 yield going.popleft()
         yield from going
@@ -114,7 +108,7 @@ class ShardWorker:
             rows,
             phi=plan.network.preprocessing,
             batch_size=plan.batch_size,
-            device=self.runner.device,
+            device=self.executor.device,
             decoder=_decoder(plan),
             threads=self.threads,
         )
@@ -128,7 +122,7 @@ def take_first(going: "deque[Future[T]]") -> T:
 
 
 def _decoder(plan: Plan) -> Decoder:
-    return Torchcodec(device_of(plan.network.module)) if plan.options.decoder == "torchcodec" else Pillow()
+    return Torchcodec(plan.session.device) if plan.options.decoder == "torchcodec" else Pillow()
 
 
 def _timed(stream: Iterator[Batch]) -> Iterator[tuple[Batch, float]]:

@@ -1,6 +1,6 @@
 """The explorer: an atlas as pages for a browser, served live or written out as a static site.
 
-In: an atlas. Out: pages, each with a JSON twin. Nothing here imports torch: what needs the network is a `Studio`,
+In: an atlas. Out: pages, each with a JSON twin. Nothing here imports torch: what needs the network is a `LazySession`,
 which `unitscope.inspection` makes and whoever starts the server hands over.
 
 - `atlas_cache`: what pages ask for again and again, held in memory; `pages`: what each page says, as plain values

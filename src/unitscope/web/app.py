@@ -1,6 +1,6 @@
 """The server: an address in, a page or its JSON twin out.
 
-In: an `PageRenderer`, `ImageFiles`, a `Studio`. Out: an ASGI application behind its `Guard`.
+In: an `PageRenderer`, `ImageFiles`, a `LazySession`. Out: an ASGI application behind its `Guard`.
 Each route asks one function of `pages` and renders what it says; what needs the network is in `work`.
 """
 
@@ -21,7 +21,7 @@ from unitscope.version import versions
 from unitscope.web import network_routes as work
 from unitscope.web import plotly_asset as charting
 from unitscope.web.image_files import ImageFiles
-from unitscope.web.lazy_session import Studio
+from unitscope.web.lazy_session import LazySession
 from unitscope.web.links import ServerLinks
 from unitscope.web.page_renderer import PageRenderer
 from unitscope.web.pages.compare import compare_page
@@ -50,31 +50,33 @@ class Problem:
     message: str
 
 
-def create_app(explorer: PageRenderer, pictures: ImageFiles, studio: Studio, *, hosts: frozenset[str] = LOCAL) -> Guard:
+def create_app(
+    explorer: PageRenderer, pictures: ImageFiles, session: LazySession, *, hosts: frozenset[str] = LOCAL
+) -> Guard:
     """Return the application that answers for an atlas.
 
     Args:
         explorer: the atlas.
         pictures: its pictures.
-        studio: its network, or the reason why there is none.
+        session: its network, or the reason why there is none.
         hosts: the names it answers for; empty for any.
     """
     app = FastAPI(title="unitscope", version=versions().get("unitscope", ""), docs_url=None, redoc_url=None)
-    _pages(app, explorer, pictures, studio)
+    _pages(app, explorer, pictures, session)
     _pictures(app, explorer, pictures)
-    work.add_routes(app, explorer, pictures, studio)
+    work.add_routes(app, explorer, pictures, session)
     app.add_api_route("/static/plotly.min.js", _plotly, include_in_schema=False)
     app.mount("/static", StaticFiles(packages=[("unitscope.web", "static")]))
     _problems(app, explorer)
     return Guard(app, hosts)
 
 
-def _pages(app: FastAPI, explorer: PageRenderer, pictures: ImageFiles, studio: Studio) -> None:
+def _pages(app: FastAPI, explorer: PageRenderer, pictures: ImageFiles, session: LazySession) -> None:
     shelf = explorer.shelf
 
     def page(path: str, template: str, ask: Callable[..., Any], show: Callable[[Any], Any] | None = None) -> None:
         """Add a page and its JSON twin; `ask` is the route, what it returns is the page's values."""
-        shown = show or (lambda told: explorer.html(template, told, LINKS, missing=studio.missing))
+        shown = show or (lambda told: explorer.html(template, told, LINKS, missing=session.missing))
         twin = "/index.json" if path == "/" else f"{path}.json"
         app.add_api_route(twin, _answer(ask, lambda told: Response(to_json(told), media_type="application/json")))
         app.add_api_route(path, _answer(ask, lambda told: _html(shown(told))), response_class=HTMLResponse)
@@ -111,7 +113,7 @@ def _pages(app: FastAPI, explorer: PageRenderer, pictures: ImageFiles, studio: S
     def show_image(told: Any) -> str:
         address = told.image
         picture = f"/picture-of?image={work.quoted(address)}"
-        return explorer.html("image", told, LINKS, missing=studio.missing, address=address, picture=picture)
+        return explorer.html("image", told, LINKS, missing=session.missing, address=address, picture=picture)
 
     def show_search(told: Any) -> str | Response:
         if link := told.sole(LINKS):
@@ -124,7 +126,7 @@ def _pages(app: FastAPI, explorer: PageRenderer, pictures: ImageFiles, studio: S
         "/unit/{layer:path}/{channel}",
         "unit",
         ask_unit,
-        lambda told: explorer.unit_html(told, LINKS, missing=studio.missing),
+        lambda told: explorer.unit_html(told, LINKS, missing=session.missing),
     )
     page("/images", "images", ask_images)
     page("/image/{image:path}", "image", ask_image, show_image)

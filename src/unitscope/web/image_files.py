@@ -15,7 +15,7 @@ from unitscope.images import decode
 from unitscope.units import Layer
 from unitscope.web.atlas_cache import AtlasCache
 from unitscope.web.cache import Cache
-from unitscope.web.lazy_session import Studio
+from unitscope.web.lazy_session import LazySession
 
 UPLOAD = "upload:"
 MOST_PIXELS = 50_000_000
@@ -51,7 +51,7 @@ class ImageFiles:
         """Return the same of an image's id or of an upload."""
         return self._thumbnail(address, side)
 
-    def maps(self, studio: Studio, layer: Layer, channel: int) -> bytes:
+    def maps(self, session: LazySession, layer: Layer, channel: int) -> bytes:
         """Return the maps of a unit's exemplars side by side, PNG.
 
         Raises:
@@ -62,7 +62,7 @@ class ImageFiles:
         if (kept := self.cache.kept(name)) is not None:
             return kept
         rows = [one.row for one in self.shelf.extremes(layer, channel)]
-        maps = studio.maps([self.file(self.shelf.ids[row]) for row in rows], layer, channel)
+        maps = session.inspector().maps([self.file(self.shelf.ids[row]) for row in rows], layer, channel)
         known = [map_.shape for map_ in maps if map_ is not None]
         if rows and not known:
             raise ImageError(f"the images can't be read in '{self.root}' any more; say where they are with --images")

@@ -22,7 +22,7 @@ from unitscope.errors import ImageError, UnitscopeError
 from unitscope.units import Layer
 from unitscope.web import structure_json as told
 from unitscope.web.image_files import UPLOAD, ImageFiles
-from unitscope.web.lazy_session import Studio
+from unitscope.web.lazy_session import LazySession
 from unitscope.web.links import ServerLinks
 from unitscope.web.page_renderer import PageRenderer
 from unitscope.web.pages.image import ImagePage
@@ -60,26 +60,26 @@ def picture(request: Request, data: bytes, kind: str) -> Response:
     return Response(data, media_type=kind, headers=headers)
 
 
-def add_routes(app: FastAPI, explorer: PageRenderer, pictures: ImageFiles, studio: Studio) -> None:
+def add_routes(app: FastAPI, explorer: PageRenderer, pictures: ImageFiles, session: LazySession) -> None:
     """Add the routes that need the network."""
-    _looking(app, explorer, pictures, studio)
-    _uploading(app, explorer, pictures, studio)
-    _lab(app, explorer, pictures, studio)
-    _live(app, explorer, studio)
+    _looking(app, explorer, pictures, session)
+    _uploading(app, explorer, pictures, session)
+    _lab(app, explorer, pictures, session)
+    _live(app, explorer, session)
 
 
-def _looking(app: FastAPI, explorer: PageRenderer, pictures: ImageFiles, studio: Studio) -> None:
+def _looking(app: FastAPI, explorer: PageRenderer, pictures: ImageFiles, session: LazySession) -> None:
     @app.get("/maps/{layer:path}/{channel}.png", response_class=Response)
     def maps(request: Request, layer: str, channel: int) -> Response:
         found, number = explorer.shelf.atlas.unit(f"{layer}:{channel}")
-        return picture(request, pictures.maps(studio, found, number), "image/png")
+        return picture(request, pictures.maps(session, found, number), "image/png")
 
     @app.get("/structure.json")
     def structure(image: str) -> Response:
-        return _json(told.looked(studio.structure(pictures.file(image)), LINKS, explorer.shelf))
+        return _json(told.looked(session.inspector().structure(pictures.file(image)), LINKS, explorer.shelf))
 
 
-def _uploading(app: FastAPI, explorer: PageRenderer, pictures: ImageFiles, studio: Studio) -> None:
+def _uploading(app: FastAPI, explorer: PageRenderer, pictures: ImageFiles, session: LazySession) -> None:
     @app.post("/upload")
     def upload(request: Request, picture: Annotated[UploadFile, File()]) -> Response:
         data = picture.file.read(MOST_BYTES + 1)
@@ -101,15 +101,15 @@ def _uploading(app: FastAPI, explorer: PageRenderer, pictures: ImageFiles, studi
         page = ImagePage(-1, "Your picture", (), 0, 0, "", (), None, (), "", "")
         picture = f"/picture-of?image={quoted(address)}"
         return HTMLResponse(
-            explorer.html("image", page, LINKS, missing=studio.missing, address=address, picture=picture)
+            explorer.html("image", page, LINKS, missing=session.missing, address=address, picture=picture)
         )
 
 
-def _lab(app: FastAPI, explorer: PageRenderer, pictures: ImageFiles, studio: Studio) -> None:
+def _lab(app: FastAPI, explorer: PageRenderer, pictures: ImageFiles, session: LazySession) -> None:
     def opened(image: str) -> LabPage:
         address = image or explorer.shelf.ids[0]
         pictures.file(address)
-        return lab_page(explorer.shelf, address, charts=explorer.results.charts(), missing=studio.missing)
+        return lab_page(explorer.shelf, address, charts=explorer.results.charts(), missing=session.missing)
 
     @app.get("/lab", response_class=HTMLResponse)
     def lab(image: str = "") -> Response:
@@ -125,13 +125,13 @@ def _lab(app: FastAPI, explorer: PageRenderer, pictures: ImageFiles, studio: Stu
     def changed(asked: Asked) -> Response:
         """The structure of the image after the change; that before is at ``/structure.json``."""
         change = Change(_by_layer(explorer, asked.removed), asked.sigma, asked.seed)
-        found = studio.structure(pictures.file(asked.image), change=change)
+        found = session.inspector().structure(pictures.file(asked.image), change=change)
         return _json(told.looked(found, LINKS, explorer.shelf))
 
 
-def _live(app: FastAPI, explorer: PageRenderer, studio: Studio) -> None:
+def _live(app: FastAPI, explorer: PageRenderer, session: LazySession) -> None:
     def opened() -> LivePage:
-        return live_page(explorer.shelf, top=_TOP, missing=studio.missing)
+        return live_page(explorer.shelf, top=_TOP, missing=session.missing)
 
     @app.get("/live", response_class=HTMLResponse)
     def live() -> Response:
@@ -151,7 +151,7 @@ def _live(app: FastAPI, explorer: PageRenderer, studio: Studio) -> None:
             watched = _watched(explorer, asked.get("layer", ""), asked.getlist("pin"))
             while True:
                 frame = await socket.receive_bytes()
-                await socket.send_text(await asyncio.to_thread(_seen, frame, explorer, studio, watched))
+                await socket.send_text(await asyncio.to_thread(_seen, frame, explorer, session, watched))
         except UnitscopeError as problem:
             await socket.send_text(to_json({"message": str(problem)}))
             await socket.close()
@@ -176,7 +176,7 @@ def _picked(column: Column, pins: list[int]) -> Column:
     return replace(column, units=column.units[kept], responses=column.responses[kept], maps=column.maps[kept])
 
 
-def _seen(frame: bytes, explorer: PageRenderer, studio: Studio, watched: dict[Layer, list[int]]) -> str:
+def _seen(frame: bytes, explorer: PageRenderer, session: LazySession, watched: dict[Layer, list[int]]) -> str:
     """What the network makes of a frame, or what is wrong with it, as JSON."""
     try:
         with Image.open(io.BytesIO(frame), formats=("JPEG", "WEBP", "PNG")) as picture:
@@ -185,7 +185,7 @@ def _seen(frame: bytes, explorer: PageRenderer, studio: Studio, watched: dict[La
             shown = picture.convert("RGB")
             # Of a layer with pinned units all are wanted, as those may be anywhere in its order.
             top = max([_TOP, *(layer.units for layer, pins in watched.items() if pins)])
-            found = studio.structure(shown, layers=tuple(watched), top=top)
+            found = session.inspector().structure(shown, layers=tuple(watched), top=top)
     except (UnitscopeError, OSError, ValueError, Image.DecompressionBombError) as problem:
         return to_json({"message": str(problem)})
     columns = tuple(_picked(column, pins) for column, pins in zip(found.columns, watched.values(), strict=True))

@@ -10,20 +10,21 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 import unitscope
 from unitscope.display.sheets import Change
+from unitscope.engine.session import Session
 from unitscope.images import decode
-from unitscope.inspection.studio import NetworkStudio
+from unitscope.inspection.inspector import Inspector
 from unitscope.scanning.scan import ScanOptions
 
 
 @pytest.fixture
 def asked(network, folder, tmp_path):
     atlas = unitscope.scan(network, folder, tmp_path / "a.atlas").atlas
-    return atlas, NetworkStudio(network, atlas.layers), folder / atlas.images["image"][0]
+    return atlas, Inspector(Session(network), tuple(atlas.layers)), folder / atlas.images["image"][0]
 
 
 def test_a_structure_is_that_of_the_command(asked, network):
-    _, studio, file = asked
-    found = studio.structure(file, top=4)
+    _, inspector, file = asked
+    found = inspector.structure(file, top=4)
     expected = unitscope.structure(network, file, top=4)
     assert found.predictions == expected.predictions
     np.testing.assert_array_equal(found.probabilities, expected.probabilities)
@@ -34,25 +35,25 @@ def test_a_structure_is_that_of_the_command(asked, network):
 
 
 def test_a_units_maps_have_its_responses_as_means(asked):
-    atlas, studio, _ = asked
+    atlas, inspector, _ = asked
     files = [atlas.root / image for image in atlas.images["image"][:20]]
-    maps = studio.maps([*files, atlas.root / "gone.png"], atlas.layers[0], 1)
+    maps = inspector.maps([*files, atlas.root / "gone.png"], atlas.layers[0], 1)
     assert maps[-1] is None
     expected = atlas.responses("relu")[:20, 1]
     np.testing.assert_allclose([map_.mean() for map_ in maps[:-1]], expected, rtol=1e-5)
 
 
 def test_all_maps_are_those_of_each_unit(asked):
-    atlas, studio, file = asked
-    told = list(studio.all_maps([file, atlas.root / "gone.png"], atlas.layers))
+    atlas, inspector, file = asked
+    told = list(inspector.all_maps([file, atlas.root / "gone.png"], atlas.layers))
     assert told[1] is None
     for unit in range(6):
-        np.testing.assert_array_equal(told[0][0][unit], studio.maps([file], atlas.layers[0], unit)[0])
+        np.testing.assert_array_equal(told[0][0][unit], inspector.maps([file], atlas.layers[0], unit)[0])
 
 
 def test_a_unit_taken_away_is_gone_from_maps_and_answers(asked, network):
-    _, studio, file = asked
-    gone = studio.structure(file, change=Change({"relu": (0, 3)}), top=6)
+    _, inspector, file = asked
+    gone = inspector.structure(file, change=Change({"relu": (0, 3)}), top=6)
     responses = dict(zip(gone.columns[0].units.tolist(), gone.columns[0].responses.tolist(), strict=True))
     assert responses[0] == responses[3] == 0
     with torch.no_grad():
@@ -65,34 +66,42 @@ def test_a_unit_taken_away_is_gone_from_maps_and_answers(asked, network):
         assert one.probability == gone.probabilities[one.index]
 
 
+CONVOLUTIONS = (
+    torch.ops.aten.conv2d.default,
+    torch.ops.aten.convolution.default,
+    torch.ops.mkldnn._convolution_pointwise.default,
+)
+
+
 class Convolutions(TorchDispatchMode):
     """Counts the convolutions that are run."""
 
     count = 0
 
     def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
-        self.count += operation in (torch.ops.aten.conv2d.default, torch.ops.aten.convolution.default)
+        self.count += operation in CONVOLUTIONS
         return operation(*args, **(kwargs or {}))
 
 
 def test_several_layers_are_seen_in_one_pass(network, folder, tmp_path):
     atlas = unitscope.scan(network, folder, tmp_path / "all.atlas", options=ScanOptions(layers=["*"])).atlas
-    studio = NetworkStudio(network, atlas.layers)
+    inspector = Inspector(Session(network), tuple(atlas.layers))
     file, chosen = folder / atlas.images["image"][0], (atlas.layers[2], atlas.layers[0])
+    inspector.structure(file, layers=chosen, top=99)  # makes the graph
     with Convolutions() as run:
-        found = studio.structure(file, layers=chosen, top=99)
+        found = inspector.structure(file, layers=chosen, top=99)
     assert run.count == 1
     assert [column.layer for column in found.columns] == list(chosen)
     for column, layer in zip(found.columns, chosen, strict=True):
         assert len(column.units) == layer.units
-        alone = studio.structure(file, layers=(layer,), top=layer.units).columns[0]
+        alone = inspector.structure(file, layers=(layer,), top=layer.units).columns[0]
         np.testing.assert_array_equal(column.units, alone.units)
         np.testing.assert_array_equal(column.maps, alone.maps)
 
 
 def test_noise_is_seeded(asked):
-    _, studio, file = asked
-    one, same, other = (studio.structure(file, change=Change(sigma=0.1, seed=seed)).picture for seed in (1, 1, 2))
+    _, inspector, file = asked
+    one, same, other = (inspector.structure(file, change=Change(sigma=0.1, seed=seed)).picture for seed in (1, 1, 2))
     np.testing.assert_array_equal(one, same)
     assert (one != other).mean() > 0.5
 
@@ -104,21 +113,21 @@ def test_a_preprocessing_of_ones_own_is_left_as_it_is_and_has_no_noise(network, 
 
     own = unitscope.load(network.module, preprocess=centred)
     atlas = unitscope.scan(own, folder, tmp_path / "own.atlas").atlas
-    studio = NetworkStudio(own, atlas.layers)
-    found = studio.structure(folder / atlas.images["image"][3], top=6).columns[0]
+    inspector = Inspector(Session(own), tuple(atlas.layers))
+    found = inspector.structure(folder / atlas.images["image"][3], top=6).columns[0]
     np.testing.assert_allclose(found.responses, atlas.responses("relu")[3][found.units], rtol=1e-5)
     with pytest.raises(unitscope.UnitscopeError, match="preprocessing of your own"):
-        studio.structure(folder / atlas.images["image"][3], change=Change(sigma=0.1))
+        inspector.structure(folder / atlas.images["image"][3], change=Change(sigma=0.1))
 
 
 def test_threads_get_the_same_answers_as_one(asked):
-    atlas, studio, _ = asked
+    atlas, inspector, _ = asked
     files = [atlas.root / image for image in atlas.images["image"][:6]]
-    alone = [studio.structure(file).columns[0].responses for file in files]
+    alone = [inspector.structure(file).columns[0].responses for file in files]
     together = {}
 
     def ask(number):
-        together[number] = studio.structure(files[number]).columns[0].responses
+        together[number] = inspector.structure(files[number]).columns[0].responses
 
     threads = [threading.Thread(target=ask, args=(number,)) for number in range(6)]
     [thread.start() for thread in threads]
@@ -129,4 +138,4 @@ def test_threads_get_the_same_answers_as_one(asked):
 
 def test_a_device_that_is_not_there_is_an_error(network):
     with pytest.raises(unitscope.UnitscopeError, match="no device"):
-        NetworkStudio(replace(network), (), device="cuda:99")
+        Session(replace(network), device="cuda:99")

@@ -1,0 +1,298 @@
+"""A network on one device, exported once: everything that runs images through a network uses it.
+
+In: a network and a device. Out: logits, responses, activation maps and gradients of images, with units masked where
+asked; the network split at a layer. Two graphs are made when first needed: a fast one (folded and fused, inference
+only) and the plain, differentiable one. Knows nothing of atlases, figures or what the numbers are for.
+"""
+
+import math
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from unitscope.engine.batch_sizes import batch_size_for
+from unitscope.engine.devices import place
+from unitscope.engine.executor import Executor, NormalizedTaps, make_executor, optimize_for_eager
+from unitscope.engine.fast_graph import FastGraph
+from unitscope.engine.loader import Batch, batches
+from unitscope.engine.options import Engine, Precision
+from unitscope.engine.precision import at_precision
+from unitscope.errors import NetworkError, UnitscopeError
+from unitscope.graph import Trace, device_of, trace_of
+from unitscope.graph.split import SplitGraph, SplitNetwork, split_at
+from unitscope.graph.trace import ExportedTrace
+from unitscope.images import ImageSource
+from unitscope.networks import Network
+from unitscope.units import Layer, LayerTable, Unit
+
+MAX_CELLS = 2**26
+"""Cells of all maps that a batch holds at once: 256 MB in float32."""
+_CACHED_TAPS = 8
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outputs:
+    """What a network gives for some images.
+
+    Attributes:
+        logits: float32 ``[image, class]``; None for a network without logits.
+        responses: α of the layers asked for, side by side, float32 ``[image, unit]``.
+        maps: the outputs of the layers asked for, each ``[image, …]`` as its layer gives it, on the network's device.
+    """
+
+    logits: NDArray[np.float32] | None
+    responses: NDArray[np.float32]
+    maps: tuple[Tensor, ...]
+
+    @classmethod
+    def joined(cls, parts: "Sequence[Outputs]") -> "Outputs":
+        """Return the outputs of several batches as those of one."""
+        if len(parts) == 1:
+            return parts[0]
+        logits = [part.logits for part in parts if part.logits is not None]
+        return cls(
+            np.concatenate(logits) if logits else None,
+            np.concatenate([part.responses for part in parts]),
+            tuple(torch.cat(maps) for maps in zip(*(part.maps for part in parts), strict=True)),
+        )
+
+
+class Session:
+    """A network on one device, exported once.
+
+    The network given is left where and as it is. Threads may share a session: each batch takes its lock.
+
+    Args:
+        network: from `unitscope.load`.
+        device: ``cpu``, ``cuda``, ``cuda:1``, …; None leaves the network where it is.
+        precision: ``float32``, ``tf32`` (NVIDIA GPUs) or ``bf16``.
+        batch_size: images run at once; None takes 16 on a CPU, what fits on a GPU, and 1 for a network under hooks.
+
+    Raises:
+        NetworkError: if there is no such device.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        *,
+        device: str | None = None,
+        precision: Precision = "float32",
+        batch_size: int | None = None,
+    ) -> None:
+        self.network = network if device is None else place(network, device)
+        self.device = device_of(self.network.module)
+        self.precision: Precision = precision
+        self._batch_size = batch_size
+        self._lock = threading.RLock()
+        self._taps = lru_cache(maxsize=_CACHED_TAPS)(self._normalized)
+
+    @classmethod
+    def of(cls, network: "Network | Session", *, device: str | None = None) -> "Session":
+        """Return a session as it is, or a new one of a network."""
+        return network if isinstance(network, Session) else cls(network, device=device)
+
+    @cached_property
+    def trace(self) -> Trace:
+        """The network as a graph of calls, exported when first asked for.
+
+        Raises:
+            NetworkError: if the network does not run on an input of its preprocessing's size.
+        """
+        with self._lock, torch.autocast(self.device.type, enabled=False):
+            return trace_of(self.network)
+
+    @property
+    def layers(self) -> LayerTable:
+        """Every call of the network whose units can be read."""
+        return self.trace.layers
+
+    @property
+    def batch_size(self) -> int:
+        """How many images run at once; halved after a batch has run out of memory."""
+        if self.trace.fallback_reason:
+            return 1  # a forward pass that can't be exported may depend on the values in the batch
+        if self._batch_size is None:
+            with self.inference():
+                self._batch_size = batch_size_for(
+                    self.network, self.trace, self.layers.activations, precision=self.precision
+                )
+        return self._batch_size
+
+    @contextmanager
+    def inference(self) -> Iterator[None]:
+        """Hold the lock and run without gradients at the session's precision, whatever the caller's autocast."""
+        with self._lock, torch.inference_mode(), at_precision(self.precision, self.device):
+            yield
+
+    def run(
+        self,
+        prepared: Tensor,
+        *,
+        responses: Sequence[Layer] = (),
+        maps: Sequence[Layer] = (),
+        masks: Mapping[Layer, Tensor] | None = None,
+    ) -> Outputs:
+        """Return what the network gives for prepared images.
+
+        Args:
+            prepared: from `Preprocessing.prepare`, ``[image, 3, H, W]``.
+            responses: layers whose responses are returned.
+            maps: layers whose outputs are returned.
+            masks: for some layers float ``[unit]``: 0 makes a unit's map zero, 1 keeps it.
+
+        Raises:
+            UnitscopeError: if a single image does not fit into the device's memory.
+        """
+        masks = masks or {}
+        module = self._taps(tuple(responses), tuple(maps), tuple(masks))
+        values = [mask.to(self.device) for mask in masks.values()]
+        parts = []
+        while len(prepared):
+            count = min(len(prepared), self.batch_size)
+            try:
+                parts.append(self._run(module, prepared[:count], values))
+            except torch.OutOfMemoryError as problem:
+                self._halve(count, problem)
+                continue
+            prepared = prepared[count:]
+        return Outputs.joined(parts)
+
+    def stream(
+        self,
+        images: ImageSource,
+        rows: range | None = None,
+        *,
+        responses: Sequence[Layer] = (),
+        maps: Sequence[Layer] = (),
+        masks: Mapping[Layer, Tensor] | None = None,
+    ) -> Iterator[tuple[Batch, Outputs | None]]:
+        """Yield batches of images in order, each with the outputs of those that could be read; None if none could.
+
+        Args:
+            images: what is read; a file that can't be read is an error in its batch.
+            rows: positions of the images; all if None.
+            responses: layers whose responses are returned.
+            maps: layers whose outputs are returned; a batch holds at most `MAX_CELLS` of their cells.
+            masks: as in `run`.
+        """
+        every = (0, range(len(images)) if rows is None else rows)
+        cells = sum(math.prod(layer.shape) for layer in maps)
+        size = min(self.batch_size, max(1, MAX_CELLS // cells)) if cells else self.batch_size
+        phi = self.network.preprocessing
+        for batch in batches(images, [every], phi=phi, batch_size=size, device=self.device):
+            good = batch.tensor() if batch.good else None
+            yield batch, None if good is None else self.run(good, responses=responses, maps=maps, masks=masks)
+
+    def executor(
+        self,
+        layers: Sequence[Layer],
+        *,
+        maps: Sequence[Layer] = (),
+        engine: Engine = "eager",
+        precision: Precision | None = None,
+        batch_size: int | None = None,
+    ) -> Executor:
+        """Return what runs batches of one fixed size, so that an image's numbers don't depend on its batch."""
+        precision = precision or self.precision
+        size = 1 if self.trace.fallback_reason else batch_size or self.batch_size
+        if engine == "eager" and precision == self.precision:
+            run = self._taps(tuple(layers), tuple(maps), ())
+            return Executor.on(self.device, run, batch_size=size, precision=precision)
+        return make_executor(
+            self.network, self.trace, layers, maps=maps, engine=engine, batch_size=size, precision=precision
+        )
+
+    def split(self, layer: Layer) -> SplitNetwork:
+        """Return the network cut in two at a layer, each half as it runs fastest.
+
+        Raises:
+            NetworkError: if the network gives no logits, or the layer has no path to them.
+        """
+        halves = split_at(self.trace, layer)
+        if not isinstance(halves, SplitGraph):
+            return halves
+        before, after = (
+            optimize_for_eager(half, self.device, self.precision) for half in (halves.before, halves.after)
+        )
+        return SplitGraph(before, after, halves.commuting, halves.layer, halves.axis)
+
+    def differentiable(
+        self, *, responses: Sequence[Layer] = (), maps: Sequence[Layer] = (), masks: Sequence[Layer] = ()
+    ) -> nn.Module:
+        """Return the plain graph with taps, which autograd runs backwards; see `Trace.tapped`."""
+        return self.trace.tapped(responses=responses, maps=maps, masks=masks)
+
+    def gradients(self, prepared: Tensor, target: int | Unit | str) -> Tensor:
+        """Return the gradient of a class's logit, or of a unit's response, with respect to the network's input.
+
+        Args:
+            prepared: from `Preprocessing.prepare`, ``[image, 3, H, W]``.
+            target: number of a class, or a unit.
+
+        Returns:
+            float32 ``[image, 3, H, W]``, with respect to the input after φ's normalization (Simonyan et al., 2014).
+
+        Raises:
+            LayerError: if there is no such unit.
+            NetworkError: if a class is asked for and the network gives no logits.
+        """
+        layers, value_of = self._target(target)
+        module = self.differentiable(responses=layers)
+        parts = []
+        with self._lock, at_precision("float32", self.device), torch.enable_grad():
+            for some in prepared.split(self.batch_size):
+                x = self.network.preprocessing.normalize(some.to(self.device)).detach().requires_grad_()
+                (gradient,) = torch.autograd.grad(value_of(module(x)).sum(), x)
+                parts.append(gradient)
+        return torch.cat(parts)
+
+    def _target(self, target: int | Unit | str) -> tuple[tuple[Layer, ...], Callable[[tuple[Tensor, ...]], Tensor]]:
+        """The layer to tap, if any, and what picks the target ``[image]`` from the outputs."""
+        if not isinstance(target, int):
+            layer, channel = self.layers.unit(target)
+            return (layer,), lambda outputs: outputs[1][:, channel]
+
+        def logit(outputs: tuple[Tensor | None, ...]) -> Tensor:
+            if outputs[0] is None:
+                raise NetworkError(f"{self.network.reference} gives no logits, so it has no class {target}")
+            return outputs[0][:, target]
+
+        return (), logit
+
+    @cached_property
+    def _fast(self) -> FastGraph | None:
+        """The fast graph; None for a network under hooks."""
+        trace = self.trace
+        return FastGraph.of(trace, self.device, self.precision) if isinstance(trace, ExportedTrace) else None
+
+    def _tapped(self, responses: Sequence[Layer], maps: Sequence[Layer], masks: Sequence[Layer] = ()) -> nn.Module:
+        with self._lock:
+            source = self._fast or self.trace
+            return source.tapped(responses=responses, maps=maps, masks=masks)
+
+    def _normalized(
+        self, responses: tuple[Layer, ...], maps: tuple[Layer, ...], masks: tuple[Layer, ...]
+    ) -> NormalizedTaps:
+        return NormalizedTaps(self.network, self._tapped(responses, maps, masks))
+
+    def _run(self, module: NormalizedTaps, prepared: Tensor, masks: Sequence[Tensor]) -> Outputs:
+        with self.inference():
+            logits, responses, *maps = module(prepared.to(self.device), *masks)
+            known = np.empty((len(prepared), 0), np.float32) if responses is None else responses.cpu().numpy()
+            return Outputs(None if logits is None else logits.float().cpu().numpy(), known, tuple(maps))
+
+    def _halve(self, count: int, problem: torch.OutOfMemoryError) -> None:
+        if count == 1:
+            raise UnitscopeError(
+                f"'{self.device}' has too little memory for one image; free some, or use --device cpu"
+            ) from problem
+        self._batch_size = max(1, count // 2)
+        torch.cuda.empty_cache()

@@ -1,0 +1,50 @@
+"""A network as the explorer asks it: about one image after another, whatever the number of threads that ask.
+
+In: a session and the layers of an atlas. Out: the plain arrays of `unitscope.display.sheets`.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from unitscope.display.sheets import Change, Structure
+from unitscope.engine.session import Session
+from unitscope.images import image_files
+from unitscope.inspection.structure import spread, structure
+from unitscope.inspection.unit_maps import activation_maps, all_maps
+from unitscope.units import Layer
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Inspector:
+    """A network with the layers that pages show."""
+
+    session: Session
+    layers: tuple[Layer, ...]
+
+    def maps(self, files: Sequence[Path], layer: Layer, channel: int) -> list[NDArray[np.float32] | None]:
+        """Return a unit's map over each file, float32 ``[row, column]``; None for a file that can't be read."""
+        found = activation_maps(self.session, image_files(files), layer, [channel])
+        return [None if one is None else one.maps[0] for one in found]
+
+    def all_maps(
+        self, files: Sequence[Path], layers: Sequence[Layer]
+    ) -> Iterator[tuple[NDArray[np.float32], ...] | None]:
+        """Yield each file's maps of all units, as `unit_maps.all_maps` does."""
+        return all_maps(self.session, image_files(files), layers)
+
+    def structure(
+        self,
+        picture: Path | Image.Image,
+        *,
+        layers: Sequence[Layer] | None = None,
+        change: Change | None = None,
+        top: int = 9,
+    ) -> Structure:
+        """Return a picture's structure at some layers, or about 13 of the atlas's; see `inspection.structure`."""
+        shown = spread(self.layers) if layers is None else layers
+        return structure(self.session, picture, layers=shown, change=change, top=top)

@@ -1,0 +1,53 @@
+"""Units' activation maps over single images, and the images as the network sees them.
+
+In: a session, images, a layer. Out: `ImageMaps`: picture and maps as arrays.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unitscope.engine.session import Session
+from unitscope.graph.spatial_maps import plane
+from unitscope.images import ImageSource
+from unitscope.units import Layer
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ImageMaps:
+    """One image as the network sees it, uint8 ``[row, column, RGB]``, and some units' maps, ``[unit, row, column]``."""
+
+    picture: NDArray[np.uint8]
+    maps: NDArray[np.float32]
+
+
+def activation_maps(
+    session: Session, images: ImageSource, layer: Layer, channels: Sequence[int]
+) -> list[ImageMaps | None]:
+    """Return each image and the maps of some of a layer's units; None for a file that can't be read."""
+    found: list[ImageMaps | None] = [None] * len(images)
+    tapped, phi = session.layers.find(layer.name), session.network.preprocessing
+    for batch, outputs in session.stream(images, maps=[tapped]):
+        if outputs is not None:
+            for picture, output in zip(batch.good, outputs.maps[0], strict=True):
+                assert picture.prepared is not None
+                found[picture.image] = ImageMaps(phi.picture(picture.prepared), plane(output, tapped, channels))
+    return found
+
+
+def all_maps(
+    session: Session, images: ImageSource, layers: Sequence[Layer]
+) -> Iterator[tuple[NDArray[np.float32], ...] | None]:
+    """Yield each image's maps of all units of some layers, float32 ``[unit, row, column]``; None if it can't be read.
+
+    Images run together, which changes values by rounding: by 1e-5 of a layer's greatest value or less.
+    """
+    for batch, outputs in session.stream(images, maps=layers):
+        by_image = iter(() if outputs is None else zip(*outputs.maps, strict=True))
+        for picture in batch.pictures:
+            if picture.prepared is None:
+                yield None
+            else:
+                yield tuple(plane(output, layer) for output, layer in zip(next(by_image), layers, strict=True))
