@@ -22,6 +22,7 @@ from .analyses.unit_rules import intersection as intersection
 from .analyses.unit_rules import top_units as top_units
 from .atlas import Atlas as Atlas
 from .atlas import open_atlas as open_atlas
+from .engine.session import Session as Session
 from .errors import UnitscopeError as UnitscopeError
 from .experiments.ablation import ablate as ablate
 from .experiments.ablation_grid import AblationGrid as AblationGrid
