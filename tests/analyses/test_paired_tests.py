@@ -113,7 +113,7 @@ def test_a_unit_without_differences_or_with_one_that_is_not_known_has_one(images
 def test_units_are_counted_in_blocks_and_blocks_change_nothing(monkeypatch):
     values = paired(0, 6, 11)
     whole = signed_rank(values, "less")
-    monkeypatch.setattr("unitscope.analyses.paired_tests._AT_ONCE", 3 * 2**6)
+    monkeypatch.setattr("unitscope.analyses.paired_tests._BLOCK", 3 * 2**6)
     np.testing.assert_array_equal(signed_rank(values, "less"), whole)
 
 

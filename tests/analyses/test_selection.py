@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as hnp
 
 from unitscope import Selection, Threshold, TopK
 from unitscope.analyses.image_groups import ImageGroup
-from unitscope.analyses.selection import above, at_least, select, top
+from unitscope.analyses.selection import select
 from unitscope.errors import LayerError, UnitscopeError
 from unitscope.units import Layer
 
@@ -28,6 +28,22 @@ vectors = hnp.arrays(np.float32, UNITS, elements=values)
 
 def chosen(units):
     return Selection(LAYER, tuple(units))
+
+
+def top(responses, n):
+    return Selection.of_mask(LAYER, TopK(n).chosen(LAYER, responses))
+
+
+def above(responses, threshold):
+    return Selection.of_mask(LAYER, Threshold(threshold).chosen(LAYER, responses))
+
+
+def images_of(listed):
+    """A group whose images have the response 1 at the units that are listed for them, else 0."""
+    responses = np.zeros((len(listed), UNITS), np.float32)
+    for row, units in enumerate(listed):
+        responses[row, units] = 1
+    return ImageGroup("class:cat", LAYER, tuple(map(str, range(len(listed)))), responses)
 
 
 def slow_top(responses, n):
@@ -81,7 +97,7 @@ def test_a_selection_holds_only_units_of_its_layer(unit):
 @given(responses=vectors, n=st.integers(1, UNITS))
 @quick
 def test_the_top_n_are_as_defined_whatever_is_tied_or_missing(responses, n):
-    assert list(top(LAYER, responses, n)) == slow_top(responses, n)
+    assert list(top(responses, n)) == slow_top(responses, n)
 
 
 @given(responses=hnp.arrays(np.float32, (4, UNITS), elements=values), n=st.integers(1, UNITS))
@@ -93,20 +109,20 @@ def test_many_images_are_chosen_for_as_one_at_a_time(responses, n):
 
 
 def test_ties_go_to_the_lower_channel_and_nan_is_never_chosen():
-    assert list(top(LAYER, [1, 2, 2, math.nan, 2, 0, 0], 2)) == [1, 2]
-    assert list(top(LAYER, [math.nan] * 6 + [-1], 5)) == [6]
-    assert list(above(LAYER, [1, 2, 2, math.nan, 2, 0, 0], 1)) == [1, 2, 4]
+    assert list(top([1, 2, 2, math.nan, 2, 0, 0], 2)) == [1, 2]
+    assert list(top([math.nan] * 6 + [-1], 5)) == [6]
+    assert list(above([1, 2, 2, math.nan, 2, 0, 0], 1)) == [1, 2, 4]
 
 
 @pytest.mark.parametrize("n", [0, -1, UNITS + 1])
 def test_no_more_units_are_taken_than_a_layer_has(n):
     with pytest.raises(UnitscopeError, match=rf"top {n} of layer 'relu_2': it has 7 units; give a number from 1 to 7"):
-        top(LAYER, np.zeros(UNITS), n)
+        top(np.zeros(UNITS), n)
 
 
 def test_responses_of_another_layer_are_refused():
     with pytest.raises(UnitscopeError, match=r"has 7 units, but the responses have the shape \(8,\)"):
-        above(LAYER, np.zeros(8), 0.0)
+        above(np.zeros(8), 0.0)
 
 
 def test_a_threshold_is_a_number():
@@ -116,19 +132,16 @@ def test_a_threshold_is_a_number():
 
 @given(listed=st.lists(channels, min_size=1, max_size=6), data=st.data())
 @quick
-def test_at_least_counts_in_how_many_selections_a_unit_is(listed, data):
+def test_units_are_counted_over_the_images_that_select_them(listed, data):
     count = data.draw(st.integers(1, len(listed)))
     expected = [unit for unit in range(UNITS) if sum(unit in one for one in listed) >= count]
-    assert list(at_least([chosen(one) for one in listed], count)) == expected
+    assert list(select(images_of(listed), Threshold(0.5), images=count)) == expected
 
 
-def test_at_least_refuses_what_can_not_be():
-    with pytest.raises(UnitscopeError, match="at least 3 of 2 images; give a number from 1 to 2"):
-        at_least([chosen([1]), chosen([2])], 3)
-    with pytest.raises(UnitscopeError, match="there are no selections"):
-        at_least([], 1)
-    with pytest.raises(UnitscopeError, match="can't be combined"):
-        at_least([chosen([1]), Selection(OTHER, (1,))], 1)
+@pytest.mark.parametrize("count", [0, 3])
+def test_units_are_not_counted_over_fewer_or_more_images_than_there_are(count):
+    with pytest.raises(UnitscopeError, match=f"at least {count} of 2 images; give a number from 1 to 2"):
+        select(images_of([[1], [2]]), Threshold(0.5), images=count)
 
 
 def test_a_class_is_chosen_for_by_its_mean_or_by_its_images():

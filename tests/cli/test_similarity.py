@@ -143,11 +143,11 @@ def test_between_layers_tells_how_alike_layers_see_all_images_or_some(run, class
         ([TENCH, HEN, "--by-layer", "--layer", "act:1"], "leave --layer act:1 out"),
         ([TENCH, HEN, "--by-layer", "--clustered"], "does not go with --by-layer"),
         (["--between-layers", "--layer", "act:1"], "leave --layer act:1 out"),
-        ([TENCH, HEN, "--between-layers"], "3 or more images, not of 2"),
+        ([TENCH, HEN, "--between-layers"], "at least 3 images that can be read, not 2"),
         ([*SIX, "--by-layer", "-o", "x.png"], "6 subjects make 15 curves"),
         ([TENCH, HEN, TENCH, "--by-layer"], f"'{TENCH}' was given twice; name each image or class once"),
         (["class:hen", "class:hen", "--layer", "act:1"], "'class:hen' was given twice"),
-        (["class:", TENCH, "--layer", "act:1"], "'class:' names no class; write class:NAME, as class:goldfish"),
+        (["class:", TENCH, "--layer", "act:1"], "'class:' has no class name; write class:NAME, as in class:goldfish"),
         ([TENCH, HEN, "--layer", "act:1", "-o", "x.tiff"], ".png"),
     ],
 )

@@ -1,5 +1,5 @@
-"""Questions put to an atlas, and what numbers from experiments mean: pure functions, arrays in, values out.
+"""Analyses of atlases and statistics of experiments: pure functions.
 
-In: responses ``[image, unit]``, an `Atlas`, predictions. Out: frozen values and data frames.
-This room must not print, draw, touch a path or import torch.
+In: an `Atlas`, responses ``[image, unit]``, predictions. Out: frozen results and data frames.
+Analyses never print, draw, touch a path or import torch.
 """

@@ -1,7 +1,7 @@
-"""How many units sets drawn at random would share: what a shared unit has to be compared with.
+"""Overlap of random selections, the null distribution for shared units.
 
 In: sizes of selections, the number of units. Out: expected numbers and exact tail probabilities, as floats.
-The null: each set holds its own number of a layer's units, drawn at random, and the sets know nothing of each other.
+Null hypothesis: each selection is a random subset of its size of a layer's units, independent of the others.
 """
 
 from collections import Counter
@@ -15,15 +15,15 @@ from scipy.special import gammaln
 
 
 def expected_overlap(sizes: Sequence[int], units: int) -> float:
-    """Return the mean size of the intersection of random sets, ``N·Π(n_i/N)``."""
+    """Return the expected size of the intersection of random sets, ``N·Π(n_i/N)``."""
     return units * prod(size / units for size in sizes)
 
 
 def overlap_tail(sizes: Sequence[int], units: int, observed: int) -> float:
-    """Return the exact probability that random sets of these sizes share at least ``observed`` of the units.
+    """Return the exact probability that random sets of these sizes share at least ``observed`` units.
 
-    Given that the sets so far share j, the number that is also in the next, of n, is hypergeometric (N, j, n); the
-    distribution is carried from set to set, the smallest first. A set's complement is a set of N − n.
+    If the sets so far share j units, the number that is also in the next set, of size n, is hypergeometric (N, j, n).
+    The distribution is propagated from set to set, smallest first. The complement of a set has size N - n.
     """
     if observed <= 0:
         return 1.0
@@ -37,10 +37,10 @@ def overlap_tail(sizes: Sequence[int], units: int, observed: int) -> float:
 
 
 def support_tails(sizes: Sequence[int], units: int) -> NDArray[np.float64]:
-    """Return the exact probability, by k from 0 to the number of sets, that one given unit is in at least k of them.
+    """Return, for each k from 0 to the number of sets, the probability that a given unit is in at least k sets.
 
-    The number of sets that hold it is Poisson-binomial with probabilities n_i/N: the sum of a binomial number for each
-    distinct size (Wang, 1993).
+    The number of sets that contain it is Poisson-binomial with probabilities n_i/N: the sum of one binomial variable
+    for each distinct size (Wang, 1993).
     """
     chance = np.ones(1)
     for size, count in sorted(Counter(sizes).items()):
@@ -50,10 +50,10 @@ def support_tails(sizes: Sequence[int], units: int) -> NDArray[np.float64]:
 
 
 def support_bound(tail: float, units: int, observed: int) -> float:
-    """Return what the probability that ``observed`` units or more have such a support can't exceed, ``C(N,m)·q^m``.
+    """Return an upper bound of the probability that at least ``observed`` units have such a support, ``C(N,m)·q^m``.
 
-    ``q`` is one unit's `support_tails`. In sets of a fixed size units crowd each other out, so m given units have that
-    support together with a probability of at most q^m (negative association: Joag-Dev and Proschan, 1983).
+    ``q`` is the tail of one unit from `support_tails`. In sets of fixed size, units are negatively associated, so m
+    given units all have that support with a probability of at most q^m (Joag-Dev and Proschan, 1983).
     """
     if observed == 0 or tail == 0:
         return float(observed == 0)

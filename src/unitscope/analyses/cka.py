@@ -1,7 +1,7 @@
-"""How alike the layers of a network see the same images: linear CKA.
+"""Similarity between the layers of a network: linear CKA.
 
-In: an atlas. Out: `LayerSimilarity`. Layers have different units, so no cosine of their responses exists; but each
-layer says how similar every two images are, and these similarities can be compared.
+In: an atlas. Out: `LayerSimilarity`. Layers have different units, so their responses have no cosine. CKA instead
+compares how similar each layer makes every pair of images.
 """
 
 from collections.abc import Iterable, Sequence
@@ -26,13 +26,13 @@ MOST_IMAGES = 1000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LayerSimilarity(Result):
-    """How alike layers see the same images.
+    """Similarity between layers for the same images.
 
     Attributes:
         layers: shallow to deep.
-        images: how many images it rests on.
-        matrix: linear CKA, float64 ``[layer, layer]``, from 0 to 1, symmetric with a diagonal of 1; NaN for a layer
-            that responds to all the images alike, or with what is not a number.
+        images: number of images.
+        matrix: linear CKA, float64 ``[layer, layer]``, from 0 to 1, symmetric with a diagonal of 1; NaN for layers
+            with the same responses to all images, or with responses that are not finite.
         network: reference of the network.
     """
 
@@ -67,18 +67,19 @@ class LayerSimilarity(Result):
 
 
 def cka(atlas: Atlas, images: Sequence[str] = (), *, most: int = MOST_IMAGES) -> LayerSimilarity:
-    """Return how alike an atlas's layers see its images, or those named by id or as ``class:NAME``.
+    """Return the linear CKA between an atlas's layers, over its images or those given by id or as ``class:NAME``.
 
-    Images that could not be read are left out; of more than ``most`` so many are taken, evenly spaced.
+    Images that could not be read are left out. If there are more than ``most`` images, that many are taken, evenly
+    spaced.
 
     Raises:
-        ImageError, UnitscopeError: if there is no such image or class, or fewer than 3 images could be read: of two,
-            all layers say the same.
+        ImageError, UnitscopeError: if there is no such image or class, or fewer than 3 images could be read; for two
+            images, all layers are equally similar.
     """
     rows = _rows(atlas, images)
     count = min(most, len(rows))
     if count < 3:
-        raise UnitscopeError(f"layers are compared by what they say of 3 or more images, not of {count}; give more")
+        raise UnitscopeError(f"comparing layers needs at least 3 images that can be read, not {count}; give more")
     chosen = rows[np.arange(count) * len(rows) // count]
     layers = tuple(atlas.layers)
     matrix = linear_cka((atlas.responses(layer, chosen) for layer in layers), len(layers))
@@ -86,7 +87,7 @@ def cka(atlas: Atlas, images: Sequence[str] = (), *, most: int = MOST_IMAGES) ->
 
 
 def _rows(atlas: Atlas, images: Sequence[str]) -> NDArray[np.int64]:
-    """Rows of the readable images, in order, each once."""
+    """Return the rows of the readable images, ascending, each once."""
     if not images:
         return atlas.readable
     named = [
@@ -97,10 +98,14 @@ def _rows(atlas: Atlas, images: Sequence[str]) -> NDArray[np.int64]:
 
 
 def linear_cka(layers: Iterable[NDArray[np.float32]], count: int) -> NDArray[np.float64]:
-    """Return linear CKA between so many response matrices ``[image, unit]`` of the same images, ``[layer, layer]``.
+    """Return linear CKA ``[layer, layer]`` between response matrices ``[image, unit]`` of the same images.
 
-    ``⟨K, L⟩ / (‖K‖ ‖L‖)``, K = HXXᵀH and L = HYYᵀH being centred Gram matrices (Kornblith et al., 2019). Memory holds
-    one layer's responses at a time, if they come one at a time, and half a Gram matrix of each.
+    It is ``⟨K, L⟩ / (‖K‖ ‖L‖)`` with the centred Gram matrices K = HXXᵀH and L = HYYᵀH (Kornblith et al., 2019).
+    With a generator, memory holds the responses of one layer at a time and half a Gram matrix per layer.
+
+    Args:
+        layers: the response matrix of each layer.
+        count: the number of layers.
     """
     halves = (unit_vectors(_gram(_centred(responses))) for responses in layers)
     first = next(halves)
@@ -111,14 +116,14 @@ def linear_cka(layers: Iterable[NDArray[np.float32]], count: int) -> NDArray[np.
 
 
 def _gram(centred: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The upper half of a Gram matrix as a vector; products of such vectors are those of the whole matrices."""
+    """Return the upper half of a Gram matrix as a vector, scaled so that inner products equal those of the matrices."""
     gram = centred @ centred.T
-    gram *= np.where(np.eye(len(gram), dtype=bool), 1, np.sqrt(2))  # what is off the diagonal is there twice
+    gram *= np.where(np.eye(len(gram), dtype=bool), 1, np.sqrt(2))  # entries off the diagonal occur twice
     return gram[np.triu_indices(len(gram))]
 
 
 def _centred(responses: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Units with mean 0 over the images, which centres their Gram matrix; where nothing varies, exactly 0."""
+    """Return responses with mean 0 over the images, which centres the Gram matrix; constant units become exactly 0."""
     values = np.where(np.isfinite(responses), responses, np.nan).astype(np.float64)
     values -= values[0]
     values -= values.mean(0)

@@ -1,6 +1,6 @@
-"""What a question is about: one image, or all images of a class, by their responses at one layer.
+"""Groups of images to analyse: one image, or all images of a class, with their responses at one layer.
 
-In: an atlas and a name. Out: a `ImageGroup`. Images outside the atlas are for `scanning.fresh` to run.
+In: an atlas and a name. Out: an `ImageGroup`. `inspection.new_images` makes groups of images that are not in the atlas.
 """
 
 from collections.abc import Sequence
@@ -23,9 +23,9 @@ class ImageGroup:
     """An image, or the images of a class.
 
     Attributes:
-        name: as it was asked for: an image id, a file, or ``class:NAME``.
-        layer: the layer whose units respond.
-        images: ids (or the file's path), one a row of the responses.
+        name: the name given by the user: an image id, a file, or ``class:NAME``.
+        layer: the layer of the units.
+        images: ids (or the file's path), one per row of the responses.
         responses: α, float32 ``[image, unit]``.
     """
 
@@ -38,25 +38,25 @@ class ImageGroup:
     def mean(self) -> NDArray[np.float64]:
         """The mean response of each unit over the images, float64 ``[unit]``.
 
-        A response that is not a number is left out; a unit without any other has the mean NaN.
+        NaN responses are ignored; a mean over no responses is NaN.
         """
         as_one_class = ClassSums.of(self.responses, [(0,)] * len(self.responses), classes=1)
         return as_one_class.means[0]  # type: ignore[no-any-return]
 
 
 def image_group(atlas: Atlas, name: str, layer: str | Layer) -> ImageGroup:
-    """Return the image of an atlas, or the readable images of a class (``class:NAME``), at one layer.
+    """Return the group of one image of an atlas, or of the readable images of a class (``class:NAME``).
 
     Raises:
         LayerError, AtlasError: if the network has no such layer, or the scan did not tap it.
-        ImageError, UnitscopeError: as `group_rows`.
+        ImageError, UnitscopeError: as in `group_rows`.
     """
     found, rows = atlas.find(layer), group_rows(atlas, name)
     return ImageGroup(name, found, tuple(atlas.images["image"].iloc[rows]), atlas.responses(found, rows))
 
 
 def group_rows(atlas: Atlas, name: str) -> NDArray[np.int64]:
-    """Return the row of an image, or those of the readable images of a class (``class:NAME``).
+    """Return the row number of an image, or those of the readable images of a class (``class:NAME``).
 
     Raises:
         ImageError: if there is no such image, or it could not be read.
@@ -73,11 +73,11 @@ def group_rows(atlas: Atlas, name: str) -> NDArray[np.int64]:
 
 
 def group_means(atlas: Atlas, name: str) -> NDArray[np.float64]:
-    """Return the mean response of every unit of an atlas over an image or a class (``class:NAME``), float64 ``[unit]``.
+    """Return the mean response of each unit of an atlas to an image or a class (``class:NAME``), float64 ``[unit]``.
 
     Raises:
-        ImageError, UnitscopeError: as `group_rows`.
-        AtlasError: if an image is asked for and the scan kept no responses.
+        ImageError, UnitscopeError: as in `group_rows`.
+        AtlasError: if ``name`` is an image and the scan did not store responses.
     """
     rows = group_rows(atlas, name)
     if name.startswith(CLASS):
@@ -86,24 +86,24 @@ def group_means(atlas: Atlas, name: str) -> NDArray[np.float64]:
 
 
 def find_class(atlas: Atlas, name: str) -> int:
-    """Return the number of a label among the atlas's, by label (a wnid, a folder's name) or by name.
+    """Return the number of one of the atlas's labels, given by label (a wnid, a folder's name) or by name.
 
-    Case, ``_`` and spaces don't matter.
+    Upper and lower case are equal, and so are ``_`` and spaces.
 
     Raises:
-        UnitscopeError: if there is none, or more than one has that name; the message names the nearest.
+        UnitscopeError: if there is no such class, or several have that name; the message names the closest matches.
     """
     labels = atlas.manifest.labels
     if not name.strip():
-        raise UnitscopeError(f"'{CLASS}{name}' names no class; write {CLASS}NAME, as {CLASS}{_example(labels)}")
+        raise UnitscopeError(f"'{CLASS}{name}' has no class name; write {CLASS}NAME, as in {CLASS}{_example(labels)}")
     if not labels:
         raise UnitscopeError(f"no class '{name}': the images of atlas '{atlas.path}' have no labels")
     exact = [number for number, label in enumerate(labels) if label.label == name]
-    alike = exact or [number for number, label in enumerate(labels) if plain(name) in _names(label)]
-    if len(alike) == 1:
-        return alike[0]
-    if alike:
-        which = ", ".join(f"'{labels[number].label}'" for number in alike[:5])
+    matches = exact or [number for number, label in enumerate(labels) if plain(name) in _names(label)]
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        which = ", ".join(f"'{labels[number].label}'" for number in matches[:5])
         raise UnitscopeError(f"several classes of atlas '{atlas.path}' are named '{name}': {which}; give one of these")
     near = closest(name, [text for label in labels for text in (label.name, label.label)])
     known = ", ".join(label.name for label in labels[:10]) + (f" and {len(labels) - 10} more" * (len(labels) > 10))
@@ -111,7 +111,7 @@ def find_class(atlas: Atlas, name: str) -> int:
 
 
 def class_rows(atlas: Atlas, name: str) -> NDArray[np.int64]:
-    """Return the rows of a class's readable images.
+    """Return the row numbers of a class's readable images.
 
     Raises:
         UnitscopeError: if there is no such class, or none of its images could be read.
@@ -129,7 +129,7 @@ def _example(labels: Sequence[Label]) -> str:
 
 
 def _miss(atlas: Atlas, name: str) -> str:
-    """What to say of a name that is no image's; a file's never comes here, as `scanning.fresh` runs it."""
+    """Return the error message for a name that is not an image of the atlas."""
     if any(plain(name) in _names(label) for label in atlas.manifest.labels):
         return f"no image '{name}' in atlas '{atlas.path}', and no file of this name; for the class write {CLASS}{name}"
     near = closest_file(name, atlas.images["image"])

@@ -1,6 +1,6 @@
-"""Which images of an atlas are most like a subject.
+"""Find the images of an atlas that are most similar to an image or a class.
 
-In: an atlas and a `ImageGroup`. Out: a data frame. Responses are read shard by shard, so memory holds one at a time.
+In: an atlas and an `ImageGroup`. Out: `NearestImages`. Responses are read shard by shard, so memory holds one shard.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,17 +18,17 @@ from unitscope.errors import UnitscopeError
 from unitscope.results import Result, Values, frame_of, layer_table, layers_by_name
 from unitscope.units import Layer
 
-# The last digits of a product may depend on where in memory a row lies, and equal rows must tie.
+# Rounded, since equal rows must tie, and the last digits of a product can depend on a row's position in memory.
 _DIGITS = 12
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NearestImages(Result):
-    """The images nearest to some subjects at one layer.
+    """The images that are most similar to each of some image groups at one layer.
 
     Attributes:
         layer: the layer.
-        nearest: the table of `nearest_images` by the name of the subject.
+        nearest: the table of `nearest_images` by the name of the group.
     """
 
     kind: ClassVar[str] = "nearest_images"
@@ -43,7 +43,7 @@ class NearestImages(Result):
 
     @classmethod
     def from_values(cls, values: Values) -> Self:
-        """Return the result that has these `values`."""
+        """Return the result with these `values`."""
         name, columns = values["layer"], ("rank", "image", "similarity", "label")
         tables = {
             each["subject"]: frame_of({column: [row[column] for row in each["images"]] for column in columns})
@@ -52,23 +52,23 @@ class NearestImages(Result):
         return cls(layers_by_name(values, [name])[name], tables)
 
     def tables(self) -> dict[str, pd.DataFrame]:
-        """Return a table for each subject."""
+        """Return a table for each image group."""
         return {f"Nearest to {name} at {self.layer.shown}": table for name, table in self.nearest.items()}
 
 
 def nearest_to(atlas: Atlas, subjects: Sequence[ImageGroup], count: int = 9) -> NearestImages:
-    """Return the images nearest to each of some subjects of one layer; see `nearest_images`."""
+    """Return the images that are most similar to each of some groups of one layer; see `nearest_images`."""
     return NearestImages(subjects[0].layer, {one.name: nearest_images(atlas, one, count) for one in subjects})
 
 
 def nearest_images(atlas: Atlas, subject: ImageGroup, count: int = 9) -> pd.DataFrame:
-    """Return the images whose responses have the greatest cosine with a subject's mean: rank, image, similarity, label.
+    """Return the images with the largest cosine to a group's mean response: rank, image, similarity, label.
 
-    The subject's own images are left out, and so are images without a cosine: those that could not be read, or call up
-    no unit of the layer. Ties go to the image that comes first in the atlas. There may be fewer images than asked for.
+    The group's own images are left out, and so are images without a cosine: those that could not be read or whose
+    responses are all zero. Ties go to the image that comes first in the atlas. Can be fewer than ``count`` images.
 
     Raises:
-        UnitscopeError: if count is below 1, or the subject has no cosine with anything.
+        UnitscopeError: if ``count`` is less than 1, or the group's mean response is zero or not finite.
     """
     if count < 1:
         raise UnitscopeError(f"the number of nearest images must be at least 1, not {count}")
@@ -95,8 +95,8 @@ def cosines_with(atlas: Atlas, subject: ImageGroup) -> NDArray[np.float64]:
     aim = unit_vectors(subject.mean)
     if np.isnan(aim).any():
         raise UnitscopeError(
-            f"nothing is near '{subject.name}' at layer '{subject.layer.name}': its responses are all zero, or not "
-            "numbers; choose another layer"
+            f"'{subject.name}' has no similar images at layer '{subject.layer.name}', since its responses are all zero "
+            "or not finite; choose another layer"
         )
     products = [_products(block, aim) for block in _blocks(atlas, subject.layer)]
     return np.clip(np.concatenate(products), -1, 1).round(_DIGITS)
@@ -105,14 +105,14 @@ def cosines_with(atlas: Atlas, subject: ImageGroup) -> NDArray[np.float64]:
 def _products(block: NDArray[np.float32], aim: NDArray[np.float64]) -> NDArray[np.float64]:
     values = block.astype(np.float64)
     lengths = np.sqrt(np.vecdot(values, values))
-    sound = np.isfinite(lengths) & (lengths > 0)
+    valid = np.isfinite(lengths) & (lengths > 0)
     return np.divide(  # type: ignore[no-any-return]
-        np.vecdot(values, aim), lengths, out=np.full(len(values), np.nan), where=sound
+        np.vecdot(values, aim), lengths, out=np.full(len(values), np.nan), where=valid
     )
 
 
 def _blocks(atlas: Atlas, layer: Layer) -> Iterator[NDArray[np.float32]]:
-    """A layer's responses in whole shards, each read once."""
+    """Yield a layer's responses shard by shard."""
     step = int(atlas.manifest.scan["shard_size"])
     for first in range(0, len(atlas.images), step):
         yield atlas.responses(layer, slice(first, first + step))

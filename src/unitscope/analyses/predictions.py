@@ -1,6 +1,6 @@
-"""What a network answers: its classes, the most probable first.
+"""Predictions from logits: the most probable classes and their probabilities.
 
-In: logits. Out: the first few classes, and how probable they are.
+In: logits. Out: class numbers and probabilities, most probable first.
 """
 
 from typing import Any
@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 
 def best_classes(logits: NDArray[Any], count: int) -> NDArray[np.int32]:
-    """Return the classes of the greatest logits, int32 ``[…, rank]``, at most ``count``.
+    """Return the classes with the largest logits, int32 ``[…, rank]``, at most ``count``.
 
-    Of equals the lower class comes first; what is not a number comes last.
+    Ties go to the lower class; NaN comes last.
     """
     left = np.nan_to_num(logits.astype(np.float32), nan=float(np.finfo(np.float32).min))
     ranks = []
-    for _ in range(min(count, logits.shape[-1])):  # far quicker than to sort a thousand classes for five
+    for _ in range(min(count, logits.shape[-1])):  # much faster than sorting a thousand classes for five
         ranks.append(left.argmax(-1)[..., None])
         np.put_along_axis(left, ranks[-1], -np.inf, -1)
     return np.concatenate(ranks, -1).astype(np.int32)

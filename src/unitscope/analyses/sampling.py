@@ -1,6 +1,6 @@
-"""Some images that stand for all, where reading all would take too long.
+"""Sample images of an atlas, where reading all of them would take too long.
 
-In: an atlas and a layer. Out: rows and responses of about a thousand images.
+In: an atlas and a layer. Out: row numbers and responses of about a thousand images.
 """
 
 import numpy as np
@@ -15,7 +15,7 @@ _SHARDS = 16
 
 
 def sample(atlas: Atlas, layer: Layer, *, seed: int = 0) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Return rows of the images table and their responses ``[image, unit]``: all readable images, at most 1,024.
+    """Return row numbers and responses ``[image, unit]`` of all readable images, or of a sample of at most 1,024.
 
     Raises:
         UnitscopeError: if the seed is negative.
@@ -28,10 +28,10 @@ def sample(atlas: Atlas, layer: Layer, *, seed: int = 0) -> tuple[NDArray[np.int
 
 
 def drawn(images: int, shard_size: int, *, seed: int) -> NDArray[np.int64]:
-    """Return at most 1,024 rows, ascending, as many from each of some evenly spaced shards; all if there are no more.
+    """Return at most 1,024 row numbers, ascending: all, or equally many from each of some evenly spaced shards.
 
-    Each shard is a file, so few are opened; but sixteen at least, because images side by side are often of one class.
-    Within a shard rows are drawn at random: evenly spaced ones could meet the same classes over and over.
+    Each shard is a file, so few shards are used, but at least sixteen: neighbouring images are often of one class.
+    Rows within a shard are drawn at random, since evenly spaced ones could hit the same classes again and again.
     """
     if images <= MOST:
         return np.arange(images)
@@ -40,8 +40,8 @@ def drawn(images: int, shard_size: int, *, seed: int) -> NDArray[np.int64]:
     count = min(shards, max(_SHARDS, MOST // size))
     starts = [(2 * number + 1) * shards // (2 * count) * size for number in range(count)]
     random = np.random.default_rng(seed)
-    return np.concatenate([start + _some(min(size, images - start), MOST // count, random) for start in starts])
+    return np.concatenate([start + _draw(min(size, images - start), MOST // count, random) for start in starts])
 
 
-def _some(of: int, most: int, random: np.random.Generator) -> NDArray[np.int64]:
+def _draw(of: int, most: int, random: np.random.Generator) -> NDArray[np.int64]:
     return np.sort(random.choice(of, min(most, of), replace=False))

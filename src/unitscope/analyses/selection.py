@@ -1,9 +1,9 @@
-"""Sets of units of one layer: made from responses, combined by ``&``, ``|`` and ``-`` (the paper's T).
+"""Selections: sets of units of one layer, combined with ``&``, ``|`` and ``-`` (the paper's T).
 
-In: responses of images at a layer, or a `ImageGroup`. Out: `Selection` values.
+In: responses of images at a layer, or an `ImageGroup`. Out: `Selection` values.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from html import escape
 
@@ -20,7 +20,7 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """A set of units of one layer; any order of channels is given, ascending ones are kept.
+    """A set of units of one layer; channels can be given in any order and are stored ascending.
 
     Raises:
         LayerError: if the layer has no such unit.
@@ -41,17 +41,17 @@ class Selection:
 
     @classmethod
     def of_mask(cls, layer: Layer, mask: Mask) -> "Selection":
-        """Return the units at which a mask ``[unit]`` is true."""
+        """Return the units where a mask ``[unit]`` is True."""
         return cls(layer, tuple(np.flatnonzero(mask).tolist()))
 
     def __and__(self, other: "Selection") -> "Selection":
-        return Selection(self.layer, tuple(set(self.units) & set(self._alike(other).units)))
+        return Selection(self.layer, tuple(set(self.units) & set(self._same_layer(other).units)))
 
     def __or__(self, other: "Selection") -> "Selection":
-        return Selection(self.layer, self.units + self._alike(other).units)
+        return Selection(self.layer, self.units + self._same_layer(other).units)
 
     def __sub__(self, other: "Selection") -> "Selection":
-        return Selection(self.layer, tuple(set(self.units) - set(self._alike(other).units)))
+        return Selection(self.layer, tuple(set(self.units) - set(self._same_layer(other).units)))
 
     def __len__(self) -> int:
         return len(self.units)
@@ -64,33 +64,33 @@ class Selection:
 
     def _repr_html_(self) -> str:
         units = ", ".join(map(str, self.units)) or "none"
-        told = f"<b>{len(self)} of {self.layer.units} units of {escape(self.layer.name)}</b><div>{units}</div>"
-        return f"{told}<div>Their exemplars: <code>atlas[selection]</code></div>"
+        title = f"<b>{len(self)} of {self.layer.units} units of {escape(self.layer.name)}</b>"
+        return f"{title}<div>{units}</div><div>Their exemplars: <code>atlas[selection]</code></div>"
 
-    def _alike(self, other: "Selection") -> "Selection":
+    def _same_layer(self, other: "Selection") -> "Selection":
         if other.layer != self.layer:
             raise UnitscopeError(
                 f"a selection of layer '{self.layer.name}' can't be combined with one of layer '{other.layer.name}'; "
-                "select both at one layer"
+                "make both at the same layer"
             )
         return other
 
 
 @dataclass(frozen=True, slots=True)
 class TopK:
-    """Choose the ``count`` units of greatest response; ties go to the lower channel, NaN is never chosen."""
+    """Select the ``count`` units with the largest responses; ties go to the lower channel, NaN is never selected."""
 
     count: int = 9
 
     def chosen(self, layer: Layer, responses: ArrayLike) -> Mask:
-        """Return which units are chosen for each vector of responses ``[…, unit]``, of the same shape.
+        """Return a mask of the units selected for each response vector ``[…, unit]``, in the same shape.
 
         Raises:
-            UnitscopeError: if the layer has not so many units, or the count is below 1.
+            UnitscopeError: if ``count`` is less than 1 or greater than the layer's number of units.
         """
         if not 1 <= self.count <= layer.units:
             raise UnitscopeError(
-                f"can't take the top {self.count} of layer '{layer.name}': it has {count_noun(layer.units, 'unit')}; "
+                f"can't select the top {self.count} of layer '{layer.name}': it has {count_noun(layer.units, 'unit')}; "
                 f"give a number from 1 to {layer.units}"
             )
         given = _of_layer(layer, responses)
@@ -105,16 +105,16 @@ class TopK:
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
-    """Choose the units whose response is greater than ``threshold``; NaN is never chosen."""
+    """Select the units with a response greater than ``threshold``; NaN is never selected."""
 
     threshold: float
 
     def __post_init__(self) -> None:
         if np.isnan(self.threshold):
-            raise UnitscopeError("no response is above 'nan'; give the threshold as a number")
+            raise UnitscopeError("the threshold is NaN, which no response exceeds; give the threshold as a number")
 
     def chosen(self, layer: Layer, responses: ArrayLike) -> Mask:
-        """Return which units are chosen for each vector of responses ``[…, unit]``, of the same shape."""
+        """Return a mask of the units selected for each response vector ``[…, unit]``, in the same shape."""
         return _of_layer(layer, responses) > self.threshold
 
     def __str__(self) -> str:
@@ -124,36 +124,8 @@ class Threshold:
 Selector = TopK | Threshold
 
 
-def top(layer: Layer, responses: ArrayLike, n: int = 9) -> Selection:
-    """Return the n units with the greatest of the responses ``[unit]``.
-
-    Raises:
-        UnitscopeError: if the layer has not so many units, or n is below 1.
-    """
-    return Selection.of_mask(layer, TopK(n).chosen(layer, responses))
-
-
-def above(layer: Layer, responses: ArrayLike, threshold: float) -> Selection:
-    """Return the units whose response, of responses ``[unit]``, is greater than a threshold."""
-    return Selection.of_mask(layer, Threshold(threshold).chosen(layer, responses))
-
-
-def at_least(selections: Sequence[Selection], count: int) -> Selection:
-    """Return the units that are in ``count`` of the selections or more ("in at least 45 of 50 images").
-
-    Raises:
-        UnitscopeError: if there are fewer selections, count is below 1, or their layers differ.
-    """
-    check_count(count, len(selections))
-    layer = selections[0].layer
-    support = np.zeros(layer.units, np.int64)
-    for selection in selections:
-        support[list(selections[0]._alike(selection).units)] += 1
-    return Selection.of_mask(layer, support >= count)
-
-
 def select(subject: ImageGroup, pick: Selector, *, images: int | None = None) -> Selection:
-    """Return a subject's selection: by its mean response, or the units chosen in at least so many of its images.
+    """Return the units selected for a group's mean response, or for at least ``images`` of its images.
 
     Raises:
         UnitscopeError: if there are fewer images, or the layer has too few units.
@@ -166,16 +138,14 @@ def select(subject: ImageGroup, pick: Selector, *, images: int | None = None) ->
 
 
 def check_count(count: int, among: int) -> None:
-    """Refuse "at least ``count`` of ``among``" where that can't be.
+    """Check the number in "at least ``count`` of ``among`` images".
 
     Raises:
-        UnitscopeError: unless count is from 1 to among.
+        UnitscopeError: unless ``count`` is from 1 to ``among``.
     """
     if not 1 <= count <= among:
         raise UnitscopeError(
-            f"no unit can be in the selections of at least {count} of {among} images; give a number from 1 to {among}"
-            if among
-            else "there are no selections to count units in; give one or more"
+            f"no unit can be selected for at least {count} of {among} images; give a number from 1 to {among}"
         )
 
 
@@ -184,6 +154,6 @@ def _of_layer(layer: Layer, responses: ArrayLike) -> NDArray[np.floating]:
     if given.ndim == 0 or given.shape[-1] != layer.units:
         raise UnitscopeError(
             f"layer '{layer.name}' has {count_noun(layer.units, 'unit')}, but the responses have the shape "
-            f"{given.shape}; pass one number per unit"
+            f"{given.shape}; give one number per unit"
         )
     return given

@@ -1,6 +1,6 @@
-"""How often each unit is chosen whatever the image: a unit that is always on is shared by everybody.
+"""How often each unit is selected over all images: a unit that is always active is shared by any two images.
 
-In: an atlas, a layer, a way to choose units. Out: `BaseRate`, from a part of the atlas's images that is read fast.
+In: an atlas, a layer and a selector. Out: `BaseRate`, from a sample of the atlas's images.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from unitscope.units import Layer
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BaseRate:
-    """The share of images in whose selection each unit is, float64 ``[unit]``, and how many images that rests on."""
+    """The share of images that select each unit, float64 ``[unit]``, and the number of images."""
 
     layer: Layer
     share: NDArray[np.float64]
@@ -25,7 +25,7 @@ class BaseRate:
 
 
 def base_rate(atlas: Atlas, layer: str | Layer, pick: Selector, *, seed: int = 0) -> BaseRate:
-    """Return how often each unit of a layer is chosen, over at most 1,024 images from all over the atlas.
+    """Return how often each unit of a layer is selected, over a sample of at most 1,024 images of the atlas.
 
     Raises:
         AtlasError: if none of these images could be read.
@@ -34,5 +34,5 @@ def base_rate(atlas: Atlas, layer: str | Layer, pick: Selector, *, seed: int = 0
     found = atlas.find(layer)
     rows, responses = sample(atlas, found, seed=seed)
     if not len(rows):
-        raise AtlasError(f"atlas '{atlas.path}' has no image that could be read")
+        raise AtlasError(f"none of the images of atlas '{atlas.path}' could be read")
     return BaseRate(found, pick.chosen(found, responses).mean(0), len(rows))

@@ -1,7 +1,7 @@
-"""How alike images and classes are to a layer: cosines of response vectors (paper, algorithm 3).
+"""Similarity of images and classes at a layer: cosines of response vectors (paper, algorithm 3).
 
-In: `ImageGroup` values. Out: `Similarity`, `SimilarityByLayer`, and the order in which like stands beside like.
-The paper calls the cosine a distance; here, as there, 1 means alike. All sums are float64.
+In: `ImageGroup` values. Out: `Similarity`, `SimilarityByLayer`, and their order after clustering.
+The paper calls the cosine a distance; as in the paper, 1 means equal. All sums are float64.
 """
 
 from collections import Counter
@@ -27,14 +27,14 @@ Matrix = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pairs:
-    """Cosines over all pairs of images, one of each of two subjects; no image is paired with itself.
+    """Cosines over all pairs of different images, one from each of two groups.
 
-    Images without a cosine, those that call up no unit, are in no pair. Within one subject each pair counts once.
+    Images without a cosine, whose responses are all zero, are left out. Within one group, each pair counts once.
 
     Attributes:
-        mean: float64 ``[subject, subject]``; NaN where there is no pair.
-        std: standard deviation over the pairs, float64 ``[subject, subject]``.
-        count: how many pairs there are, int64 ``[subject, subject]``.
+        mean: mean cosine, float64 ``[group, group]``; NaN if there are no pairs.
+        std: standard deviation over the pairs, float64 ``[group, group]``.
+        count: number of pairs, int64 ``[group, group]``.
     """
 
     mean: Matrix
@@ -50,18 +50,18 @@ class Pairs:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Similarity(Result):
-    """How alike some subjects are at one layer (paper, table 3).
+    """Similarity of image groups at one layer (paper, table 3).
 
     Attributes:
         layer: the layer.
-        labels: the subjects' names.
-        images: how many images each subject is the mean of.
-        matrix: cosines of the mean responses, float64 ``[subject, subject]``, symmetric with a diagonal of 1; NaN for
-            a subject without a cosine: all its responses are zero, or one of them is not a number.
-        pairs: the same over pairs of images; None where each subject is one image.
+        labels: names of the groups.
+        images: number of images in each group.
+        matrix: cosines of the mean responses, float64 ``[group, group]``, symmetric with a diagonal of 1; NaN for
+            groups whose mean responses are all zero or not finite.
+        pairs: the same over pairs of images; None if each group is one image.
         network: reference of the network; empty if unknown.
-        shows: the labels of each subject that is an image, joined; empty for other subjects, or no item at all.
-        clustered: whether like subjects stand side by side, so that figures show the tree.
+        shows: for each group the labels of the image that it is, joined; empty strings for classes, or no items at all.
+        clustered: whether groups are ordered by similarity, so that figures show the tree.
     """
 
     kind: ClassVar[str] = "similarity"
@@ -130,40 +130,39 @@ class Similarity(Result):
 
     @property
     def captions(self) -> tuple[str, ...]:
-        """The subjects' names in a figure; see `captions_of`."""
+        """Names of the groups in a figure; see `captions_of`."""
         return captions_of(self.labels, self.shows)
 
     @property
     def tree(self) -> Matrix:
-        """The subjects joined to clusters; see `tree`."""
+        """The hierarchical clustering of the groups; see `tree`."""
         return tree(self.matrix)
 
     def cluster(self) -> "Similarity":
-        """Return the same with like subjects side by side."""
+        """Return the result with its groups ordered by similarity."""
         return replace(self.ordered(clustered_order(self.matrix)), clustered=True)
 
     def ordered(self, order: NDArray[np.int64]) -> "Similarity":
-        """Return the same with its subjects in another order."""
-        at = np.ix_(order, order)
-        found = self.pairs
+        """Return the result with its groups in another order."""
+        grid, pairs = np.ix_(order, order), self.pairs
         return replace(
             self,
-            labels=tuple(self.labels[place] for place in order),
-            images=tuple(self.images[place] for place in order),
-            shows=tuple(self.shows[place] for place in order) if self.shows else (),
-            matrix=self.matrix[at],
-            pairs=found and Pairs(found.mean[at], found.std[at], found.count[at]),
+            labels=tuple(self.labels[number] for number in order),
+            images=tuple(self.images[number] for number in order),
+            shows=tuple(self.shows[number] for number in order) if self.shows else (),
+            matrix=self.matrix[grid],
+            pairs=pairs and Pairs(pairs.mean[grid], pairs.std[grid], pairs.count[grid]),
         )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SimilarityByLayer(Result):
-    """How alike some subjects are at several layers.
+    """Similarity of image groups at several layers.
 
     Attributes:
         layers: in the order given, shallow to deep.
-        labels: the subjects' names.
-        matrices: cosines of the mean responses, float64 ``[layer, subject, subject]``; NaN as in `Similarity`.
+        labels: names of the groups.
+        matrices: cosines of the mean responses, float64 ``[layer, group, group]``; NaN as in `Similarity`.
         network: reference of the network; empty if unknown.
         shows: as in `Similarity`.
     """
@@ -196,7 +195,7 @@ class SimilarityByLayer(Result):
         return cls(tuple(layers.values()), labels, matrices, values["network"], shows)
 
     def tables(self) -> dict[str, pd.DataFrame]:
-        """Return the subjects by number, and the cosine of each two at each layer."""
+        """Return the numbered groups, and the cosine of each pair of groups at each layer."""
         subjects = {"": range(1, len(self.labels) + 1), "image or class": self.labels}
         pairs = list(combinations(range(len(self.labels)), 2))
         table = pd.DataFrame({f"{a + 1}–{b + 1}": self.matrices[:, a, b] for a, b in pairs})
@@ -207,17 +206,17 @@ class SimilarityByLayer(Result):
 
     @property
     def captions(self) -> tuple[str, ...]:
-        """The subjects' names in a figure; see `captions_of`."""
+        """Names of the groups in a figure; see `captions_of`."""
         return captions_of(self.labels, self.shows)
 
 
 def similarity(subjects: Sequence[ImageGroup]) -> Similarity:
-    """Return the cosines between subjects' mean responses, and between their single images where they have several.
+    """Return the cosines between the mean responses of image groups, and between pairs of images of larger groups.
 
-    ``x·y / (‖x‖ ‖y‖)`` (Shang, Yang and He, 2019, algorithm 3), x and y being response vectors ``[unit]``.
+    The cosine is ``x·y / (‖x‖ ‖y‖)`` for response vectors x and y ``[unit]`` (Shang, Yang and He, 2019, algorithm 3).
 
     Raises:
-        UnitscopeError: if there is no subject, or they are of different layers.
+        UnitscopeError: if there are no groups, or they are from different layers.
     """
     layer = _one_layer(subjects)
     images = tuple(len(subject.images) for subject in subjects)
@@ -231,13 +230,13 @@ def similarity(subjects: Sequence[ImageGroup]) -> Similarity:
 
 
 def similarity_by_layer(at_layers: Iterable[Sequence[ImageGroup]]) -> SimilarityByLayer:
-    """Return the cosines between the same subjects at layer after layer.
+    """Return the cosines between the same image groups at several layers.
 
     Args:
-        at_layers: the subjects at each layer, as `unitscope.inspection.new_images.image_groups_by_layer` gives them.
+        at_layers: the groups at each layer, from `unitscope.inspection.new_images.image_groups_by_layer`.
 
     Raises:
-        UnitscopeError: if there is no layer or no subject.
+        UnitscopeError: if there are no layers or no groups.
     """
     layers: list[Layer] = []
     labels: tuple[str, ...] = ()
@@ -247,12 +246,12 @@ def similarity_by_layer(at_layers: Iterable[Sequence[ImageGroup]]) -> Similarity
         labels = tuple(subject.name for subject in subjects)
         matrices.append(cosines(np.stack([subject.mean for subject in subjects])))
     if not layers:
-        raise UnitscopeError("there is no layer to compare subjects at; give one or more")
+        raise UnitscopeError("there is no layer at which to compare images; give one or more")
     return SimilarityByLayer(tuple(layers), labels, np.stack(matrices))
 
 
 def labels_shown(atlas: Atlas, names: Sequence[str]) -> tuple[str, ...]:
-    """Return the labels of each name that is an image of the atlas, joined by commas; empty for other names."""
+    """Return for each name the labels of the atlas's image with that id, joined by commas; empty for other names."""
     rows = [atlas.image_number(name) if _is_image(atlas, name) else None for name in names]
     return tuple("" if row is None else ", ".join(atlas.images["label_names"].iloc[row]) for row in rows)
 
@@ -261,15 +260,15 @@ def captions_of(names: Sequence[str], shows: Sequence[str]) -> tuple[str, ...]:
     """Return names for a figure: the labels of an image, with its file name if another image has the same labels."""
     if not shows:
         return tuple(names)
-    often = Counter(shows)
+    counts = Counter(shows)
     return tuple(
-        (label if often[label] == 1 else f"{label} · {name.rpartition('/')[2]}") if label else name
+        (label if counts[label] == 1 else f"{label} · {name.rpartition('/')[2]}") if label else name
         for name, label in zip(names, shows, strict=True)
     )
 
 
 def matrix_table(beside: Values, matrix: Matrix) -> pd.DataFrame:
-    """Return a matrix with numbered rows and columns; the names of the rows stand beside them."""
+    """Return a matrix as a table with numbered rows and columns, after columns with the names of the rows."""
     numbers = range(1, len(matrix) + 1)
     table = pd.DataFrame(matrix, columns=[str(number) for number in numbers])
     for place, (title, names) in enumerate(({"": numbers} | beside).items()):
@@ -279,10 +278,10 @@ def matrix_table(beside: Values, matrix: Matrix) -> pd.DataFrame:
 
 
 def tree(matrix: ArrayLike) -> Matrix:
-    """Return subjects joined to clusters, nearest first, as SciPy's linkage ``[merge, 4]``.
+    """Return the hierarchical clustering of a cosine matrix as SciPy's linkage ``[merge, 4]``.
 
-    Average linkage on 1 − cosine, like leaves beside like (Bar-Joseph et al., 2001). A subject without a cosine is as
-    far from the others as can be, 2. A single subject is joined to none, so its tree has no merge.
+    Use average linkage on 1 - cosine with optimal leaf ordering (Bar-Joseph et al., 2001). Groups without a cosine have
+    the maximum distance, 2. The tree of a single group has no merges.
     """
     distances = np.nan_to_num(np.clip(1 - np.asarray(matrix, np.float64), 0, 2), nan=2.0)
     if len(distances) < 2:
@@ -292,31 +291,31 @@ def tree(matrix: ArrayLike) -> Matrix:
 
 
 def clustered_order(matrix: ArrayLike) -> NDArray[np.int64]:
-    """Return the subjects' places ``[subject]`` in the order in which `tree` has its leaves."""
+    """Return the group numbers ``[group]`` in the order of the leaves of `tree`."""
     count = len(np.asarray(matrix))
     return leaves_list(tree(matrix)).astype(np.int64) if count > 1 else np.arange(count)
 
 
 def cosines(vectors: ArrayLike) -> Matrix:
-    """Return the cosines ``[vector, vector]`` between vectors ``[vector, unit]``; NaN where there is none."""
+    """Return the cosines ``[vector, vector]`` between vectors ``[vector, unit]``; NaN if they are undefined."""
     rays = unit_vectors(vectors)
     return symmetric(rays @ rays.T)
 
 
 def unit_vectors(vectors: ArrayLike) -> Matrix:
-    """Return vectors ``[vector, unit]`` at length 1; NaN for those of zeros and those with what is not a number."""
+    """Return vectors ``[vector, unit]``, scaled to length 1; NaN if they are zero or not finite."""
     given = np.asarray(vectors, np.float64)
     lengths = np.linalg.norm(given, axis=-1, keepdims=True)
-    sound = np.isfinite(lengths) & (lengths > 0)
-    rays: Matrix = np.divide(given, lengths, out=np.full(given.shape, np.nan), where=sound)
-    return rays
+    valid = np.isfinite(lengths) & (lengths > 0)
+    scaled: Matrix = np.divide(given, lengths, out=np.full(given.shape, np.nan), where=valid)
+    return scaled
 
 
 def symmetric(matrix: Matrix) -> Matrix:
-    """Return a matrix of cosines without what rounding left: exactly symmetric, from −1 to 1, 1 on the diagonal."""
-    tidy = np.clip((matrix + matrix.T) / 2, -1, 1)
-    np.fill_diagonal(tidy, np.where(np.isnan(np.diag(tidy)), np.nan, 1))
-    return tidy
+    """Return a matrix of cosines without rounding errors: exactly symmetric, from -1 to 1, 1 on the diagonal."""
+    rounded = np.clip((matrix + matrix.T) / 2, -1, 1)
+    np.fill_diagonal(rounded, np.where(np.isnan(np.diag(rounded)), np.nan, 1))
+    return rounded
 
 
 def _is_image(atlas: Atlas, name: str) -> bool:
@@ -325,19 +324,21 @@ def _is_image(atlas: Atlas, name: str) -> bool:
 
 def _one_layer(subjects: Sequence[ImageGroup]) -> Layer:
     if not subjects:
-        raise UnitscopeError("there is nothing to compare; name two images or classes")
+        raise UnitscopeError("there are no images to compare; give two or more images or classes")
     layers = {subject.layer.name: subject.layer for subject in subjects}
     if len(layers) > 1:
-        raise UnitscopeError(f"subjects of different layers can't be compared: {', '.join(layers)}; find all at one")
+        raise UnitscopeError(
+            f"images at different layers can't be compared ({', '.join(layers)}); use the same layer for all"
+        )
     return subjects[0].layer
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Rays:
-    """A subject's images as vectors of length 1.
+class _UnitVectors:
+    """The images of a group as vectors of length 1.
 
-    ``root`` has a column of ones behind the units, and Rᵀ R of its rows is that of all images' vectors; so sums over
-    pairs of squares, ‖R_a R_bᵀ‖², need no more rows than there are units, however many images a class has.
+    ``root`` is the R factor of these vectors with a column of ones appended, so RᵀR is the same as for the vectors.
+    Sums of squares over pairs, ‖R_a R_bᵀ‖², then need at most as many rows as there are units, even for large classes.
     """
 
     images: frozenset[str]
@@ -345,18 +346,18 @@ class _Rays:
     root: Matrix
 
     @classmethod
-    def of(cls, subject: ImageGroup) -> "_Rays":
-        rays = unit_vectors(subject.responses)
-        sound = np.flatnonzero(~np.isnan(rays[:, 0]))
-        rays = rays[sound]
-        root: Any = np.column_stack([rays, np.ones(len(rays))])
+    def of(cls, subject: ImageGroup) -> "_UnitVectors":
+        vectors = unit_vectors(subject.responses)
+        valid = np.flatnonzero(~np.isnan(vectors[:, 0]))
+        vectors = vectors[valid]
+        root: Any = np.column_stack([vectors, np.ones(len(vectors))])
         if len(root) > root.shape[1]:
             root = np.linalg.qr(root, mode="r")
-        return cls(frozenset(subject.images[row] for row in sound), rays.sum(0), root)
+        return cls(frozenset(subject.images[row] for row in valid), vectors.sum(0), root)
 
-    def with_(self, other: "_Rays") -> tuple[float, float, int]:
-        """Mean, standard deviation and number of the cosines between one image of each."""
-        same = len(self.images & other.images)  # pairs of an image and itself, whose cosine is 1
+    def compare(self, other: "_UnitVectors") -> tuple[float, float, int]:
+        """Return mean, standard deviation and number of the cosines between one image of each group."""
+        same = len(self.images & other.images)  # pairs of an image with itself, whose cosine is 1
         count = len(self.images) * len(other.images) - same
         if not count:
             return np.nan, np.nan, 0
@@ -367,13 +368,13 @@ class _Rays:
 
 
 def _pairs(subjects: Sequence[ImageGroup]) -> Pairs:
-    """Exact, from sums of vectors of length 1: the sum of cosines over pairs is the product of two such sums."""
-    rays = [_Rays.of(subject) for subject in subjects]
-    mean, std = np.full((2, len(rays), len(rays)), np.nan)
-    counts = np.zeros((len(rays), len(rays)), np.int64)
-    for row, one in enumerate(rays):
-        for column, other in enumerate(rays[: row + 1]):
-            mean[row, column], std[row, column], count = one.with_(other)
+    """Return exact statistics over pairs: the sum of their cosines is the product of two sums of unit vectors."""
+    groups = [_UnitVectors.of(subject) for subject in subjects]
+    mean, std = np.full((2, len(groups), len(groups)), np.nan)
+    counts = np.zeros((len(groups), len(groups)), np.int64)
+    for row, one in enumerate(groups):
+        for column, other in enumerate(groups[: row + 1]):
+            mean[row, column], std[row, column], count = one.compare(other)
             mean[column, row], std[column, row] = mean[row, column], std[row, column]
             counts[row, column] = counts[column, row] = count // 2 if row == column else count
     return Pairs(mean, std, counts)

@@ -1,7 +1,7 @@
-"""How sparse a layer is: how many responses are zero, and how unevenly the rest are spread.
+"""Sparsity of layers: the share of zero responses, and sparsity indices.
 
 In: an atlas and a layer. Out: `Sparsity` of one layer, or `SparsityByLayer`.
-Only the responses of sampled images are read; the rest comes from the summaries of each unit and class in the atlas.
+Reads the responses of a sample of images only; everything else comes from the atlas's summaries of units and classes.
 """
 
 from collections.abc import Sequence
@@ -34,15 +34,17 @@ INDICES = ("zero_fraction", "gini", "hoyer", "treves_rolls")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Distribution:
-    """How the mean responses of a layer's units are spread, over all images or over those of one class.
+    """The distribution of the mean responses of a layer's units, over all images or those of one class.
 
     Attributes:
-        name: of the class; ``all images`` for all of them.
-        images: how many the means are taken over.
-        means: mean α of each unit, float64 ``[unit]``; NaN where there is none.
-        histogram: how many units' means lie in each bin, int64 ``[bin]``.
+        name: name of the class, or ``all images``.
+        images: number of images.
+        means: mean α of each unit, float64 ``[unit]``; NaN if it has no responses.
+        histogram: number of units with a mean in each bin, int64 ``[bin]``.
         zero_fraction: share of units whose mean is exactly zero.
-        gini, hoyer, treves_rolls: of the means; see `unitscope.analyses.sparsity_indices`.
+        gini: index of the means; see `unitscope.analyses.sparsity_indices`.
+        hoyer: index of the means, likewise.
+        treves_rolls: index of the means, likewise.
     """
 
     name: str
@@ -69,18 +71,18 @@ class Distribution:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sparsity(Result):
-    """How sparse one layer is.
+    """Sparsity of one layer.
 
     Attributes:
         layer: the layer.
         zero_fraction: share of exact zeros among the responses of all images and units.
-        dead: channels of the units whose response is zero for every image, int64 ``[dead]``.
-        edges: of the bins of all histograms, float64 ``[bin + 1]``.
-        overall: the units' means over all images (paper, figures 5 and 6).
-        classes: theirs over the images of each class asked for.
-        lifetime: one row a unit: channel, zero_fraction, dead, treves_rolls and hoyer of its responses, and the number
-            of images that these two are taken over.
-        population: one row a sampled image: image, zero_fraction, gini, hoyer and treves_rolls of its responses.
+        dead: channels of units whose response is zero for every image, int64 ``[dead]``.
+        edges: edges of the bins of all histograms, float64 ``[bin + 1]``.
+        overall: distribution of the units' means over all images (paper, figures 5 and 6).
+        classes: distributions of the units' means over the images of each requested class.
+        lifetime: one row per unit: channel, zero_fraction, dead, treves_rolls and hoyer of its responses, and the
+            number of images for these two.
+        population: one row per sampled image: image, zero_fraction, gini, hoyer and treves_rolls of its responses.
         network: reference of the network.
     """
 
@@ -154,14 +156,14 @@ class Sparsity(Result):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SparsityByLayer(Result):
-    """How sparse each layer of an atlas is.
+    """Sparsity of each layer of an atlas.
 
     Attributes:
         network: reference of the network.
         layers: shallow to deep.
-        table: one row a layer: layer, units, dead, zero_fraction (of all responses), gini, hoyer and treves_rolls (of
+        table: one row per layer: layer, units, dead, zero_fraction (of all responses), gini, hoyer and treves_rolls (of
             the means of the units), lifetime_treves_rolls and lifetime_hoyer (mean over the units whose responses have
-            one sign), both_signs (how many units have responses of both signs).
+            one sign), both_signs (number of units with responses of both signs).
     """
 
     kind: ClassVar[str] = "sparsity_by_layer"
@@ -191,19 +193,19 @@ class SparsityByLayer(Result):
 def sparsity(
     atlas: Atlas, layer: str | Layer, classes: Sequence[str] = (), *, bins: int = BINS, seed: int = 0
 ) -> Sparsity:
-    """Return how sparse a layer is: overall, for classes, by unit (lifetime) and by image (population).
+    """Return the sparsity of a layer: overall, for classes, per unit (lifetime) and per image (population).
 
-    Population indices rest on all images of an atlas of at most 1,024, else on about so many, drawn by ``seed``.
-    Lifetime indices rest on all images, by each unit's mean and standard deviation; but those of a unit with responses
-    of both signs, which these can't tell, rest on the images that population indices rest on.
+    Population indices use all images if there are at most 1,024, otherwise a sample of about that size, drawn with
+    ``seed``. Lifetime indices use all images, through each unit's mean and standard deviation; for units with responses
+    of both signs, where this does not work, they use the images of the population indices.
 
     Raises:
         LayerError, AtlasError: if the network has no such layer, or the scan did not tap it.
-        UnitscopeError: if there is no such class, or none of its images could be read; if there is no bin, or the seed
-            is negative.
+        UnitscopeError: if there is no such class, none of its images could be read, ``bins`` is less than 1, or
+            ``seed`` is negative.
     """
     if bins < 1:
-        raise UnitscopeError(f"a histogram has at least 1 bin, not {bins}")
+        raise UnitscopeError(f"a histogram needs at least 1 bin, not {bins}")
     found = atlas.find(layer)
     units = atlas.units_of(found)
     overall = (ALL_IMAGES, units["mean"].to_numpy(), units["count"].to_numpy())
@@ -224,7 +226,7 @@ def sparsity(
 
 
 def sparsity_by_layer(atlas: Atlas) -> SparsityByLayer:
-    """Return how sparse each layer is, from the summaries of each unit in the atlas."""
+    """Return the sparsity of each layer, from the summaries of units in the atlas."""
     rows = [_layer_row(layer, atlas.units_of(layer)) for layer in atlas.layers]
     return SparsityByLayer(str(atlas.manifest.network["reference"]), tuple(atlas.layers), pd.DataFrame(rows))
 
@@ -259,7 +261,7 @@ def _class_means(atlas: Atlas, layer: Layer, name: str) -> tuple[str, NDArray[np
 
 
 def _edges(means: Sequence[NDArray[np.float64]], bins: int) -> NDArray[np.float64]:
-    """Bins from zero (or the least mean below it) to the greatest mean of all."""
+    """Return bin edges from zero (or the smallest mean, if negative) to the largest mean."""
     shown = np.concatenate([[0.0], *means])
     low, high = float(np.nanmin(shown)), float(np.nanmax(shown))
     return np.linspace(low, high if high > low else low + 1, bins + 1)
@@ -285,7 +287,7 @@ def _both_signs(units: pd.DataFrame) -> NDArray[np.bool_]:
 
 
 def _lifetime_of_moments(units: pd.DataFrame) -> pd.DataFrame:
-    """Lifetime indices from each unit's moments; NaN where responses have both signs."""
+    """Return lifetime indices from each unit's moments; NaN if responses have both signs."""
     ratio = treves_rolls_of_moments(units["mean"], units["std"])
     ratio = np.where(_both_signs(units), np.nan, ratio)
     return pd.DataFrame(

@@ -1,12 +1,11 @@
-"""How unevenly responses are spread: Gini's, Hoyer's and Treves and Rolls's indices.
+"""Sparsity indices of responses: Gini, Hoyer, and Treves and Rolls.
 
 In: responses along one axis, or their moments. Out: indices.
 Over the units for one image they measure population sparseness, over the images for one unit lifetime sparseness.
 
-The indices are made for responses that are not negative. Of others (SiLU, GELU) the size |α| is taken, so that a
-response far below zero counts as a strong one. A response of NaN or infinity is missing and left out. Where all
-responses are zero there is nothing to spread, and the index is NaN. None of them changes when all responses are scaled
-alike.
+The indices are defined for responses that are not negative. For others (SiLU, GELU) the absolute value |α| is used, so
+that a response far below zero counts as a strong one. NaN and infinite responses are ignored. If all responses are
+zero, the index is NaN. No index changes when all responses are multiplied by the same factor.
 """
 
 from typing import Any
@@ -24,12 +23,12 @@ def zero_share(responses: ArrayLike, axis: int = -1) -> Indices:
 
 
 def gini(responses: ArrayLike, axis: int = -1) -> Indices:
-    """Return Gini's index: 0 where all respond alike, 1 − 1/n where only one of n does.
+    """Return the Gini index: 0 if all responses are equal, 1 - 1/n if only one of n is not zero.
 
-    Of the sizes c₁ ≤ … ≤ cₙ it is 1 − 2 Σₖ (cₖ / Σc) (n − k + ½) / n (Hurley and Rickard, 2009), which is half the
-    mean difference of all pairs over the mean.
+    For sizes c₁ ≤ … ≤ cₙ it is 1 - 2 Σₖ (cₖ / Σc) (n - k + ½) / n (Hurley and Rickard, 2009), which is half the mean
+    difference of all pairs divided by the mean.
     """
-    ordered = np.sort(np.abs(np.moveaxis(np.asarray(responses), axis, -1)), axis=-1)  # infinity and NaN come last
+    ordered = np.sort(np.abs(np.moveaxis(np.asarray(responses), axis, -1)), axis=-1)  # infinity and NaN are last
     count = _count(ordered, -1)
     sizes = _numbers(ordered)
     above = count[..., None] - np.arange(sizes.shape[-1]) - 0.5
@@ -37,17 +36,17 @@ def gini(responses: ArrayLike, axis: int = -1) -> Indices:
 
 
 def hoyer(responses: ArrayLike, axis: int = -1) -> Indices:
-    """Return Hoyer's sparseness: 0 where all respond alike, 1 where only one does; NaN of a single response.
+    """Return Hoyer's sparseness: 0 if all responses are equal, 1 if only one is not zero; NaN for a single response.
 
-    It is (√n − L1/L2) / (√n − 1) (Hoyer, 2004).
+    It is (√n - L1/L2) / (√n - 1) (Hoyer, 2004).
     """
     return hoyer_of_ratio(treves_rolls(responses, axis), _count(np.asarray(responses), axis))
 
 
 def treves_rolls(responses: ArrayLike, axis: int = -1) -> Indices:
-    """Return Treves and Rolls's ratio a: 1 where all respond alike, 1/n where only one does. *Less* is sparser.
+    """Return Treves and Rolls's ratio a: 1 if all responses are equal, 1/n if only one is not zero. *Less* is sparser.
 
-    It is (Σ|α|/n)² / (Σα²/n) (Treves and Rolls, 1991); Vinje and Gallant's sparseness (2000) is (1 − a) / (1 − 1/n).
+    It is (Σ|α|/n)² / (Σα²/n) (Treves and Rolls, 1991); Vinje and Gallant's sparseness (2000) is (1 - a) / (1 - 1/n).
     """
     sizes = _numbers(np.abs(np.asarray(responses)))
     count = _count(np.asarray(responses), axis)
@@ -55,19 +54,19 @@ def treves_rolls(responses: ArrayLike, axis: int = -1) -> Indices:
 
 
 def treves_rolls_of_moments(mean: ArrayLike, std: ArrayLike) -> Indices:
-    """Return Treves and Rolls's ratio of responses that have one sign, from mean and population standard deviation."""
+    """Return Treves and Rolls's ratio of responses with one sign, from their mean and population standard deviation."""
     square = np.square(np.asarray(mean, np.float64))
     return _at_most_one(_divide(square, square + np.square(np.asarray(std, np.float64))))
 
 
 def hoyer_of_ratio(ratio: ArrayLike, count: ArrayLike) -> Indices:
-    """Return Hoyer's sparseness of `count` responses whose Treves–Rolls ratio is known: L1/L2 is √(n a)."""
+    """Return Hoyer's sparseness of ``count`` responses from their Treves-Rolls ratio: L1/L2 is √(n a)."""
     root = np.sqrt(np.asarray(count, np.float64))
     return _divide(root * (1 - np.sqrt(np.asarray(ratio, np.float64))), root - 1)
 
 
 def _numbers(sizes: NDArray[Any]) -> Indices:
-    """Return sizes in float64, with 0 for those that are not numbers."""
+    """Return sizes in float64, with 0 for those that are not finite."""
     return np.where(np.isfinite(sizes), sizes, 0).astype(np.float64)
 
 
@@ -76,7 +75,7 @@ def _count(responses: NDArray[Any], axis: int) -> NDArray[np.int64]:
 
 
 def _divide(above: ArrayLike, below: ArrayLike) -> Indices:
-    """A quotient that is NaN where there is nothing to divide by."""
+    """Return a quotient, NaN where the denominator is 0."""
     above, below = np.broadcast_arrays(np.asarray(above, np.float64), np.asarray(below, np.float64))
     return np.divide(above, below, out=np.full(above.shape, np.nan), where=below > 0)  # type: ignore[no-any-return]
 
