@@ -185,6 +185,17 @@ def test_a_target_that_the_network_lacks_is_an_error(images):
         session.gradients(images, 3)
     with pytest.raises(LayerError, match="no layer 'nosuch'"):
         session.gradients(images, "nosuch:1")
+    with pytest.raises(NetworkError, match="has classes 0 to 4, so there is no class 5"):
+        Session(calibrated(Residual)).gradients(images, 5)
+
+
+def test_a_stream_gives_gradients_behind_masks(folder):
+    session, images = Session(calibrated(Residual), batch_size=4), open_images(folder).limit(6)
+    layer = session.layers.activations[0]
+    masks = {layer: torch.zeros(layer.units)}
+    for batch, outputs in session.stream(images, gradients=2, masks=masks):
+        assert outputs.gradients.abs().max() == 0
+        assert session.gradients(batch.tensor(), 2).abs().max() > 0
 
 
 def test_a_stream_keeps_the_order_and_leaves_out_what_cannot_be_read(folder):

@@ -95,7 +95,7 @@ def _run(job: _Job, concept: "Inhibition | str") -> "Inhibition":
     from unitscope.scanning.atlas_network import session_of
 
     running = RunOptions(job.batch_size, job.device, job.limit, counted)
-    session = session_of(job.atlas, device=job.device)
+    session = session_of(job.atlas, device=job.device, batch_size=job.batch_size)
     name = job.logit or (concept if isinstance(concept, str) else None)
     if job.removal and name:
         find_network_class(session.network, name)  # a miss is told before the images run

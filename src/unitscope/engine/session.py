@@ -7,14 +7,13 @@ only) and the plain, differentiable one. Knows nothing of atlases, figures or wh
 
 import math
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import cached_property, lru_cache
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from unitscope.engine.batch_sizes import batch_size_for
@@ -23,45 +22,20 @@ from unitscope.engine.executor import Executor, NormalizedTaps, make_executor, o
 from unitscope.engine.fast_graph import FastGraph
 from unitscope.engine.loader import Batch, batches
 from unitscope.engine.options import Engine, Precision
+from unitscope.engine.outputs import Outputs
 from unitscope.engine.precision import at_precision
-from unitscope.errors import NetworkError, UnitscopeError
+from unitscope.engine.targets import Target, find_target
+from unitscope.errors import UnitscopeError
 from unitscope.graph import Trace, device_of, trace_of
 from unitscope.graph.split import SplitGraph, SplitNetwork, split_at
 from unitscope.graph.trace import ExportedTrace
 from unitscope.images import ImageSource
 from unitscope.networks import Network
-from unitscope.units import Layer, LayerTable, Unit
+from unitscope.units import Layer, LayerTable
 
 MAX_CELLS = 2**26
 """Cells of all maps that a batch holds at once: 256 MB in float32."""
 _CACHED_TAPS = 8
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Outputs:
-    """What a network gives for some images.
-
-    Attributes:
-        logits: float32 ``[image, class]``; None for a network without logits.
-        responses: α of the layers asked for, side by side, float32 ``[image, unit]``.
-        maps: the outputs of the layers asked for, each ``[image, …]`` as its layer gives it, on the network's device.
-    """
-
-    logits: NDArray[np.float32] | None
-    responses: NDArray[np.float32]
-    maps: tuple[Tensor, ...]
-
-    @classmethod
-    def joined(cls, parts: "Sequence[Outputs]") -> "Outputs":
-        """Return the outputs of several batches as those of one."""
-        if len(parts) == 1:
-            return parts[0]
-        logits = [part.logits for part in parts if part.logits is not None]
-        return cls(
-            np.concatenate(logits) if logits else None,
-            np.concatenate([part.responses for part in parts]),
-            tuple(torch.cat(maps) for maps in zip(*(part.maps for part in parts), strict=True)),
-        )
 
 
 class Session:
@@ -95,9 +69,9 @@ class Session:
         self._taps = lru_cache(maxsize=_CACHED_TAPS)(self._normalized)
 
     @classmethod
-    def of(cls, network: "Network | Session", *, device: str | None = None) -> "Session":
+    def of(cls, network: "Network | Session", *, device: str | None = None, batch_size: int | None = None) -> "Session":
         """Return a session as it is, or a new one of a network."""
-        return network if isinstance(network, Session) else cls(network, device=device)
+        return network if isinstance(network, Session) else cls(network, device=device, batch_size=batch_size)
 
     @cached_property
     def trace(self) -> Trace:
@@ -173,6 +147,7 @@ class Session:
         responses: Sequence[Layer] = (),
         maps: Sequence[Layer] = (),
         masks: Mapping[Layer, Tensor] | None = None,
+        gradients: Target | None = None,
     ) -> Iterator[tuple[Batch, Outputs | None]]:
         """Yield batches of images in order, each with the outputs of those that could be read; None if none could.
 
@@ -182,14 +157,21 @@ class Session:
             responses: layers whose responses are returned.
             maps: layers whose outputs are returned; a batch holds at most `MAX_CELLS` of their cells.
             masks: as in `run`.
+            gradients: a class or unit whose gradients are returned; see `gradients`.
         """
         every = (0, range(len(images)) if rows is None else rows)
         cells = sum(math.prod(layer.shape) for layer in maps)
         size = min(self.batch_size, max(1, MAX_CELLS // cells)) if cells else self.batch_size
         phi = self.network.preprocessing
         for batch in batches(images, [every], phi=phi, batch_size=size, device=self.device):
-            good = batch.tensor() if batch.good else None
-            yield batch, None if good is None else self.run(good, responses=responses, maps=maps, masks=masks)
+            if not batch.good:
+                yield batch, None
+                continue
+            prepared = batch.tensor()
+            outputs = self.run(prepared, responses=responses, maps=maps, masks=masks)
+            if gradients is not None:
+                outputs = replace(outputs, gradients=self.gradients(prepared, gradients, masks=masks))
+            yield batch, outputs
 
     def executor(
         self,
@@ -230,42 +212,31 @@ class Session:
         """Return the plain graph with taps, which autograd runs backwards; see `Trace.tapped`."""
         return self.trace.tapped(responses=responses, maps=maps, masks=masks)
 
-    def gradients(self, prepared: Tensor, target: int | Unit | str) -> Tensor:
+    def gradients(self, prepared: Tensor, target: Target, *, masks: Mapping[Layer, Tensor] | None = None) -> Tensor:
         """Return the gradient of a class's logit, or of a unit's response, with respect to the network's input.
 
         Args:
             prepared: from `Preprocessing.prepare`, ``[image, 3, H, W]``.
             target: number of a class, or a unit.
+            masks: as in `run`.
 
         Returns:
             float32 ``[image, 3, H, W]``, with respect to the input after φ's normalization (Simonyan et al., 2014).
 
         Raises:
             LayerError: if there is no such unit.
-            NetworkError: if a class is asked for and the network gives no logits.
+            NetworkError: if a class is asked for that the network does not have.
         """
-        layers, value_of = self._target(target)
-        module = self.differentiable(responses=layers)
+        masks = masks or {}
+        found = find_target(target, self.layers, self.network.reference)
+        module = self.differentiable(responses=found.layers, masks=tuple(masks))
+        values, normalize = [mask.to(self.device) for mask in masks.values()], self.network.preprocessing.normalize
         parts = []
         with self._lock, at_precision("float32", self.device), torch.enable_grad():
             for some in prepared.split(self.batch_size):
-                x = self.network.preprocessing.normalize(some.to(self.device)).detach().requires_grad_()
-                (gradient,) = torch.autograd.grad(value_of(module(x)).sum(), x)
-                parts.append(gradient)
+                x = normalize(some.to(self.device)).detach().requires_grad_()
+                parts.append(torch.autograd.grad(found.value(module(x, *values)).sum(), x)[0])
         return torch.cat(parts)
-
-    def _target(self, target: int | Unit | str) -> tuple[tuple[Layer, ...], Callable[[tuple[Tensor, ...]], Tensor]]:
-        """The layer to tap, if any, and what picks the target ``[image]`` from the outputs."""
-        if not isinstance(target, int):
-            layer, channel = self.layers.unit(target)
-            return (layer,), lambda outputs: outputs[1][:, channel]
-
-        def logit(outputs: tuple[Tensor | None, ...]) -> Tensor:
-            if outputs[0] is None:
-                raise NetworkError(f"{self.network.reference} gives no logits, so it has no class {target}")
-            return outputs[0][:, target]
-
-        return (), logit
 
     @cached_property
     def _fast(self) -> FastGraph | None:

@@ -79,7 +79,7 @@ def category_inhibition(
     every = category_split(atlas, category, root=images)
     concept = every.limit(running.limit)
     require_min(len(concept.images), f"images with '{every.masks.category}'")
-    session = session_of(atlas, network, device=running.device)
+    session = session_of(atlas, network, device=running.device, batch_size=running.batch_size)
     phi = phi_of(session.network)
     check_grid(found, phi.size)
     with running.counting("maps", len(concept.images) + len(concept.others)) as on_batch:
@@ -116,7 +116,7 @@ def inhibition_by_removal(
         ImageError: if no image can be read.
     """
     running = running or RunOptions()
-    session = session_of(atlas, network, device=running.device)
+    session = session_of(atlas, network, device=running.device, batch_size=running.batch_size)
     number = found.network_class
     if class_name or number is None:
         number = find_network_class(session.network, class_name or found.concept)

@@ -12,7 +12,13 @@ from unitscope.errors import NetworkError
 from unitscope.networks import Network, load
 
 
-def session_of(atlas: Atlas, given: Network | Session | None = None, *, device: str | None = None) -> Session:
+def session_of(
+    atlas: Atlas,
+    given: Network | Session | None = None,
+    *,
+    device: str | None = None,
+    batch_size: int | None = None,
+) -> Session:
     """Return a session of the network that an atlas was made with; a session given is returned as it is.
 
     Raises:
@@ -21,7 +27,7 @@ def session_of(atlas: Atlas, given: Network | Session | None = None, *, device: 
     if isinstance(given, Session):
         check_same(atlas, given.network)
         return given
-    return Session(network_of(atlas, given), device=device)
+    return Session(network_of(atlas, given), device=device, batch_size=batch_size)
 
 
 def network_of(atlas: Atlas, given: Network | None = None) -> Network:
