@@ -6,13 +6,18 @@ The columns and arrays of an atlas are looked up in test_readme.py, which makes 
 import ast
 import importlib.util
 import re
+import textwrap
+import zipfile
+import zlib
 from dataclasses import fields
 from pathlib import Path
 
+import numpy as np
 import pytest
 import typer
 
 import unitscope
+from unitscope import results
 from unitscope.atlas.schema import Manifest
 from unitscope.cli.app import app
 
@@ -82,6 +87,52 @@ def test_the_gallery_has_every_figure():
     assert not [
         name for name in unitscope.figures.__all__ if name not in {"draw", "save"} and f"def {name}(" not in text
     ]
+
+
+def recipes(section):
+    """The Python blocks of a section of docs/extending.md, run one after the other: what they define."""
+    text = page("extending.md").split(f"## {section}\n")[1].split("\n## ")[0]
+    names = {"__name__": "recipe"}
+    for block in re.findall(r"^ *```python\n(.*?)^ *```$", text, re.DOTALL | re.MULTILINE):
+        exec(compile(textwrap.dedent(block), "docs/extending.md", "exec"), names)
+    return names
+
+
+@pytest.fixture
+def no_new_kinds(monkeypatch):
+    """Results that a recipe defines are forgotten again."""
+    monkeypatch.setattr(results, "_classes", dict(results.result_classes()))
+
+
+def test_the_recipe_of_an_analysis_works(make_atlas, no_new_kinds, tmp_path):
+    names = recipes("Add an analysis")
+    found = names["response_range"](make_atlas(np.array([[1.0, 5], [3, 2]])), "relu")
+    found.save(tmp_path / "range.json")
+    again = unitscope.load_result(tmp_path / "range.json")
+    assert again.low.tolist() == [1, 2]
+    assert again.high.tolist() == [3, 5]
+    assert again.tables()["Responses of relu"].shape == (2, 2)
+
+
+def test_the_recipe_of_a_figure_works(make_atlas, no_new_kinds):
+    names = recipes("Add an analysis")
+    found = names["response_range"](make_atlas(np.array([[1.0, 5], [3, 2]])), "relu")
+    text = page("extending.md").split("## Add a figure\n")[1]
+    exec(re.search(r"```python\n(.*?)```", text, re.DOTALL)[1], names)
+    (axes,) = unitscope.figures.draw(found).axes
+    assert "Responses of relu" in {axes.get_title(loc) for loc in ("left", "center")}
+
+
+def test_the_recipe_of_a_source_works(tmp_path):
+    zip_source = recipes("Add a source of images")["ZipSource"]
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("cat/1.png", b"bytes")
+    source = zip_source.of(str(tmp_path / "a.zip"))
+    assert (source.ids, source.labels) == (("cat/1.png",), (("cat",),))
+    assert source.open(0).read() == b"bytes"
+    assert source.stamp(0) == (5, zlib.crc32(b"bytes"))
+    assert zip_source.can_open(source.root)
+    assert not zip_source.can_open(str(tmp_path))
 
 
 def test_troubleshooting_quotes_messages_of_the_code():
