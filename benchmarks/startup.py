@@ -28,7 +28,7 @@ CASES = {
     "`unitscope scan --help`": [UNITSCOPE, "scan", "--help"],
     "`unitscope similarity --help`": [UNITSCOPE, "similarity", "--help"],
     "a missing card": [UNITSCOPE, "layers", "missing.toml"],
-    "a missing folder": [UNITSCOPE, "perturb", "torchvision:vgg16", "missing", "--sigma", "0.1"],
+    "a missing folder": [UNITSCOPE, "perturb", "torchvision:vgg16", "missing", "--noise", "0.1"],
     "a missing atlas": [UNITSCOPE, "exemplars", "missing.atlas", "act:1:1"],
 }
 

@@ -9,10 +9,19 @@ import pandas as pd
 import pytest
 
 from unitscope import figures
+from unitscope.analyses.ablation import Ablation, Outcome, Removed, Score, Truth
 from unitscope.analyses.cka import LayerSimilarity
+from unitscope.analyses.estimates import Estimate, Share
+from unitscope.analyses.layer_list import LayerList
 from unitscope.analyses.nearest_images import NearestImages
+from unitscope.analyses.perturbation import Effect, LayerEffect, PerturbResult, UnitEffect
+from unitscope.analyses.scan_summary import ScanSummary
+from unitscope.analyses.selection import TopK
 from unitscope.analyses.similarity import Pairs, Similarity, SimilarityByLayer
 from unitscope.analyses.sparsity import Distribution, Sparsity, SparsityByLayer
+from unitscope.analyses.unit_rules import Rule
+from unitscope.analyses.verification import Mismatch, Verification
+from unitscope.display.sheets import Column, Exemplar, ExemplarSheet, Prediction, Structure
 from unitscope.errors import UnitscopeError
 from unitscope.results import load_result, result_classes
 from unitscope.units import Layer
@@ -77,6 +86,60 @@ def nearest_images():
     return NearestImages(RELU, {"a.png": table})
 
 
+def ablation():
+    score = Score(30, 12, 20)
+    truth = Truth.of([[number % 3] for number in range(30)])
+    before = np.tile(np.arange(5, dtype=np.int32), (30, 1))
+    gone = Removed("features.3", "dataset", "low", 2, 4, 0.5)
+    random = Removed("features.5", "image", "random", 3, 6, None, "zero", 7)
+    outcomes = (
+        Outcome(gone, np.roll(before, 1, 1), before, truth, (3, 1)),
+        Outcome(random, np.roll(before, 2, 1), before, truth),
+    )
+    return Ablation("tiny", 30, score, before, outcomes, ("tench", "hen", "pug"), 1, "abc")
+
+
+def perturbation():
+    estimates = [Estimate(0.5, 0.1, np.nan, 9), Estimate(np.nan, np.nan, 0.25, 0), Estimate(1.0, 0.0, 0.0, 8)]
+    layers = tuple(LayerEffect(layer, estimates[0], 0.25, estimates[2]) for layer in LAYERS)
+    unit = UnitEffect(RELU, 3, *estimates)
+    share = Share((3, 4), 9)
+    noise = Effect("noise", 0.1, (0, 1), share, (0.5, 1.0), share, share, layers, (unit,))
+    blur = Effect("blur", 2.0, (0,), share, (), None, None, layers, (unit,))
+    return PerturbResult("tiny", 9, 1, "abc", (0, 1), 2, share, share, (noise, blur), "hooks")
+
+
+def rule():
+    values = {"class:hen": np.array([2.0, 1.0]), "a.png": np.array([0.5, 0.25])}
+    return Rule(
+        "only", TopK(2), RELU, ("class:hen",), ("a.png",), values, np.array([3, 1]), np.array([2.0, 1.0]),
+        np.array([9, 4]), 9, np.array([0.001, 1.0]), 0.5, 0.25, np.array([0.75, 0.5]), 30,
+    )  # fmt: skip
+
+
+def verification():
+    return Verification(30, (Mismatch("mean", "features.3:1", "", 0.5, np.nan),))
+
+
+def layer_list():
+    return LayerList("tiny", LAYERS)
+
+
+def scan():
+    return ScanSummary("tiny.atlas", 30, 1, 2, 10, 12.5, 20, 0.125, {"top1": 0.5, "top5": 0.75})
+
+
+def structure():
+    maps = RANDOM.random((2, 7, 7)).astype(np.float32)
+    column = Column(RELU, np.array([3, 1]), np.array([0.5, 0.25], np.float32), maps)
+    picture = np.zeros((32, 32, 3), np.uint8)
+    return Structure("tiny", "a.png", picture, (Prediction(1, "hen", 0.5),), (column,))
+
+
+def exemplars():
+    return ExemplarSheet("tiny", RELU, 3, (Exemplar(1, "a.png", 2.5, "hen"), Exemplar(2, "b.png", 0.5, "")))
+
+
 MADE = {
     make().kind: make()
     for make in (
@@ -86,9 +149,26 @@ MADE = {
         similarity_by_layer,
         layer_similarity,
         nearest_images,
+        ablation,
+        perturbation,
+        rule,
+        verification,
+        layer_list,
+        scan,
+        structure,
+        exemplars,
     )
 }
-DRAWN = ("sparsity", "sparsity_by_layer", "similarity", "similarity_by_layer", "layer_similarity")
+DRAWN = (
+    "sparsity",
+    "sparsity_by_layer",
+    "similarity",
+    "similarity_by_layer",
+    "layer_similarity",
+    "ablation",
+    "perturbation",
+    "exemplars",
+)
 each_kind = pytest.mark.parametrize("kind", sorted(MADE))
 
 
@@ -116,9 +196,10 @@ def test_a_stored_result_is_read_by_its_kind(kind, tmp_path):
 
 
 @each_kind
-def test_a_notebook_shows_the_tables(kind):
-    shown = MADE[kind]._repr_html_()
-    assert shown.count("<table") == len(MADE[kind].tables()) > 0
+def test_a_notebook_shows_the_tables_or_images(kind):
+    shown, has_images = MADE[kind]._repr_html_(), kind in ("structure", "exemplars")
+    assert shown.count("<table") == (0 if has_images else len(MADE[kind].tables()))
+    assert not has_images or "display:block" in shown
 
 
 @pytest.mark.parametrize("kind", DRAWN)
@@ -126,6 +207,13 @@ def test_a_result_is_drawn_and_so_is_what_was_read_back(kind):
     before = MADE[kind]
     after = type(before).from_dict(json.loads(json.dumps(before.to_dict())))
     assert len(figures.draw(before).axes) == len(figures.draw(after).axes) > 0
+
+
+def test_a_structure_is_drawn_but_not_what_was_read_back_without_its_maps():
+    before = MADE["structure"]
+    assert len(figures.draw(before).axes) > 0
+    with pytest.raises(UnitscopeError, match="a stored structure has no maps to draw"):
+        figures.draw(Structure.from_dict(before.to_dict()))
 
 
 def test_what_has_no_figure_says_so():

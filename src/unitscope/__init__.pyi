@@ -7,6 +7,7 @@ from .analyses.cka import cka as cka
 from .analyses.class_contrast import class_inhibition as class_inhibition
 from .analyses.inhibition import Inhibition as Inhibition
 from .analyses.nearest_images import nearest_images as nearest_images
+from .analyses.perturbation import PerturbResult as PerturbResult
 from .analyses.selection import Selection as Selection
 from .analyses.selection import Threshold as Threshold
 from .analyses.selection import TopK as TopK
@@ -20,6 +21,7 @@ from .analyses.sparsity import sparsity_by_layer as sparsity_by_layer
 from .analyses.unit_rules import difference as difference
 from .analyses.unit_rules import intersection as intersection
 from .analyses.unit_rules import top_units as top_units
+from .analyses.verification import Verification as Verification
 from .atlas import Atlas as Atlas
 from .atlas import open_atlas as open_atlas
 from .engine.session import Session as Session
@@ -32,10 +34,8 @@ from .experiments.corruptions import Jpeg as Jpeg
 from .experiments.corruptions import Noise as Noise
 from .experiments.inhibition import category_inhibition as category_inhibition
 from .experiments.inhibition import inhibition_by_removal as inhibition_by_removal
-from .experiments.perturbation import PerturbResult as PerturbResult
 from .experiments.perturbation import perturb as perturb
 from .experiments.run_options import RunOptions as RunOptions
-from .experiments.verify import Verification as Verification
 from .experiments.verify import verify as verify
 from .images import ImageSource as ImageSource
 from .images import open_images as open_images

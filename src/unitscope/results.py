@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 Values = dict[str, Any]
 
+_ROOMS = ("unitscope.analyses", "unitscope.display")  # where results are defined, without torch
 _classes: "dict[str, type[Result]]" = {}
 # Keys of the files that `--json` wrote before results had a kind.
 _KEYS_WITHOUT_KIND = {"ablation": {"baseline", "results"}, "perturbation": {"settings", "prediction_flips"}}
@@ -30,8 +31,8 @@ _KEYS_WITHOUT_KIND = {"ablation": {"baseline", "results"}, "perturbation": {"set
 class Result(ABC):
     """A frozen result with a kind and a version.
 
-    A subclass is a frozen dataclass in `unitscope.analyses` that sets ``kind`` and defines `values`, `from_values` and
-    `tables`. It is registered under its kind when it is defined.
+    A subclass is a frozen dataclass of `unitscope.analyses`, or a sheet of `unitscope.display`, that sets ``kind`` and
+    defines `values`, `from_values` and `tables`. It is registered under its kind when it is defined.
     """
 
     kind: ClassVar[str] = ""
@@ -120,10 +121,10 @@ def load_result(path: str | Path) -> Result:
 
 
 def result_classes() -> "Mapping[str, type[Result]]":
-    """Return the class of each kind of result: those in `unitscope.analyses`, and others loaded so far."""
-    package = importlib.import_module("unitscope.analyses")
-    for module in pkgutil.iter_modules(package.__path__):
-        importlib.import_module(f"unitscope.analyses.{module.name}")
+    """Return the class of each kind of result: those in the rooms of results, and others defined so far."""
+    for room in _ROOMS:
+        for module in pkgutil.iter_modules(importlib.import_module(room).__path__):
+            importlib.import_module(f"{room}.{module.name}")
     return _classes
 
 

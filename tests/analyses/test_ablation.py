@@ -30,7 +30,7 @@ def test_what_turned_right_and_wrong_is_told_apart_from_what_changed():
 
 def test_classes_that_gain_and_lose_are_listed_most_lost_first():
     found = outcome()
-    ablation = Ablation("net", tuple("abcdefg"), found.truth, BEFORE, (found,), ("zero", "one"))
+    ablation = Ablation("net", 7, Score.of(BEFORE, found.truth), BEFORE, (found,), ("zero", "one"))
     table = ablation.class_changes(found)
     assert table["name"].tolist() == ["4", "one"]
     assert table[["images", "before", "after", "change"]].to_numpy().tolist() == [[1, 1, 0, -1], [2, 1, 2, 1]]

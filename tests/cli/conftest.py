@@ -63,6 +63,6 @@ def classes_folder(tmp_path_factory) -> Path:
 def classes_atlas(classes_folder, tmp_path_factory) -> Path:
     """An atlas of a random SqueezeNet over those pictures."""
     path = tmp_path_factory.mktemp("classes-atlas") / "classes.atlas"
-    words = ("--weights", "none", "--seed", 1, "--layers", "act:*", "-o", path)
+    words = ("--weights", "none", "--seed", 1, "--layer", "act:*", "-o", path)
     run_command("scan", "torchvision:squeezenet1_1", classes_folder, *words)
     return path

@@ -19,7 +19,16 @@ def told(run, classes_folder, tmp_path_factory):
 
 def test_json_holds_every_setting_with_counts_intervals_and_tests(told):
     values, _ = told
-    assert set(values) == {"network", "layer", "images", "data", "labelled", "failed", "baseline", "results"}
+    assert set(values) - {"kind", "version"} == {
+        "network",
+        "layer",
+        "images",
+        "data",
+        "labelled",
+        "failed",
+        "baseline",
+        "results",
+    }
     assert values["layer"] == ["classifier.2", "features.12.cat"]
     assert (values["images"], values["labelled"]) == (30, 30)
     asked = [(one["layer"], one["scope"], one["seed"], one["fraction"], one["removed"]) for one in values["results"]]
@@ -55,7 +64,7 @@ def test_without_labels_agreement_is_told(run, classes_folder):
     folder = classes_folder / "hen"
     words = ("--layer", "act:-1", "--fraction", 0.5, "--scope", "image", "--order", "low")
     done = run("ablate", *SQUEEZENET, folder, *words)
-    assert "agreement with the untouched network is told instead" in done.stderr
+    assert "so the table shows agreement with the untouched network" in done.stderr
     assert "agreement" in done.stdout
     values = run("ablate", *SQUEEZENET, folder, *words, "--json").json
     assert values["baseline"]["top1"] is None
@@ -70,7 +79,7 @@ def test_without_labels_agreement_is_told(run, classes_folder):
         (("--layer", "act:-1", "--count", 2000), "layer 'classifier.2' has 1,000 units, so 2,000 can't be removed"),
         (("--layer", "act:-1", "--scope", "images"), "no scope 'images'; closest: 'image'"),
         (("--layer", "act:-1", "--order", "lowest"), "no order 'lowest'; closest: 'low'"),
-        (("--layer", "act:-1", "--value", "one"), "no value 'one'"),
+        (("--layer", "act:-1", "--replace-with", "one"), "no value 'one'"),
         (("--layer", "act:-1", "--atlas", "nowhere.atlas"), "no atlas at 'nowhere.atlas'"),
         (("--layer", "act:-1", "-o", "curves.docx"), "'curves.docx'"),
         (("--layer", "act:-1", "--random-seed", -1), "seeds must be 0 or greater, not -1"),
@@ -100,8 +109,8 @@ def test_a_layer_named_twice_gives_no_row_twice(run, classes_folder):
 def test_of_too_few_images_it_is_said_that_they_tell_nothing(run, classes_folder):
     words = ("--layer", "act:-1", "--fraction", 0.5, "--order", "low")
     few = run("ablate", *SQUEEZENET, classes_folder, *words, "--limit", 1).stderr
-    assert "note: from 1 image nothing can be told of what units are worth" in few
-    assert "nothing can be told" not in run("ablate", *SQUEEZENET, classes_folder, *words).stderr
+    assert "note: 1 image can't show what units are worth" in few
+    assert "can't show what units are worth" not in run("ablate", *SQUEEZENET, classes_folder, *words).stderr
 
 
 def test_a_missing_layer_is_a_matter_of_usage(run, classes_folder):

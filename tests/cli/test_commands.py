@@ -44,7 +44,7 @@ def atlas(pictures, tmp_path_factory):
 
 
 def test_layers_tells_the_papers_layers_of_resnet50():
-    told = json.loads(unitscope("layers", "torchvision:resnet50", "--layers", "act:*", "--json").stdout)
+    told = json.loads(unitscope("layers", "torchvision:resnet50", "--layer", "act:*", "--json").stdout)
     assert told["network"] == "torchvision:resnet50"
     assert len(told["layers"]) == 49
     assert {"index", "name", "aliases", "kind", "units", "shape"} == set(told["layers"][0])
@@ -61,7 +61,7 @@ def test_scan_prints_one_json_object_and_refuses_to_overwrite(pictures, tmp_path
         "none",
         "-o",
         tmp_path / "a",
-        "--layers",
+        "--layer",
         "act:1",
     ]
     told = json.loads(unitscope(*words, "--json").stdout)
@@ -108,7 +108,7 @@ def test_verify_agrees_with_a_sound_atlas(atlas):
     [
         (["layers", "torchvision:resnet5"], "closest"),
         (["layers", "resnet50"], "did you mean 'torchvision:resnet50'"),
-        (["layers", "torchvision:resnet18", "--layers", "layer9.*"], "no layer 'layer9.*'"),
+        (["layers", "torchvision:resnet18", "--layer", "layer9.*"], "no layer 'layer9.*'"),
         (["exemplars", "{atlas}", "act:99:1"], "activation calls 1 to 26"),
         (["exemplars", "{atlas}", "act:26"], "'act:26' is a layer; write one of its units as LAYER:UNIT"),
         (["exemplars", "{atlas}", "26"], "'26' is not a unit; write LAYER:UNIT"),
@@ -118,7 +118,7 @@ def test_verify_agrees_with_a_sound_atlas(atlas):
         (["exemplars", "nowhere.atlas", "act:1:1"], "no atlas at 'nowhere.atlas'"),
         (["verify", "{pictures}"], "is not an atlas"),
         (["verify", "{pictures}/00.png"], "is not an atlas"),
-        (["verify", "{atlas}", "--seed", "-1"], "seeds must be 0 or greater, not -1"),
+        (["verify", "{atlas}", "--sample-seed", "-1"], "seeds must be 0 or greater, not -1"),
         (["scan", "torchvision:alexnet", "nowhere", "--weights", "none", "-o", "x"], "nowhere"),
         (["scan", "torchvision:alexnet", "{pictures}", "--weights", "no.pth", "-o", "x"], "no.pth"),
         (["scan", "torchvision:alexnet", "{pictures}", "--weights", "none", "-o", "{pictures}"], "choose another -o"),
@@ -237,7 +237,7 @@ def test_help_loads_no_library_that_computes_or_draws(words):
         ["ablate", "torchvision:vgg11", "nowhere", "--layer", "act:1"],
         ["ablate", "torchvision:vgg11", "{here}", "--layer", "act:1", "--fraction", "2"],
         ["ablate", "torchvision:vgg11", "{here}", "--layer", "act:1", "--order", "least"],
-        ["perturb", "torchvision:vgg11", "nowhere", "--sigma", "0.1"],
+        ["perturb", "torchvision:vgg11", "nowhere", "--noise", "0.1"],
         ["perturb", "torchvision:vgg11", "{here}"],
     ],
 )

@@ -14,7 +14,7 @@ def planted(tmp_path_factory):
 
 
 def test_a_category_gives_ranked_units_removal_and_a_sheet(planted, run, tmp_path):
-    words = ("--layer", "act:-1", "--category", "red square", "--removal", "-o", tmp_path / "sheet.png", "--json")
+    words = ("--layer", "act:-1", "--category", "red square", "--ablate-each", "-o", tmp_path / "sheet.png", "--json")
     told = run("inhibitory", planted, *words).json
     assert {"layer", "concept", "by", "images", "units"} <= set(told)
     assert (told["layer"], told["concept"], told["by"]) == ("relu", "red square", "map contrast")
@@ -41,18 +41,18 @@ def test_a_class_needs_no_network_and_prints_a_table(planted, run):
 
 
 def test_a_table_tells_removal_besides(planted, run):
-    words = ("--layer", "relu", "--class", "red square", "--logit", "plain", "--limit", 6)
+    words = ("--layer", "relu", "--class", "red square", "--target-class", "plain", "--limit", 6)
     assert "Units whose removal raises the logit of 'plain'" in run("inhibitory", planted, *words).stdout
 
 
-@pytest.mark.parametrize("words", [("--category", "red square"), ("--class", "red square", "--removal")], ids=str)
+@pytest.mark.parametrize("words", [("--category", "red square"), ("--class", "red square", "--ablate-each")], ids=str)
 def test_batches_and_the_device_change_no_number(planted, run, words, tmp_path):
     words = ("--layer", "relu", *words, "--json")
     plain = run("inhibitory", planted, *words).json
     how = ("--batch-size", 5, "--device", "cpu", "-o", tmp_path / "sheet.png")
     told = run("inhibitory", planted, *words, *how).json
     assert [unit["unit"] for unit in told["units"]] == [unit["unit"] for unit in plain["units"]]
-    for name in ("inside", "p_value", *(["logit_change"] if "--removal" in words else [])):
+    for name in ("inside", "p_value", *(["logit_change"] if "--ablate-each" in words else [])):
         assert [unit[name] for unit in told["units"]] == pytest.approx([u[name] for u in plain["units"]], abs=1e-5)
 
 
@@ -79,11 +79,11 @@ def test_without_enough_other_images_a_note_says_so(run, tmp_path):
         (("--category", "speck"), "at least 5 images with 'speck'; here are 1"),
         (("--class", "speck"), "at least 5 images of class 'speck'; here are 1"),
         (("--category", "red square", "--limit", "4"), "here are 4"),
-        (("--category", "red square", "--logit", "plane"), "closest: 'plain'"),
-        (("--category", "red square", "--images", "nowhere"), "have no segmentations"),
+        (("--category", "red square", "--target-class", "plane"), "closest: 'plain'"),
+        (("--category", "red square", "--image-root", "nowhere"), "have no segmentations"),
         (("--category", "red square", "-o", "sheet.gif"), "end the name in .png"),
         (("--category", "red square", "--device", "nowhere"), "no device 'nowhere'"),
-        (("--class", "red square", "--removal", "--device", "nowhere"), "no device 'nowhere'"),
+        (("--class", "red square", "--ablate-each", "--device", "nowhere"), "no device 'nowhere'"),
         (("--class", "red square", "-o", "never.png", "--device", "nowhere"), "no device 'nowhere'"),
     ],
 )

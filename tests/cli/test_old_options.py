@@ -6,7 +6,11 @@ import typer
 from unitscope.cli.app import COMMANDS, app
 from unitscope.cli.old_options import translated
 
-OLD = [(name, old, new) for module, name in COMMANDS for old, new in getattr(module, "OLD_OPTIONS", {}).items()]
+OLD = [
+    (module.__name__.rpartition(".")[2], old, new)
+    for module in COMMANDS
+    for old, new in getattr(module, "OLD_OPTIONS", {}).items()
+]
 OPTIONS = {
     name: {word for param in command.params for word in param.opts}
     for name, command in typer.main.get_command(app).commands.items()

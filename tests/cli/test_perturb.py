@@ -18,7 +18,7 @@ def width_of(figure):
 
 
 def test_one_sigma_gives_its_units_and_flips_on_top(run, classes_folder):
-    words = ("--sigma", 0.1, "--unit", "act:1:3", "--unit", "act:-1:7", "--limit", 5, "--top", 5)
+    words = ("--noise", 0.1, "--unit", "act:1:3", "--unit", "act:-1:7", "--limit", 5, "--top", 5)
     told = run("perturb", *SQUEEZENET, classes_folder, *words, "--json").json
     assert (told["sigma"], told["images"], told["failed"], told["seeds"], told["top"]) == ([0.1], 5, 0, [0], 5)
     (setting,) = told["settings"]
@@ -38,7 +38,7 @@ def test_one_sigma_gives_its_units_and_flips_on_top(run, classes_folder):
 
 
 def test_several_settings_name_themselves_and_are_drawn(run, classes_folder, tmp_path):
-    words = ["--sigma", 0.05, "--sigma", 0.2, "--blur", 2, "--brightness", 0.5, "--jpeg", 20, "--layer", "act:*"]
+    words = ["--noise", 0.05, "--noise", 0.2, "--blur", 2, "--brightness", 0.5, "--jpeg", 20, "--layer", "act:*"]
     words += ["--unit", "act:2:1", "--noise-seed", 4, "--noise-seed", 5, "--limit", 3, "--batch-size", 2]
     words += ["-o", tmp_path / "curves.png", "--maps", tmp_path / "maps.svg"]
     done = run("perturb", *SQUEEZENET, classes_folder, *words, "--json")
@@ -68,19 +68,19 @@ def test_people_get_tables_also_of_one_image(run, classes_folder):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ((), "give one or more of --sigma, --blur, --brightness and --jpeg"),
-        (("--sigma", 25), "white is 1, so it is between 0 and 1, not 25; 25 of 255 is 0.098"),
-        (("--sigma", -0.1), "between 0 and 1, not -0.1"),
+        ((), "give one or more of --noise, --blur, --brightness and --jpeg"),
+        (("--noise", 25), "white is 1, so it is between 0 and 1, not 25; 25 of 255 is 0.098"),
+        (("--noise", -0.1), "between 0 and 1, not -0.1"),
         (("--jpeg", 101), "from 1 (worst) to 100, not 101"),
         (("--blur", -1), "0 or more, not -1"),
-        (("--sigma", 0.1, "--noise-seed", -1), "seeds must be 0 or greater, not -1"),
-        (("--sigma", 0.1, "--unit", "act:1:64"), "there is no unit 64"),
-        (("--sigma", 0.1, "--unit", "act:1"), "is a layer; write one of its units as LAYER:UNIT"),
-        (("--sigma", 0.1, "--layer", "features.99"), "no layer 'features.99'"),
-        (("--sigma", 0.1, "--top", 0), "top must be at least 1"),
-        (("--sigma", 0.1, "--maps", "maps.png"), "add --unit LAYER:UNIT"),
-        (("--sigma", 0.1, "-o", "curves.tiff"), "end the name in .png, .svg or .pdf"),
-        (("--sigma", 0.1, "--device", "abacus"), "no device 'abacus'"),
+        (("--noise", 0.1, "--noise-seed", -1), "seeds must be 0 or greater, not -1"),
+        (("--noise", 0.1, "--unit", "act:1:64"), "there is no unit 64"),
+        (("--noise", 0.1, "--unit", "act:1"), "is a layer; write one of its units as LAYER:UNIT"),
+        (("--noise", 0.1, "--layer", "features.99"), "no layer 'features.99'"),
+        (("--noise", 0.1, "--top", 0), "top must be at least 1"),
+        (("--noise", 0.1, "--maps", "maps.png"), "add --unit LAYER:UNIT"),
+        (("--noise", 0.1, "-o", "curves.tiff"), "end the name in .png, .svg or .pdf"),
+        (("--noise", 0.1, "--device", "abacus"), "no device 'abacus'"),
     ],
 )
 def test_what_the_user_gets_wrong_is_one_clear_message(run, classes_folder, words, message):
@@ -92,18 +92,18 @@ def test_what_the_user_gets_wrong_is_one_clear_message(run, classes_folder, word
 
 def test_a_folder_without_a_readable_image_is_refused(run, tmp_path):
     (tmp_path / "broken.png").write_bytes(b"no image")
-    done = run("perturb", *SQUEEZENET, tmp_path, "--sigma", 0.1, check=1)
+    done = run("perturb", *SQUEEZENET, tmp_path, "--noise", 0.1, check=1)
     assert f"error: '{tmp_path / 'broken.png'}' is not an image" in done.stderr
 
 
 def test_a_batch_of_no_images_is_a_usage_error(run, classes_folder):
-    run("perturb", *SQUEEZENET, classes_folder, "--sigma", 0.1, "--batch-size", 0, check=2)
+    run("perturb", *SQUEEZENET, classes_folder, "--noise", 0.1, "--batch-size", 0, check=2)
 
 
 @needs_shared
 def test_noise_moves_a_real_network_more_the_more_there_is_of_it(run):
     words = (SHARED / "models/vgg16_cifar10.toml", SHARED / "data/cifar10-test", "--limit", 40, "--unit", "conv5_3:71")
-    told = run("perturb", *words, "--sigma", 0.02, "--sigma", 0.3, "--layer", "conv5_3", "--json").json
+    told = run("perturb", *words, "--noise", 0.02, "--noise", 0.3, "--layer", "conv5_3", "--json").json
     weak, strong = told["settings"]
     assert weak["prediction_flips"] < 0.2
     assert strong["prediction_flips"] > 0.5

@@ -55,7 +55,7 @@ def test_shared_units_are_those_of_every_selection(run, classes_atlas, responses
 
 
 def test_units_of_one_alone_are_in_no_other_selection(run, classes_atlas, responses):
-    words = ("--only", "tench/00.png", "--but", "class:hen", "--but", "goldfish/01.png")
+    words = ("--in", "tench/00.png", "--not-in", "class:hen", "--not-in", "goldfish/01.png")
     told = run("rule", classes_atlas, "--layer", "act:-1", *words, "--json").json
     rows = open_atlas(classes_atlas).responses("act:-1").astype(float)
     ids = list(open_atlas(classes_atlas).images["image"])
@@ -111,13 +111,13 @@ def test_people_get_a_table(run, classes_atlas):
 WRONG = {
     "no rule was given; give one of --shared A --shared B": (),
     "--shared and --max are different rules": ("--shared", "class:hen", "--max", "class:hen"),
-    "--but goes with --only, not with --max; say --only A --but class:hen": (
+    "--not-in goes with --in, not with --max; give --in A --not-in class:hen": (
         "--max",
         "class:hen",
-        "--but",
+        "--not-in",
         "class:hen",
     ),
-    "--only needs something to differ from": ("--only", "class:hen"),
+    "--in needs something to differ from": ("--in", "class:hen"),
     "--max takes one image or class": ("--max", "class:hen", "--max", "class:tench"),
     "--at-least goes with --shared, not with --max": ("--max", "class:hen", "--at-least", 2),
     "--top and --threshold are two ways": ("--max", "class:hen", "--top", 3, "--threshold", 1),
@@ -132,7 +132,7 @@ WRONG = {
     "top 300 of layer": ("--max", "class:hen", "--top", 300),
     "top 0 of layer": ("--max", "class:hen", "--top", 0),
     "can't save a figure as 'rule.bmp'": ("--max", "class:hen", "-o", "rule.bmp"),
-    "'class:hen' was given twice": ("--only", "class:hen", "--but", "class:hen"),
+    "'class:hen' was given twice": ("--in", "class:hen", "--not-in", "class:hen"),
 }
 
 
@@ -162,7 +162,7 @@ def test_a_layer_must_be_named(run, classes_atlas):
 
 
 def test_the_figure_is_drawn_and_only_json_is_on_stdout(run, classes_atlas, tmp_path):
-    words = ("--only", "class:hen", "--but", "tench/00.png", "--top", 3)
+    words = ("--in", "class:hen", "--not-in", "tench/00.png", "--top", 3)
     done = run("rule", classes_atlas, "--layer", LAYER, *words, "-o", tmp_path / "rule.png", "--json")
     assert len(done.json["units"]) <= 3
     assert "drawn: " in done.stderr

@@ -59,7 +59,7 @@ def test_what_ablate_measured_is_shown(classes_atlas, classes_folder, run, tmp_p
     some = run("ablate", *words, "--fraction", 0.2, "--scope", "dataset", "--order", "low", "--limit", 6, "--json")
     (tmp_path / "all.json").write_text(measured.stdout)
     (tmp_path / "some.json").write_text(some.stdout)
-    files = ["--results", tmp_path / "all.json", "--results", tmp_path / "some.json"]
+    files = ["--measurements", tmp_path / "all.json", "--measurements", tmp_path / "some.json"]
     with serving(classes_atlas, "--no-network", *files) as (_, address):
         lines = told(f"{address}/unit/act:-2/{some.json['results'][0]['units'][0]}.json")["removal"]
         assert any("units of its layer, maps made zero, on 30 images: Top-1" in line for line in lines)
@@ -76,9 +76,9 @@ def test_what_ablate_measured_is_shown(classes_atlas, classes_folder, run, tmp_p
 
 def test_what_perturb_measured_is_shown(classes_atlas, classes_folder, run, tmp_path):
     words = ["torchvision:squeezenet1_1", classes_folder, "--weights", "none", "--seed", 1, "--layer", "act:-1"]
-    measured = run("perturb", *words, "--sigma", 0.3, "--sigma", 0.1, "--unit", "act:1:3", "--blur", 2, "--json")
+    measured = run("perturb", *words, "--noise", 0.3, "--noise", 0.1, "--unit", "act:1:3", "--blur", 2, "--json")
     (tmp_path / "noise.json").write_text(measured.stdout)
-    with serving(classes_atlas, "--no-network", "--results", tmp_path / "noise.json") as (_, address):
+    with serving(classes_atlas, "--no-network", "--measurements", tmp_path / "noise.json") as (_, address):
         flips, maps, *blurred = told(f"{address}/lab.json")["charts"]
     assert len(blurred) == 2
     weak, strong = (measured.json["settings"][at] for at in (1, 0))
@@ -92,10 +92,10 @@ def test_what_perturb_measured_is_shown(classes_atlas, classes_folder, run, tmp_
 
 
 SPOILT = [
-    ["--results", "README.md"],
-    ["--results", "gone.json"],
+    ["--measurements", "README.md"],
+    ["--measurements", "gone.json"],
     ["--host", "10.255.255.1"],
-    ["--images", "/no/such/folder"],
+    ["--image-root", "/no/such/folder"],
     ["--network", "torchvision:resnet18"],
 ]
 
@@ -105,7 +105,8 @@ def test_what_can_not_be_served_is_one_sentence(classes_atlas, run, words):
     done = run("serve", classes_atlas, "--no-network", "--port", 0, *words, check=1)
     assert done.stderr.count("\n") == 1
     assert any(
-        word in done.stderr for word in ("ablate", "can't listen", "no folder '/no/such/folder'", "give one of them")
+        word in done.stderr
+        for word in ("as JSON", "make it with", "can't listen", "no folder '/no/such/folder'", "give one of them")
     )
 
 
@@ -123,7 +124,7 @@ def test_a_network_that_could_run_code_is_not_loaded_unasked(classes_folder, run
         "    pathlib.Path(__file__).with_suffix('.ran').touch()\n"
         "    return torchvision.models.squeezenet1_1(weights=None)\n"
     )
-    words = [f"{tmp_path}/mine.py:make", classes_folder, "--preprocess", "imagenet", "--layers", "act:1", "--limit", 3]
+    words = [f"{tmp_path}/mine.py:make", classes_folder, "--preprocess", "imagenet", "--layer", "act:1", "--limit", 3]
     run("scan", *words, "-o", tmp_path / "a.atlas")
     ran = tmp_path / "mine.ran"
     ran.unlink()
@@ -137,14 +138,14 @@ def test_a_network_that_could_run_code_is_not_loaded_unasked(classes_folder, run
 
 
 def test_an_atlas_is_exported(classes_atlas, run, tmp_path):
-    done = run("export", classes_atlas, tmp_path / "site", "--layers", "act:2", "--json")
+    done = run("export", classes_atlas, tmp_path / "site", "--layer", "act:2", "--json")
     assert done.json["pages"] == len(list((tmp_path / "site").rglob("*.html"))) > 16
     assert done.json["bytes"] == sum(f.stat().st_size for f in (tmp_path / "site").rglob("*") if f.is_file())
-    again = run("export", classes_atlas, tmp_path / "site", "--layers", "act:2", check=1)
+    again = run("export", classes_atlas, tmp_path / "site", "--layer", "act:2", check=1)
     assert "is there already" in again.stderr
     assert "MB" not in again.stderr
 
 
 def test_a_layer_that_is_not_there_is_one_sentence(classes_atlas, run, tmp_path):
-    done = run("export", classes_atlas, tmp_path / "site", "--layers", "nothing", check=1)
+    done = run("export", classes_atlas, tmp_path / "site", "--layer", "nothing", check=1)
     assert "no layer 'nothing'" in done.stderr

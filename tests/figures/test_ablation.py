@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from unitscope import figures
-from unitscope.analyses.ablation import Ablation, Outcome, Removed, Truth
+from unitscope.analyses.ablation import Ablation, Outcome, Removed, Score, Truth
 
 from .conftest import assert_tidy, texts
 
@@ -28,7 +28,7 @@ def ablation(labelled=True, layers=("relu",)):
         for layer in layers
         for place, (scope, order, seed, count) in enumerate(SETTINGS)
     )
-    return Ablation("torchvision:small", tuple(f"{n}.png" for n in range(30)), truth, before, outcomes)
+    return Ablation("torchvision:small", 30, Score.of(before, truth), before, outcomes)
 
 
 def line_of(figure, panel, label):

@@ -50,7 +50,9 @@ def test_without_responses_there_are_exemplars_and_what_needs_responses_says_so(
     atlas = unitscope.scan(network, folder, tmp_path / "b", options=kept_as("none")).atlas
     assert len(atlas.exemplars("relu:0")) == 9
     assert "responses" not in atlas.dataset
-    with pytest.raises(AtlasError, match=r"was made with --responses none, .*; scan again with --responses float16"):
+    with pytest.raises(
+        AtlasError, match=r"was made with --store-responses none, .*; scan again with --store-responses float16"
+    ):
         atlas.responses("relu")
 
 

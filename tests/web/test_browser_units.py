@@ -64,7 +64,7 @@ def test_why_maps_are_missing_is_told_in_words(browser, atlas, tmp_path):
     page = browser.new_page()  # as above
     with served(create_app(explorer, moved, network_session(atlas))) as address:
         page.goto(f"{address}/unit/_swish_1/725")
-        until(page, "document.getElementById('maps-state').textContent.includes('--images')")
+        until(page, "document.getElementById('maps-state').textContent.includes('--image-root')")
         assert "<" not in page.inner_text("#maps-state")
     page.close()
 

@@ -2,9 +2,13 @@
 
 import json
 
+import numpy as np
 import pytest
 
+from unitscope.analyses.cka import LayerSimilarity
+from unitscope.analyses.statistics import wilson
 from unitscope.errors import UnitscopeError
+from unitscope.units import Layer
 from unitscope.web.measurements import Measurements
 
 SETTING = {
@@ -19,11 +23,14 @@ SETTING = {
     "agreement": 0.75,
     "agreement_interval": [0.5, 0.9],
 }
-REMOVED = {"network": "net", "images": 1200, "data": "abc", "results": [SETTING]}
+BASELINE = {"top1": None, "top1_correct": None, "top5": None, "top5_correct": None}
+REMOVED = {"network": "net", "images": 1200, "data": "abc", "labelled": 0, "failed": 0, "baseline": BASELINE}
+REMOVED["results"] = [SETTING]
 CHANGED = {
     "network": "net",
     "images": 1,
     "data": "other",
+    "prediction_flips": None,
     "settings": [
         {"perturbation": "jpeg", "value": 20, "prediction_flips": None, "flips_interval": None, "units": [unit]}
         for unit in [{"layer": "relu", "unit": 3, "map_correlation": None, "map_correlation_error": None}]
@@ -33,7 +40,7 @@ CHANGED = {
 
 @pytest.fixture
 def read(tmp_path):
-    """Read what a file says, as `--results` does."""
+    """Read what a file holds, as `--measurements` does."""
 
     def read(told):
         (tmp_path / "told.json").write_text(told if isinstance(told, str) else json.dumps(told))
@@ -74,32 +81,41 @@ def test_what_has_no_number_is_a_gap_or_no_chart(read):
 
 
 def test_curves_have_their_values_in_order_and_their_intervals(read):
-    settings = [
-        SETTING | {"fraction": share, "top1": value, "top1_interval": [value - 0.25, value + 0.125]}
-        for share, value in ((0.5, 0.25), (0.25, 0.5))
-    ]
-    (chart,) = read({**REMOVED, "results": [*settings, settings[0] | {"order": "random", "seed": 3}]}).charts()
+    settings = [SETTING | {"fraction": share, "top1_correct": right} for share, right in ((0.5, 300), (0.25, 600))]
+    settings.append(settings[0] | {"order": "random", "seed": 3})
+    (chart,) = read({**REMOVED, "labelled": 1200, "results": settings}).charts()
     assert (chart.x_shares, chart.y) == (True, "Top-1")
     first, second = chart.curves
     assert (first.name, first.x, first.y) == ("high, by dataset", (0.25, 0.5), (0.5, 0.25))
-    assert (first.above, first.below) == ((0.125, 0.125), (0.25, 0.25))
+    intervals = [wilson(600, 1200), wilson(300, 1200)]
+    assert first.above == pytest.approx([high - y for (_, high), y in zip(intervals, first.y, strict=True)])
+    assert first.below == pytest.approx([y - low for (low, _), y in zip(intervals, first.y, strict=True)])
     assert second.name == "random 3, by dataset"
 
 
 @pytest.mark.parametrize(
-    "told",
+    ("told", "message"),
     [
-        "no JSON",
-        "[]",
-        "3",
-        {"network": "net", "images": 3, "data": "abc"},
-        {name: value for name, value in REMOVED.items() if name != "data"},
-        {**REMOVED, "results": [{name: value for name, value in SETTING.items() if name != "units"}]},
+        ("no JSON", "can't be read as JSON"),
+        ("[]", "holds no result that unitscope knows"),
+        ("3", "holds no result that unitscope knows"),
+        ({"network": "net", "images": 3, "data": "abc"}, "holds no result that unitscope knows"),
+        ({name: value for name, value in REMOVED.items() if name != "data"}, "'ablation' result are incomplete"),
+        ({**REMOVED, "results": [{n: v for n, v in SETTING.items() if n != "units"}]}, "'ablation' .* incomplete"),
     ],
 )
-def test_what_is_of_neither_command_is_refused(read, told):
-    with pytest.raises(UnitscopeError, match="is not what `unitscope ablate --json` or `perturb --json` prints"):
+def test_what_is_no_result_is_refused(read, told, message):
+    with pytest.raises(UnitscopeError, match=message):
         read(told)
+
+
+def test_other_results_are_shown_as_tables(read):
+    matrix = np.array([[1.0, 0.123456], [0.123456, 1.0]])
+    layers = tuple(Layer(number, name, "activation", 4, (4,)) for number, name in enumerate(("relu", "tanh")))
+    (table,) = read(LayerSimilarity(layers, 30, matrix, "net").to_dict()).tables
+    assert table.title == "Linear CKA over 30 images"
+    assert table.columns == ("", "layer", "1", "2")
+    assert table.rows[0] == ("1", "relu", "1", "0.123")
 
 
 def test_what_is_of_another_network_or_gone_is_refused(read, tmp_path):
@@ -122,10 +138,8 @@ def test_measurements_that_differ_are_curves_of_their_own(read, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"top1": "high"}, {"top1": 0.5, "top1_interval": 3}, {"units": 7}, {"removed": None}]
+    "wrong", [{"top1_correct": "high"}, {"changed": "x"}, {"units": 7}, {"removed": None, "fraction": "x"}]
 )
 def test_values_that_make_no_sense_are_refused_when_they_are_read(read, wrong):
-    if wrong == {"removed": None}:
-        wrong = {"fraction": None, "removed": None, "top1": 0.5, "top1_interval": [0.4, "x"]}
-    with pytest.raises(UnitscopeError, match="is not what `unitscope ablate --json`"):
-        read({**REMOVED, "results": [SETTING | wrong]})
+    with pytest.raises(UnitscopeError, match=r"incomplete or wrong|make no sense"):
+        read({**REMOVED, "labelled": 9, "results": [SETTING | wrong]})

@@ -429,4 +429,4 @@ def test_pages_of_an_atlas_without_responses_show_what_there_is_and_say_what_the
         assert client.get(path).status_code == 200, path
     compared = client.get("/compare?a=class:chelsea&a=class:flower")
     assert 400 <= compared.status_code < 500
-    assert "--responses none" in compared.text
+    assert "--store-responses none" in compared.text

@@ -5,12 +5,13 @@ In: values ``[draw, image]``, or counts, one a draw. Out: `Estimate` and `Share`
 
 import warnings
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from unitscope.analyses.statistics import Interval, wilson
+from unitscope.results import Values
 
 Floats = NDArray[np.float64]
 
@@ -30,6 +31,22 @@ class Estimate:
     error: float
     spread: float
     count: int
+
+    def values(self, name: str) -> Values:
+        """Return the estimate as plain values whose keys begin with a name."""
+        return {
+            name: self.value,
+            f"{name}_error": self.error,
+            f"{name}_spread": self.spread,
+            f"{name}_count": self.count,
+        }
+
+    @classmethod
+    def from_values(cls, values: Values, name: str, count: int) -> Self:
+        """Return the estimate that `values` described; older files lack the count."""
+        numbers = (values.get(key) for key in (name, f"{name}_error", f"{name}_spread"))
+        value, error, spread = (np.nan if number is None else number for number in numbers)
+        return cls(value, error, spread, values.get(f"{name}_count", count))
 
 
 @dataclass(frozen=True, slots=True)

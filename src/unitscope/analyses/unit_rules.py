@@ -5,35 +5,40 @@ In: `ImageGroup` values, a way to choose units. Out: `Rule`, what a rule finds a
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import reduce
 from operator import and_
-from typing import Literal
+from typing import ClassVar, Literal, Self
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from unitscope.analyses.chance import expected_overlap, overlap_tail, support_bound, support_tails
 from unitscope.analyses.image_groups import ImageGroup
-from unitscope.analyses.selection import Selection, Selector, TopK, check_count, select
+from unitscope.analyses.selection import Selection, Selector, Threshold, TopK, check_count, select
 from unitscope.analyses.selection_frequency import BaseRate
 from unitscope.analyses.statistics import holm
 from unitscope.errors import UnitscopeError
+from unitscope.results import Result, Values, layer_table, layers_by_name
 from unitscope.units import Layer
 
 Name = Literal["max", "shared", "only"]
 NINE = TopK(9)
+_MOST_COLUMNS, _LONGEST_NAME = 4, 28  # of subjects, in the table of units
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Rule:
+class Rule(Result):
     """What a rule finds at one layer; arrays are parallel to ``units``.
 
     Attributes:
         name: ``max``, ``shared`` or ``only``.
         pick: how units were chosen for each image or class.
-        subjects: the images or classes asked for.
-        others: those that ``only`` sets them against.
+        layer: the layer that the units are of.
+        names: the images or classes asked for.
+        against: those that ``only`` sets them against.
+        responses_by_subject: the mean response of each image or class, by its name, float64 ``[unit]``.
         units: channels by descending response, int64 ``[unit]``; ties go to the lower channel.
         responses: the mean over the subjects of their mean α, float64 ``[unit]``.
         support: in how many of the subjects' images' own selections a unit is, int64 ``[unit]``.
@@ -45,12 +50,18 @@ class Rule:
         base_rate: in what share of the atlas's images a unit is chosen, float64 ``[unit]``; None where not asked for.
         base_images: how many images that rests on.
         at_least: in how many of the images a shared unit had to be chosen; None where the subjects were compared whole.
+        subjects: the images or classes asked for, with all responses; empty in a stored rule.
+        others: those that ``only`` sets them against, likewise.
     """
+
+    kind: ClassVar[str] = "rule"
 
     name: Name
     pick: Selector
-    subjects: tuple[ImageGroup, ...]
-    others: tuple[ImageGroup, ...]
+    layer: Layer
+    names: tuple[str, ...]
+    against: tuple[str, ...]
+    responses_by_subject: dict[str, NDArray[np.float64]]
     units: NDArray[np.int64]
     responses: NDArray[np.float64]
     support: NDArray[np.int64]
@@ -61,23 +72,86 @@ class Rule:
     base_rate: NDArray[np.float64] | None
     base_images: int
     at_least: int | None = None
+    subjects: tuple[ImageGroup, ...] = ()
+    others: tuple[ImageGroup, ...] = ()
+
+    def values(self) -> Values:
+        """Return plain values; docs/commands/rule.md lists the keys."""
+        return {
+            "layer": self.layer.name,
+            "rule": self.name,
+            "top": getattr(self.pick, "count", None),
+            "threshold": getattr(self.pick, "threshold", None),
+            "at_least": self.at_least,
+            "subjects": list(self.names),
+            "others": list(self.against),
+            "units": self.units.tolist(),
+            "responses": self.responses.tolist(),
+            "responses_by_subject": {name: each.tolist() for name, each in self.responses_by_subject.items()},
+            "support": self.support.tolist(),
+            "images": self.images,
+            "support_p": self.support_p.tolist(),
+            "expected_by_chance": self.expected,
+            "p_value": self.p_value,
+            "base_rate": None if self.base_rate is None else self.base_rate.tolist(),
+            "base_rate_images": self.base_images,
+            "layer_table": layer_table([self.layer]),
+        }
+
+    @classmethod
+    def from_values(cls, values: Values) -> Self:
+        """Return the result that has these `values`."""
+        name, top, base = values["layer"], values["top"], values["base_rate"]
+        return cls(
+            values["rule"],
+            Threshold(values["threshold"]) if top is None else TopK(top),
+            layers_by_name(values, [name])[name],
+            tuple(values["subjects"]),
+            tuple(values["others"]),
+            {name: np.array(each, np.float64) for name, each in values["responses_by_subject"].items()},
+            np.array(values["units"], np.int64),
+            np.array(values["responses"], np.float64),
+            np.array(values["support"], np.int64),
+            values["images"],
+            np.array(values["support_p"], np.float64),
+            values["expected_by_chance"],
+            values["p_value"],
+            None if base is None else np.array(base, np.float64),
+            values["base_rate_images"],
+            values["at_least"],
+        )
+
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """Return how many units there are and how many chance would give, and the units."""
+        overall = {
+            "units": len(self.units),
+            "expected by chance": self.expected,
+            "p-value": self.p_value,
+            "images": self.images,
+        }
+        each = (self.names if len(self.names) > 1 else ()) + self.against
+        units = {
+            "unit": self.units,
+            "response": self.responses,
+            **{_short(name): self.responses_by_subject[name] for name in each if len(each) <= _MOST_COLUMNS},
+            f"chosen in (of {self.images})": self.support,
+            "p-value of that": self.support_p,
+        }
+        if self.base_rate is not None:
+            units[f"base rate (of {self.base_images})"] = self.base_rate
+        return {self.title: pd.DataFrame([overall]), "Units": pd.DataFrame(units)}
 
     @property
     def title(self) -> str:
         """The question in words."""
-        names, layer = _listed(self.subjects), f"{self.layer.shown}, {self.pick},"
+        names, layer = ", ".join(self.names), f"{self.layer.shown}, {self.pick},"
         if self.name == "max":
             return f"Units of {layer} that respond most to {names}"
         if self.name == "only":
-            return f"Units of {layer} for {names} but not for {_listed(self.others)}"
+            return f"Units of {layer} for {names} but not for {', '.join(self.against)}"
         if self.at_least is None:
             return f"Units of {layer} shared by {names}"
         return f"Units of {layer} in at least {self.at_least} of {self.images} images: {names}"
-
-    @property
-    def layer(self) -> Layer:
-        """The layer that the units are of."""
-        return self.subjects[0].layer
 
     @property
     def selection(self) -> Selection:
@@ -86,7 +160,7 @@ class Rule:
 
     def responses_of(self, subject: ImageGroup) -> NDArray[np.float64]:
         """Return a subject's mean responses, float64 ``[unit]``, parallel to `units`."""
-        return subject.mean[self.units]
+        return self.responses_by_subject[subject.name]
 
 
 def top_units(subject: ImageGroup, pick: Selector = NINE, *, base: BaseRate | None = None) -> Rule:
@@ -172,7 +246,12 @@ def _rule(question: _Question, found: Selection, chance: _Chance, base: BaseRate
     support = votes.sum(0)
     tails = support_tails(votes.sum(1).tolist(), found.layer.units)
     return Rule(
-        **{field.name: getattr(question, field.name) for field in fields(question)},
+        name=question.name,
+        pick=question.pick,
+        layer=question.layer,
+        names=tuple(subject.name for subject in question.subjects),
+        against=tuple(other.name for other in question.others),
+        responses_by_subject={one.name: one.mean[units] for one in (*question.subjects, *question.others)},
         units=units,
         responses=mean[units],
         support=support[units],
@@ -182,6 +261,9 @@ def _rule(question: _Question, found: Selection, chance: _Chance, base: BaseRate
         p_value=chance[1],
         base_rate=None if base is None else base.share[units],
         base_images=0 if base is None else base.images,
+        at_least=question.at_least,
+        subjects=question.subjects,
+        others=question.others,
     )
 
 
@@ -229,5 +311,5 @@ def _check_apart(subjects: list[ImageGroup]) -> None:
                 )
 
 
-def _listed(subjects: Sequence[ImageGroup]) -> str:
-    return ", ".join(subject.name for subject in subjects)
+def _short(name: str) -> str:
+    return name if len(name) <= _LONGEST_NAME else "…" + name[-_LONGEST_NAME + 1 :]

@@ -232,8 +232,8 @@ class Atlas:
     def _responses(self) -> Responses:
         if not self.has_responses:
             raise AtlasError(
-                f"atlas '{self.path}' was made with --responses none, so it has exemplars and summaries only; "
-                "to use responses, scan again with --responses float16 or float32"
+                f"atlas '{self.path}' was made with --store-responses none, so it has exemplars and summaries only; "
+                "to use responses, scan again with --store-responses float16 or float32"
             )
         return Responses.open(self._file(ARRAYS))
 
@@ -256,7 +256,7 @@ class Atlas:
     def _untapped(layer: Layer, path: StoragePath) -> AtlasError:
         return AtlasError(
             f"layer '{layer.name}' was not tapped by the scan that made '{path}'; "
-            f"scan again with --layers '{layer.name}'"
+            f"scan again with --layer '{layer.name}'"
         )
 
     def _table(self, name: str) -> pd.DataFrame:

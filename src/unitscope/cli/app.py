@@ -10,7 +10,23 @@ from typing import Annotated
 
 import typer
 
-from unitscope.cli import ablate, asking, inhibitory, paper, perturb, rule, scanning, serving, similarity, sparsity
+from unitscope.cli import (
+    ablate,
+    demo,
+    exemplars,
+    export,
+    inhibitory,
+    layers,
+    paper,
+    perturb,
+    rule,
+    scan,
+    serve,
+    similarity,
+    sparsity,
+    structure,
+    verify,
+)
 from unitscope.cli.old_options import command_class
 from unitscope.cli.output import print_error
 from unitscope.errors import UnitscopeError
@@ -40,24 +56,26 @@ def options(
     """What may stand before a command."""
 
 
-COMMANDS: tuple[tuple[ModuleType, str], ...] = (
-    (asking, "layers"),
-    (scanning, "scan"),
-    (asking, "structure"),
-    (asking, "exemplars"),
-    (rule, "rule"),
-    (inhibitory, "inhibitory"),
-    (similarity, "similarity"),
-    (sparsity, "sparsity"),
-    (perturb, "perturb"),
-    (ablate, "ablate"),
-    (paper, "paper"),
-    (serving, "serve"),
-    (serving, "export"),
-    (scanning, "verify"),
-    (scanning, "demo"),
+# One command a module, which has a function of its name; in the order of --help.
+COMMANDS: tuple[ModuleType, ...] = (
+    layers,
+    scan,
+    structure,
+    exemplars,
+    rule,
+    inhibitory,
+    similarity,
+    sparsity,
+    perturb,
+    ablate,
+    paper,
+    serve,
+    export,
+    verify,
+    demo,
 )
-for module, name in COMMANDS:
+for module in COMMANDS:
+    name = module.__name__.rpartition(".")[2]
     app.command(name, cls=command_class(getattr(module, "OLD_OPTIONS", {})))(getattr(module, name))
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from unitscope.cli.options import AtlasArgument, BatchSize, Device, Figure, Json, MovedImages
+from unitscope.cli.options import AtlasArgument, BatchSize, Device, Figure, ImageRoot, Json
 from unitscope.cli.output import log, print_json, print_table
 from unitscope.cli.progress import counted
 from unitscope.errors import UnitscopeError
@@ -21,33 +21,35 @@ if TYPE_CHECKING:
     from unitscope.analyses.inhibition import Inhibition
     from unitscope.atlas import Atlas
 
+OLD_OPTIONS = {"--removal": "--ablate-each", "--logit": "--target-class", "--images": "--image-root"}
+
 _SHOWN = ("unit", "inside", "outside", "contrast", "by_place", "effect_size", "d_z", "p_value", "p_corrected")
 
 
 def inhibitory(
     atlas: AtlasArgument,
-    layer: Annotated[str, typer.Option(metavar="LAYER", help="The layer whose units are asked for.")],
+    layer: Annotated[str, typer.Option(metavar="LAYER", help="The layer of the units.")],
     class_name: Annotated[
         str | None, typer.Option("--class", metavar="NAME", help="Units that respond less to this class's images.")
     ] = None,
     category: Annotated[
         str | None, typer.Option(metavar="NAME", help="Units whose maps are dark on this COCO category's things.")
     ] = None,
-    removal: Annotated[
-        bool, typer.Option("--removal", help="Also take each unit away, alone, and tell what that does to the logit.")
+    ablate_each: Annotated[
+        bool, typer.Option("--ablate-each", help="Also remove each unit, alone, and measure how the logit changes.")
     ] = False,
-    logit: Annotated[
+    target_class: Annotated[
         str | None,
-        typer.Option(metavar="CLASS", help="The network's class whose logit --removal measures; else NAME."),
+        typer.Option(metavar="CLASS", help="The network's class whose logit --ablate-each measures. [NAME]"),
     ] = None,
-    top: Annotated[int, typer.Option(min=1, help="Units told.")] = 20,
+    top: Annotated[int, typer.Option(min=1, help="Units listed.")] = 20,
     limit: Annotated[
-        int | None, typer.Option(min=1, help="Run only so many of the images that show it, evenly spaced.")
+        int | None, typer.Option(min=1, help="Use this many of the images that show it, evenly spaced.")
     ] = None,
     output: Figure = None,
     batch_size: BatchSize = 16,
     device: Device = "cpu",
-    images: MovedImages = None,
+    image_root: ImageRoot = None,
     as_json: Json = False,
 ) -> None:
     """Find inhibitory units: bright elsewhere and dark on a concept, or holding a class back (the paper's figure 3)."""
@@ -59,7 +61,17 @@ def inhibitory(
     if class_name is not None and category is not None:
         raise UnitscopeError("--class and --category are different tests; give one of them")
     opened = open_atlas(atlas)
-    job = _Job(opened, layer, removal or logit is not None, logit, output, images, batch_size, device, limit)
+    job = _Job(
+        opened,
+        layer,
+        ablate_each or target_class is not None,
+        target_class,
+        output,
+        image_root,
+        batch_size,
+        device,
+        limit,
+    )
     found = None if class_name is None else class_inhibition(opened, layer, class_name)
     if found is not None and found.others < (found.others_in_atlas or 0):
         log(f"note: compared with a random sample of {found.others:,} of {found.others_in_atlas:,} other images")

@@ -1,7 +1,7 @@
-"""Arguments that several commands share, each told once.
+"""Arguments and options that several commands share.
 
-In: nothing. Out: annotated types for typer. Files that are named are looked for when the words are read, before any
-command imports torch, which takes seconds.
+In: nothing. Out: annotated types for typer. A file that is named is looked for when the command line is read, before
+any command imports torch, which takes seconds.
 """
 
 from pathlib import Path
@@ -75,7 +75,7 @@ Weights = Annotated[
 Seed = Annotated[int | None, typer.Option(help="Seed of random weights.")]
 Preprocess = Annotated[
     str | None,
-    typer.Option(metavar="NAME", help="Preprocessing: caffe, imagenet, tf or inception; else the weights' own."),
+    typer.Option(metavar="NAME", help="Preprocessing: caffe, imagenet, tf or inception. [that of the weights]"),
 ]
 ImagesArgument = Annotated[
     str,
@@ -85,12 +85,12 @@ ImagesArgument = Annotated[
         show_default=False,
     ),
 ]
-Limit = Annotated[int | None, typer.Option(min=1, help="Only so many images, evenly spaced.")]
+Limit = Annotated[int | None, typer.Option(min=1, help="Use this many images, evenly spaced.")]
 BatchSize = Annotated[int, typer.Option(min=1, help="Images in a batch.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, …")]
-MovedImages = Annotated[
+ImageRoot = Annotated[
     str | None,
-    typer.Option("--images", metavar="FOLDER", help="Where the images are now, if they have moved."),
+    typer.Option("--image-root", metavar="FOLDER", help="Where the images are now, if they have moved."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, and nothing else.")]
 Figure = Annotated[

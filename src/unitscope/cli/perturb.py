@@ -1,6 +1,6 @@
-"""The command `perturb`: how far maps, responses, selections and predictions move when pictures are changed.
+"""The command `perturb`: how far maps, responses, selections and predictions move when images are changed.
 
-In: the command line. Out: tables or JSON, and figures where they are asked for; progress on stderr.
+In: the command line. Out: tables or JSON, and figures with ``-o`` and ``--maps``; progress on stderr.
 """
 
 from pathlib import Path
@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from unitscope.cli.effects import print_effects, title_of, told
 from unitscope.cli.options import (
     BatchSize,
     Device,
@@ -22,7 +21,7 @@ from unitscope.cli.options import (
     Weights,
     drawable,
 )
-from unitscope.cli.output import log, print_json
+from unitscope.cli.output import draw_to, emit, log
 from unitscope.cli.progress import counted
 from unitscope.errors import UnitscopeError
 from unitscope.text import count_noun
@@ -32,16 +31,19 @@ if TYPE_CHECKING:
 
 Repeated = list[float] | None
 
+OLD_OPTIONS = {"--sigma": "--noise"}
+
 
 def perturb(
     network: NetworkArgument,
     images: ImagesArgument,
     units: Annotated[
         list[str] | None,
-        typer.Option("--unit", metavar="LAYER:UNIT", help="Follow this unit's map and response; may be repeated."),
+        typer.Option("--unit", metavar="LAYER:UNIT", help="Measure this unit's map and response; may be repeated."),
     ] = None,
-    sigma: Annotated[
-        Repeated, typer.Option(metavar="S", help="Gaussian noise, white being 1 (0.1); may be repeated.")
+    noise: Annotated[
+        Repeated,
+        typer.Option(metavar="S", help="Gaussian noise of this σ on a scale where white is 1; may be repeated."),
     ] = None,
     blur: Annotated[
         Repeated, typer.Option(metavar="R", help="Gaussian blur of this radius in pixels; may be repeated.")
@@ -60,7 +62,7 @@ def perturb(
         typer.Option(
             "--layer",
             metavar="PATTERN",
-            help="Layers whose selections are followed, by name, alias or pattern; may be repeated. [every activation]",
+            help="Layers whose selections are compared, by name, alias or pattern; may be repeated. [every activation]",
         ),
     ] = None,
     top: Annotated[int, typer.Option(help="Units in a selection.")] = 9,
@@ -81,15 +83,13 @@ def perturb(
     preprocess: Preprocess = None,
     as_json: Json = False,
 ) -> None:
-    """Change the pictures, by noise, blur, brightness or JPEG, and tell how far the network moves."""
+    """Change the images by noise, blur, brightness or JPEG, and measure how far the network moves."""
     from unitscope.images import open_images
 
-    if not (sigma or blur or brightness or jpeg):
-        raise UnitscopeError(
-            "nothing changes the pictures; give one or more of --sigma, --blur, --brightness and --jpeg"
-        )
+    if not (noise or blur or brightness or jpeg):
+        raise UnitscopeError("no perturbation was given; give one or more of --noise, --blur, --brightness and --jpeg")
     if maps is not None and not units:
-        raise UnitscopeError("--maps draws the maps of units, and none is given; add --unit LAYER:UNIT")
+        raise UnitscopeError("--maps draws the maps of units, and none was given; add --unit LAYER:UNIT")
     image_set = open_images(images)
 
     from unitscope.engine.session import Session
@@ -97,7 +97,7 @@ def perturb(
     from unitscope.experiments.run_options import RunOptions
     from unitscope.networks import load
 
-    changes = _changes(sigma or [], blur or [], brightness or [], jpeg or [])
+    changes = _changes(noise or [], blur or [], brightness or [], jpeg or [])
     running = RunOptions(batch_size, device, limit, counted)
     image_set = running.chosen(image_set)
     session = Session(load(network, weights=weights, seed=seed, preprocess=preprocess), device=device)
@@ -115,26 +115,16 @@ def perturb(
         log(f"note: {result.note}")
     if result.failed:
         log(f"could not read {result.failed} of {count_noun(len(image_set), 'file')}")
-    if output is not None:
-        from unitscope import figures
-
-        figures.save(figures.perturbation(result.effects, title=title_of(result)), output)
-        log(f"drawn: {output}")
     if maps is not None:
-        from unitscope import figures
         from unitscope.inspection.perturbation import perturbed_sheet
 
-        figures.save(figures.perturbed(perturbed_sheet(session, result)), maps)
-        log(f"drawn: {maps}")
-    if as_json:
-        print_json(told(result))
-        return
-    print_effects(result)
+        draw_to(maps, perturbed_sheet(session, result))
+    emit(result, as_json=as_json, output=output)
 
 
 def _changes(
-    sigma: list[float], blur: list[float], brightness: list[float], jpeg: list[int]
+    noise: list[float], blur: list[float], brightness: list[float], jpeg: list[int]
 ) -> "tuple[Perturbation, ...]":
     from unitscope.experiments.corruptions import Blur, Brightness, Jpeg, Noise
 
-    return (*map(Noise, sigma), *map(Blur, blur), *map(Brightness, brightness), *map(Jpeg, jpeg))
+    return (*map(Noise, noise), *map(Blur, blur), *map(Brightness, brightness), *map(Jpeg, jpeg))

@@ -5,36 +5,39 @@ In: the command line. Out: a table or JSON, and a figure where one is asked for.
 
 from collections.abc import Callable
 from functools import cache
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from unitscope.cli.image_groups import groups_named
-from unitscope.cli.options import AtlasArgument, Figure, Json, MovedImages
-from unitscope.cli.output import log, print_json, print_table
+from unitscope.cli.options import AtlasArgument, Figure, ImageRoot, Json
+from unitscope.cli.output import emit
 from unitscope.errors import UnitscopeError
 
 if TYPE_CHECKING:
     from unitscope.analyses.selection import Selector
     from unitscope.analyses.unit_rules import Rule
     from unitscope.atlas import Atlas
+    from unitscope.display.sheets import RuleSheet
     from unitscope.engine.session import Session
 
-_MOST_COLUMNS, _LONGEST_NAME = 4, 28
+OLD_OPTIONS = {"--only": "--in", "--but": "--not-in", "--images": "--image-root"}
 
 
 def rule(
     atlas: AtlasArgument,
-    layer: Annotated[str, typer.Option(metavar="LAYER", help="The layer whose units are asked for.")],
+    layer: Annotated[str, typer.Option(metavar="LAYER", help="The layer of the units.")],
     shared: Annotated[
         list[str] | None,
         typer.Option(metavar="A", help="Units that all of these share: an image id, a file, or class:NAME; repeat it."),
     ] = None,
-    only: Annotated[
-        list[str] | None, typer.Option(metavar="A", help="Units of this, in none of --but's; may be repeated.")
+    inside: Annotated[
+        list[str] | None,
+        typer.Option("--in", metavar="A", help="Units of this and of no --not-in; may be repeated."),
     ] = None,
-    but: Annotated[list[str] | None, typer.Option(metavar="B", help="With --only; may be repeated.")] = None,
+    outside: Annotated[
+        list[str] | None, typer.Option("--not-in", metavar="B", help="With --in; may be repeated.")
+    ] = None,
     maximum: Annotated[
         list[str] | None, typer.Option("--max", metavar="A", help="The units that respond most to this.")
     ] = None,
@@ -47,36 +50,37 @@ def rule(
         typer.Option(metavar="K", help="With --shared: units chosen in K or more of all the images named."),
     ] = None,
     output: Figure = None,
-    images: MovedImages = None,
+    image_root: ImageRoot = None,
     as_json: Json = False,
 ) -> None:
     """Find the units that respond most, are shared, or tell images apart (the paper's algorithm 2 and figure 4)."""
     from unitscope.atlas import open_atlas
 
-    asked = {"--shared": shared or [], "--only": only or [], "--max": maximum or []}
-    _check(asked, but or [], at_least, top=top, threshold=threshold)
+    asked = {"--shared": shared or [], "--in": inside or [], "--max": maximum or []}
+    _check(asked, outside or [], at_least, top=top, threshold=threshold)
     opened = open_atlas(atlas)
     session = _session_once(opened)
-    found = _find(opened, layer, asked, but or [], _pick(top, threshold), at_least, session)
-    if output is not None:
-        _draw(opened, found, output, images, session())
-    if as_json:
-        print_json(_told(found))
-    else:
-        _print(found)
+    found = _find(opened, layer, asked, outside or [], _pick(top, threshold), at_least, session)
+
+    def sheet() -> "RuleSheet":  # images and maps need the network, and so torch
+        from unitscope.inspection import rule_sheet
+
+        return rule_sheet(opened, found, network=session(), images=image_root)
+
+    emit(found, as_json=as_json, output=output, sheet=sheet)
 
 
 def _check(
-    asked: dict[str, list[str]], but: list[str], at_least: int | None, *, top: int | None, threshold: float | None
+    asked: dict[str, list[str]], outside: list[str], at_least: int | None, *, top: int | None, threshold: float | None
 ) -> None:
     given = [option for option, names in asked.items() if names]
     if len(given) != 1:
         what = f"{' and '.join(given)} are different rules" if given else "no rule was given"
-        raise UnitscopeError(f"{what}; give one of --shared A --shared B, --only A --but B, or --max A")
-    if but and not asked["--only"]:
-        raise UnitscopeError(f"--but goes with --only, not with {given[0]}; say --only A --but {but[0]}")
-    if asked["--only"] and not but:
-        raise UnitscopeError("--only needs something to differ from; add --but B, an image or class")
+        raise UnitscopeError(f"{what}; give one of --shared A --shared B, --in A --not-in B, or --max A")
+    if outside and not asked["--in"]:
+        raise UnitscopeError(f"--not-in goes with --in, not with {given[0]}; give --in A --not-in {outside[0]}")
+    if asked["--in"] and not outside:
+        raise UnitscopeError("--in needs something to differ from; add --not-in B, an image or class")
     if len(asked["--max"]) > 1:
         raise UnitscopeError("--max takes one image or class; for several, ask for --shared units")
     if at_least is not None and not asked["--shared"]:
@@ -95,7 +99,7 @@ def _find(
     opened: "Atlas",
     layer: str,
     asked: dict[str, list[str]],
-    but: list[str],
+    outside: list[str],
     pick: "Selector",
     at_least: int | None,
     session: "Callable[[], Session]",
@@ -104,7 +108,7 @@ def _find(
     from unitscope.analyses.selection_frequency import base_rate
 
     names = [name for listed in asked.values() for name in listed]
-    subjects = groups_named(opened, [*names, *but], layer, session=session)
+    subjects = groups_named(opened, [*names, *outside], layer, session=session)
     subjects, others = subjects[: len(names)], subjects[len(names) :]
     base = base_rate(opened, layer, pick)
     if asked["--max"]:
@@ -115,7 +119,7 @@ def _find(
 
 
 def _session_once(opened: "Atlas") -> "Callable[[], Session]":
-    """Give the atlas's network, loaded when first needed: for files, and for the figure."""
+    """Return the function that gives the atlas's network, loaded when first needed: for files, and for the figure."""
 
     @cache
     def session() -> "Session":
@@ -124,56 +128,3 @@ def _session_once(opened: "Atlas") -> "Callable[[], Session]":
         return session_of(opened)
 
     return session
-
-
-def _draw(opened: "Atlas", found: "Rule", output: Path, images: str | None, session: "Session") -> None:
-    """Pictures and maps need the network, and so torch."""
-    from unitscope import figures
-    from unitscope import inspection as looking
-
-    figures.save(figures.rules(looking.rule_sheet(opened, found, network=session, images=images)), output)
-    log(f"drawn: {output}")
-
-
-def _told(found: "Rule") -> dict[str, Any]:
-    return {
-        "layer": found.layer.name,
-        "rule": found.name,
-        "top": getattr(found.pick, "count", None),
-        "threshold": getattr(found.pick, "threshold", None),
-        "at_least": found.at_least,
-        "units": found.units.tolist(),
-        "responses": found.responses.tolist(),
-        "responses_by_subject": {one.name: found.responses_of(one).tolist() for one in found.subjects + found.others},
-        "support": found.support.tolist(),
-        "images": found.images,
-        "support_p": found.support_p.tolist(),
-        "expected_by_chance": found.expected,
-        "p_value": found.p_value,
-        "base_rate": None if found.base_rate is None else found.base_rate.tolist(),
-        "base_rate_images": found.base_images,
-    }
-
-
-def _print(found: "Rule") -> None:
-    overall = {
-        "units": len(found.units),
-        "expected by chance": "–" if found.expected is None else found.expected,
-        "p-value": "–" if found.p_value is None else found.p_value,
-        "images": found.images,
-    }
-    print_table(tuple(overall), [tuple(overall.values())], title=found.title)
-    each = (found.subjects if len(found.subjects) > 1 else ()) + found.others
-    columns = {
-        "unit": found.units.tolist(),
-        "response": found.responses.tolist(),
-        **{_short(one.name): found.responses_of(one).tolist() for one in each if len(each) <= _MOST_COLUMNS},
-        f"chosen in (of {found.images})": found.support.tolist(),
-        "p-value of that": found.support_p.tolist(),
-        f"base rate (of {found.base_images})": [] if found.base_rate is None else found.base_rate.tolist(),
-    }
-    print_table(tuple(columns), zip(*columns.values(), strict=True))
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= _LONGEST_NAME else "…" + name[-_LONGEST_NAME + 1 :]

@@ -6,12 +6,17 @@ without it.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar, Self
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from unitscope.display.html import figure, gallery, map_uri, overlay_uri
+from unitscope.results import Result, Values, layer_table, layers_by_name
 from unitscope.units import Layer
+
+NO_PICTURE = np.empty((0, 0, 3), np.uint8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +71,7 @@ class Enlargement:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Structure:
+class Structure(Result):
     """The top units of each layer for one image, from shallow to deep (paper, algorithm 1).
 
     Attributes:
@@ -79,6 +84,8 @@ class Structure:
         probabilities: probabilities of all classes, float32 ``[class]``; None if unknown or not a classifier.
     """
 
+    kind: ClassVar[str] = "structure"
+
     network: str
     image: str
     picture: NDArray[np.uint8]
@@ -86,6 +93,52 @@ class Structure:
     columns: tuple[Column, ...]
     enlarged: tuple[Enlargement, ...] = ()
     probabilities: NDArray[np.float32] | None = None
+
+    def values(self) -> Values:
+        """Return plain values, without picture and maps; docs/commands/structure.md lists the keys."""
+        return {
+            "network": self.network,
+            "image": self.image,
+            "predictions": [
+                {"class": one.index, "name": one.name, "probability": one.probability} for one in self.predictions
+            ],
+            "layers": [
+                {"layer": one.layer.name, "units": one.units.tolist(), "responses": one.responses.tolist()}
+                for one in self.columns
+            ],
+            "layer_table": layer_table(column.layer for column in self.columns),
+        }
+
+    @classmethod
+    def from_values(cls, values: Values) -> Self:
+        """Return the structure that has these `values`; its picture and maps are empty."""
+        layers = layers_by_name(values, [one["layer"] for one in values["layers"]])
+        predictions = (Prediction(one["class"], one["name"], one["probability"]) for one in values["predictions"])
+        columns = (
+            Column(
+                layers[one["layer"]],
+                np.array(one["units"], np.int64),
+                np.array(one["responses"], np.float32),
+                np.empty((len(one["units"]), 0, 0), np.float32),
+            )
+            for one in values["layers"]
+        )
+        return cls(values["network"], values["image"], NO_PICTURE, tuple(predictions), tuple(columns))
+
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """Return the predictions, and the top units of each layer with their responses."""
+        top = [
+            " ".join(f"{unit} ({response:.3g})" for unit, response in zip(one.units, one.responses, strict=True))
+            for one in self.columns
+        ]
+        layers = [column.layer.shown for column in self.columns]
+        return {
+            "Predictions": pd.DataFrame(
+                [(one.index, one.name, one.probability) for one in self.predictions],
+                columns=["class", "name", "probability"],
+            ),
+            f"Top units for {self.image}": pd.DataFrame({"layer": layers, "top units (response)": top}),
+        }
 
     def _repr_html_(self) -> str:
         caption = ", ".join(f"{one.name} {one.probability:.1%}" for one in self.predictions[:3])
@@ -119,13 +172,40 @@ class Exemplar:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ExemplarSheet:
-    """A unit and its exemplars, largest response first (paper, figure 2)."""
+class ExemplarSheet(Result):
+    """A unit and its exemplars, largest response first, or lowest first (paper, figure 2)."""
+
+    kind: ClassVar[str] = "exemplars"
 
     network: str
     layer: Layer
     unit: int
     exemplars: tuple[Exemplar, ...]
+    lowest: bool = False
+
+    def values(self) -> Values:
+        """Return plain values, without pictures and maps; docs/commands/exemplars.md lists the keys."""
+        rows = [{name: getattr(one, name) for name in ("rank", "image", "response", "label")} for one in self.exemplars]
+        return {
+            "network": self.network,
+            "layer": self.layer.name,
+            "unit": self.unit,
+            "exemplars": rows,
+            "lowest": self.lowest,
+            "layer_table": layer_table([self.layer]),
+        }
+
+    @classmethod
+    def from_values(cls, values: Values) -> Self:
+        """Return the sheet that has these `values`, without pictures and maps."""
+        name, exemplars = values["layer"], tuple(Exemplar(**row) for row in values["exemplars"])
+        layer = layers_by_name(values, [name])[name]
+        return cls(values["network"], layer, values["unit"], exemplars, values["lowest"])
+
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """Return one row an exemplar."""
+        rows = pd.DataFrame(self.values()["exemplars"], columns=["rank", "image", "response", "label"])
+        return {f"{self.layer.shown}: unit {self.unit}": rows}
 
     def _repr_html_(self) -> str:
         figures = [

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from unitscope.analyses.ablation import TOP5, Ablation, Answers, Outcome, Removed
+from unitscope.analyses.ablation import TOP5, Ablation, Answers, Outcome, Removed, Score
 from unitscope.analyses.predictions import best_classes
 from unitscope.atlas import Atlas
 from unitscope.engine import tune_allocator
@@ -178,6 +178,6 @@ def _ablation(network: Network, images: ImageSource, runs: Sequence[_Run]) -> Ab
         for run in runs
         for gone, units, answers in zip(run.removed, run.units, run.after, strict=True)
     )
-    ids = tuple(images.ids[row] for row in rows)
-    failed, data = len(images) - len(ids), images.fingerprint()
-    return Ablation(network.reference, ids, truth, runs[0].before, outcomes, network.classes, failed, data)
+    failed, data, before = len(images) - len(rows), images.fingerprint(), runs[0].before
+    baseline = Score.of(before, truth)
+    return Ablation(network.reference, len(rows), baseline, before, outcomes, network.classes, failed, data)

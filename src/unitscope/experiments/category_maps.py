@@ -61,7 +61,7 @@ class MapSource:
         for batch, outputs in self.session.stream(images, maps=[tapped]):
             for picture in batch.pictures:
                 if picture.error:
-                    raise ImageError(f"{picture.error}; say with --images where the images are, or scan again")
+                    raise ImageError(f"{picture.error}; give their folder with --image-root, or scan again")
             assert outputs is not None
             for picture, output in zip(batch.pictures, outputs.maps[0], strict=True):
                 yield images.ids[picture.image], plane(output, tapped)

@@ -138,7 +138,7 @@ def find_network_class(network: Network, name: str) -> int:
     hint = near or ("it has no class names" if not network.classes else "see its card or its weights for their names")
     raise UnitscopeError(
         f"'{name}' is not the name of one class of {network.reference}, so no logit is its own; {hint}; "
-        "say with --logit whose logit is meant"
+        "name a class with --target-class"
     )
 
 

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from unitscope.analyses.ablation import TOP5, Truth
-from unitscope.analyses.estimates import Share
 from unitscope.analyses.perturbation import (
     Effect,
     PerturbationStats,
+    PerturbResult,
     flips,
     layer_effects,
     mcnemar_by_draw,
@@ -38,42 +38,6 @@ STRONGEST = 9
 """How many of a unit's images are named: as many as the paper shows."""
 
 Draws = dict[Perturbation, tuple[int, ...]]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class PerturbResult:
-    """What some perturbations do to a network.
-
-    Attributes:
-        network: its reference.
-        image_set: the images; their numbers are positions in it.
-        images: how many could be read and were run.
-        seeds: of the noise; a single one where nothing is random.
-        top: how many units a selection holds.
-        top1: right answers on the clean images; None where no image has a class of the network.
-        top5: likewise, the right answer being among the first five.
-        perturbations: what was done to the pictures.
-        effects: what came of each.
-        strongest: for each unit the numbers of the images with its greatest responses, at most 9.
-        note: what the network can't do, where it is tracked with hooks; else empty.
-    """
-
-    network: str
-    image_set: ImageSource
-    images: int
-    seeds: tuple[int, ...]
-    top: int
-    top1: Share | None
-    top5: Share | None
-    perturbations: tuple[Perturbation, ...]
-    effects: tuple[Effect, ...]
-    strongest: tuple[tuple[int, ...], ...]
-    note: str = ""
-
-    @property
-    def failed(self) -> int:
-        """How many files could not be read."""
-        return len(self.image_set) - self.images
 
 
 def perturb(
@@ -200,16 +164,18 @@ class _Experiment:
         greatest = [strongest(responses, STRONGEST) for responses in clean.responses[0].T]
         return PerturbResult(
             self.network.reference,
-            self.images,
             len(rows),
+            len(self.images) - len(rows),
+            self.images.fingerprint(),
             max(self.draws.values(), key=len),
             self.tracked.top,
             right_answers(clean, truth, among=1),
             right_answers(clean, truth, among=TOP5),
-            tuple(self.draws),
             tuple(self._effect(change, clean, parts, truth) for change in self.draws),
-            tuple(tuple(rows[place] for place in places) for places in greatest),
             self.tracked.note,
+            tuple(self.draws),
+            self.images,
+            tuple(tuple(rows[place] for place in places) for places in greatest),
         )
 
     def _effect(self, change: Perturbation, clean: PerturbationStats, parts: list[_Part], truth: Truth) -> Effect:

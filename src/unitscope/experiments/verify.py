@@ -14,6 +14,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
+from unitscope.analyses.verification import Mismatch, Verification
 from unitscope.atlas import Atlas
 from unitscope.engine.session import Session
 from unitscope.errors import AtlasError, UnitscopeError, check_seeds
@@ -31,25 +32,6 @@ TOLERANCE, LEAST = 1e-4, 0.01
 # layer's greatest response away (docs/speed.md), so that only gross errors show, and small units are no measure.
 _TOLERANCES = {"float32": TOLERANCE, "tf32": 3e-3, "bf16": 0.3}
 _HALF, _DECODED = 1e-3, 2e-2  # a GPU decodes and resizes with other roundings, which a network may enlarge
-
-
-@dataclass(frozen=True, slots=True)
-class Mismatch:
-    """A number of the atlas that was not found again."""
-
-    what: str
-    unit: str
-    image: str
-    stored: float
-    recomputed: float
-
-
-@dataclass(frozen=True, slots=True)
-class Verification:
-    """How many numbers were compared, and those that did not agree."""
-
-    checked: int
-    mismatches: tuple[Mismatch, ...]
 
 
 @dataclass(frozen=True, slots=True)

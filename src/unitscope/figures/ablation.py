@@ -3,7 +3,7 @@
 In: an `Ablation`. Out: a matplotlib Figure, neither shown nor saved; one row a layer, one column a scope.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,13 +11,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from unitscope.analyses.ablation import Ablation
 from unitscope.figures import theme
+from unitscope.figures.drawing import draw
 from unitscope.figures.text_layout import shorten, wrap
 from unitscope.figures.tile_layout import MARGIN, write
 from unitscope.text import count_noun
-
-if TYPE_CHECKING:
-    from unitscope.analyses.ablation import Ablation
 
 WIDTH, PANEL, SIDE, BETWEEN, ROW_ROOM = 1500, 460, 120, 70, 150
 HEAD = MARGIN + theme.line(theme.TITLE) + 44
@@ -29,7 +28,8 @@ ORDERS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
-def ablation(found: "Ablation", *, title: str = "") -> Figure:
+@draw.register
+def ablation(found: Ablation, *, title: str = "") -> Figure:
     """Return curves over the share of a layer's units removed: Top-1 (bold), Top-5 (thin), Wilson's 95 % intervals.
 
     Without labels the curve is the share of images whose Top-1 class stays what it was. Seeds of a random order are
@@ -64,11 +64,11 @@ def ablation(found: "Ablation", *, title: str = "") -> Figure:
         return figure
 
 
-def _units(found: "Ablation") -> dict[str, int]:
+def _units(found: Ablation) -> dict[str, int]:
     return {outcome.removed.layer: outcome.removed.units for outcome in found.outcomes}
 
 
-def _curves(panel: Axes, table: pd.DataFrame, units: int, found: "Ablation") -> None:
+def _curves(panel: Axes, table: pd.DataFrame, units: int, found: Ablation) -> None:
     labelled = bool(found.baseline.images)
     for order, group in table.groupby("order", sort=False):
         name, style = ORDERS[str(order)]
@@ -100,13 +100,13 @@ def _dress(panel: Axes, title: str, *, first: bool) -> None:
         panel.tick_params(labelleft=False)
 
 
-def _caption(found: "Ablation", table: pd.DataFrame) -> str:
+def _caption(found: Ablation, table: pd.DataFrame) -> str:
     became = {"zero": "zero", "mean": "the unit's mean response over the images"}[str(table["value"].iloc[0])]
     seeds = table["seed"].nunique()
     drawn = f" Random: mean of {seeds} draws." if seeds > 1 else ""
     if not found.baseline.images:
         return (
-            f"Share of {count_noun(len(found.images), 'image')} whose Top-1 class stays that of the untouched network; "
+            f"Share of {count_noun(found.images, 'image')} whose Top-1 class stays that of the untouched network; "
             f"bars are Wilson's 95 % intervals. Maps of removed units became {became}.{drawn}"
         )
     return (

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from unitscope.display.heatmaps import CAPTION, overlay, tone
 from unitscope.display.sheets import Exemplar, ExemplarSheet
 from unitscope.figures import theme
+from unitscope.figures.drawing import draw
 from unitscope.figures.text_layout import number, shorten, width, wrap
 from unitscope.figures.tile_layout import GAP, MARGIN, Box, Sheet, resized
 
@@ -20,6 +21,7 @@ LINE = theme.line(theme.BODY)
 HEAD = MARGIN + theme.line(theme.TITLE) + GAP
 
 
+@draw.register
 def exemplars(sheet: ExemplarSheet) -> Figure:
     """Return the figure of a unit's exemplars in reading order, greatest response first, at most 3 a row."""
     with theme.look():

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from unitscope.display.heatmaps import GAMMA, PERCENTILE, Tones, overlay, tone
 from unitscope.display.sheets import InhibitedUnit, InhibitionExample, InhibitionSheet
 from unitscope.figures import theme
+from unitscope.figures.drawing import draw
 from unitscope.figures.text_layout import minus, shorten, width, wrap
 from unitscope.figures.tile_layout import GAP, MARGIN, Box, Sheet, resized
 
@@ -25,6 +26,7 @@ ROW = LINE + 6 + SMALL_LINE + TILE + SMALL_LINE + 2 * GAP
 NARROWEST = 2 * BLOCK + 2 * GAP
 
 
+@draw.register
 def inhibition(sheet: InhibitionSheet) -> Figure:
     """Return the figure of a layer's most inhibitory units, a row each, the most inhibitory first."""
     with theme.look():

@@ -5,7 +5,7 @@ A colour and a marker stand for one strength in all charts of a kind: the strong
 """
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from matplotlib import colormaps
@@ -13,16 +13,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter
 
+from unitscope.analyses.estimates import Estimate
+from unitscope.analyses.perturbation import Effect, PerturbResult
 from unitscope.display.heatmaps import COLOUR_MAP
 from unitscope.errors import UnitscopeError
 from unitscope.figures import theme
+from unitscope.figures.drawing import draw
 from unitscope.figures.layers import CHART, HEAD, SIDE, WIDTH, charts_over_layers, shares
 from unitscope.figures.text_layout import width
 from unitscope.figures.tile_layout import MARGIN
-
-if TYPE_CHECKING:
-    from unitscope.analyses.estimates import Estimate
-    from unitscope.analyses.perturbation import Effect
 
 ABOVE, BETWEEN = CHART + 116, 100
 TICK_ROOM, ENTRY_ROOM = 70, 75  # pixels for a number on an axis; for an entry's line and marker in a legend
@@ -39,7 +38,7 @@ WORDS = {"noise": "Noise", "blur": "Blur", "brightness": "Brightness", "jpeg": "
 STRENGTHS = {"noise": "σ = {:g}", "blur": "{:g} px", "brightness": "× {:g}", "jpeg": "quality {:g}"}
 
 
-def perturbation(effects: "Sequence[Effect]", *, title: str = "") -> Figure:
+def perturbation(effects: Sequence[Effect], *, title: str = "") -> Figure:
     """Return charts of flipped predictions over strength, and of selections and responses over depth.
 
     One kind of perturbation after the other; bands and bars hold 95 %.
@@ -64,12 +63,17 @@ def perturbation(effects: "Sequence[Effect]", *, title: str = "") -> Figure:
         return figure
 
 
+@draw.register
+def _(result: PerturbResult) -> Figure:
+    return perturbation(result.effects, title=result.title)
+
+
 def name_of(kind: str, value: float) -> str:
     """Return a perturbation in words, such as ``Noise σ = 0.1``."""
     return f"{WORDS[kind]} {STRENGTHS[kind].format(value)}"
 
 
-def _of_kind(effects: "Sequence[Effect]", kind: str) -> "list[Effect]":
+def _of_kind(effects: Sequence[Effect], kind: str) -> list[Effect]:
     return sorted((effect for effect in effects if effect.perturbation == kind), key=lambda effect: effect.value)
 
 
@@ -88,7 +92,7 @@ def _styles(count: int) -> Iterator[dict[str, Any]]:
         yield {"color": colormaps[COLOUR_MAP](shade), "marker": MARKERS[place % len(MARKERS)]}
 
 
-def _flips(chart: Axes, kind: "list[Effect]") -> None:
+def _flips(chart: Axes, kind: list[Effect]) -> None:
     values = [effect.value for effect in kind]
     shown = [effect.flips for effect in kind if effect.flips]
     chart.plot(values, [share.value for share in shown], color=theme.FRAME, linewidth=1.2)
@@ -115,7 +119,7 @@ def _apart(values: list[float], room: float) -> list[float]:
     return kept
 
 
-def _depth(charts: list[Axes], kind: "list[Effect]") -> None:
+def _depth(charts: list[Axes], kind: list[Effect]) -> None:
     overlap, cosine = charts
     word = WORDS[kind[0].perturbation]
     chance = [layer.expected_by_chance for layer in kind[0].layers]
@@ -140,7 +144,7 @@ def _depth(charts: list[Axes], kind: "list[Effect]") -> None:
     )
 
 
-def _lines(chart: Axes, kind: "list[Effect]", curves: "list[list[Estimate]]") -> float:
+def _lines(chart: Axes, kind: list[Effect], curves: list[list[Estimate]]) -> float:
     """Draw a line for each strength, and return the lowest value of all."""
     for effect, curve, style in zip(kind, curves, _styles(len(kind)), strict=True):
         values = np.array([estimate.value for estimate in curve])

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from unitscope.display.heatmaps import GAMMA, PERCENTILE, Tones, tone
 from unitscope.display.sheets import PerturbedImage, PerturbedMap, PerturbedSheet, PerturbedUnit
 from unitscope.figures import theme
+from unitscope.figures.drawing import draw
 from unitscope.figures.perturbation import name_of
 from unitscope.figures.text_layout import minus, number, shorten, widest, width, wrap
 from unitscope.figures.tile_layout import GAP, MARGIN, Box, Sheet, resized
@@ -25,6 +26,7 @@ CAPTION = (
 )
 
 
+@draw.register
 def perturbed(sheet: PerturbedSheet) -> Figure:
     """Return the figure of units before and after perturbations: one block a unit, at most as many images as given."""
     with theme.look():

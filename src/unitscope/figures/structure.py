@@ -13,7 +13,9 @@ from PIL import Image
 
 from unitscope.display.heatmaps import CAPTION, Tones, column_tones, tone
 from unitscope.display.sheets import Column, Enlargement, Prediction, Structure
+from unitscope.errors import UnitscopeError
 from unitscope.figures import theme
+from unitscope.figures.drawing import draw
 from unitscope.figures.structure_layout import (
     NUMBER,
     ROW_GAP,
@@ -44,6 +46,7 @@ class _Plan:
     height: int
 
 
+@draw.register
 def structure(view: Structure) -> Figure:
     """Return the figure of one image's structure: per layer the top maps, stacked, in true proportion.
 
@@ -51,6 +54,8 @@ def structure(view: Structure) -> Figure:
     grows with the maps: 56:7 is drawn at 4 pixels a cell, 224:7 at 2 (a 7×7 map is then 14 pixels wide), and
     a stack higher than 2500 pixels folds into several side by side, read downwards first.
     """
+    if not view.picture.size:
+        raise UnitscopeError("a stored structure has no maps to draw; run `unitscope structure` again with -o")
     with theme.look():
         plan = _plan(view)
         sheet = Sheet.blank(plan.width, plan.height)

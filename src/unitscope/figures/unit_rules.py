@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from unitscope.display.heatmaps import CAPTION, Picture, overlay, tone
 from unitscope.display.sheets import AskedImage, RuleRow, RuleSheet
 from unitscope.figures import theme
+from unitscope.figures.drawing import draw
 from unitscope.figures.text_layout import number, shorten, width, wrap
 from unitscope.figures.tile_layout import GAP, MARGIN, Box, Sheet, resized
 
@@ -41,6 +42,7 @@ class _Plan:
         return self.height - MARGIN - len(self.caption) * SMALL_LINE
 
 
+@draw.register
 def rules(sheet: RuleSheet) -> Figure:
     """Return the figure of a rule's units: a row each, its map over each image asked about, then its exemplars."""
     with theme.look():

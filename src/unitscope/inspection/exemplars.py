@@ -6,8 +6,9 @@ In: an atlas and a unit. Out: an `ExemplarSheet`, plain arrays.
 from dataclasses import replace
 from pathlib import Path
 
+from unitscope.analyses.exemplars import unit_exemplars
 from unitscope.atlas import Atlas
-from unitscope.display.sheets import Exemplar, ExemplarSheet
+from unitscope.display.sheets import ExemplarSheet
 from unitscope.engine.session import Session
 from unitscope.experiments.category_maps import image_set
 from unitscope.inspection.unit_maps import activation_maps
@@ -31,21 +32,12 @@ def exemplar_sheet(
         LayerError: if the atlas has no such unit.
         NetworkError: if the network can't be loaded, or its weights or φ are not those of the scan.
     """
-    layer, channel = atlas.unit(unit)
-    exemplars = exemplars_of(atlas, Unit(layer.name, channel))
+    sheet = unit_exemplars(atlas, unit)
     session = session_of(atlas, network)
-    files = image_set(atlas, [exemplar.image for exemplar in exemplars], root=images)
-    seen = activation_maps(session, files, layer, [channel])
+    files = image_set(atlas, [exemplar.image for exemplar in sheet.exemplars], root=images)
+    seen = activation_maps(session, files, sheet.layer, [sheet.unit])
     shown = (
         replace(exemplar, picture=one.picture, map=one.maps[0]) if one else exemplar
-        for exemplar, one in zip(exemplars, seen, strict=True)
+        for exemplar, one in zip(sheet.exemplars, seen, strict=True)
     )
-    return ExemplarSheet(session.network.reference, layer, channel, tuple(shown))
-
-
-def exemplars_of(atlas: Atlas, unit: Unit) -> list[Exemplar]:
-    """Return a unit's exemplars by name, without pictures and maps."""
-    return [
-        Exemplar(int(row["rank"]), row["image"], float(row["response"]), row["label"])
-        for row in atlas.exemplars(unit).to_dict("records")
-    ]
+    return replace(sheet, network=session.network.reference, exemplars=tuple(shown))

@@ -7,13 +7,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from unitscope.analyses.perturbation import map_correlations
+from unitscope.analyses.perturbation import PerturbResult, map_correlations
 from unitscope.display.sheets import PerturbedImage, PerturbedMap, PerturbedSheet, PerturbedUnit
 from unitscope.engine.loader import read_image
 from unitscope.engine.session import Session
 from unitscope.errors import UnitscopeError
 from unitscope.experiments.corruptions import name_and_value
-from unitscope.experiments.perturbation import PerturbResult, changed_batch
+from unitscope.experiments.perturbation import changed_batch
 from unitscope.graph.spatial_maps import plane
 from unitscope.images import ImageSource
 from unitscope.networks import Network
@@ -28,6 +28,8 @@ def perturbed_sheet(network: Network | Session, result: PerturbResult) -> Pertur
     Raises:
         UnitscopeError: if the result follows no unit.
     """
+    if result.image_set is None:
+        raise UnitscopeError("a stored result has no images to show maps of; run the perturbations again")
     followed = [(effect.layer, effect.unit) for effect in result.effects[0].units]
     if not followed:
         raise UnitscopeError("no unit is followed, so there are no maps to show; give one or more, as LAYER:UNIT")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from unitscope.analyses.exemplars import unit_exemplars
 from unitscope.analyses.image_groups import ImageGroup
 from unitscope.analyses.unit_rules import Rule
 from unitscope.atlas import Atlas
@@ -16,7 +17,6 @@ from unitscope.display.sheets import AskedImage, Exemplar, RuleRow, RuleSheet
 from unitscope.engine.session import Session
 from unitscope.errors import ImageError
 from unitscope.images import image_files
-from unitscope.inspection.exemplars import exemplars_of
 from unitscope.inspection.unit_maps import ImageMaps, activation_maps
 from unitscope.networks import Network
 from unitscope.scanning.atlas_network import session_of
@@ -48,7 +48,7 @@ def rule_sheet(
     root = Path(images) if images is not None else atlas.root
     asked = list(_asked(found))[:_IMAGES]
     units = found.units[:_ROWS].tolist()
-    exemplars = [exemplars_of(atlas, Unit(found.layer.name, unit))[:_EXEMPLARS] for unit in units]
+    exemplars = [unit_exemplars(atlas, Unit(found.layer.name, unit)).exemplars[:_EXEMPLARS] for unit in units]
     names = dict.fromkeys([subject.images[row] for subject, row in asked] + [one.image for e in exemplars for one in e])
     known = set(atlas.images["image"])
     files = image_files([root / name if name in known else name for name in names])

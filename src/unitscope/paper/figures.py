@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 
 from unitscope import figures
 from unitscope.analyses.image_groups import image_group
+from unitscope.analyses.perturbation import PerturbResult
 from unitscope.analyses.selection import TopK, select
 from unitscope.analyses.sparsity import sparsity, sparsity_by_layer
 from unitscope.analyses.unit_rules import intersection
@@ -21,7 +22,7 @@ from unitscope.atlas import Atlas
 from unitscope.errors import UnitscopeError
 from unitscope.experiments.corruptions import Noise
 from unitscope.experiments.inhibition import category_inhibition
-from unitscope.experiments.perturbation import PerturbResult, perturb
+from unitscope.experiments.perturbation import perturb
 from unitscope.figures.text_layout import minus
 from unitscope.inspection import LayerRange, exemplar_sheet, rule_sheet, structure
 from unitscope.inspection.inhibition import inhibition_sheet

@@ -193,7 +193,7 @@ def make_plan(session: Session, images: ImageSource, options: ScanOptions, *, da
     layers = traced.layers.match(options.layers) if options.layers else traced.layers.activations
     if not layers:
         raise LayerError(
-            f"{network.reference} has no activation calls to tap; name layers with --layers "
+            f"{network.reference} has no activation calls to tap; name layers with --layer "
             f"(list them with `unitscope layers {network.reference}`)"
         )
     engine = choose_engine(options.engine, images=len(images), trace=traced, device=options.device)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import torch
 
+from unitscope.analyses.scan_summary import ScanSummary
 from unitscope.atlas.atlas import Atlas, open_atlas
 from unitscope.atlas.parts import Parts
 from unitscope.atlas.schema import MANIFEST, ImageList, Manifest, check_not_taken
@@ -50,6 +51,22 @@ class ScanResult:
     seconds: float
     data_wait: float = 0.0
     found: bool = False
+
+    @property
+    def summary(self) -> ScanSummary:
+        """What the scan did, in numbers."""
+        atlas, images = self.atlas, self.atlas.manifest.images
+        return ScanSummary(
+            str(atlas.path),
+            images["count"],
+            images["failed"],
+            len(atlas.layers),
+            len(atlas.index),
+            self.seconds,
+            self.scanned,
+            self.data_wait,
+            atlas.manifest.accuracy_rates(),
+        )
 
 
 def scan(

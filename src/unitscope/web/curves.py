@@ -1,6 +1,6 @@
 """What was measured over a data set, as charts: curves of removal, and of changed pictures.
 
-In: settings as `unitscope ablate --json` and `unitscope perturb --json` print them. Out: `Chart`.
+In: the settings of an `Ablation` or `PerturbResult`, as their `to_dict` has them. Out: `Chart`.
 """
 
 from collections.abc import Callable, Sequence

@@ -65,7 +65,9 @@ class ImageFiles:
         maps = session.inspector().maps([self.file(self.shelf.ids[row]) for row in rows], layer, channel)
         known = [map_.shape for map_ in maps if map_ is not None]
         if rows and not known:
-            raise ImageError(f"the images can't be read in '{self.root}' any more; say where they are with --images")
+            raise ImageError(
+                f"the images can't be read in '{self.root}' any more; say where they are with --image-root"
+            )
         data = strip(maps, map_shape(known[0] if known else (1, 1)))
         # What is missing now may be there again later.
         return data if len(known) < len(maps) else self.cache.keep(name, data)

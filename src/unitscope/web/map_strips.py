@@ -23,7 +23,7 @@ def missing(count: int, of: int, root: Path) -> ImageError:
     """Return what to say where images that a site shows can't be read any more."""
     return ImageError(
         f"{count:,} of the {of:,} images that are to be shown can't be read in '{root}' any more; say where they are "
-        "(--images), or leave out pictures (--no-images) and activation maps (--no-network)"
+        "(--image-root), or leave out pictures (--no-images) and activation maps (--no-network)"
     )
 
 

@@ -109,7 +109,7 @@ def _lab(app: FastAPI, explorer: PageRenderer, pictures: ImageFiles, session: La
     def opened(image: str) -> LabPage:
         address = image or explorer.shelf.ids[0]
         pictures.file(address)
-        return lab_page(explorer.shelf, address, charts=explorer.results.charts(), missing=session.missing)
+        return lab_page(explorer.shelf, address, results=explorer.results, missing=session.missing)
 
     @app.get("/lab", response_class=HTMLResponse)
     def lab(image: str = "") -> Response:

@@ -215,7 +215,7 @@ class StaticSite:
         if free < 1.2 * self.bytes:
             raise UnitscopeError(
                 f"the site takes about {self.bytes / 1e6:.0f} MB, and only {free / 1e6:.0f} MB are free at '{parent}'; "
-                "give another folder, or fewer --layers"
+                "give another folder, or fewer --layer"
             )
         wanted = {*(self.rows if self.images else ()), *(self.exemplar_rows if self.maps else ())}
         ids = self.explorer.shelf.ids

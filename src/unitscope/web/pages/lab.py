@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from unitscope.web.atlas_cache import AtlasCache
 from unitscope.web.curves import Chart
 from unitscope.web.image_files import UPLOAD
+from unitscope.web.measurements import Measurements, Table
 from unitscope.web.pages.image import Predicted, predictions
 
 
@@ -21,6 +22,7 @@ class LabPage:
         layers: names of the atlas's layers, shallow to deep.
         charts: what was measured over a data set before.
         missing: why there is no network; empty where there is one.
+        tables: other stored results.
     """
 
     image: str
@@ -28,6 +30,7 @@ class LabPage:
     layers: tuple[str, ...]
     charts: tuple[Chart, ...]
     missing: str
+    tables: tuple[Table, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +48,10 @@ class LivePage:
     missing: str
 
 
-def lab_page(shelf: AtlasCache, image: str, *, charts: tuple[Chart, ...], missing: str) -> LabPage:
+def lab_page(shelf: AtlasCache, image: str, *, results: Measurements, missing: str) -> LabPage:
     """Return what the lab says of an image of the atlas, or of an upload."""
     known = () if image.startswith(UPLOAD) else predictions(shelf, shelf.atlas.image_number(image))
-    return LabPage(image, known, _layers(shelf), charts, missing)
+    return LabPage(image, known, _layers(shelf), results.charts(), missing, results.tables)
 
 
 def live_page(shelf: AtlasCache, *, top: int, missing: str) -> LivePage:

@@ -121,7 +121,9 @@ def _best_of(shelf: AtlasCache, number: int, layer: Layer) -> NDArray[np.bool_]:
 
 def _shared(shelf: AtlasCache, label: str, layer: Layer, images: int) -> Found:
     if not shelf.atlas.has_responses:
-        return Found("The scan kept no responses (--responses none), so it isn't known which units its images share.")
+        return Found(
+            "The scan kept no responses (--store-responses none), so it isn't known which units its images share."
+        )
     at_least = max(1, int(np.ceil(_MOST * images)))
     pick = TopK(min(9, layer.units))
     found = intersection([image_group(shelf.atlas, CLASS + label, layer)], pick, at_least=at_least)
@@ -139,7 +141,9 @@ def _shared(shelf: AtlasCache, label: str, layer: Layer, images: int) -> Found:
 
 def _inhibitory(shelf: AtlasCache, label: str, layer: Layer) -> Found:
     if not shelf.atlas.has_responses:
-        return Found("The scan kept no responses (--responses none), so it isn't known which units stay dark for it.")
+        return Found(
+            "The scan kept no responses (--store-responses none), so it isn't known which units stay dark for it."
+        )
     try:
         found = class_inhibition(shelf.atlas, layer, label, sample=shelf.reference_sample(layer))
     except UnitscopeError as problem:

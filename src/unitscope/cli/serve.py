@@ -1,6 +1,6 @@
-"""The commands ``serve`` and ``export``: the explorer, live or as a static site.
+"""The command ``serve``: the explorer, live; and what it shares with ``export``.
 
-In: the command line. Out: a server that runs until it is stopped, or a folder of pages.
+In: the command line. Out: a server that runs until it is stopped.
 """
 
 import importlib.util
@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from unitscope.cli.options import AtlasArgument, Device, Json, MovedImages, Preprocess, Seed, Weights
-from unitscope.cli.output import log, print_json, size
-from unitscope.cli.progress import counted
+from unitscope.cli.options import AtlasArgument, Device, ImageRoot, Preprocess, Seed, Weights
+from unitscope.cli.output import log
 from unitscope.errors import UnitscopeError
 from unitscope.plugins import file_in
 
@@ -28,23 +27,28 @@ NetworkOption = Annotated[
     typer.Option(
         "--network",
         metavar="NETWORK",
-        help="The network of the atlas, where it can't be loaded by the name it has there, or is a file of yours.",
+        help="The network of the atlas, if the atlas names a file, or a network that can't be loaded.",
     ),
 ]
-ResultsOption = Annotated[
+MeasurementsOption = Annotated[
     list[Path] | None,
     typer.Option(
-        "--results", metavar="FILE", help="What `ablate --json` or `perturb --json` printed; may be repeated."
+        "--measurements",
+        metavar="FILE",
+        help="A result to show: what a command printed with --json; may be repeated.",
     ),
 ]
+
+
+OLD_OPTIONS = {"--results": "--measurements", "--images": "--image-root"}
 
 
 def serve(
     atlas: AtlasArgument,
     network: NetworkOption = None,
-    no_network: Annotated[bool, typer.Option("--no-network", help="Only pages that need none.")] = False,
-    results: ResultsOption = None,
-    images: MovedImages = None,
+    no_network: Annotated[bool, typer.Option("--no-network", help="Only pages that need no network.")] = False,
+    measurements: MeasurementsOption = None,
+    image_root: ImageRoot = None,
     host: Annotated[str, typer.Option(help="The address to listen at.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")] = 8008,
     allow_host: Annotated[
@@ -56,71 +60,28 @@ def serve(
     device: Device = "cpu",
 ) -> None:
     """Show an atlas in the browser: layers, units, images, classes, a lab, the camera."""
-    _need_web()
+    check_web()
     from unitscope.atlas import open_atlas
     from unitscope.web.app import create_app
     from unitscope.web.security import LOCAL
     from unitscope.web.server import listen, server
 
     opened = open_atlas(atlas)
-    explorer, pictures = _explorer(opened, results or [], images)
+    explorer, pictures = make_explorer(opened, measurements or [], image_root)
     arguments = {"weights": weights, "seed": seed, "preprocess": preprocess}
-    session = _session(opened, network, no_network, arguments, device)
-    hosts = LOCAL | {_shown(name).lower() for name in (host, *(allow_host or ()))}
+    session = lazy_session(opened, network, no_network, arguments, device)
+    hosts = LOCAL | {_bracketed(name).lower() for name in (host, *(allow_host or ()))}
     threading.Thread(target=_warm_up, args=(session,), daemon=True).start()
     app = create_app(explorer, pictures, session, hosts=frozenset(hosts))
     listening = listen(host, port)
-    log(f"{opened.path} at http://{_shown(host)}:{listening.getsockname()[1]} (Ctrl-C stops)")
+    log(f"{opened.path} at http://{_bracketed(host)}:{listening.getsockname()[1]} (Ctrl-C stops)")
     server(app).run(sockets=[listening])
 
 
-def export(
-    atlas: AtlasArgument,
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to make.", show_default=False)],
-    layers: Annotated[
-        list[str] | None, typer.Option(metavar="PATTERN", help="Only these layers; may be repeated. [all]")
-    ] = None,
-    no_images: Annotated[
-        bool, typer.Option("--no-images", help="No pictures of the images: only ids and activation maps.")
-    ] = False,
-    no_network: Annotated[bool, typer.Option("--no-network", help="No activation maps, so no network is run.")] = False,
-    network: NetworkOption = None,
-    results: ResultsOption = None,
-    images: MovedImages = None,
-    weights: Weights = None,
-    seed: Seed = None,
-    preprocess: Preprocess = None,
-    device: Device = "cpu",
-    as_json: Json = False,
-) -> None:
-    """Write the explorer's pages as files, to be opened from disk or put on any web host."""
-    _need_web()
-    from unitscope.atlas import open_atlas
-    from unitscope.web.static_export import StaticSite
-
-    opened = open_atlas(atlas)
-    explorer, pictures = _explorer(opened, results or [], images)
-    chosen = tuple(opened.layers.match(layers)) if layers else tuple(opened.layers)
-    site = StaticSite(explorer, pictures, chosen, images=not no_images, maps=not no_network)
-    arguments = {"weights": weights, "seed": seed, "preprocess": preprocess}
-    session = _session(opened, network, no_network, arguments, device)
-    site.check(folder)
-    log(f"{site.pages:,} pages, about {size(site.bytes)}, into '{folder}'")
-    if site.maps and session.missing:
-        raise UnitscopeError(f"no activation maps: {session.missing} Or leave them out with --no-network")
-    with counted("steps", site.steps) as on_batch:
-        site.write(folder, session, on_batch=on_batch)
-    taken = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
-    if as_json:
-        print_json({"site": str(folder), "pages": site.pages, "bytes": taken})
-    else:
-        log(f"{size(taken)} written; open {folder / 'index.html'}")
-
-
-def _session(
+def lazy_session(
     atlas: "Atlas", network: str | None, no_network: bool, arguments: dict[str, str | int | None], device: str
 ) -> "LazySession":
-    """The network, loaded beside the server; or why there is none."""
+    """Return the network, which is loaded beside the server; or the reason why there is none."""
     from unitscope.web.lazy_session import LazySession
 
     def without(reason: str) -> LazySession:
@@ -152,14 +113,15 @@ def _session(
 
 
 def _warm_up(session: "LazySession") -> None:
-    """Load the network beside the server, and say so if that fails."""
+    """Load the network beside the server; log it if that fails."""
     known = session.missing
     session.load()
     if session.missing != known:
         log(f"note: pages that need the network can't work: {session.missing}")
 
 
-def _explorer(atlas: "Atlas", results: list[Path], images: str | None) -> "tuple[PageRenderer, ImageFiles]":
+def make_explorer(atlas: "Atlas", files: list[Path], image_root: str | None) -> "tuple[PageRenderer, ImageFiles]":
+    """Return what renders the explorer's pages, and its image files."""
     from unitscope.web.atlas_cache import AtlasCache
     from unitscope.web.cache import Cache, cache_folder
     from unitscope.web.image_files import ImageFiles
@@ -167,20 +129,25 @@ def _explorer(atlas: "Atlas", results: list[Path], images: str | None) -> "tuple
     from unitscope.web.page_renderer import PageRenderer
 
     shelf = AtlasCache(atlas)
-    root = Path(images) if images is not None else atlas.root
-    if images is not None and not root.is_dir():
-        raise UnitscopeError(f"no folder '{root}'; give the one that holds the images with --images")
+    root = Path(image_root) if image_root is not None else atlas.root
+    if image_root is not None and not root.is_dir():
+        raise UnitscopeError(f"no folder '{root}'; give the folder of the images with --image-root")
     key = f"{atlas.manifest.to_json()} {root.resolve()}"  # another scan, or images elsewhere: other pictures
     network, data = atlas.manifest.network["reference"], atlas.manifest.images.get("fingerprint", "")
-    measured = Measurements.read(results, network=network, data=data)
+    measured = Measurements.read(files, network=network, data=data)
     return PageRenderer(shelf, measured), ImageFiles(shelf, root, Cache(cache_folder(key)))
 
 
-def _need_web() -> None:
+def check_web() -> None:
+    """Check that the packages of the explorer are installed.
+
+    Raises:
+        UnitscopeError: if one is not.
+    """
     for package in ("fastapi", "uvicorn", "plotly", "multipart", "websockets"):
         if importlib.util.find_spec(package) is None:
             raise UnitscopeError(f"the explorer needs {package}; run `pip install 'unitscope[web]'`")
 
 
-def _shown(host: str) -> str:
+def _bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host and not host.startswith("[") else host

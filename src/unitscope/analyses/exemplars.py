@@ -1,0 +1,21 @@
+"""A unit's exemplars by name.
+
+In: an atlas and a unit. Out: an `ExemplarSheet` without pictures and maps, which only the network can give
+(`unitscope.inspection.exemplars`).
+"""
+
+from unitscope.atlas import Atlas
+from unitscope.display.sheets import Exemplar, ExemplarSheet
+from unitscope.units import Unit
+
+
+def unit_exemplars(atlas: Atlas, unit: str | Unit, *, lowest: bool = False) -> ExemplarSheet:
+    """Return the images with a unit's greatest responses, or its lowest, without pictures and maps.
+
+    Raises:
+        LayerError: if the atlas has no such unit.
+    """
+    layer, channel = atlas.unit(unit)
+    rows = atlas.exemplars(unit, lowest=lowest).to_dict("records")
+    found = (Exemplar(int(row["rank"]), row["image"], float(row["response"]), row["label"]) for row in rows)
+    return ExemplarSheet(str(atlas.manifest.network["reference"]), layer, channel, tuple(found), lowest)

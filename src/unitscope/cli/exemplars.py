@@ -1,0 +1,38 @@
+"""The command ``exemplars``: the images that a unit responds to most.
+
+In: the command line. Out: a table or JSON, and a figure with ``-o``.
+"""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from unitscope.cli.options import AtlasArgument, Figure, ImageRoot, Json
+from unitscope.cli.output import emit
+
+if TYPE_CHECKING:
+    from unitscope.display.sheets import ExemplarSheet
+
+OLD_OPTIONS = {"--images": "--image-root"}
+
+
+def exemplars(
+    atlas: AtlasArgument,
+    unit: Annotated[str, typer.Argument(metavar="LAYER:UNIT", help="A unit, such as act:46:68.", show_default=False)],
+    output: Figure = None,
+    lowest: Annotated[bool, typer.Option("--lowest", help="The lowest responses instead (no figure).")] = False,
+    image_root: ImageRoot = None,
+    as_json: Json = False,
+) -> None:
+    """List a unit's exemplars, and draw them with activation maps (the paper's figure 2)."""
+    from unitscope.analyses.exemplars import unit_exemplars
+    from unitscope.atlas import open_atlas
+
+    opened = open_atlas(atlas)
+
+    def sheet() -> "ExemplarSheet":  # images and maps need the network, and so torch
+        from unitscope.inspection import exemplar_sheet
+
+        return exemplar_sheet(opened, unit, images=image_root)
+
+    emit(unit_exemplars(opened, unit, lowest=lowest), as_json=as_json, output=output, sheet=sheet)

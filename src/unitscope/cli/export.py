@@ -1,0 +1,58 @@
+"""The command ``export``: the explorer as a static site.
+
+In: the command line. Out: a folder of pages; JSON on stdout; progress on stderr.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from unitscope.cli.options import AtlasArgument, Device, ImageRoot, Json, Preprocess, Seed, Weights
+from unitscope.cli.output import log, print_json, size
+from unitscope.cli.progress import counted
+from unitscope.cli.serve import MeasurementsOption, NetworkOption, check_web, lazy_session, make_explorer
+from unitscope.errors import UnitscopeError
+
+OLD_OPTIONS = {"--layers": "--layer", "--results": "--measurements", "--images": "--image-root"}
+
+
+def export(
+    atlas: AtlasArgument,
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to write to.", show_default=False)],
+    layers: Annotated[
+        list[str] | None, typer.Option("--layer", metavar="PATTERN", help="Only these layers; may be repeated. [all]")
+    ] = None,
+    no_images: Annotated[bool, typer.Option("--no-images", help="No images: only ids and activation maps.")] = False,
+    no_network: Annotated[bool, typer.Option("--no-network", help="No activation maps, so no network runs.")] = False,
+    network: NetworkOption = None,
+    measurements: MeasurementsOption = None,
+    image_root: ImageRoot = None,
+    weights: Weights = None,
+    seed: Seed = None,
+    preprocess: Preprocess = None,
+    device: Device = "cpu",
+    as_json: Json = False,
+) -> None:
+    """Write the explorer's pages as files, for a browser without a server or for any web host."""
+    check_web()
+    from unitscope.atlas import open_atlas
+    from unitscope.web.static_export import StaticSite
+
+    opened = open_atlas(atlas)
+    explorer, pictures = make_explorer(opened, measurements or [], image_root)
+    chosen = tuple(opened.layers.match(layers)) if layers else tuple(opened.layers)
+    site = StaticSite(explorer, pictures, chosen, images=not no_images, maps=not no_network)
+    arguments = {"weights": weights, "seed": seed, "preprocess": preprocess}
+    session = lazy_session(opened, network, no_network, arguments, device)
+    site.check(folder)
+    log(f"{site.pages:,} pages, about {size(site.bytes)}, into '{folder}'")
+    if site.maps and session.missing:
+        raise UnitscopeError(f"no activation maps: {session.missing} Or leave them out with --no-network")
+    with counted("steps", site.steps) as on_batch:
+        site.write(folder, session, on_batch=on_batch)
+    taken = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    if as_json:
+        print_json({"site": str(folder), "pages": site.pages, "bytes": taken})
+    else:
+        log(f"{size(taken)} written; open {folder / 'index.html'}")

@@ -1,0 +1,136 @@
+"""The command ``scan``: a network over images, into an atlas.
+
+In: the command line. Out: an atlas; a table or JSON on stdout; progress on stderr.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from unitscope.cli.options import (
+    Device,
+    ImagesArgument,
+    Json,
+    Limit,
+    NetworkArgument,
+    Preprocess,
+    Seed,
+    Weights,
+    atlas_at,
+)
+from unitscope.cli.output import emit, log
+from unitscope.cli.progress import scan_progress
+from unitscope.errors import UnitscopeError
+
+if TYPE_CHECKING:
+    from unitscope.scanning import ScanResult
+    from unitscope.scanning.runners import ScanRunner
+
+OLD_OPTIONS = {"--layers": "--layer", "--responses": "--store-responses"}
+
+
+def scan(
+    network: NetworkArgument,
+    images: ImagesArgument,
+    output: Annotated[
+        Path,
+        typer.Option("-o", "--output", metavar="ATLAS", help="The atlas to make.", parser=atlas_at, show_default=False),
+    ],
+    layers: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--layer",
+            metavar="PATTERN",
+            help="Layers to tap, by name, alias or pattern; may be repeated. [every activation]",
+        ),
+    ] = None,
+    top: Annotated[int, typer.Option(min=1, help="Exemplars kept for each unit.")] = 9,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Images in a batch. [16; what fits on a GPU]")] = None,
+    shard_size: Annotated[
+        int, typer.Option(min=1, help="Images in a shard; a stopped scan does a few of them again.")
+    ] = 512,
+    device: Device = "cpu",
+    engine: Annotated[str, typer.Option(help="auto, eager, compile or openvino.")] = "auto",
+    precision: Annotated[str, typer.Option(help="float32, bf16, or on a GPU tf32.")] = "float32",
+    store_responses: Annotated[
+        str, typer.Option(help="How to store the responses to each image: float32, float16 or none.")
+    ] = "float32",
+    decoder: Annotated[
+        str, typer.Option(help="pillow, or torchcodec, which decodes JPEG files on the GPU.")
+    ] = "pillow",
+    runner: Annotated[str, typer.Option(help="local or ray.")] = "local",
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes, or actors of Ray. [1; one for each GPU]")
+    ] = None,
+    address: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Of a Ray cluster that is running. [a new one here]")
+    ] = None,
+    limit: Limit = None,
+    weights: Weights = None,
+    seed: Seed = None,
+    preprocess: Preprocess = None,
+    as_json: Json = False,
+) -> None:
+    """Run a network over images and leave an atlas; picks up where a stopped scan was."""
+    from unitscope.atlas.schema import check_not_taken
+    from unitscope.images import open_images
+
+    if isinstance(output, Path):  # in a store it may be what a killed scan has half merged
+        check_not_taken(output)
+    elif output.protocol == "memory":
+        raise UnitscopeError(f"'{output}' would be gone when this command ends; give -o a folder or another store")
+    _refuse_runner(runner, address)
+    image_set = open_images(images)
+
+    from unitscope.networks import load
+    from unitscope.scanning import ScanOptions
+    from unitscope.scanning import scan as run
+
+    options = ScanOptions(
+        tuple(layers or ()),
+        top,
+        batch_size,
+        shard_size,
+        device,
+        engine,
+        precision,
+        store_responses,
+        decoder,
+        limit,
+    )
+    who = _runner(runner, workers, address)
+    loaded = load(network, weights=weights, seed=seed, preprocess=preprocess)
+    with scan_progress(output) as progress:
+        result = run(loaded, image_set, output, options=options, runner=who, progress=progress)
+    emit(result.summary, as_json=as_json)
+    if not as_json:
+        log_failures(result)
+
+
+def _runner(name: str, workers: int | None, address: str | None) -> "ScanRunner | None":
+    """Who does the shards; None leaves it to the scan."""
+    from unitscope.scanning import ProcessRunner, RayRunner
+
+    if name == "ray":
+        return RayRunner(address, workers)
+    return None if workers is None else ProcessRunner(workers)
+
+
+def _refuse_runner(name: str, address: str | None) -> None:
+    """Check --runner and --address, before PyTorch is loaded, which takes a while."""
+    if name not in ("local", "ray"):
+        raise UnitscopeError(f"no runner '{name}'; choose local or ray")
+    if name == "local" and address is not None:
+        raise UnitscopeError("--address is of a Ray cluster; say --runner ray as well, or leave it out")
+
+
+def log_failures(result: "ScanResult") -> None:
+    """Report on stderr an atlas that was there already, and the first images that could not be read."""
+    if result.found:
+        log("nothing to do: the atlas of this scan exists already")
+    failed = result.atlas.images.query("error != ''")
+    for row in failed.head(5).itertuples():
+        log(f"could not read: {row.error}")
+    if len(failed) > 5:
+        log(f"and {len(failed) - 5} more: see the column 'error' of images.parquet")

@@ -1,0 +1,30 @@
+"""The command ``verify``: recompute a part of an atlas by brute force.
+
+In: the command line. Out: tables or JSON; exit status 1 if a number differs.
+"""
+
+from typing import Annotated
+
+import typer
+
+from unitscope.cli.options import AtlasArgument, Json
+from unitscope.cli.output import emit
+
+OLD_OPTIONS = {"--units": "--n-units", "--images": "--n-images", "--seed": "--sample-seed"}
+
+
+def verify(
+    atlas: AtlasArgument,
+    n_units: Annotated[int, typer.Option(metavar="N", help="Number of random units.")] = 20,
+    n_images: Annotated[int, typer.Option(metavar="N", help="Number of random images, besides exemplars.")] = 8,
+    sample_seed: Annotated[int, typer.Option(metavar="N", help="Seed of the random units and images.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Recompute random units by brute force, with plain hooks, and compare."""
+    from unitscope.atlas import open_atlas
+    from unitscope.experiments.verify import verify as run
+
+    found = run(open_atlas(atlas), units=n_units, images=n_images, seed=sample_seed)
+    emit(found, as_json=as_json)
+    if found.mismatches:
+        raise typer.Exit(1)
