@@ -24,6 +24,7 @@ from .analyses.unit_rules import top_units as top_units
 from .analyses.verification import Verification as Verification
 from .atlas import Atlas as Atlas
 from .atlas import open_atlas as open_atlas
+from .attribution import attribute as attribute
 from .engine.session import Session as Session
 from .errors import UnitscopeError as UnitscopeError
 from .experiments.ablation import ablate as ablate

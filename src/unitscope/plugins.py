@@ -18,7 +18,7 @@ NETWORKS = "unitscope.networks"
 SOURCES = "unitscope.sources"
 """Where images come from: subclasses of `unitscope.images.source.ImageSource`."""
 ATTRIBUTIONS = "unitscope.attributions"
-"""Methods of attribution; no protocol is fixed yet."""
+"""Methods of attribution: what gives a `unitscope.attribution.protocol.Attribution`."""
 
 _OURS = "unitscope"
 

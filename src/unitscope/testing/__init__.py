@@ -3,7 +3,8 @@
 In: a reference or an address. Out: test methods. unitscope's own origins and sources run under the same ones.
 """
 
+from unitscope.testing.attributions import AttributionTests
 from unitscope.testing.origins import OriginTests
 from unitscope.testing.sources import SourceTests
 
-__all__ = ["OriginTests", "SourceTests"]
+__all__ = ["AttributionTests", "OriginTests", "SourceTests"]

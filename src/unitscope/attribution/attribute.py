@@ -1,0 +1,59 @@
+"""One image, one target, one method: the map of how much each pixel counts.
+
+In: a network, an image, a target, the name of a method. Out: an array.
+"""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from unitscope.attribution.protocol import Attribution
+from unitscope.engine.session import Session
+from unitscope.engine.targets import Target
+from unitscope.errors import UnitscopeError, closest
+from unitscope.images import decode
+from unitscope.networks import Network
+from unitscope.plugins import ATTRIBUTIONS, check_registered, find_plugins
+
+
+def attribute(
+    network: Network | Session, image: str | Path | Image.Image, target: Target, *, method: str = "gradient"
+) -> NDArray[np.float32]:
+    """Return how much each pixel of an image, as the network sees it, counts for a class or a unit.
+
+    Args:
+        network: from `unitscope.load`, or a session of it.
+        image: an image file, or a picture.
+        target: number of a class, or a unit, ``LAYER:UNIT``.
+        method: its name, such as ``gradient``.
+
+    Returns:
+        float32 ``[row, column]``, of the size of the network's input.
+
+    Raises:
+        ImageError: if the image can't be read.
+        LayerError, NetworkError: if the network lacks the target.
+        UnitscopeError: if there is no such method.
+    """
+    run, session = find_attribution(method), Session.of(network)
+    picture = image if isinstance(image, Image.Image) else decode(Path(image))
+    prepared = session.network.preprocessing.prepare(picture)
+    found: NDArray[np.float32] = run(session, prepared[None], target)[0].cpu().numpy()
+    return found
+
+
+def find_attribution(method: str) -> Attribution:
+    """Return the method of a name.
+
+    Raises:
+        UnitscopeError: if there is none; the message lists the known ones.
+    """
+    check_registered(ATTRIBUTIONS)
+    known = {plugin.name: plugin for plugin in find_plugins(ATTRIBUTIONS)}
+    if method not in known:
+        hint = closest(method, known) or f"known: {', '.join(sorted(known))}"
+        raise UnitscopeError(f"no attribution '{method}'; {hint}")
+    made: Attribution = known[method].load()()
+    return made
