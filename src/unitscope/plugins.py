@@ -1,7 +1,7 @@
-"""Find plug-ins: what installed packages add to unitscope, by their entry points.
+"""Find plug-ins of installed packages through their entry points.
 
-In: the name of a group. Out: `Plugin` values, each loaded when it is first used, so that a broken one stops only the
-commands that need it. What unitscope itself brings is registered in the same way, in pyproject.toml.
+In: the name of a group. Out: `Plugin` values, each loaded when it is first used, so that a broken one affects only the
+commands that need it. unitscope's own origins and sources are registered in the same way, in pyproject.toml.
 """
 
 from collections.abc import Iterable
@@ -14,22 +14,22 @@ from typing import Any
 from unitscope.errors import UnitscopeError, first_line
 
 NETWORKS = "unitscope.networks"
-"""Where networks come from: subclasses of `unitscope.networks.origin.Origin`."""
+"""Origins of networks: subclasses of `unitscope.networks.origin.Origin`."""
 SOURCES = "unitscope.sources"
-"""Where images come from: subclasses of `unitscope.images.source.ImageSource`."""
+"""Sources of images: subclasses of `unitscope.images.source.ImageSource`."""
 ATTRIBUTIONS = "unitscope.attributions"
-"""Methods of attribution: what gives a `unitscope.attribution.protocol.Attribution`."""
+"""Attribution methods: factories of `unitscope.attribution.protocol.Attribution`."""
 
 _OURS = "unitscope"
 
 
 @dataclass(frozen=True, slots=True)
 class Plugin:
-    """What one name of a group stands for.
+    """The plug-in with one name of a group.
 
     Attributes:
-        name: as the package registers it.
-        entries: the entry point of each package that registers this name; more than one is an error when it is used.
+        name: the registered name.
+        entries: the entry point of each package that registers this name; using it is an error if there are several.
     """
 
     name: str
@@ -37,7 +37,7 @@ class Plugin:
 
     @property
     def packages(self) -> tuple[str, ...]:
-        """The packages that register it."""
+        """The packages that register this name."""
         return tuple(sorted(entry.dist.name if entry.dist else "unknown" for entry in self.entries))
 
     @property
@@ -46,7 +46,7 @@ class Plugin:
         return _OURS in self.packages
 
     def load(self) -> Any:
-        """Return the object that it stands for.
+        """Import and return the object of the entry point.
 
         Raises:
             UnitscopeError: if it can't be imported, or several packages register this name.
@@ -58,7 +58,7 @@ class Plugin:
             )
         try:
             return self.entries[0].load()
-        except Exception as problem:  # whatever another package does when it is imported
+        except Exception as problem:  # importing another package can raise anything
             raise UnitscopeError(
                 f"the plug-in '{self.name}' of the package {self.packages[0]} can't be loaded "
                 f"({first_line(problem)}); update or uninstall that package"
@@ -67,15 +67,15 @@ class Plugin:
 
 @cache
 def find_plugins(group: str) -> tuple[Plugin, ...]:
-    """Return the plug-ins of a group by name, those of other packages before unitscope's own."""
+    """Return the plug-ins of a group, sorted by name, those of other packages before unitscope's own."""
     found = _grouped(entry_points(group=group))
     return tuple(sorted(found, key=lambda plugin: (plugin.ours, plugin.name)))
 
 
 def plugin_for(reference: str) -> Plugin | None:
-    """Return the origin that a reference to a network is for, by its name alone; None if there is none.
+    """Return the origin of a network reference, chosen by name only; None if there is none.
 
-    An origin ``zoo`` has the references that begin with ``zoo:``. One named by a suffix, ``.zoo``, has files:
+    An origin ``zoo`` loads references that begin with ``zoo:``. An origin named by a suffix, ``.zoo``, loads files:
     ``FILE.zoo`` and ``FILE.zoo:NAME``.
     """
     if file := file_in(reference):
@@ -85,16 +85,16 @@ def plugin_for(reference: str) -> Plugin | None:
 
 
 def file_in(reference: str) -> str:
-    """Return the file that a reference to a network names, as in ``model.py:build``; empty if it names none."""
+    """Return the file in a network reference such as ``model.py:build``; empty if there is none."""
     suffixes = tuple(plugin.name for plugin in _by_suffix())
     return next((part for part in (reference, reference.rpartition(":")[0]) if part.endswith(suffixes)), "")
 
 
 def check_registered(group: str) -> None:
-    """Check that unitscope's own plug-ins of a group are known.
+    """Check that unitscope's own plug-ins of a group are registered.
 
     Raises:
-        UnitscopeError: if not, as in a checkout whose metadata is missing or older than its code.
+        UnitscopeError: if they are not, for example in a checkout whose metadata is missing or outdated.
     """
     if not any(plugin.ours for plugin in find_plugins(group)):
         raise UnitscopeError(

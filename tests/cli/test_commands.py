@@ -122,7 +122,10 @@ def test_verify_agrees_with_a_sound_atlas(atlas):
         (["scan", "torchvision:alexnet", "nowhere", "--weights", "none", "-o", "x"], "nowhere"),
         (["scan", "torchvision:alexnet", "{pictures}", "--weights", "no.pth", "-o", "x"], "no.pth"),
         (["scan", "torchvision:alexnet", "{pictures}", "--weights", "none", "-o", "{pictures}"], "choose another -o"),
-        (["scan", "torchvision:alexnet", "s3://bucket/images", "-o", "x"], "'s3://bucket/images' is an address"),
+        (
+            ["scan", "torchvision:alexnet", "s3://bucket/images", "-o", "x"],
+            "no installed image source opens the URL 's3://bucket/images'",
+        ),
         (["scan", "torchvision:alexnet", "{pictures}", "--runner", "slurm", "-o", "x"], "no runner 'slurm'"),
         (["scan", "torchvision:alexnet", "{pictures}", "--address", "auto", "-o", "x"], "say --runner ray as well"),
         (["structure", "torchvision:alexnet", "nowhere.png", "--weights", "none"], "nowhere.png"),

@@ -297,8 +297,8 @@ def test_settings_that_make_no_sense_are_refused(options, message):
     ("options", "message"),
     [
         ({"batch_size": 0}, "a batch of 0 holds no image; give 1 or more"),
-        ({"limit": 0}, "a limit of 0 leaves no image; give 1 or more"),
-        ({"limit": -3}, "a limit of -3 leaves no image"),
+        ({"limit": 0}, "a limit of 0 leaves no images; give 1 or more"),
+        ({"limit": -3}, "a limit of -3 leaves no images"),
     ],
 )
 def test_a_way_of_running_that_runs_nothing_is_refused(options, message):

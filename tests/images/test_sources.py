@@ -227,7 +227,7 @@ def test_a_limit_takes_images_evenly_spaced_so_that_every_class_has_its_share(tm
 
 
 def test_a_limit_below_one_is_an_error(tmp_path):
-    with pytest.raises(ImageError, match="a limit of 0 leaves no image"):
+    with pytest.raises(ImageError, match="a limit of 0 leaves no images"):
         open_images(make(tmp_path, "a.png")).limit(0)
 
 

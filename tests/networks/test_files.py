@@ -154,7 +154,7 @@ def test_a_card_says_whether_its_weights_are_trained_and_others_are_not_its_busi
         ('network = "torchvision:resnet18"\ntrained = 0', "trained = 0; it must be true or false"),
         ('network = "torchvision:resnet18"\nclasses = 3', "classes = 3; it must be a list or text"),
         ('network = "torchvision:resnet18"\nclasses = "c.txt"', "no file '.*c.txt'"),
-        ('factory = "nets.py"', "names no function; write .*nets.py:FUNCTION"),
+        ('factory = "nets.py"', "has no function; write .*nets.py:FUNCTION"),
         ('factory = "nets.py:small"\nweights = "smal.pth"', "no file '.*smal.pth'; closest: 'small.pth'"),
         ('factory = "nets.py:small"\npreprocess = "cafe"', "no preprocessing 'cafe'; closest: 'caffe'"),
         ('factory = "nets.py:small"\n[preprocess]\nsiz = 3', "no key 'siz'; closest: 'size'"),

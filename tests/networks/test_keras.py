@@ -269,7 +269,7 @@ def test_without_internet_it_is_told_which_file_to_bring_where(tmp_path, monkeyp
             "vgg16",
             "VGG16",
             {"include_top": False},
-            r"has no top \(fc1, fc2, predictions\), so it can't classify; bring",
+            r"has no top \(fc1, fc2, predictions\), so it can't classify; get",
         ),
         ("resnet50", "ResNet50", {"include_top": False}, r"has no top \(predictions\)"),
         (
@@ -312,27 +312,27 @@ def test_a_file_cut_short_is_refused(tmp_path, resnet):
     resnet.model.save_weights(file := tmp_path / "w.weights.h5")
     with file.open("r+b") as content:
         content.truncate(file.stat().st_size // 2)
-    with pytest.raises(NetworkError, match=r"w.weights.h5' is no weight file of Keras's, or a damaged one .*truncated"):
+    with pytest.raises(NetworkError, match=r"w.weights.h5' is not a Keras weight file, or is damaged .*truncated"):
         load("keras:resnet50", weights=file)
 
 
 @pytest.mark.parametrize("content", [b"", b"<html>Not found</html>", b"PK\x03\x04 cut off"])
 def test_files_that_are_no_hdf5_are_refused(tmp_path, content):
     (file := tmp_path / "w.h5").write_bytes(content)
-    with pytest.raises(NetworkError, match=r"w.h5' is no weight file of Keras's, or a damaged one"):
+    with pytest.raises(NetworkError, match=r"w.h5' is not a Keras weight file, or is damaged"):
         load("keras:vgg16", weights=file)
 
 
 def test_weights_of_torch_are_refused(tmp_path):
     torch.save({"a": torch.zeros(1)}, file := tmp_path / "w.pth")
-    with pytest.raises(NetworkError, match=r"w.pth' is no weight file of Keras's"):
+    with pytest.raises(NetworkError, match=r"w.pth' is not a Keras weight file"):
         load("keras:vgg16", weights=file)
 
 
 def test_hdf5_without_layers_holds_no_weights_of_kerass(tmp_path):
     with h5py.File(file := tmp_path / "w.h5", "w") as root:
         root["x"] = np.zeros(3)
-    with pytest.raises(NetworkError, match=r"w.h5' holds no weights of Keras's; save some with model.save_weights"):
+    with pytest.raises(NetworkError, match=r"w.h5' has no weights saved by Keras; save them with model.save_weights"):
         load("keras:vgg16", weights=file)
 
 
@@ -347,5 +347,5 @@ def test_other_origins_say_what_takes_files_of_kerass(tmp_path, reference):
     if reference.startswith("timm:"):
         pytest.importorskip("timm")
     (file := tmp_path / "w.h5").touch()
-    with pytest.raises(NetworkError, match=r"w.h5' is a weight file for keras:NAME; give it to one of those networks"):
+    with pytest.raises(NetworkError, match=r"w.h5' is a weight file for keras:NAME; use it with one of those networks"):
         load(reference, weights=file)

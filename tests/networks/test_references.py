@@ -168,7 +168,7 @@ def test_a_module_is_taken_as_it_is():
 
 
 def test_a_module_takes_no_weights():
-    with pytest.raises(NetworkError, match=r"a given module \(ReLU\) has its weights"):
+    with pytest.raises(NetworkError, match=r"a given module \(ReLU\) has its own weights"):
         load(nn.ReLU(), weights="none")
 
 
@@ -215,13 +215,13 @@ def test_own_class_names_replace_imagenets():
     [
         ("resnet50", "no network 'resnet50'; did you mean 'keras:resnet50'.* or 'torchvision:resnet50'"),
         ("kears:vgg16", "no network 'kears:vgg16'; did you mean 'keras:vgg16'.* or 'torchvision:vgg16'"),
-        ("keras:vgg17", "no network 'vgg17' of Keras's here; closest: 'vgg1"),
-        ("keras:xception", "no network 'xception' of Keras's here; known: vgg16, vgg19, resnet50"),
+        ("keras:vgg17", "no Keras network 'vgg17'; closest: 'vgg1"),
+        ("keras:xception", "no Keras network 'xception'; known: vgg16, vgg19, resnet50"),
         ("efficientnet-lite0", "did you mean 'package:efficientnet-lite0'"),
         ("resnet5x", "closest: 'keras:resnet50', .*'torchvision:resnet50'"),
         ("????", "write keras:NAME, package:NAME, timm:NAME, torchvision:NAME, FILE.py:FUNCTION or CARD.toml"),
         ("torchvision:resnet5", "torchvision has no model 'resnet5'; closest: 'resnet50'"),
-        ("torchvision:fcn_resnet50", "torchvision:fcn_resnet50 is no classification model"),
+        ("torchvision:fcn_resnet50", "torchvision:fcn_resnet50 is not a classification model"),
         ("timm:resnet18.a1_in2k", "timm has no model 'resnet18.a1_in2k'; closest: 'resnet18"),
         (
             "package:efficientnet-lite9",
@@ -229,10 +229,10 @@ def test_own_class_names_replace_imagenets():
         ),
         (
             "model.pth",
-            "'model.pth' is weights, not a network; write .*torchvision:NAME or FILE.py:FUNCTION --weig",
+            "'model.pth' is a weight file, not a network; write .*torchvision:NAME or FILE.py:FUNCTION --weig",
         ),
-        ("model.weights.h5", "'model.weights.h5' is weights, not a network; write keras:NAME --weights FILE"),
-        ("model.py", "names no function; write model.py:FUNCTION"),
+        ("model.weights.h5", "'model.weights.h5' is a weight file, not a network; write keras:NAME --weights FILE"),
+        ("model.py", "has no function; write model.py:FUNCTION"),
         ("nowhere.toml", "no file 'nowhere.toml'"),
     ],
 )

@@ -51,7 +51,7 @@ class RunOptions:
         if self.batch_size < 1:
             raise UnitscopeError(f"a batch of {self.batch_size} holds no image; give 1 or more")
         if self.limit is not None and self.limit < 1:
-            raise UnitscopeError(f"a limit of {self.limit} leaves no image; give 1 or more")
+            raise UnitscopeError(f"a limit of {self.limit} leaves no images; give 1 or more")
 
     def chosen(self, images: str | Path | ImageSource) -> ImageSource:
         """Return the images that are run."""

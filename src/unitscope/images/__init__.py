@@ -1,8 +1,8 @@
-"""A path or an address in, pictures and their labels out: where images come from and how they are read.
+"""Find and read images and their labels.
 
-In: a folder (plain, class folders, ImageNet's validation set, COCO), one file, or what a plug-in opens.
-Out: an `ImageSource` of stable ids and labels; `decode_row` turns any of its images into upright RGB.
-This room must not know networks, batches or torch; it works wherever Pillow and NumPy do.
+In: a folder (plain, class folders, ImageNet's validation set, COCO), one file, or a URL that a plug-in opens.
+Out: an `ImageSource` with stable ids and labels; `decode_row` decodes one of its images to upright RGB.
+Knows nothing of networks, batches or torch; needs Pillow and NumPy only.
 """
 
 from unitscope.images.class_matching import match_classes

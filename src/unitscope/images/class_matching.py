@@ -1,7 +1,7 @@
-"""Which class of a network a label means.
+"""Match the labels of images to the classes of a network.
 
-In: labels, and the class names and wnids of a network. Out: class numbers, for those that match.
-Knows no network and no folder. What matches nothing stays a label without right or wrong.
+In: labels, and a network's class names and wnids. Out: class numbers of the labels that match. For images with other
+labels, predictions are neither right nor wrong.
 """
 
 from collections import Counter
@@ -9,9 +9,9 @@ from collections.abc import Iterable, Sequence
 
 
 def match_classes(labels: Iterable[str], classes: Sequence[str], wnids: Sequence[str]) -> dict[str, int]:
-    """Return label → class number, for labels that are a wnid or the name of exactly one class.
+    """Return class numbers by label, for labels that are a wnid or the name of exactly one class.
 
-    Case, ``_`` and spaces don't matter in names; a name that two classes share ('crane') matches neither.
+    Names are compared with `plain`; a name of two classes ('crane') matches neither.
     """
     by_wnid = {wnid: number for number, wnid in enumerate(wnids)}
     by_name = _unambiguous(classes)
@@ -26,5 +26,5 @@ def _unambiguous(classes: Sequence[str]) -> dict[str, int]:
 
 
 def plain(name: str) -> str:
-    """Return a name as it is compared: case, ``_`` and spaces don't matter."""
+    """Return a name in lower case, with single spaces in place of ``_`` and of runs of spaces, for comparison."""
     return " ".join(name.casefold().replace("_", " ").split())

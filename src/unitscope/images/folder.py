@@ -1,7 +1,7 @@
-"""Images in a folder, or a single image file: what lies there, and which layout's labels it has.
+"""The image source for folders and single image files.
 
-In: a path. Out: an `ImageFolder`, the same on every machine that holds the same files.
-What a layout's labels look like is for `coco`, `imagenet` and `class_folders` to say.
+In: a path. Out: an `ImageFolder`, the same on every machine that has the same files.
+`coco`, `imagenet` and `class_folders` read the labels of their layouts.
 """
 
 import os
@@ -15,7 +15,7 @@ from unitscope.images import class_folders, coco, imagenet
 from unitscope.images.listing import Labels, list_files
 from unitscope.images.source import ImageSource
 
-# The first layout that knows the folder wins; each says which files are images, and their labels.
+# The first layout that recognises the folder is used; it returns the image files with their labels.
 _LAYOUTS: dict[str, Callable[[Path, tuple[str, ...]], Labels | None]] = {
     "coco": coco.read_labels,
     "imagenet validation": imagenet.read_labels,
@@ -25,7 +25,7 @@ _LAYOUTS: dict[str, Callable[[Path, tuple[str, ...]], Labels | None]] = {
 
 @dataclass(frozen=True)
 class ImageFolder(ImageSource):
-    """Image files below a folder; ids are paths relative to it.
+    """Image files in a folder and its subfolders; ids are paths relative to the folder.
 
     The layout is ``folder``, ``class folders``, ``imagenet validation`` or ``coco``.
     """
@@ -37,45 +37,45 @@ class ImageFolder(ImageSource):
 
     @classmethod
     def of(cls, address: str) -> "ImageFolder":
-        """Return the images of a folder, whatever its layout, or of one image file.
+        """Return the images of a folder in any layout, or a single image file.
 
         Raises:
-            ImageError: if the folder can't be read or is empty, or its labels are broken.
+            ImageError: if the folder can't be read or is empty, or its labels are invalid.
         """
         root = Path(_absolute(address))
         if not root.is_dir():
             return cls(str(root.parent), "folder", (root.name,), ((),))
         layout, labels = _read_layout(root, tuple(list_files(root)))
         if not labels:
-            raise ImageError(f"'{root}' has no images; give a folder that has some, or an image")
+            raise ImageError(f"'{root}' has no images; give a folder with images, or an image file")
         return cls(str(root), layout, tuple(labels), tuple(labels.values()))
 
     @property
     def address(self) -> str:
-        """The folder, with links followed."""
+        """The folder's path, with symbolic links resolved."""
         return str(Path(self.root).resolve())
 
     def path(self, row: int) -> Path:
-        """Return where an image lies.
+        """Return the path of an image.
 
         Raises:
-            ImageError: if its id leads out of the folder, as only a forged atlas's would.
+            ImageError: if its id leads out of the folder, which only happens with a manipulated atlas.
         """
         image = self.ids[row]
         if image.startswith("/") or (".." in image and ".." in PurePosixPath(image).parts):
-            raise ImageError(f"image '{image}' lies outside the folder '{self.root}', so it is not opened")
+            raise ImageError(f"image '{image}' is outside the folder '{self.root}', so it is not opened")
         return Path(self.root, image)
 
     def name(self, row: int) -> str:
-        """Return the path of an image, as messages show it."""
-        return os.path.join(self.root, self.ids[row])  # noqa: PTH118 - a tenth of the time of a `Path`
+        """Return the path of an image for messages."""
+        return os.path.join(self.root, self.ids[row])  # noqa: PTH118 - ten times faster than a `Path`
 
     def open(self, row: int) -> BinaryIO:
         """See `ImageSource.open`."""
         return self.path(row).open("rb")
 
     def stamp(self, row: int) -> tuple[int, int]:
-        """Return a file's size and its time of change; 0 for one that has gone, which is a row with an error later."""
+        """Return a file's size and modification time; zeros if it is missing, which becomes a row with an error."""
         try:
             status = self.path(row).stat()
         except OSError:
@@ -84,7 +84,7 @@ class ImageFolder(ImageSource):
 
 
 def image_files(files: Iterable[str | Path]) -> ImageFolder:
-    """Return image files, wherever they are, in the order given; whether one can be read shows when it is decoded."""
+    """Return a source of image files from any folders, in the order given; they are not opened before decoding."""
     ids = tuple(_absolute(str(file)).lstrip(os.sep) for file in files)
     return ImageFolder(os.sep, "files", ids, ((),) * len(ids))
 

@@ -1,7 +1,7 @@
-"""What lies in a folder: every file's relative path, and text read with clear errors.
+"""List the files of a folder, and read text files with clear errors.
 
-In: a folder or a label file. Out: sorted ids with ``/``; text; the type that layouts answer with.
-Knows no image formats and no layouts.
+In: a folder or a label file. Out: sorted ids, paths with ``/`` relative to the folder; text. Also defines `Labels`, the
+type of a layout's result. Knows no image formats and no layouts.
 """
 
 import os
@@ -10,15 +10,15 @@ from pathlib import Path
 
 from unitscope.errors import ImageError
 
-Labels = dict[str, tuple[str, ...]]  # image id → its labels, in the order of the ids
+Labels = dict[str, tuple[str, ...]]  # labels by image id, in the order of the ids
 
-_LEFT_OUT = "__MACOSX"
+_IGNORED = "__MACOSX"
 
 
 def list_files(root: Path) -> list[str]:
-    """Return the ids of all files below a folder, sorted; hidden ones and ``__MACOSX`` left out.
+    """Return the sorted ids of all files in a folder and its subfolders, without hidden ones and ``__MACOSX``.
 
-    Links to folders are followed, unless they lead back to a folder they lie in.
+    Links to folders are followed, unless they lead back to one of their parent folders.
 
     Raises:
         ImageError: if a folder can't be read, or a name is not valid Unicode.
@@ -35,13 +35,13 @@ def read_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ImageError(f"label file '{path}' is not UTF-8 text; mend or remove it") from error
+        raise ImageError(f"label file '{path}' is not UTF-8 text; convert or remove it") from error
     except OSError as error:
         raise ImageError(f"label file '{path}' can't be read: {error.strerror}") from error
 
 
 def names_in(folder: Path) -> list[str]:
-    """Return the names of what lies in a folder; none when it can't be read."""
+    """Return the names of a folder's entries; none if it can't be read."""
     try:
         return sorted(entry.name for entry in folder.iterdir())
     except OSError:
@@ -49,7 +49,7 @@ def names_in(folder: Path) -> list[str]:
 
 
 def _walk(folder: str, prefix: str, above: tuple[tuple[int, int], ...]) -> Iterator[str]:
-    status = os.stat(folder)  # noqa: PTH116 - text and scandir keep a million files quick
+    status = os.stat(folder)  # noqa: PTH116 - strings and scandir are fast enough for a million files
     here = (status.st_dev, status.st_ino)
     if here in above:
         return
@@ -64,18 +64,18 @@ def _walk(folder: str, prefix: str, above: tuple[tuple[int, int], ...]) -> Itera
 def _entries(folder: str) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as entries:
-            return [entry for entry in entries if entry.name[0] != "." and entry.name != _LEFT_OUT]
+            return [entry for entry in entries if entry.name[0] != "." and entry.name != _IGNORED]
     except OSError as error:
         raise ImageError(f"folder '{folder}' can't be read: {error.strerror}") from error
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
-    # os.path.isdir answers False for a link in a ring of links, where the entry itself would raise.
+    # os.path.isdir returns False for a circular link, where entry.is_dir() would raise.
     return os.path.isdir(entry.path) if entry.is_symlink() else entry.is_dir()  # noqa: PTH112
 
 
 def _is_listed(entry: os.DirEntry[str]) -> bool:
-    """Files, and links that lead nowhere: those become rows with an error instead of silence."""
+    """Return whether an entry is a file or a broken link, which becomes a row with an error."""
     if entry.is_symlink():
         return os.path.isfile(entry.path) or not os.path.exists(entry.path)  # noqa: PTH110, PTH113
     return entry.is_file()

@@ -1,7 +1,7 @@
-"""Open images: ask each kind of source that is installed whether the address is its own.
+"""Open images with the first installed kind of source that accepts their path or URL.
 
-In: a path or an address. Out: an `ImageSource`.
-Kinds of source are found through the entry points `unitscope.sources`; a folder on disk is one of them.
+In: a path or a URL. Out: an `ImageSource`.
+Kinds of source are found through the entry points `unitscope.sources`; folders on disk are one of them.
 """
 
 import os
@@ -16,23 +16,23 @@ from unitscope.plugins import SOURCES, check_registered, find_plugins
 
 
 def open_images(address: str | Path) -> ImageSource:
-    """Return the images at a path or address: a folder of any layout, one image file, or what a plug-in opens.
+    """Return the images at a path or URL: a folder in any layout, one image file, or a plug-in's images.
 
     Raises:
-        ImageError: if there is nothing there, it can't be read or has no images, or its labels are broken.
+        ImageError: if it does not exist, can't be read or has no images, or its labels are invalid.
     """
     return _kind(str(address)).of(str(address))
 
 
 def reopen_images(address: str | Path, *, layout: str, ids: Iterable[str]) -> ImageSource:
-    """Return images that were opened before, by the ids that they had; without labels, and without looking for them.
+    """Return images that were opened before, by their ids, without labels and without listing the folder again.
 
     Raises:
-        ImageError: if no kind of source knows the address.
+        ImageError: if no kind of source opens the address.
     """
     from unitscope.images.folder import ImageFolder
 
-    listed, where = tuple(ids), os.path.expanduser(address)  # noqa: PTH111 - an address keeps its two slashes
+    listed, where = tuple(ids), os.path.expanduser(address)  # noqa: PTH111 - a URL keeps its two slashes
     if _is_address(where):
         return _kind(where)(where, layout, listed, ((),) * len(listed))
     kind = next((kind for kind in _kinds([]) if kind.can_open(where)), ImageFolder)
@@ -40,7 +40,7 @@ def reopen_images(address: str | Path, *, layout: str, ids: Iterable[str]) -> Im
 
 
 def _kind(address: str) -> type[ImageSource]:
-    """The kind of source that opens an address."""
+    """Return the kind of source that opens an address."""
     broken: list[str] = []
     for kind in _kinds(broken):
         if kind.can_open(address):
@@ -50,7 +50,7 @@ def _kind(address: str) -> type[ImageSource]:
 
 
 def _kinds(broken: list[str]) -> Iterable[type[ImageSource]]:
-    """The kinds of source; what is wrong with those that can't be loaded is added to a list."""
+    """Yield the kinds of source; append the errors of those that can't be loaded to ``broken``."""
     for plugin in find_plugins(SOURCES):
         try:
             yield plugin.load()
@@ -61,8 +61,8 @@ def _kinds(broken: list[str]) -> Iterable[type[ImageSource]]:
 def _unknown(address: str) -> str:
     if _is_address(address):
         return (
-            f"'{_as_written(address)}' is an address that no installed kind of image source opens; give a folder, "
-            "mount or copy the images, or install a plug-in that opens it"
+            f"no installed image source opens the URL '{_as_written(address)}'; give a folder, mount or copy the "
+            "images, or install a plug-in that opens it"
         )
     path = Path(os.path.abspath(Path(address).expanduser()))  # noqa: PTH100 - resolve() would follow links
     near = closest(path.name, names_in(path.parent))
@@ -74,5 +74,5 @@ def _is_address(address: str) -> bool:
 
 
 def _as_written(address: str) -> str:
-    """A `Path` has but one slash left of two."""
+    """Restore the two slashes of a URL, which a `Path` reduces to one."""
     return re.sub(r":/+", "://", address, count=1)

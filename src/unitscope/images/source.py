@@ -1,7 +1,7 @@
-"""An image source: images with stable ids and labels, each opened when it is asked for.
+"""The base class of image sources: images with stable ids and labels, opened on demand.
 
-In: what a kind of source knows (folders, archives, …). Out: the same questions answered by all of them.
-This module never decodes an image: whether a file is one shows when it is decoded.
+In: images in a folder, an archive, and so on. Out: one interface to all of them.
+Sources never decode images, so files that are not images are found only when they are decoded.
 """
 
 import hashlib
@@ -16,16 +16,16 @@ from unitscope.errors import ImageError
 
 @dataclass(frozen=True)
 class ImageSource(ABC):
-    """Images with stable ids, in the order of their ids.
+    """Images with stable ids, ordered by id.
 
-    A kind of source is a subclass without further fields: it opens files or archives when it is first asked to, and
-    stays picklable, as workers get a copy. docs/extending.md shows how to add one.
+    A kind of source is a subclass without further fields. It opens files or archives on first use, and must be
+    picklable, since workers get a copy. docs/extending.md shows how to add one.
 
     Attributes:
-        root: where the images are, as `open_images` takes it.
-        layout: the kind of source, as people read it, for example ``class folders``.
-        ids: the name of each image, with ``/`` between its parts; sorted.
-        labels: for each image none, one or several labels.
+        root: path or URL of the images, as given to `open_images`.
+        layout: name of the kind of source in messages, for example ``class folders``.
+        ids: sorted names of the images, with ``/`` between their parts.
+        labels: labels of each image: none, one or several.
     """
 
     root: str
@@ -36,30 +36,30 @@ class ImageSource(ABC):
     @classmethod
     @abstractmethod
     def can_open(cls, address: str) -> bool:
-        """Return whether a path or address is of this kind; it must be quick and raise nothing."""
+        """Return whether this kind of source opens a path or URL; must be fast and must not raise."""
 
     @classmethod
     @abstractmethod
     def of(cls, address: str) -> "ImageSource":
-        """Return the images at a path or address.
+        """Return the images at a path or URL.
 
         Raises:
-            ImageError: if it can't be read, has no images, or its labels are broken.
+            ImageError: if it can't be read, has no images, or its labels are invalid.
         """
 
     @abstractmethod
     def open(self, row: int) -> BinaryIO:
-        """Return an image's encoded bytes as a file to read, for example of a JPEG; the caller closes it.
+        """Return an open file with an image's encoded bytes, for example a JPEG; the caller closes it.
 
         Raises:
-            OSError, ImageError: if it can't be opened.
+            OSError, ImageError: if the image can't be opened.
         """
 
     @abstractmethod
     def stamp(self, row: int) -> tuple[int, int]:
-        """Return an image's size in bytes, and a number that changes with its content: a time, or a check sum.
+        """Return an image's size in bytes, and a number that changes with its content: a time or a checksum.
 
-        Both are 0 for an image that is not there.
+        Both are 0 if the image is missing.
         """
 
     def __len__(self) -> int:
@@ -67,7 +67,7 @@ class ImageSource(ABC):
 
     @property
     def address(self) -> str:
-        """What opens these images again, from any folder."""
+        """The path or URL that opens these images again from any working directory."""
         return self.root
 
     @property
@@ -76,7 +76,7 @@ class ImageSource(ABC):
         return tuple(sorted({name for names in self.labels for name in names}))
 
     def name(self, row: int) -> str:
-        """Return what messages call an image."""
+        """Return the name of an image in messages."""
         return f"{self.root}/{self.ids[row]}"
 
     def fingerprint(self) -> str:
@@ -87,28 +87,28 @@ class ImageSource(ABC):
         return digest.hexdigest()
 
     def total_bytes(self) -> int:
-        """Return the size of all images together, in bytes."""
+        """Return the total size of all images in bytes."""
         return sum(self.sizes(range(len(self))))
 
     def sizes(self, rows: range) -> tuple[int, ...]:
-        """Return the sizes of some images in bytes; 0 for one that is not there."""
+        """Return the sizes of the images at these rows in bytes; 0 for missing ones."""
         return tuple(self.stamp(row)[0] for row in rows)
 
     def take(self, rows: Iterable[int]) -> Self:
-        """Return the images at these rows, in their order."""
+        """Return the images at these rows, in the order given."""
         kept = list(rows)
         return replace(self, ids=tuple(self.ids[n] for n in kept), labels=tuple(self.labels[n] for n in kept))
 
     def limit(self, count: int) -> Self:
-        """Return at most `count` images, evenly spaced over the sorted ids so that every class has its share.
+        """Return at most ``count`` images, evenly spaced over the sorted ids, so that all classes are represented.
 
-        Image i of the result is image ``i · len // count`` of the whole.
+        Image i of the result is image ``i · len // count`` of the source.
 
         Raises:
-            ImageError: if `count` is less than 1.
+            ImageError: if ``count`` is less than 1.
         """
         if count < 1:
-            raise ImageError(f"a limit of {count} leaves no image; give 1 or more")
+            raise ImageError(f"a limit of {count} leaves no images; give 1 or more")
         if count >= len(self):
             return self
         return self.take(row * len(self) // count for row in range(count))

@@ -1,8 +1,8 @@
-"""An origin: where networks come from, as every origin answers it.
+"""The protocol of network origins.
 
-In: the name of a network and how it is wanted. Out: a `Network`.
-Origins are found through the entry points `unitscope.networks`. The name of an entry point says which references are
-its own: ``zoo`` those that begin with ``zoo:``; ``.zoo``, a suffix, those of files: ``FILE.zoo`` and ``FILE.zoo:NAME``.
+In: the name of a network and a recipe. Out: a `Network`. Origins are found through the entry points
+`unitscope.networks`. The name of an entry point decides which references the origin loads: ``zoo`` loads references
+that begin with ``zoo:``; a suffix such as ``.zoo`` loads files, ``FILE.zoo`` and ``FILE.zoo:NAME``.
 """
 
 from collections.abc import Sequence
@@ -14,26 +14,28 @@ from unitscope.networks.weights import STATE_DICT_SUFFIXES
 
 
 class Origin(Protocol):
-    """Loads the networks of one scheme, or of one kind of file; docs/extending.md shows how to add one.
+    """Loads the networks of one scheme, or of one kind of file; docs/extending.md shows how to add an origin.
 
-    Subclass it and define `load`; the rest has defaults.
+    Subclass it and define `form` and `load`; everything else has defaults.
     """
 
     form: str
-    """How a reference is written, as messages show it: ``torchvision:NAME``."""
+    """The form of a reference in messages: ``torchvision:NAME``."""
 
     weight_suffixes: Sequence[str] = STATE_DICT_SUFFIXES
-    """The suffixes of the weight files that its networks take."""
+    """Suffixes of the weight files that its networks can load."""
 
     has_weights: bool = False
-    """Whether a reference says by itself which weights are meant, as a network card does."""
+    """Whether a reference includes the weights, as a network card does."""
 
     def load(self, name: str, recipe: Recipe) -> Network:
-        """Return a network; the seed is set, and the caller replaces φ and the classes where the recipe names others.
+        """Return a network.
+
+        The caller has set the random seed, and replaces preprocessing and class names if the recipe has any.
 
         Args:
-            name: what follows the scheme, or the whole reference of a file.
-            recipe: what is wanted. `Recipe.chosen_weights` are the weights: the origin's own, random ones, or a file.
+            name: the part after the scheme, or the whole reference of a file.
+            recipe: the user's options. `Recipe.chosen_weights` are the origin's own weights, random ones, or a file.
 
         Raises:
             NetworkError: if the name is unknown, a package is missing, or the weights can't be found or don't fit.
@@ -41,5 +43,5 @@ class Origin(Protocol):
         ...
 
     def names(self) -> Sequence[str]:
-        """Return the names that `load` knows, for the closest matches of one that is unknown; none by default."""
+        """Return the names that `load` knows, which messages suggest for unknown names; none by default."""
         return ()

@@ -1,7 +1,7 @@
-"""From a reference to a network: which origin is meant, with which weights, φ and classes.
+"""Load a network from a reference: find its origin, and apply weights, preprocessing and class names.
 
-In: what the user wrote, or a module. Out: a `Network`.
-Origins are found through the entry points `unitscope.networks`; how each loads its networks is in `origins`.
+In: a reference from the user, or a module. Out: a `Network`.
+Origins are found through the entry points `unitscope.networks`; the modules of `origins` load the networks.
 """
 
 import difflib
@@ -32,20 +32,20 @@ def load(
     preprocess: Wanted | None = None,
     classes: Sequence[str] | None = None,
 ) -> Network:
-    """Return the network that a reference names, ready to run; or a module as it is, with what goes with it.
+    """Return the network with this reference, ready to run, or a given module as a `Network`.
 
     Args:
-        network: a reference, such as ``torchvision:resnet50`` or ``model.py:build`` (docs/networks.md), or a module.
-        weights: a safetensors or state-dict file, or of another format that the origin takes; ``none`` for random ones;
-            None for the origin's own.
-        seed: of random weights, 0 unless given. The caller's random numbers are left as found.
-        preprocess: a preset's name, a card's table, or a function from RGB image to tensor ``[3, H, W]``.
-        classes: class names in the order of the logits, where the network's own don't apply.
+        network: a reference such as ``torchvision:resnet50`` or ``model.py:build`` (see docs/networks.md), or a module.
+        weights: a safetensors or state-dict file, or a file in another format that the origin reads; ``none`` for
+            random weights; None for the origin's own.
+        seed: seed of random weights, 0 by default. The caller's random state is not changed.
+        preprocess: a preset's name, a table of parameters, or a function from RGB image to tensor ``[3, H, W]``.
+        classes: class names in the order of the logits, which replace the network's own.
 
     Raises:
-        NetworkError: if the network, its weights or its preprocessing can't be found, read or fitted.
+        NetworkError: if the network, its weights or its preprocessing can't be found or loaded, or don't fit together.
     """
-    said = Recipe(
+    recipe = Recipe(
         network="" if isinstance(network, nn.Module) else str(network),
         weights=None if weights is None else str(weights),
         seed=seed,
@@ -53,23 +53,23 @@ def load(
         classes=None if classes is None else tuple(classes),
     )
     if isinstance(network, nn.Module):
-        return _dressed(_given(network, said), said)
-    loaded = load_recipe(said)
+        return _with_options(_from_module(network, recipe), recipe)
+    loaded = load_recipe(recipe)
     loaded.module.eval().requires_grad_(False)
-    return replace(loaded, reference=said.network, source=_source(said))
+    return replace(loaded, reference=recipe.network, source=_source(recipe))
 
 
-def _given(module: nn.Module, said: Recipe) -> Network:
-    if said.weights is not None or said.seed is not None:
-        raise NetworkError(f"a given module ({type(module).__name__}) has its weights; leave weights and seed out")
+def _from_module(module: nn.Module, recipe: Recipe) -> Network:
+    if recipe.weights is not None or recipe.seed is not None:
+        raise NetworkError(f"a given module ({type(module).__name__}) has its own weights; omit weights and seed")
     return Network(type(module).__name__, module, PRESETS["imagenet"])
 
 
 def load_recipe(recipe: Recipe) -> Network:
-    """Return the network of a recipe, with the φ and the classes that it names.
+    """Return the network of a recipe, with the recipe's preprocessing and class names.
 
     Raises:
-        NetworkError: as `load`.
+        NetworkError: as in `load`.
     """
     origin, name = _origin(recipe.network)
     weights = recipe.chosen_weights
@@ -77,15 +77,15 @@ def load_recipe(recipe: Recipe) -> Network:
     with _seeded(recipe.seed or 0):
         network = origin.load(name, recipe)
     trained = network.trained and not isinstance(weights, Random) if recipe.trained is None else recipe.trained
-    return _dressed(replace(network, trained=trained), recipe)
+    return _with_options(replace(network, trained=trained), recipe)
 
 
 def origin_of(reference: str) -> Origin:
-    """Return the origin that a reference is for.
+    """Return the origin of a reference.
 
     Raises:
-        NetworkError: if there is none; the message says what may have been meant.
-        UnitscopeError: if its package can't be loaded.
+        NetworkError: if no origin matches; the message names the closest references.
+        UnitscopeError: if the origin's package can't be loaded.
     """
     plugin = plugin_for(reference)
     if plugin is None:
@@ -95,25 +95,25 @@ def origin_of(reference: str) -> Origin:
 
 
 def _origin(reference: str) -> tuple[Origin, str]:
-    """The origin of a reference, and what it is to load."""
+    """Return the origin of a reference, and the name that it loads."""
     return origin_of(reference), reference if file_in(reference) else reference.partition(":")[2]
 
 
 def _check_format(weights: Weights, origin: Origin) -> None:
-    """Refuse a weight file of a format that only other origins read."""
+    """Raise NetworkError for a weight file that only other origins can read."""
     suffix = weights.path.suffix if isinstance(weights, File) and weights.path.is_file() else ""
     if not suffix or origin.has_weights or suffix in (*STATE_DICT_SUFFIXES, *origin.weight_suffixes):
         return
     if others := [one.form for one in _origins()[0].values() if suffix in one.weight_suffixes]:
-        raise NetworkError(f"'{weights}' is a weight file for {' or '.join(others)}; give it to one of those networks")
+        raise NetworkError(f"'{weights}' is a weight file for {' or '.join(others)}; use it with one of those networks")
 
 
 def _unknown(reference: str) -> str:
-    """Why a reference means nothing, and what may have been meant."""
+    """Return the error message for an unknown reference, with suggestions."""
     known, broken = _origins()
-    takers = [one for one in known.values() if reference.endswith(tuple(one.weight_suffixes))]
-    if forms := [one.form for one in takers if not one.has_weights]:
-        return f"'{reference}' is weights, not a network; write {_either(forms)} --weights FILE, or a card"
+    readers = [one for one in known.values() if reference.endswith(tuple(one.weight_suffixes))]
+    if forms := [one.form for one in readers if not one.has_weights]:
+        return f"'{reference}' is a weight file, not a network; write {_either(forms)} --weights FILE, or a card"
     catalogue = [(name, f"'{scheme}:{name}'") for scheme, one in known.items() for name in one.names()]
     name = reference.rpartition(":")[2]
     if same := [other for known_name, other in catalogue if known_name == name]:
@@ -126,7 +126,7 @@ def _unknown(reference: str) -> str:
 
 
 def _origins() -> tuple[dict[str, Origin], list[str]]:
-    """The installed origins by name, schemes before files, and what is wrong with those that can't be loaded."""
+    """Return the installed origins by name, schemes before file suffixes, and errors of those that can't be loaded."""
     known: dict[str, Origin] = {}
     broken = []
     for plugin in sorted(find_plugins(NETWORKS), key=lambda plugin: (plugin.name.startswith("."), plugin.name)):
@@ -141,8 +141,8 @@ def _either(forms: Sequence[str]) -> str:
     return " or ".join(filter(None, [", ".join(forms[:-1]), forms[-1]]))
 
 
-def _dressed(network: Network, recipe: Recipe) -> Network:
-    """The network with the φ and the classes that were asked for in place of its own."""
+def _with_options(network: Network, recipe: Recipe) -> Network:
+    """Return the network with the recipe's preprocessing and class names, if it has any."""
     if recipe.preprocess is not None:
         network = replace(network, preprocessing=parse_preprocessing(recipe.preprocess))
     if recipe.classes is not None:
@@ -150,16 +150,16 @@ def _dressed(network: Network, recipe: Recipe) -> Network:
     return network
 
 
-def _source(said: Recipe) -> dict[str, Any]:
-    """The arguments as plain values, with absolute paths; nothing where φ is a function."""
-    wanted = said.preprocess
+def _source(recipe: Recipe) -> dict[str, Any]:
+    """Return the arguments as plain values with absolute paths; an empty dict if the preprocessing is a function."""
+    wanted = recipe.preprocess
     if isinstance(wanted, Preprocessing):
         wanted = wanted.to_dict()
     elif isinstance(wanted, CustomPreprocessing) or callable(wanted):
         return {}
-    weights = said.weights if said.weights in (None, "none") else str(Path(said.weights).resolve())
-    source = {"network": _absolute(said.network), "weights": weights, "seed": said.seed, "preprocess": wanted}
-    return source if said.classes is None else {**source, "classes": list(said.classes)}
+    weights = recipe.weights if recipe.weights in (None, "none") else str(Path(recipe.weights).resolve())
+    source = {"network": _absolute(recipe.network), "weights": weights, "seed": recipe.seed, "preprocess": wanted}
+    return source if recipe.classes is None else {**source, "classes": list(recipe.classes)}
 
 
 def _absolute(reference: str) -> str:
@@ -169,7 +169,7 @@ def _absolute(reference: str) -> str:
 
 @contextmanager
 def _seeded(seed: int) -> Iterator[None]:
-    """Seed torch's CPU generator for a while; the caller's random state is given back afterwards."""
+    """Seed torch's CPU generator within the context, and restore the caller's random state afterwards."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         yield

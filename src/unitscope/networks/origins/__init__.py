@@ -1,1 +1,1 @@
-"""Where networks come from: one module an origin, registered in pyproject.toml under `unitscope.networks`."""
+"""Origins of networks, one module each, registered in pyproject.toml under `unitscope.networks`."""

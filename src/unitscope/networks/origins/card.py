@@ -1,7 +1,7 @@
-"""Networks that a card describes: `CARD.toml` (docs/networks.md).
+"""Networks described by a card: `CARD.toml` (see docs/networks.md).
 
-In: a card's path and what is wanted otherwise. Out: the `Network` that it describes.
-What a card may say is for `unitscope.networks.cards`.
+In: a card's path and the user's options. Out: the `Network` that the card describes.
+`unitscope.networks.cards` reads and checks the card.
 """
 
 from pathlib import Path
@@ -13,15 +13,15 @@ from unitscope.networks.registry import load_recipe
 
 
 class Card(Origin):
-    """Loads the network that a TOML file describes."""
+    """Loads the network described by a TOML file."""
 
     form = "CARD.toml"
     has_weights = True
 
     def load(self, name: str, recipe: Recipe) -> Network:
-        """Return the network of a card; what the recipe says goes over what the card says.
+        """Return the network of a card; options in the recipe override those in the card.
 
         Raises:
-            NetworkError: if the card can't be read, or the network that it describes can't be loaded.
+            NetworkError: if the card can't be read, or its network can't be loaded.
         """
         return load_recipe(recipe.on(read_card(Path(name))))

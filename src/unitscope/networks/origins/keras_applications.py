@@ -1,10 +1,11 @@
-"""The networks of keras.applications that the paper used, in torchvision's architecture with Keras's weights.
+"""Networks of keras.applications that the paper used: torchvision's architectures with Keras's weights.
 
-In: a name (`vgg16`, `vgg19`, `resnet50`) and which weights. Out: a `Network`. Keras itself is not needed.
-Knows nothing of other origins, nor of how Keras lays out its files.
+In: a name (`vgg16`, `vgg19`, `resnet50`) and the choice of weights. Out: a `Network`. Keras is not needed.
+`keras_files` reads the weight files.
 
-Keras's ResNet-50 differs from torchvision's: a stage's stride is on the first convolution of its first block, batch
-norm has another epsilon, and convolutions have biases. Its models end in softmax; here the outputs are the logits.
+Keras's ResNet-50 differs from torchvision's: the stride of a stage is in the first convolution of its first block,
+batch norm has a different epsilon, and convolutions have biases. Keras's models end in softmax; here the outputs are
+logits.
 """
 
 import os
@@ -29,16 +30,16 @@ from unitscope.networks.weights import Default, File, Random, State, mismatch
 if TYPE_CHECKING:
     import h5py
 
-CONVOLUTION, DENSE, NORM = "conv2d", "dense", "batch_normalization"  # as Keras writes its classes
+CONVOLUTION, DENSE, NORM = "conv2d", "dense", "batch_normalization"  # names of Keras's layer classes in its files
 
 _STORAGE = "https://storage.googleapis.com/tensorflow/keras-applications"
 _EPSILON = 1.001e-5
-_FLAT = (7, 7, 512)  # VGG's last map, which Keras flattens with the channels last
+_FLAT = (7, 7, 512)  # shape of VGG's last map, which Keras flattens channels last
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A layer of Keras's with weights, and the module of torchvision's in its place."""
+    """A Keras layer with weights, and the path of the corresponding torchvision module."""
 
     name: str
     kind: str
@@ -47,7 +48,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """What is known of a network of keras.applications: where its weights are, and its layers in Keras's order."""
+    """A network of keras.applications: the URL of its weights, and its layers in Keras's order."""
 
     url: str
     md5: str
@@ -59,7 +60,7 @@ class Model:
 
 
 def _vgg(*convolutions: int) -> Iterator[Part]:
-    """VGG's layers, given how many convolutions each block has."""
+    """Yield VGG's layers, given the number of convolutions in each block."""
     place = 0
     for block, count in enumerate(convolutions, 1):
         for number in range(1, count + 1):
@@ -71,7 +72,7 @@ def _vgg(*convolutions: int) -> Iterator[Part]:
 
 
 def _resnet(*blocks: int) -> Iterator[Part]:
-    """ResNet's layers, given how many blocks each stage has; a first block's shortcut comes before its last layer."""
+    """Yield ResNet's layers, given the number of blocks per stage; a shortcut comes before its block's last layer."""
     yield Part("conv1_conv", CONVOLUTION, "conv1")
     yield Part("conv1_bn", NORM, "bn1")
     for stage, count in enumerate(blocks, 1):
@@ -88,7 +89,7 @@ def _model(folder: str, name: str, md5: str, parts: Iterator[Part]) -> Model:
     return Model(f"{_STORAGE}/{folder}/{name}_weights_tf_dim_ordering_tf_kernels.h5", md5, tuple(parts))
 
 
-# The check sums are those that keras.applications records.
+# The checksums are those in keras.applications.
 MODELS = {
     "vgg16": _model("vgg16", "vgg16", "64373286793e3c8b2b4e3219cbf3544b", _vgg(2, 2, 3, 3, 3)),
     "vgg19": _model("vgg19", "vgg19", "cbe5617147190e668d6c5d5026f83318", _vgg(2, 2, 4, 4, 4)),
@@ -103,14 +104,14 @@ class Keras(Origin):
     weight_suffixes = (".h5", ".hdf5", ".keras")
 
     def load(self, name: str, recipe: Recipe) -> Network:
-        """Return a network of keras.applications with Keras's weights; its φ is the paper's, ``caffe``.
+        """Return a network of keras.applications with Keras's weights and the paper's preprocessing, ``caffe``.
 
         Raises:
-            NetworkError: if the name is unknown, or the weights can't be had or don't fit.
+            NetworkError: if the name is unknown, or the weights can't be downloaded or don't fit.
         """
         if name not in MODELS:
             hint = closest(name, MODELS) or f"known: {', '.join(MODELS)}"
-            raise NetworkError(f"no network '{name}' of Keras's here; {hint}")
+            raise NetworkError(f"no Keras network '{name}'; {hint}")
         reference, weights = f"keras:{name}", recipe.chosen_weights
         if isinstance(weights, Random):
             module, outputs, label = _built(name, 1000), 1000, str(weights)
@@ -126,14 +127,14 @@ class Keras(Origin):
 
 
 def _cached(name: str, reference: str) -> Path:
-    """The file in Keras's cache folder, downloaded if it is not there."""
+    """Return the file in Keras's cache folder, downloaded if it is missing."""
     home = os.environ.get("KERAS_HOME") or Path.home() / ".keras"
     model = MODELS[name]
     return hub.from_url(model.url, reference, folder=Path(home).expanduser() / "models", md5=model.md5)
 
 
 def _built(name: str, outputs: int) -> nn.Module:
-    """The architecture of torchvision's, changed to Keras's."""
+    """Return torchvision's architecture, modified to match Keras's."""
     from torchvision import models
 
     module: nn.Module = models.get_model(name, weights=None, num_classes=outputs)
@@ -147,7 +148,7 @@ def _built(name: str, outputs: int) -> nn.Module:
 
 
 def _filled(name: str, file: Path) -> tuple[nn.Module, int]:
-    """The network with the weights of a file, not drawn at random first, and how many classes the file is for."""
+    """Return the network with the weights of a file, without random initialization, and its number of classes."""
     model = MODELS[name]
     with opened(file, {kind: model.names(kind) for kind in (CONVOLUTION, DENSE, NORM)}) as layers:
         outputs = _outputs(layers)
@@ -159,13 +160,13 @@ def _filled(name: str, file: Path) -> tuple[nn.Module, int]:
 
 
 def _outputs(layers: Layers) -> int:
-    """How many classes a file is for: the length of its last bias."""
+    """Return the number of classes of a file: the length of its last bias."""
     last = layers.get("predictions", [])
     return last[-1].shape[0] if last and last[-1].ndim == 1 else 1000
 
 
 def _check(name: str, module: nn.Module, layers: Layers, file: Path) -> None:
-    """Raise NetworkError unless the file has all layers, in their shapes, and no others."""
+    """Raise NetworkError unless the file has exactly the network's layers, with their shapes."""
     model = MODELS[name]
     own = {part.name: _shapes(part, module.get_submodule(part.place)) for part in model.parts}
     given = {layer: [list(array.shape) for array in arrays] for layer, arrays in layers.items()}
@@ -173,16 +174,16 @@ def _check(name: str, module: nn.Module, layers: Layers, file: Path) -> None:
     if own.keys() - given.keys() == set(top):
         raise NetworkError(
             f"'{file}' has no top ({', '.join(top)}), so it can't classify; "
-            "bring the file without '_notop', or save the model with include_top=True"
+            "get the file without '_notop' in its name, or save the model with include_top=True"
         )
-    if told := mismatch(own, given):
+    if differences := mismatch(own, given):
         others = [other for other, known in MODELS.items() if given.keys() == {part.name for part in known.parts}]
         hint = f"; its layers are those of keras:{others[0]}" if others and others[0] != name else ""
-        raise NetworkError(f"'{file}' doesn't fit keras:{name}: {told}{hint}")
+        raise NetworkError(f"'{file}' doesn't fit keras:{name}: {differences}{hint}")
 
 
 def _shapes(part: Part, module: nn.Module) -> list[list[int]]:
-    """The shapes of a layer's arrays in Keras's file."""
+    """Return the shapes of a layer's arrays in Keras's file."""
     weight: Tensor = module.weight  # type: ignore[assignment]
     if part.kind == CONVOLUTION:
         outputs, inputs, height, width = weight.shape
@@ -193,7 +194,7 @@ def _shapes(part: Part, module: nn.Module) -> list[list[int]]:
 
 
 def _state(model: Model, layers: Layers) -> State:
-    """The arrays of a file under torchvision's names, in torch's order of axes."""
+    """Return the arrays of a file with torchvision's names and torch's order of axes."""
     return {f"{part.place}.{name}": value for part in model.parts for name, value in _tensors(part, layers).items()}
 
 
@@ -201,7 +202,7 @@ def _tensors(part: Part, layers: Layers) -> State:
     arrays = [_tensor(array) for array in layers[part.name]]
     if part.kind == NORM:
         scale, shift, mean, variance = arrays
-        # torchvision's convolution has no bias before a norm; taken off the norm's mean it does the same.
+        # torchvision's convolutions before a norm have no bias; subtracting it from the norm's mean is equivalent.
         bias = _tensor(layers[part.name.removesuffix("bn") + "conv"][1])
         norm = {"weight": scale, "bias": shift, "running_mean": mean - bias, "running_var": variance}
         return norm | {"num_batches_tracked": torch.tensor(0)}
@@ -211,7 +212,7 @@ def _tensors(part: Part, layers: Layers) -> State:
 
 
 def _turned(part: Part, kernel: Tensor) -> Tensor:
-    """A kernel, ``[height, width, in, out]`` or ``[in, out]``, with its axes as torch wants them."""
+    """Return a kernel, ``[height, width, in, out]`` or ``[in, out]``, with torch's order of axes."""
     if part.kind == CONVOLUTION:
         return kernel.permute(3, 2, 0, 1)
     if part.name == "fc1":

@@ -1,8 +1,7 @@
-"""Keras's weight files: HDF5 in its three layouts, read layer by layer.
+"""Read Keras's weight files: HDF5 in three layouts.
 
-In: an ``.h5``, ``.weights.h5`` or ``.keras`` file, and the layers that are looked for.
-Out: each layer's arrays, under the names that keras.applications gives its layers today.
-Knows nothing of torch, or of what the arrays are for.
+In: an ``.h5``, ``.weights.h5`` or ``.keras`` file, and the expected layers. Out: each layer's arrays, by the current
+layer names of keras.applications. Knows nothing of torch or of the meaning of the arrays.
 """
 
 import io
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 Layers = dict[str, "list[h5py.Dataset]"]
 Wanted = Mapping[str, Sequence[str]]  # layer names in Keras's order, by class as the files write it: conv2d, dense, …
 
-# The second is Keras 2.13's name for the first.
+# The second name is that of Keras 2.13.
 _CONTAINERS = ("layers", "_layer_checkpoint_dependencies")
 _BEFORE_2019 = re.compile(r"(res|bn)([2-5])([a-f])_branch(1|2[abc])")
 _OLD = {"conv1": "conv1_conv", "bn_conv1": "conv1_bn", "fc1000": "predictions", "probs": "predictions"}
@@ -29,10 +28,10 @@ _OLD = {"conv1": "conv1_conv", "bn_conv1": "conv1_bn", "fc1000": "predictions", 
 
 @contextmanager
 def opened(file: Path, wanted: Wanted) -> Iterator[Layers]:
-    """Give the arrays of each layer that has some, in Keras's order (kernel, bias), while the file is open.
+    """Open a file and yield the arrays of each layer with weights, in Keras's order (kernel, bias).
 
     Raises:
-        NetworkError: if there is no such file, it is damaged, or holds no weights of Keras's.
+        NetworkError: if there is no such file, it is damaged, or has no weights saved by Keras.
     """
     import h5py
 
@@ -41,11 +40,11 @@ def opened(file: Path, wanted: Wanted) -> Iterator[Layers]:
             yield _layers(root, file, wanted)
     except (OSError, KeyError, ValueError, TypeError, RuntimeError, AttributeError, zipfile.BadZipFile) as error:
         reason = str(error).strip("'\"").splitlines() or [type(error).__name__]
-        raise NetworkError(f"'{file}' is no weight file of Keras's, or a damaged one ({reason[0][:120]})") from error
+        raise NetworkError(f"'{file}' is not a Keras weight file, or is damaged ({reason[0][:120]})") from error
 
 
 def _content(file: Path) -> Path | io.BytesIO:
-    """What h5py is to read: the file itself, or the weights inside a ``.keras`` archive."""
+    """Return what h5py can read: the file itself, or the weights inside a ``.keras`` archive."""
     if not zipfile.is_zipfile(file):
         return file
     with zipfile.ZipFile(file) as archive:
@@ -60,9 +59,9 @@ def _layers(root: "h5py.File", file: Path, wanted: Wanted) -> Layers:
         found = _by_class(containers[0], wanted)
     else:
         raise NetworkError(
-            f"'{file}' holds no weights of Keras's; save some with model.save_weights('NAME.weights.h5')"
+            f"'{file}' has no weights saved by Keras; save them with model.save_weights('NAME.weights.h5')"
         )
-    return {_today(name): arrays for name, arrays in found.items() if arrays}
+    return {_current_name(name): arrays for name, arrays in found.items() if arrays}
 
 
 def _by_name(group: "h5py.Group") -> Layers:
@@ -72,13 +71,13 @@ def _by_name(group: "h5py.Group") -> Layers:
 
 
 def _by_class(container: "h5py.Group", wanted: Wanted) -> Layers:
-    """The layout of ``.weights.h5``: groups are named by class and counted, their layers' names are an attribute."""
+    """The layout of ``.weights.h5``: groups are named by class and number; the layer's name is an attribute."""
     counted = [(*_count(name), layer["vars"]) for name, layer in container.items() if "vars" in layer]
     counted.sort(key=lambda item: item[:2])
     named = {arrays.attrs["name"]: _numbered(arrays) for _, _, arrays in counted if "name" in arrays.attrs}
     if named.keys() & {name for names in wanted.values() for name in names}:
         return named
-    # Older releases left the names out; then the order tells which layer is which, as it does for Keras.
+    # Older releases stored no names; then layers are matched by their order, as Keras does.
     layers: Layers = {}
     for kind, names in wanted.items():
         groups = [(number, arrays) for found, number, arrays in counted if found == kind]
@@ -88,7 +87,7 @@ def _by_class(container: "h5py.Group", wanted: Wanted) -> Layers:
 
 
 def _count(name: str) -> tuple[str, int]:
-    """Class and place of a counted name: ``conv2d`` is the first, ``conv2d_1`` the second."""
+    """Return class and number of a group's name: ``conv2d`` is number 0, ``conv2d_1`` number 1."""
     kind, _, number = name.rpartition("_")
     return (kind, int(number)) if number.isdecimal() else (name, 0)
 
@@ -101,8 +100,8 @@ def _texts(names: Sequence[str | bytes]) -> list[str]:
     return [name.decode() if isinstance(name, bytes) else str(name) for name in names]
 
 
-def _today(name: str) -> str:
-    """Today's name of a layer: ResNet-50's were other ones until 2019."""
+def _current_name(name: str) -> str:
+    """Return the current name of a layer; ResNet-50's layers were renamed in 2019."""
     if match := _BEFORE_2019.fullmatch(name):
         kind, stage, block, branch = match.groups()
         number = 0 if branch == "1" else "abc".index(branch[1]) + 1

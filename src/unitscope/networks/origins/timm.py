@@ -1,7 +1,7 @@
 """Networks of timm (pytorch-image-models): any of its names, with or without a tag for the weights.
 
-In: a model's name and which weights. Out: a `Network`.
-Knows nothing of other origins; timm is an optional package and is imported when a model is asked for.
+In: a model's name and the choice of weights. Out: a `Network`.
+timm is an optional package and imported when a model is loaded.
 """
 
 import textwrap
@@ -28,10 +28,10 @@ class Timm(Origin):
     form = "timm:NAME"
 
     def load(self, name: str, recipe: Recipe) -> Network:
-        """Return a model of timm; its φ is that of its pretrained weights, whatever the weights.
+        """Return a model of timm, always with the preprocessing of its pretrained weights.
 
         Raises:
-            NetworkError: if timm is missing, the name is unknown, or the weights can't be had or don't fit.
+            NetworkError: if timm is missing, the name is unknown, or the weights can't be downloaded or don't fit.
         """
         timm, weights = _timm(), recipe.chosen_weights
         _check(name, timm)
@@ -47,7 +47,7 @@ class Timm(Origin):
         return Network(f"timm:{name}", module, preprocessing, classes, wnids, label)
 
     def names(self) -> Sequence[str]:
-        """Return the names of all models of timm, or nothing where it isn't installed."""
+        """Return the names of all models of timm; none if timm is not installed."""
         try:
             return _timm().list_models()  # type: ignore[no-any-return]
         except NetworkError:
@@ -55,9 +55,9 @@ class Timm(Origin):
 
 
 def preprocessing_of(config: Mapping[str, Any]) -> Preprocessing:
-    """Return the φ that timm's data config describes.
+    """Return the preprocessing of timm's data config.
 
-    Sizes that are not square, and crop modes other than ``center``, are resized straight to.
+    With sizes that are not square, or crop modes other than ``center``, images are resized to (height, width) directly.
     """
     _, height, width = config["input_size"]
     scaled = floor(height / config["crop_pct"]), floor(width / config["crop_pct"])
@@ -97,7 +97,7 @@ def _pretrained(name: str, config: Mapping[str, Any]) -> Path:
 
 
 def _filled(name: str, config: Mapping[str, Any], file: Path) -> nn.Module:
-    """The model with a file's weights, through timm's own loader: it knows the names in older files."""
+    """Return the model with a file's weights, through timm's own loader, which knows the names in older files."""
     state = read_state_dict(file)
     outputs = _outputs(state, config)
     overlay = {"state_dict": state, "num_classes": outputs}
@@ -111,7 +111,7 @@ def _filled(name: str, config: Mapping[str, Any], file: Path) -> nn.Module:
 
 
 def _outputs(state: State, config: Mapping[str, Any]) -> int:
-    """How many classes a file is for, by its classifier; a background class is timm's own matter."""
+    """Return the number of classes of a file's classifier; timm itself handles background classes."""
     classifier = config.get("classifier")
     weight = state.get(f"{classifier}.weight") if isinstance(classifier, str) else None
     return int(config["num_classes"]) if weight is None or config.get("label_offset") else len(weight)

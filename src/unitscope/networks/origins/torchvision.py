@@ -1,7 +1,7 @@
-"""Networks of torchvision: its classification models, their weights and what goes with them.
+"""Networks of torchvision: its classification models with their weights, preprocessing and class names.
 
-In: a model's name and which weights. Out: a `Network`.
-Knows nothing of other origins; torchvision is imported when the first model is asked for.
+In: a model's name and the choice of weights. Out: a `Network`.
+torchvision is imported when a model is loaded.
 """
 
 import re
@@ -22,7 +22,7 @@ from unitscope.networks.weights import Default, File, Random, State, load_into, 
 
 Builder = Callable[..., nn.Module]
 
-# As built with pretrained weights; the heads that only training uses are left out.
+# Built as with pretrained weights, without the auxiliary heads, which only training uses.
 _AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")
 _INCEPTION = {"aux_logits": False, "transform_input": True, "init_weights": False}
 _OLD_DENSENET = re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12]\.)")
@@ -41,10 +41,10 @@ class Torchvision(Origin):
     form = "torchvision:NAME"
 
     def load(self, name: str, recipe: Recipe) -> Network:
-        """Return a classification model of torchvision; its φ is that of its default weights in any case.
+        """Return a classification model of torchvision, always with the preprocessing of its default weights.
 
         Raises:
-            NetworkError: if the name is unknown, or the weights can't be had or don't fit.
+            NetworkError: if the name is unknown, or the weights can't be downloaded or don't fit.
         """
         from torchvision import models
 
@@ -68,7 +68,7 @@ class Torchvision(Origin):
 
 
 def preprocessing_of(transforms: Any) -> Preprocessing:
-    """Return the φ that torchvision's preset ``weights.transforms()`` describes."""
+    """Return the preprocessing of torchvision's preset ``weights.transforms()``."""
     red, green, blue = (255 * value for value in transforms.mean)
     std: Triple = tuple(255 * value for value in transforms.std)
     return Preprocessing(
@@ -87,13 +87,13 @@ def _check(name: str) -> None:
     from torchvision import models
 
     if name in models.list_models():
-        raise NetworkError(f"torchvision:{name} is no classification model; unitscope takes those, such as resnet50")
+        raise NetworkError(f"torchvision:{name} is not a classification model; choose one, for example resnet50")
     hint = closest(name, known) or "see torchvision.models.list_models()"
     raise NetworkError(f"torchvision has no model '{name}'; {hint}")
 
 
 def _filled(builder: Builder, pretrained: Any, file: Path) -> tuple[nn.Module, int]:
-    """The model with the weights of a file, and how many classes the file is for."""
+    """Return the model with the weights of a file, and its number of classes."""
     state = {
         _OLD_DENSENET.sub(r"\1\2", key): value
         for key, value in read_state_dict(file).items()
@@ -116,7 +116,7 @@ def _build(builder: Builder, pretrained: Any, outputs: int) -> nn.Module:
 
 
 def _outputs(module: nn.Module, state: State, default: int) -> int:
-    """How many classes a file is for: the last tensor's length; in all these models the classifier's."""
+    """Return the number of classes of a file: the length of its last tensor, which belongs to the classifier."""
     last = state.get(list(module.state_dict())[-1])
     return default if last is None or not last.ndim else len(last)
 
