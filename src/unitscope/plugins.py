@@ -18,7 +18,7 @@ NETWORKS = "unitscope.networks"
 SOURCES = "unitscope.sources"
 """Sources of images: subclasses of `unitscope.images.source.ImageSource`."""
 ATTRIBUTIONS = "unitscope.attributions"
-"""Attribution methods: factories of `unitscope.attribution.protocol.Attribution`."""
+"""Attribution methods: classes or functions that return a `unitscope.attribution.protocol.Attribution`."""
 
 _OURS = "unitscope"
 

@@ -114,7 +114,7 @@ def test_one_size_resizes_the_shorter_side_and_crops_and_two_resize_straight():
     [
         ({"sise": 224}, "no key 'sise'; closest: 'size'"),
         ({"size": "big"}, r"size = 'big' must be a number of pixels or \[height, width\]"),
-        ({"size": 0}, "size = 0 is neither"),
+        ({"size": 0}, "size = 0 must be a number"),
         ({"crop": 224}, "'size' and also 'resize' or 'crop'"),
         ({"mean": [0.485, 0.456, 0.406]}, "looks like the 0–1 scale; multiply by 255"),
         ({"mean": 120}, r"mean = \[red, green, blue\] on the 0–255 scale, not 120"),
