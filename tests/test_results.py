@@ -12,6 +12,7 @@ from unitscope import figures
 from unitscope.analyses.ablation import Ablation, Outcome, Removed, Score, Truth
 from unitscope.analyses.cka import LayerSimilarity
 from unitscope.analyses.estimates import Estimate, Share
+from unitscope.analyses.inhibition import Inhibition, Removal
 from unitscope.analyses.layer_list import LayerList
 from unitscope.analyses.nearest_images import NearestImages
 from unitscope.analyses.perturbation import Effect, LayerEffect, PerturbResult, UnitEffect
@@ -129,6 +130,16 @@ def scan():
     return ScanSummary("tiny.atlas", 30, 1, 2, 10, 12.5, 20, 0.125, {"top1": 0.5, "top5": 0.75})
 
 
+def inhibition():
+    units = pd.DataFrame({"unit": [3, 1], "inside": [0.0, 0.5], "outside": [1.0, 0.5], "contrast": [-1.0, 0.0]})
+    units = units.assign(by_place=np.nan, effect_size=[-1.0, 0.25], d_z=-0.5, p_value=[0.001, 1.0])
+    units = units.assign(images=2, p_corrected=0.5, p_holm=1.0, logit_change=[0.5, 0.0], logit_p_corrected=1.0)
+    removal = pd.DataFrame({"unit": [1, 3], "logit_change": [0.5, -0.25], "logit_d_z": [1.0, np.nan]})
+    removal = removal.assign(logit_p_value=0.25, logit_p_corrected=0.5, logit_p_holm=0.5, images=2)
+    concept = ("hen", "map contrast", ("a.png", "b.png"))
+    return Inhibition(RELU, *concept, 9, 1, units, 8, Removal("hen", removal), None)
+
+
 def structure():
     maps = RANDOM.random((2, 7, 7)).astype(np.float32)
     column = Column(RELU, np.array([3, 1]), np.array([0.5, 0.25], np.float32), maps)
@@ -155,6 +166,7 @@ MADE = {
         verification,
         layer_list,
         scan,
+        inhibition,
         structure,
         exemplars,
     )

@@ -9,7 +9,7 @@ whatever a unit's scale is, and a few images in which the unit blazes can't unma
 """
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
@@ -18,16 +18,20 @@ from numpy.typing import NDArray
 from unitscope.analyses.paired_tests import cohens_dz, rank_biserial, signed_rank
 from unitscope.analyses.statistics import benjamini_hochberg, holm
 from unitscope.errors import UnitscopeError
+from unitscope.results import Result, frame_of, layer_table, layers_by_name
+from unitscope.text import count_noun
 from unitscope.units import Layer
 
 Values = NDArray[Any]
 
 # With 4 images that all agree a one-sided signed-rank test gives p = 1/16: it can't ever find anything.
 MIN_IMAGES = 5
+_SHOWN = ["unit", "inside", "outside", "contrast", "by_place", "effect_size", "d_z", "p_value", "p_corrected"]
+_REMOVAL = ["unit", "logit_change", "logit_d_z", "logit_p_value", "logit_p_corrected"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Inhibition:
+class Inhibition(Result):
     """The units of a layer by how much they are inhibited by a concept.
 
     Attributes:
@@ -41,7 +45,10 @@ class Inhibition:
         network_class: the number of the network's class that the concept is, as far as the atlas knows; else None.
         removal: what removal of the units does to a class's logit; None where it was not asked for.
         others_in_atlas: how many images of the atlas ``others`` are a sample of; None for a map contrast.
+        shortened_from: how many units were ranked, if only the first are kept; otherwise None.
     """
+
+    kind: ClassVar[str] = "inhibition"
 
     layer: Layer
     concept: str
@@ -53,6 +60,66 @@ class Inhibition:
     network_class: int | None = None
     removal: "Removal | None" = None
     others_in_atlas: int | None = None
+    shortened_from: int | None = None
+
+    @property
+    def ranked(self) -> int:
+        """How many units were ranked."""
+        return len(self.units) if self.shortened_from is None else self.shortened_from
+
+    def head(self, count: int) -> "Inhibition":
+        """Return the same with only the first units."""
+        removal = self.removal and replace(self.removal, units=self.removal.units.head(count))
+        return replace(self, units=self.units.head(count), removal=removal, shortened_from=self.ranked)
+
+    def values(self) -> dict[str, Any]:
+        """Return plain values; docs/commands/inhibitory.md lists the keys."""
+        removal = {} if self.removal is None else {"removal": self.removal.values()}
+        return {
+            "layer": self.layer.name,
+            "concept": self.concept,
+            "by": self.by,
+            "images": len(self.images),
+            "others": self.others,
+            "others_in_atlas": self.others_in_atlas,
+            "left_out": self.left_out,
+            "ranked": self.ranked,
+            "units": self.units.drop(columns="images").to_dict("records"),
+            **removal,
+            "network_class": self.network_class,
+            "image_ids": list(self.images),
+            "layer_table": layer_table([self.layer]),
+        }
+
+    @classmethod
+    def from_values(cls, values: dict[str, Any]) -> Self:
+        """Return the result that has these `values`."""
+        name, removal, images = values["layer"], values.get("removal"), tuple(values["image_ids"])
+        return cls(
+            layers_by_name(values, [name])[name],
+            values["concept"],
+            values["by"],
+            images,
+            values["others"],
+            values["left_out"],
+            _table_of(values["units"], len(images)),
+            values["network_class"],
+            removal and Removal(removal["class"], _table_of(removal["units"], removal["images"])),
+            values["others_in_atlas"],
+            values["ranked"],
+        )
+
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """Return the units, and what the removal of each does if that was measured."""
+        what = "on and beside" if self.by == "map contrast" else "of and not of"
+        images = count_noun(len(self.images), "image")
+        title = f"{self.layer.shown}: units that '{self.concept}' inhibits ({self.by}, {what} it; {images})"
+        removed = ["logit_change", "logit_p_corrected"] if self.removal is not None else []
+        tables = {title: self.units[[*(name for name in _SHOWN if name in self.units), *removed]]}
+        if self.removal is not None:
+            title = f"Units whose removal raises the logit of '{self.removal.class_name}'"
+            tables[title] = self.removal.units[_REMOVAL]
+        return tables
 
     def with_removal(self, removal: "Removal") -> "Inhibition":
         """Return the same with removal, each unit's logit_change and logit_p_corrected beside its contrast."""
@@ -71,6 +138,11 @@ class Removal:
 
     class_name: str
     units: pd.DataFrame
+
+    def values(self) -> dict[str, Any]:
+        """Return plain values."""
+        rows = self.units.drop(columns="images").to_dict("records")
+        return {"class": self.class_name, "images": int(self.units["images"].max()), "units": rows}
 
 
 def map_contrast(inside: Values, outside: Values, by_place: Values | None = None) -> pd.DataFrame:
@@ -154,3 +226,8 @@ def ranked(table: pd.DataFrame) -> pd.DataFrame:
         p_holm=holm(table["p_value"]),
     )
     return corrected.sort_values(["effect_size", "contrast", "unit"], ignore_index=True)
+
+
+def _table_of(rows: list[dict[str, Any]], images: int) -> pd.DataFrame:
+    """The table of stored units."""
+    return frame_of({name: [row[name] for row in rows] for name in rows[0]}).assign(images=images)

@@ -10,20 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from unitscope.cli.options import AtlasArgument, BatchSize, Device, Figure, ImageRoot, Json
-from unitscope.cli.output import log, print_json, print_table
+from unitscope.cli.output import draw_to, emit, log
 from unitscope.cli.progress import counted
 from unitscope.errors import UnitscopeError
 from unitscope.text import count_noun
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from unitscope.analyses.inhibition import Inhibition
     from unitscope.atlas import Atlas
 
 OLD_OPTIONS = {"--removal": "--ablate-each", "--logit": "--target-class", "--images": "--image-root"}
-
-_SHOWN = ("unit", "inside", "outside", "contrast", "by_place", "effect_size", "d_z", "p_value", "p_corrected")
 
 
 def inhibitory(
@@ -77,10 +73,7 @@ def inhibitory(
         log(f"note: compared with a random sample of {found.others:,} of {found.others_in_atlas:,} other images")
     if found is None or job.removal or output is not None:
         found = _run(job, found or category or "")
-    if as_json:
-        print_json(_told(found, top))
-        return
-    _print(found, top)
+    emit(found.head(top), as_json=as_json)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +93,6 @@ class _Job:
 
 def _run(job: _Job, concept: "Inhibition | str") -> "Inhibition":
     """Run the images for a category, or on from what was found of a class."""
-    from unitscope import figures
     from unitscope.experiments.inhibition import find_network_class, inhibition_by_removal
     from unitscope.experiments.run_options import RunOptions
     from unitscope.inspection.inhibition import inhibition_sheet
@@ -117,8 +109,7 @@ def _run(job: _Job, concept: "Inhibition | str") -> "Inhibition":
         found = inhibition_by_removal(job.atlas, found, class_name=job.logit or "", **where)
     if job.output is not None:
         sheet = inhibition_sheet(job.atlas, found, network=session, images=job.images)
-        figures.save(figures.inhibition(sheet), job.output)
-        log(f"drawn: {job.output}")
+        draw_to(job.output, sheet)
     return found
 
 
@@ -132,45 +123,3 @@ def _on_category(job: _Job, category: str, where: dict[str, Any]) -> "Inhibition
         left_out = count_noun(found.left_out, "image")
         log(f"note: left out {left_out} showing too little of '{found.concept}', or too little else")
     return found
-
-
-def _told(found: "Inhibition", top: int) -> dict[str, Any]:
-    told = {
-        "layer": found.layer.name,
-        "concept": found.concept,
-        "by": found.by,
-        "images": len(found.images),
-        "others": found.others,
-        "others_in_atlas": found.others_in_atlas,
-        "left_out": found.left_out,
-        "ranked": len(found.units),
-        "units": _rows(found.units.drop(columns="images"), top),
-    }
-    if found.removal is not None:
-        told["removal"] = {
-            "class": found.removal.class_name,
-            "images": int(found.removal.units["images"].max()),
-            "units": _rows(found.removal.units.drop(columns="images"), top),
-        }
-    return told
-
-
-def _rows(table: "pd.DataFrame", top: int) -> list[dict[str, Any]]:
-    return [{str(key): value for key, value in row.items()} for row in table.head(top).to_dict("records")]
-
-
-def _print(found: "Inhibition", top: int) -> None:
-    what = "on and beside" if found.by == "map contrast" else "of and not of"
-    images = count_noun(len(found.images), "image")
-    title = f"{found.layer.shown}: units that '{found.concept}' inhibits ({found.by}, {what} it; {images})"
-    removed = ["logit_change", "logit_p_corrected"] if found.removal is not None else []
-    _print_rows(found.units[[*(name for name in _SHOWN if name in found.units), *removed]], top, title)
-    if found.removal is not None:
-        title = f"Units whose removal raises the logit of '{found.removal.class_name}'"
-        columns = ["unit", "logit_change", "logit_d_z", "logit_p_value", "logit_p_corrected"]
-        _print_rows(found.removal.units[columns], top, title)
-
-
-def _print_rows(table: "pd.DataFrame", top: int, title: str) -> None:
-    rows = _rows(table, top)
-    print_table(tuple(map(str, table.columns)), [tuple(row.values()) for row in rows], title=title)
