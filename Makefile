@@ -23,9 +23,9 @@ paper: $(VENV)/demo  ## the paper's tables and figures on ../shared/data, in pap
 		--network $(SHARED)/models/vgg16_cifar10.toml=$(SHARED)/data/cifar10-test \
 		--network examples/vgg16-untrained.toml --network examples/resnet50-untrained.toml
 
-# Files are given out in their order: those with few tests, which would come last, are not the short ones.
+# Groups (see tests/conftest.py) are given out in their order: those with few tests are not the short ones.
 test: $(VENV)/dev  ## all tests
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=20
 
 # Not all of its tests: those of what rests on libraries, and no worker processes, browser or reports.
 LOWEST := .venv-lowest/bin

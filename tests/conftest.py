@@ -1,11 +1,13 @@
 """Atlases of responses that a test gives, written as a scan's parts are merged; no network, no images."""
 
+import re
 import shutil
 from dataclasses import dataclass
 
 import numpy as np
 import pytest
 
+from tests.assertions import CheckedTests
 from unitscope.atlas import Label, open_atlas
 from unitscope.atlas.parts import Part, Parts
 from unitscope.atlas.schema import ImageList, Manifest
@@ -13,7 +15,42 @@ from unitscope.atlas.writer import write_atlas
 from unitscope.summaries import Summary
 from unitscope.units import Layer
 
+pytest.register_assert_rewrite("unitscope.testing")
+ZOO_TESTS = ("tests/graph/test_graph_against_hooks.py", "tests/graph/test_split.py")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+
+
+def pytest_configure(config):
+    """Fail each test that passes without a check."""
+    config.pluginmanager.register(CheckedTests(), "checked-tests")
+
+
+def group_of(nodeid):
+    """Return what one worker does with this test: its file, all in the browser, or all with a network of the zoo."""
+    file, _, test = nodeid.partition("::")
+    if "/test_browser" in file:
+        return "browser"
+    zoo = file in ZOO_TESTS and re.search(r"\[(\w+)", test)
+    return zoo[1] if zoo else file
+
+
+def pytest_collection_modifyitems(items):
+    """Keep groups together; the browser's, which takes longest, comes first."""
+    groups = ["browser", *(group_of(item.nodeid) for item in items)]
+    first = {group: number for number, group in reversed([*enumerate(groups)])}
+    items.sort(key=lambda item: first[group_of(item.nodeid)])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Give out groups where files were asked for."""
+    if config.getoption("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadScopeScheduling
+
+    scheduler = LoadScopeScheduling(config, log)
+    scheduler._split_scope = group_of
+    return scheduler
 
 
 def pytest_report_header():

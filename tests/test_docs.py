@@ -73,7 +73,7 @@ def test_the_reference_has_every_public_name(site):
 
 
 def test_every_public_name_has_a_docstring(site):
-    site.check_docstrings()
+    assert site.check_docstrings() is None
 
 
 def test_a_public_name_without_a_docstring_stops_the_build(site, monkeypatch):

@@ -266,4 +266,4 @@ def test_results_are_read_and_drawn_without_torch(tmp_path):
         f"unitscope.figures.draw(unitscope.results.load_result({str(tmp_path / 'result.json')!r}))\n"
         "assert 'torch' not in sys.modules"
     )
-    subprocess.run([sys.executable, "-c", code], check=True)
+    assert subprocess.run([sys.executable, "-c", code], check=True).returncode == 0

@@ -1,7 +1,6 @@
 """Paired differences, against loops over units and over all signs, written from the definitions, and against SciPy."""
 
 import itertools
-import time
 
 import numpy as np
 import pytest
@@ -117,11 +116,10 @@ def test_units_are_counted_in_blocks_and_blocks_change_nothing(monkeypatch):
     np.testing.assert_array_equal(signed_rank(values, "less"), whole)
 
 
-def test_a_wide_layer_with_ties_and_zeros_over_few_images_takes_no_minutes():
+def test_a_wide_layer_with_ties_and_zeros_over_few_images_is_not_left_to_scipy_that_takes_minutes(monkeypatch):
+    monkeypatch.delattr(stats, "wilcoxon")
     values = np.tile(paired(0, 12, 8), 256)
-    started = time.perf_counter()
     found = signed_rank(values, "less")
-    assert time.perf_counter() - started < 10
     np.testing.assert_array_equal(found, np.tile(found[:8], 256))
 
 

@@ -158,8 +158,19 @@ def test_the_version_is_told():
     assert unitscope("--version").stdout == f"unitscope {version('unitscope')}\n"
 
 
-def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(pictures, tmp_path):
-    words = ["scan", "torchvision:vgg11", pictures, "--weights", "none", "--batch-size", "1", "--shard-size", "1"]
+@pytest.fixture
+def slow(pictures, tmp_path_factory):
+    """A scan that takes its time: its network sleeps, in a way that can't be exported, which would drop that."""
+    (file := tmp_path_factory.mktemp("slow") / "slow.py").write_text(
+        "import time\nimport torch\nfrom torch import nn\n\n\nclass Slow(nn.Conv2d):\n    def forward(self, x):\n"
+        "        time.sleep(0.3 if x.isfinite().all() else 0.4)\n        return super().forward(x)\n\n\n"
+        "def make():\n    torch.manual_seed(0)\n    return nn.Sequential(Slow(3, 4, 3), nn.ReLU())\n"
+    )
+    return ["scan", f"{file}:make", pictures, "--preprocess", "tf", "--batch-size", "1"]
+
+
+def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(slow, tmp_path):
+    words = [*slow, "--shard-size", "1"]
     command = [Path(sys.executable).with_name("unitscope"), *map(str, words), "-o", str(tmp_path / "a")]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 120
@@ -174,9 +185,8 @@ def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(pictures, tmp_path):
     assert "going on" in unitscope(*words, "-o", tmp_path / "a").stderr
 
 
-def test_ctrl_c_before_anything_is_done_promises_nothing(pictures, tmp_path):
-    words = ["scan", "torchvision:vgg11", pictures, "--weights", "none", "--batch-size", "1"]
-    command = [Path(sys.executable).with_name("unitscope"), *map(str, words), "-o", str(tmp_path / "a")]
+def test_ctrl_c_before_anything_is_done_promises_nothing(slow, tmp_path):
+    command = [Path(sys.executable).with_name("unitscope"), *map(str, slow), "-o", str(tmp_path / "a")]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 120
     while not (tmp_path / "a.parts/plan.json").exists() and process.poll() is None and time.monotonic() < deadline:

@@ -275,7 +275,7 @@ def test_tokens_that_only_look_like_a_square_grid_are_refused(patch, registers, 
     ],
 )
 def test_maps_of_rows_and_columns_are_a_grid(shape, axis, view):
-    check_grid(Layer(0, "maps", "activation", shape[axis - 1], shape, axis), view)
+    assert check_grid(Layer(0, "maps", "activation", shape[axis - 1], shape, axis), view) is None
 
 
 @pytest.mark.parametrize(

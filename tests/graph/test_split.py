@@ -11,7 +11,7 @@ from unitscope.graph.commuting_ops import commuting_ops
 from unitscope.graph.interventions import HookedSplit, UnsplitGraph
 from unitscope.graph.split import SplitGraph, split_at
 
-from .test_graph_against_hooks import built
+from .conftest import of
 
 CASES = [
     ("resnet50", "layer2.2.relu"),
@@ -49,12 +49,11 @@ def by_hand(found, layer, images, removed, fill):
     return Edited(found.graph_module, found.nodes[layer.name], edit).run(images)[0]
 
 
-@pytest.mark.parametrize(("name", "address"), CASES)
+@pytest.mark.parametrize(("case", "address"), CASES, indirect=["case"])
 @torch.no_grad()
-def test_a_suffix_gives_the_logits_of_the_whole_network_with_the_layer_edited(name, address):
+def test_a_suffix_gives_the_logits_of_the_whole_network_with_the_layer_edited(case, address):
     torch.manual_seed(0)
-    module, images = built(name, 64), torch.randn(3, 3, 64, 64)
-    found = trace(module, (64, 64), name=name)
+    module, found, images = case.module, case.trace, torch.randn(3, 3, 64, 64)
     layer = found.layers.find(address)
     halves = split_at(found, layer)
     halfway = halves.prefix(images)
@@ -69,10 +68,10 @@ def test_a_suffix_gives_the_logits_of_the_whole_network_with_the_layer_edited(na
         torch.testing.assert_close(logits[variant], expected, rtol=1e-4, atol=float(expected.abs().max()) * 1e-5)
 
 
+@of("resnet50")
 @torch.no_grad()
-def test_an_edit_slides_behind_the_last_pooling_and_one_mask_serves_all_images():
-    module = built("resnet50", 64)
-    found = trace(module, (64, 64), name="resnet50")
+def test_an_edit_slides_behind_the_last_pooling_and_one_mask_serves_all_images(case):
+    found = case.trace
     halves = split_at(found, found.layers.find("act:-1"))
     halfway = halves.prefix(torch.randn(2, 3, 64, 64))
     assert [value.shape for value in halfway.live] == [(2, 2048)]
@@ -82,8 +81,9 @@ def test_an_edit_slides_behind_the_last_pooling_and_one_mask_serves_all_images()
     torch.testing.assert_close(halves.suffix(halfway.live, one, torch.zeros(2048)), each, rtol=0, atol=0)
 
 
-def test_an_edit_does_not_slide_past_a_second_reader_of_the_value():
-    found = trace(built("resnet50", 64), (64, 64), name="resnet50")
+@of("resnet50")
+def test_an_edit_does_not_slide_past_a_second_reader_of_the_value(case):
+    found = case.trace
     axes = unit_axes(found.graph_module.graph)
     block_output = found.nodes[found.layers.find("layer1.0.relu_2").name]
     assert commuting_ops(block_output, axes) == ()
@@ -177,8 +177,12 @@ def test_a_network_without_logits_is_refused():
 
 
 @pytest.mark.parametrize(
-    ("name", "address", "expected"),
-    [("squeezenet1_0", "features.12", "features.12.cat"), ("resnet50", "layer4", "layer4.2.relu_2")],
+    ("case", "address", "expected"),
+    [
+        ("squeezenet1_0", "features.12", "features.12.cat"),
+        ("resnet50", "layer4", "layer4.2.relu_2"),
+    ],
+    indirect=["case"],
 )
-def test_a_module_that_holds_others_stands_for_its_output(name, address, expected):
-    assert trace(built(name, 64), (64, 64), name=name).layers.find(address).name == expected
+def test_a_module_that_holds_others_stands_for_its_output(case, address, expected):
+    assert case.trace.layers.find(address).name == expected

@@ -47,4 +47,4 @@ def test_a_network_with_other_weights_is_refused(atlas, asking):
 
 @pytest.mark.parametrize("asking", ASKING)
 def test_the_same_network_is_taken(atlas, asking):
-    ASKING[asking](atlas, unitscope.load(Planted(), preprocess=PHI))
+    assert ASKING[asking](atlas, unitscope.load(Planted(), preprocess=PHI)) is not None

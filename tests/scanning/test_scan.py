@@ -303,7 +303,7 @@ def test_an_atlas_opens_without_torch(network, folder, tmp_path):
         "import sys, unitscope; atlas = unitscope.open_atlas(sys.argv[1]); atlas.exemplars('relu:0'); "
         "atlas.dataset['class_sums'].load(); assert 'torch' not in sys.modules"
     )
-    subprocess.run([sys.executable, "-c", code, tmp_path / "a"], check=True)
+    assert subprocess.run([sys.executable, "-c", code, tmp_path / "a"], check=True).returncode == 0
 
 
 def test_damaged_or_foreign_atlases_are_refused(tmp_path):

@@ -22,16 +22,14 @@ from unitscope.web.lazy_session import LazySession
 from unitscope.web.page_renderer import PageRenderer
 from unitscope.web.server import listen, server
 
+PATIENCE = 120_000  # milliseconds
 WHY = "The explorer was started with --no-network; start it without."
 
 
 def until(page, expression):
     """Wait till an expression is true; the pages' policy forbids what Playwright would do to wait for it."""
-    for _ in range(600):
-        if page.evaluate(expression):
-            return
-        page.wait_for_timeout(100)
-    pytest.fail(f"it did not come true: {expression}")
+    tries = range(PATIENCE // 100)
+    assert any(page.evaluate(expression) or page.wait_for_timeout(100) for _ in tries), f"never true: {expression}"
 
 
 @contextlib.contextmanager
@@ -141,13 +139,18 @@ def browser(tmp_path_factory):
 
 
 @pytest.fixture
-def page(browser):
+def lenient_page(browser):
+    """A page whose complaints are expected; beside other work it may take its time."""
+    with browser.new_context(viewport={"width": 1280, "height": 900}) as context:
+        context.set_default_timeout(PATIENCE)
+        yield context.new_page()
+
+
+@pytest.fixture
+def page(lenient_page):
     """A page that fails the test if the browser complains of anything."""
     complaints = []
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
-    opened = context.new_page()
-    opened.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
-    opened.on("pageerror", lambda problem: complaints.append(str(problem)))
-    yield opened
-    context.close()
+    lenient_page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
+    lenient_page.on("pageerror", lambda problem: complaints.append(str(problem)))
+    yield lenient_page
     assert not complaints

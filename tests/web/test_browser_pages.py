@@ -93,10 +93,9 @@ def test_keys_lead_from_unit_to_unit_to_the_layer_and_to_the_search(page, site):
     page.keyboard.type("act:3:4")
     page.keyboard.press("Enter")
     page.wait_for_url("**/unit/_blocks.1._swish/4")
+    assert page.url.endswith("/unit/_blocks.1._swish/4")
 
 
-def test_a_page_that_is_not_there_says_so(browser, site):
-    opened = browser.new_page()
-    assert opened.goto(f"{site}/unit/_swish_1/99999").status == 404
-    assert "there is no unit 99999" in opened.inner_text(".reason")
-    opened.close()
+def test_a_page_that_is_not_there_says_so(lenient_page, site):
+    assert lenient_page.goto(f"{site}/unit/_swish_1/99999").status == 404
+    assert "there is no unit 99999" in lenient_page.inner_text(".reason")

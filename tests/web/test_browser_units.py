@@ -47,7 +47,7 @@ def test_a_window_taller_than_the_first_cards_is_filled(page, site):
 
 def test_maps_are_laid_over_exemplars_and_fade(page, site):
     page.goto(f"{site}/unit/_swish_1/725")
-    page.wait_for_selector("#exemplars[data-ready=yes]", timeout=60_000)
+    page.wait_for_selector("#exemplars[data-ready=yes]")
     canvas = page.locator("canvas.map").first
     cells = "(c) => c.getContext('2d').getImageData(0, 0, 320, 320).data"
     assert canvas.evaluate(f"(c) => ({cells})(c).filter((_, n) => n % 4 === 0).reduce((a, b) => a + b)") > 1_000_000
@@ -58,15 +58,14 @@ def test_maps_are_laid_over_exemplars_and_fade(page, site):
     assert page.locator(".js-plotly-plot .bars .point").count() > 10
 
 
-def test_why_maps_are_missing_is_told_in_words(browser, atlas, tmp_path):
+def test_why_maps_are_missing_is_told_in_words(lenient_page, atlas, tmp_path):
     explorer, pictures = explorer_of(atlas, tmp_path / "pictures")
     moved = ImageFiles(explorer.shelf, tmp_path / "moved", pictures.cache)
-    page = browser.new_page()  # as above
+    page = lenient_page
     with served(create_app(explorer, moved, network_session(atlas))) as address:
         page.goto(f"{address}/unit/_swish_1/725")
         until(page, "document.getElementById('maps-state').textContent.includes('--image-root')")
         assert "<" not in page.inner_text("#maps-state")
-    page.close()
 
 
 @pytest.fixture
@@ -95,7 +94,7 @@ def wide(tmp_path):
 
 def test_a_map_is_stretched_over_exactly_the_picture(page, wide):
     page.goto(f"{wide}/unit/see/0")
-    page.wait_for_selector("#exemplars[data-ready=yes]", timeout=60_000)
+    page.wait_for_selector("#exemplars[data-ready=yes]")
     page.wait_for_load_state("networkidle")
     box = page.locator(".seen").first.bounding_box()
     assert box["width"] / box["height"] == pytest.approx(2, abs=0.02)

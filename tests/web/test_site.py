@@ -161,7 +161,7 @@ def test_it_works_from_the_disk(whole, page, atlas):
     page.goto((folder / "compare" / "0-1.html").as_uri())
     page.wait_for_selector(".js-plotly-plot")
     page.goto((folder / "class" / "1.html").as_uri())
-    page.wait_for_selector(".js-plotly-plot")
+    assert page.wait_for_selector(".js-plotly-plot").is_visible()
 
 
 def test_without_images_no_picture_of_them_is_written(atlas, tmp_path, page):

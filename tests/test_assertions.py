@@ -1,0 +1,50 @@
+"""The plugin that fails tests which check nothing."""
+
+from pathlib import Path
+
+import pytest
+
+pytest_plugins = ["pytester"]
+
+TESTS = """
+import numpy as np
+import pytest
+
+def test_with_an_assert():
+    assert 1 + 1 == 2
+
+def test_with_an_error():
+    with pytest.raises(KeyError):
+        {}["a"]
+
+def test_with_a_warning():
+    with pytest.warns(FutureWarning):
+        __import__("warnings").warn("soon", FutureWarning)
+
+def test_with_arrays():
+    np.testing.assert_array_equal([1], [1])
+
+def test_that_returns_early():
+    return
+    assert True
+
+def test_of_nothing():
+    for number in ():
+        assert number
+"""
+
+
+@pytest.mark.parametrize("processes", [0, 1])
+def test_a_test_that_passes_without_a_check_fails(pytester, monkeypatch, processes):
+    pytester.makepyfile(test_some=TESTS)
+    pytester.makeini("[pytest]\nenable_assertion_pass_hook = true")
+    pytester.makeconftest(
+        "from tests.assertions import CheckedTests\n\n"
+        "def pytest_configure(config):\n    config.pluginmanager.register(CheckedTests())"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
+    done = pytester.runpytest_subprocess(f"-n{processes}")
+    done.assert_outcomes(passed=4, failed=2)
+    failed = [line.split("::")[1].split()[0] for line in done.outlines if line.startswith("FAILED")]
+    assert sorted(failed) == ["test_of_nothing", "test_that_returns_early"]
+    done.stdout.fnmatch_lines(["*This test passed without one check*"])
