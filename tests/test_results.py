@@ -14,12 +14,16 @@ from unitscope.analyses.cka import LayerSimilarity
 from unitscope.analyses.estimates import Estimate, Share
 from unitscope.analyses.inhibition import Inhibition, Removal
 from unitscope.analyses.layer_list import LayerList
+from unitscope.analyses.layer_overlap import LayerOverlap
 from unitscope.analyses.nearest_images import NearestImages
 from unitscope.analyses.perturbation import Effect, LayerEffect, PerturbResult, UnitEffect
 from unitscope.analyses.scan_summary import ScanSummary
 from unitscope.analyses.selection import TopK
+from unitscope.analyses.selectivity import Selectivity
 from unitscope.analyses.similarity import Pairs, Similarity, SimilarityByLayer
 from unitscope.analyses.sparsity import Distribution, Sparsity, SparsityByLayer
+from unitscope.analyses.unit_correlation import SimilarUnits
+from unitscope.analyses.unit_responses import UnitResponses
 from unitscope.analyses.unit_rules import Rule
 from unitscope.analyses.verification import Mismatch, Verification
 from unitscope.display.sheets import Column, Exemplar, ExemplarSheet, Prediction, Structure
@@ -151,6 +155,24 @@ def exemplars():
     return ExemplarSheet("tiny", RELU, 3, (Exemplar(1, "a.png", 2.5, "hen"), Exemplar(2, "b.png", 0.5, "")))
 
 
+def selectivity():
+    return Selectivity(RELU, "hen", pd.DataFrame({"unit": [2, 0], "selectivity": [0.5, 0.25], "mean": [1.5, 0.125]}))
+
+
+def similar_units():
+    return SimilarUnits(RELU, 1, 30, pd.DataFrame({"unit": [2, 0], "correlation": [0.5, -0.25]}))
+
+
+def unit_responses():
+    classes = pd.DataFrame({"label": ["n1"], "name": ["hen"], "images": [3], "mean": [0.5]})
+    return UnitResponses(RELU, 1, np.array([0.0, 1.0, 2.0]), np.array([7, 2]), classes)
+
+
+def layer_overlap():
+    numbers = {"shared": [1, 2], "expected": [0.5, 0.25], "p_value": [0.5, 0.01], "cosine": [np.nan, 0.5]}
+    return LayerOverlap(("class:hen", "a.png"), 9, pd.DataFrame({"layer": [one.name for one in LAYERS]} | numbers))
+
+
 MADE = {
     make().kind: make()
     for make in (
@@ -169,6 +191,10 @@ MADE = {
         inhibition,
         structure,
         exemplars,
+        selectivity,
+        similar_units,
+        unit_responses,
+        layer_overlap,
     )
 }
 DRAWN = (

@@ -53,7 +53,7 @@ class ReferenceSample:
     def of(cls, atlas: Atlas, layer: Layer, units: slice = slice(None)) -> "ReferenceSample":
         """Return the sample of some units of a layer, all by default."""
         rows = reference_rows(atlas)
-        ordered = np.sort(atlas.responses(layer, rows, units).T, axis=1)
+        ordered = np.sort(_numbers(atlas.responses(layer, rows, units)).T, axis=1)
         return cls(atlas, layer, units, rows, ordered, np.array([_ties(unit) for unit in ordered]))
 
     def contrast(self, rows: Rows) -> pd.DataFrame:
@@ -64,7 +64,7 @@ class ReferenceSample:
         """
         own = np.isin(rows, self.rows)
         others = len(self.rows) - int(own.sum())
-        responses = self.atlas.responses(self.layer, rows, self.units)
+        responses = _numbers(self.atlas.responses(self.layer, rows, self.units))
         statistic, ties = self._statistics(responses, own)
         inside, outside = responses.mean(0, dtype=np.float64), self._mean_without(responses[own])
         return pd.DataFrame(
@@ -150,6 +150,12 @@ def _spans(units: int, images: int) -> Iterator[slice]:
     """The units of a layer, so few at once that their responses and ranks take little memory."""
     step = max(_MIN_UNITS, _AT_ONCE // images)
     return (slice(start, min(start + step, units)) for start in range(0, units, step))
+
+
+def _numbers(responses: Responses) -> Responses:
+    """Responses with NaN for those that are infinite."""
+    responses[np.isinf(responses)] = np.nan
+    return responses
 
 
 def _statistic(ordered: Responses, unit: Responses, own: NDArray[np.bool_], ties: float) -> tuple[float, float]:

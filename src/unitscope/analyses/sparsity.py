@@ -204,25 +204,38 @@ def sparsity(
         UnitscopeError: if there is no such class, none of its images could be read, ``bins`` is less than 1, or
             ``seed`` is negative.
     """
-    if bins < 1:
-        raise UnitscopeError(f"a histogram needs at least 1 bin, not {bins}")
     found = atlas.find(layer)
     units = atlas.units_of(found)
-    overall = (ALL_IMAGES, units["mean"].to_numpy(), units["count"].to_numpy())
-    means = [overall, *(_class_means(atlas, found, name) for name in classes)]
-    edges = _edges([each for _, each, _ in means], bins)
+    edges, (overall, *of_classes) = mean_distributions(atlas, found, classes, bins=bins)
     rows, responses = sample(atlas, found, seed=seed)
     return Sparsity(
         found,
         _zeros(units),
         units["channel"].to_numpy()[units["dead"].to_numpy()],
         edges,
-        _distribution(*overall, edges),
-        tuple(_distribution(*each, edges) for each in means[1:]),
+        overall,
+        tuple(of_classes),
         _lifetime(units, responses),
         _population(atlas, rows, responses),
         str(atlas.manifest.network["reference"]),
     )
+
+
+def mean_distributions(
+    atlas: Atlas, layer: Layer, classes: Sequence[str] = (), *, bins: int = BINS
+) -> tuple[NDArray[np.float64], tuple[Distribution, ...]]:
+    """Return the edges of the bins, and how the mean responses are distributed over all images and over each class.
+
+    Raises:
+        UnitscopeError: if there is no such class, none of its images could be read, or ``bins`` is less than 1.
+    """
+    if bins < 1:
+        raise UnitscopeError(f"a histogram needs at least 1 bin, not {bins}")
+    units = atlas.units_of(layer)
+    overall = (ALL_IMAGES, units["mean"].to_numpy(), units["count"].to_numpy())
+    means = [overall, *(_class_means(atlas, layer, name) for name in classes)]
+    edges = _edges([each for _, each, _ in means], bins)
+    return edges, tuple(_distribution(*each, edges) for each in means)
 
 
 def sparsity_by_layer(atlas: Atlas) -> SparsityByLayer:

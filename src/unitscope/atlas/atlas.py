@@ -71,6 +71,12 @@ class Atlas:
         """Row numbers of the images that could be read, ascending."""
         return np.flatnonzero(self.images["error"] == "")
 
+    @cached_property
+    def label_counts(self) -> dict[str, int]:
+        """How many readable images each label has, by label; labels without any are left out."""
+        found = self.images["labels"].iloc[self.readable].explode().value_counts()
+        return {str(label): int(count) for label, count in found.items()}
+
     def units_of(self, layer: str | Layer) -> pd.DataFrame:
         """Return the rows of `units` that belong to one layer.
 

@@ -9,18 +9,19 @@ from functools import cached_property, lru_cache, partial
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from unitscope.analyses.class_contrast import ReferenceSample
 from unitscope.analyses.image_groups import group_means
-from unitscope.analyses.sampling import sample
+from unitscope.analyses.sparsity import sparsity_by_layer
+from unitscope.analyses.unit_correlation import standardized_responses
 from unitscope.atlas import Atlas
 from unitscope.units import Layer
 
 Floats = NDArray[np.float32]
 
 _BLOCK = 64  # units whose responses are read at once: a single one's take as long
-_SAME = 1e-6  # responses that differ by less of their mean are the same but for rounding
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,17 +59,13 @@ class AtlasCache:
         return [tuple(zip(labels, names, strict=True)) for labels, names in both]
 
     @cached_property
-    def counts(self) -> dict[str, int]:
-        """How many images each label has that could be read."""
-        found = self.atlas.images["labels"].iloc[self.atlas.readable].explode().value_counts()
-        return {str(label): int(count) for label, count in found.items()}
+    def label_of_class(self) -> dict[int | None, str]:
+        """The label of each class of the network that readable images have, by the number of the class."""
+        labels = self.atlas.manifest.labels
+        return {one.network_class: one.label for one in labels if one.label in self.atlas.label_counts}
 
     def means(self, name: str) -> NDArray[np.float64]:
-        """Return the mean α of each unit over an image, or over the images of a class (``class:NAME``), ``[unit]``.
-
-        Raises:
-            ImageError, UnitscopeError: as `subjects.group_rows`.
-        """
+        """Return the mean response of every unit to an image or a class (``class:NAME``); see `group_means`."""
         return self._means(name)
 
     def extreme_rows(self, layer: Layer, *, lowest: bool = False) -> NDArray[np.int64]:
@@ -87,21 +84,23 @@ class AtlasCache:
             if row >= 0
         )
 
-    def standardised(self, layer: Layer) -> NDArray[np.float64]:
-        """Return responses less each unit's mean and of length 1, float64 ``[image, unit]``; see `sampling.sample`.
+    @cached_property
+    def sparsity(self) -> pd.DataFrame:
+        """How sparse each layer is, one row a layer; see `SparsityByLayer`."""
+        return sparsity_by_layer(self.atlas).table
 
-        So the product of two units is Pearson's correlation; NaN for a unit whose response never changes.
-        """
-        return self._standardised(layer)
+    def standardized(self, layer: Layer) -> NDArray[np.float64]:
+        """Return the standardized responses of a layer, float64 ``[image, unit]``; see `standardized_responses`."""
+        return self._standardized(layer)
 
     def reference_sample(self, layer: Layer) -> ReferenceSample:
         """Return the responses of a layer that classes are compared with."""
         return self._reference_sample(layer)
 
     def responses(self, layer: Layer, channel: int) -> Floats:
-        """Return one unit's responses to all images that could be read, float32 ``[image]``."""
+        """Return the responses of one unit, float32 ``[image]``; NaN for images that could not be read."""
         column: Floats = self._block(layer, channel // _BLOCK)[channel % _BLOCK]
-        return column[np.isfinite(column)]
+        return column
 
     @cached_property
     def _extremes(self) -> dict[str, NDArray[Any]]:
@@ -114,8 +113,8 @@ class AtlasCache:
         return lru_cache(maxsize=64)(partial(group_means, self.atlas))
 
     @cached_property
-    def _standardised(self) -> Callable[[Layer], NDArray[np.float64]]:
-        return lru_cache(maxsize=4)(lambda layer: _standardised(sample(self.atlas, layer)[1]))
+    def _standardized(self) -> Callable[[Layer], NDArray[np.float64]]:
+        return lru_cache(maxsize=4)(partial(standardized_responses, self.atlas))
 
     @cached_property
     def _reference_sample(self) -> Callable[[Layer], ReferenceSample]:
@@ -131,12 +130,3 @@ class AtlasCache:
             return np.ascontiguousarray(self.atlas.responses(layer, units=units).T)
 
         return lru_cache(maxsize=8)(read)
-
-
-def _standardised(responses: Floats) -> NDArray[np.float64]:
-    mean = responses.mean(0, dtype=np.float64)
-    centred: NDArray[np.float64] = responses - mean
-    length = np.sqrt(np.einsum("iu,iu->u", centred, centred))
-    changes = length > _SAME * np.abs(mean) * np.sqrt(len(responses))
-    centred /= np.where(changes, length, np.nan)
-    return centred

@@ -78,7 +78,7 @@ class StaticSite:
     def labels(self) -> tuple[str, ...]:
         """The labels that have images which could be read."""
         shelf = self.explorer.shelf
-        return tuple(one.label for one in shelf.atlas.manifest.labels if one.label in shelf.counts)
+        return tuple(one.label for one in shelf.atlas.manifest.labels if one.label in shelf.atlas.label_counts)
 
     @cached_property
     def _rows_of(self) -> dict[str, tuple[int, ...]]:

@@ -18,7 +18,7 @@ from unitscope.web.links import Links
 
 def structure(found: Structure, links: Links, shelf: AtlasCache) -> dict[str, Any]:
     """Return the predictions and the columns of layers, each unit with its response and its map as a data URI."""
-    labels = {one.network_class: one.label for one in shelf.atlas.manifest.labels if shelf.counts.get(one.label)}
+    labels = shelf.label_of_class
     return {
         "picture": uri("webp", webp(Image.fromarray(found.picture))),
         "predictions": [

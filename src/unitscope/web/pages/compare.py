@@ -8,10 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from unitscope.analyses.chance import expected_overlap, overlap_tail
 from unitscope.analyses.image_groups import CLASS, ImageGroup, find_class, image_group
+from unitscope.analyses.layer_overlap import layer_overlap
 from unitscope.analyses.selection import TopK
 from unitscope.analyses.similarity import cosines
 from unitscope.analyses.unit_rules import Rule, difference, intersection
@@ -129,17 +128,10 @@ def _units(shelf: AtlasCache, found: Rule, title: str) -> Units:
     return Units(title, len(found.units), found.expected, found.p_value, first)
 
 
-def _by_layer(shelf: AtlasCache, names: Sequence[str], top: int) -> tuple[AtLayer, ...]:
-    """As the rule of shared units and the cosines have it at each layer, by mean responses alone."""
-    means, index = np.stack([shelf.means(name) for name in names]), shelf.atlas.index
-    return tuple(_at_layer(layer, means[:, index.span(layer)], top) for layer in shelf.atlas.layers)
-
-
-def _at_layer(layer: Layer, means: NDArray[np.float64], top: int) -> AtLayer:
-    chosen = TopK(min(top, layer.units)).chosen(layer, means)
-    sizes, count = chosen.sum(1).tolist(), int(chosen.all(0).sum())
-    expected, p_value = expected_overlap(sizes, layer.units), overlap_tail(sizes, layer.units, count)
-    return AtLayer(layer.name, count, expected, p_value, _known(float(cosines(means).min())))
+def _by_layer(cache: AtlasCache, names: Sequence[str], top: int) -> tuple[AtLayer, ...]:
+    table = layer_overlap(cache.atlas, names, top, means=[cache.means(name) for name in names]).table
+    rows = table.itertuples(index=False, name=None)
+    return tuple(AtLayer(layer, shared, expected, p, _known(cosine)) for layer, shared, expected, p, cosine in rows)
 
 
 def _known(value: float) -> float | None:

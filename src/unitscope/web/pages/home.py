@@ -71,29 +71,19 @@ def network_name(shelf: AtlasCache, *, published: bool = False) -> str:
 
 def layer_facts(shelf: AtlasCache) -> tuple[LayerFacts, ...]:
     """Return the layers of the atlas, shallow to deep."""
-    found = []
-    for layer in shelf.atlas.layers:
-        units = shelf.atlas.units_of(layer)
-        zeros = float(units["zero_fraction"].mean())
-        found.append(
-            LayerFacts(
-                layer.name,
-                layer.index,
-                layer.kind,
-                layer.units,
-                layer.shape,
-                layer.aliases,
-                zeros,
-                int(units["dead"].sum()),
-            )
-        )
-    return tuple(found)
+    rows = zip(
+        shelf.atlas.layers, shelf.sparsity["zero_fraction"].tolist(), shelf.sparsity["dead"].tolist(), strict=True
+    )
+    return tuple(
+        LayerFacts(layer.name, layer.index, layer.kind, layer.units, layer.shape, layer.aliases, zeros, dead)
+        for layer, zeros, dead in rows
+    )
 
 
 def label_facts(shelf: AtlasCache) -> tuple[LabelFacts, ...]:
     """Return the labels, in the atlas's order."""
     labels = shelf.atlas.manifest.labels
-    return tuple(LabelFacts(one.label, one.name, shelf.counts.get(one.label, 0)) for one in labels)
+    return tuple(LabelFacts(one.label, one.name, shelf.atlas.label_counts.get(one.label, 0)) for one in labels)
 
 
 def _facts(shelf: AtlasCache, published: bool) -> list[tuple[str, str]]:

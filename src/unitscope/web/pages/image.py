@@ -111,9 +111,8 @@ def named(shelf: AtlasCache, rows: "range | list[int]") -> tuple[Named, ...]:
 def predictions(shelf: AtlasCache, row: int) -> tuple[Predicted, ...]:
     """Return the most probable classes of an image, as the scan found them; none where the network is no classifier."""
     facts, classes = shelf.atlas.images.iloc[row], shelf.atlas.manifest.classes
-    labels = {one.network_class: one.label for one in shelf.atlas.manifest.labels if one.label in shelf.counts}
     return tuple(
-        Predicted(classes[n] if n < len(classes) else str(n), float(probability), labels.get(int(n), ""))
+        Predicted(classes[n] if n < len(classes) else str(n), float(probability), shelf.label_of_class.get(int(n), ""))
         for n, probability in zip(facts["top5_classes"], facts["top5_probabilities"], strict=True)
     )
 

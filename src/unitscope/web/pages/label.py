@@ -6,14 +6,13 @@ In: a `AtlasCache`, a label, a layer. Out: `LabelPage`.
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from unitscope.analyses.class_contrast import class_inhibition
 from unitscope.analyses.image_groups import CLASS, class_rows, find_class, image_group
 from unitscope.analyses.inhibition import Inhibition
 from unitscope.analyses.selection import TopK
-from unitscope.analyses.sparsity import BINS
-from unitscope.analyses.sparsity_indices import gini, treves_rolls, zero_share
+from unitscope.analyses.selectivity import selective_units
+from unitscope.analyses.sparsity import mean_distributions
 from unitscope.analyses.unit_rules import intersection
 from unitscope.errors import UnitscopeError
 from unitscope.units import Layer
@@ -77,8 +76,7 @@ def label_page(shelf: AtlasCache, label: str, layer: Layer) -> LabelPage:
     Raises:
         UnitscopeError: if there is no such class, or none of its images could be read.
     """
-    number = find_class(shelf.atlas, label)
-    found = shelf.atlas.manifest.labels[number]
+    found = shelf.atlas.manifest.labels[find_class(shelf.atlas, label)]
     rows = class_rows(shelf.atlas, found.label)
     judged = shelf.atlas.images["correct"].iloc[rows].dropna()
     return LabelPage(
@@ -88,35 +86,26 @@ def label_page(shelf: AtlasCache, label: str, layer: Layer) -> LabelPage:
         len(rows),
         int(judged.sum()) if len(judged) else None,
         named(shelf, rows[:IMAGES].tolist()),
-        _selective(shelf, number, layer),
+        _selective(shelf, found.label, layer),
         _shared(shelf, found.label, layer, len(rows)),
         _inhibitory(shelf, found.label, layer),
-        _spread(shelf, number, layer),
+        _spread(shelf, found.label, layer),
     )
 
 
-def _selective(shelf: AtlasCache, number: int, layer: Layer) -> Found:
-    units = shelf.atlas.units_of(layer)
-    if "selectivity" not in units:
-        return Found("Selectivity needs images of two classes or more.")
-    best = units[_best_of(shelf, number, layer)].sort_values("selectivity", ascending=False, kind="stable")
+def _selective(cache: AtlasCache, label: str, layer: Layer) -> Found:
+    try:
+        best = selective_units(cache.atlas, layer, label).units
+    except UnitscopeError as problem:
+        return Found(str(problem))
     note = f"{len(best)} of {layer.units} units have their greatest class mean here; by the selectivity index."
     return Found(
         note,
         tuple(
-            noted_unit(shelf, layer, int(row["channel"]), f"selectivity {row['selectivity']:.2f}")
+            noted_unit(cache, layer, int(row["unit"]), f"selectivity {row['selectivity']:.2f}")
             for row in best.head(_UNITS).to_dict("records")
         ),
     )
-
-
-def _best_of(shelf: AtlasCache, number: int, layer: Layer) -> NDArray[np.bool_]:
-    """Which units have their greatest class mean at a label; the table tells its name, which others may have too."""
-    labels = shelf.atlas.manifest.labels
-    alike = [place for place, one in enumerate(labels) if one.name == labels[number].name]
-    means = shelf.atlas.class_means[alike, shelf.atlas.index.span(layer)]
-    greatest = np.where(np.isfinite(means), means, -np.inf).argmax(0) == alike.index(number)
-    return greatest & (shelf.atlas.units_of(layer)["selective_class"] == labels[number].name).to_numpy()  # type: ignore[no-any-return]
 
 
 def _shared(shelf: AtlasCache, label: str, layer: Layer, images: int) -> Found:
@@ -169,19 +158,15 @@ def _drawn(found: Inhibition) -> str:
     return f", drawn from {total:,} at random" if total and total > found.others else ""
 
 
-def _spread(shelf: AtlasCache, number: int, layer: Layer) -> Spread:
-    """As `sparsity` has it, from what is held in memory."""
-    of_all = shelf.atlas.units_of(layer)["mean"].to_numpy()
-    of_class = shelf.atlas.class_means[number, shelf.atlas.index.span(layer)]
-    low, high = (float(end) for end in (min(0, of_all.min(), of_class.min()), max(0, of_all.max(), of_class.max())))
-    edges = np.linspace(low, high if high > low else low + 1, BINS + 1)
+def _spread(cache: AtlasCache, label: str, layer: Layer) -> Spread:
+    edges, (of_all, of_class) = mean_distributions(cache.atlas, layer, [label])
     return Spread(
         tuple(edges.tolist()),
-        tuple(np.histogram(of_class, edges)[0].tolist()),
-        tuple(np.histogram(of_all, edges)[0].tolist()),
-        float(zero_share(of_class)),
-        float(gini(of_class)),
-        float(treves_rolls(of_class)),
+        tuple(of_class.histogram.tolist()),
+        tuple(of_all.histogram.tolist()),
+        of_class.zero_fraction,
+        of_class.gini,
+        of_class.treves_rolls,
     )
 
 

@@ -56,7 +56,7 @@ def search_page(shelf: AtlasCache, query: str) -> SearchPage:
         query,
         _units(shelf, query.strip()),
         _layers(shelf, query.strip()),
-        tuple(LabelFacts(one.label, one.name, shelf.counts.get(one.label, 0)) for one in found_labels),
+        tuple(LabelFacts(one.label, one.name, shelf.atlas.label_counts.get(one.label, 0)) for one in found_labels),
         named(shelf, _first(row for row, image in enumerate(shelf.ids) if word in image.casefold())),
     )
 

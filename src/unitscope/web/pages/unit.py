@@ -6,13 +6,13 @@ In: a `AtlasCache`, a layer and a channel. Out: `UnitPage`.
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from unitscope.units import Layer
+from unitscope.analyses.unit_correlation import similar_units
+from unitscope.analyses.unit_responses import response_histogram, unit_class_means
+from unitscope.units import Layer, Unit
 from unitscope.web.atlas_cache import AtlasCache, Ranked
 from unitscope.web.measurements import Measurements
 
-BINS = 60
 _CLASSES, _ALIKE = 12, 8
 
 
@@ -66,7 +66,7 @@ class UnitPage:
 
 def unit_page(shelf: AtlasCache, layer: Layer, channel: int, *, results: Measurements = Measurements()) -> UnitPage:  # noqa: B008 (frozen)
     """Return what a unit's page says."""
-    alike, images = most_alike(shelf, layer, channel)
+    alike, images = _alike(shelf, layer, channel)
     return UnitPage(
         layer.name,
         channel,
@@ -74,8 +74,8 @@ def unit_page(shelf: AtlasCache, layer: Layer, channel: int, *, results: Measure
         _statistics(shelf, layer, channel),
         shelf.extremes(layer, channel),
         shelf.extremes(layer, channel, lowest=True),
-        _histogram(shelf.responses(layer, channel)) if shelf.atlas.has_responses else None,
-        class_means(shelf, layer, channel),
+        _histogram(shelf, layer, channel),
+        _classes(shelf, Unit(layer.name, channel)),
         alike,
         images,
         results.told_of(layer.name, channel),
@@ -83,45 +83,25 @@ def unit_page(shelf: AtlasCache, layer: Layer, channel: int, *, results: Measure
     )
 
 
-def class_means(shelf: AtlasCache, layer: Layer, channel: int) -> tuple[ClassMean, ...]:
-    """Return the labels that a unit responds to most, by its mean α over their images."""
-    means = shelf.atlas.class_means[:, shelf.atlas.index.flat(layer, channel)]
-    labels = shelf.atlas.manifest.labels
-    order = np.argsort(-np.where(np.isfinite(means), means, -np.inf), kind="stable")[:_CLASSES]
-    return tuple(
-        ClassMean(labels[n].label, labels[n].name, shelf.counts.get(labels[n].label, 0), float(means[n]))
-        for n in order
-        if np.isfinite(means[n])
-    )
+def _histogram(cache: AtlasCache, layer: Layer, channel: int) -> Histogram | None:
+    if not cache.atlas.has_responses:
+        return None
+    counts, edges = response_histogram(cache.responses(layer, channel))
+    return Histogram(float(edges[0]), float(edges[-1] - edges[0]) / len(counts), tuple(counts.tolist()))
 
 
-def most_alike(shelf: AtlasCache, layer: Layer, channel: int) -> tuple[tuple[Alike, ...], int]:
-    """Return the units of a layer whose responses go up and down with this one's, and over how many images.
+def _classes(cache: AtlasCache, unit: Unit) -> tuple[ClassMean, ...]:
+    rows = unit_class_means(cache.atlas, unit).head(_CLASSES)
+    return tuple(ClassMean(*row) for row in rows.itertuples(index=False, name=None))
 
-    By Pearson's correlation over at most 1,024 images; units whose response never changes have none.
-    """
-    if not shelf.atlas.has_responses:
+
+def _alike(cache: AtlasCache, layer: Layer, channel: int) -> tuple[tuple[Alike, ...], int]:
+    """The units that are most correlated with a unit, and over how many images."""
+    if not cache.atlas.has_responses:
         return (), 0
-    found = _correlations(shelf, layer, channel)
-    order = np.argsort(-np.where(np.isfinite(found), found, -np.inf), kind="stable")[:_ALIKE]
-    alike = tuple(Alike(int(unit), float(found[unit])) for unit in order if np.isfinite(found[unit]))
-    return alike, len(shelf.standardised(layer))
-
-
-def _correlations(shelf: AtlasCache, layer: Layer, channel: int) -> NDArray[np.float64]:
-    """Of a unit with each of its layer; NaN with itself, and where either never changes."""
-    standardised = shelf.standardised(layer)
-    found: NDArray[np.float64] = np.clip(standardised[:, channel] @ standardised, -1, 1)
-    found[channel] = np.nan
-    return found
-
-
-def _histogram(responses: NDArray[np.float32]) -> Histogram:
-    low, high = (float(min(0, responses.min())), float(responses.max())) if len(responses) else (0.0, 1.0)
-    high = high if high > low else low + 1
-    # In float32 the bins of responses that are nearly the same would be narrower than its steps.
-    counts = np.histogram(responses.astype(np.float64), BINS, (low, high))[0]
-    return Histogram(low, (high - low) / BINS, tuple(counts.tolist()))
+    unit = Unit(layer.name, channel)
+    found = similar_units(cache.atlas, unit, _ALIKE, standardized=cache.standardized(layer))
+    return tuple(Alike(*row) for row in found.units.itertuples(index=False, name=None)), found.images
 
 
 def _statistics(shelf: AtlasCache, layer: Layer, channel: int) -> dict[str, float | int | bool | str | None]:

@@ -1,0 +1,85 @@
+"""What images and classes have in common at each layer: units among the greatest of all, and the cosine.
+
+In: an atlas and the names of images or classes. Out: `LayerOverlap`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from unitscope.analyses.chance import expected_overlap, overlap_tail
+from unitscope.analyses.image_groups import group_means
+from unitscope.analyses.selection import TopK
+from unitscope.analyses.similarity import cosines
+from unitscope.atlas import Atlas
+from unitscope.errors import UnitscopeError
+from unitscope.results import Result, Values, columns_of, frame_of
+from unitscope.units import Layer
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LayerOverlap(Result):
+    """What some images and classes have in common at each layer of an atlas.
+
+    Attributes:
+        names: of the images and classes.
+        top: how many units of greatest mean response each of them has, or all of a narrower layer.
+        table: one row a layer: layer, shared (units in the top of all), expected and p_value (as in `Rule`), cosine
+            (the least between the mean responses of two of them; NaN where there is none).
+    """
+
+    kind: ClassVar[str] = "layer_overlap"
+
+    names: tuple[str, ...]
+    top: int
+    table: pd.DataFrame
+
+    def values(self) -> Values:
+        """Return plain values: the columns of the table as lists."""
+        return {"names": list(self.names), "top": self.top, "table": columns_of(self.table)}
+
+    @classmethod
+    def from_values(cls, values: Values) -> Self:
+        """Return the result that has these `values`."""
+        return cls(tuple(values["names"]), values["top"], frame_of(values["table"]))
+
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """Return the table."""
+        return {f"Units shared by {', '.join(self.names)} (top {self.top})": self.table}
+
+
+def layer_overlap(
+    atlas: Atlas, names: Sequence[str], top: int = 9, *, means: Sequence[NDArray[np.float64]] | None = None
+) -> LayerOverlap:
+    """Return what images (ids) and classes (``class:NAME``) have in common at each layer.
+
+    Args:
+        atlas: the atlas.
+        names: of two or more images or classes.
+        top: how many units of greatest mean response count.
+        means: what `group_means` gives for each name, if it is at hand.
+
+    Raises:
+        ImageError, UnitscopeError: if there is no such image or class, or there are fewer than two names.
+    """
+    if len(names) < 2:
+        raise UnitscopeError(f"layers are compared for two or more images or classes, not {len(names)}; name more")
+    given = np.stack([group_means(atlas, name) for name in names] if means is None else means)
+    rows = [_row(layer, given[:, atlas.index.span(layer)], top) for layer in atlas.layers]
+    return LayerOverlap(tuple(names), top, pd.DataFrame(rows))
+
+
+def _row(layer: Layer, means: NDArray[np.float64], top: int) -> Values:
+    chosen = TopK(min(top, layer.units)).chosen(layer, means)
+    sizes, shared = chosen.sum(1).tolist(), int(chosen.all(0).sum())
+    return {
+        "layer": layer.name,
+        "shared": shared,
+        "expected": expected_overlap(sizes, layer.units),
+        "p_value": overlap_tail(sizes, layer.units, shared),
+        "cosine": float(cosines(means).min()),
+    }
