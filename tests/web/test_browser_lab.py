@@ -37,7 +37,7 @@ def test_the_address_of_the_lab_holds_its_state(page, site):
     page.wait_for_selector("#structure[data-ready='1']")
     assert (page.inner_text("#removed"), page.inner_text("#predictions")) == (taken, answer)
     page.locator("#choose [name=image]").fill("flower/00.jpg")
-    page.click("text=Take it")
+    page.click("button:has-text('Load')")
     page.wait_for_url("**/lab?image=flower*sigma=0.2*")
     page.wait_for_selector("#structure[data-ready='1']")
     assert page.inner_text("#removed").startswith("_swish_1:112, _swish:")

@@ -415,10 +415,10 @@ def test_pages_of_an_atlas_without_responses_show_what_there_is_and_say_what_the
     layer = bare.layers.layers[0].name
     unit = client.get(f"/unit/{layer}/725").text
     assert unit.count("<figcaption>") == 9
-    assert "kept exemplars and summaries only" in unit
+    assert "stored exemplars and summaries only" in unit
     label = client.get("/class/chelsea").text
     assert "Most selective units" in label
-    assert label.count("The scan kept no responses") == 2
+    assert label.count("the scan stored none") == 2
     for path in (
         "/",
         f"/layer/{layer}",

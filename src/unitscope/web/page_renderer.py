@@ -71,7 +71,7 @@ class PageRenderer:
     def _site(self, links: Links) -> dict[str, Any]:
         atlas = self.shelf.atlas
         return {
-            "network": network_name(self.shelf, published=not links.live),
+            "network": network_name(self.shelf),
             "calls": self.calls,
             "images": f"{len(self.shelf.ids):,}",
             "units": f"{len(atlas.index):,}",

@@ -96,7 +96,7 @@ def compare_page(shelf: AtlasCache, names: Sequence[str], layer: Layer, *, top: 
         min(top, layer.units),
         sides,
         _units(shelf, both, "Shared by all"),
-        tuple(_units(shelf, found, f"Of {side.name} alone") for found, side in zip(alone, sides, strict=True)),
+        tuple(_units(shelf, found, f"Only in {side.name}") for found, side in zip(alone, sides, strict=True)),
         tuple(
             tuple(_known(value) for value in row) for row in cosines(np.stack([one.mean for one in subjects])).tolist()
         ),

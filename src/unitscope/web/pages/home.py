@@ -52,7 +52,7 @@ def home(shelf: AtlasCache, *, published: bool = False) -> Home:
     """Return what the first page says; where it is `published`, without the folders of the machine that scanned."""
     manifest = shelf.atlas.manifest
     return Home(
-        network_name(shelf, published=published),
+        network_name(shelf) if published else manifest.network["reference"],
         int(manifest.images["count"]),
         int(manifest.images.get("failed", 0)),
         len(shelf.atlas.index),
@@ -63,17 +63,16 @@ def home(shelf: AtlasCache, *, published: bool = False) -> Home:
     )
 
 
-def network_name(shelf: AtlasCache, *, published: bool = False) -> str:
-    """Return what the network is called; of a network that is a file, where `published`, without its folder."""
+def network_name(shelf: AtlasCache) -> str:
+    """Return the reference of the network; if it is a file, without its folder."""
     reference: str = shelf.atlas.manifest.network["reference"]
-    return _last_name(reference) if published and file_in(reference) else reference
+    return _last_name(reference) if file_in(reference) else reference
 
 
 def layer_facts(shelf: AtlasCache) -> tuple[LayerFacts, ...]:
     """Return the layers of the atlas, shallow to deep."""
-    rows = zip(
-        shelf.atlas.layers, shelf.sparsity["zero_fraction"].tolist(), shelf.sparsity["dead"].tolist(), strict=True
-    )
+    zero_fraction, dead_units = (shelf.sparsity[name].tolist() for name in ("zero_fraction", "dead"))
+    rows = zip(shelf.atlas.layers, zero_fraction, dead_units, strict=True)
     return tuple(
         LayerFacts(layer.name, layer.index, layer.kind, layer.units, layer.shape, layer.aliases, zeros, dead)
         for layer, zeros, dead in rows
@@ -91,6 +90,7 @@ def _facts(shelf: AtlasCache, published: bool) -> list[tuple[str, str]]:
     network, scan = manifest.network, manifest.scan
     rates = manifest.accuracy_rates()
     facts = {
+        "network": "" if published or network_name(shelf) == network["reference"] else network["reference"],
         "weights": _last_name(network.get("weights", "")) if published else network.get("weights", ""),
         "parameters": f"{network['parameters']:,}" if "parameters" in network else "",
         "fingerprint": str(network.get("fingerprint", ""))[:12],

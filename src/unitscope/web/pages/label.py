@@ -98,7 +98,7 @@ def _selective(cache: AtlasCache, label: str, layer: Layer) -> Found:
         best = selective_units(cache.atlas, layer, label).units
     except UnitscopeError as problem:
         return Found(str(problem))
-    note = f"{len(best)} of {layer.units} units have their greatest class mean here; by the selectivity index."
+    note = f"{len(best)} of {layer.units} units have their greatest class mean here; sorted by selectivity index."
     return Found(
         note,
         tuple(
@@ -110,9 +110,7 @@ def _selective(cache: AtlasCache, label: str, layer: Layer) -> Found:
 
 def _shared(shelf: AtlasCache, label: str, layer: Layer, images: int) -> Found:
     if not shelf.atlas.has_responses:
-        return Found(
-            "The scan kept no responses (--store-responses none), so it isn't known which units its images share."
-        )
+        return Found("This needs responses, and the scan stored none (--store-responses none).")
     at_least = max(1, int(np.ceil(_MOST * images)))
     pick = TopK(min(9, layer.units))
     found = intersection([image_group(shelf.atlas, CLASS + label, layer)], pick, at_least=at_least)
@@ -130,9 +128,7 @@ def _shared(shelf: AtlasCache, label: str, layer: Layer, images: int) -> Found:
 
 def _inhibitory(shelf: AtlasCache, label: str, layer: Layer) -> Found:
     if not shelf.atlas.has_responses:
-        return Found(
-            "The scan kept no responses (--store-responses none), so it isn't known which units stay dark for it."
-        )
+        return Found("This needs responses, and the scan stored none (--store-responses none).")
     try:
         found = class_inhibition(shelf.atlas, layer, label, sample=shelf.reference_sample(layer))
     except UnitscopeError as problem:
@@ -140,7 +136,7 @@ def _inhibitory(shelf: AtlasCache, label: str, layer: Layer) -> Found:
     sure = found.units[found.units["p_corrected"] < 0.05]
     note = (
         f"{len(sure)} of {layer.units} units respond less to it than to {found.others:,} other images{_drawn(found)} "
-        "(Mann–Whitney, p < 0.05 after correction); by Cliff's delta."
+        "(Mann–Whitney, p < 0.05 after correction); sorted by Cliff's delta."
     )
     return Found(
         note,

@@ -23,7 +23,7 @@
     };
   }
 
-  const shares = (told) => (told ? { tickformat: ".0%" } : {});
+  const shares = (values) => (values ? { tickformat: ".0%" } : {});
   const middles = (edges) => edges.slice(1).map((edge, place) => (edge + edges[place]) / 2);
 
   const kinds = {
@@ -69,12 +69,12 @@
       const named = x.filter((place) => place % step === 0);
       const ticks = { tickangle: -60, tickmode: "array", tickvals: named, ticktext: named.map((place) => short[place]) };
       const parts = Math.min(...data.cosine) < 0 ? [-1, -0.5, 0, 0.5, 1] : [0, 0.25, 0.5, 0.75, 1];
-      const told = (values) => ({
+      const series = (values) => ({
         x, y: values, hovertext: data.layers.map((name, place) => `${text(name)}: ${number(values[place])}`), hovertemplate: "%{hovertext}",
       });
-      const shared = { type: "bar", ...told(data.shared), name: "shared units", marker: { color: colour("--bar") } };
-      const chance = { type: "scatter", mode: "lines", ...told(data.expected), name: "by chance", line: { color: colour("--ink"), dash: "dot" } };
-      const cosine = { type: "scatter", mode: "lines+markers", ...told(data.cosine), name: "cosine", yaxis: "y2", line: { color: "#e55964" } };
+      const shared = { type: "bar", ...series(data.shared), name: "shared units", marker: { color: colour("--bar") } };
+      const chance = { type: "scatter", mode: "lines", ...series(data.expected), name: "by chance", line: { color: colour("--ink"), dash: "dot" } };
+      const cosine = { type: "scatter", mode: "lines+markers", ...series(data.cosine), name: "cosine", yaxis: "y2", line: { color: "#e55964" } };
       return [
         [shared, chance, cosine],
         layout({

@@ -1,11 +1,11 @@
-// The lab: one image, units that are taken away, noise; what the network says of it before and after.
+// The lab: one image, removed units, noise; predictions and maps before and after.
 "use strict";
 (() => {
   const form = document.getElementById("lab");
   if (!form) {
     return;
   }
-  const { sigma, layer, top, unit, told_sigma, told_top } = form.elements;
+  const { sigma, layer, top, unit, shown_sigma, shown_top } = form.elements;
   const choose = document.getElementById("choose");
   const place = document.getElementById("structure");
   const list = document.getElementById("predictions");
@@ -38,7 +38,7 @@
   }
 
   function row({ name, class: number }, after) {
-    const [was, is] = [before, after].map((told) => told.probabilities[number]);
+    const [was, is] = [before, after].map((values) => values.probabilities[number]);
     const meter = element("meter", { min: 0, max: 1, value: is });
     meter.setAttribute("aria-label", `probability of ${name}`);
     const [earlier, now] = [was, is].map((value) => (100 * value).toFixed(1));
@@ -46,7 +46,7 @@
     return element("li", {}, element("span", { className: "name", textContent: name }), meter, element("span", { className: "n", textContent: words }));
   }
 
-  function tell(after) {
+  function update(after) {
     const numbers = new Set(after.predictions.map((one) => one.class));
     const classes = [...after.predictions, ...before.predictions.filter((one) => !numbers.has(one.class))];
     list.replaceChildren(...classes.map((one) => row(one, after)));
@@ -67,13 +67,13 @@
     const asked = [...named];
     const address = state(image);
     const changed = units.length || noise;
-    const after = changed ? await window.tellStructure(place, "/lab.json", { image, removed: units, sigma: noise }) : before;
+    const after = changed ? await window.loadStructure(place, "/lab.json", { image, removed: units, sigma: noise }) : before;
     running = false;
     if (after) {
       sound = asked;
       document.getElementById("removed").textContent = units.join(", ") || "none";
       history.replaceState(null, "", address);
-      tell(after);
+      update(after);
     } else {
       named = sound;
       document.getElementById("removed").textContent = sound.join(", ") || "none";
@@ -85,8 +85,8 @@
   }
 
   function write() {
-    told_sigma.textContent = sigma.value;
-    told_top.textContent = Number(top.value) || "none";
+    shown_sigma.textContent = sigma.value;
+    shown_top.textContent = Number(top.value) || "none";
   }
 
   function restore() {
@@ -127,7 +127,7 @@
     ask();
   });
   (async () => {
-    before = await window.tellStructure(place, `/structure.json?image=${encodeURIComponent(image)}`);
+    before = await window.loadStructure(place, `/structure.json?image=${encodeURIComponent(image)}`);
     if (before) {
       restore();
       ask();

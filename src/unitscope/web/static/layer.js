@@ -39,7 +39,7 @@
     shown += next.length;
     list.append(...next.map(card));
     more.hidden = shown >= order.length;
-    // It tells of changes only, and in a tall window the end may still be near.
+    // It reports changes only, and in a tall window the end may still be near.
     near.unobserve(more);
     near.observe(more);
   }

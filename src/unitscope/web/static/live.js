@@ -52,7 +52,7 @@
     button.addEventListener("click", () => pin(layer, latest));
     function show(unit) {
       item.classList.toggle("away", !unit);
-      words.textContent = `unit ${channel} · ${unit ? `α ${number(unit.response)}` : "lower now"}`;
+      words.textContent = `unit ${channel} · ${unit ? `α ${number(unit.response)}` : "below the top units"}`;
       if (unit) {
         latest = unit;
         picture.src = unit.map;
@@ -79,14 +79,14 @@
     order.forEach((number) => made.get(number).show(layer.units.find((one) => one.unit === number)));
   }
 
-  function tell(told) {
-    if (told.message) {
-      rate.textContent = rate.dataset.message = told.message;
+  function update(values) {
+    if (values.message) {
+      rate.textContent = rate.dataset.message = values.message;
       return;
     }
-    list.replaceChildren(...told.predictions.map(prediction));
-    show(told.layers[0]);
-    for (const layer of told.layers) {
+    list.replaceChildren(...values.predictions.map(prediction));
+    show(values.layers[0]);
+    for (const layer of values.layers) {
       for (const unit of layer.units) {
         pins.get(`${layer.layer}:${unit.unit}`)?.(unit);
       }
@@ -124,8 +124,8 @@
       reconnect();
     });
     reconnect();
-    const told = await (await fetch(`${address}.json`)).json();
-    tiles.append(...told.exemplars.slice(0, 6).map((one) => element("img", { src: `/thumbnail/${one.row}.webp`, alt: one.image, width: 96, height: 96 })));
+    const values = await (await fetch(`${address}.json`)).json();
+    tiles.append(...values.exemplars.slice(0, 6).map((one) => element("img", { src: `/thumbnail/${one.row}.webp`, alt: one.image, width: 96, height: 96 })));
   }
 
   // One that is not open yet closes itself when it is: the browser complains of any other end.
@@ -149,18 +149,18 @@
     mine.addEventListener("open", () => (mine === socket ? send(mine) : mine.close()));
     mine.addEventListener("message", (event) => {
       if (mine === socket) {
-        tell(JSON.parse(event.data));
+        update(JSON.parse(event.data));
         requestAnimationFrame(() => send(mine));
       }
     });
     mine.addEventListener("close", () => {
       if (mine === socket) {
-        const said = rate.dataset.message || "The server has closed the connection; start again.";
+        const said = rate.dataset.message || "The server closed the connection. Start again.";
         stop();
         rate.textContent = said;
       }
     });
-    rate.textContent = "The network is looking…";
+    rate.textContent = "Running the network…";
     delete rate.dataset.message;
     document.getElementById("stop").disabled = false;
   }
@@ -185,9 +185,9 @@
       await video.play();
       connect();
     } catch (problem) {
-      const why = !window.isSecureContext ? "browsers give it only to https or to 127.0.0.1"
-        : problem.name === "NotAllowedError" ? "the browser was told not to" : problem.name;
-      rate.textContent = `There is no camera to be had (${why}); a video file does as well.`;
+      const why = !window.isSecureContext ? "browsers allow it only over https or on 127.0.0.1"
+        : problem.name === "NotAllowedError" ? "permission denied" : problem.name;
+      rate.textContent = `No camera is available (${why}). Choose a video file instead.`;
     }
   });
   document.getElementById("file").addEventListener("click", ({ target }) => (target.value = "")); // the same one again
@@ -209,7 +209,7 @@
       connect();
     } else {
       stop();
-      rate.textContent = `“${file.name}” is no video that this browser can play.`;
+      rate.textContent = `This browser can't play “${file.name}” as a video.`;
     }
   });
   form.elements.layer.addEventListener("change", reconnect);

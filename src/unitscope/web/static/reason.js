@@ -1,4 +1,4 @@
-// Why a unit's maps are missing, as the server tells it.
+// Why a unit's maps are missing, from the server.
 "use strict";
 document.getElementById("exemplars").addEventListener("missing", async (event) => {
   const answer = await fetch(event.currentTarget.dataset.maps, { headers: { accept: "application/json" } });

@@ -1,22 +1,22 @@
 // An image's structure: columns of layers with their greatest maps, drawn from what the network says.
 "use strict";
-window.drawStructure = (place, told, moved = () => false) => {
+window.drawStructure = (place, found, moved = () => false) => {
   const dialog = document.getElementById("enlarged");
   function enlarge(layer, unit) {
     const name = `${layer.layer}:${unit.unit}`;
     const picture = element("img", { src: unit.map, alt: `activation map of ${name}` });
     const link = layer.link
-      ? element("a", { href: layer.link.replace("{}", unit.unit), textContent: "its exemplars" })
+      ? element("a", { href: layer.link.replace("{}", unit.unit), textContent: "exemplars" })
       : element("span", { textContent: "this layer is not in the atlas" });
-    const words = element("p", {}, element("b", { textContent: name }), ` α ${unit.response.toPrecision(3)} · `, link);
+    const words = element("p", {}, element("b", { textContent: name }), ` α ${number(unit.response)} · `, link);
     dialog.querySelector(".body").replaceChildren(words, picture);
     dialog.showModal();
   }
   place.replaceChildren(
-    ...told.layers.map((layer) => {
+    ...found.layers.map((layer) => {
       const units = layer.units.map((unit) => {
         const picture = element("img", { src: unit.map, alt: `unit ${unit.unit}` });
-        const button = element("button", { type: "button", className: "map", title: `α ${unit.response.toPrecision(3)}` }, picture, `${unit.unit}`);
+        const button = element("button", { type: "button", className: "map", title: `α ${number(unit.response)}` }, picture, `${unit.unit}`);
         if (moved(layer, unit)) {
           button.classList.add("moved");
         }
@@ -28,19 +28,19 @@ window.drawStructure = (place, told, moved = () => false) => {
     }),
   );
   const shown = document.getElementById("shown");
-  const some = told.layers.length < told.of_layers;
-  shown.textContent = some ? `${told.layers.length} of ${told.of_layers} layers, evenly spaced from the first to the last` : `All ${told.of_layers} layers`;
+  const some = found.layers.length < found.of_layers;
+  shown.textContent = some ? `${found.layers.length} of ${found.of_layers} layers, evenly spaced from the first to the last` : `All ${found.of_layers} layers`;
   place.removeAttribute("aria-busy");
 };
-window.tellStructure = async (place, address, body) => {
-  let message = "The server does not answer.";
+window.loadStructure = async (place, address, body) => {
+  let message = "The server did not answer.";
   try {
     const answer = await fetch(address, body && { method: "POST", body: JSON.stringify(body), headers: { "content-type": "application/json" } });
-    const told = await answer.json();
+    const found = await answer.json();
     if (answer.ok) {
-      return told;
+      return found;
     }
-    message = told.message;
+    message = found.message;
   } catch {
     // No answer, or none that can be read: the words for it stand already.
   }
@@ -51,17 +51,17 @@ window.tellStructure = async (place, address, body) => {
 (async () => {
   const place = document.getElementById("structure");
   if (place && place.dataset.source) {
-    const told = await window.tellStructure(place, place.dataset.source);
-    if (told) {
-      window.drawStructure(place, told);
-      tellPredictions(told.predictions);
+    const found = await window.loadStructure(place, place.dataset.source);
+    if (found) {
+      window.drawStructure(place, found);
+      showPredictions(found.predictions);
     }
   }
 })();
 
 // A picture that was brought has no predictions in the atlas; the network has just made them.
-function tellPredictions(predictions) {
-  const list = document.getElementById("told");
+function showPredictions(predictions) {
+  const list = document.getElementById("uploaded-predictions");
   if (!list) {
     return;
   }

@@ -30,11 +30,11 @@
     section.dataset.ready = "yes";
   });
   strip.addEventListener("error", () => {
-    state.textContent = "The maps are missing.";
+    state.textContent = "The maps could not be loaded.";
     section.dispatchEvent(new Event("missing"));
   });
   if (count) {
-    state.textContent = "The network is looking…";
+    state.textContent = "Running the network…";
     strip.src = section.dataset.maps;
   }
 })();

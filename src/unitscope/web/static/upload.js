@@ -7,7 +7,7 @@
     return;
   }
   async function send(picture) {
-    output.textContent = "sending…";
+    output.textContent = "Uploading…";
     const body = new FormData();
     body.append("picture", picture);
     const answer = await fetch(form.action, { method: "POST", body, headers: { accept: "application/json" } });
@@ -42,7 +42,7 @@
     if (picture) {
       send(picture);
     } else {
-      output.textContent = "That is not a picture.";
+      output.textContent = "This is not an image.";
     }
   });
 })();
