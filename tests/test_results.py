@@ -1,8 +1,10 @@
 """Results of all kinds: stored, read back, tabulated, drawn."""
 
 import json
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -252,6 +254,25 @@ def test_a_structure_is_drawn_but_not_what_was_read_back_without_its_maps():
     assert len(figures.draw(before).axes) > 0
     with pytest.raises(UnitscopeError, match="a stored structure has no maps to draw"):
         figures.draw(Structure.from_dict(before.to_dict()))
+
+
+PAGES = {
+    "ablation": "ablate",
+    "inhibition": "inhibitory",
+    "layer_similarity": "similarity",
+    "nearest_images": "similarity",
+    "perturbation": "perturb",
+    "similarity_by_layer": "similarity",
+    "sparsity_by_layer": "sparsity",
+    "verification": "verify",
+}
+
+
+@each_kind
+def test_the_page_of_the_command_names_each_key_and_the_kind(kind):
+    page = (Path(__file__).parents[1] / f"docs/commands/{PAGES.get(kind, kind)}.md").read_text("utf-8")
+    assert f"`{kind}`" in page
+    assert not [key for key in MADE[kind].to_dict() if not re.search(rf"\b{key}\b", page)]
 
 
 def test_what_has_no_figure_says_so():
