@@ -18,7 +18,7 @@ from unitscope.analyses.inhibition import Inhibition, Removal
 from unitscope.analyses.layer_list import LayerList
 from unitscope.analyses.layer_overlap import LayerOverlap
 from unitscope.analyses.nearest_images import NearestImages
-from unitscope.analyses.perturbation import Effect, LayerEffect, PerturbResult, UnitEffect
+from unitscope.analyses.perturb_result import Effect, LayerEffect, PerturbResult, UnitEffect
 from unitscope.analyses.scan_summary import ScanSummary
 from unitscope.analyses.selection import TopK
 from unitscope.analyses.selectivity import Selectivity

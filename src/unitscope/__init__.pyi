@@ -9,7 +9,7 @@ from .analyses.inhibition import Inhibition as Inhibition
 from .analyses.layer_overlap import LayerOverlap as LayerOverlap
 from .analyses.layer_overlap import layer_overlap as layer_overlap
 from .analyses.nearest_images import nearest_images as nearest_images
-from .analyses.perturbation import PerturbResult as PerturbResult
+from .analyses.perturb_result import PerturbResult as PerturbResult
 from .analyses.selection import Selection as Selection
 from .analyses.selection import Threshold as Threshold
 from .analyses.selection import TopK as TopK

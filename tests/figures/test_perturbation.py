@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from unitscope.analyses.estimates import Estimate, Share
-from unitscope.analyses.perturbation import Effect, LayerEffect
+from unitscope.analyses.perturb_result import Effect, LayerEffect
 from unitscope.display.sheets import PerturbedImage, PerturbedMap, PerturbedSheet, PerturbedUnit
 from unitscope.errors import UnitscopeError
 from unitscope.figures import perturbation, perturbed

@@ -12,6 +12,8 @@ from unitscope.cli.options import BatchSize, Device, Json
 from unitscope.cli.output import log, print_json, print_table
 from unitscope.cli.progress import counted
 
+OLD_OPTIONS = {"--networks": "--network"}
+
 NETWORKS = ("keras:vgg16", "keras:resnet50")
 
 
@@ -23,7 +25,6 @@ def paper(
         list[str] | None,
         typer.Option(
             "--network",
-            "--networks",
             metavar="NETWORK[=FOLDER]",
             help="A network or card, with a folder of its own images if need be; may be repeated. "
             "[the paper's: keras:vgg16 keras:resnet50]",

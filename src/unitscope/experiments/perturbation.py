@@ -12,10 +12,9 @@ import torch
 from torch import Tensor
 
 from unitscope.analyses.ablation import TOP5, Truth
+from unitscope.analyses.perturb_result import Effect, PerturbResult
 from unitscope.analyses.perturbation import (
-    Effect,
     PerturbationStats,
-    PerturbResult,
     flips,
     layer_effects,
     mcnemar_by_draw,

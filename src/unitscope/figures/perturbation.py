@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter
 
 from unitscope.analyses.estimates import Estimate
-from unitscope.analyses.perturbation import Effect, PerturbResult
+from unitscope.analyses.perturb_result import Effect, PerturbResult
 from unitscope.display.heatmaps import COLOUR_MAP
 from unitscope.errors import UnitscopeError
 from unitscope.figures import theme

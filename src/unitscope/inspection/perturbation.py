@@ -7,7 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from unitscope.analyses.perturbation import PerturbResult, map_correlations
+from unitscope.analyses.perturb_result import PerturbResult
+from unitscope.analyses.perturbation import map_correlations
 from unitscope.display.sheets import PerturbedImage, PerturbedMap, PerturbedSheet, PerturbedUnit
 from unitscope.engine.loader import read_image
 from unitscope.engine.session import Session

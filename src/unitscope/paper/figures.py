@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from unitscope import figures
 from unitscope.analyses.image_groups import image_group
-from unitscope.analyses.perturbation import PerturbResult
+from unitscope.analyses.perturb_result import PerturbResult
 from unitscope.analyses.selection import TopK, select
 from unitscope.analyses.sparsity import sparsity, sparsity_by_layer
 from unitscope.analyses.unit_rules import intersection

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from unitscope.analyses.ablation import Ablation
-from unitscope.analyses.perturbation import PerturbResult
+from unitscope.analyses.perturb_result import PerturbResult
 from unitscope.errors import UnitscopeError
 from unitscope.results import Result, Values, load_result
 from unitscope.web.curves import Chart, Setting, changed, images_of, removal

@@ -1,0 +1,300 @@
+"""What perturbations do to a network, as a result.
+
+In: means with errors of what `unitscope.analyses.perturbation` measures. Out: `PerturbResult`.
+"""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import pandas as pd
+
+from unitscope.analyses.estimates import Estimate, Share
+from unitscope.results import Result, Values, layer_table, layers_by_name
+from unitscope.text import count_noun
+from unitscope.units import Layer
+
+
+@dataclass(frozen=True, slots=True)
+class LayerEffect:
+    """What a perturbation does to a layer.
+
+    Attributes:
+        layer: the layer.
+        overlap: ``|T ∩ T'| / n``, T being the n units of greatest response before, T' those after.
+        expected_by_chance: the overlap of a random T' with T: n over the layer's units.
+        cosine: of the response vectors before and after.
+    """
+
+    layer: Layer
+    overlap: Estimate
+    expected_by_chance: float
+    cosine: Estimate
+
+    def values(self) -> Values:
+        """Return the effect as plain values."""
+        chance = {"expected_by_chance": self.expected_by_chance}
+        return {"layer": self.layer.name} | self.overlap.values("overlap") | chance | self.cosine.values("cosine")
+
+    @classmethod
+    def from_values(cls, values: Values, layers: dict[str, Layer], images: int) -> Self:
+        """Return the effect that has these `values`."""
+        overlap, cosine = (Estimate.from_values(values, name, images) for name in ("overlap", "cosine"))
+        return cls(layers[values["layer"]], overlap, values["expected_by_chance"], cosine)
+
+
+@dataclass(frozen=True, slots=True)
+class UnitEffect:
+    """What a perturbation does to a unit.
+
+    Attributes:
+        layer: the unit's layer.
+        unit: its channel.
+        map_correlation: Pearson's r of the map before and after, over positions; only of images where neither map
+            is constant.
+        response_change: the mean of ``α' - α``.
+        relative_change: the same over the mean of ``|α|``.
+    """
+
+    layer: Layer
+    unit: int
+    map_correlation: Estimate
+    response_change: Estimate
+    relative_change: Estimate
+
+    def values(self) -> Values:
+        """Return the effect as plain values."""
+        return {
+            "layer": self.layer.name,
+            "unit": self.unit,
+            **self.map_correlation.values("map_correlation"),
+            "map_images": self.map_correlation.count,
+            **self.response_change.values("response_change"),
+            **self.relative_change.values("relative_change"),
+        }
+
+    @classmethod
+    def from_values(cls, values: Values, layers: dict[str, Layer], images: int) -> Self:
+        """Return the effect that has these `values`."""
+        names = ("map_correlation", "response_change", "relative_change")
+        estimates = (Estimate.from_values(values, name, values.get("map_images", images)) for name in names)
+        return cls(layers[values["layer"]], values["unit"], *estimates)
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What one perturbation does.
+
+    Attributes:
+        perturbation: its name, such as ``noise``.
+        value: its strength.
+        seeds: of its draws; the first alone where it has no chance in it.
+        flips: images whose Top-1 is another one; None where the network gives no classes.
+        p_values: McNemar's exact test of Top-1 before and after, one a draw; none where no image has a class.
+        top1: images with the right answer first, of those with a class; None where there are none.
+        top5: likewise, the right answer being among the first five.
+        layers: one a layer, in network order.
+        units: one a unit, in the order asked for.
+    """
+
+    perturbation: str
+    value: float
+    seeds: tuple[int, ...]
+    flips: Share | None
+    p_values: tuple[float, ...]
+    top1: Share | None
+    top5: Share | None
+    layers: tuple[LayerEffect, ...]
+    units: tuple[UnitEffect, ...]
+
+    def values(self) -> Values:
+        """Return the effect as plain values."""
+        flips = self.flips
+        return {
+            "perturbation": self.perturbation,
+            "value": self.value,
+            "seeds": list(self.seeds),
+            "prediction_flips": flips and flips.value,
+            "flips_interval": flips and list(flips.interval),
+            "flips_spread": flips and flips.spread,
+            "flipped": flips and list(flips.counts),
+            **_right_values(self.top1, self.top5),
+            "p_values": list(self.p_values),
+            "units": [unit.values() for unit in self.units],
+            "layers": [layer.values() for layer in self.layers],
+        }
+
+    @classmethod
+    def from_values(cls, values: Values, layers: dict[str, Layer], images: int) -> Self:
+        """Return the effect that has these `values`, on so many images."""
+        flipped = values.get("flipped")
+        return cls(
+            values["perturbation"],
+            values["value"],
+            tuple(values.get("seeds", ())),
+            None if flipped is None else Share(tuple(flipped), images),
+            tuple(values.get("p_values", ())),
+            *_right_shares(values),
+            tuple(LayerEffect.from_values(each, layers, images) for each in values.get("layers", ())),
+            tuple(UnitEffect.from_values(each, layers, images) for each in values["units"]),
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PerturbResult(Result):
+    """What some perturbations do to a network.
+
+    Attributes:
+        network: its reference.
+        images: how many could be read and were run.
+        failed: how many files could not be read.
+        data: fingerprint of the images, as an atlas has it.
+        seeds: of the noise; a single one where nothing is random.
+        top: how many units a selection holds.
+        top1: right answers on the clean images; None where no image has a class of the network.
+        top5: likewise, the right answer being among the first five.
+        effects: what came of each perturbation.
+        note: what the network can't do, where it is followed with hooks; otherwise empty.
+        perturbations: what was done to the pictures; empty in a stored result.
+        image_set: the images; None in a stored result.
+        strongest: for each unit the positions in the image set of its greatest responses, at most 9.
+    """
+
+    kind: ClassVar[str] = "perturbation"
+
+    network: str
+    images: int
+    failed: int
+    data: str
+    seeds: tuple[int, ...]
+    top: int
+    top1: Share | None
+    top5: Share | None
+    effects: tuple[Effect, ...]
+    note: str = ""
+    perturbations: tuple[Any, ...] = ()
+    image_set: Any = None
+    strongest: tuple[tuple[int, ...], ...] = ()
+
+    @property
+    def title(self) -> str:
+        """What was changed, in a line."""
+        return f"{self.network}: {count_noun(self.images, 'image')} changed"
+
+    def values(self) -> Values:
+        """Return plain values; docs/commands/perturb.md lists the keys."""
+        settings = [effect.values() for effect in self.effects]
+        single = len(settings) == 1
+        units = [
+            ({} if single else {key: setting[key] for key in ("perturbation", "value")}) | unit
+            for setting in settings
+            for unit in setting["units"]
+        ]
+        flips = [setting["prediction_flips"] for setting in settings]
+        layers = [each.layer for effect in self.effects for each in effect.layers]
+        layers += [each.layer for effect in self.effects for each in effect.units]
+        return {
+            "network": self.network,
+            "images": self.images,
+            "data": self.data,
+            "failed": self.failed,
+            "sigma": [effect.value for effect in self.effects if effect.perturbation == "noise"],
+            "seeds": list(self.seeds),
+            "top": self.top,
+            "note": self.note,
+            "baseline": _right_values(self.top1, self.top5),
+            "units": units,
+            "prediction_flips": flips[0] if single else flips,
+            "settings": settings,
+            "layer_table": layer_table(layers),
+        }
+
+    @classmethod
+    def from_values(cls, values: Values) -> Self:
+        """Return the result that has these `values`, without its images."""
+        settings, images = values["settings"], values["images"]
+        names = [one["layer"] for each in settings for one in (*each.get("layers", ()), *each["units"])]
+        layers = layers_by_name(values, names)
+        return cls(
+            values["network"],
+            images,
+            values.get("failed", 0),
+            values["data"],
+            tuple(values.get("seeds", ())),
+            values.get("top", 0),
+            *_right_shares(values.get("baseline", {})),
+            tuple(Effect.from_values(each, layers, images) for each in settings),
+            values.get("note", ""),
+        )
+
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """Return what became of predictions, units and layers."""
+        clean = {"perturbation": "none", **_right_row(self.top1, self.top5)}
+        tables = {self.title: pd.DataFrame([clean, *map(_effect_row, self.effects)])}
+        units = [_unit_row(effect, unit) for effect in self.effects for unit in effect.units]
+        if units:
+            tables["Units: means over images, ± one standard error"] = pd.DataFrame(units)
+        layers = [self._layer_row(place) for place in range(len(self.effects[0].layers))]
+        if layers:
+            title = f"Layers: overlap of the top {self.top}, and cosine of responses, before and after"
+            tables[title] = pd.DataFrame(layers)
+        return tables
+
+    def _layer_row(self, place: int) -> Values:
+        first = self.effects[0].layers[place]
+        row: Values = {"layer": first.layer.shown, "by chance": first.expected_by_chance}
+        for effect in self.effects:
+            for name in ("overlap", "cosine"):
+                title = f"{name}, {effect.perturbation} {effect.value:g}"
+                row[title] = getattr(effect.layers[place], name).value
+        return row
+
+
+def _effect_row(effect: Effect) -> Values:
+    flips = effect.flips
+    low, high = flips.interval if flips else (None, None)
+    return {
+        "perturbation": effect.perturbation,
+        "value": effect.value,
+        "seeds": len(effect.seeds) if effect.perturbation == "noise" else None,
+        "predictions that flip": flips and flips.value,
+        "from": low,
+        "to": high,
+        **_right_row(effect.top1, effect.top5),
+    }
+
+
+def _unit_row(effect: Effect, unit: UnitEffect) -> Values:
+    return {
+        "unit": f"{unit.layer.shown}: unit {unit.unit}",
+        "perturbation": effect.perturbation,
+        "value": effect.value,
+        "map correlation": unit.map_correlation.value,
+        "± of maps": unit.map_correlation.error,
+        "images": unit.map_correlation.count,
+        "change of α": unit.response_change.value,
+        "± of α": unit.response_change.error,
+        "relative change": unit.relative_change.value,
+    }
+
+
+def _right_row(top1: Share | None, top5: Share | None) -> Values:
+    return {"top1": top1 and top1.value, "top5": top5 and top5.value}
+
+
+def _right_values(top1: Share | None, top5: Share | None) -> Values:
+    """Shares with intervals, counts (one a draw), and of how many images; None where no image has a class."""
+    values: Values = {"labelled": top1.total if top1 else 0}
+    for name, share in (("top1", top1), ("top5", top5)):
+        values |= {
+            name: share and share.value,
+            f"{name}_interval": share and list(share.interval),
+            f"{name}_correct": share and list(share.counts),
+        }
+    return values
+
+
+def _right_shares(values: Values) -> tuple[Share | None, Share | None]:
+    """Top-1 and Top-5 that `_right_values` described."""
+    counts = [values.get(f"{name}_correct") for name in ("top1", "top5")]
+    first, second = (None if each is None else Share(tuple(each), values["labelled"]) for each in counts)
+    return first, second
