@@ -28,7 +28,7 @@ def lines_of(name, value):
 
 
 def parameters_of(value):
-    """Return parameters without annotations, whose text differs between versions of Python; none of a value or error."""
+    """Return parameters without annotations, whose text differs by Python version; values and errors have none."""
     if not callable(value) or (isinstance(value, type) and issubclass(value, Exception)):
         return ""
     signature = inspect.signature(value)

@@ -17,5 +17,10 @@ def json_safe(value: Any) -> Any:
 
 
 def count_noun(count: int, noun: str) -> str:
-    """Return a number with its noun in the singular or plural: ``"1 image"``, ``"1,024 images"``."""
+    """Return a number with its noun in the singular or plural.
+
+    Examples:
+        >>> count_noun(1, "image"), count_noun(1024, "image")
+        ('1 image', '1,024 images')
+    """
     return f"{count:,} {noun}{'s' * (count != 1)}"

@@ -83,6 +83,10 @@ class Unit:
 
         Raises:
             LayerError: if the text after the last colon is not a whole number.
+
+        Examples:
+            >>> Unit.parse("act:46:68")
+            Unit(layer='act:46', channel=68)
         """
         layer, _, channel = text.rpartition(":")
         if layer == "act":

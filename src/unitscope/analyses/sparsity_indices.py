@@ -27,6 +27,10 @@ def gini(responses: ArrayLike, axis: int = -1) -> Indices:
 
     For sizes c₁ ≤ … ≤ cₙ it is 1 - 2 Σₖ (cₖ / Σc) (n - k + ½) / n (Hurley and Rickard, 2009), which is half the mean
     difference of all pairs divided by the mean.
+
+    Examples:
+        >>> gini([[1, 1, 1, 1], [0, 0, 0, 5]])
+        array([0.  , 0.75])
     """
     ordered = np.sort(np.abs(np.moveaxis(np.asarray(responses), axis, -1)), axis=-1)  # infinity and NaN are last
     count = _count(ordered, -1)
@@ -39,6 +43,10 @@ def hoyer(responses: ArrayLike, axis: int = -1) -> Indices:
     """Return Hoyer's sparseness: 0 if all responses are equal, 1 if only one is not zero; NaN for a single response.
 
     It is (√n - L1/L2) / (√n - 1) (Hoyer, 2004).
+
+    Examples:
+        >>> hoyer([[1, 1, 1, 1], [0, 0, 0, 5]])
+        array([0., 1.])
     """
     return hoyer_of_ratio(treves_rolls(responses, axis), _count(np.asarray(responses), axis))
 

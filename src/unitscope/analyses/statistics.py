@@ -22,6 +22,10 @@ def mcnemar(gained: int, lost: int) -> float:
     """Return the exact two-sided p-value of McNemar's test (1947) that as many predictions become right as wrong.
 
     Only images whose correctness changed count; under the null hypothesis both directions are equally likely.
+
+    Examples:
+        >>> mcnemar(gained=0, lost=5)
+        0.0625
     """
     return float(stats.binomtest(gained, gained + lost).pvalue) if gained + lost else 1.0
 
