@@ -107,7 +107,7 @@ def test_verify_agrees_with_a_sound_atlas(atlas):
     ("words", "message"),
     [
         (["layers", "torchvision:resnet5"], "closest"),
-        (["layers", "resnet50"], "did you mean 'torchvision:resnet50'"),
+        (["layers", "resnet50"], "did you mean 'keras:resnet50', 'timm:resnet50' or 'torchvision:resnet50'?"),
         (["layers", "torchvision:resnet18", "--layer", "layer9.*"], "no layer 'layer9.*'"),
         (["exemplars", "{atlas}", "act:99:1"], "activation calls 1 to 26"),
         (["exemplars", "{atlas}", "act:26"], "'act:26' is a layer; write one of its units as LAYER:UNIT"),
@@ -121,7 +121,10 @@ def test_verify_agrees_with_a_sound_atlas(atlas):
         (["verify", "{atlas}", "--sample-seed", "-1"], "seeds must be 0 or greater, not -1"),
         (["scan", "torchvision:alexnet", "nowhere", "--weights", "none", "-o", "x"], "nowhere"),
         (["scan", "torchvision:alexnet", "{pictures}", "--weights", "no.pth", "-o", "x"], "no.pth"),
-        (["scan", "torchvision:alexnet", "{pictures}", "--weights", "none", "-o", "{pictures}"], "choose another -o"),
+        (
+            ["scan", "torchvision:alexnet", "{pictures}", "--weights", "none", "-o", "{pictures}"],
+            "choose another path with -o",
+        ),
         (
             ["scan", "torchvision:alexnet", "s3://bucket/images", "-o", "x"],
             "no installed image source opens the URL 's3://bucket/images'",
