@@ -64,7 +64,7 @@ def test_without_labels_agreement_is_told(run, classes_folder):
     folder = classes_folder / "hen"
     words = ("--layer", "act:-1", "--fraction", 0.5, "--scope", "image", "--order", "low")
     done = run("ablate", *SQUEEZENET, folder, *words)
-    assert "so the table shows agreement with the untouched network" in done.stderr
+    assert "so the table shows agreement with the unmodified network" in done.stderr
     assert "agreement" in done.stdout
     values = run("ablate", *SQUEEZENET, folder, *words, "--json").json
     assert values["baseline"]["top1"] is None
@@ -109,8 +109,8 @@ def test_a_layer_named_twice_gives_no_row_twice(run, classes_folder):
 def test_of_too_few_images_it_is_said_that_they_tell_nothing(run, classes_folder):
     words = ("--layer", "act:-1", "--fraction", 0.5, "--order", "low")
     few = run("ablate", *SQUEEZENET, classes_folder, *words, "--limit", 1).stderr
-    assert "note: 1 image can't show what units are worth" in few
-    assert "can't show what units are worth" not in run("ablate", *SQUEEZENET, classes_folder, *words).stderr
+    assert "note: 1 image can't show the effect of units" in few
+    assert "can't show the effect of units" not in run("ablate", *SQUEEZENET, classes_folder, *words).stderr
 
 
 def test_a_missing_layer_is_a_matter_of_usage(run, classes_folder):

@@ -72,7 +72,7 @@ def test_scan_prints_one_json_object_and_refuses_to_overwrite(pictures, tmp_path
     assert "already holds an atlas" in unitscope(*words, "--top", 3, check=1).stderr
     pytest.importorskip("upath", reason="universal-pathlib is not installed")
     gone = unitscope(*words, "-o", "memory://gone.atlas", check=1)
-    assert "'memory://gone.atlas' would be gone when this command ends" in gone.stderr
+    assert "'memory://gone.atlas' would be lost when this command ends" in gone.stderr
 
 
 def test_exemplars_are_told_and_drawn(atlas, tmp_path):
@@ -130,7 +130,7 @@ def test_verify_agrees_with_a_sound_atlas(atlas):
             "no installed image source opens the URL 's3://bucket/images'",
         ),
         (["scan", "torchvision:alexnet", "{pictures}", "--runner", "slurm", "-o", "x"], "no runner 'slurm'"),
-        (["scan", "torchvision:alexnet", "{pictures}", "--address", "auto", "-o", "x"], "say --runner ray as well"),
+        (["scan", "torchvision:alexnet", "{pictures}", "--address", "auto", "-o", "x"], "add --runner ray"),
         (["structure", "torchvision:alexnet", "nowhere.png", "--weights", "none"], "nowhere.png"),
         (
             ["structure", "torchvision:alexnet", "{pictures}/00.png", "--weights", "none", "--start", "99"],
@@ -182,10 +182,10 @@ def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(slow, tmp_path):
     process.send_signal(signal.SIGINT)
     _, said = process.communicate()
     assert process.returncode == 130
-    assert "the same command goes on from there" in said
+    assert "run the same command again to resume" in said
     assert "Traceback" not in said
     assert not (tmp_path / "a").exists()
-    assert "going on" in unitscope(*words, "-o", tmp_path / "a").stderr
+    assert "resuming" in unitscope(*words, "-o", tmp_path / "a").stderr
 
 
 def test_ctrl_c_before_anything_is_done_promises_nothing(slow, tmp_path):

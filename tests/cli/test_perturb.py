@@ -53,7 +53,7 @@ def test_several_settings_name_themselves_and_are_drawn(run, classes_folder, tmp
     assert told["units"][2]["response_change_spread"] is None
     assert width_of(tmp_path / "curves.png") > 500
     assert (tmp_path / "maps.svg").read_text().startswith("<?xml")
-    assert "drawn: " in done.stderr
+    assert "saved figure: " in done.stderr
 
 
 def test_people_get_tables_also_of_one_image(run, classes_folder):

@@ -117,7 +117,7 @@ WRONG = {
         "--not-in",
         "class:hen",
     ),
-    "--in needs something to differ from": ("--in", "class:hen"),
+    "--in needs images to compare with": ("--in", "class:hen"),
     "--max takes one image or class": ("--max", "class:hen", "--max", "class:tench"),
     "--at-least goes with --shared, not with --max": ("--max", "class:hen", "--at-least", 2),
     "--top and --threshold are two ways": ("--max", "class:hen", "--top", 3, "--threshold", 1),
@@ -165,7 +165,7 @@ def test_the_figure_is_drawn_and_only_json_is_on_stdout(run, classes_atlas, tmp_
     words = ("--in", "class:hen", "--not-in", "tench/00.png", "--top", 3)
     done = run("rule", classes_atlas, "--layer", LAYER, *words, "-o", tmp_path / "rule.png", "--json")
     assert len(done.json["units"]) <= 3
-    assert "drawn: " in done.stderr
+    assert "saved figure: " in done.stderr
     with Image.open(tmp_path / "rule.png") as drawn:
         assert drawn.width > 1000
 

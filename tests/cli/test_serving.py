@@ -50,7 +50,7 @@ def test_the_network_is_loaded_beside_the_server(classes_atlas):
 
 def test_a_network_that_can_not_be_had_is_told_at_once(classes_atlas):
     with serving(classes_atlas, "--network", "package:nope") as (process, _):
-        assert "pages that need the network can't work: " in process.stderr.readline()
+        assert "pages that need the network don't work: " in process.stderr.readline()
 
 
 def test_what_ablate_measured_is_shown(classes_atlas, classes_folder, run, tmp_path):

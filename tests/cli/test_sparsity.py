@@ -45,7 +45,7 @@ def test_all_layers_are_told_over_depth(run, classes_atlas):
 def test_people_get_a_table_and_a_figure(run, classes_atlas, tmp_path, words):
     done = run("sparsity", classes_atlas, *words, "-o", tmp_path / "figure.png")
     assert "gini" in done.stdout
-    assert "drawn: " in done.stderr
+    assert "saved figure: " in done.stderr
     with Image.open(tmp_path / "figure.png") as opened:
         assert opened.width > 500
 
@@ -73,7 +73,7 @@ def test_what_the_user_gets_wrong_is_one_clear_message(run, classes_atlas, words
     ("words", "message"),
     [
         ((), "no layer was given; give --layer LAYER, or --by-layer"),
-        (("--layer", "act:1", "--by-layer"), "--by-layer compares all layers; leave --by-layer or --layer act:1 out"),
+        (("--layer", "act:1", "--by-layer"), "--by-layer compares all layers; omit --by-layer or --layer act:1"),
         (("--by-layer", "--class", "hen"), "--class needs --layer and does not go with --by-layer"),
     ],
 )

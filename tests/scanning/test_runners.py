@@ -258,5 +258,5 @@ def test_a_killed_driver_goes_on_where_it_was(card, folder, tmp_path, who):
         time.sleep(0.1)
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert "going on" in done.stderr
+    assert "resuming" in done.stderr
     assert_same(alone, unitscope.open_atlas(tmp_path / "b"))

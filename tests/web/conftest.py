@@ -23,7 +23,7 @@ from unitscope.web.page_renderer import PageRenderer
 from unitscope.web.server import listen, server
 
 PATIENCE = 120_000  # milliseconds
-WHY = "The explorer was started with --no-network; start it without."
+WHY = "The explorer was started with --no-network; start it without this option."
 
 
 def until(page, expression):

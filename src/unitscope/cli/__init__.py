@@ -1,4 +1,4 @@
-"""The command line: each command parses, calls one public function, prints one table.
+"""The command line: each command parses its arguments, calls one public function and prints one result.
 
-In: words. Out: a table for people or one JSON object, on stdout; progress and errors on stderr.
+In: command-line arguments. Out: tables or one JSON object on stdout; progress and errors on stderr.
 """

@@ -1,4 +1,4 @@
-"""The command that removes units: ablate.
+"""The command ``ablate``: remove units and measure the effect on predictions.
 
 In: the command line. Out: tables or JSON, and curves with ``-o``.
 """
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 OLD_OPTIONS = {"--value": "--replace-with"}
 
 FRACTIONS = (0.1, 0.2, 0.5, 0.8)
-FEW = 30
+MIN_IMAGES = 30
 
 
 def ablate(
@@ -58,14 +58,12 @@ def ablate(
         list[str] | None,
         typer.Option("--order", help="low, high or random; may be repeated. [all three]"),
     ] = None,
-    replace_with: Annotated[str, typer.Option(help="What removed maps become: zero or mean.")] = "zero",
+    replace_with: Annotated[str, typer.Option(help="Value of removed maps: zero or mean.")] = "zero",
     random_seeds: Annotated[
         list[int] | None,
         typer.Option("--random-seed", metavar="N", help="Seed of a random order; may be repeated. [0]"),
     ] = None,
-    atlas: Annotated[
-        Path | None, typer.Option(metavar="ATLAS", help="Take means over the data set from this atlas.")
-    ] = None,
+    atlas: Annotated[Path | None, typer.Option(metavar="ATLAS", help="Take the units' means from this atlas.")] = None,
     output: Figure = None,
     limit: Limit = None,
     batch_size: BatchSize = 16,
@@ -75,7 +73,7 @@ def ablate(
     preprocess: Preprocess = None,
     as_json: Json = False,
 ) -> None:
-    """Remove units, and count right answers before and after (the paper's algorithm 4, tables 4 and 5)."""
+    """Remove units, and count correct predictions before and after (the paper's algorithm 4, tables 4 and 5)."""
     from unitscope.experiments.ablation_grid import ORDERS, SCOPES, AblationGrid
     from unitscope.images import open_images
 
@@ -88,7 +86,7 @@ def ablate(
         replace_with,
         random_seeds or (0,),
     )
-    image_set, means = open_images(images), None if atlas is None else _with_means(atlas, layers)
+    image_set, means = open_images(images), None if atlas is None else _open_atlas(atlas, layers)
 
     from unitscope.experiments.ablation import ablate as run
     from unitscope.experiments.run_options import RunOptions
@@ -97,12 +95,12 @@ def ablate(
     loaded = load(network, weights=weights, seed=seed, preprocess=preprocess)
     running = RunOptions(batch_size, device, limit, counted)
     found = run(loaded, image_set, settings, atlas=means, running=running)
-    _log_doubts(found)
+    _log_notes(found)
     emit(found, as_json=as_json, output=output)
 
 
-def _with_means(path: Path, layers: list[str]) -> "Atlas":
-    """The atlas, which must have tapped the layers."""
+def _open_atlas(path: Path, layers: list[str]) -> "Atlas":
+    """Return an atlas after checking that it has the layers."""
     from unitscope.atlas import open_atlas
 
     atlas = open_atlas(path)
@@ -111,13 +109,13 @@ def _with_means(path: Path, layers: list[str]) -> "Atlas":
     return atlas
 
 
-def _log_doubts(found: "Ablation") -> None:
+def _log_notes(found: "Ablation") -> None:
     if found.failed:
         log(f"note: left out {count_noun(found.failed, 'file')} that could not be read")
-    if found.images < FEW:
+    if found.images < MIN_IMAGES:
         log(
-            f"note: {count_noun(found.images, 'image')} can't show what units are worth: the intervals are wide; "
-            f"run {FEW} images or more"
+            f"note: {count_noun(found.images, 'image')} can't show the effect of units, since the intervals are wide; "
+            f"use {MIN_IMAGES} images or more"
         )
     if not found.baseline.images:
-        log("note: no image has a class of the network, so the table shows agreement with the untouched network")
+        log("note: no image has a class of the network, so the table shows agreement with the unmodified network")

@@ -1,6 +1,6 @@
-"""The ``unitscope`` program: its commands and what happens when one of them fails.
+"""The ``unitscope`` program: its commands and the handling of errors.
 
-In: the command line. Out: an exit status: 0 done, 1 the user's input is wrong, 2 usage, 130 stopped by Ctrl-C.
+In: the command line. Out: an exit status: 0 for success, 1 for invalid input, 2 for wrong usage, 130 after Ctrl-C.
 """
 
 import os
@@ -32,15 +32,15 @@ from unitscope.cli.output import print_error
 from unitscope.errors import UnitscopeError
 
 app = typer.Typer(
-    help="See what every unit of a pretrained vision network responds to, over a whole image data set.",
+    help="Analyse what each unit of a pretrained vision network responds to, over a whole image data set.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 
-def _tell_version(asked: bool) -> None:
-    if asked:
+def _print_version(requested: bool) -> None:
+    if requested:
         from importlib.metadata import version as version_of
 
         sys.stdout.write(f"unitscope {version_of('unitscope')}\n")
@@ -50,13 +50,13 @@ def _tell_version(asked: bool) -> None:
 @app.callback()
 def options(
     version: Annotated[
-        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Print the version and exit.")
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """What may stand before a command."""
+    """Options before the command."""
 
 
-# One command a module, which has a function of its name; in the order of --help.
+# One module per command, with a function of the same name; in the order of --help.
 COMMANDS: tuple[ModuleType, ...] = (
     layers,
     scan,
@@ -80,7 +80,7 @@ for module in COMMANDS:
 
 
 def main() -> None:
-    """Run the command line; what the user did wrong is one message, never a traceback."""
+    """Run the command line; print the user's mistakes as one message, never as a traceback."""
     try:
         app()
     except UnitscopeError as problem:
@@ -90,7 +90,7 @@ def main() -> None:
         print_error("stopped")
         sys.exit(130)
     except BrokenPipeError:
-        # The reader has gone (as `head` does); there is nobody left to tell.
+        # The reader of the output has exited, as `head` does.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except OSError as problem:

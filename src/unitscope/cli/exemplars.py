@@ -1,4 +1,4 @@
-"""The command ``exemplars``: the images that a unit responds to most.
+"""The command ``exemplars``: the images with a unit's largest responses.
 
 In: the command line. Out: a table or JSON, and a figure with ``-o``.
 """
@@ -20,7 +20,7 @@ def exemplars(
     atlas: AtlasArgument,
     unit: Annotated[str, typer.Argument(metavar="LAYER:UNIT", help="A unit, such as act:46:68.", show_default=False)],
     output: Figure = None,
-    lowest: Annotated[bool, typer.Option("--lowest", help="The lowest responses instead (no figure).")] = False,
+    lowest: Annotated[bool, typer.Option("--lowest", help="List the smallest responses instead (no figure).")] = False,
     image_root: ImageRoot = None,
     as_json: Json = False,
 ) -> None:

@@ -23,8 +23,12 @@ def export(
     layers: Annotated[
         list[str] | None, typer.Option("--layer", metavar="PATTERN", help="Only these layers; may be repeated. [all]")
     ] = None,
-    no_images: Annotated[bool, typer.Option("--no-images", help="No images: only ids and activation maps.")] = False,
-    no_network: Annotated[bool, typer.Option("--no-network", help="No activation maps, so no network runs.")] = False,
+    no_images: Annotated[
+        bool, typer.Option("--no-images", help="Leave out images, and show ids and activation maps only.")
+    ] = False,
+    no_network: Annotated[
+        bool, typer.Option("--no-network", help="Leave out activation maps, so that no network is needed.")
+    ] = False,
     network: NetworkOption = None,
     measurements: MeasurementsOption = None,
     image_root: ImageRoot = None,
@@ -34,7 +38,7 @@ def export(
     device: Device = "cpu",
     as_json: Json = False,
 ) -> None:
-    """Write the explorer's pages as files, for a browser without a server or for any web host."""
+    """Write the explorer's pages as files, to open without a server or to put on any web host."""
     check_web()
     from unitscope.atlas import open_atlas
     from unitscope.web.static_export import StaticSite
@@ -48,11 +52,11 @@ def export(
     site.check(folder)
     log(f"{site.pages:,} pages, about {size(site.bytes)}, into '{folder}'")
     if site.maps and session.missing:
-        raise UnitscopeError(f"no activation maps: {session.missing} Or leave them out with --no-network")
+        raise UnitscopeError(f"activation maps can't be made: {session.missing} Or leave them out with --no-network")
     with counted("steps", site.steps) as on_batch:
         site.write(folder, session, on_batch=on_batch)
-    taken = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    written = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
     if as_json:
-        print_json({"site": str(folder), "pages": site.pages, "bytes": taken})
+        print_json({"site": str(folder), "pages": site.pages, "bytes": written})
     else:
-        log(f"{size(taken)} written; open {folder / 'index.html'}")
+        log(f"{size(written)} written; open {folder / 'index.html'}")

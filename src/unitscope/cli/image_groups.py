@@ -1,6 +1,6 @@
-"""What commands ask about, by name: images of an atlas, image files, classes.
+"""Image groups given on the command line: images of an atlas, image files, classes.
 
-In: words of the command line. Out: `ImageGroup` values. Only files need the network, and so torch.
+In: command-line arguments. Out: `ImageGroup` values. Only image files need the network, and so torch.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 def groups_named(
     atlas: "Atlas", names: Sequence[str], layer: str | Layer, *, session: "Callable[[], Session] | None" = None
 ) -> "tuple[ImageGroup, ...]":
-    """Return what each name stands for at a layer; torch is imported only where a name is a file.
+    """Return the image group of each name at a layer; import torch only if a name is a file.
 
     Args:
-        atlas: the images and classes that names are looked up in.
+        atlas: the atlas with the images and classes.
         names: image ids, files or ``class:NAME``.
-        layer: where responses are wanted.
-        session: gives a session of the atlas's network, where the caller needs one too.
+        layer: the layer of the responses.
+        session: returns a session of the atlas's network, if the caller needs one too.
 
     Raises:
         UnitscopeError: if the atlas has no such image, class or layer, or a file can't be read.
@@ -38,6 +38,6 @@ def groups_named(
         found = atlas.find(layer)
         for name in names:
             if name not in files:
-                group_rows(atlas, name)  # a miss is an error before the network is loaded
+                group_rows(atlas, name)  # report an unknown name before the network is loaded
         return image_groups(atlas, names, found, network=session() if session else None)
     return tuple(image_group(atlas, name, layer) for name in names)

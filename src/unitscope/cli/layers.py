@@ -25,7 +25,7 @@ def layers(
     preprocess: Preprocess = None,
     as_json: Json = False,
 ) -> None:
-    """List a network's layers: names, aliases, kinds, units, shapes. Weights are not needed."""
+    """List the layers of a network: names, aliases, kinds, units, shapes. Weights are not needed."""
     from unitscope.analyses.layer_list import LayerList
     from unitscope.engine.session import Session
     from unitscope.networks import load
@@ -39,7 +39,7 @@ def layers(
 
 
 def _card_or(network: str, weights: str | None) -> str | None:
-    """The layers are the same for all weights, so none are loaded; a card keeps the weights that it names."""
+    """Return the choice of weights: none, since layers don't depend on them, or a card's own weights."""
     from unitscope.networks.registry import origin_of
 
     return None if weights == "none" and origin_of(network).has_weights else weights

@@ -1,7 +1,7 @@
-"""Options that have a new spelling: the old one goes on working for one version, hidden from ``--help``.
+"""Renamed options: the old name keeps working for one version, hidden from ``--help``.
 
-In: the words behind a command. Out: the same words with today's options; a note on stderr for each old one.
-A command lists its old spellings in its module: ``OLD_OPTIONS = {"--depth": "--by-layer"}``.
+In: the arguments of a command. Out: the arguments with the current names; a note on stderr for each old one.
+A command lists its old options in its module: ``OLD_OPTIONS = {"--depth": "--by-layer"}``.
 """
 
 from collections.abc import Iterator, Mapping
@@ -13,7 +13,7 @@ from unitscope.cli.output import log
 
 
 def command_class(old: Mapping[str, str]) -> type[TyperCommand]:
-    """Return a command class that reads old spellings as new ones."""
+    """Return a command class that accepts the old names of options."""
 
     class Command(TyperCommand):
         def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
@@ -23,10 +23,10 @@ def command_class(old: Mapping[str, str]) -> type[TyperCommand]:
 
 
 def translated(words: list[str], old: Mapping[str, str]) -> Iterator[str]:
-    """Yield the words with each old option replaced, up to a word ``--``, behind which there are no options."""
-    for place, word in enumerate(words):
+    """Yield the arguments with each old option replaced, up to ``--``, which ends the options."""
+    for position, word in enumerate(words):
         option, *value = word.split("=", 1)
-        if option not in old or "--" in words[:place]:
+        if option not in old or "--" in words[:position]:
             yield word
             continue
         log(f"note: {option} is now {old[option]}; the old name will stop working in the next version")

@@ -1,7 +1,7 @@
-"""Arguments and options that several commands share.
+"""Arguments and options shared by several commands.
 
-In: nothing. Out: annotated types for typer. A file that is named is looked for when the command line is read, before
-any command imports torch, which takes seconds.
+In: nothing. Out: annotated types for typer. Files are checked while the command line is parsed, before a command
+imports torch, which takes seconds.
 """
 
 from pathlib import Path
@@ -14,28 +14,28 @@ from unitscope.plugins import NETWORKS, file_in, find_plugins
 
 
 def network_there(network: str | None) -> str | None:
-    """Return a reference; if it names a file, that must be there."""
+    """Return a network reference; its file, if it has one, must exist."""
     if network and (file := file_in(network)):
         require_file(Path(file))
     return network
 
 
 def network_forms() -> str:
-    """Return how networks are referred to, of all origins that are installed."""
+    """Return the forms of network references, for all installed origins."""
     names = sorted(plugin.name for plugin in find_plugins(NETWORKS))
     files = [f"FILE{name}" for name in names if name.startswith(".")]
     return ", ".join([f"{name}:NAME" for name in names if not name.startswith(".")] + files)
 
 
 def weights_there(weights: str | None) -> str | None:
-    """Return what weights are wanted; a file must be there."""
+    """Return the choice of weights; a file must exist."""
     if weights not in (None, "none"):
         require_file(Path(weights))
     return weights
 
 
 def drawable(figure: Path | None) -> Path | None:
-    """Return where a figure goes; its name must say in which format."""
+    """Return the path of a figure; its suffix must be a supported format."""
     if figure is not None:
         from unitscope.figures.saving import check_name
 
@@ -44,7 +44,7 @@ def drawable(figure: Path | None) -> Path | None:
 
 
 def atlas_at(text: str) -> Path:
-    """Return where an atlas is: a folder, or a place that an address such as ``s3://bucket/my.atlas`` names."""
+    """Return the path of an atlas: a folder, or a URL such as ``s3://bucket/my.atlas``."""
     if "://" not in text:
         return Path(text)
     from unitscope.atlas.storage import storage_path
@@ -56,7 +56,7 @@ NetworkArgument = Annotated[
     str,
     typer.Argument(
         metavar="NETWORK",
-        help=f"Such as torchvision:resnet50 or model.py:build. [{network_forms()}]",
+        help=f"A network, such as torchvision:resnet50 or model.py:build. [{network_forms()}]",
         callback=network_there,
         show_default=False,
     ),
@@ -81,7 +81,7 @@ ImagesArgument = Annotated[
     str,
     typer.Argument(
         metavar="IMAGES",
-        help="A folder of images, in any usual layout; or one image; or an address that a plug-in opens.",
+        help="A folder of images in any common layout, an image file, or a URL that a plug-in opens.",
         show_default=False,
     ),
 ]
@@ -90,7 +90,7 @@ BatchSize = Annotated[int, typer.Option(min=1, help="Images in a batch.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, …")]
 ImageRoot = Annotated[
     str | None,
-    typer.Option("--image-root", metavar="FOLDER", help="Where the images are now, if they have moved."),
+    typer.Option("--image-root", metavar="FOLDER", help="The folder of the images, if they were moved."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, and nothing else.")]
 Figure = Annotated[
@@ -99,7 +99,7 @@ Figure = Annotated[
         "-o",
         "--output",
         metavar="FIGURE",
-        help="Draw it: a .png, .svg or .pdf file.",
+        help="Also draw a figure: a .png, .svg or .pdf file.",
         show_default=False,
         callback=drawable,
     ),

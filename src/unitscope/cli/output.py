@@ -1,6 +1,6 @@
-"""How commands speak: tables or one JSON object on stdout, everything else on stderr.
+"""Output of commands: tables or one JSON object on stdout, everything else on stderr.
 
-In: results, tables, messages. Out: text, and figures. The only room of the house that prints.
+In: results, tables, messages. Out: text and figures. Only this package prints.
 """
 
 import json
@@ -27,10 +27,10 @@ def emit(
     """Print a result as JSON or as tables, and draw its figure.
 
     Args:
-        result: what the command found.
+        result: the result of the command.
         as_json: print one JSON object instead of tables.
-        output: where the figure goes; None draws none.
-        sheet: makes what the figure shows, if the figure needs more than the result (images and maps).
+        output: path of the figure; None for no figure.
+        sheet: returns the data of the figure, if the figure needs more than the result (images and maps).
     """
     if output is not None:
         draw_to(output, sheet() if sheet is not None else result)
@@ -47,26 +47,26 @@ def draw_to(output: Path, result: Any) -> None:
     from unitscope import figures
 
     figures.save(figures.draw(result), output)
-    log(f"drawn: {output}")
+    log(f"saved figure: {output}")
 
 
 def print_error(message: str) -> None:
-    """Say on stderr what went wrong."""
+    """Print an error on stderr."""
     sys.stderr.write(f"error: {message}\n")
 
 
 def log(message: str = "") -> None:
-    """Say something to people, on stderr."""
+    """Print a message on stderr."""
     sys.stderr.write(f"{message}\n")
 
 
 def print_json(values: dict[str, Any]) -> None:
-    """Print one JSON object, and nothing else, on stdout."""
+    """Print one JSON object on stdout."""
     sys.stdout.write(json.dumps(json_safe(values), ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str = "") -> None:
-    """Print a table on stdout; numbers stand to the right."""
+    """Print a table on stdout; columns of numbers are aligned right."""
     listed = [list(row) for row in rows]
     table = Table(title=escape(title) or None, box=None, pad_edge=False, title_justify="left", title_style="bold")
     for position, name in enumerate(columns):
@@ -74,12 +74,12 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title:
         table.add_column(name, justify="right" if number else "left", no_wrap=True, overflow="fold")
     for row in listed:
         table.add_row(*(escape(_text(value)) for value in row))
-    width = None if sys.stdout.isatty() else 10_000  # a file has no edge to wrap at
+    width = None if sys.stdout.isatty() else 10_000  # don't wrap lines in a file
     Console(width=width, soft_wrap=True).print(table)
 
 
 def size(count: float) -> str:
-    """Return a number of bytes for people."""
+    """Return a number of bytes as text with a unit."""
     for unit in ("bytes", "kB", "MB", "GB"):
         if count < 1000:
             return f"{count:.0f} {unit}" if unit == "bytes" else f"{count:.1f} {unit}"
@@ -88,7 +88,7 @@ def size(count: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return a time for people."""
+    """Return a duration as text with a unit."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
@@ -96,7 +96,7 @@ def duration(seconds: float) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Rounded:
-    """A number as it is shown."""
+    """A number, formatted for display."""
 
     text: str
 
@@ -105,7 +105,7 @@ class _Rounded:
 
 
 def _rounded(values: list[Any], decimals: int | None) -> list[Any]:
-    """A column with its floats rounded alike: to some decimals, or else to digits that suit the column's range."""
+    """Return a column with its floats rounded equally: to ``decimals``, or to digits that suit the column's range."""
     floats = [value for value in values if isinstance(value, float) and math.isfinite(value)]
     if not floats:
         return values
@@ -117,7 +117,7 @@ def _rounded(values: list[Any], decimals: int | None) -> list[Any]:
 
 
 def _format_of(floats: list[float]) -> str:
-    """Short numbers as they are; those of one range with as many decimals; others with 3 digits."""
+    """Return the format of a column: unchanged for short numbers, fixed decimals for one range, else 3 digits."""
     if all(float(f"{value:.3g}") == value for value in floats):
         return "g"
     sizes = [abs(value) for value in floats if value]
@@ -131,7 +131,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _text(value: Any) -> str:
-    """A cell; a missing number is a dash."""
+    """Return the text of a cell; a dash for a missing number."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return "–"
     return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,4 +1,4 @@
-"""The command that does the paper again: paper.
+"""The command ``paper``: reproduce the paper's tables and figures.
 
 In: the command line. Out: a report with tables and figures; a list of them, or JSON, on stdout.
 """
@@ -19,25 +19,29 @@ NETWORKS = ("keras:vgg16", "keras:resnet50")
 
 def paper(
     output: Annotated[
-        Path, typer.Option("-o", "--output", metavar="FOLDER", help="Where the report goes.", show_default=False)
+        Path, typer.Option("-o", "--output", metavar="FOLDER", help="The folder of the report.", show_default=False)
     ],
     networks: Annotated[
         list[str] | None,
         typer.Option(
             "--network",
             metavar="NETWORK[=FOLDER]",
-            help="A network or card, with a folder of its own images if need be; may be repeated. "
+            help="A network or card, optionally with a folder of images for it; may be repeated. "
             "[the paper's: keras:vgg16 keras:resnet50]",
         ),
     ] = None,
-    imagenet: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Labelled images, like ImageNet's.")] = None,
+    imagenet: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Labelled images, such as ImageNet's.")
+    ] = None,
     coco: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Images with COCO's annotations.")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Only so many images of each, evenly spaced.")] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Use this many images of each folder, evenly spaced.")
+    ] = None,
     batch_size: BatchSize = 16,
     device: Device = "cpu",
     as_json: Json = False,
 ) -> None:
-    """Make every table and figure of the paper, on your networks and images, as one HTML report."""
+    """Reproduce the tables and figures of the paper with your networks and images, as one HTML report."""
     from unitscope.experiments.run_options import RunOptions
     from unitscope.paper import Asked, Sources, write_paper
 
@@ -54,7 +58,7 @@ def paper(
             }
         )
         return
-    print_table(("what", "file"), [(title, str(file)) for title, file in (*report.tables, *report.figures)])
+    print_table(("item", "file"), [(title, str(file)) for title, file in (*report.tables, *report.figures)])
     for item in report.missing:
-        log(f"not here: {item.title}: {item.reason}")
-    log(f"the report: {report.page}")
+        log(f"missing: {item.title}: {item.reason}")
+    log(f"report: {report.page}")

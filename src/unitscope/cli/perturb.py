@@ -1,4 +1,4 @@
-"""The command `perturb`: how far maps, responses, selections and predictions move when images are changed.
+"""The command ``perturb``: how maps, responses, selections and predictions change when images are perturbed.
 
 In: the command line. Out: tables or JSON, and figures with ``-o`` and ``--maps``; progress on stderr.
 """
@@ -43,16 +43,17 @@ def perturb(
     ] = None,
     noise: Annotated[
         Repeated,
-        typer.Option(metavar="S", help="Gaussian noise of this σ on a scale where white is 1; may be repeated."),
+        typer.Option(metavar="S", help="Gaussian noise with this σ, on a scale where white is 1; may be repeated."),
     ] = None,
     blur: Annotated[
-        Repeated, typer.Option(metavar="R", help="Gaussian blur of this radius in pixels; may be repeated.")
+        Repeated, typer.Option(metavar="R", help="Gaussian blur with this radius in pixels; may be repeated.")
     ] = None,
     brightness: Annotated[
-        Repeated, typer.Option(metavar="F", help="All values times this factor; may be repeated.")
+        Repeated, typer.Option(metavar="F", help="Multiply all values by this factor; may be repeated.")
     ] = None,
     jpeg: Annotated[
-        list[int] | None, typer.Option(metavar="Q", help="JPEG of this quality, 1 to 100; may be repeated.")
+        list[int] | None,
+        typer.Option(metavar="Q", help="JPEG compression with this quality, 1 to 100; may be repeated."),
     ] = None,
     noise_seeds: Annotated[
         list[int] | None, typer.Option("--noise-seed", metavar="N", help="Seed of the noise; may be repeated. [0]")
@@ -62,7 +63,7 @@ def perturb(
         typer.Option(
             "--layer",
             metavar="PATTERN",
-            help="Layers whose selections are compared, by name, alias or pattern; may be repeated. [every activation]",
+            help="Layers whose selections are compared, by name, alias or pattern; may be repeated. [all activations]",
         ),
     ] = None,
     top: Annotated[int, typer.Option(help="Units in a selection.")] = 9,
@@ -71,7 +72,7 @@ def perturb(
         Path | None,
         typer.Option(
             metavar="FIGURE",
-            help="Draw the units' maps, clean and changed (the paper's figure 7).",
+            help="Draw the units' maps, clean and perturbed (the paper's figure 7).",
             callback=drawable,
         ),
     ] = None,
@@ -83,13 +84,13 @@ def perturb(
     preprocess: Preprocess = None,
     as_json: Json = False,
 ) -> None:
-    """Change the images by noise, blur, brightness or JPEG, and measure how far the network moves."""
+    """Perturb images by noise, blur, brightness or JPEG, and measure how maps, responses and predictions change."""
     from unitscope.images import open_images
 
     if not (noise or blur or brightness or jpeg):
         raise UnitscopeError("no perturbation was given; give one or more of --noise, --blur, --brightness and --jpeg")
     if maps is not None and not units:
-        raise UnitscopeError("--maps draws the maps of units, and none was given; add --unit LAYER:UNIT")
+        raise UnitscopeError("--maps draws the maps of units, but no unit was given; add --unit LAYER:UNIT")
     image_set = open_images(images)
 
     from unitscope.engine.session import Session

@@ -1,6 +1,6 @@
-"""Progress of long commands, shown on stderr.
+"""Progress bars of long commands, on stderr.
 
-In: a number of images, or the plan of a scan. Out: progress bars, and what advances them.
+In: a number of images, or the plan of a scan. Out: progress bars and the callbacks that advance them.
 """
 
 import time
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def bar(*columns: "ProgressColumn") -> "Progress":
-    """Return a bar with a description, the count, more columns, and the time remaining."""
+    """Return a progress bar with a description, a count, more columns, and the remaining time."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -31,7 +31,7 @@ def bar(*columns: "ProgressColumn") -> "Progress":
 
 @contextmanager
 def counted(title: str, images: int) -> Iterator[Callable[[int], None]]:
-    """Show a bar while the context lasts; yield the function that takes the number of images of each batch done."""
+    """Show a progress bar within the context; yield a function to call with the number of images of each batch."""
     with bar() as shown:
         task = shown.add_task(title, total=images)
         yield lambda done: shown.advance(task, done)
@@ -39,7 +39,7 @@ def counted(title: str, images: int) -> Iterator[Callable[[int], None]]:
 
 @contextmanager
 def scan_progress(atlas: "StoragePath") -> "Iterator[_ScanProgress]":
-    """Show a scan's progress on stderr while the context lasts; if stopped, say how to go on."""
+    """Show a scan's progress on stderr within the context; after Ctrl-C, print how to resume it."""
     from rich.progress import TextColumn
 
     try:
@@ -49,9 +49,9 @@ def scan_progress(atlas: "StoragePath") -> "Iterator[_ScanProgress]":
         from unitscope.atlas.parts import Parts
 
         parts, kept = Parts.beside(atlas), ""
-        with suppress(Exception):  # a store that can't be asked now
+        with suppress(Exception):  # a store that can't be reached now
             if parts.plan() is not None:
-                kept = f"; what is done is kept in '{parts.folder}': the same command goes on from there"
+                kept = f"; finished shards are kept in '{parts.folder}'; run the same command again to resume"
         log(f"stopped{kept}")
         raise typer.Exit(130) from None
 
@@ -67,30 +67,30 @@ class _ScanProgress:
         self.bar, self.task, self.started, self.done, self.estimated = bar, None, 0.0, 0, False
 
     def on_plan(self, plan: "Plan", *, done: int, target: "StoragePath") -> None:
-        """Say what will be read, tapped and written."""
+        """Print what will be read, tapped and written."""
         images, network = plan.images, plan.network
         if plan.trace.fallback_reason:
             log(f"note:  {plan.trace.fallback_reason}")
         files = f"{count_noun(len(images), 'file')}, {size(images.total_bytes())}"
         log(f"read:  {files}, from '{images.root}' ({images.layout})")
         log(f"tap:   {_units(plan)} of {network.reference} ({network.weights})")
-        parts = f"parts of {size(plan.bytes_of_parts())} beside it until they are merged"
+        parts = f"{size(plan.bytes_of_parts())} of parts next to it until they are merged"
         log(f"write: about {size(plan.bytes_written())} to '{target}', and {parts}")
         engine = f"engine {plan.engine} in {plan.precision}, decoder {plan.options.decoder}"
         log(f"how:   {engine}, batches of {plan.batch_size}, shards of {plan.options.shard_size}")
         if done:
-            log(f"going on: {count_noun(done, 'image')} done already")
+            log(f"resuming: {count_noun(done, 'image')} already done")
         if plan.engine == "compile" and done < len(images):
-            log("compiling the network first, which can take a minute")
+            log("compiling the network first; this can take a minute")
         self.task = self.bar.add_task("scanning", total=len(images), completed=done, rate="")
         self.left, self.started = len(images) - done, time.perf_counter()
 
     def on_message(self, what: str) -> None:
-        """Say it."""
+        """Print a message."""
         log(what)
 
     def on_batch(self, images: int) -> None:
-        """Move the bar; once the pace is known (the first batch warms up), say how long it will take."""
+        """Advance the bar; print an estimate of the total time once the speed is known (after the first batch)."""
         self.done += images
         now = time.perf_counter()
         if self.done == images:
@@ -98,11 +98,11 @@ class _ScanProgress:
         elif not self.estimated and now - self.started > 3:
             self.estimated = True
             pace = (now - self.started) / (self.done - self.first)
-            log(f"takes: about {duration(pace * self.left)} in all, {1 / pace:.1f} images a second")
+            log(f"time:  about {duration(pace * self.left)} in total, {1 / pace:.1f} images per second")
         seconds = now - self.started
         rate = f"{(self.done - self.first) / seconds:.1f}/s" if seconds > 0 and self.done > self.first else ""
         self.bar.update(self.task, advance=images, rate=rate)
 
     def on_merge(self) -> None:
-        """Say that the atlas is put together."""
+        """Show that the parts are being merged."""
         self.bar.update(self.task, description="merging")

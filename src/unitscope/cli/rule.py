@@ -1,6 +1,6 @@
-"""The command ``rule``: which units an image or class has most, shares with others, or has alone.
+"""The command ``rule``: the top units of an image or class, and those shared with or different from others.
 
-In: the command line. Out: a table or JSON, and a figure where one is asked for.
+In: the command line. Out: a table or JSON, and a figure with ``-o``.
 """
 
 from collections.abc import Callable
@@ -29,31 +29,33 @@ def rule(
     layer: Annotated[str, typer.Option(metavar="LAYER", help="The layer of the units.")],
     shared: Annotated[
         list[str] | None,
-        typer.Option(metavar="A", help="Units that all of these share: an image id, a file, or class:NAME; repeat it."),
+        typer.Option(
+            metavar="A", help="Units shared by all of these: image id, file, or class:NAME; give two or more."
+        ),
     ] = None,
     inside: Annotated[
         list[str] | None,
-        typer.Option("--in", metavar="A", help="Units of this and of no --not-in; may be repeated."),
+        typer.Option("--in", metavar="A", help="Units of this but not of any --not-in; may be repeated."),
     ] = None,
     outside: Annotated[
-        list[str] | None, typer.Option("--not-in", metavar="B", help="With --in; may be repeated.")
+        list[str] | None, typer.Option("--not-in", metavar="B", help="Goes with --in; may be repeated.")
     ] = None,
     maximum: Annotated[
-        list[str] | None, typer.Option("--max", metavar="A", help="The units that respond most to this.")
+        list[str] | None, typer.Option("--max", metavar="A", help="The units with the largest responses to this.")
     ] = None,
-    top: Annotated[int | None, typer.Option(help="Units chosen for each image or class.", show_default="9")] = None,
+    top: Annotated[int | None, typer.Option(help="Units selected for each image or class.", show_default="9")] = None,
     threshold: Annotated[
-        float | None, typer.Option(help="Choose the units whose response is above this, in place of the top.")
+        float | None, typer.Option(help="Select units with a response above this, instead of the top ones.")
     ] = None,
     at_least: Annotated[
         int | None,
-        typer.Option(metavar="K", help="With --shared: units chosen in K or more of all the images named."),
+        typer.Option(metavar="K", help="With --shared: units selected for at least K of all the images."),
     ] = None,
     output: Figure = None,
     image_root: ImageRoot = None,
     as_json: Json = False,
 ) -> None:
-    """Find the units that respond most, are shared, or tell images apart (the paper's algorithm 2 and figure 4)."""
+    """Find top units, shared units, or units that distinguish images (the paper's algorithm 2 and figure 4)."""
     from unitscope.atlas import open_atlas
 
     asked = {"--shared": shared or [], "--in": inside or [], "--max": maximum or []}
@@ -80,13 +82,13 @@ def _check(
     if outside and not asked["--in"]:
         raise UnitscopeError(f"--not-in goes with --in, not with {given[0]}; give --in A --not-in {outside[0]}")
     if asked["--in"] and not outside:
-        raise UnitscopeError("--in needs something to differ from; add --not-in B, an image or class")
+        raise UnitscopeError("--in needs images to compare with; add --not-in B, an image or class")
     if len(asked["--max"]) > 1:
-        raise UnitscopeError("--max takes one image or class; for several, ask for --shared units")
+        raise UnitscopeError("--max takes one image or class; for several, use --shared")
     if at_least is not None and not asked["--shared"]:
-        raise UnitscopeError(f"--at-least goes with --shared, not with {given[0]}")
+        raise UnitscopeError(f"--at-least goes with --shared, not with {given[0]}; omit it")
     if top is not None and threshold is not None:
-        raise UnitscopeError("--top and --threshold are two ways to choose units; give one of them")
+        raise UnitscopeError("--top and --threshold are two ways to select units; give one of them")
 
 
 def _pick(top: int | None, threshold: float | None) -> "Selector":
@@ -119,7 +121,7 @@ def _find(
 
 
 def _session_once(opened: "Atlas") -> "Callable[[], Session]":
-    """Return the function that gives the atlas's network, loaded when first needed: for files, and for the figure."""
+    """Return a function that loads a session of the atlas's network once, on first use: for files and the figure."""
 
     @cache
     def session() -> "Session":

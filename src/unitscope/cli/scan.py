@@ -1,4 +1,4 @@
-"""The command ``scan``: a network over images, into an atlas.
+"""The command ``scan``: run a network over images and write an atlas.
 
 In: the command line. Out: an atlas; a table or JSON on stdout; progress on stderr.
 """
@@ -35,36 +35,41 @@ def scan(
     images: ImagesArgument,
     output: Annotated[
         Path,
-        typer.Option("-o", "--output", metavar="ATLAS", help="The atlas to make.", parser=atlas_at, show_default=False),
+        typer.Option(
+            "-o", "--output", metavar="ATLAS", help="The atlas to write.", parser=atlas_at, show_default=False
+        ),
     ],
     layers: Annotated[
         list[str] | None,
         typer.Option(
             "--layer",
             metavar="PATTERN",
-            help="Layers to tap, by name, alias or pattern; may be repeated. [every activation]",
+            help="Layers to tap, by name, alias or pattern; may be repeated. [all activations]",
         ),
     ] = None,
-    top: Annotated[int, typer.Option(min=1, help="Exemplars kept for each unit.")] = 9,
-    batch_size: Annotated[int | None, typer.Option(min=1, help="Images in a batch. [16; what fits on a GPU]")] = None,
+    top: Annotated[int, typer.Option(min=1, help="Number of exemplars per unit.")] = 9,
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, help="Images in a batch. [16; on a GPU as many as fit]")
+    ] = None,
     shard_size: Annotated[
-        int, typer.Option(min=1, help="Images in a shard; a stopped scan does a few of them again.")
+        int, typer.Option(min=1, help="Images in a shard; a resumed scan repeats unfinished shards.")
     ] = 512,
     device: Device = "cpu",
     engine: Annotated[str, typer.Option(help="auto, eager, compile or openvino.")] = "auto",
-    precision: Annotated[str, typer.Option(help="float32, bf16, or on a GPU tf32.")] = "float32",
+    precision: Annotated[str, typer.Option(help="float32, bf16, or on GPUs tf32.")] = "float32",
     store_responses: Annotated[
         str, typer.Option(help="How to store the responses to each image: float32, float16 or none.")
     ] = "float32",
     decoder: Annotated[
-        str, typer.Option(help="pillow, or torchcodec, which decodes JPEG files on the GPU.")
+        str, typer.Option(help="pillow, or torchcodec, which can decode JPEG files on the GPU.")
     ] = "pillow",
     runner: Annotated[str, typer.Option(help="local or ray.")] = "local",
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes, or actors of Ray. [1; one for each GPU]")
+        int | None,
+        typer.Option(min=1, help="Number of worker processes or Ray actors. [1; with Ray one per GPU or machine]"),
     ] = None,
     address: Annotated[
-        str | None, typer.Option(metavar="ADDRESS", help="Of a Ray cluster that is running. [a new one here]")
+        str | None, typer.Option(metavar="ADDRESS", help="Address of a running Ray cluster. [a new one here]")
     ] = None,
     limit: Limit = None,
     weights: Weights = None,
@@ -72,15 +77,15 @@ def scan(
     preprocess: Preprocess = None,
     as_json: Json = False,
 ) -> None:
-    """Run a network over images and leave an atlas; picks up where a stopped scan was."""
+    """Run a network over images and write an atlas; resume a scan that was stopped."""
     from unitscope.atlas.schema import check_not_taken
     from unitscope.images import open_images
 
-    if isinstance(output, Path):  # in a store it may be what a killed scan has half merged
+    if isinstance(output, Path):  # in a remote store it may be a half merged atlas of a killed scan
         check_not_taken(output)
     elif output.protocol == "memory":
-        raise UnitscopeError(f"'{output}' would be gone when this command ends; give -o a folder or another store")
-    _refuse_runner(runner, address)
+        raise UnitscopeError(f"'{output}' would be lost when this command ends; give -o a folder or another store")
+    _check_runner(runner, address)
     image_set = open_images(images)
 
     from unitscope.networks import load
@@ -99,17 +104,17 @@ def scan(
         decoder,
         limit,
     )
-    who = _runner(runner, workers, address)
+    scan_runner = _runner(runner, workers, address)
     loaded = load(network, weights=weights, seed=seed, preprocess=preprocess)
     with scan_progress(output) as progress:
-        result = run(loaded, image_set, output, options=options, runner=who, progress=progress)
+        result = run(loaded, image_set, output, options=options, runner=scan_runner, progress=progress)
     emit(result.summary, as_json=as_json)
     if not as_json:
         log_failures(result)
 
 
 def _runner(name: str, workers: int | None, address: str | None) -> "ScanRunner | None":
-    """Who does the shards; None leaves it to the scan."""
+    """Return the runner of the shards; None for the default."""
     from unitscope.scanning import ProcessRunner, RayRunner
 
     if name == "ray":
@@ -117,16 +122,16 @@ def _runner(name: str, workers: int | None, address: str | None) -> "ScanRunner 
     return None if workers is None else ProcessRunner(workers)
 
 
-def _refuse_runner(name: str, address: str | None) -> None:
-    """Check --runner and --address, before PyTorch is loaded, which takes a while."""
+def _check_runner(name: str, address: str | None) -> None:
+    """Check --runner and --address before PyTorch is imported, which takes seconds."""
     if name not in ("local", "ray"):
         raise UnitscopeError(f"no runner '{name}'; choose local or ray")
     if name == "local" and address is not None:
-        raise UnitscopeError("--address is of a Ray cluster; say --runner ray as well, or leave it out")
+        raise UnitscopeError("--address is the address of a Ray cluster; add --runner ray, or omit --address")
 
 
 def log_failures(result: "ScanResult") -> None:
-    """Report on stderr an atlas that was there already, and the first images that could not be read."""
+    """Print on stderr whether the atlas existed already, and the first images that could not be read."""
     if result.found:
         log("nothing to do: the atlas of this scan exists already")
     failed = result.atlas.images.query("error != ''")

@@ -1,6 +1,6 @@
-"""The command ``serve``: the explorer, live; and what it shares with ``export``.
+"""The command ``serve``: the explorer in the browser. Also functions that ``export`` uses.
 
-In: the command line. Out: a server that runs until it is stopped.
+In: the command line. Out: a web server that runs until it is stopped.
 """
 
 import importlib.util
@@ -27,7 +27,7 @@ NetworkOption = Annotated[
     typer.Option(
         "--network",
         metavar="NETWORK",
-        help="The network of the atlas, if the atlas names a file, or a network that can't be loaded.",
+        help="The atlas's network, if it comes from a file or can't be loaded by its reference.",
     ),
 ]
 MeasurementsOption = Annotated[
@@ -35,7 +35,7 @@ MeasurementsOption = Annotated[
     typer.Option(
         "--measurements",
         metavar="FILE",
-        help="A result to show: what a command printed with --json; may be repeated.",
+        help="A result to show, saved from a command's --json output; may be repeated.",
     ),
 ]
 
@@ -46,13 +46,14 @@ OLD_OPTIONS = {"--results": "--measurements", "--images": "--image-root"}
 def serve(
     atlas: AtlasArgument,
     network: NetworkOption = None,
-    no_network: Annotated[bool, typer.Option("--no-network", help="Only pages that need no network.")] = False,
+    no_network: Annotated[bool, typer.Option("--no-network", help="Show only pages that need no network.")] = False,
     measurements: MeasurementsOption = None,
     image_root: ImageRoot = None,
-    host: Annotated[str, typer.Option(help="The address to listen at.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")] = 8008,
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 for any free port.")] = 8008,
     allow_host: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="Answer under this name too; may be repeated.")
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Another host name under which the server may be reached; may be repeated."),
     ] = None,
     weights: Weights = None,
     seed: Seed = None,
@@ -74,28 +75,28 @@ def serve(
     threading.Thread(target=_warm_up, args=(session,), daemon=True).start()
     app = create_app(explorer, pictures, session, hosts=frozenset(hosts))
     listening = listen(host, port)
-    log(f"{opened.path} at http://{_bracketed(host)}:{listening.getsockname()[1]} (Ctrl-C stops)")
+    log(f"{opened.path} at http://{_bracketed(host)}:{listening.getsockname()[1]} (press Ctrl-C to stop)")
     server(app).run(sockets=[listening])
 
 
 def lazy_session(
     atlas: "Atlas", network: str | None, no_network: bool, arguments: dict[str, str | int | None], device: str
 ) -> "LazySession":
-    """Return the network, which is loaded beside the server; or the reason why there is none."""
+    """Return the session, whose network is loaded in the background, or the reason why there is none."""
     from unitscope.web.lazy_session import LazySession
 
     def without(reason: str) -> LazySession:
         return LazySession(missing=reason)
 
     if no_network and network is not None:
-        raise UnitscopeError("--network names a network and --no-network asks for none; give one of them")
+        raise UnitscopeError("--network and --no-network contradict each other; give one of them")
     if no_network:
-        return without("The explorer was started with --no-network; start it without.")
+        return without("The explorer was started with --no-network; start it without this option.")
     if not all(importlib.util.find_spec(package) for package in ("torch", "torchvision")):
         return without("PyTorch is not installed; `pip install torch torchvision`, then start the explorer again.")
     source = str((atlas.manifest.network["source"] or {}).get("network", ""))
     if network is None and not source:
-        return without("The atlas was made from a module given in Python; name a file that makes it with --network.")
+        return without("The atlas was made from a module given in Python; give a file that builds it with --network.")
     if network is None and file_in(source):
         return without(f"The atlas names a file that may run code; if you trust it, start with --network '{source}'.")
 
@@ -113,15 +114,15 @@ def lazy_session(
 
 
 def _warm_up(session: "LazySession") -> None:
-    """Load the network beside the server; log it if that fails."""
+    """Load the network while the server runs; print a note if that fails."""
     known = session.missing
     session.load()
     if session.missing != known:
-        log(f"note: pages that need the network can't work: {session.missing}")
+        log(f"note: pages that need the network don't work: {session.missing}")
 
 
 def make_explorer(atlas: "Atlas", files: list[Path], image_root: str | None) -> "tuple[PageRenderer, ImageFiles]":
-    """Return what renders the explorer's pages, and its image files."""
+    """Return the renderer of the explorer's pages, and its image files."""
     from unitscope.web.atlas_cache import AtlasCache
     from unitscope.web.cache import Cache, cache_folder
     from unitscope.web.image_files import ImageFiles
@@ -132,7 +133,7 @@ def make_explorer(atlas: "Atlas", files: list[Path], image_root: str | None) -> 
     root = Path(image_root) if image_root is not None else atlas.root
     if image_root is not None and not root.is_dir():
         raise UnitscopeError(f"no folder '{root}'; give the folder of the images with --image-root")
-    key = f"{atlas.manifest.to_json()} {root.resolve()}"  # another scan, or images elsewhere: other pictures
+    key = f"{atlas.manifest.to_json()} {root.resolve()}"  # a different scan or image folder needs different thumbnails
     network, data = atlas.manifest.network["reference"], atlas.manifest.images.get("fingerprint", "")
     measured = Measurements.read(files, network=network, data=data)
     return PageRenderer(shelf, measured), ImageFiles(shelf, root, Cache(cache_folder(key)))
@@ -142,7 +143,7 @@ def check_web() -> None:
     """Check that the packages of the explorer are installed.
 
     Raises:
-        UnitscopeError: if one is not.
+        UnitscopeError: if a package is missing.
     """
     for package in ("fastapi", "uvicorn", "plotly", "multipart", "websockets"):
         if importlib.util.find_spec(package) is None:

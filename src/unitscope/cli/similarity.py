@@ -1,6 +1,6 @@
-"""The command ``similarity``: how alike images, classes and layers are.
+"""The command ``similarity``: similarity of images, classes and layers.
 
-In: the command line. Out: a table or JSON, and a figure where one is asked for.
+In: the command line. Out: a table or JSON, and a figure with ``-o``.
 """
 
 from collections import Counter
@@ -31,12 +31,15 @@ def similarity(
         typer.Argument(metavar="A", help="Two or more: image ids, image files, or class:NAME.", show_default=False),
     ] = None,
     layer: Annotated[
-        str | None, typer.Option(metavar="LAYER", help="The layer to compare at, by name or alias.", show_default=False)
+        str | None,
+        typer.Option(metavar="LAYER", help="The layer of the responses, by name or alias.", show_default=False),
     ] = None,
-    clustered: Annotated[bool, typer.Option("--clustered", help="Put like beside like.")] = False,
+    clustered: Annotated[bool, typer.Option("--clustered", help="Order the matrix by similarity.")] = False,
     nearest: Annotated[
         int | None,
-        typer.Option(metavar="N", help="List the N images of the atlas nearest to each A instead.", show_default=False),
+        typer.Option(
+            metavar="N", help="List the N most similar images of the atlas for each A instead.", show_default=False
+        ),
     ] = None,
     by_layer: Annotated[
         bool, typer.Option("--by-layer", help="Compare at every layer instead, shallow to deep.")
@@ -44,7 +47,7 @@ def similarity(
     between_layers: Annotated[
         bool,
         typer.Option(
-            "--between-layers", help="Compare layers instead, over all images or those of the A (linear CKA)."
+            "--between-layers", help="Compare layers instead, over all images or those given as A (linear CKA)."
         ),
     ] = False,
     output: Figure = None,
@@ -71,7 +74,7 @@ def _find(
         return _by_layer(opened, names)
     if layer is None:
         raise UnitscopeError(
-            f"say at which layer to compare, for example --layer {opened.layers[-1].name}"
+            f"no layer was given; give one, for example --layer {opened.layers[-1].name}"
             + ("" if asked else ", or compare at every layer with --by-layer")
         )
     subjects = groups_named(opened, names, layer)
@@ -79,31 +82,31 @@ def _find(
 
 
 def _asked(nearest: int | None, by_layer: bool, between_layers: bool) -> str:
-    """The one question that is not the plain one; empty for the plain one."""
+    """Return the option that selects another analysis; empty for the default."""
     questions = {"--nearest": nearest is not None, "--by-layer": by_layer, "--between-layers": between_layers}
     asked = [option for option, is_asked in questions.items() if is_asked]
     if len(asked) > 1:
-        raise UnitscopeError(f"{' and '.join(asked)} are different questions; ask one at a time")
+        raise UnitscopeError(f"{' and '.join(asked)} are different analyses; give one of them")
     return asked[0] if asked else ""
 
 
 def _check(asked: str, names: list[str], layer: str | None, *, clustered: bool, output: Path | None) -> None:
     if asked in ("--by-layer", "--between-layers") and layer is not None:
-        raise UnitscopeError(f"{asked} compares at every layer of the atlas; leave --layer {layer} out")
+        raise UnitscopeError(f"{asked} compares at every layer of the atlas; omit --layer {layer}")
     if asked and clustered:
-        raise UnitscopeError(f"--clustered orders the matrix of one layer and does not go with {asked}; leave it out")
+        raise UnitscopeError(f"--clustered orders the matrix of one layer and does not go with {asked}; omit it")
     if asked == "--nearest" and output is not None:
-        raise UnitscopeError("--nearest is a list and draws no figure; leave -o out")
+        raise UnitscopeError("--nearest has no figure; omit -o")
     if twice := [name for name, times in Counter(names).items() if times > 1]:
-        raise UnitscopeError(f"'{twice[0]}' was given twice; name each image or class once")
+        raise UnitscopeError(f"'{twice[0]}' was given twice; give each image or class once")
     if asked == "--between-layers":
         return
     if not names:
-        raise UnitscopeError("there is nothing to compare; name image ids, image files or class:NAME behind the atlas")
+        raise UnitscopeError("no images were given; give image ids, image files or class:NAME after the atlas")
     if len(names) == 1 and asked != "--nearest":
         raise UnitscopeError(
-            f"'{names[0]}' has nothing to be compared with; name another image or class:NAME, "
-            "or ask for the images nearest to it with --nearest 9"
+            f"only '{names[0]}' was given; give another image or class:NAME, or list the most similar images with "
+            "--nearest 9"
         )
 
 
@@ -115,7 +118,7 @@ def _matrix(subjects: "Sequence[ImageGroup]", opened: "Atlas", *, clustered: boo
     found = replace(found, shows=labels_shown(opened, found.labels))
     for name, own in zip(found.labels, found.matrix.diagonal(), strict=True):
         if isnan(own):
-            log(f"note: '{name}' has no cosine at {found.layer.name}: its responses are all zero, or not numbers")
+            log(f"note: '{name}' has no cosine at {found.layer.name}: its responses are all zero or not finite")
     return found.cluster() if clustered else found
 
 
@@ -127,7 +130,7 @@ def _by_layer(opened: "Atlas", names: list[str]) -> "SimilarityByLayer":
 
 
 def _at_every_layer(opened: "Atlas", names: list[str]) -> "Iterable[tuple[ImageGroup, ...]]":
-    """The subjects at each layer. Only image files need the network, and so torch; each runs once for all layers."""
+    """Return the image groups at each layer; files run through the network, which needs torch, once for all layers."""
     if any(Path(name).is_file() for name in names):
         from unitscope.inspection.new_images import image_groups_by_layer
 

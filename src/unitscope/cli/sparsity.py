@@ -1,4 +1,4 @@
-"""The command `sparsity`: how many responses are zero and how unevenly the rest are spread.
+"""The command ``sparsity``: the share of zero responses, and sparsity indices.
 
 In: the command line. Out: tables or JSON, and a figure with ``-o``.
 """
@@ -23,11 +23,11 @@ def sparsity(
     ] = None,
     classes: Annotated[
         list[str] | None,
-        typer.Option("--class", metavar="NAME", help="Also the images of this class; may be repeated."),
+        typer.Option("--class", metavar="NAME", help="Also analyse the images of this class; may be repeated."),
     ] = None,
-    by_layer: Annotated[bool, typer.Option("--by-layer", help="Compare all layers instead, shallow to deep.")] = False,
+    by_layer: Annotated[bool, typer.Option("--by-layer", help="Compare all layers, shallow to deep.")] = False,
     bins: Annotated[int, typer.Option(help="Bins of the histograms.")] = 50,
-    sample_seed: Annotated[int, typer.Option(help="Seed of the sample of images, if there are more than 1,024.")] = 0,
+    sample_seed: Annotated[int, typer.Option(help="Seed of the sample, if there are more than 1,024 images.")] = 0,
     output: Figure = None,
     as_json: Json = False,
 ) -> None:
@@ -49,6 +49,6 @@ def _check(layer: str | None, classes: list[str], *, by_layer: bool) -> None:
     if layer is None and not by_layer:
         raise typer.BadParameter("no layer was given; give --layer LAYER, or --by-layer to compare all layers")
     if layer is not None and by_layer:
-        raise typer.BadParameter(f"--by-layer compares all layers; leave --by-layer or --layer {layer} out")
+        raise typer.BadParameter(f"--by-layer compares all layers; omit --by-layer or --layer {layer}")
     if by_layer and classes:
         raise typer.BadParameter("--class needs --layer and does not go with --by-layer")

@@ -1,4 +1,4 @@
-"""The command ``structure``: what one image calls up, layer by layer.
+"""The command ``structure``: the top units of each layer for one image.
 
 In: the command line. Out: tables or JSON, and a figure with ``-o``.
 """
@@ -18,8 +18,8 @@ def structure(
     output: Figure = None,
     start: Annotated[int | None, typer.Option(help="First activation call shown, 1-based.")] = None,
     stop: Annotated[int | None, typer.Option(help="Last activation call shown.")] = None,
-    step: Annotated[int | None, typer.Option(help="Show every STEP-th.")] = None,
-    top: Annotated[int, typer.Option(help="Maps shown of each layer.")] = 9,
+    step: Annotated[int | None, typer.Option(help="Show every STEP-th activation call.")] = None,
+    top: Annotated[int, typer.Option(help="Number of maps per layer.")] = 9,
     enlarge: Annotated[
         list[str] | None,
         typer.Option(metavar="LAYER:UNIT", help="Draw this unit's map large; may be repeated."),

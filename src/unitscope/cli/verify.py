@@ -1,6 +1,6 @@
-"""The command ``verify``: recompute a part of an atlas by brute force.
+"""The command ``verify``: recompute part of an atlas by brute force.
 
-In: the command line. Out: tables or JSON; exit status 1 if a number differs.
+In: the command line. Out: tables or JSON; exit status 1 if a value differs.
 """
 
 from typing import Annotated
@@ -20,7 +20,7 @@ def verify(
     sample_seed: Annotated[int, typer.Option(metavar="N", help="Seed of the random units and images.")] = 0,
     as_json: Json = False,
 ) -> None:
-    """Recompute random units by brute force, with plain hooks, and compare."""
+    """Recompute random units by brute force, with plain forward hooks, and compare them with the atlas."""
     from unitscope.atlas import open_atlas
     from unitscope.experiments.verify import verify as run
 
