@@ -181,7 +181,7 @@ def test_gradients_are_those_of_the_module(session, images, target):
 def test_a_target_that_the_network_lacks_is_an_error(images):
     session = Session(unitscope.load(Features().eval(), preprocess=PHI))
     assert session.run(images).logits is None
-    with pytest.raises(NetworkError, match="gives no logits, so it has no class 3"):
+    with pytest.raises(NetworkError, match="returns no logits, so it has no class 3"):
         session.gradients(images, 3)
     with pytest.raises(LayerError, match="no layer 'nosuch'"):
         session.gradients(images, "nosuch:1")

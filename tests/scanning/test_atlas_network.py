@@ -30,9 +30,8 @@ ASKING = {
 @pytest.mark.parametrize("asking", ASKING)
 def test_a_network_with_another_preprocessing_is_refused(atlas, asking):
     other = unitscope.load(Planted(), preprocess={**PHI, "std": [51, 255, 255]})
-    message = (
-        r"another preprocessing than that of Planted \(std was \[255.0, 255.0, 255.0\], not \[51.0, 255.0, 255.0\]\)"
-    )
+    changed = r"\(std was \[255.0, 255.0, 255.0\], not \[51.0, 255.0, 255.0\]\)"
+    message = f"a preprocessing that differs from that of Planted {changed}"
     with pytest.raises(NetworkError, match=message):
         ASKING[asking](atlas, other)
 
@@ -41,7 +40,7 @@ def test_a_network_with_another_preprocessing_is_refused(atlas, asking):
 def test_a_network_with_other_weights_is_refused(atlas, asking):
     module = Planted()
     torch.nn.init.ones_(module.head.bias)
-    with pytest.raises(NetworkError, match="was made with Planted and other weights than those of Planted; give"):
+    with pytest.raises(NetworkError, match="was made with Planted, whose weights differ from those of Planted; give"):
         ASKING[asking](atlas, unitscope.load(module, preprocess=PHI))
 
 

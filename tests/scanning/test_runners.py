@@ -148,7 +148,7 @@ def test_a_shard_that_kills_its_workers_ends_the_scan_with_its_images_named(fold
 
 def test_what_is_wrong_in_a_worker_is_told(card, folder, tmp_path):
     (tmp_path / "net.py").write_text((tmp_path / "net.py").read_text("utf-8").replace("seed(4)", "seed(5)"), "utf-8")
-    with pytest.raises(AtlasError, match=r"the network's weights were others"):
+    with pytest.raises(AtlasError, match=r"the network's weights have changed"):
         unitscope.scan(card, folder, tmp_path / "a", options=OPTIONS, runner=ProcessRunner(1))
 
 

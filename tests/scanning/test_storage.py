@@ -232,7 +232,7 @@ def test_a_decoder_that_cannot_decode_on_the_device_is_told_before_anything_goes
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
-        ({"responses": "float8"}, "responses can't be kept as 'float8'; choose one of float32, float16, none"),
+        ({"responses": "float8"}, "responses can't be stored as 'float8'; choose one of float32, float16, none"),
         ({"decoder": "gimp"}, "no decoder 'gimp'; choose one of pillow, torchcodec"),
     ],
 )

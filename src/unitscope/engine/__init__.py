@@ -1,7 +1,7 @@
-"""Runs a tapped network fast: which engine, at which precision, in batches of which size.
+"""Run networks fast: `Session`, engines, precision, batch sizes, loading of images.
 
-In: a network, its trace, the layers to tap. Out: a `Executor` from batches of prepared images to logits and responses.
-Knows nothing of files; that the answers do not depend on how fast they come is its first duty.
+In: a network and images. Out: logits, responses, activation maps and gradients. Results must not depend on the batch or
+on timing. Knows nothing of atlases or figures.
 """
 
 from unitscope.engine.allocator import tune_allocator

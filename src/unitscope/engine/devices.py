@@ -1,6 +1,6 @@
-"""The device that a network runs on.
+"""Move a network to a device.
 
-In: a network and a device's name. Out: the network there; the one given stays where and as it is.
+In: a network and a device's name. Out: the network on that device; the given network is not modified.
 """
 
 import copy

@@ -1,6 +1,6 @@
-"""Batches through a tapped network: memory format, folding, fusing, copies that don't wait.
+"""Run batches through a tapped network: optimise its graph, and copy to and from the device asynchronously.
 
-In: a network, its trace, the layers to tap. Out: a `Executor`.
+In: a network, its trace and the layers to tap. Out: an `Executor`.
 """
 
 import copy
@@ -28,14 +28,14 @@ from unitscope.units import Layer
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BatchOutput:
-    """What a batch gave, on its way from the device."""
+    """The outputs of a batch, which may still be on their way from the device."""
 
     logits: Tensor | None
     responses: Tensor
     arrived: torch.cuda.Event | None = None
 
     def numpy(self) -> tuple[NDArray[np.float32] | None, NDArray[np.float32]]:
-        """Wait for it; return logits ``[image, class]`` (None for no classifier) and responses ``[image, unit]``."""
+        """Wait for the outputs; return logits ``[image, class]`` (None without) and responses ``[image, unit]``."""
         if self.arrived is not None:
             self.arrived.synchronize()
         return None if self.logits is None else self.logits.numpy(), self.responses.numpy()
@@ -43,26 +43,26 @@ class BatchOutput:
 
 @dataclass(frozen=True, eq=False)
 class Executor:
-    """Runs batches of one size, so that an image's answer does not depend on how many came with it."""
+    """Runs batches of a fixed size, so that an image's results don't depend on the number of images in its batch."""
 
     run: Run
     batch_size: int
     device: torch.device
     precision: Precision = "float32"
-    coming: torch.cuda.Stream | None = None  # of a GPU: where batches are copied while the one before is run
+    copy_stream: torch.cuda.Stream | None = None  # on a GPU: copies a batch while the previous one runs
 
     @classmethod
     def on(cls, device: torch.device, run: Run, *, batch_size: int, precision: Precision) -> "Executor":
         """Return an executor on a device, with a stream for copies on a GPU."""
-        coming = torch.cuda.Stream(device) if device.type == "cuda" else None
-        return cls(run, batch_size, device, precision, coming)
+        copy_stream = torch.cuda.Stream(device) if device.type == "cuda" else None
+        return cls(run, batch_size, device, precision, copy_stream)
 
     def __call__(self, batch: Tensor) -> tuple[NDArray[np.float32] | None, NDArray[np.float32]]:
-        """Return logits ``[image, class]`` (None for what is no classifier) and responses ``[image, unit]``."""
+        """Return logits ``[image, class]`` (None if there are none) and responses ``[image, unit]``."""
         return self.start(batch).numpy()
 
     def start(self, batch: Tensor) -> BatchOutput:
-        """Set a batch going; a GPU computes and copies while the next one is made ready."""
+        """Start a batch; a GPU computes and copies while the next batch is prepared."""
         logits, responses, _ = self._outputs(batch)
         parts = [None if value is None else value.to("cpu", non_blocking=True) for value in (logits, responses)]
         arrived = None
@@ -73,36 +73,35 @@ class Executor:
         return BatchOutput(parts[0], parts[1], arrived)
 
     def with_maps(self, batch: Tensor) -> tuple[NDArray[np.float32] | None, NDArray[np.float32], list[Tensor]]:
-        """Return logits, responses, and the maps asked for, each ``[image, …]`` as its layer gives it."""
+        """Return logits, responses and the requested maps, each ``[image, …]`` in its layer's own shape."""
         logits, responses, maps = self._outputs(batch)
         return None if logits is None else logits.cpu().numpy(), responses.cpu().numpy(), maps
 
     def _outputs(self, batch: Tensor) -> tuple[Tensor | None, Tensor, list[Tensor]]:
         count = len(batch)
         try:
-            batch = self._filled(batch)  # under inference mode it would be of another kind, and compiled for anew
+            batch = self._padded(batch)  # outside inference mode, whose tensors would trigger a recompilation
             with torch.inference_mode(), at_precision(self.precision, self.device):
-                logits, responses, *maps = self.run(self._there(batch))
+                logits, responses, *maps = self.run(self._on_device(batch))
         except torch.OutOfMemoryError as problem:
             raise UnitscopeError(
                 f"'{self.device}' has too little memory free for batches of {self.batch_size}; give a smaller "
                 "--batch-size, or free some"
             ) from problem
-        told = None if logits is None else logits[:count].float()
-        return told, responses[:count], [map_[:count] for map_ in maps]
+        kept = None if logits is None else logits[:count].float()
+        return kept, responses[:count], [map_[:count] for map_ in maps]
 
-    def _there(self, batch: Tensor) -> Tensor:
-        """The batch on the device."""
-        if self.coming is None or batch.device.type != "cpu":
+    def _on_device(self, batch: Tensor) -> Tensor:
+        if self.copy_stream is None or batch.device.type != "cpu":
             return batch.to(self.device)
         running = torch.cuda.current_stream(self.device)
-        with torch.cuda.stream(self.coming):
-            there = batch.pin_memory().to(self.device, non_blocking=True)  # a copy from pageable memory would block
-        running.wait_stream(self.coming)
-        there.record_stream(running)  # or its memory might be given to the next copy too early
-        return there
+        with torch.cuda.stream(self.copy_stream):
+            moved = batch.pin_memory().to(self.device, non_blocking=True)  # a copy from pageable memory would block
+        running.wait_stream(self.copy_stream)
+        moved.record_stream(running)  # otherwise its memory could be reused by the next copy too early
+        return moved
 
-    def _filled(self, batch: Tensor) -> Tensor:
+    def _padded(self, batch: Tensor) -> Tensor:
         missing = self.batch_size - len(batch)
         return torch.cat([batch, batch[-1:].expand(missing, *batch.shape[1:])]) if missing else batch
 
@@ -117,7 +116,7 @@ def make_executor(
     batch_size: int,
     precision: Precision = "float32",
 ) -> Executor:
-    """Return what runs batches of prepared images (see `Preprocessing.prepare`) through the tapped network."""
+    """Return an executor of the tapped network for batches of prepared images (see `Preprocessing.prepare`)."""
     device, taps = device_of(network.module), trace.tapped(responses=layers, maps=maps)
     if engine == "eager":
         taps = optimize_for_eager(taps, device, precision)
@@ -135,14 +134,14 @@ def make_executor(
 
 
 def example(network: Network, batch_size: int) -> Tensor:
-    """Return a batch of the form that `Preprocessing.prepare`, or a φ of the user's own, gives."""
+    """Return a batch in the shape and dtype of prepared images, with standard or custom preprocessing."""
     phi = network.preprocessing
     dtype = torch.float32 if isinstance(phi, CustomPreprocessing) else torch.uint8
     return torch.zeros(batch_size, 3, *phi.size, dtype=dtype)
 
 
 class NormalizedTaps(nn.Module):
-    """φ's normalization and the tapped graph in one module, so that both are compiled together."""
+    """The preprocessing's normalization and the tapped graph in one module, so that they are compiled together."""
 
     def __init__(self, network: Network, taps: nn.Module) -> None:
         super().__init__()
@@ -157,21 +156,21 @@ class NormalizedTaps(nn.Module):
 
 
 def optimize_for_eager(module: nn.Module, device: torch.device, precision: Precision = "float32") -> nn.Module:
-    """Return a graph as it runs fastest op by op; what is no graph stays as it is."""
+    """Return a graph optimised for eager execution; other modules are returned unchanged."""
     if not isinstance(module, GraphModule):
         return module
     module = _channels_last(fold_batch_norms(module))
-    # Autocast doesn't know oneDNN's own ops.
+    # Autocast does not handle oneDNN's fused ops.
     return fuse_convolutions(module) if device.type == "cpu" and precision == "float32" else module
 
 
 def _channels_last(module: GraphModule) -> GraphModule:
-    """Return a graph with convolution weights in channels_last, as copies: the network's own stay as they are."""
+    """Return a graph with copies of its convolution weights in channels_last; the network's own are not modified."""
     own = copy.copy(module)
     own._parameters, own._buffers = dict(module._parameters), dict(module._buffers)
     for tensors in (own._parameters, own._buffers):
         for name, tensor in tensors.items():
             if tensor is not None and tensor.ndim == 4:
-                fresh = tensor.detach().contiguous(memory_format=torch.channels_last)
-                tensors[name] = nn.Parameter(fresh, requires_grad=False)
+                converted = tensor.detach().contiguous(memory_format=torch.channels_last)
+                tensors[name] = nn.Parameter(converted, requires_grad=False)
     return own

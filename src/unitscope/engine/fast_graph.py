@@ -1,7 +1,7 @@
-"""A network's graph as it runs fastest op by op, made once and tapped as often as asked.
+"""A network's graph, optimised once for eager execution and tapped as often as needed.
 
-In: an exported trace, a device, a precision. Out: modules with taps that share one copy of the prepared weights.
-A fused convolution hides the values inside it. A tap on one of those is made from the plain graph instead.
+In: an exported trace, a device, a precision. Out: modules with taps that share one copy of the optimised weights.
+Fusing hides the values inside a fused convolution; taps on those use the plain graph instead.
 """
 
 from collections.abc import Sequence
@@ -23,11 +23,11 @@ class FastGraph:
     """A folded and fused graph.
 
     Attributes:
-        trace: what it was made from.
+        trace: the trace of the network.
         module: the graph, from ``x`` to ``(logits | None,)``.
-        nodes: the node of each layer whose value the graph still gives.
-        device: where it runs.
-        precision: in which it runs.
+        nodes: node of each layer whose value still exists in the graph.
+        device: the device that it runs on.
+        precision: the precision that it runs at.
     """
 
     trace: ExportedTrace
@@ -38,7 +38,7 @@ class FastGraph:
 
     @classmethod
     def of(cls, trace: ExportedTrace, device: torch.device, precision: Precision) -> "FastGraph":
-        """Return the graph of a trace, optimized for running op by op."""
+        """Return the graph of a trace, optimised for eager execution."""
         module = optimize_for_eager(add_taps(trace.graph_module), device, precision)
         assert isinstance(module, GraphModule)
         nodes = {node.meta[LAYER]: node for node in module.graph.nodes if LAYER in node.meta}

@@ -1,6 +1,6 @@
-"""Which engine and which precision a scan runs with: what was asked for, if it can be had here.
+"""Choose engine and precision, and check that they are available.
 
-In: names from a command line. Out: an `Engine` and a `Precision`, or an error that says what to choose instead.
+In: names from the user. Out: an `Engine` and a `Precision`, or an error that says what to use instead.
 """
 
 import shutil
@@ -17,26 +17,26 @@ Engine = Literal["eager", "compile", "openvino"]
 Precision = Literal["float32", "tf32", "bf16"]
 ENGINES = ("auto", "eager", "compile", "openvino")
 PRECISIONS = ("float32", "tf32", "bf16")
-# Compiling takes 20 to 50 s. On a CPU it saves nothing to an eighth of what the eager engine takes (docs/speed.md); a
-# GPU takes less than a millisecond an image, so there it is reckoned, not measured, when that time comes back.
+# Compiling takes 20 to 50 s. On a CPU it saves up to an eighth of the eager engine's time (docs/speed.md). On a GPU,
+# where an image takes less than a millisecond, the number is estimated, not measured.
 IMAGES_WORTH_COMPILING = {"cpu": 10_000, "cuda": 300_000}
 
 
 def check_known(what: str, name: str, known: Sequence[str]) -> None:
-    """Check that a name is one of those known.
+    """Check that a name is one of the known names.
 
     Raises:
-        UnitscopeError: if not; the message lists them.
+        UnitscopeError: if it is not; the message lists the known names.
     """
     if name not in known:
         raise UnitscopeError(f"no {what} '{name}'; choose one of {', '.join(known)}")
 
 
 def choose_engine(engine: str, *, images: int, trace: Trace, device: str = "cpu") -> Engine:
-    """Return the engine that ``auto`` stands for, or the one named, if it can be had.
+    """Return the engine with this name, or choose one for ``auto``.
 
     Raises:
-        UnitscopeError: if the name is unknown, or the engine was asked for and can't be had.
+        UnitscopeError: if the name is unknown, or the engine is not available.
     """
     check_known("engine", engine, ENGINES)
     if engine == "auto":
@@ -60,10 +60,10 @@ def choose_engine(engine: str, *, images: int, trace: Trace, device: str = "cpu"
 
 
 def choose_precision(precision: str, *, engine: Engine, device: str = "cpu") -> Precision:
-    """Return the precision named, if it can be had.
+    """Return the precision with this name.
 
     Raises:
-        UnitscopeError: if the name is unknown, or this device or engine has no such precision.
+        UnitscopeError: if the name is unknown, or the device or the engine does not support it.
     """
     check_known("precision", precision, PRECISIONS)
     if precision == "tf32" and not device.startswith("cuda"):

@@ -1,6 +1,6 @@
-"""What a network gives for some images.
+"""`Outputs`: a network's outputs for some images.
 
-In: arrays and tensors. Out: `Outputs`, of one batch or of several joined.
+In: arrays and tensors of batches. Out: `Outputs` of one batch, or of several, concatenated.
 """
 
 from collections.abc import Sequence
@@ -14,13 +14,13 @@ from torch import Tensor
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Outputs:
-    """What a network gives for some images.
+    """A network's outputs for some images.
 
     Attributes:
-        logits: float32 ``[image, class]``; None for a network without logits.
-        responses: α of the layers asked for, side by side, float32 ``[image, unit]``.
-        maps: the outputs of the layers asked for, each ``[image, …]`` as its layer gives it, on the network's device.
-        gradients: with respect to the network's input, float32 ``[image, 3, H, W]``; None where not asked for.
+        logits: float32 ``[image, class]``; None if the network returns no logits.
+        responses: α of the requested layers, concatenated, float32 ``[image, unit]``.
+        maps: outputs of the requested layers, each ``[image, …]`` in its layer's own shape, on the network's device.
+        gradients: gradients with respect to the network's input, float32 ``[image, 3, H, W]``; None if not requested.
     """
 
     logits: NDArray[np.float32] | None
@@ -30,7 +30,7 @@ class Outputs:
 
     @classmethod
     def joined(cls, parts: "Sequence[Outputs]") -> "Outputs":
-        """Return the outputs of several batches as those of one."""
+        """Return the outputs of several batches, concatenated."""
         if len(parts) == 1:
             return parts[0]
         logits = [part.logits for part in parts if part.logits is not None]

@@ -1,6 +1,6 @@
-"""How finely a network is run: float32 throughout, or coarser where that was asked for.
+"""Numerical precision of forward passes: float32, TF32 or bfloat16.
 
-The caller's own settings of PyTorch are given back afterwards.
+In: a precision and a device. Out: a context with PyTorch's settings; the caller's are restored afterwards.
 """
 
 from collections.abc import Iterator
@@ -14,11 +14,11 @@ from unitscope.networks import float32_matmul_precision
 
 @contextmanager
 def at_precision(precision: Precision, device: torch.device) -> Iterator[None]:
-    """Run at a precision while the context lasts.
+    """Run at a precision within the context.
 
-    ``float32`` keeps NVIDIA GPUs from rounding factors to TF32, which PyTorch lets them do in convolutions; ``tf32``
-    lets them, in matrix products too; ``bf16`` runs convolutions and matrix products in bfloat16 (autocast), and
-    leaves sums such as the responses and softmax in float32.
+    ``float32`` turns off TF32 on NVIDIA GPUs, which PyTorch uses in convolutions by default. ``tf32`` turns it on, in
+    matrix products too. ``bf16`` runs convolutions and matrix products in bfloat16 (autocast); sums, such as responses
+    and softmax, stay in float32.
     """
     multiplied = (
         float32_matmul_precision("tf32" if precision == "tf32" else "ieee") if device.type == "cuda" else nullcontext()

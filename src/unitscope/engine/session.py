@@ -1,8 +1,8 @@
-"""A network on one device, exported once: everything that runs images through a network uses it.
+"""`Session`: a network on one device, exported once. Everything that runs images through a network uses it.
 
-In: a network and a device. Out: logits, responses, activation maps and gradients of images, with units masked where
-asked; the network split at a layer. Two graphs are made when first needed: a fast one (folded and fused, inference
-only) and the plain, differentiable one. Knows nothing of atlases, figures or what the numbers are for.
+In: a network and a device. Out: logits, responses, activation maps and gradients of images, optionally with masked
+units; the network split at a layer. Two graphs are made on first use: a fast one (folded and fused, inference only) and
+the plain, differentiable one. Knows nothing of atlases or figures.
 """
 
 import math
@@ -34,20 +34,21 @@ from unitscope.networks import Network
 from unitscope.units import Layer, LayerTable
 
 MAX_CELLS = 2**26
-"""Cells of all maps that a batch holds at once: 256 MB in float32."""
+"""Maximum number of cells in all maps of a batch: 256 MB in float32."""
 _CACHED_TAPS = 8
 
 
 class Session:
     """A network on one device, exported once.
 
-    The network given is left where and as it is. Threads may share a session: each batch takes its lock.
+    The given network is not modified or moved. Threads can share a session; each batch acquires its lock.
 
     Args:
         network: from `unitscope.load`.
         device: ``cpu``, ``cuda``, ``cuda:1``, …; None leaves the network where it is.
         precision: ``float32``, ``tf32`` (NVIDIA GPUs) or ``bf16``.
-        batch_size: images run at once; None takes 16 on a CPU, what fits on a GPU, and 1 for a network under hooks.
+        batch_size: number of images run at once; None uses 16 on a CPU, as many as fit on a GPU, and 1 for networks
+            under hooks.
 
     Raises:
         NetworkError: if there is no such device.
@@ -70,12 +71,12 @@ class Session:
 
     @classmethod
     def of(cls, network: "Network | Session", *, device: str | None = None, batch_size: int | None = None) -> "Session":
-        """Return a session as it is, or a new one of a network."""
+        """Return a given session unchanged, or a new session of a network."""
         return network if isinstance(network, Session) else cls(network, device=device, batch_size=batch_size)
 
     @cached_property
     def trace(self) -> Trace:
-        """The network as a graph of calls, exported when first asked for.
+        """The network as a graph of calls, exported on first use.
 
         Raises:
             NetworkError: if the network does not run on an input of its preprocessing's size.
@@ -85,14 +86,14 @@ class Session:
 
     @property
     def layers(self) -> LayerTable:
-        """Every call of the network whose units can be read."""
+        """All calls of the network that can be tapped, in execution order."""
         return self.trace.layers
 
     @property
     def batch_size(self) -> int:
-        """How many images run at once; halved after a batch has run out of memory."""
+        """Number of images run at once; halved after a batch has run out of memory."""
         if self.trace.fallback_reason:
-            return 1  # a forward pass that can't be exported may depend on the values in the batch
+            return 1  # the control flow of a network that can't be exported may depend on the values in the batch
         if self._batch_size is None:
             with self.inference():
                 self._batch_size = batch_size_for(
@@ -102,7 +103,7 @@ class Session:
 
     @contextmanager
     def inference(self) -> Iterator[None]:
-        """Hold the lock and run without gradients at the session's precision, whatever the caller's autocast."""
+        """Hold the lock, and run without gradients at the session's precision, regardless of the caller's autocast."""
         with self._lock, torch.inference_mode(), at_precision(self.precision, self.device):
             yield
 
@@ -114,13 +115,13 @@ class Session:
         maps: Sequence[Layer] = (),
         masks: Mapping[Layer, Tensor] | None = None,
     ) -> Outputs:
-        """Return what the network gives for prepared images.
+        """Return the network's outputs for prepared images.
 
         Args:
             prepared: from `Preprocessing.prepare`, ``[image, 3, H, W]``.
             responses: layers whose responses are returned.
             maps: layers whose outputs are returned.
-            masks: for some layers float ``[unit]``: 0 makes a unit's map zero, 1 keeps it.
+            masks: masks by layer, float ``[unit]``: 0 sets a unit's map to zero, 1 keeps it.
 
         Raises:
             UnitscopeError: if a single image does not fit into the device's memory.
@@ -149,13 +150,13 @@ class Session:
         masks: Mapping[Layer, Tensor] | None = None,
         gradients: Target | None = None,
     ) -> Iterator[tuple[Batch, Outputs | None]]:
-        """Yield batches of images in order, each with the outputs of those that could be read; None if none could.
+        """Yield batches of images in order, each with the outputs of its readable images, or None if there are none.
 
         Args:
-            images: what is read; a file that can't be read is an error in its batch.
-            rows: positions of the images; all if None.
+            images: the images; a file that can't be read becomes an error in its batch.
+            rows: row numbers of the images; None for all.
             responses: layers whose responses are returned.
-            maps: layers whose outputs are returned; a batch holds at most `MAX_CELLS` of their cells.
+            maps: layers whose outputs are returned; a batch has at most `MAX_CELLS` of their cells.
             masks: as in `run`.
             gradients: a class or unit whose gradients are returned; see `gradients`.
         """
@@ -182,7 +183,7 @@ class Session:
         precision: Precision | None = None,
         batch_size: int | None = None,
     ) -> Executor:
-        """Return what runs batches of one fixed size, so that an image's numbers don't depend on its batch."""
+        """Return an executor with a fixed batch size, so that an image's results don't depend on its batch."""
         precision = precision or self.precision
         size = 1 if self.trace.fallback_reason else batch_size or self.batch_size
         if engine == "eager" and precision == self.precision:
@@ -193,10 +194,10 @@ class Session:
         )
 
     def split(self, layer: Layer) -> SplitNetwork:
-        """Return the network cut in two at a layer, each half as it runs fastest.
+        """Return the network split at a layer, with both parts optimised.
 
         Raises:
-            NetworkError: if the network gives no logits, or the layer has no path to them.
+            NetworkError: if the network returns no logits, or the layer has no path to them.
         """
         halves = split_at(self.trace, layer)
         if not isinstance(halves, SplitGraph):
@@ -209,7 +210,7 @@ class Session:
     def differentiable(
         self, *, responses: Sequence[Layer] = (), maps: Sequence[Layer] = (), masks: Sequence[Layer] = ()
     ) -> nn.Module:
-        """Return the plain graph with taps, which autograd runs backwards; see `Trace.tapped`."""
+        """Return the plain graph with taps, which autograd can differentiate; see `Trace.tapped`."""
         return self.trace.tapped(responses=responses, maps=maps, masks=masks)
 
     def gradients(self, prepared: Tensor, target: Target, *, masks: Mapping[Layer, Tensor] | None = None) -> Tensor:
@@ -221,11 +222,11 @@ class Session:
             masks: as in `run`.
 
         Returns:
-            float32 ``[image, 3, H, W]``, with respect to the input after φ's normalization (Simonyan et al., 2014).
+            float32 ``[image, 3, H, W]``, with respect to the normalized input (Simonyan et al., 2014).
 
         Raises:
             LayerError: if there is no such unit.
-            NetworkError: if a class is asked for that the network does not have.
+            NetworkError: if the network has no such class.
         """
         masks = masks or {}
         found = find_target(target, self.layers, self.network.reference)
@@ -240,7 +241,7 @@ class Session:
 
     @cached_property
     def _fast(self) -> FastGraph | None:
-        """The fast graph; None for a network under hooks."""
+        """The fast graph; None for networks under hooks."""
         trace = self.trace
         return FastGraph.of(trace, self.device, self.precision) if isinstance(trace, ExportedTrace) else None
 

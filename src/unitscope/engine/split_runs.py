@@ -1,6 +1,6 @@
-"""Images run up to the layer at which a network is split, the activations kept where there is room.
+"""Run images up to the split layer, and cache the activations if they fit into memory.
 
-In: a session, a layer, images. Out: `CutBatch` values, in order, once or as often as asked.
+In: a session, a layer, images. Out: `CutBatch` values, in order.
 """
 
 from collections.abc import Callable, Iterator
@@ -18,19 +18,19 @@ from unitscope.graph.split import SplitNetwork
 from unitscope.images import ImageSource
 from unitscope.units import Layer
 
-# The activations of all images are kept up to this size, so that means need no second pass.
+# Activations of all images are cached up to this size, so that means need no second pass.
 KEPT_BYTES = 2**30
-# Rows of variants in the suffix at once: enough to keep the cores busy, few enough for the caches.
+# Maximum rows and bytes of variants in the suffix at once: enough for all cores, few enough for the CPU's caches.
 _ROWS, _BYTES = 256, 2**26
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CutBatch:
-    """A batch at the cut; the last one is filled up with its last image, so that all have the same shape.
+    """A batch at the cut; the last batch is padded with its last image, so that all have the same shape.
 
     Attributes:
-        rows: numbers of the images, int64.
-        halfway: their activations, ``[image, …]``, at least as many as there are rows.
+        rows: row numbers of the images, int64.
+        halfway: activations of the images at the cut, ``[image, …]``, including padding.
     """
 
     rows: NDArray[np.int64]
@@ -38,20 +38,20 @@ class CutBatch:
 
     @property
     def filled_rows(self) -> list[int]:
-        """The numbers of the images, those that fill the batch up included."""
+        """Row numbers of the images, including padding."""
         missing = len(self.halfway.responses) - len(self.rows)
         return [*self.rows.tolist(), *[int(self.rows[-1])] * missing]
 
     @property
     def variants_at_once(self) -> int:
-        """How many variants of the batch may run through the suffix together."""
+        """Number of variants of the batch to run through the suffix at once."""
         row = sum(value[0].nbytes for value in self.halfway.live)
         return max(1, min(_ROWS, _BYTES // row) // len(self.halfway.responses))
 
 
 @dataclass(frozen=True, eq=False)
 class SplitRun:
-    """All images of a set run up to one layer."""
+    """All images of a source, run up to one layer."""
 
     session: Session
     layer: Layer
@@ -64,10 +64,10 @@ class SplitRun:
         return self.session.split(self.layer)
 
     def batches(self) -> Iterator[CutBatch]:
-        """Yield the batches in order, images that can't be read left out.
+        """Yield the batches in order, without images that can't be read.
 
         Raises:
-            ImageError: if none can be read.
+            ImageError: if no image can be read.
         """
         session, size = self.session, 1 if self.session.trace.fallback_reason else self.batch_size
         phi, every = session.network.preprocessing, (0, range(len(self.images)))
@@ -87,7 +87,7 @@ class SplitRun:
             raise nothing_readable(self.images, first_error)
 
     def kept(self, on_batch: Callable[[int], None]) -> tuple[list[CutBatch] | None, NDArray[np.float64]]:
-        """Return all batches (None where they are larger than `KEPT_BYTES`) and the mean responses ``[unit]``.
+        """Return all batches (None if they are larger than `KEPT_BYTES`) and the mean responses ``[unit]``.
 
         ``on_batch`` is called with the number of images after each batch.
         """

@@ -1,6 +1,6 @@
-"""What a gradient is taken of: the logit of a class, or the response of a unit.
+"""Targets of gradients: the logit of a class, or the response of a unit.
 
-In: a class number or a unit, the layers of a network. Out: the layers to tap, and the target's value in the outputs.
+In: a class number or a unit, and the layers of a network. Out: the layers to tap, and the target's value in outputs.
 """
 
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ Target = int | Unit | str
 
 @dataclass(frozen=True, slots=True)
 class FoundTarget:
-    """A target that the network has.
+    """A target, looked up in a network.
 
     Attributes:
-        layers: the unit's layer; none for a class.
-        number: of the class, or the unit's channel.
-        network: what messages call the network.
+        layers: the unit's layer; empty for a class.
+        number: the class number, or the unit's channel.
+        network: the network's name in messages.
     """
 
     layers: tuple[Layer, ...]
@@ -29,17 +29,17 @@ class FoundTarget:
     network: str
 
     def value(self, outputs: tuple[Tensor | None, ...]) -> Tensor:
-        """Return the target ``[image]`` in what a tapped network gives; see `Trace.tapped`.
+        """Return the target's value ``[image]`` in the outputs of a tapped network; see `Trace.tapped`.
 
         Raises:
-            NetworkError: if it is a class and the network does not have it.
+            NetworkError: if the target is a class that the network does not have.
         """
         logits, responses = outputs[:2]
         if self.layers:
             assert responses is not None
             return responses[:, self.number]
         if logits is None:
-            raise NetworkError(f"{self.network} gives no logits, so it has no class {self.number}")
+            raise NetworkError(f"{self.network} returns no logits, so it has no class {self.number}")
         if not 0 <= self.number < logits.shape[1]:
             raise NetworkError(
                 f"{self.network} has classes 0 to {logits.shape[1] - 1}, so there is no class {self.number}"
@@ -48,7 +48,7 @@ class FoundTarget:
 
 
 def find_target(target: Target, layers: LayerTable, network: str) -> FoundTarget:
-    """Return the target of a name or number.
+    """Return the target given by a class number or a unit.
 
     Raises:
         LayerError: if there is no such unit.

@@ -1,7 +1,7 @@
-"""The bridge: a network over a set of images gives an atlas.
+"""Scan: run a network over a set of images and write an atlas.
 
-In: a network, images, which layers to tap. Out: an atlas on disk.
-A shard is the unit of work: resuming is doing the shards that have no part yet.
+In: a network, images, the layers to tap. Out: an atlas on disk.
+A shard is the unit of work; resuming a scan means running the shards that have no part yet.
 """
 
 from unitscope.scanning.plan import ScanOptions

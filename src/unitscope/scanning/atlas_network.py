@@ -1,7 +1,7 @@
-"""The network that an atlas was made with, loaded again and checked.
+"""Load the network of an atlas again, and check that it is the same.
 
-In: an atlas, and the network where it can't be loaded by name. Out: that `Network`, or a `Session` of it, with the same
-weights and φ.
+In: an atlas, and the network if it can't be loaded by its reference. Out: the `Network`, or a `Session` of it, with the
+same weights and preprocessing.
 """
 
 from typing import Any
@@ -19,10 +19,10 @@ def session_of(
     device: str | None = None,
     batch_size: int | None = None,
 ) -> Session:
-    """Return a session of the network that an atlas was made with; a session given is returned as it is.
+    """Return a session of the network that an atlas was made with; a given session is checked and returned.
 
     Raises:
-        NetworkError: as `network_of`, and if there is no such device.
+        NetworkError: as in `network_of`, and if there is no such device.
     """
     if isinstance(given, Session):
         check_same(atlas, given.network)
@@ -31,10 +31,10 @@ def session_of(
 
 
 def network_of(atlas: Atlas, given: Network | None = None) -> Network:
-    """Return the network that an atlas was made with; ``given`` is needed where it was a module given in Python.
+    """Return the network that an atlas was made with; ``given`` is needed if it was a module given in Python.
 
     Raises:
-        NetworkError: if it can't be loaded, or its weights or its preprocessing are not those of the scan.
+        NetworkError: if it can't be loaded, or its weights or its preprocessing differ from those of the scan.
     """
     network = given or _loaded(atlas)
     check_same(atlas, network)
@@ -45,23 +45,23 @@ def check_same(atlas: Atlas, network: Network) -> None:
     """Check that a network has the weights and the preprocessing that an atlas was made with.
 
     Raises:
-        NetworkError: if not; the message says what differs.
+        NetworkError: if it has not; the message says what differs.
     """
     made_with = atlas.manifest
     if network.fingerprint != made_with.network["fingerprint"]:
         raise NetworkError(
-            f"atlas '{atlas.path}' was made with {made_with.network['reference']} and other weights than those of "
+            f"atlas '{atlas.path}' was made with {made_with.network['reference']}, whose weights differ from those of "
             f"{network.reference}; give the network that it was made with, or scan again"
         )
     if differ := _differences(made_with.preprocessing, network.preprocessing.to_dict()):
         raise NetworkError(
-            f"atlas '{atlas.path}' was made with another preprocessing than that of {network.reference} "
+            f"atlas '{atlas.path}' was made with a preprocessing that differs from that of {network.reference} "
             f"({differ}); give the one that it was made with, or scan again"
         )
 
 
 def _differences(before: dict[str, Any], now: dict[str, Any]) -> str:
-    """Which values of φ are others, and what they were."""
+    """Return the parameters of the preprocessing that differ, as text."""
     keys = [key for key in before | now if before.get(key) != now.get(key)]
     return ", ".join(f"{key} was {before.get(key)}, not {now.get(key)}" for key in keys)
 
@@ -70,6 +70,6 @@ def _loaded(atlas: Atlas) -> Network:
     source = atlas.manifest.network["source"]
     if not source:
         raise NetworkError(
-            f"atlas '{atlas.path}' was made from a module given in Python; pass that module's network besides"
+            f"atlas '{atlas.path}' was made from a module given in Python; pass the network of that module too"
         )
     return load(**source)

@@ -1,4 +1,4 @@
-"""A plan on its way to another process, and what makes it a plan again there.
+"""Send a plan to another process.
 
 In: a `Plan`. Out: a `Job`, which can be pickled, and in the other process a `Worker` that runs shards of the same plan.
 """
@@ -20,13 +20,13 @@ from unitscope.scanning.shard_worker import ShardResult, ShardWorker
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Job:
-    """All that a worker needs.
+    """Everything that a worker needs.
 
     Attributes:
-        network: how to load it again, or itself where that can't be done (a module given in Python).
-        images: what is scanned; workers read them at the same paths.
-        options: with what the plan settled in place of ``auto``.
-        plan: what the worker's own plan has to be.
+        network: arguments that load the network again, or the network itself if it was given as a module in Python.
+        images: the images to scan; workers read them at the same paths.
+        options: the scan's options, with the plan's choices instead of ``auto``.
+        plan: the plan that the worker's own plan must equal.
     """
 
     network: dict[str, Any] | Network
@@ -41,14 +41,14 @@ class Job:
         Raises:
             NetworkError: if the network can't be sent to another process.
         """
-        settled = replace(
+        chosen = replace(
             plan.options, engine=plan.engine, batch_size=plan.batch_size, precision=plan.precision, limit=None
         )
         network: dict[str, Any] | Network = plan.network.source or _on_cpu(plan.network)
-        job = cls(network, plan.images, settled, plan.to_dict())
+        job = cls(network, plan.images, chosen, plan.to_dict())
         try:
             pickle.dumps(job)
-        except Exception as problem:  # whatever a module of the user's own holds
+        except Exception as problem:  # pickling the user's module can raise anything
             raise NetworkError(
                 f"{plan.network.reference} can't be sent to workers ({first_line(problem)}); "
                 "load it by a reference such as FILE.py:FUNCTION, or scan without workers"
@@ -57,10 +57,10 @@ class Job:
 
 
 class Worker:
-    """A plan at work in a process of its own, with so many threads; it lives as long as that.
+    """Runs shards of a job's plan in its own process, with a number of threads.
 
     Raises:
-        UnitscopeError: if the network is another here, or the device is not there.
+        UnitscopeError: if the network or the images differ in this process, or the device does not exist.
     """
 
     def __init__(self, job: Job, *, device: str, threads: int) -> None:
@@ -70,11 +70,11 @@ class Worker:
             Session(network, device=device), job.images, replace(job.options, device=device), data=job.plan["data"]
         )
         if points := differences(job.plan, plan.to_dict(), where=("in the scan", "in the worker")):
-            raise AtlasError(f"a worker is not as the scan is: {points}; make it the same there, or scan without it")
+            raise AtlasError(f"a worker differs from this process: {points}; make them equal, or scan without workers")
         self._plan, self._work = plan, ShardWorker(plan, threads=max(2, threads))
 
     def run(self, shard: int) -> ShardResult:
-        """Do one shard."""
+        """Run one shard."""
         (done,) = self._work.run([shard])
         return replace(done, files=self._plan.images.sizes(self._plan.shard(shard)))
 

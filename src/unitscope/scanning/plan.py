@@ -1,7 +1,7 @@
-"""What a scan will do, settled before it starts.
+"""The plan of a scan, made before it starts.
 
-In: a network, images, options. Out: a `Plan`; all that bears on the numbers is in `Plan.to_dict`, so that parts made
-by another plan are known for stale, and by which of its points.
+In: a network, images, options. Out: a `Plan`. `Plan.to_dict` has everything that influences the numbers, so that parts
+made by a different plan are recognised, and the message can say what differs.
 """
 
 from dataclasses import dataclass, field
@@ -33,28 +33,28 @@ from unitscope.networks import Network
 from unitscope.units import Layer, UnitIndex
 
 RESPONSES = {"float32": 4, "float16": 2, "none": 0}
-"""How responses may be kept, and the bytes that each takes."""
+"""Formats of stored responses, with the bytes per response."""
 DECODERS = ("pillow", "torchcodec")
-# Engines and decoders of other packages, which round in their own way from version to version.
-# Pillow reads what torchcodec can't, so it always counts.
+# Packages whose versions are part of the plan, since rounding may change between versions.
+# Pillow always is, since it reads the files that torchcodec can't.
 _PACKAGES = {"openvino": "openvino", "torchcodec": "torchcodec", "pillow": "PIL"}
 
 
 @dataclass(frozen=True, slots=True)
 class ScanOptions:
-    """What the user may choose of a scan.
+    """Options of a scan.
 
     Attributes:
-        layers: names, patterns or aliases of the layers to tap; none means every activation call.
-        top: k, how many greatest and least images to keep for each unit.
-        batch_size: images in a batch; None lets the device decide.
-        shard_size: images in a shard; a killed scan does a few shards again, and with workers one more for each.
+        layers: names, patterns or aliases of the layers to tap; all activation calls if empty.
+        top: k, the number of images with the largest and with the smallest responses, stored for each unit.
+        batch_size: images in a batch; None chooses it by the device.
+        shard_size: images in a shard; a resumed scan repeats unfinished shards, about one per worker.
         device: ``cpu``, ``cuda``, ``cuda:1``, …
         engine: ``auto``, ``eager``, ``compile`` or ``openvino``.
         precision: ``float32``, ``tf32`` (NVIDIA GPUs) or ``bf16``.
-        responses: how each image's responses are kept: as ``float32``, as ``float16``, or not at all (``none``).
-        decoder: what decodes JPEG files, ``pillow`` or ``torchcodec``, which a GPU does on the GPU.
-        limit: scan only so many images, evenly spaced; None scans all.
+        responses: format of the stored responses: ``float32``, ``float16``, or ``none`` to store none.
+        decoder: decoder of JPEG files: ``pillow``, or ``torchcodec``, which also decodes on GPUs.
+        limit: number of images to scan, evenly spaced; None for all.
     """
 
     layers: tuple[str, ...] = ()
@@ -69,8 +69,8 @@ class ScanOptions:
     limit: int | None = None
 
     def __post_init__(self) -> None:
-        if isinstance(self.layers, str):  # or each of its letters would be a pattern
-            raise UnitscopeError(f"layers is a tuple of names and patterns; write ('{self.layers}',)")
+        if isinstance(self.layers, str):  # otherwise each of its letters would be a pattern
+            raise UnitscopeError(f"layers must be a tuple of names and patterns; write ('{self.layers}',)")
         for name in ("top", "batch_size", "shard_size", "limit"):
             value = getattr(self, name)
             if value is not None and value < 1:
@@ -78,12 +78,14 @@ class ScanOptions:
         for name, known in (("engine", ENGINES), ("precision", PRECISIONS), ("decoder", DECODERS)):
             check_known(name, getattr(self, name), known)
         if self.responses not in RESPONSES:
-            raise UnitscopeError(f"responses can't be kept as '{self.responses}'; choose one of {', '.join(RESPONSES)}")
+            raise UnitscopeError(
+                f"responses can't be stored as '{self.responses}'; choose one of {', '.join(RESPONSES)}"
+            )
 
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """A scan, settled: what is read, tapped and written."""
+    """The plan of a scan: what is read, tapped and written."""
 
     session: Session
     images: ImageSource
@@ -97,7 +99,7 @@ class Plan:
 
     @property
     def network(self) -> Network:
-        """The network, on the device that it runs on."""
+        """The network, on its device."""
         return self.session.network
 
     @property
@@ -107,12 +109,12 @@ class Plan:
 
     @property
     def shards(self) -> int:
-        """How many shards there are."""
+        """Number of shards."""
         return -(-len(self.images) // self.options.shard_size)
 
     @property
     def units(self) -> int:
-        """How many units are tapped."""
+        """Number of tapped units."""
         return len(UnitIndex(self.layers))
 
     def shard(self, number: int) -> range:
@@ -121,34 +123,34 @@ class Plan:
         return range(first, min(first + self.options.shard_size, len(self.images)))
 
     def bytes_written(self) -> int:
-        """Return about how much the atlas will weigh; class counts hardly do, as they are stored compressed."""
-        one_a_unit = self._bytes_of_summary + len(self.labels) * 8
-        return self.units * (RESPONSES[self.options.responses] * len(self.images) + one_a_unit)
+        """Return the approximate size of the atlas, without class counts, which are compressed to almost nothing."""
+        bytes_per_unit = self._bytes_of_summary + len(self.labels) * 8
+        return self.units * (RESPONSES[self.options.responses] * len(self.images) + bytes_per_unit)
 
     def bytes_of_parts(self) -> int:
-        """Return about how much the parts weigh, which lie beside the atlas until they are merged."""
-        one_a_unit = self.shards * self._bytes_of_summary
+        """Return the approximate size of the parts, which exist until they are merged."""
+        bytes_per_unit = self.shards * self._bytes_of_summary
         for rows in map(self.shard, range(self.shards)):
             responses = 4 * len(rows)
-            if self.options.responses == "none":  # their sums by class, unless those weigh more
+            if self.options.responses == "none":  # sums by class, unless those are larger
                 classes = set(chain.from_iterable(self.members[rows.start : rows.stop]))
                 responses = min(responses, 16 * len(classes))
-            one_a_unit += responses
-        return self.units * one_a_unit
+            bytes_per_unit += responses
+        return self.units * bytes_per_unit
 
     @property
     def _bytes_of_summary(self) -> int:
-        """Of each unit: moments and extremes."""
+        """Size of one unit's moments and extremes."""
         return 8 * 4 + 4 * 2 + self.options.top * 2 * 12
 
     @cached_property
     def members(self) -> tuple[tuple[int, ...], ...]:
-        """The numbers of each image's labels, in the order of ``labels``."""
+        """Label numbers of each image, positions in ``labels``."""
         number = {label.label: position for position, label in enumerate(self.labels)}
         return tuple(tuple(number[name] for name in names) for names in self.images.labels)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all that bears on the numbers in the atlas, as plain values.
+        """Return everything that influences the numbers in the atlas, as plain values.
 
         Raises:
             UnitscopeError: if the engine's package can't be loaded.
@@ -178,14 +180,14 @@ def make_plan(session: Session, images: ImageSource, options: ScanOptions, *, da
     """Return the plan of a scan.
 
     Args:
-        session: of the network, on the device that the options name.
-        images: what is scanned.
-        options: as the user gave them.
-        data: the images' fingerprint, where it is known already.
+        session: a session of the network on the device in ``options``.
+        images: the images to scan.
+        options: the user's options.
+        data: the fingerprint of the images, if it is already known.
 
     Raises:
-        LayerError: if a layer is named that the network does not have, or it has no activation calls.
-        UnitscopeError: if the engine, the precision or the decoder can't be had.
+        LayerError: if the network does not have one of the layers, or has no activation calls.
+        UnitscopeError: if the engine, the precision or the decoder is not available.
     """
     if options.decoder == "torchcodec":
         check_usable(session.device)
@@ -193,7 +195,7 @@ def make_plan(session: Session, images: ImageSource, options: ScanOptions, *, da
     layers = traced.layers.match(options.layers) if options.layers else traced.layers.activations
     if not layers:
         raise LayerError(
-            f"{network.reference} has no activation calls to tap; name layers with --layer "
+            f"{network.reference} has no activation calls to tap; give layers with --layer "
             f"(list them with `unitscope layers {network.reference}`)"
         )
     engine = choose_engine(options.engine, images=len(images), trace=traced, device=options.device)
@@ -207,14 +209,14 @@ def make_plan(session: Session, images: ImageSource, options: ScanOptions, *, da
         labels_of(images, network),
         engine,
         precision,
-        min(batch_size, len(images), options.shard_size),  # a larger one would only be filled up
+        min(batch_size, len(images), options.shard_size),  # a larger batch would only be padded
         options,
         data or images.fingerprint(),
     )
 
 
 def processor(device: str) -> str:
-    """Return what kind of processor rounds as this device's does: its instruction set, or the name of the GPU."""
+    """Return the kind of processor, which influences rounding: the CPU's instruction set, or the name of the GPU."""
     if device.startswith("cuda"):
         return torch.cuda.get_device_name(torch.device(device))
     return torch.backends.cpu.get_cpu_capability()
@@ -223,7 +225,7 @@ def processor(device: str) -> str:
 def _version(package: str) -> str:
     try:
         return str(import_module(_PACKAGES[package]).__version__)
-    except (ImportError, OSError, RuntimeError) as problem:  # not there, or without a library that it needs
+    except (ImportError, OSError, RuntimeError) as problem:  # not installed, or a library that it needs is missing
         raise UnitscopeError(
             f"{package} can't be used here ({first_line(problem)}); install it with pip install {package}, "
             "or choose another --engine"
@@ -231,9 +233,9 @@ def _version(package: str) -> str:
 
 
 def labels_of(images: ImageSource, network: Network) -> tuple[Label, ...]:
-    """Return the images' labels, each with the network's class that it is, if it is one.
+    """Return the images' labels, each with the matching class of the network, if there is one.
 
-    COCO's categories say what is in an image, not what the image is of, so none makes a prediction right or wrong.
+    COCO's categories are not matched: they name objects in an image, so a prediction is neither right nor wrong.
     """
     names = () if images.layout == "coco" else images.label_names
     numbers = match_classes(names, network.classes, network.wnids)
@@ -247,28 +249,28 @@ def check_not_stale(made_by: dict[str, Any], plan: dict[str, Any], folder: Stora
     """Check that parts were made by this plan.
 
     Raises:
-        AtlasError: if not; the message says in which points they differ.
+        AtlasError: if they were not; the message says what differs.
     """
-    if told := differences(made_by, plan):
+    if changes := differences(made_by, plan):
         raise AtlasError(
-            f"'{folder}' holds parts of another scan: {told}; scan with the earlier settings to go on with it, "
+            f"'{folder}' holds parts of another scan: {changes}; use the earlier settings to resume it, "
             "choose another -o, or remove that folder to start over"
         )
 
 
 def differences(made_by: dict[str, Any], plan: dict[str, Any], *, where: tuple[str, str] = ("before", "now")) -> str:
-    """Return the first points in which a plan is not that by which parts were made, as a text; empty for none."""
-    points = [name for name in plan | made_by if made_by.get(name) != plan.get(name)]
-    if "images" in points:  # another number of them says nothing of the files
-        points = [name for name in points if name != "data"]
-    return "; ".join(_difference(name, made_by.get(name), plan.get(name), where) for name in points[:3])
+    """Return the first differences between two plans as text; empty if there are none."""
+    names = [name for name in plan | made_by if made_by.get(name) != plan.get(name)]
+    if "images" in names:  # with another number of images, the fingerprint differs anyway
+        names = [name for name in names if name != "data"]
+    return "; ".join(_difference(name, made_by.get(name), plan.get(name), where) for name in names[:3])
 
 
 def _difference(name: str, one: Any, other: Any, where: tuple[str, str]) -> str:
     if name == "data":
-        return "the image files were others, or have changed since"
+        return "the image files have changed"
     if name == "weights":
-        return "the network's weights were others"
+        return "the network's weights have changed"
     if isinstance(other, (list, dict)) or isinstance(one, (list, dict)):
-        return f"its {name} were others"
+        return f"the {name} have changed"
     return f"{name} {one} {where[0]}, {other} {where[1]}"

@@ -1,6 +1,6 @@
-"""The scan: do the shards that have no part yet, then merge them into an atlas.
+"""Scan images with a network: run the shards that have no part yet, then merge the parts into an atlas.
 
-In: a network, a place with images, a place for the atlas. Out: the atlas, or, if stopped, whole parts of it.
+In: a network, images, the path of the atlas. Out: the atlas; if the scan is stopped, its finished parts.
 """
 
 import platform
@@ -35,15 +35,14 @@ from unitscope.version import versions
 
 @dataclass(frozen=True, slots=True)
 class ScanResult:
-    """What a scan did.
+    """The result of a scan.
 
     Attributes:
-        atlas: what it leaves.
-        scanned: how many images it ran now (not those of parts found).
-        seconds: how long that took.
-        data_wait: the share of this time in which the network had nothing to do while images were decoded; of many
-            workers the mean.
-        found: whether the atlas was there already, so that there was nothing to do.
+        atlas: the atlas.
+        scanned: number of images run now, without those of existing parts.
+        seconds: time taken.
+        data_wait: fraction of the time spent waiting for decoded images (mean over workers).
+        found: whether the atlas already existed, so that there was nothing to do.
     """
 
     atlas: Atlas
@@ -54,7 +53,7 @@ class ScanResult:
 
     @property
     def summary(self) -> ScanSummary:
-        """What the scan did, in numbers."""
+        """The scan in numbers."""
         atlas, images = self.atlas, self.atlas.manifest.images
         return ScanSummary(
             str(atlas.path),
@@ -78,24 +77,24 @@ def scan(
     runner: ScanRunner | None = None,
     progress: Progress | None = None,
 ) -> ScanResult:
-    """Run a network over images and leave an atlas of all tapped units' responses.
+    """Run a network over images and write an atlas of the responses of all tapped units.
 
-    A scan that was stopped goes on where it was, if it is asked for the same again.
+    A scan that was stopped is resumed if it is called with the same arguments.
 
     Args:
-        network: from `unitscope.load`, left as found, or a session of it.
-        images: a folder in any layout that docs/images.md names, or an opened set.
-        atlas: the folder to make, or an address such as ``s3://bucket/my.atlas``; it must not exist yet.
-        options: layers, k, device and so on.
-        runner: `InProcess`, `ProcessRunner` or `RayRunner`; None takes this process, or with ``cuda`` and several GPUs
-            a process for each.
-        progress: is told how it goes.
+        network: from `unitscope.load`, or a session of it; it is not modified.
+        images: a folder in any layout of docs/images.md, or an opened source.
+        atlas: the folder to write, or a URL such as ``s3://bucket/my.atlas``; it must not exist yet.
+        options: layers, number of exemplars, device and so on.
+        runner: `InProcess`, `ProcessRunner` or `RayRunner`; None uses this process, or with ``cuda`` and several GPUs
+            one process per GPU.
+        progress: callbacks for progress.
 
     Raises:
-        UnitscopeError: if anything the user gave is wrong; see the errors of each part.
+        UnitscopeError: if an argument is invalid, or the scan fails; see the subclasses in `unitscope.errors`.
     """
     if isinstance(runner, str):
-        raise UnitscopeError(f"a runner is Here(), Processes(2) or OnRay(), not '{runner}'")
+        raise UnitscopeError(f"runner must be InProcess(), ProcessRunner(2) or RayRunner(), not '{runner}'")
     options, target = options or ScanOptions(), storage_path(atlas)
     image_set = images if isinstance(images, ImageSource) else open_images(images)
     if options.limit is not None:
@@ -103,9 +102,9 @@ def scan(
     parts = Parts.beside(target)
     session = Session.of(network, device=options.device)
     with parts.locked():
-        plan = make_plan(session, image_set, _as_before(options, parts, target))
-        if _is_there(target, parts):
-            return _already(target, parts, plan)
+        plan = make_plan(session, image_set, _with_earlier_batch_size(options, parts, target))
+        if _exists(target, parts):
+            return _existing(target, parts, plan)
         return _scan(
             plan,
             parts,
@@ -115,8 +114,8 @@ def scan(
         )
 
 
-def _as_before(options: ScanOptions, parts: Parts, target: StoragePath) -> ScanOptions:
-    """A batch size that was found for what is there is kept: on a busier GPU another would be found."""
+def _with_earlier_batch_size(options: ScanOptions, parts: Parts, target: StoragePath) -> ScanOptions:
+    """Return options with the batch size of existing parts: on a GPU it depends on the free memory."""
     if options.batch_size is not None or not options.device.startswith("cuda"):
         return options
     made_by = parts.plan()
@@ -126,13 +125,13 @@ def _as_before(options: ScanOptions, parts: Parts, target: StoragePath) -> ScanO
 
 
 def _runner(options: ScanOptions, network: Network) -> ScanRunner:
-    """A module given in Python stays here: the script that it was made in might not bear to be started again."""
+    """Return the default runner. A module given in Python runs in this process, since workers may import its script."""
     devices = torch.cuda.device_count() if options.device == "cuda" and network.source else 1
     return ProcessRunner(devices) if devices > 1 else InProcess()
 
 
-def _is_there(target: StoragePath, parts: Parts) -> bool:
-    """Whether there is something already; in a store, what a killed scan has half merged does not count."""
+def _exists(target: StoragePath, parts: Parts) -> bool:
+    """Return whether the target exists; in a remote store, a half merged atlas of a killed scan does not count."""
     if isinstance(target, Path) or parts.plan() is None:
         return target.exists()
     return (target / MANIFEST).exists()
@@ -153,19 +152,19 @@ def _scan(plan: Plan, parts: Parts, *, target: StoragePath, runner: ScanRunner, 
         seconds = time.perf_counter() - started
     except BaseException:
         if made_by is None:
-            with suppress(Exception):  # what went wrong first is what the user needs to know
+            with suppress(Exception):  # report the first error only
                 parts.remove_unused_plan(plan.shards)
         raise
     progress.on_merge()
-    _refuse_nothing(plan, parts)
+    _check_readable(plan, parts)
     write_atlas(target, parts, manifest=_manifest(plan), images=ImageList(plan.images.ids, plan.members))
     return ScanResult(open_atlas(target), scanned, seconds, data_wait)
 
 
 def _do(work: Generator[ShardResult, None, None], parts: Parts) -> float:
-    """Write each shard while the next one runs; return the share of their time that the network data_wait."""
+    """Write each shard while the next one runs; return the fraction of the time spent waiting for images."""
     seconds = data_wait = 0.0
-    with ThreadPoolExecutor(1, thread_name_prefix="write") as pool, closing(work) as shards:  # so that workers go
+    with ThreadPoolExecutor(1, thread_name_prefix="write") as pool, closing(work) as shards:  # closing stops workers
         writing: deque[Future[None]] = deque()
         try:
             for done in shards:
@@ -174,25 +173,25 @@ def _do(work: Generator[ShardResult, None, None], parts: Parts) -> float:
                 if len(writing) > 1:
                     take_first(writing)
         finally:
-            for each in writing:  # also if the scan was stopped: that a part could not be written is to be known
+            for each in writing:  # report errors of writing also if the scan was stopped
                 each.result()
     return data_wait / seconds
 
 
-def _already(target: StoragePath, parts: Parts, plan: Plan) -> ScanResult:
-    """An atlas of the same plan is what was asked for; any other is not ours to overwrite."""
+def _existing(target: StoragePath, parts: Parts, plan: Plan) -> ScanResult:
+    """Return the existing atlas if it has the same plan; never overwrite another one."""
     check_not_taken(target)
     atlas = open_atlas(target)
-    if told := differences(atlas.manifest.scan["plan"], plan.to_dict()):
+    if changes := differences(atlas.manifest.scan["plan"], plan.to_dict()):
         raise AtlasError(
-            f"'{target}' already holds an atlas of another scan: {told}; choose another -o, or remove it first"
+            f"'{target}' already holds an atlas of another scan: {changes}; choose another -o, or remove it first"
         )
     parts.remove()
     return ScanResult(atlas, 0, 0.0, found=True)
 
 
-def _refuse_nothing(plan: Plan, parts: Parts) -> None:
-    """An atlas of no images would only mislead."""
+def _check_readable(plan: Plan, parts: Parts) -> None:
+    """Raise ImageError if no image could be read."""
     first = ""
     for shard in range(plan.shards):
         errors = parts.read(shard).errors

@@ -1,7 +1,7 @@
-"""The work itself: some shards of a plan, each to a part.
+"""Run shards of a plan.
 
-In: a `Plan` and the numbers of shards. Out: each shard's `Part`. It is the same whether one process does all of them or
-many do some: see `unitscope.scanning.runners`.
+In: a `Plan` and shard numbers. Out: the `Part` of each shard, which does not depend on the process that computes it.
+`unitscope.scanning.runners` distributes shards over processes.
 """
 
 import time
@@ -29,14 +29,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ShardResult:
-    """A shard that is done.
+    """The result of one shard.
 
     Attributes:
-        shard: its number.
-        part: its results.
-        seconds: how long its images took.
-        data_wait: how many of these the network had nothing to do while images were decoded.
-        files: the sizes of its images' files where it was done; of one that was done here none.
+        shard: the shard's number.
+        part: responses and summaries.
+        seconds: time taken.
+        data_wait: seconds spent waiting for decoded images.
+        files: sizes of the image files on the worker's machine; empty if the shard ran in this process.
     """
 
     shard: int
@@ -47,7 +47,7 @@ class ShardResult:
 
 
 class ShardWorker:
-    """A plan's network, ready to run its shards."""
+    """Runs shards of a plan with its network."""
 
     def __init__(self, plan: Plan, *, threads: int | None = None) -> None:
         tune_allocator()
@@ -55,14 +55,14 @@ class ShardWorker:
         self.executor: Executor = plan.session.executor(
             plan.layers, engine=plan.engine, precision=plan.precision, batch_size=plan.batch_size
         )
-        self._beside = self.executor.device.type != "cpu"  # whether the network leaves this machine's processors idle
+        self._in_parallel = self.executor.device.type != "cpu"  # summarise a shard while the next one runs
 
     def run(
         self, shards: Sequence[int], on_batch: Callable[[int], None] = lambda images: None
     ) -> Generator[ShardResult, None, None]:
-        """Yield each shard when it is done, in order; ``on_batch`` is told the number of images of each batch.
+        """Yield the result of each shard, in order; call ``on_batch`` with the number of images of each batch.
 
-        A shard is summarised while the next one runs; on a CPU before it, as both want the same processors.
+        A shard is summarised while the next one runs; on a CPU before the next one, since both need the processors.
         """
         with ThreadPoolExecutor(1, thread_name_prefix="summary") as pool:
             finishing: deque[Future[ShardResult]] = deque()
@@ -70,35 +70,35 @@ class ShardWorker:
                 for shard in self._run(shards, on_batch):
                     if shard is not None:
                         finishing.append(pool.submit(shard.done, threads=self.threads))
-                    while finishing and (finishing[0].done() or len(finishing) > self._beside):
+                    while finishing and (finishing[0].done() or len(finishing) > self._in_parallel):
                         yield take_first(finishing)
                 while finishing:
                     yield take_first(finishing)
             except (Exception, KeyboardInterrupt):
-                while finishing and finishing[0].exception() is None:  # what is done is kept
+                while finishing and finishing[0].exception() is None:  # keep finished shards
                     yield take_first(finishing)
                 raise
 
     def _run(self, shards: Sequence[int], on_batch: Callable[[int], None]) -> "Iterator[_Shard | None]":
-        """After each batch, the shard that it was the last of, or None."""
-        coming = (_Shard(self.plan, number) for number in shards)
-        shard = next(coming)
-        for batch, answer, data_wait in self._answers(shards):
-            shard.add(batch, answer, data_wait)
+        """Yield after each batch: the shard if the batch was its last, otherwise None."""
+        upcoming = (_Shard(self.plan, number) for number in shards)
+        shard = next(upcoming)
+        for batch, outputs, data_wait in self._outputs(shards):
+            shard.add(batch, outputs, data_wait)
             yield shard if shard.full else None
-            on_batch(len(batch.pictures))  # may stop the scan; a shard that is full is kept by then
+            on_batch(len(batch.pictures))  # may stop the scan; a full shard has been kept by then
             if shard.full:
-                shard = next(coming, shard)
+                shard = next(upcoming, shard)
 
-    def _answers(self, shards: Sequence[int]) -> Iterator[tuple[Batch, BatchOutput | None, float]]:
-        """Each batch, its answer, and how long it was data_wait for; a GPU is given the next one before it is asked."""
+    def _outputs(self, shards: Sequence[int]) -> Iterator[tuple[Batch, BatchOutput | None, float]]:
+        """Yield each batch, its outputs, and the seconds waited for it; a GPU starts the next batch before."""
         ahead = 1 if self.executor.device.type == "cuda" else 0
-        going: deque[tuple[Batch, BatchOutput | None, float]] = deque()
+        running: deque[tuple[Batch, BatchOutput | None, float]] = deque()
         for batch, data_wait in _timed(self._stream(shards)):
-            going.append((batch, self.executor.start(batch.tensor()) if batch.good else None, data_wait))
-            if len(going) > ahead:
-                yield going.popleft()
-        yield from going
+            running.append((batch, self.executor.start(batch.tensor()) if batch.good else None, data_wait))
+            if len(running) > ahead:
+                yield running.popleft()
+        yield from running
 
     def _stream(self, shards: Sequence[int]) -> Iterator[Batch]:
         plan = self.plan
@@ -114,11 +114,11 @@ class ShardWorker:
         )
 
 
-def take_first(going: "deque[Future[T]]") -> T:
-    """Wait for the first and take it; if that is interrupted, it is still there."""
-    done = going[0].result()
-    going.popleft()
-    return done
+def take_first(running: "deque[Future[T]]") -> T:
+    """Wait for the first future, remove it and return its result; keep it if the wait is interrupted."""
+    result = running[0].result()
+    running.popleft()
+    return result
 
 
 def _decoder(plan: Plan) -> Decoder:
@@ -126,7 +126,7 @@ def _decoder(plan: Plan) -> Decoder:
 
 
 def _timed(stream: Iterator[Batch]) -> Iterator[tuple[Batch, float]]:
-    """Each batch with the seconds that it was data_wait for."""
+    """Yield each batch with the seconds spent waiting for it."""
     while True:
         started = time.perf_counter()
         batch = next(stream, None)
@@ -136,7 +136,7 @@ def _timed(stream: Iterator[Batch]) -> Iterator[tuple[Batch, float]]:
 
 
 class _Shard:
-    """One shard's results while they come in."""
+    """The results of a shard that is still running."""
 
     def __init__(self, plan: Plan, number: int) -> None:
         self.plan, self.number, self.rows = plan, number, plan.shard(number)
@@ -148,27 +148,27 @@ class _Shard:
         self.sizes = np.zeros((count, 2), np.int32)
         self.errors = [""] * count
 
-    def add(self, batch: Batch, answer: BatchOutput | None, data_wait: float) -> None:
+    def add(self, batch: Batch, outputs: BatchOutput | None, data_wait: float) -> None:
         assert batch.shard == self.number, "batches come shard by shard"
-        self._fill(batch, answer)
+        self._fill(batch, outputs)
         self.added += len(batch.pictures)
         self.data_wait += data_wait
         self.seconds = time.perf_counter() - self.started
 
-    def _fill(self, batch: Batch, answer: BatchOutput | None) -> None:
+    def _fill(self, batch: Batch, outputs: BatchOutput | None) -> None:
         for picture in batch.pictures:
-            at = picture.image - self.rows.start
-            self.sizes[at] = picture.width, picture.height
-            self.errors[at] = picture.error
-        if answer is None:
+            row = picture.image - self.rows.start
+            self.sizes[row] = picture.width, picture.height
+            self.errors[row] = picture.error
+        if outputs is None:
             return
-        at_good = [picture.image - self.rows.start for picture in batch.good]
-        logits, responses = answer.numpy()
-        self.responses[at_good] = np.where(np.isfinite(responses), responses, np.float32(np.nan))
+        rows = [picture.image - self.rows.start for picture in batch.good]
+        logits, responses = outputs.numpy()
+        self.responses[rows] = np.where(np.isfinite(responses), responses, np.float32(np.nan))
         if logits is not None:
             best = top_predictions(logits, TOP5)
             width = best[0].shape[1]
-            self.top_classes[at_good, :width], self.top_probabilities[at_good, :width] = best
+            self.top_classes[rows, :width], self.top_probabilities[rows, :width] = best
 
     @property
     def full(self) -> bool:
@@ -190,7 +190,7 @@ class _Shard:
         return ShardResult(self.number, part, self.seconds, self.data_wait)
 
     def _kept(self) -> tuple[NDArray[np.float32], SomeClassSums]:
-        """Where no responses are wanted, the sums by class in their place, unless those weigh more."""
+        """Return the responses; if they are not stored, sums by class instead, unless those are larger."""
         if self.plan.options.responses == "none":
             members = self.plan.members[self.rows.start : self.rows.stop]
             sums = SomeClassSums.of(self.responses, members)
