@@ -21,10 +21,12 @@ from unitscope.cli import (
     perturb,
     rule,
     scan,
+    selective,
     serve,
     similarity,
     sparsity,
     structure,
+    unit,
     verify,
 )
 from unitscope.cli.old_options import command_class
@@ -62,7 +64,9 @@ COMMANDS: tuple[ModuleType, ...] = (
     scan,
     structure,
     exemplars,
+    unit,
     rule,
+    selective,
     inhibitory,
     similarity,
     sparsity,

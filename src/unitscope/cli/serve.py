@@ -129,14 +129,14 @@ def make_explorer(atlas: "Atlas", files: list[Path], image_root: str | None) -> 
     from unitscope.web.measurements import Measurements
     from unitscope.web.page_renderer import PageRenderer
 
-    shelf = AtlasCache(atlas)
+    atlas_cache = AtlasCache(atlas)
     root = Path(image_root) if image_root is not None else atlas.root
     if image_root is not None and not root.is_dir():
         raise UnitscopeError(f"no folder '{root}'; give the folder of the images with --image-root")
     key = f"{atlas.manifest.to_json()} {root.resolve()}"  # a different scan or image folder needs different thumbnails
     network, data = atlas.manifest.network["reference"], atlas.manifest.images.get("fingerprint", "")
     measured = Measurements.read(files, network=network, data=data)
-    return PageRenderer(shelf, measured), ImageFiles(shelf, root, Cache(cache_folder(key)))
+    return PageRenderer(atlas_cache, measured), ImageFiles(atlas_cache, root, Cache(cache_folder(key)))
 
 
 def check_web() -> None:
