@@ -65,9 +65,11 @@ def _served(atlas: Path, cache: Path) -> Iterator[str]:
     from unitscope.web.page_renderer import PageRenderer
     from unitscope.web.server import listen, server
 
-    shelf = AtlasCache(open_atlas(atlas))
+    atlas_cache = AtlasCache(open_atlas(atlas))
     app = create_app(
-        PageRenderer(shelf), ImageFiles(shelf, shelf.atlas.root, Cache(cache)), LazySession(missing="a benchmark")
+        PageRenderer(atlas_cache),
+        ImageFiles(atlas_cache, atlas_cache.atlas.root, Cache(cache)),
+        LazySession(missing="a benchmark"),
     )
     socket = listen("127.0.0.1", 0)
     running = server(app)
@@ -90,9 +92,9 @@ def _export(atlas: Path, folder: Path) -> str:
     from unitscope.web.page_renderer import PageRenderer
     from unitscope.web.static_export import StaticSite
 
-    shelf = AtlasCache(open_atlas(atlas))
-    pictures = ImageFiles(shelf, shelf.atlas.root, Cache(folder / "export-cache"))
-    site = StaticSite(PageRenderer(shelf), pictures, shelf.atlas.layers[-1:], images=False, maps=False)
+    atlas_cache = AtlasCache(open_atlas(atlas))
+    pictures = ImageFiles(atlas_cache, atlas_cache.atlas.root, Cache(folder / "export-cache"))
+    site = StaticSite(PageRenderer(atlas_cache), pictures, atlas_cache.atlas.layers[-1:], images=False, maps=False)
     started = time.perf_counter()
     site.write(folder / "site", LazySession(missing="a benchmark"))
     taken = time.perf_counter() - started

@@ -60,8 +60,8 @@ def atlas(demo):
 
 def explorer_of(atlas, folder, **more):
     """An explorer and its pictures, kept in a folder."""
-    shelf = AtlasCache(atlas)
-    return PageRenderer(shelf, **more), ImageFiles(shelf, atlas.root, Cache(folder))
+    atlas_cache = AtlasCache(atlas)
+    return PageRenderer(atlas_cache, **more), ImageFiles(atlas_cache, atlas.root, Cache(folder))
 
 
 def network_session(atlas):

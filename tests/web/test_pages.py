@@ -168,15 +168,15 @@ def test_responses_are_read_in_blocks_that_meet_each_unit(make_atlas):
     responses = np.random.default_rng(0).random((30, 150), np.float32)
     responses[4] = np.nan
     atlas = make_atlas(responses, layers={"first": 20, "second": 130}, shard_size=7)
-    shelf = AtlasCache(atlas)
+    atlas_cache = AtlasCache(atlas)
     for unit in (0, 63, 64, 128, 129):
-        np.testing.assert_array_equal(shelf.responses(atlas.find("second"), unit), responses[:, 20 + unit])
+        np.testing.assert_array_equal(atlas_cache.responses(atlas.find("second"), unit), responses[:, 20 + unit])
 
 
 def test_a_class_page_says_what_the_analyses_say(atlas):
-    shelf, layer = AtlasCache(atlas), atlas.find("act:20")
+    atlas_cache, layer = AtlasCache(atlas), atlas.find("act:20")
     for label in atlas.manifest.labels[:3]:
-        page = label_page(shelf, label.label, layer)
+        page = label_page(atlas_cache, label.label, layer)
         found = class_inhibition(atlas, layer, label.label)
         sure = found.units[found.units["p_corrected"] < 0.05]
         assert (
@@ -199,8 +199,8 @@ def test_two_classes_of_one_name_keep_their_own_units(make_atlas):
     units = given.units.replace({"selective_class": {"a": "crane", "b": "crane"}})
     atlas = replace(given, manifest=replace(given.manifest, labels=labels))
     atlas.__dict__["units"] = units
-    shelf, layer = AtlasCache(atlas), atlas.find("relu")
-    found = [[one.channel for one in label_page(shelf, label, layer).selective.units] for label in "abc"]
+    atlas_cache, layer = AtlasCache(atlas), atlas.find("relu")
+    found = [[one.channel for one in label_page(atlas_cache, label, layer).selective.units] for label in "abc"]
     assert found == [[0, 3], [1, 4], [2, 5]]
 
 

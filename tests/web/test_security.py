@@ -180,8 +180,8 @@ def test_a_strip_of_maps_is_not_kept_while_an_image_is_missing(atlas, tmp_path):
     explorer, pictures = explorer_of(atlas, tmp_path / "pictures")
     session = network_session(atlas)
     layer = atlas.find("act:-1")
-    images = [one.image for one in explorer.shelf.extremes(layer, 725)]
-    moved = type(pictures)(pictures.shelf, tmp_path / "moved", pictures.cache)
+    images = [one.image for one in explorer.atlas_cache.extremes(layer, 725)]
+    moved = type(pictures)(pictures.atlas_cache, tmp_path / "moved", pictures.cache)
     with pytest.raises(ImageError, match="say where they are with --image-root"):
         moved.maps(session, layer, 725)
     for image in images[1:]:

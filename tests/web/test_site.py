@@ -249,7 +249,7 @@ def test_a_site_tells_nothing_of_the_machine_that_scanned(tmp_path):
         text = page.read_text("utf-8")
         assert "secret" not in text
         assert str(tmp_path) not in text
-    assert str(tmp_path) in dict(home(explorer_of(atlas, tmp_path / "cache")[0].shelf).facts)["images in"]
+    assert str(tmp_path) in dict(home(explorer_of(atlas, tmp_path / "cache")[0].atlas_cache).facts)["images in"]
 
 
 def test_pairs_of_up_to_16_classes_are_a_table_of_cosines(whole, atlas):

@@ -72,53 +72,53 @@ def create_app(
 
 
 def _pages(app: FastAPI, explorer: PageRenderer, pictures: ImageFiles, session: LazySession) -> None:
-    shelf = explorer.shelf
+    atlas_cache = explorer.atlas_cache
 
     def page(path: str, template: str, ask: Callable[..., Any], show: Callable[[Any], Any] | None = None) -> None:
         """Add a page and its JSON twin; `ask` is the route, what it returns is the page's values."""
-        shown = show or (lambda told: explorer.html(template, told, LINKS, missing=session.missing))
+        shown = show or (lambda values: explorer.html(template, values, LINKS, missing=session.missing))
         twin = "/index.json" if path == "/" else f"{path}.json"
-        app.add_api_route(twin, _answer(ask, lambda told: Response(to_json(told), media_type="application/json")))
-        app.add_api_route(path, _answer(ask, lambda told: _html(shown(told))), response_class=HTMLResponse)
+        app.add_api_route(twin, _answer(ask, lambda values: Response(to_json(values), media_type="application/json")))
+        app.add_api_route(path, _answer(ask, lambda values: _html(shown(values))), response_class=HTMLResponse)
 
     def ask_home() -> Any:
-        return home(shelf)
+        return home(atlas_cache)
 
     def ask_layer(layer: str) -> Any:
-        return layer_page(shelf, shelf.atlas.find(layer))
+        return layer_page(atlas_cache, atlas_cache.atlas.find(layer))
 
     def ask_unit(layer: str, channel: int) -> Any:
-        found, number = shelf.atlas.unit(f"{layer}:{channel}")
-        return unit_page(shelf, found, number, results=explorer.results)
+        found, number = atlas_cache.atlas.unit(f"{layer}:{channel}")
+        return unit_page(atlas_cache, found, number, results=explorer.results)
 
     def ask_images(page: int = 1) -> Any:
-        return image_list(shelf, page)
+        return image_list(atlas_cache, page)
 
     def ask_image(image: str) -> Any:
-        return image_page(shelf, image)
+        return image_page(atlas_cache, image)
 
     def ask_label(label: str, layer: str = "") -> Any:
-        return label_page(shelf, label, explorer.find(layer))
+        return label_page(atlas_cache, label, explorer.find(layer))
 
     def ask_compare(
         a: Annotated[list[str], Query()] = [],  # noqa: B006 (FastAPI copies it)
         layer: str = "",
         top: int = 9,
     ) -> Any:
-        return compare_page(shelf, [name for name in a if name], explorer.find(layer), top=top)
+        return compare_page(atlas_cache, [name for name in a if name], explorer.find(layer), top=top)
 
     def ask_search(q: str = "") -> Any:
-        return search_page(shelf, q)
+        return search_page(atlas_cache, q)
 
-    def show_image(told: Any) -> str:
-        address = told.image
+    def show_image(values: Any) -> str:
+        address = values.image
         picture = f"/picture-of?image={work.quoted(address)}"
-        return explorer.html("image", told, LINKS, missing=session.missing, address=address, picture=picture)
+        return explorer.html("image", values, LINKS, missing=session.missing, address=address, picture=picture)
 
-    def show_search(told: Any) -> str | Response:
-        if link := told.sole(LINKS):
+    def show_search(values: Any) -> str | Response:
+        if link := values.sole(LINKS):
             return RedirectResponse(link, 303)
-        return explorer.html("search", told, LINKS, query=told.query)
+        return explorer.html("search", values, LINKS, query=values.query)
 
     page("/", "home", ask_home)
     page("/layer/{layer:path}", "layer", ask_layer)
@@ -126,12 +126,12 @@ def _pages(app: FastAPI, explorer: PageRenderer, pictures: ImageFiles, session: 
         "/unit/{layer:path}/{channel}",
         "unit",
         ask_unit,
-        lambda told: explorer.unit_html(told, LINKS, missing=session.missing),
+        lambda values: explorer.unit_html(values, LINKS, missing=session.missing),
     )
     page("/images", "images", ask_images)
     page("/image/{image:path}", "image", ask_image, show_image)
-    page("/class/{label:path}", "label", ask_label, lambda told: explorer.label_html(told, LINKS))
-    page("/compare", "compare", ask_compare, lambda told: explorer.compare_html(told, LINKS))
+    page("/class/{label:path}", "label", ask_label, lambda values: explorer.label_html(values, LINKS))
+    page("/compare", "compare", ask_compare, lambda values: explorer.compare_html(values, LINKS))
     page("/search", "search", ask_search, show_search)
 
 
@@ -155,7 +155,7 @@ def _pictures(app: FastAPI, explorer: PageRenderer, pictures: ImageFiles) -> Non
         try:
             return work.picture(request, pictures.thumbnail(row, side), "image/webp")
         except ImageError:
-            if not 0 <= row < len(explorer.shelf.ids):
+            if not 0 <= row < len(explorer.atlas_cache.ids):
                 raise
             return Response(_UNAVAILABLE, media_type="image/svg+xml")
 
@@ -181,7 +181,7 @@ def _plotly() -> FileResponse:
 def _problems(app: FastAPI, explorer: PageRenderer) -> None:
     """Whatever can't be answered is a page, or JSON for who asked for JSON, and never a traceback."""
 
-    def told(request: Request, status: int, problem: Problem) -> Response:
+    def response(request: Request, status: int, problem: Problem) -> Response:
         wants_json = request.url.path.endswith(".json") or "application/json" in request.headers.get("accept", "")
         if wants_json:
             return Response(to_json(problem), status, media_type="application/json")
@@ -190,17 +190,17 @@ def _problems(app: FastAPI, explorer: PageRenderer) -> None:
     @app.exception_handler(UnitscopeError)
     def not_found(request: Request, problem: UnitscopeError) -> Response:
         said = str(problem).encode("utf-8", "replace").decode()  # what was asked may be no text at all
-        return told(request, 404, Problem("Not here", said))
+        return response(request, 404, Problem("Not found", said))
 
     @app.exception_handler(HTTPException)
     def refused(request: Request, problem: HTTPException) -> Response:
         missing = problem.status_code == 404
         message = f"There is no page '{request.url.path}'." if missing else str(problem.detail)
-        return told(request, problem.status_code, Problem("Not here" if missing else "Not so", message))
+        return response(request, problem.status_code, Problem("Not found" if missing else "Invalid request", message))
 
     @app.exception_handler(RequestValidationError)
     def invalid(request: Request, problem: RequestValidationError) -> Response:
         if any(one["loc"][0] == "path" for one in problem.errors()):
-            return told(request, 404, Problem("Not here", f"There is no page '{request.url.path}'."))
+            return response(request, 404, Problem("Not found", f"There is no page '{request.url.path}'."))
         said = "; ".join(f"{'.'.join(map(str, one['loc'][1:]))}: {one['msg']}" for one in problem.errors())
-        return told(request, 422, Problem("Not so", said))
+        return response(request, 422, Problem("Invalid request", said))

@@ -28,12 +28,12 @@ class ImageFiles:
     """Where an atlas's images are, and what was made of them.
 
     Attributes:
-        shelf: the atlas.
+        atlas_cache: the atlas.
         root: the folder that image ids are relative to.
         cache: what was made before, and what visitors brought.
     """
 
-    shelf: AtlasCache
+    atlas_cache: AtlasCache
     root: Path
     cache: Cache
 
@@ -43,9 +43,9 @@ class ImageFiles:
         Raises:
             ImageError: if there is no such row, or its file can't be read.
         """
-        if not 0 <= row < len(self.shelf.ids):
-            raise ImageError(f"no image {row}: the atlas has {len(self.shelf.ids)}, counted from 0")
-        return self._thumbnail(self.shelf.ids[row], side)
+        if not 0 <= row < len(self.atlas_cache.ids):
+            raise ImageError(f"no image {row}: the atlas has {len(self.atlas_cache.ids)}, counted from 0")
+        return self._thumbnail(self.atlas_cache.ids[row], side)
 
     def picture_of(self, address: str, side: int) -> bytes:
         """Return the same of an image's id or of an upload."""
@@ -61,8 +61,8 @@ class ImageFiles:
         name = f"maps {layer.name} {channel}"
         if (kept := self.cache.kept(name)) is not None:
             return kept
-        rows = [one.row for one in self.shelf.extremes(layer, channel)]
-        maps = session.inspector().maps([self.file(self.shelf.ids[row]) for row in rows], layer, channel)
+        rows = [one.row for one in self.atlas_cache.extremes(layer, channel)]
+        maps = session.inspector().maps([self.file(self.atlas_cache.ids[row]) for row in rows], layer, channel)
         known = [map_.shape for map_ in maps if map_ is not None]
         if rows and not known:
             raise ImageError(
@@ -80,7 +80,7 @@ class ImageFiles:
         """
         if address.startswith(UPLOAD):
             return self._uploaded(address.removeprefix(UPLOAD))
-        image = PurePosixPath(self.shelf.ids[self.shelf.atlas.image_number(address)])
+        image = PurePosixPath(self.atlas_cache.ids[self.atlas_cache.atlas.image_number(address)])
         if image.is_absolute() or ".." in image.parts:
             raise ImageError(f"image '{image}' lies outside the atlas's folder, so it is not shown")
         return self.root / image
@@ -97,7 +97,7 @@ class ImageFiles:
             file.flush()
             try:
                 picture = decode(Path(file.name), most_pixels=MOST_PIXELS)
-                framed(picture, self.shelf.atlas.manifest.preprocessing, SMALL)
+                framed(picture, self.atlas_cache.atlas.manifest.preprocessing, SMALL)
             except ImageError as problem:
                 raise ImageError(str(problem).replace(f"'{file.name}'", "the picture")) from None
         self.cache.keep(UPLOAD + name, data)
@@ -111,5 +111,5 @@ class ImageFiles:
 
     def _thumbnail(self, address: str, side: int) -> bytes:
         file = self.file(address)
-        phi = self.shelf.atlas.manifest.preprocessing
+        phi = self.atlas_cache.atlas.manifest.preprocessing
         return self.cache.get(f"{side} {address}", lambda: thumbnail(file, phi, side))

@@ -31,7 +31,7 @@ def missing(count: int, of: int, root: Path) -> ImageError:
 class MapStrips:
     """The maps of a site's layers."""
 
-    shelf: AtlasCache
+    atlas_cache: AtlasCache
     pictures: ImageFiles
     layers: tuple[Layer, ...]
 
@@ -49,7 +49,7 @@ class MapStrips:
             ImageError: if some of the images can't be read any more.
             NetworkError: if there is no network.
         """
-        files = [self.pictures.file(self.shelf.ids[row]) for row in rows]
+        files = [self.pictures.file(self.atlas_cache.ids[row]) for row in rows]
         tones, gone = {layer.name: self._blank(layer, (1, 1)) for layer in self.layers}, 0
         for row, maps in zip(rows, session.inspector().all_maps(files, self.layers), strict=True):
             for layer, planes in zip(self.layers, maps or (), strict=bool(maps)):
@@ -64,18 +64,18 @@ class MapStrips:
     def _write_layer(self, folder: Path, layer: Layer, tones: NDArray[np.uint8]) -> None:
         """Write as many maps of each unit, in the same order, as its page shows exemplars."""
         folder.mkdir(parents=True)
-        known = self.shelf.extreme_rows(layer).T >= 0
+        known = self.atlas_cache.extreme_rows(layer).T >= 0
         for channel, maps in enumerate(tones):
             shown = list(maps[known[channel]]) or [np.zeros((1, 1), np.uint8)]
             data = png(np.concatenate(shown, 1).astype(np.float32) / np.float32(255))
             (folder / f"{channel}.png").write_bytes(data)
 
     def _blank(self, layer: Layer, shape: tuple[int, int]) -> NDArray[np.uint8]:
-        return np.zeros((layer.units, len(self.shelf.extreme_rows(layer)), *shape), np.uint8)
+        return np.zeros((layer.units, len(self.atlas_cache.extreme_rows(layer)), *shape), np.uint8)
 
     def _keep(self, tones: dict[str, NDArray[np.uint8]], layer: Layer, row: int, planes: NDArray[np.float32]) -> None:
         """Keep the maps over an image of those units that it is an exemplar of, as small as they are shown."""
-        exemplars = self.shelf.extreme_rows(layer)
+        exemplars = self.atlas_cache.extreme_rows(layer)
         shape = map_shape(planes.shape[1:])
         if tones[layer.name].shape[2:] != shape:
             tones[layer.name] = self._blank(layer, shape)

@@ -20,7 +20,7 @@ from starlette.requests import Request
 from unitscope.display.sheets import Change, Column
 from unitscope.errors import ImageError, UnitscopeError
 from unitscope.units import Layer
-from unitscope.web import structure_json as told
+from unitscope.web import structure_json
 from unitscope.web.image_files import UPLOAD, ImageFiles
 from unitscope.web.lazy_session import LazySession
 from unitscope.web.links import ServerLinks
@@ -71,12 +71,16 @@ def add_routes(app: FastAPI, explorer: PageRenderer, pictures: ImageFiles, sessi
 def _looking(app: FastAPI, explorer: PageRenderer, pictures: ImageFiles, session: LazySession) -> None:
     @app.get("/maps/{layer:path}/{channel}.png", response_class=Response)
     def maps(request: Request, layer: str, channel: int) -> Response:
-        found, number = explorer.shelf.atlas.unit(f"{layer}:{channel}")
+        found, number = explorer.atlas_cache.atlas.unit(f"{layer}:{channel}")
         return picture(request, pictures.maps(session, found, number), "image/png")
 
     @app.get("/structure.json")
     def structure(image: str) -> Response:
-        return _json(told.looked(session.inspector().structure(pictures.file(image)), LINKS, explorer.shelf))
+        return _json(
+            structure_json.structure_of_image(
+                session.inspector().structure(pictures.file(image)), LINKS, explorer.atlas_cache
+            )
+        )
 
 
 def _uploading(app: FastAPI, explorer: PageRenderer, pictures: ImageFiles, session: LazySession) -> None:
@@ -107,14 +111,14 @@ def _uploading(app: FastAPI, explorer: PageRenderer, pictures: ImageFiles, sessi
 
 def _lab(app: FastAPI, explorer: PageRenderer, pictures: ImageFiles, session: LazySession) -> None:
     def opened(image: str) -> LabPage:
-        address = image or explorer.shelf.ids[0]
+        address = image or explorer.atlas_cache.ids[0]
         pictures.file(address)
-        return lab_page(explorer.shelf, address, results=explorer.results, missing=session.missing)
+        return lab_page(explorer.atlas_cache, address, results=explorer.results, missing=session.missing)
 
     @app.get("/lab", response_class=HTMLResponse)
     def lab(image: str = "") -> Response:
         """What else the address holds (units removed, noise), the page's script reads."""
-        return HTMLResponse(explorer.html("lab", opened(image), LINKS, ids=explorer.shelf.ids[:500]))
+        return HTMLResponse(explorer.html("lab", opened(image), LINKS, ids=explorer.atlas_cache.ids[:500]))
 
     @app.get("/lab.json")
     def lab_twin(image: str = "") -> Response:
@@ -126,12 +130,12 @@ def _lab(app: FastAPI, explorer: PageRenderer, pictures: ImageFiles, session: La
         """The structure of the image after the change; that before is at ``/structure.json``."""
         change = Change(_by_layer(explorer, asked.removed), asked.sigma, asked.seed)
         found = session.inspector().structure(pictures.file(asked.image), change=change)
-        return _json(told.looked(found, LINKS, explorer.shelf))
+        return _json(structure_json.structure_of_image(found, LINKS, explorer.atlas_cache))
 
 
 def _live(app: FastAPI, explorer: PageRenderer, session: LazySession) -> None:
     def opened() -> LivePage:
-        return live_page(explorer.shelf, top=_TOP, missing=session.missing)
+        return live_page(explorer.atlas_cache, top=_TOP, missing=session.missing)
 
     @app.get("/live", response_class=HTMLResponse)
     def live() -> Response:
@@ -165,7 +169,7 @@ def _watched(explorer: PageRenderer, layer: str, pins: list[str]) -> dict[Layer,
         raise UnitscopeError(f"at most {_MOST_PINNED} units can be pinned, not {len(pins)}; unpin some")
     watched: dict[Layer, list[int]] = {explorer.find(layer): []}
     for pin in pins:
-        found, channel = explorer.shelf.atlas.unit(pin)
+        found, channel = explorer.atlas_cache.atlas.unit(pin)
         watched.setdefault(found, []).append(channel)
     return watched
 
@@ -189,13 +193,13 @@ def _seen(frame: bytes, explorer: PageRenderer, session: LazySession, watched: d
     except (UnitscopeError, OSError, ValueError, Image.DecompressionBombError) as problem:
         return to_json({"message": str(problem)})
     columns = tuple(_picked(column, pins) for column, pins in zip(found.columns, watched.values(), strict=True))
-    return to_json(told.structure(replace(found, columns=columns), LINKS, explorer.shelf))
+    return to_json(structure_json.structure(replace(found, columns=columns), LINKS, explorer.atlas_cache))
 
 
 def _by_layer(explorer: PageRenderer, units: list[str]) -> dict[str, list[int]]:
     removed: dict[str, list[int]] = {}
     for unit in units:
-        layer, channel = explorer.shelf.atlas.unit(unit)
+        layer, channel = explorer.atlas_cache.atlas.unit(unit)
         removed.setdefault(layer.name, []).append(channel)
     return removed
 

@@ -23,12 +23,12 @@ from unitscope.web.templating import render
 class PageRenderer:
     """An atlas to be explored, and what was measured of its network besides."""
 
-    shelf: AtlasCache
+    atlas_cache: AtlasCache
     results: Measurements = field(default_factory=Measurements)
 
     def find(self, address: str) -> Layer:
         """Return the layer at an address; the last one for an empty one."""
-        return self.shelf.atlas.find(address) if address else self.shelf.atlas.layers[-1]
+        return self.atlas_cache.atlas.find(address) if address else self.atlas_cache.atlas.layers[-1]
 
     def html(self, template: str, page: Any, links: Links, **more: Any) -> str:
         """Return a page as HTML."""
@@ -36,10 +36,10 @@ class PageRenderer:
 
     def unit_html(self, page: UnitPage, links: Links, *, missing: str = "") -> str:
         """Return a unit's page as HTML."""
-        layer = self.shelf.atlas.find(page.layer)
-        alike = [noted_unit(self.shelf, layer, one.channel, f"r = {one.correlation:.2f}") for one in page.alike]
+        layer = self.atlas_cache.atlas.find(page.layer)
+        alike = [noted_unit(self.atlas_cache, layer, one.channel, f"r = {one.correlation:.2f}") for one in page.alike]
         links_of = [links.label(one.label) for one in page.classes]
-        labels_of = {one.row: self.shelf.labels[one.row] for one in page.exemplars}
+        labels_of = {one.row: self.atlas_cache.labels[one.row] for one in page.exemplars}
         return self.html("unit", page, links, alike=alike, classlinks=links_of, labels_of=labels_of, missing=missing)
 
     def label_html(self, page: LabelPage, links: Links) -> str:
@@ -53,7 +53,7 @@ class PageRenderer:
             page,
             links,
             layers=self.layer_names,
-            labels=label_facts(self.shelf),
+            labels=label_facts(self.atlas_cache),
             subjects=tuple(side.subject for side in page.sides),
             pairs=pairs,
         )
@@ -61,19 +61,19 @@ class PageRenderer:
     @property
     def layer_names(self) -> list[str]:
         """The atlas's layers, shallow to deep."""
-        return [layer.name for layer in self.shelf.atlas.layers]
+        return [layer.name for layer in self.atlas_cache.atlas.layers]
 
     @cached_property
     def calls(self) -> dict[str, str]:
         """The number of each activation call, ``act:N``, by the name of its layer."""
-        return {layer.name: layer.call for layer in self.shelf.atlas.layers if layer.call}
+        return {layer.name: layer.call for layer in self.atlas_cache.atlas.layers if layer.call}
 
     def _site(self, links: Links) -> dict[str, Any]:
-        atlas = self.shelf.atlas
+        atlas = self.atlas_cache.atlas
         return {
-            "network": network_name(self.shelf),
+            "network": network_name(self.atlas_cache),
             "calls": self.calls,
-            "images": f"{len(self.shelf.ids):,}",
+            "images": f"{len(self.atlas_cache.ids):,}",
             "units": f"{len(atlas.index):,}",
             "path": atlas.path.name,
         }

@@ -61,8 +61,8 @@ class StaticSite:
     @cached_property
     def rows(self) -> tuple[int, ...]:
         """The rows of the images that are among the extremes of any unit, or that a class shows."""
-        shelf = self.explorer.shelf
-        found = [shelf.extreme_rows(layer, lowest=lowest) for layer in self.layers for lowest in (False, True)]
+        atlas_cache = self.explorer.atlas_cache
+        found = [atlas_cache.extreme_rows(layer, lowest=lowest) for layer in self.layers for lowest in (False, True)]
         shown = {int(row) for rows in found for row in np.unique(rows) if row >= 0}
         for rows in self._rows_of.values():
             shown.update(rows[:IMAGES])
@@ -71,25 +71,27 @@ class StaticSite:
     @cached_property
     def exemplar_rows(self) -> tuple[int, ...]:
         """The rows of the images whose maps are wanted: of all that are among a unit's greatest."""
-        found = [self.explorer.shelf.extreme_rows(layer) for layer in self.layers]
+        found = [self.explorer.atlas_cache.extreme_rows(layer) for layer in self.layers]
         return tuple(sorted({int(row) for rows in found for row in np.unique(rows) if row >= 0}))
 
     @cached_property
     def labels(self) -> tuple[str, ...]:
         """The labels that have images which could be read."""
-        shelf = self.explorer.shelf
-        return tuple(one.label for one in shelf.atlas.manifest.labels if one.label in shelf.atlas.label_counts)
+        atlas_cache = self.explorer.atlas_cache
+        return tuple(
+            one.label for one in atlas_cache.atlas.manifest.labels if one.label in atlas_cache.atlas.label_counts
+        )
 
     @cached_property
     def _rows_of(self) -> dict[str, tuple[int, ...]]:
         """The rows of each label's images that could be read."""
-        atlas = self.explorer.shelf.atlas
+        atlas = self.explorer.atlas_cache.atlas
         return {label: tuple(class_rows(atlas, label).tolist()) for label in self.labels}
 
     @cached_property
     def pairs(self) -> tuple[tuple[str, str], ...]:
         """The pairs of labels that are compared: of neighbours first, and none that have the same images."""
-        if not self.explorer.shelf.atlas.has_responses:
+        if not self.explorer.atlas_cache.atlas.has_responses:
             return ()  # what two classes share is asked of their images
         rows = [self._rows_of[label] for label in self.labels]
         count = len(rows)
@@ -117,7 +119,7 @@ class StaticSite:
         """About how much it will take on disk."""
         pages = self.pages * _PAGE + self.units * _CARD + charting.script().stat().st_size
         pictures = len(self.rows) * (_THUMBNAIL + _PICTURE) if self.images else 0
-        ranks = len(self.explorer.shelf.extreme_rows(self.layers[0]))
+        ranks = len(self.explorer.atlas_cache.extreme_rows(self.layers[0]))
         return pages + pictures + (self.units * ranks * _MAP if self.maps else 0)
 
     def write(self, folder: Path, session: LazySession, *, on_batch: Advanced = lambda steps: None) -> None:
@@ -137,7 +139,7 @@ class StaticSite:
             if self.images:
                 self._write_pictures(aside, on_batch)
             if self.maps:
-                strips = MapStrips(self.explorer.shelf, self.pictures, self.layers)
+                strips = MapStrips(self.explorer.atlas_cache, self.pictures, self.layers)
                 strips.write(aside / "maps", session, self.exemplar_rows, on_batch=on_batch)
             for name, text in self._texts():
                 path = aside / name
@@ -150,16 +152,16 @@ class StaticSite:
 
     def _texts(self) -> Iterator[tuple[str, str]]:
         """Each page's path and its text."""
-        explorer, shelf = self.explorer, self.explorer.shelf
-        yield "index.html", explorer.html("home", home(shelf, published=True), self._links(0))
+        explorer, atlas_cache = self.explorer, self.explorer.atlas_cache
+        yield "index.html", explorer.html("home", home(atlas_cache, published=True), self._links(0))
         for layer in self.layers:
-            yield f"layer/{layer.index}.html", explorer.html("layer", layer_page(shelf, layer), self._links(1))
+            yield f"layer/{layer.index}.html", explorer.html("layer", layer_page(atlas_cache, layer), self._links(1))
             for channel in range(layer.units):
-                unit = unit_page(shelf, layer, channel, results=explorer.results)
+                unit = unit_page(atlas_cache, layer, channel, results=explorer.results)
                 yield f"unit/{layer.index}/{channel}.html", explorer.unit_html(unit, self._links(2))
         last, links = self.layers[-1], self._links(1)
         for number, label in enumerate(self.labels):
-            yield f"class/{number}.html", explorer.label_html(label_page(shelf, label, last), links)
+            yield f"class/{number}.html", explorer.label_html(label_page(atlas_cache, label, last), links)
         yield from self._comparisons(last, links)
 
     def _comparisons(self, layer: Layer, links: SiteLinks) -> Iterator[tuple[str, str]]:
@@ -167,11 +169,11 @@ class StaticSite:
         explorer, cosines = self.explorer, {}
         for one, other in self.pairs:
             subjects = (f"class:{one}", f"class:{other}")
-            page = compare_page(explorer.shelf, subjects, layer)
+            page = compare_page(explorer.atlas_cache, subjects, layer)
             cosines[one, other] = page.matrix[0][1]
             yield links.compare(subjects).removeprefix(links.up), explorer.compare_html(page, links)
         if cosines:
-            names = {one.label: one.name for one in explorer.shelf.atlas.manifest.labels}
+            names = {one.label: one.name for one in explorer.atlas_cache.atlas.manifest.labels}
             index = ComparePage(layer.name, 9, (), None, (), (), ())
             yield "compare/index.html", explorer.compare_html(index, links, pairs=pair_rows(names, cosines, links))
 
@@ -187,14 +189,14 @@ class StaticSite:
 
     def _write_pictures(self, folder: Path, on_batch: Advanced) -> None:
         """Each image at both sizes, from one look at its file, past the server's cache."""
-        shelf, sizes, gone = self.explorer.shelf, {"picture": LARGE, "thumbnail": SMALL}, 0
+        atlas_cache, sizes, gone = self.explorer.atlas_cache, {"picture": LARGE, "thumbnail": SMALL}, 0
         for name in sizes:
             (folder / name).mkdir()
         for row in self.rows:
             try:
-                picture = decode(self.pictures.file(shelf.ids[row]))
+                picture = decode(self.pictures.file(atlas_cache.ids[row]))
                 for name, side in sizes.items():
-                    shown = webp(framed(picture.copy(), shelf.atlas.manifest.preprocessing, side))
+                    shown = webp(framed(picture.copy(), atlas_cache.atlas.manifest.preprocessing, side))
                     (folder / name / f"{row}.webp").write_bytes(shown)
             except ImageError:
                 gone += 1
@@ -218,7 +220,7 @@ class StaticSite:
                 "give another folder, or fewer --layer"
             )
         wanted = {*(self.rows if self.images else ()), *(self.exemplar_rows if self.maps else ())}
-        ids = self.explorer.shelf.ids
+        ids = self.explorer.atlas_cache.ids
         if gone := sum(not self.pictures.file(ids[row]).is_file() for row in wanted):
             raise missing(gone, len(wanted), self.pictures.root)
 

@@ -16,9 +16,9 @@ from unitscope.web.atlas_cache import AtlasCache
 from unitscope.web.links import Links
 
 
-def structure(found: Structure, links: Links, shelf: AtlasCache) -> dict[str, Any]:
+def structure(found: Structure, links: Links, atlas_cache: AtlasCache) -> dict[str, Any]:
     """Return the predictions and the columns of layers, each unit with its response and its map as a data URI."""
-    labels = shelf.label_of_class
+    labels = atlas_cache.label_of_class
     return {
         "picture": uri("webp", webp(Image.fromarray(found.picture))),
         "predictions": [
@@ -34,17 +34,16 @@ def structure(found: Structure, links: Links, shelf: AtlasCache) -> dict[str, An
     }
 
 
-def looked(found: Structure, links: Links, shelf: AtlasCache) -> dict[str, Any]:
-    """Return a structure with what one look at a picture needs besides, and a frame among many does not.
+def structure_of_image(found: Structure, links: Links, atlas_cache: AtlasCache) -> dict[str, Any]:
+    """Return a structure, the probabilities of all classes and the number of layers of the atlas.
 
-    These are the probabilities of all classes, to the sixth place so that thousands stay short, and how many layers the
-    atlas has.
+    Probabilities are rounded to six places to keep thousands of them short. Frames of the camera need neither.
     """
     known = () if found.probabilities is None else found.probabilities.tolist()
     return {
-        **structure(found, links, shelf),
+        **structure(found, links, atlas_cache),
         "probabilities": [round(value, 6) for value in known],
-        "of_layers": len(shelf.atlas.layers),
+        "of_layers": len(atlas_cache.atlas.layers),
     }
 
 

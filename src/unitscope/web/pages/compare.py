@@ -73,7 +73,7 @@ class ComparePage:
     layers: tuple[AtLayer, ...]
 
 
-def compare_page(shelf: AtlasCache, names: Sequence[str], layer: Layer, *, top: int = 9) -> ComparePage:
+def compare_page(cache: AtlasCache, names: Sequence[str], layer: Layer, *, top: int = 9) -> ComparePage:
     """Return a comparison of images (ids) and classes (``class:NAME``) by the top units of each.
 
     A class may also be named alone.
@@ -81,11 +81,11 @@ def compare_page(shelf: AtlasCache, names: Sequence[str], layer: Layer, *, top: 
     Raises:
         UnitscopeError: if there is no such image or class, a name is given twice, or there are more than `MOST`.
     """
-    names = tuple(dict.fromkeys(_meant(shelf, name.strip()) for name in names))
+    names = tuple(dict.fromkeys(_meant(cache, name.strip()) for name in names))
     if len(names) > MOST:
         raise UnitscopeError(f"at most {MOST} images and classes are compared at once, not {len(names)}")
-    subjects = [image_group(shelf.atlas, name, layer) for name in names]
-    sides = tuple(_side(shelf, subject) for subject in subjects)
+    subjects = [image_group(cache.atlas, name, layer) for name in names]
+    sides = tuple(_side(cache, subject) for subject in subjects)
     if len(subjects) < 2:
         return ComparePage(layer.name, top, sides, None, (), (), ())
     pick = TopK(min(top, layer.units))
@@ -95,36 +95,36 @@ def compare_page(shelf: AtlasCache, names: Sequence[str], layer: Layer, *, top: 
         layer.name,
         min(top, layer.units),
         sides,
-        _units(shelf, both, "Shared by all"),
-        tuple(_units(shelf, found, f"Only in {side.name}") for found, side in zip(alone, sides, strict=True)),
+        _units(cache, both, "Shared by all"),
+        tuple(_units(cache, found, f"Only in {side.name}") for found, side in zip(alone, sides, strict=True)),
         tuple(
             tuple(_known(value) for value in row) for row in cosines(np.stack([one.mean for one in subjects])).tolist()
         ),
-        _by_layer(shelf, names, top),
+        _by_layer(cache, names, top),
     )
 
 
-def _meant(shelf: AtlasCache, name: str) -> str:
+def _meant(cache: AtlasCache, name: str) -> str:
     """The name of an image or, where there is none of this name, the class that has it."""
-    if name.startswith(CLASS) or shelf.atlas.has_image(name):
+    if name.startswith(CLASS) or cache.atlas.has_image(name):
         return name
     try:
-        return CLASS + shelf.atlas.manifest.labels[find_class(shelf.atlas, name)].label
+        return CLASS + cache.atlas.manifest.labels[find_class(cache.atlas, name)].label
     except UnitscopeError:
         return name
 
 
-def _side(shelf: AtlasCache, subject: ImageGroup) -> Side:
-    rows = [shelf.atlas.image_number(image) for image in subject.images[:_IMAGES]]
+def _side(cache: AtlasCache, subject: ImageGroup) -> Side:
+    rows = [cache.atlas.image_number(image) for image in subject.images[:_IMAGES]]
     name = subject.name
     if name.startswith(CLASS):
-        name = shelf.atlas.manifest.labels[find_class(shelf.atlas, name.removeprefix(CLASS))].name
-    return Side(subject.name, name, len(subject.images), named(shelf, rows))
+        name = cache.atlas.manifest.labels[find_class(cache.atlas, name.removeprefix(CLASS))].name
+    return Side(subject.name, name, len(subject.images), named(cache, rows))
 
 
-def _units(shelf: AtlasCache, found: Rule, title: str) -> Units:
+def _units(cache: AtlasCache, found: Rule, title: str) -> Units:
     listed = zip(found.units[:_UNITS].tolist(), found.responses.tolist(), strict=False)
-    first = tuple(noted_unit(shelf, found.layer, unit, f"α {number(response)}") for unit, response in listed)
+    first = tuple(noted_unit(cache, found.layer, unit, f"α {number(response)}") for unit, response in listed)
     return Units(title, len(found.units), found.expected, found.p_value, first)
 
 

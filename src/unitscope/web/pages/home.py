@@ -48,53 +48,53 @@ class Home:
     command: str
 
 
-def home(shelf: AtlasCache, *, published: bool = False) -> Home:
+def home(cache: AtlasCache, *, published: bool = False) -> Home:
     """Return what the first page says; where it is `published`, without the folders of the machine that scanned."""
-    manifest = shelf.atlas.manifest
+    manifest = cache.atlas.manifest
     return Home(
-        network_name(shelf) if published else manifest.network["reference"],
+        network_name(cache) if published else manifest.network["reference"],
         int(manifest.images["count"]),
         int(manifest.images.get("failed", 0)),
-        len(shelf.atlas.index),
-        layer_facts(shelf),
-        label_facts(shelf),
-        tuple(_facts(shelf, published)),
+        len(cache.atlas.index),
+        layer_facts(cache),
+        label_facts(cache),
+        tuple(_facts(cache, published)),
         _without_paths(manifest.command) if published else manifest.command,
     )
 
 
-def network_name(shelf: AtlasCache) -> str:
+def network_name(cache: AtlasCache) -> str:
     """Return the reference of the network; if it is a file, without its folder."""
-    reference: str = shelf.atlas.manifest.network["reference"]
+    reference: str = cache.atlas.manifest.network["reference"]
     return _last_name(reference) if file_in(reference) else reference
 
 
-def layer_facts(shelf: AtlasCache) -> tuple[LayerFacts, ...]:
+def layer_facts(cache: AtlasCache) -> tuple[LayerFacts, ...]:
     """Return the layers of the atlas, shallow to deep."""
-    zero_fraction, dead_units = (shelf.sparsity[name].tolist() for name in ("zero_fraction", "dead"))
-    rows = zip(shelf.atlas.layers, zero_fraction, dead_units, strict=True)
+    zero_fraction, dead_units = (cache.sparsity[name].tolist() for name in ("zero_fraction", "dead"))
+    rows = zip(cache.atlas.layers, zero_fraction, dead_units, strict=True)
     return tuple(
         LayerFacts(layer.name, layer.index, layer.kind, layer.units, layer.shape, layer.aliases, zeros, dead)
         for layer, zeros, dead in rows
     )
 
 
-def label_facts(shelf: AtlasCache) -> tuple[LabelFacts, ...]:
+def label_facts(cache: AtlasCache) -> tuple[LabelFacts, ...]:
     """Return the labels, in the atlas's order."""
-    labels = shelf.atlas.manifest.labels
-    return tuple(LabelFacts(one.label, one.name, shelf.atlas.label_counts.get(one.label, 0)) for one in labels)
+    labels = cache.atlas.manifest.labels
+    return tuple(LabelFacts(one.label, one.name, cache.atlas.label_counts.get(one.label, 0)) for one in labels)
 
 
-def _facts(shelf: AtlasCache, published: bool) -> list[tuple[str, str]]:
-    manifest = shelf.atlas.manifest
+def _facts(cache: AtlasCache, published: bool) -> list[tuple[str, str]]:
+    manifest = cache.atlas.manifest
     network, scan = manifest.network, manifest.scan
     rates = manifest.accuracy_rates()
     facts = {
-        "network": "" if published or network_name(shelf) == network["reference"] else network["reference"],
+        "network": "" if published or network_name(cache) == network["reference"] else network["reference"],
         "weights": _last_name(network.get("weights", "")) if published else network.get("weights", ""),
         "parameters": f"{network['parameters']:,}" if "parameters" in network else "",
         "fingerprint": str(network.get("fingerprint", ""))[:12],
-        "images in": shelf.atlas.root.name if published else str(shelf.atlas.root),
+        "images in": cache.atlas.root.name if published else str(cache.atlas.root),
         "Top-1": f"{rates['top1']:.1%} of {manifest.accuracy['images']:,} labelled images" if rates else "",
         "Top-5": f"{rates['top5']:.1%}" if rates else "",
         "preprocessing": ", ".join(f"{name} {value}" for name, value in manifest.preprocessing.items()),

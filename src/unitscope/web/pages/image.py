@@ -69,16 +69,16 @@ class ImageList:
     total: int
 
 
-def image_page(shelf: AtlasCache, image: str) -> ImagePage:
+def image_page(cache: AtlasCache, image: str) -> ImagePage:
     """Return what an image's page says.
 
     Raises:
         ImageError: if the atlas has no such image.
     """
-    row = shelf.atlas.image_number(image)
-    facts = shelf.atlas.images.iloc[row]
+    row = cache.atlas.image_number(image)
+    facts = cache.atlas.images.iloc[row]
     error = str(facts["error"])
-    asked = not error and shelf.atlas.has_responses
+    asked = not error and cache.atlas.has_responses
     return ImagePage(
         row,
         image,
@@ -86,38 +86,38 @@ def image_page(shelf: AtlasCache, image: str) -> ImagePage:
         int(facts["width"]),
         int(facts["height"]),
         error,
-        predictions(shelf, row),
+        predictions(cache, row),
         None if pd.isna(facts["correct"]) else bool(facts["correct"]),
-        tuple(_top_units(shelf, layer, row) for layer in shelf.atlas.layers) if asked else (),
-        shelf.ids[row - 1] if row else "",
-        shelf.ids[row + 1] if row + 1 < len(shelf.ids) else "",
+        tuple(_top_units(cache, layer, row) for layer in cache.atlas.layers) if asked else (),
+        cache.ids[row - 1] if row else "",
+        cache.ids[row + 1] if row + 1 < len(cache.ids) else "",
     )
 
 
-def image_list(shelf: AtlasCache, page: int) -> ImageList:
+def image_list(cache: AtlasCache, page: int) -> ImageList:
     """Return one page of the images; one behind the last is the last."""
-    total = len(shelf.ids)
+    total = len(cache.ids)
     pages = max(1, -(-total // AT_ONCE))
     page = min(max(page, 1), pages)
     rows = range((page - 1) * AT_ONCE, min(page * AT_ONCE, total))
-    return ImageList(named(shelf, rows), page, pages, total)
+    return ImageList(named(cache, rows), page, pages, total)
 
 
-def named(shelf: AtlasCache, rows: "range | list[int]") -> tuple[Named, ...]:
+def named(cache: AtlasCache, rows: "range | list[int]") -> tuple[Named, ...]:
     """Return images by their rows."""
-    return tuple(Named(int(row), shelf.ids[row], shelf.label_names[row]) for row in rows)
+    return tuple(Named(int(row), cache.ids[row], cache.label_names[row]) for row in rows)
 
 
-def predictions(shelf: AtlasCache, row: int) -> tuple[Predicted, ...]:
+def predictions(cache: AtlasCache, row: int) -> tuple[Predicted, ...]:
     """Return the most probable classes of an image, as the scan found them; none where the network is no classifier."""
-    facts, classes = shelf.atlas.images.iloc[row], shelf.atlas.manifest.classes
+    facts, classes = cache.atlas.images.iloc[row], cache.atlas.manifest.classes
     return tuple(
-        Predicted(classes[n] if n < len(classes) else str(n), float(probability), shelf.label_of_class.get(int(n), ""))
+        Predicted(classes[n] if n < len(classes) else str(n), float(probability), cache.label_of_class.get(int(n), ""))
         for n, probability in zip(facts["top5_classes"], facts["top5_probabilities"], strict=True)
     )
 
 
-def _top_units(shelf: AtlasCache, layer: Layer, row: int) -> TopUnits:
-    responses = shelf.atlas.responses(layer, np.array([row]))[0]
+def _top_units(cache: AtlasCache, layer: Layer, row: int) -> TopUnits:
+    responses = cache.atlas.responses(layer, np.array([row]))[0]
     units = np.argsort(-responses, kind="stable")[:_TOP]
     return TopUnits(layer.name, tuple(units.tolist()), tuple(responses[units].tolist()))

@@ -48,16 +48,16 @@ class LivePage:
     missing: str
 
 
-def lab_page(shelf: AtlasCache, image: str, *, results: Measurements, missing: str) -> LabPage:
+def lab_page(cache: AtlasCache, image: str, *, results: Measurements, missing: str) -> LabPage:
     """Return what the lab says of an image of the atlas, or of an upload."""
-    known = () if image.startswith(UPLOAD) else predictions(shelf, shelf.atlas.image_number(image))
-    return LabPage(image, known, _layers(shelf), results.charts(), missing, results.tables)
+    known = () if image.startswith(UPLOAD) else predictions(cache, cache.atlas.image_number(image))
+    return LabPage(image, known, _layers(cache), results.charts(), missing, results.tables)
 
 
-def live_page(shelf: AtlasCache, *, top: int, missing: str) -> LivePage:
+def live_page(cache: AtlasCache, *, top: int, missing: str) -> LivePage:
     """Return what the camera's page says."""
-    return LivePage(_layers(shelf), top, missing)
+    return LivePage(_layers(cache), top, missing)
 
 
-def _layers(shelf: AtlasCache) -> tuple[str, ...]:
-    return tuple(layer.name for layer in shelf.atlas.layers)
+def _layers(cache: AtlasCache) -> tuple[str, ...]:
+    return tuple(layer.name for layer in cache.atlas.layers)

@@ -70,26 +70,26 @@ class LabelPage:
     spread: Spread
 
 
-def label_page(shelf: AtlasCache, label: str, layer: Layer) -> LabelPage:
+def label_page(cache: AtlasCache, label: str, layer: Layer) -> LabelPage:
     """Return what a class's page says.
 
     Raises:
         UnitscopeError: if there is no such class, or none of its images could be read.
     """
-    found = shelf.atlas.manifest.labels[find_class(shelf.atlas, label)]
-    rows = class_rows(shelf.atlas, found.label)
-    judged = shelf.atlas.images["correct"].iloc[rows].dropna()
+    found = cache.atlas.manifest.labels[find_class(cache.atlas, label)]
+    rows = class_rows(cache.atlas, found.label)
+    judged = cache.atlas.images["correct"].iloc[rows].dropna()
     return LabelPage(
         found.label,
         found.name,
         layer.name,
         len(rows),
         int(judged.sum()) if len(judged) else None,
-        named(shelf, rows[:IMAGES].tolist()),
-        _selective(shelf, found.label, layer),
-        _shared(shelf, found.label, layer, len(rows)),
-        _inhibitory(shelf, found.label, layer),
-        _spread(shelf, found.label, layer),
+        named(cache, rows[:IMAGES].tolist()),
+        _selective(cache, found.label, layer),
+        _shared(cache, found.label, layer, len(rows)),
+        _inhibitory(cache, found.label, layer),
+        _spread(cache, found.label, layer),
     )
 
 
@@ -108,29 +108,29 @@ def _selective(cache: AtlasCache, label: str, layer: Layer) -> Found:
     )
 
 
-def _shared(shelf: AtlasCache, label: str, layer: Layer, images: int) -> Found:
-    if not shelf.atlas.has_responses:
+def _shared(cache: AtlasCache, label: str, layer: Layer, images: int) -> Found:
+    if not cache.atlas.has_responses:
         return Found("This needs responses, and the scan stored none (--store-responses none).")
     at_least = max(1, int(np.ceil(_MOST * images)))
     pick = TopK(min(9, layer.units))
-    found = intersection([image_group(shelf.atlas, CLASS + label, layer)], pick, at_least=at_least)
+    found = intersection([image_group(cache.atlas, CLASS + label, layer)], pick, at_least=at_least)
     note = (
         f"In the {pick} of at least {at_least} of its {images} images; {number(found.expected, 2)} expected by chance."
     )
     return Found(
         note,
         tuple(
-            noted_unit(shelf, layer, int(unit), f"in {support} of {images}")
+            noted_unit(cache, layer, int(unit), f"in {support} of {images}")
             for unit, support in zip(found.units[:_UNITS], found.support, strict=False)
         ),
     )
 
 
-def _inhibitory(shelf: AtlasCache, label: str, layer: Layer) -> Found:
-    if not shelf.atlas.has_responses:
+def _inhibitory(cache: AtlasCache, label: str, layer: Layer) -> Found:
+    if not cache.atlas.has_responses:
         return Found("This needs responses, and the scan stored none (--store-responses none).")
     try:
-        found = class_inhibition(shelf.atlas, layer, label, sample=shelf.reference_sample(layer))
+        found = class_inhibition(cache.atlas, layer, label, sample=cache.reference_sample(layer))
     except UnitscopeError as problem:
         return Found(str(problem))
     sure = found.units[found.units["p_corrected"] < 0.05]
@@ -142,7 +142,7 @@ def _inhibitory(shelf: AtlasCache, label: str, layer: Layer) -> Found:
         note,
         tuple(
             noted_unit(
-                shelf, layer, int(row["unit"]), f"δ {number(row['effect_size'], 2)}, p {number(row['p_corrected'], 1)}"
+                cache, layer, int(row["unit"]), f"δ {number(row['effect_size'], 2)}, p {number(row['p_corrected'], 1)}"
             )
             for row in sure.head(_UNITS).to_dict("records")
         ),
@@ -166,7 +166,7 @@ def _spread(cache: AtlasCache, label: str, layer: Layer) -> Spread:
     )
 
 
-def noted_unit(shelf: AtlasCache, layer: Layer, channel: int, note: str) -> Noted:
+def noted_unit(cache: AtlasCache, layer: Layer, channel: int, note: str) -> Noted:
     """Return a unit with what is said of it and its first exemplars."""
-    rows = shelf.extreme_rows(layer)[:3, channel]
+    rows = cache.extreme_rows(layer)[:3, channel]
     return Noted(channel, note, tuple(int(row) for row in rows if row >= 0))

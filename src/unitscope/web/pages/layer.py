@@ -35,12 +35,12 @@ class LayerPage:
     exemplars: list[list[int]]
 
 
-def layer_page(shelf: AtlasCache, layer: Layer) -> LayerPage:
+def layer_page(cache: AtlasCache, layer: Layer) -> LayerPage:
     """Return what a layer's page says."""
-    facts = layer_facts(shelf)
+    facts = layer_facts(cache)
     place = next(n for n, one in enumerate(facts) if one.layer == layer.name)
-    units = shelf.atlas.units_of(layer)
-    rows = shelf.extreme_rows(layer)[:CARD].T
+    units = cache.atlas.units_of(layer)
+    rows = cache.extreme_rows(layer)[:CARD].T
     return LayerPage(
         facts[place],
         facts[place - 1].layer if place else "",

@@ -42,7 +42,7 @@ class SearchPage:
         return found[0] if len(found) == 1 else ""
 
 
-def search_page(shelf: AtlasCache, query: str) -> SearchPage:
+def search_page(cache: AtlasCache, query: str) -> SearchPage:
     """Return what a search finds; case does not matter, nothing is found for an empty query.
 
     A unit is written ``LAYER:UNIT``, with any address of its layer, or is a bare number: that unit of every layer.
@@ -50,37 +50,37 @@ def search_page(shelf: AtlasCache, query: str) -> SearchPage:
     word = query.strip().removeprefix(CLASS).casefold()
     if not word:
         return SearchPage(query, (), (), (), ())
-    labels = shelf.atlas.manifest.labels
+    labels = cache.atlas.manifest.labels
     found_labels = _first(one for one in labels if word in one.name.casefold() or word in one.label.casefold())
     return SearchPage(
         query,
-        _units(shelf, query.strip()),
-        _layers(shelf, query.strip()),
-        tuple(LabelFacts(one.label, one.name, shelf.atlas.label_counts.get(one.label, 0)) for one in found_labels),
-        named(shelf, _first(row for row, image in enumerate(shelf.ids) if word in image.casefold())),
+        _units(cache, query.strip()),
+        _layers(cache, query.strip()),
+        tuple(LabelFacts(one.label, one.name, cache.atlas.label_counts.get(one.label, 0)) for one in found_labels),
+        named(cache, _first(row for row, image in enumerate(cache.ids) if word in image.casefold())),
     )
 
 
-def _units(shelf: AtlasCache, address: str) -> tuple[tuple[str, int], ...]:
+def _units(cache: AtlasCache, address: str) -> tuple[tuple[str, int], ...]:
     if number := _NUMBER.fullmatch(address):
         channel = int(number[1])
-        return tuple((layer.name, channel) for layer in shelf.atlas.layers if channel < layer.units)
+        return tuple((layer.name, channel) for layer in cache.atlas.layers if channel < layer.units)
     try:
-        layer, channel = shelf.atlas.unit(address)
+        layer, channel = cache.atlas.unit(address)
     except UnitscopeError:
         return ()
     return ((layer.name, channel),)
 
 
-def _layers(shelf: AtlasCache, word: str) -> tuple[str, ...]:
+def _layers(cache: AtlasCache, word: str) -> tuple[str, ...]:
     """The layer at an address, then those whose address has the word in it; of ``act:3`` that is not ``act:30``."""
     try:
-        exact = [shelf.atlas.find(word).name]
+        exact = [cache.atlas.find(word).name]
     except UnitscopeError:
         exact = []
     alike = (
         layer.name
-        for layer in shelf.atlas.layers
+        for layer in cache.atlas.layers
         if not (exact and word.startswith("act:"))
         and any(word.casefold() in address.casefold() for address in (layer.name, *layer.aliases))
     )

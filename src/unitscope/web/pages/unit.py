@@ -64,18 +64,18 @@ class UnitPage:
     map_shape: tuple[int, ...]
 
 
-def unit_page(shelf: AtlasCache, layer: Layer, channel: int, *, results: Measurements = Measurements()) -> UnitPage:  # noqa: B008 (frozen)
+def unit_page(cache: AtlasCache, layer: Layer, channel: int, *, results: Measurements = Measurements()) -> UnitPage:  # noqa: B008 (frozen)
     """Return what a unit's page says."""
-    alike, images = _alike(shelf, layer, channel)
+    alike, images = _alike(cache, layer, channel)
     return UnitPage(
         layer.name,
         channel,
         layer.units,
-        _statistics(shelf, layer, channel),
-        shelf.extremes(layer, channel),
-        shelf.extremes(layer, channel, lowest=True),
-        _histogram(shelf, layer, channel),
-        _classes(shelf, Unit(layer.name, channel)),
+        _statistics(cache, layer, channel),
+        cache.extremes(layer, channel),
+        cache.extremes(layer, channel, lowest=True),
+        _histogram(cache, layer, channel),
+        _classes(cache, Unit(layer.name, channel)),
         alike,
         images,
         results.told_of(layer.name, channel),
@@ -104,8 +104,8 @@ def _alike(cache: AtlasCache, layer: Layer, channel: int) -> tuple[tuple[Alike, 
     return tuple(Alike(*row) for row in found.units.itertuples(index=False, name=None)), found.images
 
 
-def _statistics(shelf: AtlasCache, layer: Layer, channel: int) -> dict[str, float | int | bool | str | None]:
-    row = shelf.atlas.units_of(layer).iloc[channel].to_dict()
+def _statistics(cache: AtlasCache, layer: Layer, channel: int) -> dict[str, float | int | bool | str | None]:
+    row = cache.atlas.units_of(layer).iloc[channel].to_dict()
     wanted = ("count", "mean", "std", "min", "max", "zero_fraction", "dead", "selective_class", "selectivity")
     return {name: _plain(row.get(name)) for name in wanted}
 
