@@ -283,7 +283,7 @@ def test_nothing_readable_is_an_error(network, tmp_path):
         ({"fractions": [0.5], "orders": ["lowest"]}, "no order 'lowest'"),
         ({"fractions": [0.5], "value": "median"}, "no value 'median'"),
         ({"fractions": [0.5], "layers": []}, "no layer to remove units from"),
-        ({"fractions": [0.5], "orders": ["random"], "seeds": []}, "needs one or more seeds, and none is given"),
+        ({"fractions": [0.5], "orders": ["random"], "seeds": []}, "the random baseline needs at least one seed"),
         ({"fractions": [0.5], "orders": ["random"], "seeds": [1, -1]}, "seeds must be 0 or greater, not -1"),
         ({"fractions": [float("nan")]}, "fraction nan is not a share"),
     ],
@@ -296,7 +296,7 @@ def test_settings_that_make_no_sense_are_refused(options, message):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"batch_size": 0}, "a batch of 0 holds no image; give 1 or more"),
+        ({"batch_size": 0}, "a batch of 0 has no images; give 1 or more"),
         ({"limit": 0}, "a limit of 0 leaves no images; give 1 or more"),
         ({"limit": -3}, "a limit of -3 leaves no images"),
     ],

@@ -88,12 +88,12 @@ def test_a_perturbation_tells_its_name_and_value():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Noise(-0.1), "between 0 and 1, not -0.1$"),
-        (lambda: Noise(25.5), "between 0 and 1, not 25.5; 25.5 of 255 is 0.1$"),
-        (lambda: Noise(float("nan")), "between 0 and 1, not nan"),
-        (lambda: Blur(-1), "in pixels, 0 or more, not -1"),
-        (lambda: Blur(float("inf")), "in pixels, 0 or more, not inf"),
-        (lambda: Brightness(-2), "brightness factor is 0 or more"),
+        (lambda: Noise(-0.1), "between 0 and 1, on a scale where white is 1, not -0.1$"),
+        (lambda: Noise(25.5), "between 0 and 1, on a scale where white is 1, not 25.5; 25.5 of 255 is 0.1$"),
+        (lambda: Noise(float("nan")), "between 0 and 1, on a scale where white is 1, not nan"),
+        (lambda: Blur(-1), "must be 0 or more pixels, not -1"),
+        (lambda: Blur(float("inf")), "must be 0 or more pixels, not inf"),
+        (lambda: Brightness(-2), "brightness factor must be 0 or more"),
         (lambda: Jpeg(0), "from 1 \\(worst\\) to 100, not 0"),
         (lambda: Jpeg(101), "to 100, not 101"),
         (lambda: Jpeg(50.5), "a whole number from 1 .* not 50.5"),

@@ -261,7 +261,7 @@ def test_tokens_that_only_look_like_a_square_grid_are_refused(patch, registers, 
     scanned = unitscope.scan(given, make_coco(tmp_path / "coco"), tmp_path / "t.atlas", options=options)
     assert scanned.atlas.find("relu").shape in ((25, 6), (16, 6))
     with pytest.raises(
-        LayerError, match=r"nobody knows where in the view a unit of layer 'relu' looks.*(25|16)×6, not"
+        LayerError, match=r"units of layer 'relu' have no position in the image: its output is .*(25|16)×6, not"
     ):
         category_inhibition(scanned.atlas, "relu", "red square", network=given)
 
@@ -288,13 +288,13 @@ def test_maps_of_rows_and_columns_are_a_grid(shape, axis, view):
     ],
 )
 def test_what_is_not_maps_of_rows_and_columns_is_no_grid(shape, axis):
-    with pytest.raises(LayerError, match="nobody knows where in the view a unit of layer 'tokens' looks"):
+    with pytest.raises(LayerError, match="units of layer 'tokens' have no position in the image"):
         check_grid(Layer(0, "tokens", "norm", shape[axis - 1], shape, axis), (224, 224))
 
 
 def test_what_can_not_be_asked_is_refused(atlas, network, tmp_path):
     ask = {"network": network}
-    with pytest.raises(LayerError, match="a map of layer 'head' is a single cell"):
+    with pytest.raises(LayerError, match="maps of layer 'head' have a single cell"):
         category_inhibition(atlas, "head", "red square", **ask)
     with pytest.raises(ImageError, match="no category 'red squares'; closest: 'red square'"):
         category_inhibition(atlas, "relu", "red squares", **ask)
@@ -331,7 +331,7 @@ def test_a_function_as_preprocessing_can_not_carry_masks(tmp_path):
     given = unitscope.load(DarkOnRed(), preprocess=phi)
     options = unitscope.ScanOptions(layers=("relu",))
     scanned = unitscope.scan(given, make_coco(tmp_path / "coco"), tmp_path / "d.atlas", options=options)
-    with pytest.raises(NetworkError, match="is a function, so nobody knows where in its output an outline lies"):
+    with pytest.raises(NetworkError, match="is a function, so masks can't be transformed like the images"):
         category_inhibition(scanned.atlas, "relu", "red square", network=given)
 
 

@@ -282,9 +282,9 @@ def test_the_sheet_shows_each_units_strongest_images_clean_and_changed(network, 
 @pytest.mark.parametrize(
     ("words", "error", "message"),
     [
-        ({"perturbations": []}, UnitscopeError, "no perturbation is given"),
-        ({"seeds": []}, UnitscopeError, "one or more seeds"),
-        ({"seeds": [2, -1]}, UnitscopeError, "a whole number from 0, not -1"),
+        ({"perturbations": []}, UnitscopeError, "no perturbation was given"),
+        ({"seeds": []}, UnitscopeError, "needs at least one seed"),
+        ({"seeds": [2, -1]}, UnitscopeError, "seeds must be 0 or greater, not -1"),
         ({"top": 0}, UnitscopeError, "top must be at least 1, not 0"),
         ({"units": ["relu:8"]}, LayerError, "units 0 to 7, so there is no unit 8"),
         ({"layers": ["rely"]}, LayerError, "closest: 'relu'"),
@@ -302,7 +302,7 @@ def test_a_preprocessing_whose_scale_nobody_knows_is_refused(folder):
     def phi(image):
         return torch.zeros(3, 24, 24)
 
-    with pytest.raises(NetworkError, match=r"is a function, so the scale .* is not known"):
+    with pytest.raises(NetworkError, match=r"is a function, so the scale .* is unknown"):
         perturb(unitscope.load(Planted().eval(), preprocess=phi), folder, [Noise(0.1)])
 
 

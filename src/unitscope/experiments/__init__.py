@@ -1,4 +1,5 @@
-"""Networks run with something changed: units removed, images disturbed, and what comes of it.
+"""Experiments: run networks with removed units or perturbed images, and measure the effect.
 
-In: a network, images, what to change. Out: predictions and responses before and after, made into numbers by `analyses`.
+In: a network, images, and what to change. Out: results, which `analyses` computes from predictions and responses before
+and after the change.
 """

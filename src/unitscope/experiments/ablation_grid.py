@@ -1,7 +1,7 @@
-"""What an ablation removes, as the user says it: layers, scopes, orders, fractions or counts.
+"""The settings of an ablation: layers, scopes, orders, fractions or counts.
 
-In: words and numbers. Out: `AblationGrid`, checked; for a layer, the list of `Removed`.
-This module knows no torch, so that what is wrong is told at once.
+In: words and numbers from the user. Out: a checked `AblationGrid`; for a layer, its list of `Removed`.
+Doesn't import torch, so that invalid input is reported at once.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,20 +19,20 @@ VALUES = ("zero", "mean")
 
 @dataclass(frozen=True, slots=True)
 class AblationGrid:
-    """What is removed: every scope with every order, and every fraction and count of units.
+    """The settings of an ablation: all combinations of scopes and orders with fractions and counts of units.
 
     Attributes:
-        layers: addresses of layers; units are removed at one of them at a time.
-        fractions: shares of the layer's units, 0 to 1; the nearest whole number of units goes, halves up.
+        layers: addresses of layers; units are removed from one layer at a time.
+        fractions: shares of the layer's units, 0 to 1; rounded to the nearest number of units, halves up.
         counts: numbers of units.
-        scopes: ``image`` (each image's own units, by its responses), ``dataset`` (by the means over all images).
+        scopes: ``image`` (units ranked by each image's responses), ``dataset`` (by the means over all images).
         orders: ``low``, ``high``, ``random``.
-        value: what a removed map becomes everywhere: ``zero``, or the unit's ``mean`` response over the images.
-        seeds: of the random order; each is a setting of its own.
+        value: value of a removed map at every position: ``zero``, or the unit's ``mean`` response over the images.
+        seeds: seeds of the random order; each is a separate setting.
 
     Raises:
-        UnitscopeError: if a word is unknown, a number out of range, or nothing would be removed; if random order has no
-            seed, or a negative one.
+        UnitscopeError: if a word is unknown, a number is out of range, or nothing would be removed; if the random order
+            has no seed, or a negative one.
     """
 
     layers: Sequence[str]
@@ -45,7 +45,7 @@ class AblationGrid:
 
     def __post_init__(self) -> None:
         if not self.layers:
-            raise UnitscopeError("no layer to remove units from; name one with --layer")
+            raise UnitscopeError("no layer to remove units from; give one with --layer")
         if not self.fractions and not self.counts:
             raise UnitscopeError("nothing to remove; give --fraction (0.2 is 20 percent of the units) or --count")
         for fraction in self.fractions:
@@ -70,7 +70,7 @@ class AblationGrid:
 
     @property
     def needs_means(self) -> bool:
-        """Tell whether the means over the data set must be known before the first unit goes."""
+        """Whether the means over the data set are needed before the first removal."""
         ranked = "dataset" in self.scopes and {"low", "high"} & set(self.orders)
         return self.value == "mean" or bool(ranked)
 
@@ -78,7 +78,7 @@ class AblationGrid:
         """Return all settings for one layer.
 
         Raises:
-            LayerError: if the layer has fewer units than are to go.
+            LayerError: if the layer has fewer units than are to be removed.
         """
         if too_many := [count for count in self.counts if count > layer.units]:
             raise LayerError(

@@ -1,7 +1,7 @@
-"""Where a concept lies in what a network sees: COCO's masks carried the way of the pictures, down to a map's cells.
+"""Transform COCO's masks like the images, down to the cells of an activation map.
 
-In: an atlas, a category; a mask and φ. Out: the images that show the category; how much of each cell it covers.
-Knows nothing of units: `inhibition` weighs their maps with this.
+In: an atlas and a category; a mask and a preprocessing. Out: the images with the category; the share of each cell that
+it covers. Knows nothing of units; `inhibition` weights their maps with these shares.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -27,25 +27,25 @@ Maps = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CategorySplit:
-    """The readable images of an atlas that show a category, those that don't, and where in the former it is."""
+    """The readable images of an atlas with a category, those without it, and the category's masks."""
 
     images: ImageSource
     others: ImageSource
     masks: CategoryMasks
 
     def limit(self, count: int | None) -> "CategorySplit":
-        """Return at most so many of the images, evenly spaced, and as many others; all images without a count."""
+        """Return at most ``count`` images with the category, evenly spaced, and as many others; None for all images."""
         images = self.images if count is None else self.images.limit(count)
         return replace(self, images=images, others=self.others.limit(max(1, len(images))))
 
     def view(self, image: str, phi: Preprocessing) -> Weights:
-        """Return how much of each pixel that the network sees the category covers, 0 to 1, ``[row, column]``."""
+        """Return the share of each pixel of the network's input that the category covers, 0 to 1, ``[row, column]``."""
         return warp_mask(self.masks.upright_mask(image), phi)
 
 
 @dataclass(frozen=True, eq=False)
 class MapSource:
-    """Runs images in batches and gives one layer's maps; `on_batch` is told the number of images after each batch."""
+    """Runs images in batches and returns one layer's maps; calls ``on_batch`` with the number of images per batch."""
 
     session: Session
     layer: Layer
@@ -55,7 +55,7 @@ class MapSource:
         """Yield each image's id and maps ``[unit, row, column]``, in the order of the images.
 
         Raises:
-            ImageError: if one of them can't be read (any more).
+            ImageError: if an image can't be read.
         """
         tapped = self.session.layers.find(self.layer.name)
         for batch, outputs in self.session.stream(images, maps=[tapped]):
@@ -74,22 +74,22 @@ class MapSource:
 
 
 def category_split(atlas: Atlas, category: str, *, root: str | Path | None = None) -> CategorySplit:
-    """Return the readable images of a COCO atlas that show a category.
+    """Return the readable images of a COCO atlas with and without a category.
 
     Args:
-        atlas: made of a COCO folder.
-        category: as COCO names it; case doesn't matter.
-        root: where the images are now, if they have moved.
+        atlas: an atlas of a COCO folder.
+        category: COCO's name of the category; upper and lower case are equal.
+        root: the folder of the images, if they were moved.
 
     Raises:
-        AtlasError: if the atlas is not of COCO's images.
-        ImageError: if there is no such category, or the annotations are not where they were, or broken.
+        AtlasError: if the atlas is not from COCO images.
+        ImageError: if there is no such category, or the annotations are missing or invalid.
     """
     scanned = atlas.manifest.images
     if scanned["layout"] != "coco":
         raise AtlasError(
             f"the images of atlas '{atlas.path}' ({scanned['layout']}) have no segmentations of '{category}'; "
-            "scan a folder with COCO's annotations, or ask about a class"
+            "scan a folder with COCO's annotations, or use --class"
         )
     every = image_set(atlas, atlas.images["image"].iloc[atlas.readable], root=root)
     masks = category_masks(every, category)
@@ -98,38 +98,38 @@ def category_split(atlas: Atlas, category: str, *, root: str | Path | None = Non
 
 
 def image_set(atlas: Atlas, ids: Iterable[str], *, root: str | Path | None = None) -> ImageSource:
-    """Return some of an atlas's images, without their labels; root is where they are now, if they have moved."""
+    """Return some of an atlas's images, without labels; ``root`` is their folder, if they were moved."""
     return atlas.source(root, ids=ids)
 
 
 def phi_of(network: Network) -> Preprocessing:
-    """Return a network's φ, if masks can go its way.
+    """Return a network's preprocessing, which must be able to transform masks.
 
     Raises:
-        NetworkError: if it is a function, whose geometry is not known.
+        NetworkError: if the preprocessing is a function, since its geometry is unknown.
     """
     if isinstance(network.preprocessing, CustomPreprocessing):
         raise NetworkError(
-            f"the preprocessing of {network.reference} is a function, so nobody knows where in its output an outline "
-            "lies; give a preprocessing by its values (resize, crop, mean, std), or ask about a class"
+            f"the preprocessing of {network.reference} is a function, so masks can't be transformed like the images; "
+            "give a preprocessing by its parameters (resize, crop, mean, std), or use --class"
         )
     return network.preprocessing
 
 
 def warp_mask(mask: Mask, phi: Preprocessing) -> Weights:
-    """Return a mask as the network would see it, 0 to 1, ``[row, column]``: resized and cropped like its picture."""
+    """Return a mask, resized and cropped like its image, 0 to 1, ``[row, column]``."""
     prepared = phi.prepare(Image.fromarray(mask).convert("RGB"))
     return np.asarray(prepared[0].cpu().numpy() / 255, np.float32)
 
 
 def pool_to_grid(view: Weights, rows: int, columns: int) -> Weights:
-    """Return the mean of a view over each cell of a grid laid over it, float32 ``[row, column]``; areas are exact."""
+    """Return the mean of a view over each cell of a grid, float32 ``[row, column]``, with exact areas."""
     down, across = _shares(view.shape[0], rows), _shares(view.shape[1], columns)
     return np.asarray(down @ view @ across.T, np.float32)
 
 
 def _shares(pixels: int, cells: int) -> NDArray[np.float64]:
-    """Which share of each of some cells each of a line of pixels is, ``[cell, pixel]``."""
+    """Return the share of each cell's length that each pixel covers, ``[cell, pixel]``."""
     edges, starts = np.linspace(0, pixels, cells + 1), np.arange(pixels)
     overlaps = np.minimum(edges[1:, None], starts + 1) - np.maximum(edges[:-1, None], starts)
     shares: NDArray[np.float64] = overlaps.clip(0) * cells / pixels

@@ -1,7 +1,7 @@
-"""Changes of a picture: noise, blur, brightness, JPEG.
+"""Perturbations of images: noise, blur, brightness, JPEG.
 
-In: an image as `Preprocessing.prepare` gives it, uint8 ``[3, H, W]``; its number; a seed. Out: the changed image on the
-same 0–255 scale, uint8 or float32, for `Preprocessing.normalize`. Knows nothing of networks, files or batches.
+In: an image from `Preprocessing.prepare`, uint8 ``[3, H, W]``, its row and a seed. Out: the perturbed image, uint8
+or float32 on the same 0–255 scale, for `Preprocessing.normalize`. Knows nothing of networks, files or batches.
 """
 
 import io
@@ -18,16 +18,16 @@ from unitscope.errors import UnitscopeError
 
 @dataclass(frozen=True, slots=True)
 class Noise:
-    """Gaussian noise of mean 0, one draw for each value (paper, figure 7: ``sigma`` = 0.1).
+    """Gaussian noise with mean 0, drawn for each value (paper, figure 7: ``sigma`` = 0.1).
 
-    Each seed and image has a generator of its own, so an image's noise does not depend on its batch; for another
-    sigma it is the same noise, scaled.
+    Each pair of seed and image has its own generator, so an image's noise does not depend on its batch. Another sigma
+    scales the same noise.
 
     Attributes:
-        sigma: the standard deviation, on the scale on which white is 1.
+        sigma: the standard deviation, on a scale where white is 1.
 
     Raises:
-        UnitscopeError: if sigma is not between 0 and 1.
+        UnitscopeError: if ``sigma`` is not between 0 and 1.
     """
 
     sigma: float
@@ -36,31 +36,31 @@ class Noise:
         if not 0 <= self.sigma <= 1:
             hint = f"; {self.sigma:g} of 255 is {self.sigma / 255:.3g}" if 1 < self.sigma <= 255 else ""
             raise UnitscopeError(
-                f"sigma is on the scale on which white is 1, so it is between 0 and 1, not {self.sigma:g}{hint}"
+                f"sigma must be between 0 and 1, on a scale where white is 1, not {self.sigma:g}{hint}"
             )
 
     def change(self, prepared: Tensor, image: int, seed: int) -> Tensor:
-        """Return the noisy image, float32 ``[3, H, W]``, clipped to 0–255 as a picture is."""
+        """Return the noisy image, float32 ``[3, H, W]``, clipped to 0–255."""
         draws = np.random.default_rng((seed, image)).standard_normal(tuple(prepared.shape), np.float32)
         return (prepared + 255 * self.sigma * torch.from_numpy(draws)).clamp(0, 255)
 
 
 @dataclass(frozen=True, slots=True)
 class Blur:
-    """A Gaussian blur, as Pillow does it.
+    """Pillow's Gaussian blur.
 
     Attributes:
-        radius: its standard deviation in pixels of the network's input.
+        radius: the standard deviation in pixels of the network's input.
 
     Raises:
-        UnitscopeError: if the radius is negative or no number.
+        UnitscopeError: if the radius is negative or not finite.
     """
 
     radius: float
 
     def __post_init__(self) -> None:
         if not 0 <= self.radius < math.inf:
-            raise UnitscopeError(f"a blur's radius is in pixels, 0 or more, not {self.radius:g}")
+            raise UnitscopeError(f"the radius of a blur must be 0 or more pixels, not {self.radius:g}")
 
     def change(self, prepared: Tensor, image: int, seed: int) -> Tensor:
         """Return the blurred image, uint8 ``[3, H, W]``."""
@@ -69,13 +69,13 @@ class Blur:
 
 @dataclass(frozen=True, slots=True)
 class Brightness:
-    """All values times a factor.
+    """Multiply all values by a factor.
 
     Attributes:
-        factor: 1 leaves the picture as it is, 0 makes it black.
+        factor: 1 keeps the image unchanged, 0 makes it black.
 
     Raises:
-        UnitscopeError: if the factor is negative or no number.
+        UnitscopeError: if the factor is negative or not finite.
     """
 
     factor: float
@@ -83,7 +83,7 @@ class Brightness:
     def __post_init__(self) -> None:
         if not 0 <= self.factor < math.inf:
             raise UnitscopeError(
-                f"a brightness factor is 0 or more (1 leaves the picture as it is), not {self.factor:g}"
+                f"the brightness factor must be 0 or more (1 keeps the image unchanged), not {self.factor:g}"
             )
 
     def change(self, prepared: Tensor, image: int, seed: int) -> Tensor:
@@ -93,23 +93,23 @@ class Brightness:
 
 @dataclass(frozen=True, slots=True)
 class Jpeg:
-    """The losses of a JPEG file, as Pillow writes it.
+    """JPEG compression by Pillow.
 
     Attributes:
         quality: 1 (worst) to 100.
 
     Raises:
-        UnitscopeError: if the quality is no whole number from 1 to 100.
+        UnitscopeError: if the quality is not a whole number from 1 to 100.
     """
 
     quality: int
 
     def __post_init__(self) -> None:
         if self.quality not in range(1, 101):
-            raise UnitscopeError(f"JPEG's quality is a whole number from 1 (worst) to 100, not {self.quality:g}")
+            raise UnitscopeError(f"JPEG quality must be a whole number from 1 (worst) to 100, not {self.quality:g}")
 
     def change(self, prepared: Tensor, image: int, seed: int) -> Tensor:
-        """Return the image written and read again, uint8 ``[3, H, W]``."""
+        """Return the image after compression, uint8 ``[3, H, W]``."""
         file = io.BytesIO()
         _picture(prepared).save(file, "JPEG", quality=int(self.quality))
         with Image.open(file) as read:
@@ -120,7 +120,7 @@ Perturbation = Noise | Blur | Brightness | Jpeg
 
 
 def name_and_value(perturbation: Perturbation) -> tuple[str, float]:
-    """Return a perturbation's name, such as ``noise``, and its one value."""
+    """Return a perturbation's name, such as ``noise``, and its value."""
     (value,) = astuple(perturbation)
     return type(perturbation).__name__.lower(), value
 

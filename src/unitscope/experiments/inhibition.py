@@ -1,7 +1,7 @@
-"""Inhibitory units, found: maps that are dark on a concept, and units whose removal raises a class's logit.
+"""Find inhibitory units: those with dark maps on a concept, and those whose removal raises a class's logit.
 
-In: an atlas, one of its layers, a COCO category or a class, and the network. Out: an `Inhibition`, whose numbers are
-the work of `analyses.inhibition`.
+In: an atlas, one of its layers, a COCO category or a class, and the network. Out: an `Inhibition`, computed by
+`analyses.inhibition`.
 """
 
 import math
@@ -37,12 +37,12 @@ from unitscope.units import Layer
 Means = NDArray[np.float64]
 
 MIN_CELLS = 0.5
-"""Cells that a concept, and the rest of the view, must cover at least for an image to count."""
+"""Minimum number of cells that the concept, and the rest of the view, must cover for an image to count."""
 
 ROUNDING = 1e-5
-"""A change of a logit by less than this share of the image's greatest logit is float32's, not the unit's."""
+"""Changes of a logit by less than this share of the image's largest logit are float32 rounding errors."""
 
-_LONGEST_CELL = 2  # a cell's longer side by its shorter: small maps of odd views are never quite square
+_MAX_CELL_ASPECT = 2  # cells of small maps are not exactly square
 
 
 def category_inhibition(
@@ -54,25 +54,25 @@ def category_inhibition(
     images: str | Path | None = None,
     running: RunOptions | None = None,
 ) -> Inhibition:
-    """Return a layer's units by how dark their maps are on the things of a COCO category; see `map_contrast`.
+    """Return a layer's units, ranked by how dark their maps are on objects of a COCO category; see `map_contrast`.
 
-    What a unit's place in the picture explains is measured on as many images without the category, where there are
+    The effect of position is measured on the same number of images without the category, if there are at least
     `MIN_IMAGES` of them.
 
     Args:
-        atlas: made of a COCO folder.
-        layer: one that was tapped.
-        category: as COCO names it.
-        network: needed only for an atlas of a module given from Python, which can't be loaded again.
-        images: where the images are now, if they have moved.
-        running: batch size, device, and the limit: of the images that have the category, evenly spaced.
+        atlas: an atlas of a COCO folder.
+        layer: a tapped layer.
+        category: COCO's name of the category.
+        network: the network; needed only if the atlas was made from a module given in Python.
+        images: the folder of the images, if they were moved.
+        running: batch size, device, and the number of images with the category to use, evenly spaced.
 
     Raises:
-        LayerError, AtlasError: if the layer was not tapped, nobody knows where in the view its units look, or the atlas
-            is not of COCO's images.
-        ImageError: if there is no such category, or outlines or images can't be read.
-        NetworkError: if the network can't be loaded, or its φ is a function, which can't carry outlines.
-        UnitscopeError: if fewer than `MIN_IMAGES` images show enough of the category and enough else.
+        LayerError, AtlasError: if the layer was not tapped, its units have no position in the image, or the atlas is
+            not from COCO images.
+        ImageError: if there is no such category, or masks or images can't be read.
+        NetworkError: if the network can't be loaded, or its preprocessing is a function, which can't transform masks.
+        UnitscopeError: if fewer than `MIN_IMAGES` images show enough of the category and of the rest.
     """
     running = running or RunOptions()
     found = atlas.find(layer)
@@ -83,12 +83,12 @@ def category_inhibition(
     phi = phi_of(session.network)
     check_grid(found, phi.size)
     with running.counting("maps", len(concept.images) + len(concept.others)) as on_batch:
-        seen = _see(MapSource(session, found, on_batch), concept, phi)
-    require_min(len(seen.images), f"images with enough of '{every.masks.category}', and enough else, in view")
-    left_out = len(concept.images) - len(seen.images)
-    by_place = np.stack(seen.by_place) if seen.others else None
-    units = map_contrast(np.stack(seen.inside), np.stack(seen.outside), by_place)
-    return Inhibition(found, every.masks.category, "map contrast", tuple(seen.images), seen.others, left_out, units)
+        means = _mean_maps(MapSource(session, found, on_batch), concept, phi)
+    require_min(len(means.images), f"images with enough of '{every.masks.category}', and of the rest, in view")
+    left_out = len(concept.images) - len(means.images)
+    by_place = np.stack(means.by_place) if means.others else None
+    units = map_contrast(np.stack(means.inside), np.stack(means.outside), by_place)
+    return Inhibition(found, every.masks.category, "map contrast", tuple(means.images), means.others, left_out, units)
 
 
 def inhibition_by_removal(
@@ -100,15 +100,15 @@ def inhibition_by_removal(
     images: str | Path | None = None,
     running: RunOptions | None = None,
 ) -> Inhibition:
-    """Return an inhibition with what the removal of each unit, alone, does to a class's logit on the same images.
+    """Return an inhibition with the effect of removing each unit, alone, on a class's logit for the same images.
 
     Args:
-        atlas: that the inhibition is from.
+        atlas: the atlas of the inhibition.
         found: from `category_inhibition` or `class_inhibition`.
-        class_name: the network's class; where left out, the one that the concept is.
-        network: needed only for an atlas of a module given from Python.
-        images: where the images are now, if they have moved.
-        running: batch size, device, and the limit: of the images, evenly spaced.
+        class_name: the network's class; by default the class of the concept.
+        network: the network; needed only if the atlas was made from a module given in Python.
+        images: the folder of the images, if they were moved.
+        running: batch size, device, and the number of images to use, evenly spaced.
 
     Raises:
         NetworkError: if the network can't be loaded, returns no logits, or the layer has no path to them.
@@ -127,18 +127,18 @@ def inhibition_by_removal(
 
 
 def find_network_class(network: Network, name: str) -> int:
-    """Return the number of a network's class, by name or wnid; case, ``_`` and spaces don't matter.
+    """Return the number of a network's class, given by name or wnid; see `match_classes`.
 
     Raises:
-        UnitscopeError: if it has none, or several of that name; the message names the nearest.
+        UnitscopeError: if no class, or several, have that name; the message names the closest matches.
     """
     if (number := match_classes([name], network.classes, network.wnids).get(name)) is not None:
         return number
     near = closest(name, network.classes)
     hint = near or ("it has no class names" if not network.classes else "see its card or its weights for their names")
     raise UnitscopeError(
-        f"'{name}' is not the name of one class of {network.reference}, so no logit is its own; {hint}; "
-        "name a class with --target-class"
+        f"'{name}' is not the name of one class of {network.reference}, so it has no logit; {hint}; "
+        "give a class with --target-class"
     )
 
 
@@ -150,9 +150,9 @@ def logit_changes(
     *,
     running: RunOptions | None = None,
 ) -> NDArray[np.float64]:
-    """Return how a class's logit changes when a unit, alone, is zeroed: after minus before, float64 ``[image, unit]``.
+    """Return the change of a class's logit when each unit, alone, is set to zero, float64 ``[image, unit]``.
 
-    Each image runs to the layer once, and on from there once a unit. Changes within `ROUNDING` are zero.
+    Each image runs up to the layer once, and from there once per unit. Changes within `ROUNDING` are set to zero.
 
     Raises:
         NetworkError: if the network returns no logits, or the layer has no path to them.
@@ -171,9 +171,9 @@ def logit_changes(
 
 
 def inside_outside(maps: Maps | Means, weights: Weights) -> tuple[Means, Means] | None:
-    """Return each unit's mean map on a concept and beside it, float64 ``[unit]`` both: Σwm / Σw and Σ(1−w)m / Σ(1−w).
+    """Return each unit's mean map on a concept and outside it, float64 ``[unit]``: Σwm / Σw and Σ(1-w)m / Σ(1-w).
 
-    None where either covers less than `MIN_CELLS` of a cell.
+    Return None if either covers less than `MIN_CELLS` cells.
     """
     on = weights.reshape(-1).astype(np.float64)
     if min(on.sum(), (1 - on).sum()) < MIN_CELLS:
@@ -183,8 +183,8 @@ def inside_outside(maps: Maps | Means, weights: Weights) -> tuple[Means, Means] 
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Seen:
-    """Image by image the means on the concept and beside it, and the contrast by place (empty where not known)."""
+class _MapMeans:
+    """For each image the means on the concept and outside it, and the contrast by position (empty if unknown)."""
 
     images: list[str]
     inside: list[Means]
@@ -193,53 +193,53 @@ class _Seen:
     others: int
 
 
-def _see(source: MapSource, concept: CategorySplit, phi: Preprocessing) -> _Seen:
+def _mean_maps(source: MapSource, concept: CategorySplit, phi: Preprocessing) -> _MapMeans:
     others = len(concept.others) if len(concept.others) >= MIN_IMAGES else 0
-    elsewhere = source.mean(concept.others) if others else None
-    seen = _Seen([], [], [], [], others)
+    other_mean = source.mean(concept.others) if others else None
+    means = _MapMeans([], [], [], [], others)
     for image, maps in source.maps(concept.images):
         weights = pool_to_grid(concept.view(image, phi), *maps.shape[1:])
         if (parts := inside_outside(maps, weights)) is None:
             continue
-        seen.images.append(image)
-        seen.inside.append(parts[0])
-        seen.outside.append(parts[1])
-        if elsewhere is not None and (place := inside_outside(elsewhere, weights)) is not None:
-            seen.by_place.append(place[0] - place[1])
-    return seen
+        means.images.append(image)
+        means.inside.append(parts[0])
+        means.outside.append(parts[1])
+        if other_mean is not None and (place := inside_outside(other_mean, weights)) is not None:
+            means.by_place.append(place[0] - place[1])
+    return means
 
 
 def check_grid(layer: Layer, view: tuple[int, int]) -> None:
-    """Check that a layer's maps are rows and columns of cells that cover a view of so many rows and columns.
+    """Check that a layer's maps are rows and columns of cells that cover a view with these rows and columns.
 
-    Of tokens nobody knows which are patches and how these lay. Nor are three axes enough: those of an attention's
-    queries are heads and tokens, of which there are not as many to each other as rows to columns.
+    The position of tokens in the image is unknown. Three axes are not sufficient either: an attention's queries have
+    axes of heads and tokens, whose ratio differs from that of rows and columns.
 
     Raises:
-        LayerError: if they are not, or are a single cell.
+        LayerError: if they are not, or have a single cell.
     """
     cells = [size for axis, size in enumerate(layer.shape, start=1) if axis != layer.unit_axis]
     if math.prod(cells) == 1:
         raise LayerError(
-            f"a map of layer '{layer.name}' is a single cell, so there is nothing beside a concept; "
+            f"maps of layer '{layer.name}' have a single cell, so they can't show a concept and the rest; "
             "choose a layer before the last pooling"
         )
     sides = [pixels / count for pixels, count in zip(view, cells, strict=False)]
-    if len(cells) != 2 or max(sides) > _LONGEST_CELL * min(sides):
+    if len(cells) != 2 or max(sides) > _MAX_CELL_ASPECT * min(sides):
         raise LayerError(
-            f"nobody knows where in the view a unit of layer '{layer.name}' looks, since its output for an image is "
-            f"{'×'.join(map(str, layer.shape))}, not maps of rows and columns; choose a layer of maps, such as a "
-            "convolution, or ask about a class"
+            f"units of layer '{layer.name}' have no position in the image: its output is "
+            f"{'×'.join(map(str, layer.shape))}, not maps of rows and columns; choose a layer with maps, such as a "
+            "convolution, or use --class"
         )
 
 
 def _changes(split: SplitRun, batch: CutBatch, class_number: int) -> NDArray[np.float64]:
-    """A batch's changes; each chunk of variants has an untouched one to compare with, as rounding may differ."""
-    alone = torch.eye(split.layer.units, dtype=torch.bool)[:, None]
-    untouched, zeros = torch.zeros_like(alone[:1]), torch.zeros(split.layer.units)
+    """Return a batch's changes. Each chunk has the unmodified network as a variant, since rounding may differ."""
+    single = torch.eye(split.layer.units, dtype=torch.bool)[:, None]
+    unmodified, zeros = torch.zeros_like(single[:1]), torch.zeros(split.layer.units)
     changes = []
-    for some in alone.split(batch.variants_at_once):
-        removed = torch.cat([untouched, some]).to(batch.halfway.responses.device)
+    for chunk in single.split(batch.variants_at_once):
+        removed = torch.cat([unmodified, chunk]).to(batch.halfway.responses.device)
         logits = _numpy(split.halves.suffix(batch.halfway.live, removed, zeros)[:, : len(batch.rows)])
         change = logits[1:, :, class_number] - logits[:1, :, class_number]
         change[np.abs(change) <= ROUNDING * np.abs(logits[0]).max(-1)] = 0
@@ -248,5 +248,5 @@ def _changes(split: SplitRun, batch: CutBatch, class_number: int) -> NDArray[np.
 
 
 def _numpy(values: Tensor) -> NDArray[np.float64]:
-    """Values in float64, which only the CPU is sure to have."""
+    """Return values in float64, which not all devices support."""
     return values.float().cpu().numpy().astype(np.float64)

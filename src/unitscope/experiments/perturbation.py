@@ -1,7 +1,7 @@
-"""A network run on changed pictures: what becomes of its maps, responses, selections and answers.
+"""Run a network on perturbed images, and measure how maps, responses, selections and predictions change.
 
-In: a network, images, perturbations. Out: a `PerturbResult`. Each image is read once and run clean, then once for each
-perturbation and seed; maps are reduced batch by batch, and only a few numbers for each image are kept.
+In: a network, images, perturbations. Out: a `PerturbResult`. Each image is read once and runs clean, then once for each
+perturbation and seed. Maps are reduced batch by batch, so that only a few numbers per image are kept.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -34,7 +34,7 @@ from unitscope.networks import CustomPreprocessing, Network
 from unitscope.units import Unit
 
 STRONGEST = 9
-"""How many of a unit's images are named: as many as the paper shows."""
+"""Number of a unit's images in the result, as many as in the paper."""
 
 Draws = dict[Perturbation, tuple[int, ...]]
 
@@ -50,26 +50,26 @@ def perturb(
     top: int = 9,
     running: RunOptions | None = None,
 ) -> PerturbResult:
-    """Return how far maps, responses, selections and predictions move when pictures are changed.
+    """Return how maps, responses, selections and predictions change when images are perturbed.
 
-    The change is made at the network's size: after φ's resizing, before its values. A perturbation without chance runs
-    once, whatever the seeds.
+    Images are perturbed at the network's input size, after resizing and before normalization. Deterministic
+    perturbations run once, regardless of the seeds.
 
     Args:
-        network: from `unitscope.load`, left as found, or a session of it.
-        images: a folder in any layout, an image file, or an opened set.
+        network: from `unitscope.load`, or a session of it; it is not modified.
+        images: a folder in any layout, an image file, or an opened source.
         perturbations: `Noise`, `Blur`, `Brightness`, `Jpeg`.
-        units: ``LAYER:UNIT``, whose maps and responses are tracked.
-        layers: names, aliases or patterns of the layers whose selections are tracked; every activation call if none.
-        seeds: of the noise; results are averaged over them.
-        top: how many units a selection holds; a layer with fewer gives all.
+        units: units whose maps and responses are tracked, ``LAYER:UNIT``.
+        layers: names, aliases or patterns of the layers whose selections are tracked; all activation calls if empty.
+        seeds: seeds of the noise; results are averaged over them.
+        top: number of units in a selection; all units of smaller layers.
         running: batch size, device, limit, progress.
 
     Raises:
         LayerError: if a layer or unit does not exist.
-        NetworkError: if φ is a function, so that nobody knows its scale.
+        NetworkError: if the preprocessing is a function, since the scale of its values is unknown.
         ImageError: if no image can be read.
-        UnitscopeError: if there is no perturbation or no seed, or top is less than 1.
+        UnitscopeError: if there is no perturbation or no seed, or ``top`` is less than 1.
     """
     running, draws = running or RunOptions(), _draws(perturbations, seeds)
     _check(network.network if isinstance(network, Session) else network, draws, top)
@@ -84,26 +84,26 @@ def perturb(
 
 
 def changed_batch(perturbation: Perturbation, prepared: Tensor, rows: Sequence[int], seed: int) -> Tensor:
-    """Return a batch of prepared images, whose numbers are ``rows``, changed: ``[image, 3, H, W]``."""
+    """Return a batch of prepared images with row numbers ``rows``, perturbed, ``[image, 3, H, W]``."""
     pairs = zip(prepared, rows, strict=True)
     return torch.stack([perturbation.change(image, row, seed) for image, row in pairs])
 
 
 def check_known_scale(network: Network) -> None:
-    """Check that a picture can be changed between φ's geometry and its values.
+    """Check that images can be perturbed between resizing and normalization.
 
     Raises:
-        NetworkError: if φ is a function.
+        NetworkError: if the preprocessing is a function.
     """
     if isinstance(network.preprocessing, CustomPreprocessing):
         raise NetworkError(
-            f"the preprocessing of {network.reference} is a function, so the scale of a picture's values is not known "
-            "and none can be changed; give a preset's name or a table (size, mean, std) instead"
+            f"the preprocessing of {network.reference} is a function, so the scale of its values is unknown and images "
+            "can't be perturbed; give a preset's name or a table (size, mean, std) instead"
         )
 
 
 def _draws(perturbations: Iterable[Perturbation], seeds: Iterable[int]) -> Draws:
-    """Each perturbation once, with its seeds; what has no chance in it needs only one."""
+    """Return each perturbation once, with its seeds; deterministic ones need only one seed."""
     each = tuple(dict.fromkeys(seeds))
     return {change: each if isinstance(change, Noise) else each[:1] for change in perturbations}
 
@@ -111,7 +111,7 @@ def _draws(perturbations: Iterable[Perturbation], seeds: Iterable[int]) -> Draws
 def _check(network: Network, draws: Draws, top: int) -> None:
     check_known_scale(network)
     if not draws:
-        raise UnitscopeError("no perturbation is given, so nothing changes; give one or more, such as Noise(0.1)")
+        raise UnitscopeError("no perturbation was given; give one or more, such as Noise(0.1)")
     for seeds in draws.values():
         check_seeds(seeds)
     if top < 1:
@@ -120,7 +120,7 @@ def _check(network: Network, draws: Draws, top: int) -> None:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Part:
-    """What one batch gave: the numbers of those images that could be read."""
+    """The statistics of one batch, for the images that could be read."""
 
     rows: tuple[int, ...]
     clean: PerturbationStats
@@ -129,7 +129,7 @@ class _Part:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Experiment:
-    """One network, some images, and what is done to them."""
+    """A network, images, and their perturbations."""
 
     network: Network
     images: ImageSource
@@ -137,7 +137,7 @@ class _Experiment:
     draws: Draws
 
     def parts(self, on_batch: Callable[[int], None]) -> Iterator[_Part]:
-        """Yield what each batch gives, in the order of the images."""
+        """Yield the statistics of each batch, in the order of the images."""
         tune_allocator()
         runner, phi, shard = self.tracked.executor, self.network.preprocessing, (0, range(len(self.images)))
         for batch in batches(self.images, [shard], phi=phi, batch_size=runner.batch_size, device=runner.device):
@@ -154,7 +154,7 @@ class _Experiment:
         return _Part(rows, self.tracked.clean(before), changed)
 
     def result(self, parts: list[_Part]) -> PerturbResult:
-        """Return what all batches say together."""
+        """Return the result over all batches."""
         if not parts:
             raise nothing_readable(self.images, read_image(self.images, 0, self.network.preprocessing).error)
         rows = [row for part in parts for row in part.rows]

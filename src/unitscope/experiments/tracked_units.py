@@ -1,7 +1,7 @@
-"""A network whose chosen layers and units are followed through changes of its input.
+"""Track layers and units of a network while its input changes.
 
-In: a network, its trace, layers and units. Out: `TrackedNetwork`, which runs batches and compares two runs of the same
-images. Knows nothing of what was changed, or of files.
+In: a session, layers and units. Out: a `TrackedNetwork`, which runs batches and compares two runs of the same images.
+Knows nothing of the kind of change, or of files.
 """
 
 from collections.abc import Iterable, Sequence
@@ -23,12 +23,12 @@ from unitscope.units import Layer, Unit, UnitIndex
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Outputs:
-    """What a batch of pictures calls up.
+    """The outputs of a batch.
 
     Attributes:
-        classes: the most probable first, int32 ``[image, rank]``; no rank for what is no classifier.
+        classes: classes, most probable first, int32 ``[image, rank]``; no ranks if the network is not a classifier.
         responses: α of all tapped layers, float32 ``[image, unit]``.
-        maps: one a followed unit, float32 ``[image, row, column]``.
+        maps: maps of each tracked unit, float32 ``[image, row, column]``.
     """
 
     classes: NDArray[np.int32]
@@ -38,16 +38,16 @@ class Outputs:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrackedNetwork:
-    """A network with its chosen layers and units tapped.
+    """A network with tapped layers and units.
 
     Attributes:
-        layers: whose selections and response vectors are followed.
-        units: layers and channels whose maps and responses are followed.
-        index: of all tapped layers, those of the units among them.
-        mapped: the layers of the units.
-        top: how many units a selection holds.
-        runner: gives logits, responses and maps.
-        note: what the network can't do, where it is followed with hooks.
+        layers: layers whose selections and response vectors are tracked.
+        units: layers and channels whose maps and responses are tracked.
+        index: unit index of all tapped layers, including those of the units.
+        mapped: layers of the units.
+        top: number of units in a selection.
+        executor: returns logits, responses and maps.
+        note: why the network could not be exported, if it runs under hooks.
     """
 
     layers: tuple[Layer, ...]
@@ -59,7 +59,7 @@ class TrackedNetwork:
     note: str
 
     def forward(self, pictures: Tensor) -> Outputs:
-        """Return what prepared pictures ``[image, 3, H, W]`` call up, on the 0–255 scale."""
+        """Return the outputs for prepared images ``[image, 3, H, W]`` on the 0–255 scale."""
         logits, responses, maps = self.executor.with_maps(pictures)
         by_layer = dict(zip(self.mapped, maps, strict=True))
         classes = np.empty((len(pictures), 0), np.int32) if logits is None else best_classes(logits, TOP5)
@@ -67,39 +67,39 @@ class TrackedNetwork:
         return Outputs(classes, responses, planes)
 
     def clean(self, outputs: Outputs) -> PerturbationStats:
-        """Return the numbers of the clean images, which have nothing to be compared with."""
-        nothing = np.empty((1, len(outputs.responses), 0))
-        return PerturbationStats(nothing, nothing, nothing, self._followed(outputs)[None], outputs.classes[None])
+        """Return the statistics of clean images, without comparisons."""
+        empty = np.empty((1, len(outputs.responses), 0))
+        return PerturbationStats(empty, empty, empty, self._tracked(outputs)[None], outputs.classes[None])
 
     def compare(self, before: Outputs, after: Outputs) -> PerturbationStats:
-        """Return the numbers of one draw."""
+        """Return the statistics of one draw."""
         spans = [(layer, self.index.span(layer)) for layer in self.layers]
         pairs = [(layer, before.responses[:, span], after.responses[:, span]) for layer, span in spans]
         return PerturbationStats(
             _columns([selection_overlap(layer, a, b, top=self.top) for layer, a, b in pairs], len(after.responses)),
             _columns([paired_cosines(a, b) for _, a, b in pairs], len(after.responses)),
             _columns(list(map(map_correlations, before.maps, after.maps)), len(after.responses)),
-            self._followed(after)[None],
+            self._tracked(after)[None],
             after.classes[None],
         )
 
-    def _followed(self, outputs: Outputs) -> NDArray[np.float32]:
+    def _tracked(self, outputs: Outputs) -> NDArray[np.float32]:
         return outputs.responses[:, [self.index.flat(layer, unit) for layer, unit in self.units]]
 
 
 def track(
     session: Session, layers: Sequence[str], units: Iterable[str | Unit], *, top: int, batch_size: int
 ) -> TrackedNetwork:
-    """Return the network with those layers, or every activation call, and those units tapped.
+    """Return the network with these layers (by default all activation calls) and these units tapped.
 
     Raises:
-        LayerError: if one does not exist, or there is no activation call.
+        LayerError: if a layer or unit does not exist, or the network has no activation calls.
     """
     table, reference = session.layers, session.network.reference
     chosen = table.match(layers) if layers else table.activations
     if not chosen:
         raise LayerError(
-            f"{reference} has no activation calls to follow; name layers with --layer "
+            f"{reference} has no activation calls to track; give layers with --layer "
             f"(list them with `unitscope layers {reference}`)"
         )
     pairs = tuple(dict.fromkeys(table.unit(unit) for unit in units))
@@ -110,5 +110,5 @@ def track(
 
 
 def _columns(values: list[NDArray[np.float64]], images: int) -> NDArray[np.float64]:
-    """Columns side by side as one draw, ``[1, image, column]``."""
+    """Return columns as one draw, ``[1, image, column]``."""
     return np.stack(values, 1)[None] if values else np.empty((1, images, 0))
