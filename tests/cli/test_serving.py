@@ -91,6 +91,17 @@ def test_what_perturb_measured_is_shown(classes_atlas, classes_folder, run, tmp_
     assert maps["curves"][0]["above"] == [one["units"][0]["map_correlation_error"] for one in (weak, strong)]
 
 
+def test_a_result_without_a_chart_is_shown_as_a_table(classes_atlas, run, tmp_path):
+    words = ("similarity", classes_atlas, "class:hen", "class:tench", "--layer", "act:-1")
+    (tmp_path / "cosines.json").write_text(run(*words, "--json").stdout)
+    words = ("--no-network", "--measurements", tmp_path / "cosines.json")
+    with serving(classes_atlas, *words) as (_, address), urllib.request.urlopen(f"{address}/lab") as answer:
+        page = answer.read().decode()
+    assert "<h2>Cosine similarity at classifier.2 (act:26)</h2>" in page
+    assert "<td>class:hen</td>" in page
+    assert "To show stored results" not in page
+
+
 SPOILT = [
     ["--measurements", "README.md"],
     ["--measurements", "gone.json"],
