@@ -259,11 +259,15 @@ def test_a_structure_is_drawn_but_not_what_was_read_back_without_its_maps():
 PAGES = {
     "ablation": "ablate",
     "inhibition": "inhibitory",
+    "layer_overlap": "serve",
     "layer_similarity": "similarity",
     "nearest_images": "similarity",
     "perturbation": "perturb",
+    "selectivity": "selective",
+    "similar_units": "unit",
     "similarity_by_layer": "similarity",
     "sparsity_by_layer": "sparsity",
+    "unit_responses": "unit",
     "verification": "verify",
 }
 
