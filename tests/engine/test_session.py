@@ -129,13 +129,15 @@ def test_maps_of_values_that_a_fused_sum_overwrites_are_copies(images):
     first = session.layers.activations[0]
     together = session.run(images, maps=session.layers.activations).maps[0]
     torch.testing.assert_close(together, session.run(images, maps=[first]).maps[0], rtol=0, atol=0)
-    assert any("_convolution_pointwise_.binary" in str(node.target) for node in session._fast.module.graph.nodes)
+    assert any(
+        "_convolution_pointwise_.binary" in str(node.target) for node in session._fast_graph().module.graph.nodes
+    )
 
 
 def test_layers_inside_a_fused_convolution_can_be_read_too(images):
     session = Session(calibrated(Residual))
     module, layer = session.network.module, session.layers.find("stem")
-    assert layer.name not in session._fast.nodes
+    assert not session._fast_graph().has([layer])
     with torch.no_grad():
         expected = module.stem(session.network.preprocessing.normalize(images))
     torch.testing.assert_close(session.run(images, maps=[layer]).maps[0], expected, rtol=1e-4, atol=1e-5)
@@ -258,6 +260,82 @@ def test_threads_get_the_same_numbers_as_one(images):
         np.testing.assert_array_equal(found, alone)
 
 
+def test_a_network_whose_weights_change_gives_its_new_numbers(images):
+    session = Session(calibrated(Residual))
+    before = session.run(images).logits
+    with torch.no_grad():
+        session.network.module.first.weight.mul_(3)
+    expected, _ = by_hooks(session, images)
+    assert not np.allclose(before, expected, atol=1e-3)
+    np.testing.assert_allclose(session.run(images).logits, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_layers_can_be_named(images):
+    session = Session(calibrated(Residual))
+    layer = session.layers.find("act:2")
+    found, named = session.run(images, responses=[layer]), session.run(images, responses=["act:2"], maps=["relu_1"])
+    np.testing.assert_array_equal(found.responses, named.responses)
+    assert named.maps[0].shape[1:] == layer.shape
+
+
+def test_a_gradient_that_does_not_depend_on_the_image_is_zero(images):
+    module = Residual().eval()
+    torch.nn.init.zeros_(module.head.weight)
+    found = Session(unitscope.load(module, preprocess=PHI)).gradients(images, np.int64(1))
+    assert found.shape == (5, 3, 16, 16)
+    assert found.abs().max() == 0
+
+
+def test_gradients_are_had_inside_inference_mode_too(images):
+    session = Session(calibrated(Residual))
+    expected = session.gradients(images, 2)
+    session.run(images)
+    with torch.inference_mode():
+        torch.testing.assert_close(session.gradients(images, 2), expected)
+
+
+@pytest.mark.parametrize("shape", [(0, 3, 16, 16), (3, 16, 16)])
+def test_images_of_another_shape_are_an_error(shape):
+    with pytest.raises(UnitscopeError, match="prepared images have the shape"):
+        Session(calibrated(Residual)).run(torch.zeros(shape, dtype=torch.uint8))
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [({"batch_size": 0}, "batch_size must be at least 1"), ({"precision": "fp64"}, "no precision 'fp64'")],
+)
+def test_a_session_of_impossible_options_is_an_error(how, message):
+    with pytest.raises(UnitscopeError, match=message):
+        Session(calibrated(Residual), **how)
+
+
+def test_vectors_alone_are_read_in_bf16_too(images):
+    if not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        pytest.skip("this processor has no bf16")
+    session = Session(calibrated(Residual), precision="bf16")
+    assert session.run(images, responses=["head"]).responses.dtype == np.float32
+    assert session.executor([session.layers.find("head")], batch_size=5)(images)[1].dtype == np.float32
+
+
+def test_sessions_of_several_threads_do_not_wait_for_each_other(images):
+    sessions, done = [Session(calibrated(Residual)) for _ in range(4)], []
+
+    def ask(session, first):
+        for step in (first, 1 - first):
+            done.append(session.run(images).logits if step else len(session.layers))
+
+    pairs = [(session, first) for session in sessions for first in (0, 1)]
+    threads = [threading.Thread(target=ask, args=pair, daemon=True) for pair in pairs]
+    [thread.start() for thread in threads]
+    [thread.join(120) for thread in threads]
+    assert len(done) == 2 * len(pairs)
+
+
+def test_a_network_that_cannot_be_exported_says_so_in_one_place_only(capfd):
+    assert "can't be exported" in Session(calibrated(Branching)).trace.fallback_reason
+    assert capfd.readouterr() == ("", "")
+
+
 def test_silence_in_a_thread_leaves_the_logs_stderr_and_warnings_of_others(caplog, capsys):
     entered, leave = threading.Event(), threading.Event()
 
@@ -265,6 +343,7 @@ def test_silence_in_a_thread_leaves_the_logs_stderr_and_warnings_of_others(caplo
         with silenced():
             logging.getLogger("noisy").error("from the silent thread")
             warnings.warn("from the silent thread", UserWarning, stacklevel=1)
+            sys.stderr.write("from the silent thread")
             entered.set()
             leave.wait(10)
 
@@ -280,6 +359,6 @@ def test_silence_in_a_thread_leaves_the_logs_stderr_and_warnings_of_others(caplo
         leave.set()
         thread.join()
     assert [record.message for record in caplog.records] == ["from another thread"]
-    assert "atlas at http://127.0.0.1" in capsys.readouterr().err
+    assert capsys.readouterr().err == "atlas at http://127.0.0.1\n"
     logging.getLogger("noisy").error("afterwards")
     assert caplog.records[-1].message == "afterwards"

@@ -24,7 +24,7 @@ def attribute(
     """Return how much each pixel of an image, as the network sees it, counts for a class or a unit.
 
     Args:
-        network: from `unitscope.load`, or a session of it.
+        network: from `unitscope.load`; for several images a session of it, which is exported once.
         image: an image file, or a picture.
         target: number of a class, or a unit, ``LAYER:UNIT``.
         method: its name, such as ``gradient``.

@@ -89,7 +89,7 @@ class Executor:
                 "--batch-size, or free some"
             ) from problem
         kept = None if logits is None else logits[:count].float()
-        return kept, responses[:count], [map_[:count] for map_ in maps]
+        return kept, responses[:count].float(), [map_[:count] for map_ in maps]
 
     def _on_device(self, batch: Tensor) -> Tensor:
         if self.copy_stream is None or batch.device.type != "cpu":

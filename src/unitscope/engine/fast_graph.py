@@ -30,11 +30,8 @@ class FastGraph:
         precision: the precision that it runs at.
     """
 
-    trace: ExportedTrace
     module: GraphModule
     nodes: dict[str, Node]
-    device: torch.device
-    precision: Precision
 
     @classmethod
     def of(cls, trace: ExportedTrace, device: torch.device, precision: Precision) -> "FastGraph":
@@ -42,14 +39,15 @@ class FastGraph:
         module = optimize_for_eager(add_taps(trace.graph_module), device, precision)
         assert isinstance(module, GraphModule)
         nodes = {node.meta[LAYER]: node for node in module.graph.nodes if LAYER in node.meta}
-        return cls(trace, module, nodes, device, precision)
+        return cls(module, nodes)
+
+    def has(self, layers: Sequence[Layer]) -> bool:
+        """Tell whether the graph still gives the values of all these layers."""
+        return all(layer.name in self.nodes for layer in layers)
 
     def tapped(
         self, *, responses: Sequence[Layer] = (), maps: Sequence[Layer] = (), masks: Sequence[Layer] = ()
     ) -> nn.Module:
-        """See `Trace.tapped`."""
-        if any(layer.name not in self.nodes for layer in (*responses, *maps, *masks)):
-            plain = self.trace.tapped(responses=responses, maps=maps, masks=masks)
-            return optimize_for_eager(plain, self.device, self.precision)
+        """See `Trace.tapped`; `has` must be true of the layers."""
         means, masked = ([(self.nodes[layer.name], layer) for layer in layers] for layers in (responses, masks))
         return add_taps(self.module, means=means, maps=[self.nodes[layer.name] for layer in maps], masks=masked)

@@ -20,6 +20,7 @@ class Outputs:
         logits: float32 ``[image, class]``; None if the network returns no logits.
         responses: α of the requested layers, concatenated, float32 ``[image, unit]``.
         maps: outputs of the requested layers, each ``[image, …]`` in its layer's own shape, on the network's device.
+            Autograd does not take them, as they are inference tensors.
         gradients: gradients with respect to the network's input, float32 ``[image, 3, H, W]``; None if not requested.
     """
 

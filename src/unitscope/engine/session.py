@@ -7,10 +7,11 @@ the plain, differentiable one. Knows nothing of atlases or figures.
 
 import math
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import cached_property, lru_cache
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -21,7 +22,7 @@ from unitscope.engine.devices import place
 from unitscope.engine.executor import Executor, NormalizedTaps, make_executor, optimize_for_eager
 from unitscope.engine.fast_graph import FastGraph
 from unitscope.engine.loader import Batch, batches
-from unitscope.engine.options import Engine, Precision
+from unitscope.engine.options import Engine, Precision, choose_precision
 from unitscope.engine.outputs import Outputs
 from unitscope.engine.precision import at_precision
 from unitscope.engine.targets import Target, find_target
@@ -37,21 +38,25 @@ MAX_CELLS = 2**26
 """Maximum number of cells in all maps of a batch: 256 MB in float32."""
 _CACHED_TAPS = 8
 
+Made = TypeVar("Made")
+
 
 class Session:
     """A network on one device, exported once.
 
-    The given network is not modified or moved. Threads can share a session; each batch acquires its lock.
+    The given network is not modified or moved. If its weights change, the fast graph is rebuilt. Threads can share a
+    session: `run`, `stream` and `gradients` acquire its lock for each batch.
 
     Args:
         network: from `unitscope.load`.
-        device: ``cpu``, ``cuda``, ``cuda:1``, …; None leaves the network where it is.
+        device: ``cuda``, ``cuda:1``, … copy the network there; ``cpu`` and None leave it where it is.
         precision: ``float32``, ``tf32`` (NVIDIA GPUs) or ``bf16``.
         batch_size: number of images run at once; None uses 16 on a CPU, as many as fit on a GPU, and 1 for networks
             under hooks.
 
     Raises:
         NetworkError: if there is no such device.
+        UnitscopeError: if the device has no such precision, or the batch size is less than 1.
     """
 
     def __init__(
@@ -59,22 +64,27 @@ class Session:
         network: Network,
         *,
         device: str | None = None,
-        precision: Precision = "float32",
+        precision: str = "float32",
         batch_size: int | None = None,
     ) -> None:
+        if batch_size is not None and batch_size < 1:
+            raise UnitscopeError(f"batch_size must be at least 1, not {batch_size}")
         self.network = network if device is None else place(network, device)
         self.device = device_of(self.network.module)
-        self.precision: Precision = precision
+        self.precision: Precision = choose_precision(precision, engine="eager", device=str(self.device))
         self._batch_size = batch_size
         self._lock = threading.RLock()
-        self._taps = lru_cache(maxsize=_CACHED_TAPS)(self._normalized)
+        self._trace: Trace | None = None
+        self._fast: FastGraph | None = None
+        self._taps: OrderedDict[object, nn.Module] = OrderedDict()
+        self._weights: tuple[tuple[int, int], ...] = ()
 
     @classmethod
     def of(cls, network: "Network | Session", *, device: str | None = None, batch_size: int | None = None) -> "Session":
         """Return a given session unchanged, or a new session of a network."""
         return network if isinstance(network, Session) else cls(network, device=device, batch_size=batch_size)
 
-    @cached_property
+    @property
     def trace(self) -> Trace:
         """The network as a graph of calls, exported on first use.
 
@@ -82,7 +92,9 @@ class Session:
             NetworkError: if the network does not run on an input of its preprocessing's size.
         """
         with self._lock, torch.autocast(self.device.type, enabled=False):
-            return trace_of(self.network)
+            if self._trace is None:
+                self._trace = trace_of(self.network)
+            return self._trace
 
     @property
     def layers(self) -> LayerTable:
@@ -94,12 +106,11 @@ class Session:
         """Number of images run at once; halved after a batch has run out of memory."""
         if self.trace.fallback_reason:
             return 1  # the control flow of a network that can't be exported may depend on the values in the batch
-        if self._batch_size is None:
-            with self.inference():
-                self._batch_size = batch_size_for(
-                    self.network, self.trace, self.layers.activations, precision=self.precision
-                )
-        return self._batch_size
+        with self._lock:
+            if self._batch_size is None:
+                layers = self.layers.activations
+                self._batch_size = batch_size_for(self.network, self.trace, layers, precision=self.precision)
+            return self._batch_size
 
     @contextmanager
     def inference(self) -> Iterator[None]:
@@ -111,58 +122,59 @@ class Session:
         self,
         prepared: Tensor,
         *,
-        responses: Sequence[Layer] = (),
-        maps: Sequence[Layer] = (),
+        responses: Sequence[Layer | str] = (),
+        maps: Sequence[Layer | str] = (),
         masks: Mapping[Layer, Tensor] | None = None,
     ) -> Outputs:
         """Return the network's outputs for prepared images.
 
         Args:
-            prepared: from `Preprocessing.prepare`, ``[image, 3, H, W]``.
-            responses: layers whose responses are returned.
-            maps: layers whose outputs are returned.
+            prepared: one or more images from `Preprocessing.prepare`, ``[image, 3, H, W]``.
+            responses: layers, or their names, whose responses are returned.
+            maps: layers, or their names, whose outputs are returned.
             masks: masks by layer, float ``[unit]``: 0 sets a unit's map to zero, 1 keeps it.
 
         Raises:
-            UnitscopeError: if a single image does not fit into the device's memory.
+            LayerError: if there is no such layer.
+            UnitscopeError: if ``prepared`` has another shape, or a single image does not fit into memory.
         """
         masks = masks or {}
-        module = self._taps(tuple(responses), tuple(maps), tuple(masks))
+        module = self._tapped(tuple(map(self._find, responses)), tuple(map(self._find, maps)), tuple(masks))
         values = [mask.to(self.device) for mask in masks.values()]
-        parts = []
-        while len(prepared):
-            count = min(len(prepared), self.batch_size)
-            try:
-                parts.append(self._run(module, prepared[:count], values))
-            except torch.OutOfMemoryError as problem:
-                self._halve(count, problem)
-                continue
-            prepared = prepared[count:]
-        return Outputs.joined(parts)
+
+        def forward(some: Tensor) -> Outputs:
+            with self.inference():
+                logits, found, *outputs = module(some.to(self.device), *values)
+                known = np.empty((len(some), 0), np.float32) if found is None else found.float().cpu().numpy()
+                return Outputs(None if logits is None else logits.float().cpu().numpy(), known, tuple(outputs))
+
+        return Outputs.joined(self._in_batches(prepared, forward))
 
     def stream(
         self,
         images: ImageSource,
         rows: range | None = None,
         *,
-        responses: Sequence[Layer] = (),
-        maps: Sequence[Layer] = (),
+        responses: Sequence[Layer | str] = (),
+        maps: Sequence[Layer | str] = (),
         masks: Mapping[Layer, Tensor] | None = None,
         gradients: Target | None = None,
+        batch_size: int | None = None,
     ) -> Iterator[tuple[Batch, Outputs | None]]:
         """Yield batches of images in order, each with the outputs of its readable images, or None if there are none.
 
         Args:
             images: the images; a file that can't be read becomes an error in its batch.
             rows: row numbers of the images; None for all.
-            responses: layers whose responses are returned.
-            maps: layers whose outputs are returned; a batch has at most `MAX_CELLS` of their cells.
+            responses: layers, or their names, whose responses are returned.
+            maps: layers, or their names, whose outputs are returned; a batch has at most `MAX_CELLS` of their cells.
             masks: as in `run`.
             gradients: a class or unit whose gradients are returned; see `gradients`.
+            batch_size: number of images in a batch; None uses the session's.
         """
         every = (0, range(len(images)) if rows is None else rows)
-        cells = sum(math.prod(layer.shape) for layer in maps)
-        size = min(self.batch_size, max(1, MAX_CELLS // cells)) if cells else self.batch_size
+        cells = sum(math.prod(self._find(layer).shape) for layer in maps)
+        size = min(batch_size or self.batch_size, max(1, MAX_CELLS // cells if cells else MAX_CELLS))
         phi = self.network.preprocessing
         for batch in batches(images, [every], phi=phi, batch_size=size, device=self.device):
             if not batch.good:
@@ -174,6 +186,40 @@ class Session:
                 outputs = replace(outputs, gradients=self.gradients(prepared, gradients, masks=masks))
             yield batch, outputs
 
+    def gradients(self, prepared: Tensor, target: Target, *, masks: Mapping[Layer, Tensor] | None = None) -> Tensor:
+        """Return the gradient of a class's logit, or of a unit's response, with respect to the network's input.
+
+        Args:
+            prepared: as in `run`.
+            target: number of a class, or a unit.
+            masks: as in `run`.
+
+        Returns:
+            float32 ``[image, 3, H, W]``, with respect to the normalized input (Simonyan et al., 2014); zero for an
+            image on which the target does not depend.
+
+        Raises:
+            LayerError: if there is no such unit.
+            NetworkError: if the network has no such class.
+            UnitscopeError: see `run`.
+        """
+        masks = masks or {}
+        found = find_target(target, self.layers, self.network.reference)
+        key = ("plain", found.layers, tuple(masks))
+        module = self._cached(key, lambda: self.differentiable(responses=found.layers, masks=tuple(masks)))
+        values = [mask.to(self.device) for mask in masks.values()]
+
+        def backward(some: Tensor) -> Tensor:
+            with self._lock, torch.inference_mode(False), torch.enable_grad(), at_precision("float32", self.device):
+                x = self.network.preprocessing.normalize(some.to(self.device)).detach().clone().requires_grad_()
+                value = found.value(module(x, *values)).sum()
+                if not value.requires_grad:
+                    return torch.zeros_like(x)
+                (gradient,) = torch.autograd.grad(value, x, allow_unused=True)
+                return torch.zeros_like(x) if gradient is None else gradient
+
+        return torch.cat(self._in_batches(prepared, backward)).detach()
+
     def executor(
         self,
         layers: Sequence[Layer],
@@ -183,11 +229,14 @@ class Session:
         precision: Precision | None = None,
         batch_size: int | None = None,
     ) -> Executor:
-        """Return an executor with a fixed batch size, so that an image's results don't depend on its batch."""
-        precision = precision or self.precision
+        """Return an executor with a fixed batch size, so that an image's results don't depend on its batch.
+
+        An executor does not acquire the lock, and raises an error if a batch runs out of memory.
+        """
+        precision, fast = precision or self.precision, self._fast_graph()
         size = 1 if self.trace.fallback_reason else batch_size or self.batch_size
-        if engine == "eager" and precision == self.precision:
-            run = self._taps(tuple(layers), tuple(maps), ())
+        if engine == "eager" and precision == self.precision and fast and fast.has((*layers, *maps)):
+            run = NormalizedTaps(self.network, fast.tapped(responses=layers, maps=maps))
             return Executor.on(self.device, run, batch_size=size, precision=precision)
         return make_executor(
             self.network, self.trace, layers, maps=maps, engine=engine, batch_size=size, precision=precision
@@ -213,58 +262,66 @@ class Session:
         """Return the plain graph with taps, which autograd can differentiate; see `Trace.tapped`."""
         return self.trace.tapped(responses=responses, maps=maps, masks=masks)
 
-    def gradients(self, prepared: Tensor, target: Target, *, masks: Mapping[Layer, Tensor] | None = None) -> Tensor:
-        """Return the gradient of a class's logit, or of a unit's response, with respect to the network's input.
+    def _find(self, layer: Layer | str) -> Layer:
+        return self.layers.find(layer) if isinstance(layer, str) else layer
 
-        Args:
-            prepared: from `Preprocessing.prepare`, ``[image, 3, H, W]``.
-            target: number of a class, or a unit.
-            masks: as in `run`.
-
-        Returns:
-            float32 ``[image, 3, H, W]``, with respect to the normalized input (Simonyan et al., 2014).
-
-        Raises:
-            LayerError: if there is no such unit.
-            NetworkError: if the network has no such class.
-        """
-        masks = masks or {}
-        found = find_target(target, self.layers, self.network.reference)
-        module = self.differentiable(responses=found.layers, masks=tuple(masks))
-        values, normalize = [mask.to(self.device) for mask in masks.values()], self.network.preprocessing.normalize
-        parts = []
-        with self._lock, at_precision("float32", self.device), torch.enable_grad():
-            for some in prepared.split(self.batch_size):
-                x = normalize(some.to(self.device)).detach().requires_grad_()
-                parts.append(torch.autograd.grad(found.value(module(x, *values)).sum(), x)[0])
-        return torch.cat(parts)
-
-    @cached_property
-    def _fast(self) -> FastGraph | None:
-        """The fast graph; None for networks under hooks."""
-        trace = self.trace
-        return FastGraph.of(trace, self.device, self.precision) if isinstance(trace, ExportedTrace) else None
-
-    def _tapped(self, responses: Sequence[Layer], maps: Sequence[Layer], masks: Sequence[Layer] = ()) -> nn.Module:
+    def _fast_graph(self) -> FastGraph | None:
+        """Return the fast graph of the current weights; None for a network under hooks."""
         with self._lock:
-            source = self._fast or self.trace
-            return source.tapped(responses=responses, maps=maps, masks=masks)
+            weights = _versions(self.network.module)
+            if weights != self._weights:
+                self._fast, self._weights = None, weights
+                self._taps.clear()
+            trace = self.trace
+            if self._fast is None and isinstance(trace, ExportedTrace):
+                self._fast = FastGraph.of(trace, self.device, self.precision)
+            return self._fast
 
-    def _normalized(
-        self, responses: tuple[Layer, ...], maps: tuple[Layer, ...], masks: tuple[Layer, ...]
-    ) -> NormalizedTaps:
-        return NormalizedTaps(self.network, self._tapped(responses, maps, masks))
+    def _tapped(self, responses: tuple[Layer, ...], maps: tuple[Layer, ...], masks: tuple[Layer, ...]) -> nn.Module:
+        """Return the fast graph with taps, or the plain one if a layer's value is hidden inside a fused op."""
+        with self._lock:
+            fast = self._fast_graph()
+            source = fast if fast and fast.has((*responses, *maps, *masks)) else self.trace
+            return self._cached(
+                (responses, maps, masks),
+                lambda: NormalizedTaps(self.network, source.tapped(responses=responses, maps=maps, masks=masks)),
+            )
 
-    def _run(self, module: NormalizedTaps, prepared: Tensor, masks: Sequence[Tensor]) -> Outputs:
-        with self.inference():
-            logits, responses, *maps = module(prepared.to(self.device), *masks)
-            known = np.empty((len(prepared), 0), np.float32) if responses is None else responses.cpu().numpy()
-            return Outputs(None if logits is None else logits.float().cpu().numpy(), known, tuple(maps))
+    def _cached(self, key: object, make: Callable[[], nn.Module]) -> nn.Module:
+        with self._lock:
+            if key not in self._taps:
+                self._taps[key] = make()
+                if len(self._taps) > _CACHED_TAPS:
+                    self._taps.popitem(last=False)
+            self._taps.move_to_end(key)
+            return self._taps[key]
 
-    def _halve(self, count: int, problem: torch.OutOfMemoryError) -> None:
-        if count == 1:
-            raise UnitscopeError(
-                f"'{self.device}' has too little memory for one image; free some, or use --device cpu"
-            ) from problem
-        self._batch_size = max(1, count // 2)
-        torch.cuda.empty_cache()
+    def _in_batches(self, prepared: Tensor, run: Callable[[Tensor], Made]) -> list[Made]:
+        """Run images batch by batch; one that runs out of memory is run again in halves."""
+        if prepared.ndim != 4 or not len(prepared):
+            shape = list(prepared.shape)
+            raise UnitscopeError(f"prepared images have the shape [image, 3, H, W] with one image or more, not {shape}")
+        parts: list[Made] = []
+        while len(prepared):
+            count = min(len(prepared), self.batch_size)
+            full: torch.OutOfMemoryError | None = None
+            try:
+                parts.append(run(prepared[:count]))
+            except torch.OutOfMemoryError as problem:
+                full = problem.with_traceback(None)  # which would keep the activations alive
+            if full is None:
+                prepared = prepared[count:]
+            elif count == 1:
+                raise UnitscopeError(
+                    f"'{self.device}' has too little memory for one image; free some, or use --device cpu"
+                ) from full
+            else:
+                self._batch_size = count // 2
+                torch.cuda.empty_cache()
+        return parts
+
+
+def _versions(module: nn.Module) -> tuple[tuple[int, int], ...]:
+    """What changes when a weight does: where it is, and how often it was written."""
+    tensors = (*module.parameters(), *module.buffers())
+    return tuple((tensor.data_ptr(), 0 if tensor.is_inference() else tensor._version) for tensor in tensors)

@@ -53,7 +53,7 @@ def find_target(target: Target, layers: LayerTable, network: str) -> FoundTarget
     Raises:
         LayerError: if there is no such unit.
     """
-    if isinstance(target, int):
-        return FoundTarget((), target, network)
-    layer, channel = layers.unit(target)
-    return FoundTarget((layer,), channel, network)
+    if isinstance(target, (str, Unit)):
+        layer, channel = layers.unit(target)
+        return FoundTarget((layer,), channel, network)
+    return FoundTarget((), int(target), network)

@@ -57,9 +57,9 @@ def ablate(
     """
     running = running or RunOptions()
     image_set = running.chosen(images)
-    session = Session.of(network, device=running.device)
     if atlas is not None:
-        check_same(atlas, session.network)
+        check_same(atlas, network.network if isinstance(network, Session) else network)
+    session = Session.of(network, device=running.device)
     tune_allocator()
     layers = dict.fromkeys(session.layers.find(address) for address in grid.layers)
     removed = [grid.of(layer) for layer in layers]

@@ -49,6 +49,7 @@ class MapSource:
 
     session: Session
     layer: Layer
+    batch_size: int
     on_batch: Callable[[int], None]
 
     def maps(self, images: ImageSource) -> Iterator[tuple[str, Maps]]:
@@ -58,7 +59,7 @@ class MapSource:
             ImageError: if an image can't be read.
         """
         tapped = self.session.layers.find(self.layer.name)
-        for batch, outputs in self.session.stream(images, maps=[tapped]):
+        for batch, outputs in self.session.stream(images, maps=[tapped], batch_size=self.batch_size):
             for picture in batch.pictures:
                 if picture.error:
                     raise ImageError(f"{picture.error}; give their folder with --image-root, or scan again")

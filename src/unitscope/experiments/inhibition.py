@@ -83,7 +83,7 @@ def category_inhibition(
     phi = phi_of(session.network)
     check_grid(found, phi.size)
     with running.counting("maps", len(concept.images) + len(concept.others)) as on_batch:
-        means = _mean_maps(MapSource(session, found, on_batch), concept, phi)
+        means = _mean_maps(MapSource(session, found, running.batch_size, on_batch), concept, phi)
     require_min(len(means.images), f"images with enough of '{every.masks.category}', and of the rest, in view")
     left_out = len(concept.images) - len(means.images)
     by_place = np.stack(means.by_place) if means.others else None

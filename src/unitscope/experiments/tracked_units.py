@@ -22,7 +22,7 @@ from unitscope.units import Layer, Unit, UnitIndex
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Outputs:
+class TrackedOutputs:
     """The outputs of a batch.
 
     Attributes:
@@ -58,20 +58,20 @@ class TrackedNetwork:
     executor: Executor
     note: str
 
-    def forward(self, pictures: Tensor) -> Outputs:
+    def forward(self, pictures: Tensor) -> TrackedOutputs:
         """Return the outputs for prepared images ``[image, 3, H, W]`` on the 0–255 scale."""
         logits, responses, maps = self.executor.with_maps(pictures)
         by_layer = dict(zip(self.mapped, maps, strict=True))
         classes = np.empty((len(pictures), 0), np.int32) if logits is None else best_classes(logits, TOP5)
         planes = [np.stack([plane(one, layer, [unit])[0] for one in by_layer[layer]]) for layer, unit in self.units]
-        return Outputs(classes, responses, planes)
+        return TrackedOutputs(classes, responses, planes)
 
-    def clean(self, outputs: Outputs) -> PerturbationStats:
+    def clean(self, outputs: TrackedOutputs) -> PerturbationStats:
         """Return the statistics of clean images, without comparisons."""
         empty = np.empty((1, len(outputs.responses), 0))
         return PerturbationStats(empty, empty, empty, self._tracked(outputs)[None], outputs.classes[None])
 
-    def compare(self, before: Outputs, after: Outputs) -> PerturbationStats:
+    def compare(self, before: TrackedOutputs, after: TrackedOutputs) -> PerturbationStats:
         """Return the statistics of one draw."""
         spans = [(layer, self.index.span(layer)) for layer in self.layers]
         pairs = [(layer, before.responses[:, span], after.responses[:, span]) for layer, span in spans]
@@ -83,7 +83,7 @@ class TrackedNetwork:
             after.classes[None],
         )
 
-    def _tracked(self, outputs: Outputs) -> NDArray[np.float32]:
+    def _tracked(self, outputs: TrackedOutputs) -> NDArray[np.float32]:
         return outputs.responses[:, [self.index.flat(layer, unit) for layer, unit in self.units]]
 
 

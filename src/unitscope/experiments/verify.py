@@ -19,7 +19,7 @@ from unitscope.atlas import Atlas
 from unitscope.engine.session import Session
 from unitscope.errors import AtlasError, UnitscopeError, check_seeds
 from unitscope.graph import device_of
-from unitscope.graph.hooks import HookedTaps
+from unitscope.graph.hooks import HookedTaps, mean_map
 from unitscope.images import decode
 from unitscope.networks import Network, eval_mode
 from unitscope.scanning.atlas_network import session_of
@@ -180,10 +180,9 @@ def _plain_responses(
         missed = [layer for layer in layers if np.isnan(responses[index.span(layer)]).all()]
         if missed and not session.trace.fallback_reason:
             functional = [session.layers.find(layer.name) for layer in missed]
-            found = session.trace.tapped(responses=functional)(batch)[1][0].cpu().numpy()
-            own = UnitIndex(tuple(functional))
-            for layer, wanted in zip(missed, functional, strict=True):
-                responses[index.span(layer)] = found[own.span(wanted)]
+            maps = session.trace.tapped(maps=functional)(batch)[2:]
+            for layer, wanted, map_ in zip(missed, functional, maps, strict=True):
+                responses[index.span(layer)] = mean_map(map_, wanted.unit_axis)[0].cpu().numpy()
     by_name = {layer.name: layer for layer in layers}
     at = [index.flat(by_name[name], channel) for name, channel in zip(table["layer"], table["channel"], strict=True)]
     return responses[at]  # type: ignore[no-any-return]

@@ -1,12 +1,15 @@
-"""Silence for what exports and converts networks: it logs and warns of much that users can't act on.
+"""Silence for what exports and converts networks: it logs, warns and prints much that users can't act on.
 
-In: nothing. Out: a context in which this thread's log records and warnings are dropped. Other threads keep theirs.
+In: nothing. Out: a context in which what this thread logs, warns of or writes to stderr is dropped. Other threads keep
+theirs.
 """
 
 import logging
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any, TextIO
 
 from unitscope.images.pillow_warnings import without_warnings
 
@@ -22,18 +25,50 @@ class _OtherThreads(logging.Filter):
         return threading.get_ident() != self.thread
 
 
+class _Stderr:
+    """Stands for stderr while some threads are silent: it writes only what others write."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream, self.silent = stream, list[int]()
+
+    def write(self, text: str) -> int:
+        return len(text) if threading.get_ident() in self.silent else self.stream.write(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+
+_lock = threading.Lock()
+
+
 @contextmanager
 def silenced() -> Iterator[None]:
-    """Return a context in which this thread logs and warns of nothing."""
+    """Return a context in which this thread logs, warns of and writes nothing to stderr."""
     only_others, handlers = _OtherThreads(), _handlers()
     for handler in handlers:
         handler.addFilter(only_others)
     try:
-        with without_warnings():
+        with without_warnings(), _without_stderr():
             yield
     finally:
         for handler in handlers:
             handler.removeFilter(only_others)
+
+
+@contextmanager
+def _without_stderr() -> Iterator[None]:
+    thread = threading.get_ident()
+    with _lock:
+        stderr = sys.stderr if isinstance(sys.stderr, _Stderr) else _Stderr(sys.stderr)
+        stderr.silent.append(thread)
+        sys.stderr = stderr
+    try:
+        yield
+    finally:
+        with _lock:
+            stderr.silent.remove(thread)
+            if not stderr.silent and sys.stderr is stderr:
+                sys.stderr = stderr.stream
 
 
 def _handlers() -> list[logging.Handler]:

@@ -101,6 +101,8 @@ def scan(
         image_set = image_set.limit(options.limit)
     parts = Parts.beside(target)
     session = Session.of(network, device=options.device)
+    if network is session:
+        options = replace(options, device=str(session.device))
     with parts.locked():
         plan = make_plan(session, image_set, _with_earlier_batch_size(options, parts, target))
         if _exists(target, parts):
