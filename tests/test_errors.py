@@ -65,5 +65,5 @@ def test_seeds_are_whole_numbers_from_0():
     check_seeds([0, 5])
     with pytest.raises(UnitscopeError, match="seeds must be 0 or greater, not -2"):
         check_seeds([3, -2])
-    with pytest.raises(UnitscopeError, match="the random baseline needs at least one seed, for example 0"):
+    with pytest.raises(UnitscopeError, match="no seed was given; give one or more, for example 0"):
         check_seeds([])

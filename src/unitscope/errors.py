@@ -80,7 +80,7 @@ def check_seeds(seeds: Collection[int]) -> None:
         UnitscopeError: if there is no seed, or one is negative, which NumPy's generators reject.
     """
     if not seeds:
-        raise UnitscopeError("the random baseline needs at least one seed, for example 0")
+        raise UnitscopeError("no seed was given; give one or more, for example 0")
     if min(seeds) < 0:
         raise UnitscopeError(f"seeds must be 0 or greater, not {min(seeds)}")
 

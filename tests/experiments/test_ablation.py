@@ -283,7 +283,7 @@ def test_nothing_readable_is_an_error(network, tmp_path):
         ({"fractions": [0.5], "orders": ["lowest"]}, "no order 'lowest'"),
         ({"fractions": [0.5], "value": "median"}, "no value 'median'"),
         ({"fractions": [0.5], "layers": []}, "no layer to remove units from"),
-        ({"fractions": [0.5], "orders": ["random"], "seeds": []}, "the random baseline needs at least one seed"),
+        ({"fractions": [0.5], "orders": ["random"], "seeds": []}, "no seed was given"),
         ({"fractions": [0.5], "orders": ["random"], "seeds": [1, -1]}, "seeds must be 0 or greater, not -1"),
         ({"fractions": [float("nan")]}, "fraction nan is not a share"),
     ],

@@ -283,7 +283,7 @@ def test_the_sheet_shows_each_units_strongest_images_clean_and_changed(network, 
     ("words", "error", "message"),
     [
         ({"perturbations": []}, UnitscopeError, "no perturbation was given"),
-        ({"seeds": []}, UnitscopeError, "needs at least one seed"),
+        ({"seeds": []}, UnitscopeError, "no seed was given"),
         ({"seeds": [2, -1]}, UnitscopeError, "seeds must be 0 or greater, not -1"),
         ({"top": 0}, UnitscopeError, "top must be at least 1, not 0"),
         ({"units": ["relu:8"]}, LayerError, "units 0 to 7, so there is no unit 8"),
