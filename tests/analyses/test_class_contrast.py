@@ -112,7 +112,7 @@ def test_a_planted_class_is_found_and_dead_units_have_no_rank(contrast):
 
 
 def test_four_images_are_too_few(contrast):
-    with pytest.raises(UnitscopeError, match=r"needs at least 5 images.*; here are 4"):
+    with pytest.raises(UnitscopeError, match=r"needs at least 5 images.*, but there are 4"):
         contrast(np.ones((4, 2)), np.ones((4, 2)))
 
 
@@ -178,7 +178,7 @@ def test_a_unit_with_a_response_that_is_not_a_number_has_no_row_and_changes_no_o
 
 def test_too_few_images_are_refused(make_atlas):
     atlas = make_atlas(responses(), labels=["cat"] * 3 + ["dog"] * 197)
-    with pytest.raises(UnitscopeError, match="at least 5 images of class 'cat'; here are 3"):
+    with pytest.raises(UnitscopeError, match="at least 5 images of class 'cat', but there are 3"):
         class_inhibition(atlas, "relu", "cat")
-    with pytest.raises(UnitscopeError, match="at least 5 images that are not of class 'dog'; here are 3"):
+    with pytest.raises(UnitscopeError, match="at least 5 images that are not of class 'dog', but there are 3"):
         class_inhibition(atlas, "relu", "dog")

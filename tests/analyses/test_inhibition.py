@@ -80,7 +80,7 @@ def test_logit_rise_ranks_by_the_mean_change():
 
 @pytest.mark.parametrize("ask", [lambda v: map_contrast(v, v), logit_rise])
 def test_four_images_are_too_few(ask):
-    with pytest.raises(UnitscopeError, match=r"needs at least 5 images.*; here are 4"):
+    with pytest.raises(UnitscopeError, match=r"needs at least 5 images.*, but there are 4"):
         ask(np.ones((4, 2)))
 
 

@@ -109,14 +109,17 @@ def refusals():
     one, two, same = subjects(seed=3, sizes=(1, 2, 1))
     elsewhere = subject("d", np.zeros(UNITS), layer=Layer(4, "relu_3", "activation", UNITS, (UNITS,)))
     alias = subject("tench.png", one.responses, images=one.images)
-    yield lambda: intersection([one]), "shared by two images or classes, or more, and only 'class:0' was given"
+    yield lambda: intersection([one]), "shared units need two or more images or classes, but only 'class:0' was given"
     yield lambda: intersection([]), "no image or class was given"
     yield lambda: difference([], [one]), "no image or class was given"
-    yield lambda: difference([one], []), "'class:0' must be set against something"
+    yield lambda: difference([one], []), "'class:0' has no images to differ from"
     yield lambda: intersection([one, two, one]), "'class:0' was given twice"
     yield lambda: difference([one], [one]), "'class:0' was given twice"
     yield lambda: intersection([one, alias]), "'class:0' and 'tench.png' are the same images"
-    yield lambda: intersection([one, elsewhere]), "at layer 'relu_2' and 'd' at 'relu_3'; find both at one layer"
+    yield (
+        lambda: intersection([one, elsewhere]),
+        "from layer 'relu_2' but 'd' from 'relu_3'; use the same layer for both",
+    )
     yield lambda: intersection([one, two], at_least=4), "at least 4 of 3 images"
     yield lambda: intersection([two], at_least=0), "at least 0 of 2 images"
     yield lambda: intersection([one, same], TopK(41)), "top 41 of layer 'relu_2': it has 40 units"

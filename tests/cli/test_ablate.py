@@ -56,7 +56,7 @@ def test_curves_are_drawn(told):
 
 def test_a_table_is_printed_without_json(run, classes_folder):
     done = run("ablate", *SQUEEZENET, classes_folder, "--layer", "act:-1", "--fraction", 0.5, "--limit", 10)
-    assert "untouched" in done.stdout
+    assert "unmodified" in done.stdout
     assert sum(line.startswith("classifier.2 ") for line in done.stdout.splitlines()) == 6
 
 

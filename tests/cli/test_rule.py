@@ -121,7 +121,7 @@ WRONG = {
     "--max takes one image or class": ("--max", "class:hen", "--max", "class:tench"),
     "--at-least goes with --shared, not with --max": ("--max", "class:hen", "--at-least", 2),
     "--top and --threshold are two ways": ("--max", "class:hen", "--top", 3, "--threshold", 1),
-    "only 'class:hen' was given; name another": ("--shared", "class:hen"),
+    "only 'class:hen' was given; give another": ("--shared", "class:hen"),
     "no class 'hem' in atlas": ("--max", "class:hem"),
     "closest: 'hen'": ("--max", "class:hem"),
     "no image 'missing.jpg' in atlas": ("--max", "missing.jpg"),

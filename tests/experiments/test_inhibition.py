@@ -298,9 +298,9 @@ def test_what_can_not_be_asked_is_refused(atlas, network, tmp_path):
         category_inhibition(atlas, "head", "red square", **ask)
     with pytest.raises(ImageError, match="no category 'red squares'; closest: 'red square'"):
         category_inhibition(atlas, "relu", "red squares", **ask)
-    with pytest.raises(UnitscopeError, match="at least 5 images with 'speck'; here are 1"):
+    with pytest.raises(UnitscopeError, match="at least 5 images with 'speck', but there are 1"):
         category_inhibition(atlas, "relu", "speck", **ask)
-    with pytest.raises(UnitscopeError, match="at least 5 images with 'red square'; here are 3"):
+    with pytest.raises(UnitscopeError, match="at least 5 images with 'red square', but there are 3"):
         category_inhibition(atlas, "relu", "red square", running=RunOptions(limit=3), **ask)
     with pytest.raises(ImageError, match="have no segmentations"):
         category_inhibition(atlas, "relu", "red square", images=tmp_path, **ask)
@@ -312,7 +312,7 @@ def test_what_can_not_be_asked_is_refused(atlas, network, tmp_path):
         logit_changes(
             network, image_set(atlas, ["train/00.png"]), atlas.find("relu"), 0, running=RunOptions(device="nowhere")
         )
-    with pytest.raises(UnitscopeError, match="here are 3"):
+    with pytest.raises(UnitscopeError, match="but there are 3"):
         logit_rise(np.zeros((3, 2)))
 
 

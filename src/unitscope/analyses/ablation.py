@@ -1,7 +1,7 @@
-"""What removal did to the answers: right and wrong before and after, with intervals and a paired test.
+"""The effect of removing units on predictions: accuracy before and after, with intervals and a paired test.
 
-In: predictions with and without the units, and the right classes where they are known. Out: `Ablation`.
-How units are removed is the job of `experiments.ablation`.
+In: predictions with and without the units, and the true classes if they are known. Out: `Ablation`.
+`experiments.ablation` removes the units.
 """
 
 from collections.abc import Sequence
@@ -25,17 +25,17 @@ Answers = NDArray[np.int32]
 
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """Which units went.
+    """The units removed in one setting.
 
     Attributes:
         layer: name of the layer.
-        scope: ``image``, each image's own units by its responses; ``dataset``, the same units for every image.
-        order: ``low`` (least responses first), ``high``, ``random``.
-        count: how many units.
-        units: how many the layer has.
-        fraction: the share that was asked for; None where a count was.
-        value: what their maps became: ``zero``, or ``mean`` (each unit's mean response over the images).
-        seed: of a random order, else None.
+        scope: ``image``: units ranked by each image's responses; ``dataset``: the same units for every image.
+        order: ``low`` (smallest responses first), ``high``, ``random``.
+        count: number of removed units.
+        units: number of units in the layer.
+        fraction: the requested share of units; None if a count was given.
+        value: value of removed maps: ``zero``, or ``mean`` (each unit's mean response over the images).
+        seed: seed of a random order, otherwise None.
     """
 
     layer: str
@@ -50,13 +50,13 @@ class Removed:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Truth:
-    """The right classes of each image, int64 ``[image, answer]``, padded with -1; all -1 where none is known."""
+    """The true classes of each image, int64 ``[image, class]``, padded with -1; all -1 if none is known."""
 
     classes: NDArray[np.int64]
 
     @classmethod
     def of(cls, right: Sequence[Sequence[int]]) -> "Truth":
-        """Return the truth of images whose right classes are listed."""
+        """Return the truth for lists of true classes, one list per image."""
         width = max((len(classes) for classes in right), default=0)
         padded = np.full((len(right), max(width, 1)), -1, np.int64)
         for row, classes in zip(padded, right, strict=True):
@@ -65,18 +65,18 @@ class Truth:
 
     @property
     def known(self) -> NDArray[np.bool_]:
-        """Which images have a right class, bool ``[image]``."""
+        """Whether each image has a true class, bool ``[image]``."""
         return np.asarray((self.classes >= 0).any(1))
 
     def has(self, answers: Answers) -> NDArray[np.bool_]:
-        """Tell for each image whether a right class is among its answers ``[image, rank]``."""
+        """Return for each image whether a true class is among its predictions ``[image, rank]``."""
         found = (answers[:, :, None] == self.classes[:, None, :]) & (self.classes >= 0)[:, None, :]
         return np.asarray(found.any((1, 2)))
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """How many of the labelled images are answered rightly, as whole numbers."""
+    """Numbers of labelled images and of correct predictions."""
 
     images: int
     top1_correct: int
@@ -84,18 +84,18 @@ class Score:
 
     @classmethod
     def of(cls, answers: Answers, truth: Truth) -> "Score":
-        """Return the score of answers ``[image, rank]``, most probable first."""
+        """Return the score of predictions ``[image, rank]``, most probable first."""
         return cls(
             int(truth.known.sum()), int(truth.has(answers[:, :1]).sum()), int(truth.has(answers[:, :TOP5]).sum())
         )
 
     @classmethod
     def from_values(cls, values: Values, images: int) -> Self:
-        """Return the score that `to_dict` described, over so many labelled images."""
+        """Return the score from the values of `to_dict`, over ``images`` labelled images."""
         return cls(images, values.get("top1_correct") or 0, values.get("top5_correct") or 0)
 
     def to_dict(self) -> Values:
-        """Return counts, shares and Wilson intervals; shares are None without labels."""
+        """Return counts, accuracies and Wilson intervals; accuracies are None without labels."""
         values: Values = {"top1_correct": self.top1_correct, "top5_correct": self.top5_correct}
         for name, right in (("top1", self.top1_correct), ("top5", self.top5_correct)):
             values[name] = right / self.images if self.images else None
@@ -105,14 +105,14 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What removal did to the answers, as whole numbers.
+    """The effect of a removal on predictions, as counts.
 
     Attributes:
-        images: how many images were run.
-        score: right answers without the units.
-        gained: images whose Top-1 was wrong and is right now.
-        lost: images whose Top-1 was right and is wrong now.
-        changed: images whose Top-1 class is another than before, right or wrong.
+        images: number of images.
+        score: correct predictions without the units.
+        gained: number of images whose Top-1 was wrong before and is correct after.
+        lost: number of images whose Top-1 was correct before and is wrong after.
+        changed: number of images whose Top-1 class differs, correct or not.
     """
 
     images: int
@@ -128,7 +128,7 @@ class Counts:
 
     @property
     def agreement(self) -> float:
-        """The share of images whose Top-1 class is that of the untouched network."""
+        """The share of images whose Top-1 class is that of the unmodified network."""
         return 1 - self.changed / self.images
 
     @property
@@ -152,16 +152,15 @@ class Counts:
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """One setting: which units were removed, and what the network answered without them.
+    """One setting: the removed units, and the predictions without them.
 
     Attributes:
         removed: the setting.
-        answers: classes by descending logit, int32 ``[image, rank]``, five ranks or as many as there are classes; no
-            image in a stored result.
-        before: the untouched network's, likewise.
-        truth: the right classes.
-        units: those that all images lost, the first to go first; None where each image loses its own.
-        stored: the numbers of a stored result, and its classes that changed most; None otherwise.
+        answers: classes by descending logit, int32 ``[image, rank]``, up to five ranks; no images in a stored result.
+        before: predictions of the unmodified network, likewise.
+        truth: the true classes.
+        units: the removed units in their order of removal; None if they differ between images.
+        stored: the counts of a stored result, and the classes that changed most; None otherwise.
     """
 
     removed: Removed
@@ -173,7 +172,7 @@ class Outcome:
 
     @cached_property
     def counts(self) -> Counts:
-        """What removal did, as whole numbers."""
+        """The effect of the removal, as counts."""
         if self.stored is not None:
             return self.stored[0]
         changed = int((self.answers[:, 0] != self.before[:, 0]).sum())
@@ -182,17 +181,17 @@ class Outcome:
 
     @property
     def score(self) -> Score:
-        """Right answers without the units."""
+        """Correct predictions without the units."""
         return self.counts.score
 
     @cached_property
     def gained(self) -> NDArray[np.bool_]:
-        """Which images' Top-1 was wrong and is right now."""
+        """Images whose Top-1 was wrong before and is correct after, bool ``[image]``."""
         return self.truth.has(self.answers[:, :1]) & ~self.truth.has(self.before[:, :1]) & self.truth.known  # type: ignore[no-any-return]
 
     @cached_property
     def lost(self) -> NDArray[np.bool_]:
-        """Which images' Top-1 was right and is wrong now."""
+        """Images whose Top-1 was correct before and is wrong after, bool ``[image]``."""
         return self.truth.has(self.before[:, :1]) & ~self.truth.has(self.answers[:, :1])  # type: ignore[no-any-return]
 
     @property
@@ -202,16 +201,16 @@ class Outcome:
 
     @property
     def changed(self) -> int:
-        """How many images' Top-1 class is another than before, right or wrong."""
+        """Number of images whose Top-1 class differs, correct or not."""
         return self.counts.changed
 
     @property
     def agreement(self) -> float:
-        """The share of images whose Top-1 class is that of the untouched network."""
+        """The share of images whose Top-1 class is that of the unmodified network."""
         return self.counts.agreement
 
     def to_dict(self) -> Values:
-        """Return the setting and what came of it, as plain values."""
+        """Return the setting and its effect as plain values."""
         gone = self.removed
         return {
             "layer": gone.layer,
@@ -226,7 +225,7 @@ class Outcome:
 
     @classmethod
     def from_values(cls, values: Values, images: int, labelled: int) -> Self:
-        """Return an outcome of a stored result over so many images, of which some are labelled."""
+        """Return an outcome of a stored result over ``images`` images, of which ``labelled`` have labels."""
         share = values["fraction"]
         units = values.get("layer_units") or (round(values["removed"] / share) if share else values["removed"])
         setting: Any = {name: values[name] for name in ("layer", "scope", "order", "fraction")}
@@ -244,18 +243,20 @@ class Outcome:
 
 @dataclass(frozen=True, eq=False)
 class Ablation(Result):
-    """Removal at one or several layers, every setting against the untouched network (paper, algorithm 4).
+    """Removal of units from one or several layers: each setting, compared with the unmodified network.
+
+    See the paper, algorithm 4.
 
     Attributes:
-        network: its reference.
-        images: how many images could be read and were run.
-        baseline: right answers of the untouched network.
-        before: its answers, int32 ``[image, rank]``, cut at the first layer; none in a stored result. An outcome is
-            compared with its own ``before``, as a network cut elsewhere may round otherwise.
-        outcomes: one a setting, in the order asked for.
+        network: the network's reference.
+        images: number of images that could be read and were run.
+        baseline: correct predictions of the unmodified network.
+        before: predictions of the unmodified network, int32 ``[image, rank]``, split at the first layer; empty in a
+            stored result. Each outcome has its own ``before``, since rounding may differ between splits.
+        outcomes: one per setting, in the order of the settings.
         classes: class names; may be empty.
-        failed: how many files could not be read.
-        data: fingerprint of the images, as an atlas has it.
+        failed: number of files that could not be read.
+        data: fingerprint of the images, as in an atlas.
     """
 
     kind: ClassVar[str] = "ablation"
@@ -305,10 +306,10 @@ class Ablation(Result):
         )
 
     def tables(self) -> dict[str, pd.DataFrame]:
-        """Return the untouched network's right answers, each setting's, and the classes that change most in one."""
+        """Return correct predictions with and without removals, and the classes that change most."""
         settings = pd.DataFrame([self._row(outcome) for outcome in self.outcomes])
         if not self.baseline.images:
-            return {f"{self.network}: agreement with the untouched network": settings}
+            return {f"{self.network}: agreement with the unmodified network": settings}
         before = {"images": self.baseline.images} | _right(self.baseline.to_dict())
         hardest = min(self.outcomes, key=lambda outcome: outcome.score.top1_correct)
         gone, rows = hardest.removed, self._values_of(hardest)
@@ -317,7 +318,7 @@ class Ablation(Result):
             f"({gone.scope}, {gone.order})"
         )
         changes = pd.DataFrame([*rows["classes_lost"], *rows["classes_gained"]])
-        tables = {f"{self.network}, untouched": pd.DataFrame([before]), "With units removed": settings}
+        tables = {f"{self.network}, unmodified": pd.DataFrame([before]), "With units removed": settings}
         return tables if changes.empty else tables | {title: changes}
 
     def _row(self, outcome: Outcome) -> Values:
@@ -330,14 +331,14 @@ class Ablation(Result):
         return row | _right(values) | {name: values[name] for name in ("gained", "lost")} | {"p": values["p_value"]}
 
     def table(self) -> pd.DataFrame:
-        """Return one row a setting, with the columns of `Outcome.to_dict`."""
+        """Return one row per setting, with the columns of `Outcome.to_dict`."""
         return pd.DataFrame([outcome.to_dict() for outcome in self.outcomes])
 
     def class_changes(self, outcome: Outcome) -> pd.DataFrame:
-        """Return the classes that a setting changes: class, name, images, before, after, change; most lost first.
+        """Return the classes that a setting changes: class, name, images, before, after, change; largest loss first.
 
-        Columns before and after count the class's images whose Top-1 is right. Classes that break even are left out.
-        A stored result has only the classes that change most.
+        The columns before and after count the class's images with a correct Top-1. Classes without a change are left
+        out. A stored result has only the classes that change most.
         """
         if outcome.stored is not None:
             return outcome.stored[1]
@@ -358,7 +359,7 @@ class Ablation(Result):
 
 
 def _right(values: Values) -> Values:
-    """Top-1 with its interval, and Top-5."""
+    """Return Top-1 with its interval, and Top-5."""
     return _share(values, "top1", "Top-1") | {"right": values["top1_correct"]} | {"Top-5": values["top5"]}
 
 

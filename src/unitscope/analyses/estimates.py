@@ -1,6 +1,6 @@
-"""Means over images of what was drawn several times: value, standard error, spread over the draws.
+"""Means over images of values from several random draws: value, standard error, spread over draws.
 
-In: values ``[draw, image]``, or counts, one a draw. Out: `Estimate` and `Share`. Knows nothing of what was measured.
+In: values ``[draw, image]``, or one count per draw. Out: `Estimate` and `Share`. Knows nothing of what was measured.
 """
 
 import warnings
@@ -18,13 +18,13 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A mean over images, the draws of each image having been averaged first.
+    """A mean over images, after averaging the draws of each image.
 
     Attributes:
-        value: the mean; NaN where no image has one.
-        error: its standard error over images; NaN for fewer than two.
+        value: the mean; NaN if no image has a value.
+        error: standard error over images; NaN for fewer than two images.
         spread: standard deviation of the draws' means; NaN for a single draw.
-        count: how many images have a value.
+        count: number of images with a value.
     """
 
     value: float
@@ -33,7 +33,7 @@ class Estimate:
     count: int
 
     def values(self, name: str) -> Values:
-        """Return the estimate as plain values whose keys begin with a name."""
+        """Return the estimate as plain values, with keys that start with ``name``."""
         return {
             name: self.value,
             f"{name}_error": self.error,
@@ -43,7 +43,7 @@ class Estimate:
 
     @classmethod
     def from_values(cls, values: Values, name: str, count: int) -> Self:
-        """Return the estimate that `values` described; older files lack the count."""
+        """Return the estimate from plain `values`; ``count`` is used if they have none, as in older files."""
         numbers = (values.get(key) for key in (name, f"{name}_error", f"{name}_spread"))
         value, error, spread = (np.nan if number is None else number for number in numbers)
         return cls(value, error, spread, values.get(f"{name}_count", count))
@@ -51,11 +51,11 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """How many of the images, in each draw.
+    """A share of images, for each draw.
 
     Attributes:
-        counts: one number a draw.
-        total: of how many images.
+        counts: number of images, one per draw.
+        total: total number of images.
     """
 
     counts: tuple[int, ...]
@@ -73,12 +73,12 @@ class Share:
 
     @property
     def interval(self) -> Interval:
-        """Wilson's 95 % interval over images, of the draws' mean count, rounded to a whole number."""
+        """Wilson's 95% interval over images for the mean count over draws, rounded to a whole number."""
         return wilson(round(float(np.mean(self.counts))), self.total)
 
 
 def estimate(values: NDArray[Any]) -> Estimate:
-    """Return the mean of values ``[draw, image]``, those that are NaN left out."""
+    """Return the mean of values ``[draw, image]``, ignoring NaN."""
     by_image = _mean(values, 0)
     known = by_image[np.isfinite(by_image)]
     mean = float(known.mean()) if len(known) else np.nan
@@ -88,8 +88,8 @@ def estimate(values: NDArray[Any]) -> Estimate:
 def relative_change(before: NDArray[Any], after: NDArray[Any]) -> Estimate:
     """Return ``(mean α' - mean α) / mean |α|`` over images; before ``[image]``, after ``[draw, image]``.
 
-    The standard error is that of a ratio of means (Cochran, Sampling Techniques, 1977, section 6.4). NaN where the mean
-    of ``|α|`` is zero.
+    The standard error is that of a ratio of means (Cochran, Sampling Techniques, 1977, section 6.4). NaN if the mean of
+    ``|α|`` is zero.
     """
     known = np.isfinite(before) & np.isfinite(after).all(0)
     sizes = np.abs(before[known].astype(np.float64))

@@ -1,7 +1,7 @@
-"""A unit's exemplars by name.
+"""List a unit's exemplars.
 
-In: an atlas and a unit. Out: an `ExemplarSheet` without pictures and maps, which only the network can give
-(`unitscope.inspection.exemplars`).
+In: an atlas and a unit. Out: an `ExemplarSheet` without pictures and maps; `unitscope.inspection.exemplars` adds them,
+which needs the network.
 """
 
 from unitscope.atlas import Atlas
@@ -10,7 +10,7 @@ from unitscope.units import Unit
 
 
 def unit_exemplars(atlas: Atlas, unit: str | Unit, *, lowest: bool = False) -> ExemplarSheet:
-    """Return the images with a unit's greatest responses, or its lowest, without pictures and maps.
+    """Return the images with a unit's largest responses, or its smallest, without pictures and maps.
 
     Raises:
         LayerError: if the atlas has no such unit.

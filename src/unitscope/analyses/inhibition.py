@@ -1,11 +1,11 @@
-"""Inhibitory units: bright elsewhere and dark on a concept, or holding a class back (paper, figure 3).
+"""Inhibitory units: with dark maps on a concept and bright maps elsewhere, or with a removal that raises a logit.
 
-In: per image and unit, what a map is on the concept and beside it, or how removal of the unit changes a logit.
-Out: data frames, the most inhibitory unit first. `class_contrast` compares responses to a class with others; masks and
-maps come from `experiments`.
+In: for each image and unit the mean of a map on the concept and outside it, or the change of a logit after removal.
+Out: `Inhibition`, with the most inhibitory unit first (paper, figure 3). `class_contrast` compares responses to a class
+with others; masks and maps come from `experiments`.
 
-Units are ranked by a rank-based effect size, the one that the p-value beside it tests: it lies between -1 and 1
-whatever a unit's scale is, and a few images in which the unit blazes can't unmake it, as they can Cohen's d_z.
+Units are ranked by the rank-based effect size that the p-value tests. It is between -1 and 1 for any scale of a unit,
+and, unlike Cohen's d_z, robust against a few images with very large values.
 """
 
 from dataclasses import dataclass, replace
@@ -24,7 +24,7 @@ from unitscope.units import Layer
 
 Values = NDArray[Any]
 
-# With 4 images that all agree a one-sided signed-rank test gives p = 1/16: it can't ever find anything.
+# With 4 images, a one-sided signed-rank test gives p = 1/16 at best, so it can't be significant.
 MIN_IMAGES = 5
 _SHOWN = ["unit", "inside", "outside", "contrast", "by_place", "effect_size", "d_z", "p_value", "p_corrected"]
 _REMOVAL = ["unit", "logit_change", "logit_d_z", "logit_p_value", "logit_p_corrected"]
@@ -32,20 +32,20 @@ _REMOVAL = ["unit", "logit_change", "logit_d_z", "logit_p_value", "logit_p_corre
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Inhibition(Result):
-    """The units of a layer by how much they are inhibited by a concept.
+    """The units of a layer, ranked by how much a concept inhibits them.
 
     Attributes:
         layer: the layer.
         concept: the class or category.
         by: ``map contrast`` or ``class contrast``.
-        images: the ids of the images with the concept that were looked at.
-        others: how many images without it they were compared with.
-        left_out: how many more have it, but with too little of it, or too little else, in view.
-        units: one row a unit, the most inhibitory first; see `map_contrast` and `class_inhibition`.
-        network_class: the number of the network's class that the concept is, as far as the atlas knows; else None.
-        removal: what removal of the units does to a class's logit; None where it was not asked for.
-        others_in_atlas: how many images of the atlas ``others`` are a sample of; None for a map contrast.
-        shortened_from: how many units were ranked, if only the first are kept; otherwise None.
+        images: ids of the images with the concept.
+        others: number of images without the concept that they are compared with.
+        left_out: number of further images with the concept that show too little of it, or of the rest.
+        units: one row per unit, the most inhibitory first; see `map_contrast` and `class_inhibition`.
+        network_class: number of the network's class that is the concept; None if unknown.
+        removal: effect of removing the units on a class's logit; None if it was not measured.
+        others_in_atlas: number of images in the atlas from which ``others`` is a sample; None for a map contrast.
+        shortened_from: number of ranked units, if only the first are kept; otherwise None.
     """
 
     kind: ClassVar[str] = "inhibition"
@@ -64,11 +64,11 @@ class Inhibition(Result):
 
     @property
     def ranked(self) -> int:
-        """How many units were ranked."""
+        """Number of ranked units."""
         return len(self.units) if self.shortened_from is None else self.shortened_from
 
     def head(self, count: int) -> "Inhibition":
-        """Return the same with only the first units."""
+        """Return the inhibition with the first ``count`` units only."""
         removal = self.removal and replace(self.removal, units=self.removal.units.head(count))
         return replace(self, units=self.units.head(count), removal=removal, shortened_from=self.ranked)
 
@@ -110,7 +110,7 @@ class Inhibition(Result):
         )
 
     def tables(self) -> dict[str, pd.DataFrame]:
-        """Return the units, and what the removal of each does if that was measured."""
+        """Return the units, and the effect of removing each if it was measured."""
         what = "on and beside" if self.by == "map contrast" else "of and not of"
         images = count_noun(len(self.images), "image")
         title = f"{self.layer.shown}: units that '{self.concept}' inhibits ({self.by}, {what} it; {images})"
@@ -122,18 +122,18 @@ class Inhibition(Result):
         return tables
 
     def with_removal(self, removal: "Removal") -> "Inhibition":
-        """Return the same with removal, each unit's logit_change and logit_p_corrected beside its contrast."""
+        """Return the inhibition with a removal, and its logit_change and logit_p_corrected as columns of ``units``."""
         beside = removal.units[["unit", "logit_change", "logit_p_corrected"]]
         return replace(self, units=self.units.merge(beside, on="unit", how="left"), removal=removal)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Removal:
-    """The units of a layer by how much the removal of each, alone, raises a class's logit.
+    """The units of a layer, ranked by how much removing each, alone, raises a class's logit.
 
     Attributes:
         class_name: the network's class.
-        units: one row a unit, the one that holds the class back most first; see `logit_rise`.
+        units: one row per unit, the largest rise first; see `logit_rise`.
     """
 
     class_name: str
@@ -146,19 +146,23 @@ class Removal:
 
 
 def map_contrast(inside: Values, outside: Values, by_place: Values | None = None) -> pd.DataFrame:
-    """Return the units by how dark their maps are on a concept, ``[image, unit]`` both: means on it and beside it.
+    """Return the units, ranked by how dark their maps are on a concept.
 
-    Things stand in the middle of pictures more often than at the edges, and many units are dark there whatever is to
-    be seen. ``by_place``, the contrast that a unit's mean map over images *without* the concept has in the same places,
-    ``[image, unit]``, tells them apart: where it is given, a unit must be darker on the concept than beside it, and
-    darker than that, and the weaker effect and the greater p-value of the two count (an intersection–union test;
-    Berger, 1982).
+    Objects are more often in the middle of images than at the edges, and many units are dark there in any image. If
+    ``by_place`` is given, a unit must be darker on the concept than outside it, and by more than its mean map over
+    images *without* the concept is at the same positions. The weaker effect and the larger p-value of the two count (an
+    intersection-union test; Berger, 1982).
 
-    Columns: unit; inside, outside, contrast (inside − outside) and by_place, means over the images; effect_size, the
-    matched-pairs rank-biserial correlation of the contrasts (Kerby, 2014); d_z, their mean by their standard deviation
-    (Cohen, 1988); p_value, Wilcoxon's (1945) signed-rank test that the maps are not darker inside, zeros ranked as in
-    Pratt (1959); p_corrected (Benjamini and Hochberg, 1995) and p_holm, for the number of units; images.
-    Units that are not bright elsewhere (outside not above 0), the dead among them, have no row.
+    Columns: unit; inside, outside, contrast (inside - outside) and by_place, means over the images; effect_size, the
+    matched-pairs rank-biserial correlation of the contrasts (Kerby, 2014); d_z, their mean divided by their standard
+    deviation (Cohen, 1988); p_value of Wilcoxon's (1945) signed-rank test, with the null hypothesis that maps are not
+    darker inside and zeros as in Pratt (1959); p_corrected (Benjamini and Hochberg, 1995) and p_holm, for the number of
+    units; images. Units with an outside of 0 or less, such as dead units, are left out.
+
+    Args:
+        inside: mean of each map on the concept, ``[image, unit]``.
+        outside: mean of each map outside the concept, ``[image, unit]``.
+        by_place: contrast of the units' mean maps over images without the concept, ``[image, unit]``.
 
     Raises:
         UnitscopeError: if there are fewer than `MIN_IMAGES` images.
@@ -184,10 +188,11 @@ def map_contrast(inside: Values, outside: Values, by_place: Values | None = None
 
 
 def logit_rise(changes: Values) -> pd.DataFrame:
-    """Return the units by how much their removal raises a logit, ``[image, unit]``: after minus before.
+    """Return the units, ranked by how much their removal raises a logit; ``changes`` is ``[image, unit]``.
 
-    Columns: unit; logit_change, the mean over the images; logit_d_z (Cohen, 1988); logit_p_value, Wilcoxon's signed-
-    rank test that removal does not raise it, as in `map_contrast`; logit_p_corrected and logit_p_holm; images.
+    Columns: unit; logit_change, the mean over the images; logit_d_z (Cohen, 1988); logit_p_value of Wilcoxon's
+    signed-rank test as in `map_contrast`, with the null hypothesis that removal does not raise the logit;
+    logit_p_corrected and logit_p_holm; images.
 
     Raises:
         UnitscopeError: if there are fewer than `MIN_IMAGES` images.
@@ -210,17 +215,17 @@ def logit_rise(changes: Values) -> pd.DataFrame:
 
 
 def require_min(count: int, what: str) -> None:
-    """Check that a test can find anything in so many images.
+    """Check that there are enough images for a test.
 
     Raises:
-        UnitscopeError: if they are fewer than `MIN_IMAGES`.
+        UnitscopeError: if there are fewer than `MIN_IMAGES`.
     """
     if count < MIN_IMAGES:
-        raise UnitscopeError(f"a test of inhibition needs at least {MIN_IMAGES} {what}; here are {count}")
+        raise UnitscopeError(f"a test of inhibition needs at least {MIN_IMAGES} {what}, but there are {count}")
 
 
 def ranked(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows by effect, ties by contrast, then the lower unit; with p-values corrected for their number."""
+    """Return the rows ordered by effect size, contrast and unit, with corrected p-values."""
     corrected = table.assign(
         p_corrected=benjamini_hochberg(table["p_value"]),
         p_holm=holm(table["p_value"]),
@@ -229,5 +234,5 @@ def ranked(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _table_of(rows: list[dict[str, Any]], images: int) -> pd.DataFrame:
-    """The table of stored units."""
+    """Return the table of stored units."""
     return frame_of({name: [row[name] for row in rows] for name in rows[0]}).assign(images=images)

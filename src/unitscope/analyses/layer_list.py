@@ -35,7 +35,7 @@ class LayerList(Result):
         return cls(values["network"], tuple(Layer.from_dict(row) for row in values["layers"]))
 
     def tables(self) -> dict[str, pd.DataFrame]:
-        """Return one row a layer."""
+        """Return one row per layer."""
         rows = [
             (layer.index, layer.name, " ".join(layer.aliases), layer.kind, layer.units, "×".join(map(str, layer.shape)))
             for layer in self.layers

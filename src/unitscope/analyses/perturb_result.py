@@ -1,6 +1,6 @@
-"""What perturbations do to a network, as a result.
+"""The result of a perturbation experiment.
 
-In: means with errors of what `unitscope.analyses.perturbation` measures. Out: `PerturbResult`.
+In: means with errors from `unitscope.analyses.perturbation`. Out: `PerturbResult`.
 """
 
 from dataclasses import dataclass
@@ -16,13 +16,13 @@ from unitscope.units import Layer
 
 @dataclass(frozen=True, slots=True)
 class LayerEffect:
-    """What a perturbation does to a layer.
+    """The effect of a perturbation on a layer.
 
     Attributes:
         layer: the layer.
-        overlap: ``|T ∩ T'| / n``, T being the n units of greatest response before, T' those after.
-        expected_by_chance: the overlap of a random T' with T: n over the layer's units.
-        cosine: of the response vectors before and after.
+        overlap: ``|T ∩ T'| / n`` for the n units with the largest responses before (T) and after (T').
+        expected_by_chance: expected overlap of T with a random T': n divided by the layer's number of units.
+        cosine: cosine of the response vectors before and after.
     """
 
     layer: Layer
@@ -44,15 +44,15 @@ class LayerEffect:
 
 @dataclass(frozen=True, slots=True)
 class UnitEffect:
-    """What a perturbation does to a unit.
+    """The effect of a perturbation on a unit.
 
     Attributes:
         layer: the unit's layer.
-        unit: its channel.
-        map_correlation: Pearson's r of the map before and after, over positions; only of images where neither map
-            is constant.
-        response_change: the mean of ``α' - α``.
-        relative_change: the same over the mean of ``|α|``.
+        unit: the unit's channel.
+        map_correlation: Pearson's r of the map before and after, over positions, for images where neither map is
+            constant.
+        response_change: mean of ``α' - α``.
+        relative_change: mean of ``α' - α`` divided by the mean of ``|α|``.
     """
 
     layer: Layer
@@ -82,18 +82,18 @@ class UnitEffect:
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What one perturbation does.
+    """The effect of one perturbation.
 
     Attributes:
-        perturbation: its name, such as ``noise``.
+        perturbation: name of the perturbation, such as ``noise``.
         value: its strength.
-        seeds: of its draws; the first alone where it has no chance in it.
-        flips: images whose Top-1 is another one; None where the network gives no classes.
-        p_values: McNemar's exact test of Top-1 before and after, one a draw; none where no image has a class.
-        top1: images with the right answer first, of those with a class; None where there are none.
-        top5: likewise, the right answer being among the first five.
-        layers: one a layer, in network order.
-        units: one a unit, in the order asked for.
+        seeds: seeds of its draws; only the first for deterministic perturbations.
+        flips: images whose Top-1 changes; None if the network is not a classifier.
+        p_values: McNemar's exact test of Top-1 before and after, one per draw; empty if no image has a true class.
+        top1: images with a correct Top-1, of those with a true class; None if there are none.
+        top5: images with a correct Top-5, likewise.
+        layers: one per layer, in execution order.
+        units: one per unit, in the order given.
     """
 
     perturbation: str
@@ -125,7 +125,7 @@ class Effect:
 
     @classmethod
     def from_values(cls, values: Values, layers: dict[str, Layer], images: int) -> Self:
-        """Return the effect that has these `values`, on so many images."""
+        """Return the effect with these `values`, on ``images`` images."""
         flipped = values.get("flipped")
         return cls(
             values["perturbation"],
@@ -141,22 +141,22 @@ class Effect:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PerturbResult(Result):
-    """What some perturbations do to a network.
+    """The effects of some perturbations on a network.
 
     Attributes:
-        network: its reference.
-        images: how many could be read and were run.
-        failed: how many files could not be read.
-        data: fingerprint of the images, as an atlas has it.
-        seeds: of the noise; a single one where nothing is random.
-        top: how many units a selection holds.
-        top1: right answers on the clean images; None where no image has a class of the network.
-        top5: likewise, the right answer being among the first five.
-        effects: what came of each perturbation.
-        note: what the network can't do, where it is followed with hooks; otherwise empty.
-        perturbations: what was done to the pictures; empty in a stored result.
+        network: the network's reference.
+        images: number of images that could be read and were run.
+        failed: number of files that could not be read.
+        data: fingerprint of the images, as in an atlas.
+        seeds: seeds of the noise; one if no perturbation is random.
+        top: number of units in a selection.
+        top1: correct Top-1 predictions on the clean images; None if no image has a class of the network.
+        top5: correct Top-5 predictions, likewise.
+        effects: the effect of each perturbation.
+        note: why the network could not be exported, if it runs under hooks; otherwise empty.
+        perturbations: the perturbations; empty in a stored result.
         image_set: the images; None in a stored result.
-        strongest: for each unit the positions in the image set of its greatest responses, at most 9.
+        strongest: for each unit the row numbers of the images with its largest responses, at most 9.
     """
 
     kind: ClassVar[str] = "perturbation"
@@ -177,7 +177,7 @@ class PerturbResult(Result):
 
     @property
     def title(self) -> str:
-        """What was changed, in a line."""
+        """A title in one line."""
         return f"{self.network}: {count_noun(self.images, 'image')} changed"
 
     def values(self) -> Values:

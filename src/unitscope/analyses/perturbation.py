@@ -1,7 +1,7 @@
-"""How far a changed picture moves a network: selections, response vectors, maps, answers.
+"""Measure the effect of perturbations on selections, response vectors, maps and predictions.
 
-In: responses, maps and answers of the same images, clean and changed. Out: numbers by image, then their means with
-errors. Knows nothing of how pictures are changed or networks run; of one perturbation only its name and value.
+In: responses, maps and predictions for the same images, clean and perturbed. Out: statistics per image, and their means
+with errors. Knows nothing of how images are perturbed or networks run.
 """
 
 from collections.abc import Sequence
@@ -21,20 +21,20 @@ from unitscope.units import Layer
 
 Floats = NDArray[np.float64]
 
-# A map is constant if its cells differ by no more than the last digits of float32.
+# A map is constant if its cells differ by float32 rounding only.
 _CONSTANT = 1e-6
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PerturbationStats:
-    """The numbers by image of one perturbation, or of the clean images (a single draw, no layers).
+    """Statistics per image of one perturbation, or of the clean images (a single draw, no layers).
 
     Attributes:
-        overlaps: float64 ``[draw, image, layer]``.
-        cosines: likewise.
-        correlations: of maps, float64 ``[draw, image, unit]``.
+        overlaps: overlap of selections, float64 ``[draw, image, layer]``.
+        cosines: cosine of response vectors, float64 ``[draw, image, layer]``.
+        correlations: correlation of maps, float64 ``[draw, image, unit]``.
         responses: α of the units, float32 ``[draw, image, unit]``.
-        classes: the most probable classes first, int32 ``[draw, image, rank]``; no rank for what is no classifier.
+        classes: classes, most probable first, int32 ``[draw, image, rank]``; no ranks if the network is no classifier.
     """
 
     overlaps: Floats
@@ -45,20 +45,19 @@ class PerturbationStats:
 
     @classmethod
     def stacked(cls, draws: "Sequence[PerturbationStats]") -> "PerturbationStats":
-        """Return several draws of the same images as one."""
+        """Return several draws of the same images, concatenated."""
         return _joined(draws, axis=0)
 
     @classmethod
     def joined(cls, batches: "Sequence[PerturbationStats]") -> "PerturbationStats":
-        """Return the same draws of several batches of images as one."""
+        """Return the same draws of several batches of images, concatenated."""
         return _joined(batches, axis=1)
 
 
 def selection_overlap(layer: Layer, before: NDArray[Any], after: NDArray[Any], *, top: int) -> Floats:
-    """Return ``|T ∩ T'| / n`` of each image's n greatest responses before and after, ``[image]``.
+    """Return ``|T ∩ T'| / n`` for each image's n largest responses before and after, ``[image]``.
 
-    Responses are ``[image, unit]``; ties go to the lower unit; n is `selected`. NaN for an image of which a
-    response is not a number.
+    Responses are ``[image, unit]``; ties go to the lower unit; n is `selected`. NaN for images with a NaN response.
     """
     pick = TopK(selected(layer, top))
     both = (pick.chosen(layer, before) & pick.chosen(layer, after)).sum(1)
@@ -67,7 +66,7 @@ def selection_overlap(layer: Layer, before: NDArray[Any], after: NDArray[Any], *
 
 
 def selected(layer: Layer, top: int) -> int:
-    """Return how many units a top-n selection holds: n, or all of a layer that has fewer."""
+    """Return the number of units in a top-n selection: n, or all units of a smaller layer."""
     return min(top, layer.units)
 
 
@@ -83,14 +82,14 @@ def paired_cosines(before: NDArray[Any], after: NDArray[Any]) -> Floats:
 def map_correlations(before: NDArray[Any], after: NDArray[Any]) -> Floats:
     """Return Pearson's correlation over positions of maps ``[image, row, column]``, before with after, ``[image]``.
 
-    NaN where either map is constant, but for the last digits of float32.
+    NaN if either map is constant up to float32 rounding.
     """
     a, b = (_centred(maps.reshape(len(maps), -1).astype(np.float64)) for maps in (before, after))
     return paired_cosines(a, b)
 
 
 def layer_effects(changed: PerturbationStats, layers: Sequence[Layer], *, top: int) -> tuple[LayerEffect, ...]:
-    """Return what became of each layer's selections and response vectors."""
+    """Return the effect on each layer's selections and response vectors."""
     return tuple(
         LayerEffect(
             layer,
@@ -105,7 +104,7 @@ def layer_effects(changed: PerturbationStats, layers: Sequence[Layer], *, top: i
 def unit_effects(
     clean: PerturbationStats, changed: PerturbationStats, units: Sequence[tuple[Layer, int]]
 ) -> tuple[UnitEffect, ...]:
-    """Return what became of each unit's maps and responses."""
+    """Return the effect on each unit's maps and responses."""
     effects = []
     for number, (layer, unit) in enumerate(units):
         before, after = clean.responses[0, :, number], changed.responses[..., number]
@@ -116,7 +115,7 @@ def unit_effects(
 
 
 def flips(clean: PerturbationStats, changed: PerturbationStats) -> Share | None:
-    """Return how many images have another Top-1 than before; None where there are no classes."""
+    """Return the share of images whose Top-1 changes; None if there are no classes."""
     if not clean.classes.shape[2]:
         return None
     other = changed.classes[..., 0] != clean.classes[..., 0]
@@ -124,9 +123,12 @@ def flips(clean: PerturbationStats, changed: PerturbationStats) -> Share | None:
 
 
 def right_answers(readings: PerturbationStats, truth: Truth, *, among: int) -> Share | None:
-    """Return how many images of a known class have it among their first answers; None where there are none.
+    """Return the share of labelled images with a correct prediction; None if there are none.
 
-    ``among`` is 1 for Top-1, 5 for Top-5.
+    Args:
+        readings: statistics of the images.
+        truth: the true classes.
+        among: number of predictions that count: 1 for Top-1, 5 for Top-5.
     """
     if not _judged(readings, truth):
         return None
@@ -135,7 +137,7 @@ def right_answers(readings: PerturbationStats, truth: Truth, *, among: int) -> S
 
 
 def mcnemar_by_draw(clean: PerturbationStats, changed: PerturbationStats, truth: Truth) -> tuple[float, ...]:
-    """Return McNemar's exact p-value of Top-1 before and after, one a draw; none where no class is known."""
+    """Return McNemar's exact p-value of Top-1 before and after, one per draw; empty if no class is known."""
     if not _judged(clean, truth):
         return ()
     before = truth.has(clean.classes[0, :, :1])
@@ -144,7 +146,7 @@ def mcnemar_by_draw(clean: PerturbationStats, changed: PerturbationStats, truth:
 
 
 def strongest(responses: NDArray[Any], count: int) -> NDArray[np.int64]:
-    """Return the positions of a unit's greatest responses ``[image]``, the greatest first; ties go to the lower."""
+    """Return the positions of a unit's largest responses ``[image]``, largest first; ties go to the lower position."""
     return np.argsort(-responses, kind="stable")[:count]
 
 
@@ -158,6 +160,6 @@ def _joined(parts: Sequence[PerturbationStats], *, axis: int) -> PerturbationSta
 
 
 def _centred(maps: Floats) -> Floats:
-    """Cells less their mean; all zero for a constant map."""
+    """Return maps minus their mean; all zero for a constant map."""
     constant = np.ptp(maps, axis=1) <= _CONSTANT * np.abs(maps).max(1)
     return np.where(constant[:, None], 0.0, maps - maps.mean(1, keepdims=True))

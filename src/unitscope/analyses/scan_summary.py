@@ -1,4 +1,4 @@
-"""What a scan did, in numbers.
+"""Summary of a scan in numbers.
 
 In: counts and times of a scan (`unitscope.scanning`). Out: `ScanSummary`.
 """
@@ -15,18 +15,18 @@ _NAMES = ("atlas", "images", "failed", "layers", "units", "seconds", "scanned")
 
 @dataclass(frozen=True, slots=True)
 class ScanSummary(Result):
-    """What a scan did.
+    """Summary of a scan in numbers.
 
     Attributes:
-        atlas: where the atlas is.
-        images: how many it has, the failed ones among them.
-        failed: how many could not be read.
-        layers: how many layers were tapped.
-        units: how many units they have.
-        seconds: how long the scan took.
-        scanned: how many images it ran now; those of an earlier, stopped scan are not counted.
-        waiting_for_images: the share of the time in which the network waited for decoded images.
-        accuracy: Top-1 and Top-5 where the labels are classes of the network.
+        atlas: path of the atlas.
+        images: number of images, including failed ones.
+        failed: number of images that could not be read.
+        layers: number of tapped layers.
+        units: number of units in these layers.
+        seconds: time taken.
+        scanned: number of images run now, without those of an earlier, stopped scan.
+        waiting_for_images: fraction of the time spent waiting for decoded images.
+        accuracy: Top-1 and Top-5 accuracy, if labels are classes of the network.
     """
 
     kind: ClassVar[str] = "scan"

@@ -1,7 +1,7 @@
-"""The paper's rules: an image's greatest units, units that several share, units that tell one from others.
+"""The paper's rules (algorithm 2): the top units of an image, units that several images share, units that differ.
 
-In: `ImageGroup` values, a way to choose units. Out: `Rule`, what a rule finds and what chance would have found.
-(Shang, Yang and He, 2019, algorithm 2.)
+In: `ImageGroup` values and a selector. Out: a `Rule`, with the units found and the number expected by chance.
+See Shang, Yang and He (2019), algorithm 2.
 """
 
 from collections.abc import Sequence
@@ -30,28 +30,28 @@ _MOST_COLUMNS, _LONGEST_NAME = 4, 28  # of subjects, in the table of units
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rule(Result):
-    """What a rule finds at one layer; arrays are parallel to ``units``.
+    """The units found by a rule at one layer; arrays are parallel to ``units``.
 
     Attributes:
         name: ``max``, ``shared`` or ``only``.
-        pick: how units were chosen for each image or class.
-        layer: the layer that the units are of.
-        names: the images or classes asked for.
-        against: those that ``only`` sets them against.
-        responses_by_subject: the mean response of each image or class, by its name, float64 ``[unit]``.
+        pick: the selector of units for each image or class.
+        layer: the layer of the units.
+        names: names of the images or classes.
+        against: names of the images or classes that ``only`` compares them with.
+        responses_by_subject: mean response to each image or class, by its name, float64 ``[unit]``.
         units: channels by descending response, int64 ``[unit]``; ties go to the lower channel.
-        responses: the mean over the subjects of their mean α, float64 ``[unit]``.
-        support: in how many of the subjects' images' own selections a unit is, int64 ``[unit]``.
-        images: how many images that counts; an image that two classes have counts once.
-        support_p: the exact probability that a unit has such a support in random selections of the same sizes,
-            corrected for the number of the layer's units (Holm), float64 ``[unit]``.
-        expected: how many units random selections of the same sizes would give; None for ``max``, which compares none.
-        p_value: the probability that they give at least so many; with ``at_least`` what it can't exceed.
-        base_rate: in what share of the atlas's images a unit is chosen, float64 ``[unit]``; None where not asked for.
-        base_images: how many images that rests on.
-        at_least: in how many of the images a shared unit had to be chosen; None where the subjects were compared whole.
-        subjects: the images or classes asked for, with all responses; empty in a stored rule.
-        others: those that ``only`` sets them against, likewise.
+        responses: mean α of each group, averaged over the groups, float64 ``[unit]``.
+        support: number of images that select each unit, int64 ``[unit]``.
+        images: number of images; images of two classes count once.
+        support_p: exact probability of such a support in random selections of the same sizes, corrected for the number
+            of the layer's units (Holm), float64 ``[unit]``.
+        expected: number of units expected for random selections of the same sizes; None for ``max``.
+        p_value: probability that random selections give at least as many units; an upper bound with ``at_least``.
+        base_rate: share of the atlas's images that select each unit, float64 ``[unit]``; None if not computed.
+        base_images: number of images of the base rate.
+        at_least: minimum number of images that select a shared unit; None if groups were compared by their means.
+        subjects: the groups of images with all responses; empty in a stored rule.
+        others: the groups that ``only`` compares them with, likewise.
     """
 
     kind: ClassVar[str] = "rule"
@@ -122,7 +122,7 @@ class Rule(Result):
         )
 
     def tables(self) -> dict[str, pd.DataFrame]:
-        """Return how many units there are and how many chance would give, and the units."""
+        """Return the number of units with the number expected by chance, and the units."""
         overall = {
             "units": len(self.units),
             "expected by chance": self.expected,
@@ -143,7 +143,7 @@ class Rule(Result):
 
     @property
     def title(self) -> str:
-        """The question in words."""
+        """The rule in words."""
         names, layer = ", ".join(self.names), f"{self.layer.shown}, {self.pick},"
         if self.name == "max":
             return f"Units of {layer} that respond most to {names}"
@@ -159,12 +159,12 @@ class Rule(Result):
         return Selection(self.layer, tuple(self.units.tolist()))
 
     def responses_of(self, subject: ImageGroup) -> NDArray[np.float64]:
-        """Return a subject's mean responses, float64 ``[unit]``, parallel to `units`."""
+        """Return a group's mean responses, float64 ``[unit]``, parallel to `units`."""
         return self.responses_by_subject[subject.name]
 
 
 def top_units(subject: ImageGroup, pick: Selector = NINE, *, base: BaseRate | None = None) -> Rule:
-    """Return the units that respond most to an image or class (the paper's maximum rule)."""
+    """Return the units with the largest responses to an image or class (the paper's maximum rule)."""
     return _rule(_Question("max", pick, (subject,)), select(subject, pick), (None, None), base)
 
 
@@ -175,13 +175,13 @@ def intersection(
     at_least: int | None = None,
     base: BaseRate | None = None,
 ) -> Rule:
-    """Return the units in every subject's selection, or chosen in at least so many of all their images.
+    """Return the units in the selections of all groups, or selected for at least ``at_least`` of all their images.
 
-    Without ``at_least`` a class is chosen for by its mean response (the paper's intersection rule).
+    Without ``at_least``, the units of a class are selected by its mean response (the paper's intersection rule).
 
     Raises:
-        UnitscopeError: if there are fewer than two subjects and no ``at_least``, if two are the same or of different
-            layers, if ``at_least`` is over the number of images, or the layer has too few units.
+        UnitscopeError: if there are fewer than two groups and no ``at_least``, if two groups are the same or from
+            different layers, if ``at_least`` exceeds the number of images, or the layer has too few units.
     """
     question = _Question("shared", pick, tuple(subjects), at_least=at_least)
     _check(question, fewest=1 if at_least is not None else 2)
@@ -202,10 +202,10 @@ def difference(
     *,
     base: BaseRate | None = None,
 ) -> Rule:
-    """Return the units in every subject's selection and in none of the others' (the paper's difference rule).
+    """Return the units in the selections of all groups and of none of the others (the paper's difference rule).
 
     Raises:
-        UnitscopeError: if there is no subject or no other, or two are the same or of different layers.
+        UnitscopeError: if there are no groups or no others, or two groups are the same or from different layers.
     """
     question = _Question("only", pick, tuple(subjects), tuple(others))
     _check(question, fewest=1)
@@ -233,7 +233,7 @@ class _Question:
 
     @property
     def votes(self) -> NDArray[np.bool_]:
-        """Which units are chosen for each of the subjects' images, each once, ``[image, unit]``."""
+        """Units selected for each image of the groups, each image once, bool ``[image, unit]``."""
         rows = {image: row for one in self.subjects for image, row in zip(one.images, one.responses, strict=True)}
         return self.pick.chosen(self.layer, np.stack(list(rows.values())))
 
@@ -273,7 +273,7 @@ def _chance(sizes: list[int], found: Selection) -> _Chance:
 
 
 def _chance_of_support(votes: NDArray[np.bool_], found: Selection, at_least: int) -> _Chance:
-    """Exact where all images are asked for: that is an intersection."""
+    """Return expectation and p-value, exact if ``at_least`` is the number of images, which is an intersection."""
     sizes, units = votes.sum(1).tolist(), found.layer.units
     if at_least == len(votes):
         return _chance(sizes, found)
@@ -284,15 +284,15 @@ def _chance_of_support(votes: NDArray[np.bool_], found: Selection, at_least: int
 def _check(question: _Question, *, fewest: int) -> None:
     subjects, others = question.subjects, question.others
     if not subjects:
-        raise UnitscopeError("no image or class was given; name one")
+        raise UnitscopeError("no image or class was given; give one or more")
     if len(subjects) < fewest:
         raise UnitscopeError(
-            f"units are shared by two images or classes, or more, and only '{subjects[0].name}' was given; "
-            "name another, or say in at least how many of its images a unit must be chosen"
+            f"shared units need two or more images or classes, but only '{subjects[0].name}' was given; "
+            "give another, or use --at-least (at_least) for the images of one class"
         )
     if question.name == "only" and not others:
         raise UnitscopeError(
-            f"'{subjects[0].name}' must be set against something; name an image or class to differ from"
+            f"'{subjects[0].name}' has no images to differ from; give an image or class to compare with"
         )
     _check_apart([*subjects, *others])
 
@@ -301,13 +301,13 @@ def _check_apart(subjects: list[ImageGroup]) -> None:
     for position, one in enumerate(subjects):
         for before in subjects[:position]:
             if one.name == before.name:
-                raise UnitscopeError(f"'{one.name}' was given twice; name each image or class once")
+                raise UnitscopeError(f"'{one.name}' was given twice; give each image or class once")
             if one.images == before.images:
-                raise UnitscopeError(f"'{before.name}' and '{one.name}' are the same images; name them once")
+                raise UnitscopeError(f"'{before.name}' and '{one.name}' are the same images; give them once")
             if one.layer != before.layer:
                 raise UnitscopeError(
-                    f"'{before.name}' was found at layer '{before.layer.name}' and '{one.name}' at '{one.layer.name}'; "
-                    "find both at one layer"
+                    f"'{before.name}' is from layer '{before.layer.name}' but '{one.name}' from '{one.layer.name}'; "
+                    "use the same layer for both"
                 )
 
 

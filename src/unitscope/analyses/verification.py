@@ -1,6 +1,6 @@
-"""What a check of an atlas found.
+"""The result of checking an atlas.
 
-In: numbers of an atlas, and the same computed by brute force (`unitscope.experiments.verify`). Out: `Verification`.
+In: values of an atlas, and the same computed by brute force (`unitscope.experiments.verify`). Out: `Verification`.
 """
 
 from dataclasses import asdict, dataclass
@@ -14,7 +14,7 @@ from unitscope.results import Result, Values
 
 @dataclass(frozen=True, slots=True)
 class Mismatch:
-    """A number of the atlas that differs from the one computed by brute force."""
+    """A value of the atlas that differs from the one computed by brute force."""
 
     what: str
     unit: str
@@ -25,7 +25,7 @@ class Mismatch:
 
 @dataclass(frozen=True, slots=True)
 class Verification(Result):
-    """How many numbers were compared, and those that differ."""
+    """The number of compared values, and those that differ."""
 
     kind: ClassVar[str] = "verification"
 
