@@ -24,14 +24,15 @@ paper: $(VENV)/demo  ## the paper's tables and figures on ../shared/data, in pap
 		--network examples/vgg16-untrained.toml --network examples/resnet50-untrained.toml
 
 # Groups (see tests/conftest.py) are given out in their order: those with few tests are not the short ones.
+# One thread for each of two workers: with more, threads wait for processors, and burn time while they do.
 test: $(VENV)/dev  ## all tests
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=20
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=20
 
 # Not all of its tests: those of what rests on libraries, and no worker processes, browser or reports.
 LOWEST := .venv-lowest/bin
 comma := ,
 test-lowest: .venv-lowest/dev  ## tests with the lowest versions that pyproject.toml admits
-	$(LOWEST)/python -m pytest -n 2 --dist loadfile --ignore tests/test_packaging.py --ignore tests/paper \
+	OMP_NUM_THREADS=1 $(LOWEST)/python -m pytest -n 2 --dist loadfile --ignore tests/test_packaging.py --ignore tests/paper \
 		--ignore tests/networks/test_keras.py --ignore-glob 'tests/web/test_browser_*.py'
 
 check: $(VENV)/dev  ## format, lint, types, the direction of imports, dependencies

@@ -2,6 +2,7 @@
 
 import copy
 
+import pytest
 import torch
 
 from unitscope.graph.ops import op_name
@@ -122,6 +123,16 @@ def test_a_layer_before_an_in_place_relu_keeps_its_negative_values(case):
     assert_close(means, mean_on(values, 1), name)
 
 
+@pytest.fixture
+def two_threads():
+    """PyTorch on two threads, since how sums are rounded depends on their number."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("two_threads")
 def test_fusing_convolutions_changes_rounding_only(case):
     layers = case.trace.layers.activations
     x = case.images.contiguous(memory_format=torch.channels_last)
