@@ -92,6 +92,8 @@ def test_selections_of_different_layers_do_not_combine(combine):
 def test_a_selection_holds_only_units_of_its_layer(unit):
     with pytest.raises(LayerError, match=rf"units 0 to 6, so there is no unit {unit}"):
         chosen([2, unit])
+    with pytest.raises(LayerError, match=rf"there is no unit {unit}$"):
+        chosen([0, unit])
 
 
 @given(responses=vectors, n=st.integers(1, UNITS))

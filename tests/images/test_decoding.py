@@ -223,10 +223,14 @@ def test_random_damage_gives_a_picture_or_an_image_error(tmp_path, seed):
     random = np.random.default_rng(seed)
     content[random.integers(0, min(len(content), 200), 6)] = random.integers(0, 256, 6)
     path.write_bytes(content.tobytes())
+    assert picture_or_error(path) == "RGB" or path.name in picture_or_error(path)
+
+
+def picture_or_error(path):
     try:
-        assert decode(path).mode == "RGB"
+        return decode(path).mode
     except ImageError as problem:
-        assert path.name in str(problem)
+        return str(problem)
 
 
 def test_an_image_just_over_the_limit_is_refused_even_where_pillow_has_none(tmp_path, monkeypatch):
