@@ -111,7 +111,7 @@ def _sweep(network: Any, images: Path, layer: str) -> float:
 
     started = time.perf_counter()
     settings = AblationGrid([layer], FRACTIONS, orders=("low", "high", "random"))
-    ablate(network, images, settings, running=RunOptions(BATCH))
+    ablate(network, images, settings, options=RunOptions(BATCH))
     return time.perf_counter() - started
 
 

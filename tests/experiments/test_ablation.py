@@ -141,7 +141,7 @@ def answers(found):
 def test_answers_do_not_depend_on_the_batch_size_or_on_what_else_is_asked(network, folder):
     settings = AblationGrid(["relu"], FRACTIONS, orders=["low", "high", "random"], seeds=[0, 5])
     found = answers(ablate(network, folder, settings))
-    assert (answers(ablate(network, folder, settings, running=RunOptions(batch_size=7))) == found).all()
+    assert (answers(ablate(network, folder, settings, options=RunOptions(batch_size=7))) == found).all()
     alone = ablate(network, folder, AblationGrid(["relu"], [0.5], scopes=["dataset"], orders=["random"], seeds=[5]))
     at = next(
         number
@@ -235,7 +235,7 @@ class Counted:
 def test_every_pass_over_the_images_is_counted(network, folder):
     counted = Counted()
     settings = AblationGrid(["relu", "conv"], [0.5], scopes=["dataset"], orders=["low"])
-    ablate(network, folder, settings, running=RunOptions(batch_size=16, counting=counted))
+    ablate(network, folder, settings, options=RunOptions(batch_size=16, progress=counted))
     titles = ["means of relu", "removing from relu", "means of conv", "removing from conv"]
     assert counted.bars == [(title, 40, [16, 16, 8]) for title in titles]
 
@@ -243,7 +243,7 @@ def test_every_pass_over_the_images_is_counted(network, folder):
 def test_where_nothing_asks_for_means_there_is_one_pass(network, folder):
     counted = Counted()
     settings = AblationGrid(["relu"], [0.5], scopes=["image"])
-    ablate(network, folder, settings, running=RunOptions(limit=10, counting=counted))
+    ablate(network, folder, settings, options=RunOptions(limit=10, progress=counted))
     assert counted.bars == [("removing from relu", 10, [10])]
 
 

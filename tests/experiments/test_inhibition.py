@@ -128,17 +128,17 @@ def test_too_little_of_a_concept_or_of_anything_else_is_no_image():
 
 
 def test_limit_takes_some_of_the_images_and_as_many_others(atlas, network):
-    some = category_inhibition(atlas, "relu", "red square", network=network, running=RunOptions(limit=6))
+    some = category_inhibition(atlas, "relu", "red square", network=network, options=RunOptions(limit=6))
     assert len(some.images) == 6
     assert some.others == 6
 
 
 def test_neither_category_nor_removal_depends_on_the_batches(atlas, network, found):
     threes = RunOptions(batch_size=3)
-    again = category_inhibition(atlas, "relu", "red square", network=network, running=threes)
+    again = category_inhibition(atlas, "relu", "red square", network=network, options=threes)
     numbers = ["unit", "inside", "outside", "by_place", "effect_size", "p_value"]
     np.testing.assert_allclose(again.units[numbers], found.units[numbers], atol=1e-6)
-    both = [inhibition_by_removal(atlas, found, network=network, running=how).units for how in (threes, None)]
+    both = [inhibition_by_removal(atlas, found, network=network, options=how).units for how in (threes, None)]
     np.testing.assert_allclose(both[0]["logit_change"], both[1]["logit_change"], atol=1e-5)
 
 
@@ -301,16 +301,16 @@ def test_what_can_not_be_asked_is_refused(atlas, network, tmp_path):
     with pytest.raises(UnitscopeError, match="at least 5 images with 'speck', but there are 1"):
         category_inhibition(atlas, "relu", "speck", **ask)
     with pytest.raises(UnitscopeError, match="at least 5 images with 'red square', but there are 3"):
-        category_inhibition(atlas, "relu", "red square", running=RunOptions(limit=3), **ask)
+        category_inhibition(atlas, "relu", "red square", options=RunOptions(limit=3), **ask)
     with pytest.raises(ImageError, match="have no segmentations"):
         category_inhibition(atlas, "relu", "red square", images=tmp_path, **ask)
     with pytest.raises(UnitscopeError, match=r"'red sqare' is not the name of one class of .*; closest: 'red square'"):
         find_network_class(network, "red sqare")
     with pytest.raises(NetworkError, match="no device 'nowhere'"):
-        category_inhibition(atlas, "relu", "red square", running=RunOptions(device="nowhere"), **ask)
+        category_inhibition(atlas, "relu", "red square", options=RunOptions(device="nowhere"), **ask)
     with pytest.raises(NetworkError, match="no device 'nowhere'"):
         logit_changes(
-            network, image_set(atlas, ["train/00.png"]), atlas.find("relu"), 0, running=RunOptions(device="nowhere")
+            network, image_set(atlas, ["train/00.png"]), atlas.find("relu"), 0, options=RunOptions(device="nowhere")
         )
     with pytest.raises(UnitscopeError, match="but there are 3"):
         logit_rise(np.zeros((3, 2)))
@@ -342,7 +342,7 @@ def test_units_found_on_people_are_dark_on_people_in_real_photographs(tmp_path):
     layer = "features.10.expand1x1_activation"
     options = unitscope.ScanOptions(layers=(layer,))
     scanned = unitscope.scan(squeezenet, SHARED / "data/coco-sample", tmp_path / "a.atlas", options=options)
-    found = category_inhibition(scanned.atlas, layer, "person", network=squeezenet, running=RunOptions(limit=30))
+    found = category_inhibition(scanned.atlas, layer, "person", network=squeezenet, options=RunOptions(limit=30))
     assert len(found.images) + found.left_out == 30
     first = found.units.head(5)
     assert (first["p_holm"] < 0.05).all()

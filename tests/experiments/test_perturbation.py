@@ -186,7 +186,7 @@ def test_what_hardly_changes_the_picture_moves_nothing(network, folder, change):
 def test_numbers_do_not_depend_on_the_batch_size(network, folder):
     changes = [Noise(0.1), Noise(0.3), Jpeg(20)]
     whole, *parted = (
-        perturb(network, folder, changes, units=["relu:3"], seeds=(0, 1), running=RunOptions(size))
+        perturb(network, folder, changes, units=["relu:3"], seeds=(0, 1), options=RunOptions(size))
         for size in (64, 1, 5)
     )
     for other in parted:

@@ -34,7 +34,7 @@ def without_doubles(title, images):
         yield lambda done: None
 
 
-RUNNING = RunOptions(batch_size=4, counting=without_doubles)
+RUNNING = RunOptions(batch_size=4, progress=without_doubles)
 
 
 @pytest.fixture(scope="module")
@@ -49,14 +49,14 @@ def test_such_a_device_is_strict():
 
 def test_removal_with_means_takes_no_doubles(coco):
     settings = AblationGrid(["relu"], counts=[2], scopes=["image"], value="mean")
-    found = ablate(planted_network(), coco, settings, running=RUNNING)
+    found = ablate(planted_network(), coco, settings, options=RUNNING)
     pd.testing.assert_frame_equal(found.table(), ablate(planted_network(), coco, settings).table())
 
 
 def test_changes_of_logits_take_no_doubles(coco):
     network, images = planted_network(), open_images(coco)
     layer = trace_of(network).layers.find("relu")
-    changes = logit_changes(network, images, layer, 0, running=RUNNING)
+    changes = logit_changes(network, images, layer, 0, options=RUNNING)
     assert changes.dtype == np.float64
     np.testing.assert_allclose(changes, logit_changes(network, images, layer, 0), atol=1e-5)
 
@@ -64,5 +64,5 @@ def test_changes_of_logits_take_no_doubles(coco):
 def test_maps_on_a_category_take_no_doubles(coco, tmp_path):
     network, options = planted_network(), unitscope.ScanOptions(layers=("relu",))
     atlas = unitscope.scan(network, coco, tmp_path / "a.atlas", options=options).atlas
-    found = category_inhibition(atlas, "relu", "red square", network=network, running=RUNNING)
+    found = category_inhibition(atlas, "relu", "red square", network=network, options=RUNNING)
     assert len(found.units) == 4

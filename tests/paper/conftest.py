@@ -88,12 +88,12 @@ def coco(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def make_case(folder, tmp_path_factory):
-    """One network, scanned: ``make_case("small", coco=FOLDER, running=Running(5))``."""
+    """One network, scanned: ``make_case("small", coco=FOLDER, options=Running(5))``."""
 
-    def make(name, *, coco=None, running=None):
+    def make(name, *, coco=None, options=None):
         sources = Sources(folder / "pictures", coco, tmp_path_factory.mktemp("case"))
         asked = [Asked(str(folder / f"{name}.toml"))]
-        (case,) = make_cases(asked, sources, running or RunOptions(), say=lambda text: None)
+        (case,) = make_cases(asked, sources, options or RunOptions(), say=lambda text: None)
         return case
 
     return make

@@ -14,7 +14,7 @@ from unitscope.paper.report_items import Missing, Picture
 @pytest.fixture(scope="module")
 def case(make_case, coco):
     """The small network, run in batches of three."""
-    return make_case("small", coco=coco(6, 2), running=RunOptions(3, counting=Counts()))
+    return make_case("small", coco=coco(6, 2), options=RunOptions(3, progress=Counts()))
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,7 @@ def test_a_class_without_readable_images_is_not_chosen(case, items):
 
 
 def test_batches_are_as_large_as_asked_in_every_experiment(case, items):
-    batches = case.running.counting.batches
+    batches = case.options.progress.batches
     assert {what: max(sizes) for what, sizes in batches.items()} == {"maps": 3, "perturbing": 3}
     assert case.coco.manifest.scan["batch_size"] == 3
 

@@ -27,7 +27,7 @@ def made(folder, tmp_path_factory):
     names, counts = ("headless", "bare", "dead", "random"), Counts()
     asked = [Asked(str(folder / f"{name}.toml")) for name in names]
     sources = Sources(folder / "pictures", None, tmp_path_factory.mktemp("report"))
-    return write_paper(asked, sources, say=_silent, running=RunOptions(5, counting=counts)), counts
+    return write_paper(asked, sources, say=_silent, options=RunOptions(5, progress=counts)), counts
 
 
 def test_networks_that_lack_something_have_a_report_that_says_what(made):
@@ -110,7 +110,7 @@ def test_a_report_of_nothing_that_can_be_run_says_why(folder, tmp_path):
 def test_a_device_that_is_not_there_is_told(folder, tmp_path):
     sources = Sources(folder / "pictures", None, tmp_path)
     with pytest.raises(NetworkError, match="no device 'cuda:77'"):
-        write_paper([Asked(str(folder / "small.toml"))], sources, say=_silent, running=RunOptions(device="cuda:77"))
+        write_paper([Asked(str(folder / "small.toml"))], sources, say=_silent, options=RunOptions(device="cuda:77"))
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")

@@ -93,8 +93,8 @@ def ablate(
     from unitscope.networks import load
 
     loaded = load(network, weights=weights, seed=seed, preprocess=preprocess)
-    running = RunOptions(batch_size, device, limit, counted)
-    found = run(loaded, image_set, settings, atlas=means, running=running)
+    options = RunOptions(batch_size, device, limit, counted)
+    found = run(loaded, image_set, settings, atlas=means, options=options)
     _log_notes(found)
     emit(found, as_json=as_json, output=output)
 

@@ -98,12 +98,12 @@ def _run(job: _Job, concept: "Inhibition | str") -> "Inhibition":
     from unitscope.inspection.inhibition import inhibition_sheet
     from unitscope.scanning.atlas_network import session_of
 
-    running = RunOptions(job.batch_size, job.device, job.limit, counted)
+    options = RunOptions(job.batch_size, job.device, job.limit, counted)
     session = session_of(job.atlas, device=job.device, batch_size=job.batch_size)
     name = job.logit or (concept if isinstance(concept, str) else None)
     if job.removal and name:
         find_network_class(session.network, name)  # a miss is told before the images run
-    where: dict[str, Any] = {"network": session, "images": job.images, "running": running}
+    where: dict[str, Any] = {"network": session, "images": job.images, "options": options}
     found = _on_category(job, concept, where) if isinstance(concept, str) else concept
     if job.removal:
         found = inhibition_by_removal(job.atlas, found, class_name=job.logit or "", **where)

@@ -46,8 +46,8 @@ def paper(
     from unitscope.paper import Asked, Sources, write_paper
 
     asked = [Asked.parse(text) for text in networks or NETWORKS]
-    running = RunOptions(batch_size, device, limit, counted)
-    report = write_paper(asked, Sources(imagenet, coco, output), say=log, running=running)
+    options = RunOptions(batch_size, device, limit, counted)
+    report = write_paper(asked, Sources(imagenet, coco, output), say=log, options=options)
     if as_json:
         print_json(
             {

@@ -99,8 +99,8 @@ def perturb(
     from unitscope.networks import load
 
     changes = _changes(noise or [], blur or [], brightness or [], jpeg or [])
-    running = RunOptions(batch_size, device, limit, counted)
-    image_set = running.chosen(image_set)
+    options = RunOptions(batch_size, device, limit, counted)
+    image_set = options.chosen(image_set)
     session = Session(load(network, weights=weights, seed=seed, preprocess=preprocess), device=device)
     result = run(
         session,
@@ -110,7 +110,7 @@ def perturb(
         layers=layers or (),
         seeds=noise_seeds or (0,),
         top=top,
-        running=running,
+        options=options,
     )
     if result.note:
         log(f"note: {result.note}")

@@ -37,7 +37,7 @@ def ablate(
     grid: AblationGrid,
     *,
     atlas: Atlas | None = None,
-    running: RunOptions | None = None,
+    options: RunOptions | None = None,
 ) -> Ablation:
     """Return a network's predictions with some of its units removed, for each setting.
 
@@ -46,7 +46,7 @@ def ablate(
         images: a folder in any layout, or an opened source.
         grid: layers, scopes, orders, numbers of units.
         atlas: provides the units' means over the data set; by default they are computed over these images.
-        running: batch size, device, limit, progress.
+        options: batch size, device, limit, progress.
 
     Raises:
         LayerError: if the network has no such layer, or the layer has fewer units than are to be removed.
@@ -55,20 +55,20 @@ def ablate(
         AtlasError: if the atlas does not have the layer.
         ImageError: if no image can be read.
     """
-    running = running or RunOptions()
-    image_set = running.chosen(images)
+    options = options or RunOptions()
+    image_set = options.chosen(images)
     if atlas is not None:
         check_same(atlas, network.network if isinstance(network, Session) else network)
-    session = Session.of(network, device=running.device)
+    session = Session.of(network, device=options.device)
     tune_allocator()
     layers = dict.fromkeys(session.layers.find(address) for address in grid.layers)
     removed = [grid.of(layer) for layer in layers]
     means = [None if atlas is None else _means_of(atlas, layer) for layer in layers]
     # Split one layer at a time, since each split has its own copy of the weights.
-    splits = (SplitRun(session, layer, image_set, running.batch_size) for layer in layers)
+    splits = (SplitRun(session, layer, image_set, options.batch_size) for layer in layers)
     with session.inference():
         runs = [
-            _run(_LayerExperiment(split, settings, grid, running.counting), known)
+            _run(_LayerExperiment(split, settings, grid, options.progress), known)
             for split, settings, known in zip(splits, removed, means, strict=True)
         ]
     return _ablation(session.network, image_set, runs)
@@ -92,11 +92,11 @@ class _LayerExperiment:
     split: SplitRun
     removed: tuple[Removed, ...]
     grid: AblationGrid
-    counting: Counting
+    progress: Counting
 
     def counted(self, title: str) -> AbstractContextManager[Callable[[int], None]]:
         """Show the progress of one pass over the images."""
-        return self.counting(f"{title} {self.split.layer.name}", len(self.split.images))
+        return self.progress(f"{title} {self.split.layer.name}", len(self.split.images))
 
     def fill(self, means: NDArray[np.float64] | None) -> Tensor:
         """Return the values of removed units' maps, float32 ``[unit]``."""

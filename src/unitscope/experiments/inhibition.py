@@ -52,7 +52,7 @@ def category_inhibition(
     *,
     network: Network | Session | None = None,
     images: str | Path | None = None,
-    running: RunOptions | None = None,
+    options: RunOptions | None = None,
 ) -> Inhibition:
     """Return a layer's units, ranked by how dark their maps are on objects of a COCO category; see `map_contrast`.
 
@@ -65,7 +65,7 @@ def category_inhibition(
         category: COCO's name of the category.
         network: the network; needed only if the atlas was made from a module given in Python.
         images: the folder of the images, if they were moved.
-        running: batch size, device, and the number of images with the category to use, evenly spaced.
+        options: batch size, device, and the number of images with the category to use, evenly spaced.
 
     Raises:
         LayerError, AtlasError: if the layer was not tapped, its units have no position in the image, or the atlas is
@@ -74,16 +74,16 @@ def category_inhibition(
         NetworkError: if the network can't be loaded, or its preprocessing is a function, which can't transform masks.
         UnitscopeError: if fewer than `MIN_IMAGES` images show enough of the category and of the rest.
     """
-    running = running or RunOptions()
+    options = options or RunOptions()
     found = atlas.find(layer)
     every = category_split(atlas, category, root=images)
-    concept = every.limit(running.limit)
+    concept = every.limit(options.limit)
     require_min(len(concept.images), f"images with '{every.masks.category}'")
-    session = session_of(atlas, network, device=running.device, batch_size=running.batch_size)
+    session = session_of(atlas, network, device=options.device, batch_size=options.batch_size)
     phi = phi_of(session.network)
     check_grid(found, phi.size)
-    with running.counting("maps", len(concept.images) + len(concept.others)) as on_batch:
-        means = _mean_maps(MapSource(session, found, running.batch_size, on_batch), concept, phi)
+    with options.progress("maps", len(concept.images) + len(concept.others)) as on_batch:
+        means = _mean_maps(MapSource(session, found, options.batch_size, on_batch), concept, phi)
     require_min(len(means.images), f"images with enough of '{every.masks.category}', and of the rest, in view")
     left_out = len(concept.images) - len(means.images)
     by_place = np.stack(means.by_place) if means.others else None
@@ -98,7 +98,7 @@ def inhibition_by_removal(
     class_name: str = "",
     network: Network | Session | None = None,
     images: str | Path | None = None,
-    running: RunOptions | None = None,
+    options: RunOptions | None = None,
 ) -> Inhibition:
     """Return an inhibition with the effect of removing each unit, alone, on a class's logit for the same images.
 
@@ -108,21 +108,21 @@ def inhibition_by_removal(
         class_name: the network's class; by default the class of the concept.
         network: the network; needed only if the atlas was made from a module given in Python.
         images: the folder of the images, if they were moved.
-        running: batch size, device, and the number of images to use, evenly spaced.
+        options: batch size, device, and the number of images to use, evenly spaced.
 
     Raises:
         NetworkError: if the network can't be loaded, returns no logits, or the layer has no path to them.
         UnitscopeError: if the network has no such class, or there are fewer than `MIN_IMAGES` images.
         ImageError: if no image can be read.
     """
-    running = running or RunOptions()
-    session = session_of(atlas, network, device=running.device, batch_size=running.batch_size)
+    options = options or RunOptions()
+    session = session_of(atlas, network, device=options.device, batch_size=options.batch_size)
     number = found.network_class
     if class_name or number is None:
         number = find_network_class(session.network, class_name or found.concept)
-    some = running.chosen(image_set(atlas, found.images, root=images))
+    some = options.chosen(image_set(atlas, found.images, root=images))
     require_min(len(some), f"images with '{found.concept}'")
-    changes = logit_changes(session, some, found.layer, number, running=running)
+    changes = logit_changes(session, some, found.layer, number, options=options)
     return found.with_removal(Removal(session.network.classes[number], logit_rise(changes)))
 
 
@@ -148,7 +148,7 @@ def logit_changes(
     layer: Layer,
     class_number: int,
     *,
-    running: RunOptions | None = None,
+    options: RunOptions | None = None,
 ) -> NDArray[np.float64]:
     """Return the change of a class's logit when each unit, alone, is set to zero, float64 ``[image, unit]``.
 
@@ -158,12 +158,12 @@ def logit_changes(
         NetworkError: if the network returns no logits, or the layer has no path to them.
         ImageError: if no image can be read.
     """
-    running = running or RunOptions()
-    some = running.chosen(images)
-    session = Session.of(network, device=running.device)
-    split = SplitRun(session, session.layers.find(layer.name), some, min(running.batch_size, len(some)))
+    options = options or RunOptions()
+    some = options.chosen(images)
+    session = Session.of(network, device=options.device)
+    split = SplitRun(session, session.layers.find(layer.name), some, min(options.batch_size, len(some)))
     changes = []
-    with session.inference(), running.counting("removal", len(some)) as on_batch:
+    with session.inference(), options.progress("removal", len(some)) as on_batch:
         for batch in split.batches():
             changes.append(_changes(split, batch, class_number))
             on_batch(len(batch.rows))

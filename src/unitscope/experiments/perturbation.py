@@ -48,7 +48,7 @@ def perturb(
     layers: Sequence[str] = (),
     seeds: Iterable[int] = (0,),
     top: int = 9,
-    running: RunOptions | None = None,
+    options: RunOptions | None = None,
 ) -> PerturbResult:
     """Return how maps, responses, selections and predictions change when images are perturbed.
 
@@ -63,7 +63,7 @@ def perturb(
         layers: names, aliases or patterns of the layers whose selections are tracked; all activation calls if empty.
         seeds: seeds of the noise; results are averaged over them.
         top: number of units in a selection; all units of smaller layers.
-        running: batch size, device, limit, progress.
+        options: batch size, device, limit, progress.
 
     Raises:
         LayerError: if a layer or unit does not exist.
@@ -71,14 +71,14 @@ def perturb(
         ImageError: if no image can be read.
         UnitscopeError: if there is no perturbation or no seed, or ``top`` is less than 1.
     """
-    running, draws = running or RunOptions(), _draws(perturbations, seeds)
+    options, draws = options or RunOptions(), _draws(perturbations, seeds)
     _check(network.network if isinstance(network, Session) else network, draws, top)
-    session = Session.of(network, device=running.device)
-    image_set = running.chosen(images)
-    batch_size = min(running.batch_size, len(image_set))
+    session = Session.of(network, device=options.device)
+    image_set = options.chosen(images)
+    batch_size = min(options.batch_size, len(image_set))
     tracked = track(session, layers, units, top=top, batch_size=batch_size)
     experiment = _Experiment(session.network, image_set, tracked, draws)
-    with running.counting("perturbing", len(image_set)) as on_batch:
+    with options.progress("perturbing", len(image_set)) as on_batch:
         parts = list(experiment.parts(on_batch))
     return experiment.result(parts)
 

@@ -36,7 +36,7 @@ class RunOptions:
         batch_size: images in a batch.
         device: ``cpu``, ``cuda``, …
         limit: number of images to use, evenly spaced; None for all.
-        counting: shows progress; see `Counting`.
+        progress: shows progress; see `Counting`.
 
     Raises:
         UnitscopeError: if ``batch_size`` or ``limit`` is less than 1.
@@ -45,7 +45,7 @@ class RunOptions:
     batch_size: int = BATCH
     device: str = "cpu"
     limit: int | None = None
-    counting: Counting = uncounted
+    progress: Counting = uncounted
 
     def __post_init__(self) -> None:
         if self.batch_size < 1:

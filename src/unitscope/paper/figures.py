@@ -82,7 +82,7 @@ def _figure_2(case: Case) -> Drawn:
 
 def _figure_3(case: Case) -> Drawn:
     atlas = case.coco
-    found = category_inhibition(atlas, case.last, _CONCEPT, network=case.session, running=case.running)
+    found = category_inhibition(atlas, case.last, _CONCEPT, network=case.session, options=case.options)
     if found.units.empty:
         raise UnitscopeError(f"no unit of {case.last.name} is bright beside a '{_CONCEPT}'")
     best = found.units.iloc[0]
@@ -176,7 +176,7 @@ def _noise(case: Case) -> PerturbResult:
         raise UnitscopeError(f"all units of {case.last.name} are dead, so noise has nothing to change")
     units = [f"{case.last.name}:{int(channel)}" for channel in alive.nlargest(2, "mean")["channel"]]
     changes = [Noise(sigma) for sigma in (0.05, _PAPERS_SIGMA, 0.2)]
-    return perturb(case.session, case.images.limit(_NOISE_IMAGES), changes, units=units, running=case.running)
+    return perturb(case.session, case.images.limit(_NOISE_IMAGES), changes, units=units, options=case.options)
 
 
 def _readable(atlas: Atlas) -> pd.DataFrame:

@@ -74,14 +74,14 @@ class Case:
     Attributes:
         name: short; no two cases have the same.
         session: the network on the device that it runs on; all tables and figures use it.
-        running: how experiments run.
+        options: how experiments run.
         own: images whose classes it may know, those of the report or its own.
         things: COCO's images.
     """
 
     name: str
     session: Session
-    running: RunOptions
+    options: RunOptions
     own: Scanned | Unscanned
     things: Scanned | Unscanned
 
@@ -128,7 +128,7 @@ class Case:
         return _had(self.things).atlas
 
 
-def make_cases(asked: Sequence[Asked], sources: Sources, running: RunOptions, *, say: Say) -> list[Case]:
+def make_cases(asked: Sequence[Asked], sources: Sources, options: RunOptions, *, say: Say) -> list[Case]:
     """Load and scan the networks, one after the other; atlases that are there already are used again.
 
     Raises:
@@ -140,9 +140,9 @@ def make_cases(asked: Sequence[Asked], sources: Sources, running: RunOptions, *,
     # Each folder is read once, and before the networks: one that is not there is told at once.
     folders = {sources.imagenet, sources.coco, *(one.folder for one in asked)}
     opened: dict[Path | None, ImageSource] = {
-        folder: running.chosen(folder) for folder in folders if folder is not None
+        folder: options.chosen(folder) for folder in folders if folder is not None
     }
-    return [_make(one, sources, opened, running, say) for one in asked]
+    return [_make(one, sources, opened, options, say) for one in asked]
 
 
 def last_layer(layers: LayerTable, classes: int) -> Layer:
@@ -168,11 +168,11 @@ def last_layer(layers: LayerTable, classes: int) -> Layer:
 
 
 def _make(
-    asked: Asked, sources: Sources, opened: Mapping[Path | None, ImageSource], running: RunOptions, say: Say
+    asked: Asked, sources: Sources, opened: Mapping[Path | None, ImageSource], options: RunOptions, say: Say
 ) -> Case:
     say(f"{asked.name}: loading")
-    session = Session(load(asked.network), device=running.device)
-    case = Case(asked.name, session, running, Unscanned(""), Unscanned(""))
+    session = Session(load(asked.network), device=options.device)
+    case = Case(asked.name, session, options, Unscanned(""), Unscanned(""))
     unfit, atlas = _unfit(case), sources.output / asked.name
     own = unfit or opened.get(asked.folder or sources.imagenet, _NO_IMAGES)
     things = unfit or (_OWN_IMAGES if asked.folder else opened.get(sources.coco, _NO_COCO))
@@ -196,8 +196,8 @@ def _scan(case: Case, images: ImageSource | str, atlas: Path, say: Say) -> Scann
         return Unscanned(images)
     say(f"{case.network.reference}: scanning {len(images)} images of '{images.root}'")
     atlas.parent.mkdir(parents=True, exist_ok=True)
-    layers, running = ("act:*", case.last.name), case.running
-    options = ScanOptions(layers=layers, batch_size=running.batch_size, device=running.device)
+    layers, batch_size, device = ("act:*", case.last.name), case.options.batch_size, case.options.device
+    options = ScanOptions(layers=layers, batch_size=batch_size, device=device)
     return Scanned(images, scan(case.session, images, atlas, options=options).atlas)
 
 

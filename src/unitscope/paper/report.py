@@ -38,14 +38,14 @@ class Report:
     missing: tuple[Missing, ...]
 
 
-def write_paper(networks: Sequence[Asked], sources: Sources, *, say: Say, running: RunOptions | None = None) -> Report:
+def write_paper(networks: Sequence[Asked], sources: Sources, *, say: Say, options: RunOptions | None = None) -> Report:
     """Make every table and figure of the paper and write them below ``sources.output``.
 
     Args:
         networks: each a row of the tables, with figures of its own.
         sources: the folders.
         say: is told what is being done.
-        running: batch size, device, limit and progress of all scans and experiments.
+        options: batch size, device, limit and progress of all scans and experiments.
 
     Raises:
         UnitscopeError: if no network is given, one can't be loaded, or a folder has no images.
@@ -53,7 +53,7 @@ def write_paper(networks: Sequence[Asked], sources: Sources, *, say: Say, runnin
     if not networks:
         raise UnitscopeError("no network for the report; give one or more with --network")
     sources.output.mkdir(parents=True, exist_ok=True)
-    cases = make_cases(networks, sources, running or RunOptions(), say=say)
+    cases = make_cases(networks, sources, options or RunOptions(), say=say)
     writer = _Writer(sources.output)
     for item in _items(cases, say):
         writer.add(item)
@@ -84,7 +84,7 @@ def _items(cases: Sequence[Case], say: Say) -> Iterator[Item]:
 
 def _ablation(case: Case) -> Ablation:
     settings = AblationGrid([case.last.name], FRACTIONS, orders=("low", "high", "random"))
-    found = ablate(case.session, case.images, settings, atlas=case.atlas, running=case.running)
+    found = ablate(case.session, case.images, settings, atlas=case.atlas, options=case.options)
     if not found.baseline.images:
         raise UnitscopeError("none of the images has a label that is a class of the network")
     return found
