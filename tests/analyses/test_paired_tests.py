@@ -72,9 +72,9 @@ def test_of_few_images_ties_and_zeros_are_as_in_scipys_permutations_of_signs(see
     np.testing.assert_allclose(signed_rank(values, alternative), found.pvalue)
 
 
-@pytest.mark.parametrize("images", [5, 13])
+@pytest.mark.parametrize("images", [5, 13, 14, 50])
 @pytest.mark.parametrize("alternative", SIDES)
-def test_of_few_images_without_ties_and_zeros_it_is_scipys_exact_test(images, alternative):
+def test_of_up_to_fifty_images_without_ties_and_zeros_it_is_scipys_exact_test(images, alternative):
     values = np.random.default_rng(images).normal(-0.3, 1, (images, 9))
     expected = stats.wilcoxon(values, alternative=alternative, method="exact", axis=0).pvalue
     np.testing.assert_allclose(signed_rank(values, alternative), expected)

@@ -212,6 +212,13 @@ def test_class_sums_are_those_of_the_definition_however_images_are_sharded(parts
     assert_same(again.to_arrays(), total.to_arrays(), exact=True)
 
 
+def test_a_class_of_one_response_has_its_mean_and_one_of_none_has_nan():
+    sums = ClassSums.of(column(3, np.nan, 5), [[0], [1], []], classes=3)
+    np.testing.assert_array_equal(sums.means, [[3], [np.nan], [np.nan]])
+    nothing = SomeClassSums.empty(2)
+    assert [array.shape for array in (nothing.numbers, nothing.sums, nothing.counts)] == [(0,), (0, 2), (0, 2)]
+
+
 def test_class_sums_need_the_classes_of_every_image():
     with pytest.raises(ValueError, match="zip"):
         ClassSums.of(column(1, 2), [[0]], classes=1)
