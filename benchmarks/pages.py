@@ -68,7 +68,7 @@ def _served(atlas: Path, cache: Path) -> Iterator[str]:
     atlas_cache = AtlasCache(open_atlas(atlas))
     app = create_app(
         PageRenderer(atlas_cache),
-        ImageFiles(atlas_cache, atlas_cache.atlas.root, Cache(cache)),
+        ImageFiles(atlas_cache, atlas_cache.atlas.source(), Cache(cache)),
         LazySession(missing="a benchmark"),
     )
     socket = listen("127.0.0.1", 0)
@@ -93,7 +93,7 @@ def _export(atlas: Path, folder: Path) -> str:
     from unitscope.web.static_export import StaticSite
 
     atlas_cache = AtlasCache(open_atlas(atlas))
-    pictures = ImageFiles(atlas_cache, atlas_cache.atlas.root, Cache(folder / "export-cache"))
+    pictures = ImageFiles(atlas_cache, atlas_cache.atlas.source(), Cache(folder / "export-cache"))
     site = StaticSite(PageRenderer(atlas_cache), pictures, atlas_cache.atlas.layers[-1:], images=False, maps=False)
     started = time.perf_counter()
     site.write(folder / "site", LazySession(missing="a benchmark"))

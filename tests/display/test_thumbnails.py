@@ -9,6 +9,7 @@ from PIL import Image
 
 from unitscope.display.thumbnails import framed, map_shape, png, shrunk, thumbnail
 from unitscope.errors import ImageError
+from unitscope.images import decode
 from unitscope.networks import Preprocessing
 
 
@@ -48,7 +49,7 @@ def test_a_picture_too_narrow_is_refused_before_it_takes_memory(tmp_path):
     Image.new("RGB", (1, 4000)).save(tmp_path / "narrow.png")
     tracemalloc.start()
     with pytest.raises(ImageError, match="too narrow"):
-        thumbnail(tmp_path / "narrow.png", Preprocessing(256, 224).to_dict(), 96)
+        thumbnail(decode(tmp_path / "narrow.png"), Preprocessing(256, 224).to_dict(), 96)
     assert tracemalloc.get_traced_memory()[1] < 20e6
     tracemalloc.stop()
 

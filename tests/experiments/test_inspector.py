@@ -11,7 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 import unitscope
 from unitscope.display.sheets import Change
 from unitscope.engine.session import Session
-from unitscope.images import decode
+from unitscope.images import decode, image_files
 from unitscope.inspection.inspector import Inspector
 from unitscope.scanning.scan import ScanOptions
 
@@ -37,7 +37,7 @@ def test_a_structure_is_that_of_the_command(asked, network):
 def test_a_units_maps_have_its_responses_as_means(asked):
     atlas, inspector, _ = asked
     files = [atlas.root / image for image in atlas.images["image"][:20]]
-    maps = inspector.maps([*files, atlas.root / "gone.png"], atlas.layers[0], 1)
+    maps = inspector.maps(image_files([*files, atlas.root / "gone.png"]), atlas.layers[0], 1)
     assert maps[-1] is None
     expected = atlas.responses("relu")[:20, 1]
     np.testing.assert_allclose([map_.mean() for map_ in maps[:-1]], expected, rtol=1e-5)
@@ -45,10 +45,10 @@ def test_a_units_maps_have_its_responses_as_means(asked):
 
 def test_all_maps_are_those_of_each_unit(asked):
     atlas, inspector, file = asked
-    told = list(inspector.all_maps([file, atlas.root / "gone.png"], atlas.layers))
+    told = list(inspector.all_maps(image_files([file, atlas.root / "gone.png"]), atlas.layers))
     assert told[1] is None
     for unit in range(6):
-        np.testing.assert_array_equal(told[0][0][unit], inspector.maps([file], atlas.layers[0], unit)[0])
+        np.testing.assert_array_equal(told[0][0][unit], inspector.maps(image_files([file]), atlas.layers[0], unit)[0])
 
 
 def test_a_unit_taken_away_is_gone_from_maps_and_answers(asked, network):

@@ -61,7 +61,7 @@ def atlas(demo):
 def explorer_of(atlas, folder, **more):
     """An explorer and its pictures, kept in a folder."""
     atlas_cache = AtlasCache(atlas)
-    return PageRenderer(atlas_cache, **more), ImageFiles(atlas_cache, atlas.root, Cache(folder))
+    return PageRenderer(atlas_cache, **more), ImageFiles(atlas_cache, atlas.source(), Cache(folder))
 
 
 def network_session(atlas):

@@ -60,7 +60,7 @@ def test_maps_are_laid_over_exemplars_and_fade(page, site):
 
 def test_why_maps_are_missing_is_told_in_words(lenient_page, atlas, tmp_path):
     explorer, pictures = explorer_of(atlas, tmp_path / "pictures")
-    moved = ImageFiles(explorer.atlas_cache, tmp_path / "moved", pictures.cache)
+    moved = ImageFiles(explorer.atlas_cache, atlas.source(tmp_path / "moved"), pictures.cache)
     page = lenient_page
     with served(create_app(explorer, moved, network_session(atlas))) as address:
         page.goto(f"{address}/unit/_swish_1/725")

@@ -181,14 +181,14 @@ def test_a_strip_of_maps_is_not_kept_while_an_image_is_missing(atlas, tmp_path):
     session = network_session(atlas)
     layer = atlas.find("act:-1")
     images = [one.image for one in explorer.atlas_cache.extremes(layer, 725)]
-    moved = type(pictures)(pictures.atlas_cache, tmp_path / "moved", pictures.cache)
+    moved = type(pictures)(pictures.atlas_cache, atlas.source(tmp_path / "moved"), pictures.cache)
     with pytest.raises(ImageError, match="say where they are with --image-root"):
         moved.maps(session, layer, 725)
     for image in images[1:]:
-        (moved.root / image).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(atlas.root / image, moved.root / image)
+        (tmp_path / "moved" / image).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(atlas.root / image, tmp_path / "moved" / image)
     partly = moved.maps(session, layer, 725)
-    shutil.copy(atlas.root / images[0], moved.root / images[0])
+    shutil.copy(atlas.root / images[0], tmp_path / "moved" / images[0])
     assert moved.maps(session, layer, 725) != partly
 
 

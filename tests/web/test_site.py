@@ -126,7 +126,7 @@ def test_maps_are_those_that_the_server_shows(whole, atlas):
     layer = atlas.find(LAYER)
     strip = np.asarray(Image.open(folder / "maps" / str(layer.index) / "17.png"))
     rows = atlas.dataset["top_images"][:, atlas.index.flat(layer, 17)].to_numpy()
-    maps = network_session(atlas).inspector().maps([atlas.root / atlas.images["image"][row] for row in rows], layer, 17)
+    maps = network_session(atlas).inspector().maps(atlas.source().take(rows), layer, 17)
     shape = map_shape(maps[0].shape)
     expected = np.concatenate([shrunk(tone(one), shape) for one in maps], 1)
     assert strip.shape == expected.shape
@@ -135,12 +135,12 @@ def test_maps_are_those_that_the_server_shows(whole, atlas):
 
 def test_maps_hardly_depend_on_which_images_are_run_together(atlas):
     session, layers = network_session(atlas), [atlas.find(address) for address in ("act:5", "act:16", "act:-1")]
-    files = [atlas.root / image for image in atlas.images["image"][:19]]
-    files.insert(7, atlas.root / "gone.png")
-    together = list(session.inspector().all_maps(files, layers))
+    ids = list(atlas.images["image"][:19])
+    ids.insert(7, "gone.png")
+    together = list(session.inspector().all_maps(atlas.source(ids=ids), layers))
     assert [place for place, maps in enumerate(together) if maps is None] == [7]
     for place in (0, 6, 8, 15, 16, 19):
-        (alone,) = session.inspector().all_maps([files[place]], layers)
+        (alone,) = session.inspector().all_maps(atlas.source(ids=[ids[place]]), layers)
         for one, other in zip(together[place], alone, strict=True):
             np.testing.assert_allclose(one, other, rtol=0, atol=1e-5 * np.abs(other).max())
 
@@ -210,8 +210,8 @@ def test_a_page_shows_as_many_exemplars_as_its_strip_has_maps_and_in_the_same_or
     layer = atlas.find("act:-1")
     for unit in range(layer.units):
         page = (folder / "unit" / str(layer.index) / f"{unit}.html").read_text("utf-8")
-        files = [atlas.root / image for image in atlas.exemplars(f"{layer.name}:{unit}")["image"]]
-        maps = session.inspector().maps(files, layer, unit)
+        images = atlas.source(ids=atlas.exemplars(f"{layer.name}:{unit}")["image"])
+        maps = session.inspector().maps(images, layer, unit)
         if not maps:
             continue
         strip = np.asarray(Image.open(folder / "maps" / str(layer.index) / f"{unit}.png"))

@@ -33,10 +33,14 @@ class UnitsView:
 
     def _repr_html_(self) -> str:
         from unitscope.display.atlas_html import units_html
+        from unitscope.display.html import image_uri
 
-        atlas = self.atlas
+        atlas, source = self.atlas, self.atlas.source()
+        phi = atlas.manifest.preprocessing
         rows = atlas.units_of(self.layer).iloc[list(self.channels)]
-        return units_html(rows, atlas.exemplars, root=atlas.root, preprocessing=atlas.manifest.preprocessing)
+        return units_html(
+            rows, atlas.exemplars, lambda image, side: image_uri(source, atlas.image_number(image), phi, side)
+        )
 
 
 @dataclass(frozen=True)

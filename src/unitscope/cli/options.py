@@ -56,7 +56,7 @@ NetworkArgument = Annotated[
     str,
     typer.Argument(
         metavar="NETWORK",
-        help=f"A network, such as torchvision:resnet50 or model.py:build. [{network_forms()}]",
+        help=f"A network, such as torchvision:resnet50 or model.py:build ({network_forms()}).",
         callback=network_there,
         show_default=False,
     ),

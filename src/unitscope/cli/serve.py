@@ -130,13 +130,13 @@ def make_explorer(atlas: "Atlas", files: list[Path], image_root: str | None) -> 
     from unitscope.web.page_renderer import PageRenderer
 
     atlas_cache = AtlasCache(atlas)
-    root = Path(image_root) if image_root is not None else atlas.root
-    if image_root is not None and not root.is_dir():
-        raise UnitscopeError(f"no folder '{root}'; give the folder of the images with --image-root")
-    key = f"{atlas.manifest.to_json()} {root.resolve()}"  # a different scan or image folder needs different thumbnails
+    source = atlas.source(image_root)
+    if image_root is not None and not source.can_open(image_root):
+        raise UnitscopeError(f"no folder '{image_root}'; give the folder of the images with --image-root")
+    key = f"{atlas.manifest.to_json()} {source.address}"  # another scan or folder needs other thumbnails
     network, data = atlas.manifest.network["reference"], atlas.manifest.images.get("fingerprint", "")
     measured = Measurements.read(files, network=network, data=data)
-    return PageRenderer(atlas_cache, measured), ImageFiles(atlas_cache, root, Cache(cache_folder(key)))
+    return PageRenderer(atlas_cache, measured), ImageFiles(atlas_cache, source, Cache(cache_folder(key)))
 
 
 def check_web() -> None:

@@ -5,39 +5,31 @@ In: tables and facts of an `Atlas`. Out: HTML text. Needs no network; images tha
 
 from collections.abc import Callable, Sequence
 from html import escape
-from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
-from unitscope.display.html import figure, file_uri, gallery, strip, table
+from unitscope.display.html import figure, gallery, strip, table
 from unitscope.units import Layer, Unit
 
 _MAX_UNITS, _MAX_LARGE = 24, 3  # units shown at all, and up to how many units are shown in large
 
 
 def units_html(
-    units: pd.DataFrame, exemplars: Callable[[Unit], pd.DataFrame], *, root: Path, preprocessing: dict[str, Any]
+    units: pd.DataFrame, exemplars: Callable[[Unit], pd.DataFrame], image_uri: Callable[[str, int], str]
 ) -> str:
     """Return units of one layer, each with its facts and its first exemplars.
 
     Args:
         units: rows of the table of units.
         exemplars: returns a unit's exemplars, largest response first.
-        root: the folder of the images.
-        preprocessing: the atlas's preprocessing, which decides how images are cropped.
+        image_uri: returns an image as a data URI, given its id and its side in pixels.
     """
     count, side = (9, 96) if len(units) <= _MAX_LARGE else (3, 64)
     shown = []
     for row in units.head(_MAX_UNITS).to_dict("records"):
         unit = Unit(row["layer"], int(row["channel"]))
         figures = [
-            figure(
-                file_uri(root / one["image"], preprocessing, side),
-                f"α {one['response']:.3g}",
-                side=side,
-                alt=one["image"],
-            )
+            figure(image_uri(one["image"], side), f"α {one['response']:.3g}", side=side, alt=one["image"])
             for one in exemplars(unit).head(count).to_dict("records")
         ]
         facts = f"{unit}: mean {row['mean']:.3g}, max {row['max']:.3g}, {row['zero_fraction']:.0%} zeros"

@@ -6,7 +6,6 @@ In: plain values, arrays and image files. Out: HTML text in which all text from 
 import base64
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from PIL import Image
 from unitscope.display.heatmaps import overlay, tone
 from unitscope.display.thumbnails import map_shape, png, shrunk, thumbnail, webp
 from unitscope.errors import ImageError
+from unitscope.images import ImageSource, decode_row
 
 _FIGURE = "display:inline-block;margin:0 6px 6px 0;vertical-align:top;font-size:12px;line-height:1.3"
 
@@ -43,10 +43,10 @@ def gallery(title: str, figures: Iterable[str]) -> str:
     return f"<div><b>{escape(title)}</b></div><div>{''.join(figures)}</div>"
 
 
-def file_uri(file: Path, preprocessing: Mapping[str, Any], side: int = 96) -> str:
-    """Return an image file, cropped as for the network, as a data URI; empty if the file can't be read."""
+def image_uri(images: ImageSource, row: int, preprocessing: Mapping[str, Any], side: int = 96) -> str:
+    """Return an image of a source, cropped as for the network, as a data URI; empty if it can't be read."""
     try:
-        return uri("webp", thumbnail(file, preprocessing, side))
+        return uri("webp", thumbnail(decode_row(images, row), preprocessing, side))
     except ImageError:
         return ""
 

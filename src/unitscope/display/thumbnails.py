@@ -5,7 +5,6 @@ In: image files, the preprocessing of an atlas, activation maps. Out: bytes of W
 
 import io
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,6 @@ from PIL import Image
 
 from unitscope.display.heatmaps import COLOUR_MAP, tone
 from unitscope.errors import ImageError
-from unitscope.images import decode
 from unitscope.images.decoding import MAX_ASPECT
 
 SMALL, LARGE = 96, 320
@@ -26,13 +24,13 @@ MAX_CELLS = 56
 _COLOURS = (colormaps[COLOUR_MAP](np.arange(256))[:, :3] * 255).round().astype(np.uint8).tobytes()
 
 
-def thumbnail(file: Path, preprocessing: Mapping[str, Any], side: int) -> bytes:
-    """Return an image file, cropped as for the network, as WebP bytes; ``side`` is the longer side in pixels.
+def thumbnail(picture: Image.Image, preprocessing: Mapping[str, Any], side: int) -> bytes:
+    """Return a picture as the network sees it, WebP; its longer side has so many pixels.
 
     Raises:
-        ImageError: if the file can't be read.
+        ImageError: if it is too narrow to be shown.
     """
-    return webp(framed(decode(file), preprocessing, side))
+    return webp(framed(picture, preprocessing, side))
 
 
 def webp(picture: Image.Image) -> bytes:

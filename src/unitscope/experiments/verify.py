@@ -7,7 +7,6 @@ folded or compiled), and do the summaries follow from the responses (brute force
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -20,7 +19,7 @@ from unitscope.engine.session import Session
 from unitscope.errors import AtlasError, UnitscopeError, check_seeds
 from unitscope.graph import device_of
 from unitscope.graph.hooks import HookedTaps, mean_map
-from unitscope.images import decode
+from unitscope.images import ImageSource, decode_row
 from unitscope.networks import Network, eval_mode
 from unitscope.scanning.atlas_network import session_of
 from unitscope.units import Layer, UnitIndex
@@ -127,11 +126,11 @@ def _responses(
     greatest = of_unit.clip(lower=least * of_layer).to_numpy()[chosen]
     names = [f"{layer}:{channel}" for layer, channel in zip(table["layer"], table["channel"], strict=True)]
     layers = [layer for layer in atlas.layers if layer.name in set(table["layer"])]
-    seen, tolerance = 0, _tolerance(atlas)
+    seen, tolerance, images = 0, _tolerance(atlas), atlas.source()
 
     for row in rows:
         image = str(atlas.images["image"].iloc[row])
-        again = _plain_responses(session, atlas.root / image, layers, table)
+        again = _plain_responses(session, images, int(row), layers, table)
         if again is None:
             continue
         seen += 1
@@ -139,7 +138,7 @@ def _responses(
             values = float(before), float(again[place]), float(greatest[place])
             yield _Comparison("response", names[place], image, *values, tolerance)
     if not seen:
-        raise AtlasError(f"none of the images of atlas '{atlas.path}' can be read in '{atlas.root}' any more")
+        raise AtlasError(f"none of the images of atlas '{atlas.path}' can be read in '{images.root}' any more")
 
 
 def _stored(atlas: Atlas, chosen: NDArray[np.int64], row: int) -> Iterator[tuple[int, np.floating]]:
@@ -160,7 +159,7 @@ def _tolerance(atlas: Atlas) -> float:
 
 
 def _plain_responses(
-    session: Session, path: Path, layers: list[Layer], table: pd.DataFrame
+    session: Session, images: ImageSource, row: int, layers: list[Layer], table: pd.DataFrame
 ) -> NDArray[np.float32] | None:
     """The chosen units' responses to one image by forward hooks; None if it can't be read.
 
@@ -168,7 +167,7 @@ def _plain_responses(
     """
     network = session.network
     try:
-        prepared = network.preprocessing.prepare(decode(path))
+        prepared = network.preprocessing.prepare(decode_row(images, row))
     except UnitscopeError:
         return None
     batch = network.preprocessing.normalize(prepared[None].to(device_of(network.module)))

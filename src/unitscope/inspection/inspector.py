@@ -5,7 +5,6 @@ In: a session and the layers of an atlas. Out: the plain arrays of `unitscope.di
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +12,7 @@ from PIL import Image
 
 from unitscope.display.sheets import Change, Structure
 from unitscope.engine.session import Session
-from unitscope.images import image_files
+from unitscope.images import ImageSource
 from unitscope.inspection.structure import spread, structure
 from unitscope.inspection.unit_maps import activation_maps, all_maps
 from unitscope.units import Layer
@@ -26,20 +25,20 @@ class Inspector:
     session: Session
     layers: tuple[Layer, ...]
 
-    def maps(self, files: Sequence[Path], layer: Layer, channel: int) -> list[NDArray[np.float32] | None]:
-        """Return a unit's map over each file, float32 ``[row, column]``; None for a file that can't be read."""
-        found = activation_maps(self.session, image_files(files), layer, [channel])
+    def maps(self, images: ImageSource, layer: Layer, channel: int) -> list[NDArray[np.float32] | None]:
+        """Return a unit's map over each image, float32 ``[row, column]``; None for one that can't be read."""
+        found = activation_maps(self.session, images, layer, [channel])
         return [None if one is None else one.maps[0] for one in found]
 
     def all_maps(
-        self, files: Sequence[Path], layers: Sequence[Layer]
+        self, images: ImageSource, layers: Sequence[Layer]
     ) -> Iterator[tuple[NDArray[np.float32], ...] | None]:
-        """Yield each file's maps of all units, as `unit_maps.all_maps` does."""
-        return all_maps(self.session, image_files(files), layers)
+        """Yield each image's maps of all units, as `unit_maps.all_maps` does."""
+        return all_maps(self.session, images, layers)
 
     def structure(
         self,
-        picture: Path | Image.Image,
+        picture: Image.Image,
         *,
         layers: Sequence[Layer] | None = None,
         change: Change | None = None,

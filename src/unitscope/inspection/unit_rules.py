@@ -45,16 +45,20 @@ def rule_sheet(
         NetworkError: if the network can't be loaded, or its weights or φ are not those of the scan.
     """
     session = session_of(atlas, network)
-    root = Path(images) if images is not None else atlas.root
     asked = list(_asked(found))[:_IMAGES]
     units = found.units[:_ROWS].tolist()
     exemplars = [unit_exemplars(atlas, Unit(found.layer.name, unit)).exemplars[:_EXEMPLARS] for unit in units]
     names = dict.fromkeys([subject.images[row] for subject, row in asked] + [one.image for e in exemplars for one in e])
-    known = set(atlas.images["image"])
-    files = image_files([root / name if name in known else name for name in names])
-    seen = dict(zip(names, activation_maps(session, files, found.layer, units), strict=True))
+    scanned = [name for name in names if atlas.has_image(name)]
+    own = [name for name in names if not atlas.has_image(name)]
+    source = atlas.source(images, ids=scanned)
+    seen: dict[str, ImageMaps | None] = {}
+    for some, opened in ((scanned, source), (own, image_files(own))):
+        seen |= zip(some, activation_maps(session, opened, found.layer, units), strict=True)
     if not any(seen.values()):
-        raise ImageError(f"no image of atlas '{atlas.path}' can be read in '{root}'; say where the images are now")
+        raise ImageError(
+            f"no image of atlas '{atlas.path}' can be read in '{source.root}'; say where the images are now"
+        )
     shown = tuple(_asked_image(found, subject, row, seen) for subject, row in asked)
     rows = (
         RuleRow(

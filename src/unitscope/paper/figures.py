@@ -24,6 +24,7 @@ from unitscope.experiments.corruptions import Noise
 from unitscope.experiments.inhibition import category_inhibition
 from unitscope.experiments.perturbation import perturb
 from unitscope.figures.text_layout import minus
+from unitscope.images import decode_row
 from unitscope.inspection import LayerRange, exemplar_sheet, rule_sheet, structure
 from unitscope.inspection.inhibition import inhibition_sheet
 from unitscope.inspection.perturbation import perturbed_sheet
@@ -63,7 +64,8 @@ def _figure_1(case: Case) -> Drawn:
     atlas, calls = case.atlas, len(case.layers.activations)
     image = str(_readable(atlas)["image"].iloc[0])
     columns = LayerRange(10, 46, 3) if calls == _PAPERS_CALLS else LayerRange(start=min(2, calls))
-    view = replace(structure(case.session, atlas.root / image, layers=columns), image=image)
+    picture = decode_row(atlas.source(), atlas.image_number(image))
+    view = replace(structure(case.session, picture, layers=columns), image=image)
     which = "10, 13, …, 46 as in the paper" if calls == _PAPERS_CALLS else f"{len(view.columns)}, evenly spaced"
     return figures.structure(view), f"Of {calls} activation layers {which}. Image: {image}."
 

@@ -5,13 +5,14 @@ In: rows, units, addresses of images. Out: bytes and paths. Only images that the
 
 import hashlib
 import re
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
+
+from PIL import Image
 
 from unitscope.display.thumbnails import SMALL, framed, map_shape, strip, thumbnail
 from unitscope.errors import ImageError
-from unitscope.images import decode
+from unitscope.images import ImageSource, decode, decode_row
 from unitscope.units import Layer
 from unitscope.web.atlas_cache import AtlasCache
 from unitscope.web.cache import Cache
@@ -29,12 +30,12 @@ class ImageFiles:
 
     Attributes:
         atlas_cache: the atlas.
-        root: the folder that image ids are relative to.
+        source: opens its images, row for row.
         cache: what was made before, and what visitors brought.
     """
 
     atlas_cache: AtlasCache
-    root: Path
+    source: ImageSource
     cache: Cache
 
     def thumbnail(self, row: int, side: int) -> bytes:
@@ -62,28 +63,36 @@ class ImageFiles:
         if (kept := self.cache.kept(name)) is not None:
             return kept
         rows = [one.row for one in self.atlas_cache.extremes(layer, channel)]
-        maps = session.inspector().maps([self.file(self.atlas_cache.ids[row]) for row in rows], layer, channel)
+        maps = session.inspector().maps(self.source.take(rows), layer, channel)
         known = [map_.shape for map_ in maps if map_ is not None]
         if rows and not known:
             raise ImageError(
-                f"the images can't be read in '{self.root}' any more; say where they are with --image-root"
+                f"the images can't be read in '{self.source.root}' any more; say where they are with --image-root"
             )
         data = strip(maps, map_shape(known[0] if known else (1, 1)))
         # What is missing now may be there again later.
         return data if len(known) < len(maps) else self.cache.keep(name, data)
 
-    def file(self, address: str) -> Path:
-        """Return the file of an image's id, or of ``upload:HASH``.
+    def decoded(self, address: str) -> Image.Image:
+        """Return the picture of an image's id, or of ``upload:HASH``.
 
         Raises:
-            ImageError: if the atlas has no such image, or its id leads out of the atlas's folder.
+            ImageError: if the atlas has no such image, it can't be read, or its id leads out of the atlas's folder.
         """
         if address.startswith(UPLOAD):
-            return self._uploaded(address.removeprefix(UPLOAD))
-        image = PurePosixPath(self.atlas_cache.ids[self.atlas_cache.atlas.image_number(address)])
-        if image.is_absolute() or ".." in image.parts:
-            raise ImageError(f"image '{image}' lies outside the atlas's folder, so it is not shown")
-        return self.root / image
+            return decode(self._uploaded(address))
+        return decode_row(self.source, self.atlas_cache.atlas.image_number(address))
+
+    def check(self, address: str) -> None:
+        """Check that there is such an image or upload.
+
+        Raises:
+            ImageError: if there is not.
+        """
+        if address.startswith(UPLOAD):
+            self._uploaded(address)
+        else:
+            self.atlas_cache.atlas.image_number(address)
 
     def bring(self, data: bytes) -> str:
         """Keep a picture that a visitor brought, and return its address, ``upload:HASH``.
@@ -92,24 +101,17 @@ class ImageFiles:
             ImageError: if it is no picture that can be read, or it has more than `MOST_PIXELS`.
         """
         name = hashlib.sha256(data).hexdigest()
-        with tempfile.NamedTemporaryFile(prefix="unitscope-") as file:
-            file.write(data)
-            file.flush()
-            try:
-                picture = decode(Path(file.name), most_pixels=MOST_PIXELS)
-                framed(picture, self.atlas_cache.atlas.manifest.preprocessing, SMALL)
-            except ImageError as problem:
-                raise ImageError(str(problem).replace(f"'{file.name}'", "the picture")) from None
+        framed(decode(data, most_pixels=MOST_PIXELS), self.atlas_cache.atlas.manifest.preprocessing, SMALL)
         self.cache.keep(UPLOAD + name, data)
         return UPLOAD + name
 
-    def _uploaded(self, name: str) -> Path:
-        path = self.cache.path(UPLOAD + name)
-        if not _HASH.fullmatch(name) or not path.is_file():
+    def _uploaded(self, address: str) -> Path:
+        path = self.cache.path(address)
+        if not _HASH.fullmatch(address.removeprefix(UPLOAD)) or not path.is_file():
             raise ImageError("that picture is no longer kept; bring it again")
         return path
 
     def _thumbnail(self, address: str, side: int) -> bytes:
-        file = self.file(address)
+        self.check(address)
         phi = self.atlas_cache.atlas.manifest.preprocessing
-        return self.cache.get(f"{side} {address}", lambda: thumbnail(file, phi, side))
+        return self.cache.get(f"{side} {address}", lambda: thumbnail(self.decoded(address), phi, side))

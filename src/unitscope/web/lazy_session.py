@@ -6,7 +6,6 @@ In: a function that makes an `Inspector`, or a reason. Out: the inspector, once 
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -15,25 +14,26 @@ from PIL import Image
 
 from unitscope.display.sheets import Change, Structure
 from unitscope.errors import NetworkError, UnitscopeError, first_line
+from unitscope.images import ImageSource
 from unitscope.units import Layer
 
 
 class Inspector(Protocol):
     """A network that is asked about images; see `unitscope.inspection.inspector.Inspector`."""
 
-    def maps(self, files: Sequence[Path], layer: Layer, channel: int) -> list[NDArray[np.float32] | None]:
-        """Return a unit's map over each file, float32 ``[row, column]``; None for a file that can't be read."""
+    def maps(self, images: ImageSource, layer: Layer, channel: int) -> list[NDArray[np.float32] | None]:
+        """Return a unit's map over each image, float32 ``[row, column]``; None for one that can't be read."""
         ...
 
     def all_maps(
-        self, files: Sequence[Path], layers: Sequence[Layer]
+        self, images: ImageSource, layers: Sequence[Layer]
     ) -> Iterator[tuple[NDArray[np.float32], ...] | None]:
-        """Yield each file's maps of all units, float32 ``[unit, row, column]`` a layer; None if it can't be read."""
+        """Yield each image's maps of all units, float32 ``[unit, row, column]`` a layer; None if it can't be read."""
         ...
 
     def structure(
         self,
-        picture: Path | Image.Image,
+        picture: Image.Image,
         *,
         layers: Sequence[Layer] | None = None,
         change: Change | None = None,

@@ -19,7 +19,7 @@ from unitscope.web.image_files import ImageFiles
 from unitscope.web.lazy_session import LazySession
 
 
-def missing(count: int, of: int, root: Path) -> ImageError:
+def missing(count: int, of: int, root: str) -> ImageError:
     """Return what to say where images that a site shows can't be read any more."""
     return ImageError(
         f"{count:,} of the {of:,} images that are to be shown can't be read in '{root}' any more; say where they are "
@@ -49,15 +49,15 @@ class MapStrips:
             ImageError: if some of the images can't be read any more.
             NetworkError: if there is no network.
         """
-        files = [self.pictures.file(self.atlas_cache.ids[row]) for row in rows]
+        images = self.pictures.source.take(rows)
         tones, gone = {layer.name: self._blank(layer, (1, 1)) for layer in self.layers}, 0
-        for row, maps in zip(rows, session.inspector().all_maps(files, self.layers), strict=True):
+        for row, maps in zip(rows, session.inspector().all_maps(images, self.layers), strict=True):
             for layer, planes in zip(self.layers, maps or (), strict=bool(maps)):
                 self._keep(tones, layer, row, planes)
             gone += maps is None
             on_batch(1)
         if gone:
-            raise missing(gone, len(rows), self.pictures.root)
+            raise missing(gone, len(rows), self.pictures.source.root)
         for layer in self.layers:
             self._write_layer(folder / str(layer.index), layer, tones[layer.name])
 

@@ -78,7 +78,7 @@ def _looking(app: FastAPI, explorer: PageRenderer, pictures: ImageFiles, session
     def structure(image: str) -> Response:
         return _json(
             structure_json.structure_of_image(
-                session.inspector().structure(pictures.file(image)), LINKS, explorer.atlas_cache
+                session.inspector().structure(pictures.decoded(image)), LINKS, explorer.atlas_cache
             )
         )
 
@@ -101,7 +101,7 @@ def _uploading(app: FastAPI, explorer: PageRenderer, pictures: ImageFiles, sessi
     @app.get("/upload/{name}", response_class=HTMLResponse)
     def uploaded(name: str) -> Response:
         address = UPLOAD + name
-        pictures.file(address)
+        pictures.check(address)
         page = ImagePage(-1, "Your picture", (), 0, 0, "", (), None, (), "", "")
         picture = f"/picture-of?image={quoted(address)}"
         return HTMLResponse(
@@ -112,7 +112,7 @@ def _uploading(app: FastAPI, explorer: PageRenderer, pictures: ImageFiles, sessi
 def _lab(app: FastAPI, explorer: PageRenderer, pictures: ImageFiles, session: LazySession) -> None:
     def opened(image: str) -> LabPage:
         address = image or explorer.atlas_cache.ids[0]
-        pictures.file(address)
+        pictures.check(address)
         return lab_page(explorer.atlas_cache, address, results=explorer.results, missing=session.missing)
 
     @app.get("/lab", response_class=HTMLResponse)
@@ -129,7 +129,7 @@ def _lab(app: FastAPI, explorer: PageRenderer, pictures: ImageFiles, session: La
     def changed(asked: Asked) -> Response:
         """The structure of the image after the change; that before is at ``/structure.json``."""
         change = Change(_by_layer(explorer, asked.removed), asked.sigma, asked.seed)
-        found = session.inspector().structure(pictures.file(asked.image), change=change)
+        found = session.inspector().structure(pictures.decoded(asked.image), change=change)
         return _json(structure_json.structure_of_image(found, LINKS, explorer.atlas_cache))
 
 

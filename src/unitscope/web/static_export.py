@@ -17,7 +17,7 @@ import numpy as np
 from unitscope.analyses.image_groups import class_rows
 from unitscope.display.thumbnails import LARGE, SMALL, framed, webp
 from unitscope.errors import ImageError, UnitscopeError
-from unitscope.images import decode
+from unitscope.images import decode_row
 from unitscope.units import Layer
 from unitscope.web import plotly_asset as charting
 from unitscope.web.class_pairs import pair_rows
@@ -194,7 +194,7 @@ class StaticSite:
             (folder / name).mkdir()
         for row in self.rows:
             try:
-                picture = decode(self.pictures.file(atlas_cache.ids[row]))
+                picture = decode_row(self.pictures.source, row)
                 for name, side in sizes.items():
                     shown = webp(framed(picture.copy(), atlas_cache.atlas.manifest.preprocessing, side))
                     (folder / name / f"{row}.webp").write_bytes(shown)
@@ -202,7 +202,7 @@ class StaticSite:
                 gone += 1
             on_batch(1)
         if gone:
-            raise missing(gone, len(self.rows), self.pictures.root)
+            raise missing(gone, len(self.rows), self.pictures.source.root)
 
     def check(self, folder: Path) -> None:
         """Refuse a folder that is there already or has no room, and images that are no longer there.
@@ -220,9 +220,8 @@ class StaticSite:
                 "give another folder, or fewer --layer"
             )
         wanted = {*(self.rows if self.images else ()), *(self.exemplar_rows if self.maps else ())}
-        ids = self.explorer.atlas_cache.ids
-        if gone := sum(not self.pictures.file(ids[row]).is_file() for row in wanted):
-            raise missing(gone, len(wanted), self.pictures.root)
+        if gone := sum(self.pictures.source.stamp(row) == (0, 0) for row in wanted):
+            raise missing(gone, len(wanted), self.pictures.source.root)
 
 
 def _copy_scripts(folder: Path) -> None:

@@ -87,14 +87,14 @@ def label_facts(cache: AtlasCache) -> tuple[LabelFacts, ...]:
 
 def _facts(cache: AtlasCache, published: bool) -> list[tuple[str, str]]:
     manifest = cache.atlas.manifest
-    network, scan = manifest.network, manifest.scan
+    network, scan, where = manifest.network, manifest.scan, manifest.images["root"]
     rates = manifest.accuracy_rates()
     facts = {
         "network": "" if published or network_name(cache) == network["reference"] else network["reference"],
         "weights": _last_name(network.get("weights", "")) if published else network.get("weights", ""),
         "parameters": f"{network['parameters']:,}" if "parameters" in network else "",
         "fingerprint": str(network.get("fingerprint", ""))[:12],
-        "images in": cache.atlas.root.name if published else str(cache.atlas.root),
+        "images in": PurePath(where).name if published else where,
         "Top-1": f"{rates['top1']:.1%} of {manifest.accuracy['images']:,} labelled images" if rates else "",
         "Top-5": f"{rates['top5']:.1%}" if rates else "",
         "preprocessing": ", ".join(f"{name} {value}" for name, value in manifest.preprocessing.items()),

@@ -1,0 +1,156 @@
+"""A package that adds an origin and a source, installed beside unitscope: both work in every command."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent / "plugin_package"
+
+# Runs commands one after the other, as a process for each would take long to start.
+DRIVER = """
+import contextlib, io, json, sys, traceback
+from unitscope.cli.app import main
+done = {}
+for name, words in json.load(sys.stdin).items():
+    out, err = io.StringIO(), io.StringIO()
+    sys.argv = ["unitscope", *words]
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            main()
+            status = 0
+        except SystemExit as left:
+            status = left.code or 0
+        except BaseException:
+            status = traceback.format_exc()
+    done[name] = [status, out.getvalue(), err.getvalue()]
+print(json.dumps(done))
+"""
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory) -> dict[str, str]:
+    """The environment of a process that has the package."""
+    source = shutil.copytree(PACKAGE, tmp_path_factory.mktemp("source") / "package")
+    target = tmp_path_factory.mktemp("site")
+    words = ("install", "-q", "--no-deps", "--no-build-isolation", "--no-index", "--target", target, source)
+    subprocess.run([sys.executable, "-m", "pip", *words], check=True, capture_output=True)
+    paths = [str(target), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+
+
+@pytest.fixture(scope="module")
+def done(installed, tmp_path_factory) -> dict[str, list]:
+    """Status, stdout and stderr of every command that takes a network or images."""
+    folder = tmp_path_factory.mktemp("toy")
+    from PIL import Image
+
+    Image.new("RGB", (48, 40), "red").save(folder / "mine.png")
+    network, images, seed = "toy:squares", "toy://24", ("--weights", "none", "--seed", "1")
+    atlas, mine = "toy.atlas", "mine.png"
+    commands = {
+        "help": ("scan", "--help"),
+        "layers": ("layers", network, "--json"),
+        "scan": ("scan", network, images, "-o", atlas, *seed, "--json"),
+        "scan again": ("scan", network, images, "-o", atlas, *seed, "--json"),
+        "scan in processes": ("scan", network, images, "-o", "two.atlas", *seed, "--workers", "1"),
+        "structure": ("structure", network, mine, *seed, "-o", "structure.png", "--json"),
+        "exemplars": ("exemplars", atlas, "act:1:2", "-o", "unit.png", "--json"),
+        "rule": ("rule", atlas, "--layer", "act:1", "--max", mine, "--top", "2", "-o", "rule.png", "--json"),
+        "similarity": ("similarity", atlas, mine, "class:red", "class:blue", "--layer", "act:2", "--json"),
+        "sparsity": ("sparsity", atlas, "--layer", "act:1", "--json"),
+        "inhibitory": ("inhibitory", atlas, "--class", "red", "--layer", "act:1", "--removal", "-o", "i.png", "--json"),
+        "ablate": ("ablate", network, images, "--layer", "act:1", "--fraction", "0.5", *seed, "--json"),
+        "perturb": (
+            "perturb",
+            network,
+            images,
+            "--sigma",
+            "0.1",
+            "--unit",
+            "act:1:0",
+            "--maps",
+            "p.png",
+            *seed,
+            "--json",
+        ),
+        "verify": ("verify", atlas, "--json"),
+        "export": ("export", atlas, "site", "--json"),
+        "unknown images": ("scan", network, "toys://24", "-o", "x.atlas"),
+        "unknown network": ("layers", "toy:circles"),
+    }
+    found = subprocess.run(
+        [sys.executable, "-c", DRIVER],
+        input=json.dumps(commands),
+        cwd=folder,
+        env=installed,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return json.loads(found.stdout.splitlines()[-1])
+
+
+def told(done, command):
+    """What a command that succeeded printed."""
+    status, out, err = done[command]
+    assert status == 0, (status, err)
+    return json.loads(out)
+
+
+def test_its_origin_is_listed_in_the_help(done):
+    assert "toy:NAME" in done["help"][1]
+
+
+def test_a_scan_reads_its_images_and_its_labels(done):
+    found = told(done, "scan")
+    assert (found["images"], found["failed"], found["scanned"]) == (24, 0, 24)
+    assert 0 <= found["top1"] <= 1
+    assert told(done, "scan again")["scanned"] == 0
+
+
+def test_worker_processes_read_its_images(done):
+    assert done["scan in processes"][0] == 0, done["scan in processes"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["layers", "structure", "exemplars", "rule", "similarity", "sparsity", "inhibitory", "ablate", "perturb", "export"],
+)
+def test_every_command_works_with_it(done, command):
+    assert told(done, command)
+
+
+def test_maps_are_made_of_its_images_again(done):
+    assert told(done, "verify")["mismatches"] == 0
+    assert told(done, "verify")["checked"] > 100
+
+
+def test_what_it_does_not_have_is_a_plain_error(done):
+    status, _, err = done["unknown images"]
+    assert (status, "'toys://24' is an address that no installed kind of image source opens" in err) == (1, True)
+    status, _, err = done["unknown network"]
+    assert (status, "no toy network 'circles'; known: squares" in err) == (1, True)
+
+
+def test_the_shipped_contracts_hold(installed, tmp_path):
+    (tmp_path / "test_toy.py").write_text(
+        "from unitscope.testing import OriginTests, SourceTests\n\n\n"
+        "class TestOrigin(OriginTests):\n    reference = 'toy:squares'\n\n\n"
+        "class TestSource(SourceTests):\n    address = 'toy://4'\n"
+    )
+    words = ("-q", "-p", "no:cacheprovider", str(tmp_path))
+    found = subprocess.run(
+        [sys.executable, "-m", "pytest", *words],
+        check=False,
+        cwd=tmp_path,
+        env=installed,
+        capture_output=True,
+        text=True,
+    )
+    assert found.returncode == 0, found.stdout
+    assert "18 passed" in found.stdout
