@@ -18,6 +18,7 @@ import typer
 
 import unitscope
 from unitscope import results
+from unitscope.analyses import stored_results
 from unitscope.atlas.schema import Manifest
 from unitscope.cli.app import app
 
@@ -101,7 +102,7 @@ def recipes(section):
 @pytest.fixture
 def no_new_kinds(monkeypatch):
     """Results that a recipe defines are forgotten again."""
-    monkeypatch.setattr(results, "_classes", dict(results.result_classes()))
+    monkeypatch.setattr(results, "_classes", dict(stored_results.result_classes()))
 
 
 def test_the_recipe_of_an_analysis_works(make_atlas, no_new_kinds, tmp_path):

@@ -24,13 +24,13 @@ from unitscope.analyses.selection import TopK
 from unitscope.analyses.selectivity import Selectivity
 from unitscope.analyses.similarity import Pairs, Similarity, SimilarityByLayer
 from unitscope.analyses.sparsity import Distribution, Sparsity, SparsityByLayer
+from unitscope.analyses.stored_results import load_result, result_classes
 from unitscope.analyses.unit_correlation import SimilarUnits
 from unitscope.analyses.unit_responses import UnitResponses
 from unitscope.analyses.unit_rules import Rule
 from unitscope.analyses.verification import Mismatch, Verification
 from unitscope.display.sheets import Column, Exemplar, ExemplarSheet, Prediction, Structure
 from unitscope.errors import UnitscopeError
-from unitscope.results import load_result, result_classes
 from unitscope.units import Layer
 
 LAYERS = (
@@ -313,8 +313,8 @@ def test_a_result_is_not_read_as_another_kind():
 def test_results_are_read_and_drawn_without_torch(tmp_path):
     MADE["sparsity"].save(tmp_path / "result.json")
     code = (
-        "import sys, unitscope.results, unitscope.figures\n"
-        f"unitscope.figures.draw(unitscope.results.load_result({str(tmp_path / 'result.json')!r}))\n"
+        "import sys, unitscope\n"
+        f"unitscope.figures.draw(unitscope.load_result({str(tmp_path / 'result.json')!r}))\n"
         "assert 'torch' not in sys.modules"
     )
     assert subprocess.run([sys.executable, "-c", code], check=True).returncode == 0

@@ -22,6 +22,7 @@ from .analyses.sparsity import Sparsity as Sparsity
 from .analyses.sparsity import SparsityByLayer as SparsityByLayer
 from .analyses.sparsity import sparsity as sparsity
 from .analyses.sparsity import sparsity_by_layer as sparsity_by_layer
+from .analyses.stored_results import load_result as load_result
 from .analyses.unit_correlation import SimilarUnits as SimilarUnits
 from .analyses.unit_correlation import similar_units as similar_units
 from .analyses.unit_responses import UnitResponses as UnitResponses
@@ -60,7 +61,6 @@ from .networks import Network as Network
 from .networks import Preprocessing as Preprocessing
 from .networks import load as load
 from .results import Result as Result
-from .results import load_result as load_result
 from .scanning import InProcess as InProcess
 from .scanning import ProcessRunner as ProcessRunner
 from .scanning import RayRunner as RayRunner

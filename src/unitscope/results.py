@@ -1,13 +1,11 @@
 """What an analysis or experiment returns: a frozen value that can be stored, read back, tabulated and drawn.
 
-In: plain values. Out: `Result`, the base of all results; `load_result`, which reads a stored one by its kind.
+In: plain values. Out: `Result`, the base of all results.
 Each result defines its values and tables in the module of its analysis; nothing here knows one of them.
 """
 
 import html
-import importlib
 import json
-import pkgutil
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -22,10 +20,7 @@ if TYPE_CHECKING:
 
 Values = dict[str, Any]
 
-_ROOMS = ("unitscope.analyses", "unitscope.display")  # where results are defined, without torch
 _classes: "dict[str, type[Result]]" = {}
-# Keys of the files that `--json` wrote before results had a kind.
-_KEYS_WITHOUT_KIND = {"ablation": {"baseline", "results"}, "perturbation": {"settings", "prediction_flips"}}
 
 
 class Result(ABC):
@@ -85,8 +80,10 @@ class Result(ABC):
 
     def save(self, path: str | Path) -> None:
         """Write the result as one JSON file, which `load_result` reads."""
-        text = json.dumps(self.to_dict(), ensure_ascii=False, allow_nan=False)
-        Path(path).write_text(text + "\n", "utf-8")
+        target = Path(path)
+        half = target.with_name(f"{target.name}.part")
+        half.write_text(json.dumps(self.to_dict(), ensure_ascii=False, allow_nan=False) + "\n", "utf-8")
+        half.replace(target)
 
     def _repr_html_(self) -> str:
         parts = [
@@ -96,43 +93,9 @@ class Result(ABC):
         return "".join(parts)
 
 
-def load_result(path: str | Path) -> Result:
-    """Return the result that a file holds, written by `Result.save` or printed by a command with ``--json``.
-
-    Raises:
-        UnitscopeError: if there is no such file, or it holds no result of a kind and version that is known.
-    """
-    try:
-        values = json.loads(Path(path).read_text("utf-8"))
-    except FileNotFoundError:
-        raise UnitscopeError(f"no file '{path}'; make it with --json > {path}, or in Python with result.save") from None
-    except (OSError, ValueError) as problem:
-        raise UnitscopeError(f"'{path}' can't be read as JSON: {problem}") from None
-    kind = _kind_of(values)
-    if kind not in result_classes():
-        raise UnitscopeError(
-            f"'{path}' holds no result that unitscope knows; "
-            + (f"its kind is '{kind}'; known kinds: {', '.join(sorted(_classes))}" if kind else "it has no 'kind'")
-        )
-    try:
-        return _classes[kind].from_dict(values)
-    except UnitscopeError as problem:
-        raise UnitscopeError(f"'{path}': {problem}") from None
-
-
-def result_classes() -> "Mapping[str, type[Result]]":
-    """Return the class of each kind of result: those in the rooms of results, and others defined so far."""
-    for room in _ROOMS:
-        for module in pkgutil.iter_modules(importlib.import_module(room).__path__):
-            importlib.import_module(f"{room}.{module.name}")
+def defined_classes() -> "Mapping[str, type[Result]]":
+    """Return the class of each kind of result that has been defined so far."""
     return _classes
-
-
-def _kind_of(values: Any) -> str:
-    if not isinstance(values, dict):
-        return ""
-    guesses = [kind for kind, keys in _KEYS_WITHOUT_KIND.items() if keys <= set(values)]
-    return str(values.get("kind") or (guesses[0] if guesses else ""))
 
 
 def layer_table(layers: Iterable[Layer]) -> list[Values]:

@@ -1,7 +1,7 @@
 """The commands `unit` and `selective` print what the functions return."""
 
 import unitscope
-from unitscope.results import load_result
+from unitscope.analyses.stored_results import load_result
 
 
 def test_a_unit_has_a_histogram_and_class_means(run, classes_atlas, tmp_path):

@@ -11,8 +11,9 @@ from typing import Any
 
 from unitscope.analyses.ablation import Ablation
 from unitscope.analyses.perturb_result import PerturbResult
+from unitscope.analyses.stored_results import load_result
 from unitscope.errors import UnitscopeError
-from unitscope.results import Result, Values, load_result
+from unitscope.results import Result, Values
 from unitscope.web.curves import Chart, Setting, changed, images_of, removal
 from unitscope.web.number_format import number
 
