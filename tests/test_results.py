@@ -290,7 +290,7 @@ def test_what_has_no_figure_says_so():
         ("no JSON", "can't be read as JSON"),
         ("[1]", "it has no 'kind'"),
         ('{"kind": "horoscope"}', "its kind is 'horoscope'; known kinds: .*sparsity"),
-        ('{"kind": "sparsity", "version": 99}', "'sparsity' in version 99, and this unitscope reads version 1"),
+        ('{"kind": "sparsity", "version": 99}', "'sparsity' in version 99, but this unitscope reads version 1"),
         ('{"kind": "sparsity", "version": 1}', "the values of this 'sparsity' result are incomplete"),
     ],
 )
@@ -306,7 +306,7 @@ def test_a_missing_file_is_said():
 
 
 def test_a_result_is_not_read_as_another_kind():
-    with pytest.raises(UnitscopeError, match="kind 'sparsity' is not of kind 'sparsity_by_layer'"):
+    with pytest.raises(UnitscopeError, match="has kind 'sparsity', not 'sparsity_by_layer'"):
         SparsityByLayer.from_dict(MADE["sparsity"].to_dict())
 
 

@@ -1,7 +1,7 @@
-"""The demo: the whole way on a small real network, without a model hub or a data set.
+"""The demo: an end-to-end run on a small pretrained network, without a model hub or a data set.
 
 In: a folder. Out: photographs (crops of those that scikit-image, scikit-learn and matplotlib ship), an atlas of
-EfficientNet-Lite0 (its weights come as a package) over them, and figures.
+EfficientNet-Lite0 (whose weights are a package) over them, and figures.
 """
 
 from collections.abc import Callable
@@ -22,12 +22,12 @@ from unitscope.scanning import Progress, ScanResult, scan
 NETWORK = "package:efficientnet-lite0"
 CROP, CROPS_A_PHOTOGRAPH = 240, 13
 SHEETS = 4
-SHOWN = LayerRange(start=4, step=3)  # from the first layer of 56×56 on; earlier maps would dwarf the rest
+SHOWN = LayerRange(start=4, step=3)  # from the first layer of 56×56, since earlier maps are much larger
 
 
 @dataclass(frozen=True, slots=True)
 class Demo:
-    """What the demo left: the scan, the figures, and the units it drew (unit, photograph, selectivity)."""
+    """The result of the demo: the scan, the figures, and the units in them (unit, photograph, selectivity)."""
 
     scan: ScanResult
     figures: tuple[Path, ...]
@@ -35,18 +35,18 @@ class Demo:
 
 
 def run(folder: Path, *, progress: Progress, say: Callable[[str], None]) -> Demo:
-    """Make photographs, scan them, and draw what stands out.
+    """Make photographs, scan them, and draw the most selective units.
 
     Raises:
         UnitscopeError: if a package that ships photographs or weights is missing.
     """
-    say(f"photographs: cropping those that installed packages ship, into '{folder / 'photographs'}'")
+    say(f"writing crops of photographs from installed packages to '{folder / 'photographs'}'")
     whole = write_photographs(folder / "photographs")
     network = load(NETWORK)
     result = scan(network, folder / "photographs", folder / "atlas", progress=progress)
-    found = telling_units(result.atlas)[:SHEETS]
-    say("drawing")
-    cat = [unit for unit, name, _ in telling_units(result.atlas) if name == "chelsea"]
+    found = most_selective_units(result.atlas)[:SHEETS]
+    say("drawing figures")
+    cat = [unit for unit, name, _ in most_selective_units(result.atlas) if name == "chelsea"]
     view = structure(network, whole / "chelsea.png", layers=SHOWN, enlarge=["act:3:80", "act:6:54", *cat])
     drawn = {
         "structure.png": figures.structure(view),
@@ -59,8 +59,8 @@ def run(folder: Path, *, progress: Progress, say: Callable[[str], None]) -> Demo
     return Demo(result, tuple(folder / name for name in drawn), found)
 
 
-def telling_units(atlas: Atlas) -> tuple[tuple[str, str, float], ...]:
-    """Return units of the last layer that tell a photograph apart: the most selective one for each, best first."""
+def most_selective_units(atlas: Atlas) -> tuple[tuple[str, str, float], ...]:
+    """Return the most selective unit of the last layer for each photograph, most selective first."""
     last = atlas.layers[-1].name
     table = atlas.units.query("layer == @last and not dead")
     best = table.sort_values(["selectivity", "channel"], ascending=[False, True]).drop_duplicates("selective_class")
@@ -71,7 +71,7 @@ def telling_units(atlas: Atlas) -> tuple[tuple[str, str, float], ...]:
 
 
 def write_photographs(folder: Path) -> Path:
-    """Write each photograph's crops to a folder of its name, and return the folder of the whole ones."""
+    """Write each photograph's crops to a folder with its name, and return the folder of the whole photographs."""
     whole = folder.with_name("whole")
     whole.mkdir(parents=True, exist_ok=True)
     for name, pixels in photographs().items():
@@ -83,7 +83,7 @@ def write_photographs(folder: Path) -> Path:
 
 
 def crops(pixels: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
-    """Return square crops at seeded places and scales, and the whole photograph first."""
+    """Return the whole photograph, followed by square crops at seeded positions and scales."""
     random = np.random.default_rng(0)
     height, width = pixels.shape[:2]
     made = [pixels]

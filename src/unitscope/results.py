@@ -1,7 +1,7 @@
-"""What an analysis or experiment returns: a frozen value that can be stored, read back, tabulated and drawn.
+"""`Result`: the frozen value that analyses and experiments return, which can be saved, loaded, tabulated and drawn.
 
-In: plain values. Out: `Result`, the base of all results.
-Each result defines its values and tables in the module of its analysis; nothing here knows one of them.
+In: plain values. Out: `Result`, the base class of all results.
+Each result defines its values and tables in the module of its analysis.
 """
 
 import html
@@ -45,41 +45,41 @@ class Result(ABC):
     @classmethod
     @abstractmethod
     def from_values(cls, values: Values) -> Self:
-        """Return the result that has these `values`; None stands for NaN."""
+        """Return the result with these `values`; None stands for NaN."""
 
     @abstractmethod
     def tables(self) -> "dict[str, pd.DataFrame]":
-        """Return the result as tables by title, for people to read."""
+        """Return the result as tables by title."""
 
     def to_dict(self) -> Values:
-        """Return the result as JSON has it: its kind, version and values, with None for NaN."""
+        """Return kind, version and values of the result as a dict that JSON can hold, with None for NaN."""
         return json_safe({"kind": self.kind, "version": self.version, **self.values()})  # type: ignore[no-any-return]
 
     @classmethod
     def from_dict(cls, values: Values) -> Self:
-        """Return the result that `to_dict` described.
+        """Return the result from the dict of `to_dict`.
 
         Raises:
-            UnitscopeError: if the values are of another kind or of a newer version, or are not complete.
+            UnitscopeError: if the kind or the version differs, or values are missing or invalid.
         """
         kind, version = values.get("kind", cls.kind), values.get("version", cls.version)
         if kind != cls.kind:
-            raise UnitscopeError(f"a result of kind '{kind}' is not of kind '{cls.kind}'; read it with load_result")
+            raise UnitscopeError(f"this result has kind '{kind}', not '{cls.kind}'; read it with load_result")
         if version != cls.version:
             raise UnitscopeError(
-                f"this result is '{kind}' in version {version}, and this unitscope reads version {cls.version}; "
+                f"this result has kind '{kind}' in version {version}, but this unitscope reads version {cls.version}; "
                 "install the unitscope that wrote it, or make the result again"
             )
         try:
             return cls.from_values(values)
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as problem:
             raise UnitscopeError(
-                f"the values of this '{kind}' result are incomplete or wrong ({type(problem).__name__}: {problem}); "
+                f"the values of this '{kind}' result are incomplete or invalid ({type(problem).__name__}: {problem}); "
                 "make the result again"
             ) from None
 
     def save(self, path: str | Path) -> None:
-        """Write the result as one JSON file, which `load_result` reads."""
+        """Save the result as a JSON file, which `load_result` reads."""
         target = Path(path)
         half = target.with_name(f"{target.name}.part")
         half.write_text(json.dumps(self.to_dict(), ensure_ascii=False, allow_nan=False) + "\n", "utf-8")
@@ -94,17 +94,17 @@ class Result(ABC):
 
 
 def defined_classes() -> "Mapping[str, type[Result]]":
-    """Return the class of each kind of result that has been defined so far."""
+    """Return the classes of the results defined so far, by kind."""
     return _classes
 
 
 def layer_table(layers: Iterable[Layer]) -> list[Values]:
-    """Return layers as plain values, each once: the key ``layer_table`` of a result."""
+    """Return layers as plain values, each once, for the key ``layer_table`` of a result."""
     return [layer.to_dict() for layer in dict.fromkeys(layers)]
 
 
 def layers_by_name(values: Values, names: Iterable[str]) -> dict[str, Layer]:
-    """Return the layers of a result by name; one that its ``layer_table`` lacks has a name alone."""
+    """Return the layers of a result by name; layers missing in its ``layer_table`` have only a name."""
     known = {each["name"]: Layer.from_dict(each) for each in values.get("layer_table", ())}
     return {name: known.get(name) or Layer(0, name, "", 0, ()) for name in names}
 
@@ -115,14 +115,14 @@ def columns_of(table: "pd.DataFrame") -> dict[str, list[Any]]:
 
 
 def frame_of(columns: Mapping[str, Sequence[Any]]) -> "pd.DataFrame":
-    """Return the data frame that `columns_of` described; None in a column of numbers becomes NaN."""
+    """Return the data frame from the lists of `columns_of`; None in a column of numbers becomes NaN."""
     import pandas as pd
 
     return pd.DataFrame({name: _column(values) for name, values in columns.items()})
 
 
 def _column(values: Sequence[Any]) -> Any:
-    """Values as floats if there are only numbers and None, which JSON has for NaN."""
+    """Return values as floats if there are only numbers and None, which stands for NaN."""
     import numpy as np
 
     numbers = all(value is None or (isinstance(value, int | float) and not isinstance(value, bool)) for value in values)

@@ -116,7 +116,7 @@ def test_a_preprocessing_of_ones_own_is_left_as_it_is_and_has_no_noise(network, 
     inspector = Inspector(Session(own), tuple(atlas.layers))
     found = inspector.structure(folder / atlas.images["image"][3], top=6).columns[0]
     np.testing.assert_allclose(found.responses, atlas.responses("relu")[3][found.units], rtol=1e-5)
-    with pytest.raises(unitscope.UnitscopeError, match="preprocessing of your own"):
+    with pytest.raises(unitscope.UnitscopeError, match="scale of a custom preprocessing is unknown"):
         inspector.structure(folder / atlas.images["image"][3], change=Change(sigma=0.1))
 
 

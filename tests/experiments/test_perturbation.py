@@ -308,5 +308,5 @@ def test_a_preprocessing_whose_scale_nobody_knows_is_refused(folder):
 
 def test_a_sheet_needs_a_unit(network, folder):
     result = perturb(network, folder, [Noise(0.1)])
-    with pytest.raises(UnitscopeError, match="no unit is followed"):
+    with pytest.raises(UnitscopeError, match="no units whose maps can be drawn"):
         perturbed_sheet(network, result)

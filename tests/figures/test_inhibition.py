@@ -20,13 +20,13 @@ def example(number, *, masked=True, dark=False, label="person, tie, cell phone, 
         random.integers(120, 256, (*picture, 3)).astype(np.uint8),
         np.zeros((13, 13), np.float32) if dark else random.gamma(0.3, size=(13, 13)).astype(np.float32),
         mask if masked else None,
-        "0.0384 on it, 1.68 beside it" if masked else "α = 0.0384",
+        "0.0384 on it, 1.68 outside" if masked else "α = 0.0384",
     )
 
 
 def sheet_of(*rows, by="map contrast"):
     units = tuple(
-        InhibitedUnit(37 + n, "1.09 on it, 8.71 beside it; effect size -0.87, corrected p = 1.3e-06", tuple(row))
+        InhibitedUnit(37 + n, "1.09 on it, 8.71 outside; effect size -0.87, corrected p = 1.3e-06", tuple(row))
         for n, row in enumerate(rows)
     )
     return InhibitionSheet("torchvision:squeezenet1_0", layer(12, "features.12", 256, (13, 13)), "person", by, units)

@@ -97,9 +97,9 @@ def test_curves_have_their_values_in_order_and_their_intervals(read):
     ("told", "message"),
     [
         ("no JSON", "can't be read as JSON"),
-        ("[]", "holds no result that unitscope knows"),
-        ("3", "holds no result that unitscope knows"),
-        ({"network": "net", "images": 3, "data": "abc"}, "holds no result that unitscope knows"),
+        ("[]", "has no result that unitscope knows"),
+        ("3", "has no result that unitscope knows"),
+        ({"network": "net", "images": 3, "data": "abc"}, "has no result that unitscope knows"),
         ({name: value for name, value in REMOVED.items() if name != "data"}, "'ablation' result are incomplete"),
         ({**REMOVED, "results": [{n: v for n, v in SETTING.items() if n != "units"}]}, "'ablation' .* incomplete"),
     ],
@@ -141,5 +141,5 @@ def test_measurements_that_differ_are_curves_of_their_own(read, tmp_path):
     "wrong", [{"top1_correct": "high"}, {"changed": "x"}, {"units": 7}, {"removed": None, "fraction": "x"}]
 )
 def test_values_that_make_no_sense_are_refused_when_they_are_read(read, wrong):
-    with pytest.raises(UnitscopeError, match=r"incomplete or wrong|make no sense"):
+    with pytest.raises(UnitscopeError, match=r"incomplete or invalid|make no sense"):
         read({**REMOVED, "labelled": 9, "results": [SETTING | wrong]})

@@ -1,8 +1,8 @@
-"""Units that respond less to a class than to other images: Mann and Whitney's test, unit by unit.
+"""Units that respond less to a class than to other images: the Mann-Whitney test for each unit.
 
 In: an atlas, a layer, a class. Out: `Inhibition`.
-A class is compared with the same images wherever it is asked about: all that could be read or, if there are more, a
-random sample of `MAX_IMAGES`. They are sorted once, and the images of any class are then ranked among them.
+Classes are always compared with the same images: all readable ones, or a random sample of `MAX_IMAGES`. Their responses
+are sorted once, and the images of any class are then ranked among them.
 """
 
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ from unitscope.units import Layer
 
 MAX_IMAGES = 4096
 SEED = 0
-# Responses read and ranked at once, about 50 bytes each, and the least units that are worth reading at once.
+# Maximum number of responses to read and rank at once (about 50 bytes each), and minimum number of units.
 _AT_ONCE, _MIN_UNITS = 2_000_000, 16
 
 Rows = NDArray[np.int64]
@@ -36,10 +36,10 @@ class ReferenceSample:
     Attributes:
         atlas: the atlas.
         layer: the layer.
-        units: which of its units.
-        rows: of the images in the atlas, int64 ``[image]``; see `reference_rows`.
-        ordered: the responses of each unit, ascending, float32 ``[unit, image]``.
-        ties: the sum of t³ − t over the groups of t equal responses of each unit, float64 ``[unit]``.
+        units: slice of its units.
+        rows: row numbers of the images in the atlas, int64 ``[image]``; see `reference_rows`.
+        ordered: responses of each unit, ascending, float32 ``[unit, image]``.
+        ties: sum of t³ - t over the groups of t equal responses of each unit, float64 ``[unit]``.
     """
 
     atlas: Atlas
@@ -51,7 +51,7 @@ class ReferenceSample:
 
     @classmethod
     def of(cls, atlas: Atlas, layer: Layer, units: slice = slice(None)) -> "ReferenceSample":
-        """Return the sample of some units of a layer, all by default."""
+        """Return the sample for some units of a layer, by default for all."""
         rows = reference_rows(atlas)
         ordered = np.sort(_numbers(atlas.responses(layer, rows, units)).T, axis=1)
         return cls(atlas, layer, units, rows, ordered, np.array([_ties(unit) for unit in ordered]))
@@ -60,7 +60,7 @@ class ReferenceSample:
         """Return the table of `class_inhibition` for these units, unsorted and without corrected p-values.
 
         Args:
-            rows: of the class in the atlas; those that are in the sample are not compared with themselves.
+            rows: row numbers of the class's images; images in the sample are not compared with themselves.
         """
         own = np.isin(rows, self.rows)
         others = len(self.rows) - int(own.sum())
@@ -80,13 +80,13 @@ class ReferenceSample:
         )
 
     def _statistics(self, responses: Responses, own: NDArray[np.bool_]) -> tuple[Floats, ...]:
-        """Mann and Whitney's U of a class, and the ties of all responses compared; float64 ``[unit]`` each."""
+        """Return the Mann-Whitney U of a class, and the ties of all compared responses, float64 ``[unit]`` each."""
         units = zip(self.ordered, responses.T, self.ties, strict=True)
         found = np.array([_statistic(ordered, unit, own, ties) for ordered, unit, ties in units])
         return found[:, 0], found[:, 1]
 
     def _mean_without(self, own: Responses) -> Floats:
-        """The mean of the sample without the images of the class; exactly zero where all others are zero."""
+        """Return the mean of the sample without the images of the class; exactly zero if all others are zero."""
         sums = self.ordered.sum(1, dtype=np.float64) - own.sum(0, dtype=np.float64)
         silent = np.count_nonzero(self.ordered, axis=1) == np.count_nonzero(own, axis=0)
         return np.where(silent, 0, sums) / (len(self.rows) - len(own))  # type: ignore[no-any-return]
@@ -95,26 +95,25 @@ class ReferenceSample:
 def class_inhibition(
     atlas: Atlas, layer: str | Layer, name: str, *, sample: ReferenceSample | None = None
 ) -> Inhibition:
-    """Return the units of a layer by how much less they respond to a class than to the other images of an atlas.
+    """Return the units of a layer, ranked by how much less they respond to a class than to other images.
 
-    If more than `MAX_IMAGES` images could be read, the others are those among a random sample of `MAX_IMAGES` (always
-    the same, of seed 0); ``others`` and ``others_in_atlas`` of the result say how many were compared and how many
-    there are.
+    If more than `MAX_IMAGES` images could be read, the others come from a random sample of `MAX_IMAGES` images (always
+    with seed 0). ``others`` and ``others_in_atlas`` of the result are the numbers of compared and of all other images.
 
-    Columns of ``units`` as in `map_contrast`, inside and outside being the mean α on the class and on the others.
-    effect_size is Cliff's delta (1993), ``2U / (m n) − 1``, and p_value that of the one-sided test whose U it is (Mann
-    and Whitney, 1947): the null is that responses are not lower on the class. There is no d_z, as nothing is paired.
-    A unit with a response that is not a number has no row.
+    The columns of ``units`` are as in `map_contrast`, where inside and outside are the mean α on the class and on the
+    others. effect_size is Cliff's delta (1993), ``2U / (m n) - 1``, and p_value that of the one-sided test with this U
+    (Mann and Whitney, 1947), with the null hypothesis that responses are not lower on the class. There is no d_z, since
+    images are not paired. Units with a NaN response are left out.
 
     Args:
         atlas: the atlas.
         layer: the layer.
-        name: of the class.
-        sample: the sample of all units of the layer, if it is at hand; the result is the same without it.
+        name: name of the class.
+        sample: the sample for all units of the layer, if it is already available; the result is the same without it.
 
     Raises:
         LayerError, AtlasError: if the network has no such layer, or the scan did not tap it.
-        UnitscopeError: if there is no such class, or there are fewer than `MIN_IMAGES` images of it, or of others.
+        UnitscopeError: if there is no such class, or fewer than `MIN_IMAGES` images of it or of others.
     """
     found, rows = atlas.find(layer), class_rows(atlas, name)
     label = atlas.manifest.labels[find_class(atlas, name)]
@@ -139,7 +138,7 @@ def class_inhibition(
 
 
 def reference_rows(atlas: Atlas) -> Rows:
-    """Return the rows of the images that classes are compared with: all readable ones, or a random `MAX_IMAGES`."""
+    """Return the row numbers of the images that classes are compared with: all readable ones, or a random sample."""
     rows = atlas.readable
     if len(rows) <= MAX_IMAGES:
         return rows
@@ -147,32 +146,32 @@ def reference_rows(atlas: Atlas) -> Rows:
 
 
 def _spans(units: int, images: int) -> Iterator[slice]:
-    """The units of a layer, so few at once that their responses and ranks take little memory."""
+    """Return slices of a layer's units, small enough for their responses and ranks to fit into memory."""
     step = max(_MIN_UNITS, _AT_ONCE // images)
     return (slice(start, min(start + step, units)) for start in range(0, units, step))
 
 
 def _numbers(responses: Responses) -> Responses:
-    """Responses with NaN for those that are infinite."""
+    """Return responses with NaN in place of infinite values."""
     responses[np.isinf(responses)] = np.nan
     return responses
 
 
 def _statistic(ordered: Responses, unit: Responses, own: NDArray[np.bool_], ties: float) -> tuple[float, float]:
-    """U of the responses of a unit to a class, its own images in the sample left out; and the ties of them all."""
+    """Return U of a unit's responses to a class, without the class's images in the sample, and the ties of all."""
     of_class = np.sort(unit)
     own_ordered = np.sort(unit[own])
     below = _below(ordered, of_class).sum() - (_below(own_ordered, of_class).sum() if len(own_ordered) else 0)
     added = np.sort(unit[~own])
-    # A response added to t equal ones adds (t + 1)³ − (t + 1) − (t³ − t) = 3 t (t + 1); equal ones of the class are
-    # added one after another.
+    # A response that joins t equal ones adds (t + 1)³ - (t + 1) - (t³ - t) = 3 t (t + 1). Equal responses of the class
+    # are added one by one.
     equal = np.searchsorted(ordered, added, "right") - np.searchsorted(ordered, added, "left")
     equal = equal + np.arange(len(added)) - np.searchsorted(added, added, "left")
     return float(below), ties + 3.0 * float((equal * (equal + 1)).sum())
 
 
 def _below(ordered: Responses, values: Responses) -> Floats:
-    """How many lie below each value; equal ones count as halves."""
+    """Return the number of responses below each value; equal ones count as halves."""
     ends = np.searchsorted(ordered, values, "left") + np.searchsorted(ordered, values, "right")
     return ends / 2  # type: ignore[no-any-return]
 
@@ -184,7 +183,7 @@ def _ties(ordered: NDArray[Any]) -> float:
 
 
 def _p_value(statistic: Floats, ties: Floats, images: int, others: int) -> Floats:
-    """One-sided, by the normal approximation with corrections for ties and continuity, as SciPy's."""
+    """Return the one-sided p-value by the normal approximation, corrected for ties and continuity, as in SciPy."""
     count, product = images + others, images * others
     spread = np.sqrt(product / 12 * (count + 1 - ties / (count * (count - 1))))
     with np.errstate(divide="ignore"):

@@ -1,4 +1,4 @@
-"""What images and classes have in common at each layer: units among the greatest of all, and the cosine.
+"""Overlap of images and classes at each layer: shared top units, and the cosine.
 
 In: an atlas and the names of images or classes. Out: `LayerOverlap`.
 """
@@ -23,13 +23,13 @@ from unitscope.units import Layer
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LayerOverlap(Result):
-    """What some images and classes have in common at each layer of an atlas.
+    """Overlap of images and classes at each layer of an atlas.
 
     Attributes:
-        names: of the images and classes.
-        top: how many units of greatest mean response each of them has, or all of a narrower layer.
-        table: one row a layer: layer, shared (units in the top of all), expected and p_value (as in `Rule`), cosine
-            (the least between the mean responses of two of them; NaN where there is none).
+        names: names of the images and classes.
+        top: number of units with the largest mean responses to compare; all units of smaller layers.
+        table: one row per layer: layer, shared (number of units in the top of all), expected and p_value (as in
+            `Rule`), cosine (smallest cosine between the mean responses of two of them; NaN if undefined).
     """
 
     kind: ClassVar[str] = "layer_overlap"
@@ -55,19 +55,19 @@ class LayerOverlap(Result):
 def layer_overlap(
     atlas: Atlas, names: Sequence[str], top: int = 9, *, means: Sequence[NDArray[np.float64]] | None = None
 ) -> LayerOverlap:
-    """Return what images (ids) and classes (``class:NAME``) have in common at each layer.
+    """Return the overlap of images (ids) and classes (``class:NAME``) at each layer.
 
     Args:
         atlas: the atlas.
-        names: of two or more images or classes.
-        top: how many units of greatest mean response count.
-        means: what `group_means` gives for each name, if it is at hand.
+        names: names of two or more images or classes.
+        top: number of units with the largest mean responses to compare.
+        means: the result of `group_means` for each name, if it is already available.
 
     Raises:
         ImageError, UnitscopeError: if there is no such image or class, or there are fewer than two names.
     """
     if len(names) < 2:
-        raise UnitscopeError(f"layers are compared for two or more images or classes, not {len(names)}; name more")
+        raise UnitscopeError(f"an overlap needs two or more images or classes, not {len(names)}; give more")
     given = np.stack([group_means(atlas, name) for name in names] if means is None else means)
     rows = [_row(layer, given[:, atlas.index.span(layer)], top) for layer in atlas.layers]
     return LayerOverlap(tuple(names), top, pd.DataFrame(rows))

@@ -1,4 +1,4 @@
-"""The units whose greatest class mean is that of a class, by the selectivity index.
+"""The units that are most selective for a class, by the class selectivity index.
 
 In: an atlas, a layer, a class. Out: `Selectivity`.
 """
@@ -23,8 +23,8 @@ class Selectivity(Result):
     Attributes:
         layer: the layer.
         concept: name of the class.
-        units: one row a unit: unit, selectivity, mean (α over the images of the class); the most selective first. The
-            index is (μ_max − μ_rest) / (μ_max + μ_rest), μ_rest being the mean of the other class means (Morcos et
+        units: one row per unit: unit, selectivity, mean (α over the images of the class); the most selective first. The
+            index is (μ_max - μ_rest) / (μ_max + μ_rest), where μ_rest is the mean of the other class means (Morcos et
             al., 2018).
     """
 
@@ -55,7 +55,7 @@ class Selectivity(Result):
 
 
 def selective_units(atlas: Atlas, layer: str | Layer, name: str) -> Selectivity:
-    """Return the units of a layer whose greatest class mean is that of a class, by the selectivity index.
+    """Return the units of a layer whose largest class mean is that of a class, ordered by the selectivity index.
 
     Raises:
         LayerError, AtlasError: if the network has no such layer, or the scan did not tap it.

@@ -1,6 +1,6 @@
-"""The units of a layer whose responses rise and fall with those of a unit: Pearson's correlation over images.
+"""The units of a layer with the largest correlation with a unit (Pearson's r of responses over images).
 
-In: an atlas and a unit. Out: `SimilarUnits`. All images count, or about 1,024 of a larger atlas (`sampling.sample`).
+In: an atlas and a unit. Out: `SimilarUnits`. Uses all images, or a sample of about 1,024 (see `sampling.sample`).
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from unitscope.errors import UnitscopeError
 from unitscope.results import Result, Values, columns_of, frame_of, layer_table, layers_by_name
 from unitscope.units import Layer, Unit
 
-# Responses that differ by less than this share of their mean differ by rounding only.
+# Differences of responses below this share of their mean are rounding errors.
 _ROUNDING = 1e-6
 
 
@@ -26,9 +26,9 @@ class SimilarUnits(Result):
 
     Attributes:
         layer: the layer.
-        unit: the unit that others are compared with.
-        images: how many images the correlations rest on.
-        units: one row a unit: unit, correlation; the greatest first.
+        unit: the unit that the others are compared with.
+        images: number of images of the correlations.
+        units: one row per unit: unit, correlation; the largest first.
     """
 
     kind: ClassVar[str] = "similar_units"
@@ -63,20 +63,20 @@ class SimilarUnits(Result):
 def similar_units(
     atlas: Atlas, unit: str | Unit, count: int = 8, *, standardized: NDArray[np.float64] | None = None
 ) -> SimilarUnits:
-    """Return the units of a layer with the greatest correlation with a unit, by their responses to the same images.
+    """Return the units of a layer with the largest correlation with a unit, over their responses to the same images.
 
-    Units whose response never changes, or is not a number for some image, have no correlation and are left out.
+    Units with constant responses, or with a NaN response, have no correlation and are left out.
 
     Args:
         atlas: the atlas.
         unit: the unit, ``LAYER:UNIT``.
-        count: how many units to return, at most.
-        standardized: what `standardized_responses` gives for the layer, if it is at hand.
+        count: maximum number of units.
+        standardized: the result of `standardized_responses` for the layer, if it is already available.
 
     Raises:
         LayerError: if the atlas has no such layer or unit.
-        AtlasError: if the scan kept no responses.
-        UnitscopeError: if count is below 1.
+        AtlasError: if the scan did not store responses.
+        UnitscopeError: if ``count`` is less than 1.
     """
     if count < 1:
         raise UnitscopeError(f"the number of similar units must be at least 1, not {count}")
@@ -89,12 +89,12 @@ def similar_units(
 
 
 def standardized_responses(atlas: Atlas, layer: str | Layer) -> NDArray[np.float64]:
-    """Return the responses of a layer less each unit's mean and scaled to length 1, float64 ``[image, unit]``.
+    """Return the responses of a layer, centred and scaled to length 1 for each unit, float64 ``[image, unit]``.
 
-    The product of two units is their correlation; NaN for a unit that has none.
+    The inner product of two units is their correlation; NaN for units without one.
 
     Raises:
-        LayerError, AtlasError: if the network has no such layer, or the scan did not tap it or kept no responses.
+        LayerError, AtlasError: if the network has no such layer, or the scan did not tap it or store responses.
     """
     responses = sample(atlas, atlas.find(layer))[1]
     values = np.where(np.isfinite(responses), responses, np.nan).astype(np.float64)

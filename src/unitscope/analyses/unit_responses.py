@@ -1,4 +1,4 @@
-"""How the responses of a unit are distributed: a histogram over all images, and the mean over each class.
+"""The distribution of a unit's responses: a histogram over all images, and the mean for each class.
 
 In: an atlas and a unit. Out: `UnitResponses`.
 """
@@ -25,9 +25,10 @@ class UnitResponses(Result):
     Attributes:
         layer: the layer.
         unit: the unit.
-        edges: of the bins, float64 ``[bin + 1]``; from zero, or the least response below it, to the greatest.
-        histogram: how many images have a response in each bin, int64 ``[bin]``.
-        classes: one row a label: label, name, images (that could be read), mean (α over them); the greatest mean
+        edges: edges of the bins, float64 ``[bin + 1]``, from zero (or the smallest response, if negative) to the
+            largest response.
+        histogram: number of images with a response in each bin, int64 ``[bin]``.
+        classes: one row per label: label, name, images (that could be read), mean (α over them); the largest mean
             first. Labels without a mean are left out.
     """
 
@@ -69,7 +70,7 @@ def unit_responses(atlas: Atlas, unit: str | Unit, *, bins: int = BINS) -> UnitR
 
     Raises:
         LayerError: if the atlas has no such layer or unit.
-        AtlasError: if the scan kept no responses.
+        AtlasError: if the scan did not store responses.
         UnitscopeError: if ``bins`` is less than 1.
     """
     layer, channel = atlas.unit(unit)
@@ -81,23 +82,23 @@ def unit_responses(atlas: Atlas, unit: str | Unit, *, bins: int = BINS) -> UnitR
 def response_histogram(
     responses: NDArray[np.float32], bins: int = BINS
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Return how many responses ``[image]`` lie in each bin, and the edges of the bins, as `numpy.histogram` does.
+    """Return the number of responses ``[image]`` in each bin, and the edges of the bins, like `numpy.histogram`.
 
-    Responses that are not numbers are left out.
+    NaN and infinite responses are ignored.
 
     Raises:
         UnitscopeError: if ``bins`` is less than 1.
     """
     if bins < 1:
         raise UnitscopeError(f"a histogram needs at least 1 bin, not {bins}")
-    # In float32 the bins of responses that are nearly the same would be narrower than its steps.
+    # In float32, bins of nearly equal responses would be narrower than its precision.
     known = responses[np.isfinite(responses)].astype(np.float64)
     low, high = (min(0.0, float(known.min())), float(known.max())) if len(known) else (0.0, 1.0)
     return np.histogram(known, bins, (low, high if high > low else low + 1))
 
 
 def unit_class_means(atlas: Atlas, unit: str | Unit) -> pd.DataFrame:
-    """Return the mean response of a unit to each class, the greatest first; see `UnitResponses`.
+    """Return the mean response of a unit to each class, the largest first; see `UnitResponses`.
 
     Raises:
         LayerError: if the atlas has no such layer or unit.

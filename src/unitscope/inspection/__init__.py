@@ -1,6 +1,6 @@
-"""Looking at single images and units: the bridge between a network and what the eye is shown.
+"""Inspect single images and units: run a network and collect the data of a figure.
 
-In: a network (or an atlas that names one) and images. Out: the plain arrays of `unitscope.display.sheets`.
+In: a network (or an atlas that refers to one) and images. Out: the data classes of `unitscope.display.sheets`.
 """
 
 from unitscope.inspection.exemplars import exemplar_sheet

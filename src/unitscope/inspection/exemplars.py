@@ -25,12 +25,12 @@ def exemplar_sheet(
     Args:
         atlas: from `unitscope.open_atlas`.
         unit: ``LAYER:UNIT``.
-        network: needed only for an atlas of a module given from Python, which can't be loaded again.
-        images: the folder with the images, if it has moved since the scan.
+        network: the network; needed only if the atlas was made from a module given in Python.
+        images: the folder of the images, if they were moved.
 
     Raises:
         LayerError: if the atlas has no such unit.
-        NetworkError: if the network can't be loaded, or its weights or φ are not those of the scan.
+        NetworkError: if the network can't be loaded, or its weights or preprocessing differ from those of the scan.
     """
     sheet = unit_exemplars(atlas, unit)
     session = session_of(atlas, network)

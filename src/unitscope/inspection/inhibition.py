@@ -1,8 +1,9 @@
 """The most inhibitory units with pictures and maps (paper, figure 3).
 
 In: an atlas and an `Inhibition`. Out: an `InhibitionSheet`, plain arrays.
-By maps, the images are those whose outlines part the view most evenly, the same for every unit, so none is picked for
-what a unit does there. By classes, images of the class stand beside the unit's exemplars among the others.
+For a map contrast, the images are those in which the concept covers closest to half of the view. They are the same for
+all units, so that no image is chosen for a unit's map. For a class contrast, images of the class are shown next to the
+unit's exemplars among the others.
 """
 
 from collections.abc import Sequence
@@ -23,7 +24,7 @@ from unitscope.inspection.unit_maps import ImageMaps, activation_maps
 from unitscope.networks import Network
 from unitscope.scanning.atlas_network import session_of
 
-_CANDIDATES = 200  # outlines that are drawn to find those that part the view most evenly
+_CANDIDATES = 200  # images whose masks are compared to find those closest to half of the view
 
 View = NDArray[np.float32]
 
@@ -40,16 +41,16 @@ def inhibition_sheet(
     """Return the first units of an inhibition, each with some images (paper, figure 3).
 
     Args:
-        atlas: that the inhibition is from.
+        atlas: the atlas of the inhibition.
         found: from `category_inhibition` or `class_inhibition`.
-        units: how many.
-        across: images a unit.
-        network: needed only for an atlas of a module given from Python.
-        images: where the images are now, if they have moved.
+        units: number of units.
+        across: number of images per unit.
+        network: the network; needed only if the atlas was made from a module given in Python.
+        images: the folder of the images, if they were moved.
 
     Raises:
-        NetworkError: if the network can't be loaded, or its φ is a function (for a category).
-        ImageError: if the outlines can't be read any more.
+        NetworkError: if the network can't be loaded, or its preprocessing is a function (for a category).
+        ImageError: if the masks can't be read.
     """
     session = session_of(atlas, network)
     first = found.units.head(units)
@@ -73,7 +74,7 @@ def inhibition_sheet(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Album:
-    """The images that were run, and the outlines in view of those that show the concept."""
+    """The images that were run, and the masks of those that show the concept."""
 
     atlas: Atlas
     found: Inhibition
@@ -81,7 +82,7 @@ class _Album:
     views: dict[str, View]
 
     def example(self, image: str, place: int) -> InhibitionExample:
-        """One image and the map of the unit at a place."""
+        """Return an image and its map of the unit at position ``place``."""
         one, view = self.seen[image], self.views.get(image)
         row = self.atlas.image_number(image)
         return InhibitionExample(
@@ -96,7 +97,7 @@ class _Album:
 
 
 def _evenly_parted(atlas: Atlas, found: Inhibition, network: Network, *, root: str | Path | None) -> dict[str, View]:
-    """Some of the images' views of the outlines, those nearest to covering half of the view first."""
+    """Return the masks of some images, ordered by how close they are to covering half of the view."""
     phi, concept = phi_of(network), category_split(atlas, found.concept, root=root)
     some = image_set(atlas, found.images, root=root).limit(_CANDIDATES)
     views = {image: concept.view(image, phi) for image in some.ids}
@@ -104,7 +105,7 @@ def _evenly_parted(atlas: Atlas, found: Inhibition, network: Network, *, root: s
 
 
 def beside_exemplars(atlas: Atlas, found: Inhibition, channels: Sequence[int], across: int) -> list[list[str]]:
-    """Return for each unit some images of the class, evenly spaced, and those of the others that call it up most."""
+    """Return for each unit some images of the class, evenly spaced, and the others with its largest responses."""
     of_class = image_set(atlas, found.images).limit((across + 1) // 2).ids
     ids = atlas.images["image"].to_numpy()
     others = atlas.readable[~np.isin(ids[atlas.readable], found.images)]
@@ -117,13 +118,11 @@ def _measured(map_: View, view: View | None) -> str:
     if view is None:
         return f"α = {map_.mean():.3g}"
     parts = inside_outside(map_[None], pool_to_grid(view, *map_.shape))
-    return "" if parts is None else f"{parts[0][0]:.3g} on it, {parts[1][0]:.3g} beside it"
+    return "" if parts is None else f"{parts[0][0]:.3g} on it, {parts[1][0]:.3g} outside"
 
 
 def _note(found: Inhibition, row: "pd.Series[float]") -> str:
-    where = (
-        "mean α {:.3g} on it, {:.3g} on others" if found.by == "class contrast" else "{:.3g} on it, {:.3g} beside it"
-    )
-    told = where.format(row["inside"], row["outside"])
+    where = "mean α {:.3g} on it, {:.3g} on others" if found.by == "class contrast" else "{:.3g} on it, {:.3g} outside"
+    means = where.format(row["inside"], row["outside"])
     spread = f", d_z {row['d_z']:.2f}" if "d_z" in row else ""
-    return f"{told}; effect size {row['effect_size']:.2f}{spread}, corrected p = {row['p_corrected']:.2g}"
+    return f"{means}; effect size {row['effect_size']:.2f}{spread}, corrected p = {row['p_corrected']:.2g}"

@@ -1,4 +1,4 @@
-"""Images that were not in the scan, asked about beside those that were.
+"""Image groups of images that are not in the atlas, together with those that are.
 
 In: an atlas and names: image ids, ``class:NAME``, or image files. Out: `ImageGroup` values; only files need a network.
 """
@@ -21,12 +21,12 @@ from unitscope.units import Layer
 def image_groups(
     atlas: Atlas, names: Sequence[str], layer: str | Layer, *, network: Network | Session | None = None
 ) -> tuple[ImageGroup, ...]:
-    """Return what each name stands for at one layer; names of files that the atlas lacks are run anew.
+    """Return the image group of each name at one layer; files that are not in the atlas run through the network.
 
-    An id of the atlas comes before a file of the same name.
+    If a name is both an image id of the atlas and a file, the atlas's image is used.
 
     Raises:
-        UnitscopeError: as `image_group`, and if a file can't be read.
+        UnitscopeError: as in `image_group`, and if a file can't be read.
         NetworkError: if a file is given and the atlas's network can't be loaded.
     """
     return next(image_groups_by_layer(atlas, names, [layer], network=network))
@@ -35,30 +35,30 @@ def image_groups(
 def image_groups_by_layer(
     atlas: Atlas, names: Sequence[str], layers: Sequence[str | Layer], *, network: Network | Session | None = None
 ) -> Iterator[tuple[ImageGroup, ...]]:
-    """Yield what each name stands for at one layer after another; files that the atlas lacks are run once for all.
+    """Yield the image groups of all names, layer by layer; files that are not in the atlas run once for all layers.
 
     Raises:
-        UnitscopeError, NetworkError: as `image_groups`, before the first layer.
+        UnitscopeError, NetworkError: as in `image_groups`, before the first layer.
     """
     found = [atlas.find(layer) for layer in layers]
-    files = [name for name in names if _is_fresh(atlas, name)]
+    files = [name for name in names if _is_new(atlas, name)]
     for name in names:
         if name not in files:
-            group_rows(atlas, name)  # a miss is told before the files run
-    fresh = dict(zip(files, _run(session_of(atlas, network), files, found), strict=True)) if files else {}
-    for place, layer in enumerate(found):
+            group_rows(atlas, name)  # report unknown names before the files run
+    new = dict(zip(files, _run(session_of(atlas, network), files, found), strict=True)) if files else {}
+    for position, layer in enumerate(found):
         yield tuple(
-            ImageGroup(name, layer, (name,), fresh[name][place]) if name in fresh else image_group(atlas, name, layer)
+            ImageGroup(name, layer, (name,), new[name][position]) if name in new else image_group(atlas, name, layer)
             for name in names
         )
 
 
-def _is_fresh(atlas: Atlas, name: str) -> bool:
+def _is_new(atlas: Atlas, name: str) -> bool:
     return not name.startswith(CLASS) and Path(name).is_file() and not atlas.has_image(name)
 
 
 def _run(session: Session, files: Sequence[str], layers: Sequence[Layer]) -> list[list[NDArray[np.float32]]]:
-    """Each layer's responses ``[1, unit]`` to each file."""
+    """Return for each file each layer's responses ``[1, unit]``."""
     tapped = [session.layers.find(layer.name) for layer in layers]
     ends = np.cumsum([layer.units for layer in layers])[:-1]
     responses = []

@@ -1,6 +1,6 @@
-"""Units' maps before and after perturbations, to be looked at (paper, figure 7).
+"""Maps of units before and after perturbations (paper, figure 7).
 
-In: a network and what `perturb` found. Out: a `PerturbedSheet`, plain arrays.
+In: a network and a `PerturbResult`. Out: a `PerturbedSheet`, plain arrays.
 """
 
 import numpy as np
@@ -22,20 +22,18 @@ from unitscope.units import Layer
 
 
 def perturbed_sheet(network: Network | Session, result: PerturbResult) -> PerturbedSheet:
-    """Return the units that a result follows, each on its images of greatest response, clean and changed.
-
-    Of noise it shows the first seed's.
+    """Return the tracked units of a result, each with its exemplars, clean and perturbed; noise with the first seed.
 
     Raises:
-        UnitscopeError: if the result follows no unit.
+        UnitscopeError: if the result has no tracked units, or was read from a file.
     """
     if result.image_set is None:
-        raise UnitscopeError("a stored result has no images to show maps of; run the perturbations again")
-    followed = [(effect.layer, effect.unit) for effect in result.effects[0].units]
-    if not followed:
-        raise UnitscopeError("no unit is followed, so there are no maps to show; give one or more, as LAYER:UNIT")
+        raise UnitscopeError("a stored result has no images, so maps can't be drawn; run the perturbations again")
+    tracked = [(effect.layer, effect.unit) for effect in result.effects[0].units]
+    if not tracked:
+        raise UnitscopeError("the result has no units whose maps can be drawn; give one or more, as LAYER:UNIT")
     session = Session.of(network)
-    units = [_unit(session, result, unit, rows) for unit, rows in zip(followed, result.strongest, strict=True)]
+    units = [_unit(session, result, unit, rows) for unit, rows in zip(tracked, result.strongest, strict=True)]
     return PerturbedSheet(session.network.reference, tuple(map(name_and_value, result.perturbations)), tuple(units))
 
 
@@ -58,7 +56,7 @@ def _unit(session: Session, result: PerturbResult, followed: tuple[Layer, int], 
 
 
 def _readable(network: Network, images: ImageSource, rows: tuple[int, ...]) -> tuple[tuple[int, ...], Tensor]:
-    """Those of the images that can still be read, and what they are to the network."""
+    """Return the row numbers of the images that can be read, and the prepared images."""
     good = [picture for row in rows if (picture := read_image(images, row, network.preprocessing)).prepared is not None]
     prepared = [picture.prepared for picture in good if picture.prepared is not None]
     return tuple(picture.image for picture in good), torch.stack(prepared) if prepared else torch.empty(0)

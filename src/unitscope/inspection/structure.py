@@ -30,9 +30,9 @@ _COLUMNS = 13
 
 @dataclass(frozen=True, slots=True)
 class LayerRange:
-    """Which layers a structure shows: activation calls start, start + step, … up to stop, 1-based as in the paper.
+    """The layers of a structure: activation calls start, start + step, … up to stop, 1-based as in the paper.
 
-    ``None`` for start and stop means the first and the last; for step, as many as make about 13 columns.
+    None for ``start`` and ``stop`` means the first and the last call; None for ``step`` gives about 13 columns.
     """
 
     start: int | None = None
@@ -40,17 +40,18 @@ class LayerRange:
     step: int | None = None
 
     def of(self, layers: Sequence[Layer]) -> tuple[Layer, ...]:
-        """Return those of the activation calls.
+        """Return the activation calls in the range.
 
         Raises:
-            UnitscopeError: if they would be none.
+            UnitscopeError: if there are none.
         """
         count = len(layers)
         start, stop = 1 if self.start is None else self.start, count if self.stop is None else self.stop
         step = max(1, math.ceil((stop - start + 1) / _COLUMNS)) if self.step is None else self.step
         if not 1 <= start <= stop <= count or step < 1:
             raise UnitscopeError(
-                f"no layers from {start} to {stop} by {step}: the network has activation calls 1 to {count}"
+                f"no layers from {start} to {stop} by {step}: the network has activation calls 1 to {count}; "
+                "give --start, --stop and --step in that range"
             )
         return tuple(layers[start - 1 : stop : step])
 
@@ -68,16 +69,17 @@ def structure(
 
     Args:
         network: from `unitscope.load`, or a session of it.
-        image: an image file, or a picture.
-        layers: which are shown; about 13 activation calls, evenly spaced, if None.
-        top: how many units of each layer.
+        image: an image file, or a Pillow image.
+        layers: layers to show; None for about 13 activation calls, evenly spaced.
+        top: number of units per layer.
         enlarge: units whose maps are drawn large, as ``LAYER:UNIT``.
-        change: units that are removed, and noise that is added to the image.
+        change: units to remove, and noise to add to the image.
 
     Raises:
         ImageError: if the image can't be read.
         LayerError: if a unit to enlarge or to remove does not exist.
-        UnitscopeError: if no layer is chosen, top is less than 1, or noise is asked for and φ is a function.
+        UnitscopeError: if the range has no layers, ``top`` is less than 1, or noise is requested and the preprocessing
+            is a function.
     """
     if top < 1:
         raise UnitscopeError(f"top must be at least 1, not {top}")
@@ -102,7 +104,7 @@ def structure(
 
 
 def spread(layers: Sequence[Layer]) -> tuple[Layer, ...]:
-    """Return about 13 layers, evenly spaced, the first and the last among them."""
+    """Return about 13 layers, evenly spaced, including the first and the last."""
     positions = np.linspace(0, len(layers) - 1, min(len(layers), _COLUMNS)).round().astype(int)
     return tuple(layers[position] for position in positions)
 
@@ -117,17 +119,20 @@ def noisy(phi: Preprocessing | CustomPreprocessing, prepared: Tensor, change: Ch
     """Return a prepared image with the noise of a change.
 
     Raises:
-        UnitscopeError: if noise is asked for and φ is a function.
+        UnitscopeError: if noise is requested and the preprocessing is a function.
     """
     if not change.sigma:
         return prepared
     if isinstance(phi, CustomPreprocessing):
-        raise UnitscopeError("noise is added on the 0–255 scale, and a preprocessing of your own may have another")
+        raise UnitscopeError(
+            "noise is added on the 0–255 scale, but the scale of a custom preprocessing is unknown; give the "
+            "preprocessing by name or as a table"
+        )
     return Noise(change.sigma).change(prepared, 0, change.seed)
 
 
 def _masks(table: LayerTable, change: Change) -> dict[Layer, Tensor]:
-    """A mask for each layer of which units are removed."""
+    """Return a mask for each layer with removed units."""
     masks = {}
     for name, units in change.removed.items():
         if units:
@@ -138,7 +143,7 @@ def _masks(table: LayerTable, change: Change) -> dict[Layer, Tensor]:
 
 
 def predictions_of(network: Network, logits: NDArray[np.float32] | None) -> tuple[Prediction, ...]:
-    """Return the five most probable classes of logits ``[1, class]``, the most probable first."""
+    """Return the five most probable classes for logits ``[1, class]``, most probable first."""
     if logits is None:
         return ()
     classes, probabilities = top_predictions(logits, 5)
@@ -149,7 +154,7 @@ def predictions_of(network: Network, logits: NDArray[np.float32] | None) -> tupl
 
 
 def column_of(layer: Layer, map_: Tensor, top: int) -> Column:
-    """Return the top units of a layer, of its output for one image ``[1, …]``."""
+    """Return the top units of a layer for its output ``[1, …]`` for one image."""
     responses = mean_map(map_, layer.unit_axis)[0].cpu().numpy()
     units = np.argsort(-responses, kind="stable")[:top]
     return Column(layer, units, responses[units], plane(map_[0], layer, units.tolist()))

@@ -1,4 +1,4 @@
-"""Units' activation maps over single images, and the images as the network sees them.
+"""Activation maps of units for single images, and the resized and cropped images.
 
 In: a session, images, a layer. Out: `ImageMaps`: picture and maps as arrays.
 """
@@ -17,7 +17,7 @@ from unitscope.units import Layer
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ImageMaps:
-    """One image as the network sees it, uint8 ``[row, column, RGB]``, and some units' maps, ``[unit, row, column]``."""
+    """A resized and cropped image, uint8 ``[row, column, RGB]``, and maps of some units, ``[unit, row, column]``."""
 
     picture: NDArray[np.uint8]
     maps: NDArray[np.float32]
@@ -26,7 +26,7 @@ class ImageMaps:
 def activation_maps(
     session: Session, images: ImageSource, layer: Layer, channels: Sequence[int]
 ) -> list[ImageMaps | None]:
-    """Return each image and the maps of some of a layer's units; None for a file that can't be read."""
+    """Return each image with the maps of some units of a layer; None for files that can't be read."""
     found: list[ImageMaps | None] = [None] * len(images)
     tapped, phi = session.layers.find(layer.name), session.network.preprocessing
     for batch, outputs in session.stream(images, maps=[tapped]):
@@ -42,7 +42,7 @@ def all_maps(
 ) -> Iterator[tuple[NDArray[np.float32], ...] | None]:
     """Yield each image's maps of all units of some layers, float32 ``[unit, row, column]``; None if it can't be read.
 
-    Images run together, which changes values by rounding: by 1e-5 of a layer's greatest value or less.
+    Images run in batches, which changes values by rounding, at most by 1e-5 of a layer's maximum.
     """
     for batch, outputs in session.stream(images, maps=layers):
         by_image = iter(() if outputs is None else zip(*outputs.maps, strict=True))
