@@ -1,6 +1,6 @@
-"""Results read back from files, whatever their kind.
+"""Load saved results of any kind.
 
-In: a JSON file, written by `Result.save` or printed by a command with ``--json``. Out: the `Result`. No torch.
+In: a JSON file, saved by `Result.save` or from the ``--json`` output of a command. Out: the `Result`. No torch.
 """
 
 import importlib
@@ -13,16 +13,16 @@ from typing import Any
 from unitscope.errors import UnitscopeError
 from unitscope.results import Result, defined_classes
 
-_ROOMS = ("unitscope.analyses", "unitscope.display")  # where results are defined
+_PACKAGES = ("unitscope.analyses", "unitscope.display")  # packages that define results
 # Keys of the files that `--json` wrote before results had a kind.
 _KEYS_WITHOUT_KIND = {"ablation": {"baseline", "results"}, "perturbation": {"settings", "prediction_flips"}}
 
 
 def load_result(path: str | Path) -> Result:
-    """Return the result that a file holds, written by `Result.save` or printed by a command with ``--json``.
+    """Return the result in a file, saved by `Result.save` or from the ``--json`` output of a command.
 
     Raises:
-        UnitscopeError: if there is no such file, or it holds no result of a kind and version that is known.
+        UnitscopeError: if there is no such file, or it has no result of a known kind and version.
     """
     try:
         values = json.loads(Path(path).read_text("utf-8"))
@@ -34,7 +34,7 @@ def load_result(path: str | Path) -> Result:
     classes = result_classes()
     if kind not in classes:
         raise UnitscopeError(
-            f"'{path}' holds no result that unitscope knows; "
+            f"'{path}' has no result that unitscope knows; "
             + (f"its kind is '{kind}'; known kinds: {', '.join(sorted(classes))}" if kind else "it has no 'kind'")
         )
     try:
@@ -44,10 +44,10 @@ def load_result(path: str | Path) -> Result:
 
 
 def result_classes() -> "Mapping[str, type[Result]]":
-    """Return the class of each kind of result: those in the rooms of results, and others defined so far."""
-    for room in _ROOMS:
-        for module in pkgutil.iter_modules(importlib.import_module(room).__path__):
-            importlib.import_module(f"{room}.{module.name}")
+    """Return the class of each kind of result: unitscope's own, and others defined so far."""
+    for package in _PACKAGES:
+        for module in pkgutil.iter_modules(importlib.import_module(package).__path__):
+            importlib.import_module(f"{package}.{module.name}")
     return defined_classes()
 
 
