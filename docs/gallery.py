@@ -10,11 +10,11 @@ from collections.abc import Callable
 from contextlib import chdir
 from pathlib import Path
 
-import numpy as np
 from matplotlib.figure import Figure
 
 import unitscope
 from unitscope import figures
+from unitscope.analyses.similarity import similarity_by_layer as similarity_at_layers
 from unitscope.demo import NETWORK, write_photographs
 
 Entry = Callable[[unitscope.Network, unitscope.Atlas], Figure]
@@ -25,9 +25,9 @@ scikit-image, scikit-learn and matplotlib ship. So few and so similar images sho
 network knows. Each example continues this one:
 
 ```python
-import numpy as np
 import unitscope
 from unitscope import figures
+from unitscope.analyses.similarity import similarity_by_layer as similarity_at_layers
 
 network = unitscope.load("{NETWORK}")
 atlas = unitscope.open_atlas("photographs.atlas")
@@ -38,12 +38,12 @@ atlas = unitscope.open_atlas("photographs.atlas")
 def structure(network: unitscope.Network, atlas: unitscope.Atlas) -> Figure:
     """The units of each layer that respond most to one image, shallow to deep."""
     layers = unitscope.LayerRange(start=4, step=5)
-    return figures.structure(unitscope.structure(network, "whole/chelsea.png", columns=layers))
+    return figures.draw(unitscope.structure(network, "whole/chelsea.png", columns=layers))
 
 
 def exemplars(network: unitscope.Network, atlas: unitscope.Atlas) -> Figure:
     """The images that one unit responds to most, with its activation maps."""
-    return figures.exemplars(unitscope.exemplar_sheet(atlas, "act:33:12", network=network))
+    return figures.draw(unitscope.exemplar_sheet(atlas, "act:33:12", network=network))
 
 
 def layer_summary(network: unitscope.Network, atlas: unitscope.Atlas) -> Figure:
@@ -55,28 +55,26 @@ def rules(network: unitscope.Network, atlas: unitscope.Atlas) -> Figure:
     """The units that two classes share, with exemplars and the overlap expected by chance."""
     groups = unitscope.image_groups(atlas, ["class:chelsea", "class:coffee"], "act:33")
     shared = unitscope.intersection(groups, unitscope.TopK(60))
-    return figures.rules(unitscope.rule_sheet(atlas, shared, network=network))
+    return figures.draw(unitscope.rule_sheet(atlas, shared, network=network))
 
 
 def similarity(network: unitscope.Network, atlas: unitscope.Atlas) -> Figure:
     """Cosines between the mean responses of classes, like beside like."""
     names = [f"class:{label.name}" for label in atlas.manifest.labels]
     found = unitscope.similarity(unitscope.image_groups(atlas, names, "act:33"))
-    return figures.similarity(found.matrix, found.labels, tree=found.tree)
+    return figures.draw(found)
 
 
 def similarity_by_layer(network: unitscope.Network, atlas: unitscope.Atlas) -> Figure:
     """The cosine of two classes, layer after layer."""
     names = ["class:chelsea", "class:coffee", "class:rocket"]
-    layers = [layer.name for layer in atlas.layers]
-    found = [unitscope.similarity(unitscope.image_groups(atlas, names, layer)).matrix for layer in layers]
-    return figures.similarity_by_layer(np.stack(found), layers, names=names)
+    groups = [unitscope.image_groups(atlas, names, layer.name) for layer in atlas.layers]
+    return figures.draw(similarity_at_layers(groups))
 
 
 def between_layers(network: unitscope.Network, atlas: unitscope.Atlas) -> Figure:
     """How similarly layers see the same images (linear CKA)."""
-    found = unitscope.cka(atlas)
-    return figures.between_layers(found.matrix, [layer.name for layer in found.layers], images=found.images)
+    return figures.draw(unitscope.cka(atlas))
 
 
 def sparsity(network: unitscope.Network, atlas: unitscope.Atlas) -> Figure:
@@ -92,25 +90,25 @@ def sparsity_by_layer(network: unitscope.Network, atlas: unitscope.Atlas) -> Fig
 def inhibition(network: unitscope.Network, atlas: unitscope.Atlas) -> Figure:
     """Units that respond less to a class than to other images."""
     found = unitscope.class_inhibition(atlas, "act:33", "chelsea")
-    return figures.inhibition(unitscope.inhibition_sheet(atlas, found, units=3, network=network))
+    return figures.draw(unitscope.inhibition_sheet(atlas, found, units=3, network=network))
 
 
 def ablation(network: unitscope.Network, atlas: unitscope.Atlas) -> Figure:
     """How predictions change when units are removed."""
     grid = unitscope.AblationGrid(["act:33"], fractions=[0.1, 0.2, 0.4, 0.8], orders=["low", "high", "random"])
-    return figures.ablation(unitscope.ablate(network, "photographs", grid))
+    return figures.draw(unitscope.ablate(network, "photographs", grid))
 
 
 def perturbation(network: unitscope.Network, atlas: unitscope.Atlas) -> Figure:
     """How far predictions, responses and selections move when noise is added to the images."""
     noise = [unitscope.Noise(sigma) for sigma in (0.05, 0.1, 0.2)]
-    return figures.perturbation(unitscope.perturb(network, "whole", noise).effects)
+    return figures.draw(unitscope.perturb(network, "whole", noise))
 
 
 def perturbed(network: unitscope.Network, atlas: unitscope.Atlas) -> Figure:
     """The activation maps of a unit, clean and with noise."""
     found = unitscope.perturb(network, "whole", [unitscope.Noise(0.1)], units=["act:33:12"])
-    return figures.perturbed(unitscope.perturbed_sheet(network, found))
+    return figures.draw(unitscope.perturbed_sheet(network, found))
 
 
 def make(folder: Path) -> str:
