@@ -38,7 +38,7 @@ atlas = unitscope.open_atlas("photographs.atlas")
 def structure(network: unitscope.Network, atlas: unitscope.Atlas) -> Figure:
     """The units of each layer that respond most to one image, shallow to deep."""
     layers = unitscope.LayerRange(start=4, step=5)
-    return figures.draw(unitscope.structure(network, "whole/chelsea.png", columns=layers))
+    return figures.draw(unitscope.structure(network, "whole/chelsea.png", layers=layers))
 
 
 def exemplars(network: unitscope.Network, atlas: unitscope.Atlas) -> Figure:
