@@ -247,9 +247,9 @@ class _Telling:
 
     def run(self, plan: "Plan", shards: "Sequence[int]", progress: "Progress") -> "Generator[ShardResult, None, None]":
         """See `unitscope.scanning.ScanRunner`."""
-        from unitscope.scanning import InProcess
+        from unitscope.scanning import InProcessRunner
 
-        for done in InProcess().run(plan, shards, progress):
+        for done in InProcessRunner().run(plan, shards, progress):
             tell(data_wait=done.data_wait, images=SHARD)
             yield done
 

@@ -72,7 +72,7 @@ def similarity_by_layer(network: unitscope.Network, atlas: unitscope.Atlas) -> F
     return figures.draw(similarity_at_layers(groups))
 
 
-def between_layers(network: unitscope.Network, atlas: unitscope.Atlas) -> Figure:
+def layer_similarity(network: unitscope.Network, atlas: unitscope.Atlas) -> Figure:
     """How similarly layers see the same images (linear CKA)."""
     return figures.draw(unitscope.cka(atlas))
 

@@ -100,10 +100,10 @@ def test_the_table_is_a_sequence_that_knows_its_activations(table):
 
 def test_a_layer_is_shown_with_its_activation_call_if_it_has_one():
     assert (
-        Layer(3, "features.12", "activation", 8, (8, 7, 7), aliases=("conv5_3", "act:13")).shown
+        Layer(3, "features.12", "activation", 8, (8, 7, 7), aliases=("conv5_3", "act:13")).display_name
         == "features.12 (act:13)"
     )
-    assert Layer(4, "features.13", "pool", 8, (8, 3, 3), aliases=("pool5",)).shown == "features.13"
+    assert Layer(4, "features.13", "pool", 8, (8, 3, 3), aliases=("pool5",)).display_name == "features.13"
 
 
 def test_a_layer_survives_the_trip_through_plain_values(table):

@@ -61,7 +61,7 @@ from .networks import Network as Network
 from .networks import Preprocessing as Preprocessing
 from .networks import load as load
 from .results import Result as Result
-from .scanning import InProcess as InProcess
+from .scanning import InProcessRunner as InProcessRunner
 from .scanning import ProcessRunner as ProcessRunner
 from .scanning import RayRunner as RayRunner
 from .scanning import ScanOptions as ScanOptions

@@ -45,7 +45,7 @@ class Layer:
         return next((alias for alias in self.aliases if alias.startswith("act:")), "")
 
     @property
-    def shown(self) -> str:
+    def display_name(self) -> str:
         """The name, followed by the number of the activation call if there is one: ``features.12 (act:13)``."""
         return f"{self.name} ({self.call})" if self.call else self.name
 

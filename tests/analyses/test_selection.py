@@ -31,11 +31,11 @@ def chosen(units):
 
 
 def top(responses, n):
-    return Selection.of_mask(LAYER, TopK(n).chosen(LAYER, responses))
+    return Selection.of_mask(LAYER, TopK(n).mask(LAYER, responses))
 
 
 def above(responses, threshold):
-    return Selection.of_mask(LAYER, Threshold(threshold).chosen(LAYER, responses))
+    return Selection.of_mask(LAYER, Threshold(threshold).mask(LAYER, responses))
 
 
 def images_of(listed):
@@ -105,9 +105,9 @@ def test_the_top_n_are_as_defined_whatever_is_tied_or_missing(responses, n):
 @given(responses=hnp.arrays(np.float32, (4, UNITS), elements=values), n=st.integers(1, UNITS))
 @quick
 def test_many_images_are_chosen_for_as_one_at_a_time(responses, n):
-    for pick in (TopK(n), Threshold(0.5)):
-        each = [pick.chosen(LAYER, row) for row in responses]
-        np.testing.assert_array_equal(pick.chosen(LAYER, responses), each)
+    for selector in (TopK(n), Threshold(0.5)):
+        each = [selector.mask(LAYER, row) for row in responses]
+        np.testing.assert_array_equal(selector.mask(LAYER, responses), each)
 
 
 def test_ties_go_to_the_lower_channel_and_nan_is_never_chosen():
@@ -148,10 +148,10 @@ def test_units_are_not_counted_over_fewer_or_more_images_than_there_are(count):
 
 def test_a_class_is_chosen_for_by_its_mean_or_by_its_images():
     responses = np.array([[9, 0, 3, 0, 0, 0, 0], [0, 4, 3, 0, 0, 0, 0], [0, 4, 3, 0, 0, 0, 0]], np.float32)
-    subject = ImageGroup("class:cat", LAYER, ("a", "b", "c"), responses)
-    assert list(select(subject, TopK(2))) == [0, 2]
-    assert list(select(subject, TopK(1), images=2)) == [1]
-    assert list(select(subject, TopK(2), images=3)) == [2]
-    assert list(select(subject, Threshold(3.5), images=1)) == [0, 1]
+    group = ImageGroup("class:cat", LAYER, ("a", "b", "c"), responses)
+    assert list(select(group, TopK(2))) == [0, 2]
+    assert list(select(group, TopK(1), images=2)) == [1]
+    assert list(select(group, TopK(2), images=3)) == [2]
+    assert list(select(group, Threshold(3.5), images=1)) == [0, 1]
     with pytest.raises(UnitscopeError, match="at least 4 of 3 images"):
-        select(subject, TopK(2), images=4)
+        select(group, TopK(2), images=4)

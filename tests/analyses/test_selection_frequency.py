@@ -18,14 +18,14 @@ def planted(images):
     return responses
 
 
-@pytest.mark.parametrize("pick", [TopK(2), Threshold(0.7)])
-def test_a_small_atlas_is_read_whole(make_atlas, pick):
+@pytest.mark.parametrize("selector", [TopK(2), Threshold(0.7)])
+def test_a_small_atlas_is_read_whole(make_atlas, selector):
     responses = planted(100)
     responses[7] = np.nan
     atlas = make_atlas(responses, layers=LAYERS, shard_size=16)
-    found = base_rate(atlas, "relu_1", pick)
+    found = base_rate(atlas, "relu_1", selector)
     good = np.delete(responses[:, 4:], 7, 0)
-    slow = [set(np.argsort(-row)[:2]) if pick == TopK(2) else set(np.flatnonzero(row > 0.7)) for row in good]
+    slow = [set(np.argsort(-row)[:2]) if selector == TopK(2) else set(np.flatnonzero(row > 0.7)) for row in good]
     np.testing.assert_allclose(found.share, [np.mean([unit in one for one in slow]) for unit in range(6)])
     assert found.images == 99
 
@@ -41,9 +41,9 @@ def test_a_large_atlas_is_read_in_part_from_all_over(make_atlas, shard_size):
 
 def test_a_rule_tells_how_common_its_units_are(make_atlas):
     atlas = make_atlas(planted(60), layers=LAYERS, shard_size=16)
-    pick = TopK(1)
+    selector = TopK(1)
     asked = [image_group(atlas, name, "relu_1") for name in ("00001.png", "00002.png")]
-    found = intersection(asked, pick, base=base_rate(atlas, "relu_1", pick))
+    found = intersection(asked, selector, base=base_rate(atlas, "relu_1", selector))
     assert found.units.tolist() == [3]
     assert found.base_rate.tolist() == [1]
     assert found.base_images == 60

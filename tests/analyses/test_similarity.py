@@ -17,7 +17,7 @@ UNITS = 7
 LAYER = Layer(3, "relu_2", "activation", UNITS, (UNITS, 4, 4))
 
 
-def subject(name, responses, *, images=None, layer=LAYER):
+def group(name, responses, *, images=None, layer=LAYER):
     rows = np.atleast_2d(np.asarray(responses, np.float32))
     return ImageGroup(name, layer, tuple(images or (f"{name}/{n}" for n in range(len(rows)))), rows)
 
@@ -67,7 +67,7 @@ def plain_cka(one, other):
 
 @pytest.mark.parametrize("seed", range(4))
 def test_the_matrix_holds_cosines_of_mean_responses(seed):
-    asked = [subject(f"s{n}", sparse(size, UNITS, seed=[seed, n])) for n, size in enumerate((1, 4, 1, 9))]
+    asked = [group(f"s{n}", sparse(size, UNITS, seed=[seed, n])) for n, size in enumerate((1, 4, 1, 9))]
     found = similarity(asked)
     expected = [[plain_cosine(plain_mean(a.responses), plain_mean(b.responses)) for b in asked] for a in asked]
     np.testing.assert_allclose(found.matrix, expected, rtol=1e-12)
@@ -80,7 +80,7 @@ def test_the_matrix_holds_cosines_of_mean_responses(seed):
 
 @pytest.mark.parametrize("sizes", [(1, 1, 3), (5, 2, 4), (30, 3, 25)], ids=str)
 def test_pairs_tell_mean_spread_and_number_of_single_cosines(sizes):
-    asked = [subject(f"s{n}", sparse(size, UNITS, seed=[n, size])) for n, size in enumerate(sizes)]
+    asked = [group(f"s{n}", sparse(size, UNITS, seed=[n, size])) for n, size in enumerate(sizes)]
     pairs = similarity(asked).pairs
     for (row, one), (column, other) in product(enumerate(asked), repeat=2):
         cosines_of_pairs = plain_pairs(one, other)
@@ -92,8 +92,8 @@ def test_pairs_tell_mean_spread_and_number_of_single_cosines(sizes):
 
 def test_an_image_that_two_subjects_have_is_not_paired_with_itself():
     responses = sparse(5, UNITS, seed=1)
-    both = subject("all", responses, images="abcde")
-    some = subject("some", responses[1:3], images="bc")
+    both = group("all", responses, images="abcde")
+    some = group("some", responses[1:3], images="bc")
     found = similarity([both, some]).pairs
     expected = plain_pairs(both, some)
     assert found.count.tolist() == [[10, 8], [8, 1]]
@@ -105,15 +105,15 @@ def test_an_image_that_two_subjects_have_is_not_paired_with_itself():
 def test_images_that_call_up_no_unit_are_in_no_pair():
     responses = sparse(6, UNITS, seed=2)
     responses[[1, 4]] = 0
-    one, other = subject("one", responses), subject("other", sparse(3, UNITS, seed=3))
+    one, other = group("one", responses), group("other", sparse(3, UNITS, seed=3))
     found = similarity([one, other]).pairs
     assert found.count.tolist() == [[6, 12], [12, 3]]
     assert found.mean[0, 1] == pytest.approx(np.mean(plain_pairs(one, other)), rel=1e-12)
 
 
 def test_alike_images_have_cosine_1_and_pairs_without_spread_whatever_their_strength():
-    strong = subject("strong", 1e19 * np.tile(np.arange(UNITS), (20, 1)))
-    weak = subject("weak", 1e-19 * np.tile(np.arange(UNITS), (3, 1)))
+    strong = group("strong", 1e19 * np.tile(np.arange(UNITS), (20, 1)))
+    weak = group("weak", 1e-19 * np.tile(np.arange(UNITS), (3, 1)))
     found = similarity([strong, weak])
     np.testing.assert_allclose(found.matrix, 1, rtol=1e-12)
     np.testing.assert_allclose(found.pairs.mean, 1, rtol=1e-12)
@@ -122,13 +122,13 @@ def test_alike_images_have_cosine_1_and_pairs_without_spread_whatever_their_stre
 
 def test_orthogonal_opposite_and_silent_images_are_told_as_such():
     first, second = np.eye(2, UNITS)
-    matrix = similarity([subject(str(n), each) for n, each in enumerate((first, second, -first, 0 * first))]).matrix
+    matrix = similarity([group(str(n), each) for n, each in enumerate((first, second, -first, 0 * first))]).matrix
     nan = np.nan
     np.testing.assert_array_equal(matrix, [[1, 0, -1, nan], [0, 1, 0, nan], [-1, 0, 1, nan], [nan] * 4])
 
 
 def test_single_images_have_no_pairs_to_tell_of():
-    assert similarity([subject("a", np.eye(1, UNITS)), subject("b", np.ones(UNITS))]).pairs is None
+    assert similarity([group("a", np.eye(1, UNITS)), group("b", np.ones(UNITS))]).pairs is None
 
 
 def test_a_response_that_is_no_number_leaves_no_cosine():
@@ -140,7 +140,7 @@ def test_a_response_that_is_no_number_leaves_no_cosine():
 
 
 def test_another_order_moves_everything_alike():
-    asked = [subject(f"s{n}", sparse(n + 1, UNITS, seed=n)) for n in range(4)]
+    asked = [group(f"s{n}", sparse(n + 1, UNITS, seed=n)) for n in range(4)]
     order = np.array([2, 0, 3, 1])
     moved, expected = similarity(asked).ordered(order), similarity([asked[n] for n in order])
     assert (moved.labels, moved.images) == (expected.labels, expected.images)
@@ -164,11 +164,11 @@ def test_a_tree_joins_the_two_most_alike_first_at_one_minus_their_cosine():
     first = tree(matrix)[0]
     assert off[int(first[0]), int(first[1])] == off.max()
     assert first[2] == pytest.approx(1 - off.max(), abs=1e-12)
-    np.testing.assert_array_equal(tree(matrix), similarity([subject("a", r) for r in sparse(8, UNITS, seed=5)]).tree)
+    np.testing.assert_array_equal(tree(matrix), similarity([group("a", r) for r in sparse(8, UNITS, seed=5)]).tree)
 
 
 def test_the_tree_of_a_single_subject_joins_nothing():
-    assert similarity([subject("alone", sparse(3, UNITS, seed=1))]).tree.shape == (0, 4)
+    assert similarity([group("alone", sparse(3, UNITS, seed=1))]).tree.shape == (0, 4)
 
 
 def test_a_subject_without_a_cosine_is_joined_last_and_one_subject_is_in_order():
@@ -181,13 +181,13 @@ def test_a_subject_without_a_cosine_is_joined_last_and_one_subject_is_in_order()
 def test_curves_hold_the_matrix_of_each_layer():
     layers = [Layer(n, f"relu_{n}", "activation", n + 2, (n + 2, 1, 1)) for n in range(3)]
     at = [
-        [subject(name, sparse(2, n + 2, seed=[n, i]), layer=each) for i, name in enumerate("ab")]
+        [group(name, sparse(2, n + 2, seed=[n, i]), layer=each) for i, name in enumerate("ab")]
         for n, each in enumerate(layers)
     ]
     found = similarity_by_layer(iter(at))
     assert found.layers == tuple(layers)
     assert found.labels == ("a", "b")
-    np.testing.assert_array_equal(found.matrices, [similarity(subjects).matrix for subjects in at])
+    np.testing.assert_array_equal(found.matrices, [similarity(groups).matrix for groups in at])
 
 
 def test_what_cannot_be_compared_is_refused():
@@ -197,7 +197,7 @@ def test_what_cannot_be_compared_is_refused():
         similarity_by_layer([])
     other = Layer(4, "relu_3", "activation", UNITS, (UNITS, 4, 4))
     with pytest.raises(UnitscopeError, match=r"images at different layers can't be compared \(relu_2, relu_3\)"):
-        similarity([subject("a", np.ones(UNITS)), subject("b", np.ones(UNITS), layer=other)])
+        similarity([group("a", np.ones(UNITS)), group("b", np.ones(UNITS), layer=other)])
 
 
 @pytest.fixture
@@ -249,9 +249,7 @@ def test_images_without_a_cosine_are_near_to_nothing(planted):
 
 
 def test_an_image_from_outside_finds_its_double_in_the_atlas(planted):
-    double = subject(
-        "holiday.jpg", 3 * planted.responses("deep")[7], layer=planted.find("deep"), images=["holiday.jpg"]
-    )
+    double = group("holiday.jpg", 3 * planted.responses("deep")[7], layer=planted.find("deep"), images=["holiday.jpg"])
     found = nearest_images(planted, double, 1)
     assert found["image"].tolist() == ["00007.png"]
     np.testing.assert_allclose(cosines_with(planted, double)[7], 1, rtol=1e-9)
@@ -303,7 +301,7 @@ def test_layers_are_compared_over_the_images_that_could_be_read(planted):
 
 
 def test_of_many_images_evenly_spaced_ones_are_taken_and_images_can_be_named(planted):
-    few = cka(planted, most=5)
+    few = cka(planted, max_images=5)
     rows = np.array([n for n in range(20) if n != 11])[np.arange(5) * 19 // 5]
     assert few.images == 5
     expected = plain_cka(*(planted.responses(layer)[rows] for layer in ("shallow", "deep")))

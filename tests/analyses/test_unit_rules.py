@@ -16,15 +16,15 @@ UNITS = 40
 LAYER = Layer(3, "relu_2", "activation", UNITS, (UNITS, 4, 4))
 
 
-def subject(name, responses, *, images=None, layer=LAYER):
+def group(name, responses, *, images=None, layer=LAYER):
     rows = np.atleast_2d(np.asarray(responses, np.float32))
     return ImageGroup(name, layer, tuple(images or (f"{name}/{n}" for n in range(len(rows)))), rows)
 
 
-def subjects(*, seed, sizes):
+def groups(*, seed, sizes):
     """Seeded responses with many ties, one class an entry of sizes."""
     random = np.random.default_rng(seed)
-    return [subject(f"class:{n}", random.integers(0, 12, (size, UNITS))) for n, size in enumerate(sizes)]
+    return [group(f"class:{n}", random.integers(0, 12, (size, UNITS))) for n, size in enumerate(sizes)]
 
 
 def top_set(responses, n):
@@ -36,23 +36,25 @@ def ordered(units, mean):
 
 
 @pytest.mark.parametrize("seed", range(6))
-@pytest.mark.parametrize("pick", [TopK(9), Threshold(6.0)])
-def test_rules_find_what_sets_find(seed, pick):
-    asked = subjects(seed=seed, sizes=(1, 3, 2, 1))
+@pytest.mark.parametrize("selector", [TopK(9), Threshold(6.0)])
+def test_rules_find_what_sets_find(seed, selector):
+    asked = groups(seed=seed, sizes=(1, 3, 2, 1))
     means = [one.responses.astype(float).mean(0) for one in asked]
     sets = [
-        top_set(mean, 9) if isinstance(pick, TopK) else {u for u in range(UNITS) if mean[u] > pick.threshold}
+        top_set(mean, 9) if isinstance(selector, TopK) else {u for u in range(UNITS) if mean[u] > selector.threshold}
         for mean in means
     ]
     both = (means[0] + means[1]) / 2
-    assert top_units(asked[1], pick).units.tolist() == ordered(sets[1], means[1])
-    assert intersection(asked[:2], pick).units.tolist() == ordered(sets[0] & sets[1], both)
-    assert difference(asked[:2], asked[2:], pick).units.tolist() == ordered(sets[0] & sets[1] - sets[2] - sets[3], both)
+    assert top_units(asked[1], selector).units.tolist() == ordered(sets[1], means[1])
+    assert intersection(asked[:2], selector).units.tolist() == ordered(sets[0] & sets[1], both)
+    assert difference(asked[:2], asked[2:], selector).units.tolist() == ordered(
+        sets[0] & sets[1] - sets[2] - sets[3], both
+    )
 
 
 @pytest.mark.parametrize("seed", range(6))
 def test_support_and_at_least_count_images(seed):
-    asked = subjects(seed=seed, sizes=(4, 3))
+    asked = groups(seed=seed, sizes=(4, 3))
     rows = [row for one in asked for row in one.responses]
     counts = Counter(unit for row in rows for unit in top_set(row, 9))
     mean = (asked[0].mean + asked[1].mean) / 2
@@ -66,8 +68,8 @@ def test_support_and_at_least_count_images(seed):
 
 
 def test_all_of_the_images_is_the_intersection_of_each():
-    one, two = subjects(seed=1, sizes=(2, 1))
-    singles = [subject(name, row) for name, row in zip("abc", [*one.responses, *two.responses], strict=True)]
+    one, two = groups(seed=1, sizes=(2, 1))
+    singles = [group(name, row) for name, row in zip("abc", [*one.responses, *two.responses], strict=True)]
     whole, each = intersection([one, two], TopK(20), at_least=3), intersection(singles, TopK(20))
     assert whole.selection == each.selection
     assert len(whole.units)
@@ -75,9 +77,9 @@ def test_all_of_the_images_is_the_intersection_of_each():
 
 
 def test_an_image_of_two_classes_counts_once():
-    rows = subjects(seed=2, sizes=(3,))[0].responses
-    one = subject("class:cat", rows[:2], images=("a", "b"))
-    two = subject("class:pet", rows[1:], images=("b", "c"))
+    rows = groups(seed=2, sizes=(3,))[0].responses
+    one = group("class:cat", rows[:2], images=("a", "b"))
+    two = group("class:pet", rows[1:], images=("b", "c"))
     assert intersection([one, two], at_least=3).images == 3
     with pytest.raises(UnitscopeError, match="at least 4 of 3 images"):
         intersection([one, two], at_least=4)
@@ -89,26 +91,26 @@ def test_a_planted_shared_unit_is_found_and_chance_is_not():
     cats, dogs = (random.exponential(size=(50, 512)).astype(np.float32) for _ in range(2))
     cats[:, [71, 274]] += 6
     dogs[:, [71, 446]] += 6
-    asked = [subject("class:cat", cats, layer=layer), subject("class:dog", dogs, layer=layer)]
+    asked = [group("class:cat", cats, layer=layer), group("class:dog", dogs, layer=layer)]
     found = intersection(asked, at_least=90)
     assert found.units.tolist() == [71]
     assert found.support_p[0] < 1e-50
     assert found.p_value < 1e-50
     assert found.expected < 1e-50
     assert difference(asked[:1], asked[1:], TopK(2)).units.tolist() == [274]
-    nothing = intersection([subject("a", cats[0], layer=layer), subject("b", random.permutation(cats[1]), layer=layer)])
+    nothing = intersection([group("a", cats[0], layer=layer), group("b", random.permutation(cats[1]), layer=layer)])
     assert nothing.p_value > 0.05
 
 
 def test_the_greatest_units_compare_nothing():
-    found = top_units(subjects(seed=0, sizes=(3,))[0])
+    found = top_units(groups(seed=0, sizes=(3,))[0])
     assert (found.expected, found.p_value, found.base_rate, found.images) == (None, None, None, 3)
 
 
 def refusals():
-    one, two, same = subjects(seed=3, sizes=(1, 2, 1))
-    elsewhere = subject("d", np.zeros(UNITS), layer=Layer(4, "relu_3", "activation", UNITS, (UNITS,)))
-    alias = subject("tench.png", one.responses, images=one.images)
+    one, two, same = groups(seed=3, sizes=(1, 2, 1))
+    elsewhere = group("d", np.zeros(UNITS), layer=Layer(4, "relu_3", "activation", UNITS, (UNITS,)))
+    alias = group("tench.png", one.responses, images=one.images)
     yield lambda: intersection([one]), "shared units need two or more images or classes, but only 'class:0' was given"
     yield lambda: intersection([]), "no image or class was given"
     yield lambda: difference([], [one]), "no image or class was given"
@@ -148,7 +150,7 @@ def test_the_chance_of_an_overlap_is_that_of_all_ways_to_draw(units, sizes):
 
 
 def test_the_chance_of_a_difference_is_that_of_all_ways_to_draw():
-    a, b = subject("a", np.arange(UNITS)), subject("b", np.arange(UNITS)[::-1])
+    a, b = group("a", np.arange(UNITS)), group("b", np.arange(UNITS)[::-1])
     found = difference([a], [b], TopK(3))
     others = np.array([len(set(range(3)) - set(other)) for other in combinations(range(UNITS), 3)])
     assert len(found.units) == 3

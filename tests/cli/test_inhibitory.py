@@ -72,7 +72,7 @@ def test_without_enough_other_images_a_note_says_so(run, tmp_path):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ((), "say --class NAME, or --category NAME"),
+        ((), "give --class NAME, or --category NAME"),
         (("--class", "speck", "--category", "speck"), "give one of them"),
         (("--category", "red sqare"), "closest: 'red square'"),
         (("--class", "red sqare"), "closest: 'red square'"),

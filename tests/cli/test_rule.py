@@ -174,8 +174,8 @@ def test_the_sheet_shows_what_the_network_gives(atlas, classes_folder):
     path = str(classes_folder / "hen" / "02.png")
     found = intersection(image_groups(atlas, ["class:hen", path], LAYER), at_least=4)
     sheet = rule_sheet(atlas, found)
-    assert [image.subject for image in sheet.images] == ["class:hen", "class:hen", path]
-    means = dict(zip(found.subjects[0].images, found.subjects[0].responses[:, found.units].mean(1), strict=True))
+    assert [image.group for image in sheet.images] == ["class:hen", "class:hen", path]
+    means = dict(zip(found.groups[0].images, found.groups[0].responses[:, found.units].mean(1), strict=True))
     assert [image.image for image in sheet.images[:2]] == sorted(means, key=lambda image: -means[image])[:2]
     assert [row.unit for row in sheet.rows] == found.units.tolist()
     for row in sheet.rows:
@@ -188,5 +188,5 @@ def test_the_sheet_shows_what_the_network_gives(atlas, classes_folder):
 
 def test_pictures_that_are_nowhere_are_said(atlas, tmp_path):
     found = intersection(image_groups(atlas, ["class:hen"], LAYER), at_least=4)
-    with pytest.raises(ImageError, match=r"can be read in .*; say where the images are now"):
+    with pytest.raises(ImageError, match=r"can be read in .*; give their new folder"):
         rule_sheet(atlas, found, images=tmp_path)

@@ -153,7 +153,7 @@ def test_an_atlas_is_exported(classes_atlas, run, tmp_path):
     assert done.json["pages"] == len(list((tmp_path / "site").rglob("*.html"))) > 16
     assert done.json["bytes"] == sum(f.stat().st_size for f in (tmp_path / "site").rglob("*") if f.is_file())
     again = run("export", classes_atlas, tmp_path / "site", "--layer", "act:2", check=1)
-    assert "is there already" in again.stderr
+    assert "already exists" in again.stderr
     assert "MB" not in again.stderr
 
 

@@ -145,7 +145,7 @@ def test_answers_do_not_depend_on_the_batch_size_or_on_what_else_is_asked(networ
     alone = ablate(network, folder, AblationGrid(["relu"], [0.5], scopes=["dataset"], orders=["random"], seeds=[5]))
     at = next(
         number
-        for number, gone in enumerate(settings.of(network_layer(network)))
+        for number, gone in enumerate(settings.settings(network_layer(network)))
         if (gone.scope, gone.seed, gone.fraction) == ("dataset", 5, 0.5)
     )
     assert (alone.outcomes[0].answers == found[1 + at]).all()

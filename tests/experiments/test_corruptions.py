@@ -25,54 +25,54 @@ def pillow(picture):
 
 def test_noise_is_gaussian_of_mean_zero_and_sigma_on_the_scale_on_which_white_is_one(picture):
     grey = torch.full((3, 200, 200), 128, dtype=torch.uint8)
-    noise = (Noise(0.1).change(grey, 0, 0) - 128).numpy().ravel() / 255
+    noise = (Noise(0.1).apply(grey, 0, 0) - 128).numpy().ravel() / 255
     assert abs(noise.mean()) < 4 * 0.1 / np.sqrt(noise.size)
     assert noise.std() == pytest.approx(0.1, rel=0.01)
     assert np.mean(np.abs(noise) < 0.1) == pytest.approx(0.6827, abs=0.005)
 
 
 def test_noise_depends_on_seed_and_image_and_on_nothing_else(picture):
-    first = Noise(0.1).change(picture, 3, 1)
-    Noise(0.1).change(picture, 4, 1)
-    assert torch.equal(Noise(0.1).change(picture, 3, 1), first)
-    assert not torch.equal(Noise(0.1).change(picture, 4, 1), first)
-    assert not torch.equal(Noise(0.1).change(picture, 3, 2), first)
-    assert not torch.equal(Noise(0.1).change(picture, 1, 3), first)
+    first = Noise(0.1).apply(picture, 3, 1)
+    Noise(0.1).apply(picture, 4, 1)
+    assert torch.equal(Noise(0.1).apply(picture, 3, 1), first)
+    assert not torch.equal(Noise(0.1).apply(picture, 4, 1), first)
+    assert not torch.equal(Noise(0.1).apply(picture, 3, 2), first)
+    assert not torch.equal(Noise(0.1).apply(picture, 1, 3), first)
 
 
 def test_the_same_noise_is_scaled_by_sigma(picture):
-    small, large = (Noise(sigma).change(picture, 0, 0) - picture for sigma in (0.01, 0.02))
+    small, large = (Noise(sigma).apply(picture, 0, 0) - picture for sigma in (0.01, 0.02))
     assert torch.allclose(2 * small, large, atol=1e-3)
 
 
 def test_noise_is_clipped_as_a_picture_is():
-    changed = Noise(1).change(torch.tensor([0, 255], dtype=torch.uint8).repeat(3, 20, 10), 0, 0)
+    changed = Noise(1).apply(torch.tensor([0, 255], dtype=torch.uint8).repeat(3, 20, 10), 0, 0)
     assert changed.min() == 0
     assert changed.max() == 255
     assert changed.dtype == torch.float32
 
 
 def test_no_noise_leaves_the_picture_as_it_is(picture):
-    assert torch.equal(Noise(0).change(picture, 0, 0), picture.float())
+    assert torch.equal(Noise(0).apply(picture, 0, 0), picture.float())
 
 
 def test_a_blur_is_pillows(picture):
     expected = np.array(pillow(picture).filter(ImageFilter.GaussianBlur(2.5)))
-    assert np.array_equal(Blur(2.5).change(picture, 0, 0).permute(1, 2, 0).numpy(), expected)
-    assert torch.equal(Blur(0).change(picture, 0, 0), picture)
+    assert np.array_equal(Blur(2.5).apply(picture, 0, 0).permute(1, 2, 0).numpy(), expected)
+    assert torch.equal(Blur(0).apply(picture, 0, 0), picture)
 
 
 def test_brightness_multiplies_and_clips(picture):
     expected = np.clip(picture.numpy() * 1.7, 0, 255)
-    np.testing.assert_allclose(Brightness(1.7).change(picture, 0, 0).numpy(), expected, rtol=1e-6)
-    assert Brightness(0).change(picture, 0, 0).max() == 0
+    np.testing.assert_allclose(Brightness(1.7).apply(picture, 0, 0).numpy(), expected, rtol=1e-6)
+    assert Brightness(0).apply(picture, 0, 0).max() == 0
 
 
 def test_jpeg_is_written_and_read(picture):
     file = io.BytesIO()
     pillow(picture).save(file, "JPEG", quality=30)
-    assert np.array_equal(Jpeg(30).change(picture, 0, 0).permute(1, 2, 0).numpy(), np.array(Image.open(file)))
-    losses = [(Jpeg(quality).change(picture, 0, 0).float() - picture).abs().mean() for quality in (5, 50, 100)]
+    assert np.array_equal(Jpeg(30).apply(picture, 0, 0).permute(1, 2, 0).numpy(), np.array(Image.open(file)))
+    losses = [(Jpeg(quality).apply(picture, 0, 0).float() - picture).abs().mean() for quality in (5, 50, 100)]
     assert losses[0] > losses[1] > losses[2]
 
 

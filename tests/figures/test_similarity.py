@@ -7,7 +7,7 @@ from matplotlib.colors import to_rgba
 from unitscope.analyses.similarity import clustered_order, cosines, tree
 from unitscope.display.heatmaps import COLOUR_MAP
 from unitscope.errors import UnitscopeError
-from unitscope.figures import between_layers, similarity, similarity_by_layer, theme
+from unitscope.figures import layer_similarity, similarity, similarity_by_layer, theme
 from unitscope.figures.heatmap import branches, scale
 
 from .conftest import assert_tidy, pixels, texts
@@ -126,12 +126,12 @@ def test_names_of_very_many_subjects_are_thinned():
 
 
 def test_the_map_of_layers_names_them_and_its_images():
-    figure = between_layers(matrix_of(26), [f"features.{n}.expand3x3_activation" for n in range(26)], images=1000)
+    figure = layer_similarity(matrix_of(26), [f"features.{n}.expand3x3_activation" for n in range(26)], images=1000)
     assert_tidy(figure)
     told = [text for text, _ in texts(figure)]
     assert "features.25.expand3x3_activation" in told
     assert any("over 1,000 images" in text for text in told)
-    assert "Blank" in " ".join(text for text, _ in texts(between_layers(matrix_of(3, silent=[0]), "abc", images=9)))
+    assert "Blank" in " ".join(text for text, _ in texts(layer_similarity(matrix_of(3, silent=[0]), "abc", images=9)))
 
 
 @pytest.mark.parametrize("count", [2, 4, 5])

@@ -4,16 +4,16 @@ import numpy as np
 import pytest
 
 from unitscope.display.heatmaps import overlay, tone
-from unitscope.display.sheets import AskedImage, RuleRow, RuleSheet
+from unitscope.display.sheets import RuleImage, RuleRow, RuleSheet
 from unitscope.figures import rules
 from unitscope.figures.unit_rules import TILE
 
 from .conftest import assert_tidy, exemplar, image_box, layer, pixels, texts
 
 
-def asked(number, *, subject="class:cat", image="cat/0294.jpg", against=False):
+def asked(number, *, group="class:cat", image="cat/0294.jpg", excluded=False):
     random = np.random.default_rng(100 + number)
-    return AskedImage(subject, image, against, random.integers(0, 256, (TILE, TILE, 3)).astype(np.uint8))
+    return RuleImage(group, image, excluded, random.integers(0, 256, (TILE, TILE, 3)).astype(np.uint8))
 
 
 def row(unit, *, images, exemplars=4):
@@ -33,7 +33,7 @@ def sheet(images, units, **changes):
     )
 
 
-PAIR = (asked(1), asked(2, subject="dog/1.png", image="dog/1.png"))
+PAIR = (asked(1), asked(2, group="dog/1.png", image="dog/1.png"))
 
 
 def tile_of(figure, number):
@@ -69,12 +69,12 @@ def test_units_and_responses_are_written():
 
 
 def test_what_the_units_are_set_against_is_named_so():
-    against = asked(2, subject="class:dog", image="dog/1.png", against=True)
+    against = asked(2, group="class:dog", image="dog/1.png", excluded=True)
     written = [text for text, _ in texts(rules(sheet((PAIR[0], against), (71,))))]
     assert "not class:dog" in written
 
 
-LONG = asked(3, subject="/photographs/" + "folder_" * 40 + "x.jpg", image="/photographs/" + "folder_" * 40 + "x.jpg")
+LONG = asked(3, group="/photographs/" + "folder_" * 40 + "x.jpg", image="/photographs/" + "folder_" * 40 + "x.jpg")
 GONE = replace(asked(4), picture=None)
 
 
@@ -85,7 +85,7 @@ GONE = replace(asked(4), picture=None)
         sheet(PAIR[:1], range(16)),
         sheet(tuple(asked(n) for n in range(6)), (1, 2)),
         sheet(PAIR, ()),
-        sheet((LONG, replace(LONG, against=True)), (1,), title="Units shared by " + ", ".join(["class:cat"] * 90)),
+        sheet((LONG, replace(LONG, excluded=True)), (1,), title="Units shared by " + ", ".join(["class:cat"] * 90)),
         sheet((GONE, PAIR[0]), (1,), rows=(replace(row(1, images=2), maps=(None, np.zeros((2, 2))), exemplars=()),)),
     ],
 )

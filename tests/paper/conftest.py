@@ -8,7 +8,7 @@ from PIL import Image
 
 from tests.experiments.planted_coco import make_coco
 from unitscope.experiments.run_options import RunOptions
-from unitscope.paper import Asked, Sources
+from unitscope.paper import NetworkSpec, Sources
 from unitscope.paper.networks import make_cases
 
 
@@ -92,7 +92,7 @@ def make_case(folder, tmp_path_factory):
 
     def make(name, *, coco=None, options=None):
         sources = Sources(folder / "pictures", coco, tmp_path_factory.mktemp("case"))
-        asked = [Asked(str(folder / f"{name}.toml"))]
+        asked = [NetworkSpec(str(folder / f"{name}.toml"))]
         (case,) = make_cases(asked, sources, options or RunOptions(), say=lambda text: None)
         return case
 

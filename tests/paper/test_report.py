@@ -13,7 +13,7 @@ from tests.paper.conftest import Counts
 from unitscope.errors import NetworkError
 from unitscope.experiments.run_options import RunOptions
 from unitscope.networks import load
-from unitscope.paper import Asked, Sources, write_paper
+from unitscope.paper import NetworkSpec, Sources, write_paper
 from unitscope.paper.tables import milliseconds
 
 
@@ -25,7 +25,7 @@ def _silent(text):
 def made(folder, tmp_path_factory):
     """A report of networks each of which lacks something, in batches of five."""
     names, counts = ("headless", "bare", "dead", "random"), Counts()
-    asked = [Asked(str(folder / f"{name}.toml")) for name in names]
+    asked = [NetworkSpec(str(folder / f"{name}.toml")) for name in names]
     sources = Sources(folder / "pictures", None, tmp_path_factory.mktemp("report"))
     return write_paper(asked, sources, say=_silent, options=RunOptions(5, progress=counts)), counts
 
@@ -100,7 +100,7 @@ def test_pictures_in_the_page_are_small_and_look_like_the_files(made):
 
 
 def test_a_report_of_nothing_that_can_be_run_says_why(folder, tmp_path):
-    asked = [Asked(str(folder / "random.toml"))]
+    asked = [NetworkSpec(str(folder / "random.toml"))]
     report = write_paper(asked, Sources(folder / "pictures", None, tmp_path), say=_silent)
     reasons = {item.title[:7]: item.reason for item in report.missing}
     assert reasons["Table 4"] == "random: it is untrained (as small() builds them), so its units tell nothing"
@@ -110,7 +110,9 @@ def test_a_report_of_nothing_that_can_be_run_says_why(folder, tmp_path):
 def test_a_device_that_is_not_there_is_told(folder, tmp_path):
     sources = Sources(folder / "pictures", None, tmp_path)
     with pytest.raises(NetworkError, match="no device 'cuda:77'"):
-        write_paper([Asked(str(folder / "small.toml"))], sources, say=_silent, options=RunOptions(device="cuda:77"))
+        write_paper(
+            [NetworkSpec(str(folder / "small.toml"))], sources, say=_silent, options=RunOptions(device="cuda:77")
+        )
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")

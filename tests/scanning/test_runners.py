@@ -16,7 +16,7 @@ import pytest
 import zarr
 
 import unitscope
-from unitscope import InProcess, ProcessRunner, RayRunner, ScanOptions
+from unitscope import InProcessRunner, ProcessRunner, RayRunner, ScanOptions
 from unitscope.errors import AtlasError, NetworkError, UnitscopeError
 from unitscope.images import open_images
 from unitscope.scanning import NullProgress
@@ -86,7 +86,7 @@ class Killing(NullProgress):
 
 
 def test_processes_give_the_atlas_that_one_process_gives(card, folder, tmp_path):
-    alone = unitscope.scan(card, folder, tmp_path / "a", options=OPTIONS, runner=InProcess()).atlas
+    alone = unitscope.scan(card, folder, tmp_path / "a", options=OPTIONS, runner=InProcessRunner()).atlas
     together = unitscope.scan(card, folder, tmp_path / "b", options=OPTIONS, runner=ProcessRunner(2)).atlas
     assert_same(alone, together)
     assert not active_children()

@@ -110,8 +110,8 @@ def test_a_scan_into_a_store_goes_on_after_it_was_stopped_while_merging(network,
     with pytest.raises(AtlasError, match="is not an atlas"):
         unitscope.open_atlas(address)
     result = unitscope.scan(network, folder, address, options=OPTIONS)
-    assert (result.scanned, result.found) == (0, False)
-    assert unitscope.scan(network, folder, address, options=OPTIONS).found
+    assert (result.scanned, result.already_existed) == (0, False)
+    assert unitscope.scan(network, folder, address, options=OPTIONS).already_existed
     local = unitscope.scan(network, folder, tmp_path / "a", options=OPTIONS).atlas
     assert result.atlas.units.equals(local.units)
 

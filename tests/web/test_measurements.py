@@ -52,20 +52,20 @@ def read(tmp_path):
 def test_a_unit_hears_of_its_removal_if_it_was_among_the_units(read):
     results = read(REMOVED)
     for unit in range(6):
-        assert len(results.told_of("relu", unit)) == (unit in (4, 1))
-    assert results.told_of("tanh", 4) == ()
+        assert len(results.removal_notes("relu", unit)) == (unit in (4, 1))
+    assert results.removal_notes("tanh", 4) == ()
     where = "the 2 highest units of its layer, maps made zero, on 1,200 images"
-    assert results.told_of("relu", 4) == (f"removed with {where}: 75.0% of the answers stay the same",)
+    assert results.removal_notes("relu", 4) == (f"removed with {where}: 75.0% of the answers stay the same",)
 
 
 @pytest.mark.parametrize("change", [{"order": "random", "seed": 0}, {"scope": "image", "units": None}])
 def test_random_units_and_each_images_own_say_nothing_of_one_unit(read, change):
-    assert read({**REMOVED, "results": [SETTING | change]}).told_of("relu", 4) == ()
+    assert read({**REMOVED, "results": [SETTING | change]}).removal_notes("relu", 4) == ()
 
 
 def test_images_that_are_not_the_atlass_are_told_as_such(read):
     results = read({**REMOVED, "data": "other"})
-    assert "1,200 images (not the set of this atlas)" in results.told_of("relu", 4)[0]
+    assert "1,200 images (not the set of this atlas)" in results.removal_notes("relu", 4)[0]
     assert results.charts()[0].note == "1,200 images (not the set of this atlas)"
 
 

@@ -180,7 +180,7 @@ def test_a_class_page_says_what_the_analyses_say(atlas):
         found = class_inhibition(atlas, layer, label.label)
         sure = found.units[found.units["p_corrected"] < 0.05]
         assert (
-            f"{len(sure)} of {layer.units} units respond less to it than to {found.others} other"
+            f"{len(sure)} of {layer.units} units respond less to this class than to {found.others} other"
             in page.inhibitory.note
         )
         assert [one.channel for one in page.inhibitory.units] == sure["unit"].head(12).tolist()
@@ -337,8 +337,8 @@ def test_captions_of_exemplars_lead_to_their_classes(client):
         ("/compare?a=unicorn.jpg&a=class:chelsea", "unicorn.jpg"),
         ("/thumbnail/9999.webp", "no image 9999"),
         ("/picture-of?image=../../../etc/passwd", "no image"),
-        ("/picture-of?image=upload:../../x", "no longer kept"),
-        ("/upload/" + "0" * 64, "no longer kept"),
+        ("/picture-of?image=upload:../../x", "has been deleted"),
+        ("/upload/" + "0" * 64, "has been deleted"),
         ("/nowhere", "There is no page"),
     ],
 )

@@ -108,7 +108,7 @@ def test_units_that_a_class_inhibits(atlas, monkeypatch, most):
         found = class_inhibition(atlas, layer, "cat")
         sure = found.units[found.units["p_corrected"] < 0.05]
         assert [one.channel for one in page.inhibitory.units] == sure["unit"].tolist()
-        assert f"{len(sure)} of {layer.units} units respond less to it than to {found.others} other" in (
+        assert f"{len(sure)} of {layer.units} units respond less to this class than to {found.others} other" in (
             page.inhibitory.note
         )
         assert ("drawn from 59 at random" in page.inhibitory.note) == (most == 50)

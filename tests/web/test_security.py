@@ -182,7 +182,7 @@ def test_a_strip_of_maps_is_not_kept_while_an_image_is_missing(atlas, tmp_path):
     layer = atlas.find("act:-1")
     images = [one.image for one in explorer.atlas_cache.extremes(layer, 725)]
     moved = type(pictures)(pictures.atlas_cache, atlas.source(tmp_path / "moved"), pictures.cache)
-    with pytest.raises(ImageError, match="say where they are with --image-root"):
+    with pytest.raises(ImageError, match="give their new folder with --image-root"):
         moved.maps(session, layer, 725)
     for image in images[1:]:
         (tmp_path / "moved" / image).parent.mkdir(parents=True, exist_ok=True)

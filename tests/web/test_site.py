@@ -185,7 +185,7 @@ def test_without_a_network_it_has_no_maps_and_asks_for_none(atlas, tmp_path):
 def test_a_folder_that_is_there_is_left_alone(atlas, tmp_path):
     (tmp_path / "site").mkdir()
     (tmp_path / "site" / "mine.txt").write_text("mine")
-    with pytest.raises(UnitscopeError, match="is there already"):
+    with pytest.raises(UnitscopeError, match="already exists"):
         write(atlas, tmp_path, maps=False)
     assert (tmp_path / "site" / "mine.txt").read_text() == "mine"
 

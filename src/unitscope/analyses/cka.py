@@ -63,10 +63,10 @@ class LayerSimilarity(Result):
     def tables(self) -> dict[str, pd.DataFrame]:
         """Return the matrix."""
         title = f"Linear CKA over {count_noun(self.images, 'image')}"
-        return {title: matrix_table({"layer": [layer.shown for layer in self.layers]}, self.matrix)}
+        return {title: matrix_table({"layer": [layer.display_name for layer in self.layers]}, self.matrix)}
 
 
-def cka(atlas: Atlas, images: Sequence[str] = (), *, most: int = MOST_IMAGES) -> LayerSimilarity:
+def cka(atlas: Atlas, images: Sequence[str] = (), *, max_images: int = MOST_IMAGES) -> LayerSimilarity:
     """Return the linear CKA between an atlas's layers, over its images or those given by id or as ``class:NAME``.
 
     Images that could not be read are left out. If there are more than ``most`` images, that many are taken, evenly
@@ -77,7 +77,7 @@ def cka(atlas: Atlas, images: Sequence[str] = (), *, most: int = MOST_IMAGES) ->
             images, all layers are equally similar.
     """
     rows = _rows(atlas, images)
-    count = min(most, len(rows))
+    count = min(max_images, len(rows))
     if count < 3:
         raise UnitscopeError(f"comparing layers needs at least 3 images that can be read, not {count}; give more")
     chosen = rows[np.arange(count) * len(rows) // count]

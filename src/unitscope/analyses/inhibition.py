@@ -113,7 +113,7 @@ class Inhibition(Result):
         """Return the units, and the effect of removing each if it was measured."""
         what = "on and beside" if self.by == "map contrast" else "of and not of"
         images = count_noun(len(self.images), "image")
-        title = f"{self.layer.shown}: units that '{self.concept}' inhibits ({self.by}, {what} it; {images})"
+        title = f"{self.layer.display_name}: units that '{self.concept}' inhibits ({self.by}, {what} it; {images})"
         removed = ["logit_change", "logit_p_corrected"] if self.removal is not None else []
         tables = {title: self.units[[*(name for name in _SHOWN if name in self.units), *removed]]}
         if self.removal is not None:

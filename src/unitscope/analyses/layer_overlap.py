@@ -74,7 +74,7 @@ def layer_overlap(
 
 
 def _row(layer: Layer, means: NDArray[np.float64], top: int) -> Values:
-    chosen = TopK(min(top, layer.units)).chosen(layer, means)
+    chosen = TopK(min(top, layer.units)).mask(layer, means)
     sizes, shared = chosen.sum(1).tolist(), int(chosen.all(0).sum())
     return {
         "layer": layer.name,

@@ -53,15 +53,15 @@ class NearestImages(Result):
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """Return a table for each image group."""
-        return {f"Nearest to {name} at {self.layer.shown}": table for name, table in self.nearest.items()}
+        return {f"Nearest to {name} at {self.layer.display_name}": table for name, table in self.nearest.items()}
 
 
-def nearest_to(atlas: Atlas, subjects: Sequence[ImageGroup], count: int = 9) -> NearestImages:
+def nearest_to(atlas: Atlas, groups: Sequence[ImageGroup], count: int = 9) -> NearestImages:
     """Return the images that are most similar to each of some groups of one layer; see `nearest_images`."""
-    return NearestImages(subjects[0].layer, {one.name: nearest_images(atlas, one, count) for one in subjects})
+    return NearestImages(groups[0].layer, {one.name: nearest_images(atlas, one, count) for one in groups})
 
 
-def nearest_images(atlas: Atlas, subject: ImageGroup, count: int = 9) -> pd.DataFrame:
+def nearest_images(atlas: Atlas, group: ImageGroup, count: int = 9) -> pd.DataFrame:
     """Return the images with the largest cosine to a group's mean response: rank, image, similarity, label.
 
     The group's own images are left out, and so are images without a cosine: those that could not be read or whose
@@ -72,8 +72,8 @@ def nearest_images(atlas: Atlas, subject: ImageGroup, count: int = 9) -> pd.Data
     """
     if count < 1:
         raise UnitscopeError(f"the number of nearest images must be at least 1, not {count}")
-    found = cosines_with(atlas, subject)
-    found[atlas.images["image"].isin(subject.images).to_numpy()] = np.nan
+    found = cosines_with(atlas, group)
+    found[atlas.images["image"].isin(group.images).to_numpy()] = np.nan
     rows = np.argsort(-found, kind="stable")[: min(count, int(np.isfinite(found).sum()))]
     images = atlas.images.iloc[rows]
     return pd.DataFrame(
@@ -86,19 +86,19 @@ def nearest_images(atlas: Atlas, subject: ImageGroup, count: int = 9) -> pd.Data
     )
 
 
-def cosines_with(atlas: Atlas, subject: ImageGroup) -> NDArray[np.float64]:
+def cosines_with(atlas: Atlas, group: ImageGroup) -> NDArray[np.float64]:
     """Return the cosine of each image's responses with a subject's mean, float64 ``[image]``; NaN where there is none.
 
     Raises:
         UnitscopeError: if the subject itself has no direction.
     """
-    aim = unit_vectors(subject.mean)
+    aim = unit_vectors(group.mean)
     if np.isnan(aim).any():
         raise UnitscopeError(
-            f"'{subject.name}' has no similar images at layer '{subject.layer.name}', since its responses are all zero "
+            f"'{group.name}' has no similar images at layer '{group.layer.name}', since its responses are all zero "
             "or not finite; choose another layer"
         )
-    products = [_products(block, aim) for block in _blocks(atlas, subject.layer)]
+    products = [_products(block, aim) for block in _blocks(atlas, group.layer)]
     return np.clip(np.concatenate(products), -1, 1).round(_DIGITS)
 
 

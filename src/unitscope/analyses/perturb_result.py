@@ -241,7 +241,7 @@ class PerturbResult(Result):
 
     def _layer_row(self, place: int) -> Values:
         first = self.effects[0].layers[place]
-        row: Values = {"layer": first.layer.shown, "by chance": first.expected_by_chance}
+        row: Values = {"layer": first.layer.display_name, "by chance": first.expected_by_chance}
         for effect in self.effects:
             for name in ("overlap", "cosine"):
                 title = f"{name}, {effect.perturbation} {effect.value:g}"
@@ -265,7 +265,7 @@ def _effect_row(effect: Effect) -> Values:
 
 def _unit_row(effect: Effect, unit: UnitEffect) -> Values:
     return {
-        "unit": f"{unit.layer.shown}: unit {unit.unit}",
+        "unit": f"{unit.layer.display_name}: unit {unit.unit}",
         "perturbation": effect.perturbation,
         "value": effect.value,
         "map correlation": unit.map_correlation.value,

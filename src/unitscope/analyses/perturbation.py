@@ -59,10 +59,10 @@ def selection_overlap(layer: Layer, before: NDArray[Any], after: NDArray[Any], *
 
     Responses are ``[image, unit]``; ties go to the lower unit; n is `selected`. NaN for images with a NaN response.
     """
-    pick = TopK(selected(layer, top))
-    both = (pick.chosen(layer, before) & pick.chosen(layer, after)).sum(1)
+    selector = TopK(selected(layer, top))
+    both = (selector.mask(layer, before) & selector.mask(layer, after)).sum(1)
     lost = np.isnan(before).any(1) | np.isnan(after).any(1)
-    return np.where(lost, np.nan, both / pick.count)
+    return np.where(lost, np.nan, both / selector.count)
 
 
 def selected(layer: Layer, top: int) -> int:

@@ -81,13 +81,13 @@ class TopK:
     """Select the ``count`` units with the largest responses; ties go to the lower channel, NaN is never selected.
 
     Examples:
-        >>> TopK(2).chosen(Layer(0, "relu", "activation", 4, (4,)), [3, 9, 9, 1])
+        >>> TopK(2).mask(Layer(0, "relu", "activation", 4, (4,)), [3, 9, 9, 1])
         array([False,  True,  True, False])
     """
 
     count: int = 9
 
-    def chosen(self, layer: Layer, responses: ArrayLike) -> Mask:
+    def mask(self, layer: Layer, responses: ArrayLike) -> Mask:
         """Return a mask of the units selected for each response vector ``[…, unit]``, in the same shape.
 
         Raises:
@@ -118,7 +118,7 @@ class Threshold:
         if np.isnan(self.threshold):
             raise UnitscopeError("the threshold is NaN, which no response exceeds; give the threshold as a number")
 
-    def chosen(self, layer: Layer, responses: ArrayLike) -> Mask:
+    def mask(self, layer: Layer, responses: ArrayLike) -> Mask:
         """Return a mask of the units selected for each response vector ``[…, unit]``, in the same shape."""
         return _of_layer(layer, responses) > self.threshold
 
@@ -129,17 +129,17 @@ class Threshold:
 Selector = TopK | Threshold
 
 
-def select(subject: ImageGroup, pick: Selector, *, images: int | None = None) -> Selection:
+def select(group: ImageGroup, selector: Selector, *, images: int | None = None) -> Selection:
     """Return the units selected for a group's mean response, or for at least ``images`` of its images.
 
     Raises:
         UnitscopeError: if there are fewer images, or the layer has too few units.
     """
     if images is None:
-        return Selection.of_mask(subject.layer, pick.chosen(subject.layer, subject.mean))
-    check_count(images, len(subject.images))
-    support = pick.chosen(subject.layer, subject.responses).sum(0)
-    return Selection.of_mask(subject.layer, support >= images)
+        return Selection.of_mask(group.layer, selector.mask(group.layer, group.mean))
+    check_count(images, len(group.images))
+    support = selector.mask(group.layer, group.responses).sum(0)
+    return Selection.of_mask(group.layer, support >= images)
 
 
 def check_count(count: int, among: int) -> None:

@@ -24,7 +24,7 @@ class BaseRate:
     images: int
 
 
-def base_rate(atlas: Atlas, layer: str | Layer, pick: Selector, *, seed: int = 0) -> BaseRate:
+def base_rate(atlas: Atlas, layer: str | Layer, selector: Selector, *, seed: int = 0) -> BaseRate:
     """Return how often each unit of a layer is selected, over a sample of at most 1,024 images of the atlas.
 
     Raises:
@@ -35,4 +35,4 @@ def base_rate(atlas: Atlas, layer: str | Layer, pick: Selector, *, seed: int = 0
     rows, responses = sample(atlas, found, seed=seed)
     if not len(rows):
         raise AtlasError(f"none of the images of atlas '{atlas.path}' could be read")
-    return BaseRate(found, pick.chosen(found, responses).mean(0), len(rows))
+    return BaseRate(found, selector.mask(found, responses).mean(0), len(rows))

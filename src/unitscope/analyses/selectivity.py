@@ -51,7 +51,7 @@ class Selectivity(Result):
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """Return the table of units."""
-        return {f"{self.layer.shown}: units most selective for {self.concept}": self.units}
+        return {f"{self.layer.display_name}: units most selective for {self.concept}": self.units}
 
 
 def selective_units(atlas: Atlas, layer: str | Layer, name: str) -> Selectivity:

@@ -109,7 +109,7 @@ class Similarity(Result):
     def tables(self) -> dict[str, pd.DataFrame]:
         """Return the matrix, and the means over pairs of images if there are any."""
         beside = {"image or class": self.labels} | ({"label": self.shows} if any(self.shows) else {})
-        tables = {f"Cosine similarity at {self.layer.shown}": matrix_table(beside, self.matrix)}
+        tables = {f"Cosine similarity at {self.layer.display_name}": matrix_table(beside, self.matrix)}
         if self.pairs is not None:
             tables["Over pairs of images"] = self._pairs_table(self.pairs)
         return tables
@@ -196,13 +196,13 @@ class SimilarityByLayer(Result):
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """Return the numbered groups, and the cosine of each pair of groups at each layer."""
-        subjects = {"": range(1, len(self.labels) + 1), "image or class": self.labels}
+        groups = {"": range(1, len(self.labels) + 1), "image or class": self.labels}
         pairs = list(combinations(range(len(self.labels)), 2))
         table = pd.DataFrame({f"{a + 1}–{b + 1}": self.matrices[:, a, b] for a, b in pairs})
-        table.insert(0, "layer", [layer.shown for layer in self.layers])
+        table.insert(0, "layer", [layer.display_name for layer in self.layers])
         table.attrs["decimals"] = 2
         shows = {"label": self.shows} if any(self.shows) else {}
-        return {"Compared": pd.DataFrame(subjects | shows), "Cosine similarity by layer": table}
+        return {"Compared": pd.DataFrame(groups | shows), "Cosine similarity by layer": table}
 
     @property
     def captions(self) -> tuple[str, ...]:
@@ -210,7 +210,7 @@ class SimilarityByLayer(Result):
         return captions_of(self.labels, self.shows)
 
 
-def similarity(subjects: Sequence[ImageGroup]) -> Similarity:
+def similarity(groups: Sequence[ImageGroup]) -> Similarity:
     """Return the cosines between the mean responses of image groups, and between pairs of images of larger groups.
 
     The cosine is ``x·y / (‖x‖ ‖y‖)`` for response vectors x and y ``[unit]`` (Shang, Yang and He, 2019, algorithm 3).
@@ -218,14 +218,14 @@ def similarity(subjects: Sequence[ImageGroup]) -> Similarity:
     Raises:
         UnitscopeError: if there are no groups, or they are from different layers.
     """
-    layer = _one_layer(subjects)
-    images = tuple(len(subject.images) for subject in subjects)
+    layer = _one_layer(groups)
+    images = tuple(len(group.images) for group in groups)
     return Similarity(
         layer,
-        tuple(subject.name for subject in subjects),
+        tuple(group.name for group in groups),
         images,
-        cosines(np.stack([subject.mean for subject in subjects])),
-        _pairs(subjects) if max(images) > 1 else None,
+        cosines(np.stack([group.mean for group in groups])),
+        _pairs(groups) if max(images) > 1 else None,
     )
 
 
@@ -241,10 +241,10 @@ def similarity_by_layer(at_layers: Iterable[Sequence[ImageGroup]]) -> Similarity
     layers: list[Layer] = []
     labels: tuple[str, ...] = ()
     matrices: list[Matrix] = []
-    for subjects in at_layers:
-        layers.append(_one_layer(subjects))
-        labels = tuple(subject.name for subject in subjects)
-        matrices.append(cosines(np.stack([subject.mean for subject in subjects])))
+    for groups in at_layers:
+        layers.append(_one_layer(groups))
+        labels = tuple(group.name for group in groups)
+        matrices.append(cosines(np.stack([group.mean for group in groups])))
     if not layers:
         raise UnitscopeError("there is no layer at which to compare images; give one or more")
     return SimilarityByLayer(tuple(layers), labels, np.stack(matrices))
@@ -322,15 +322,15 @@ def _is_image(atlas: Atlas, name: str) -> bool:
     return not name.startswith(CLASS) and atlas.has_image(name)
 
 
-def _one_layer(subjects: Sequence[ImageGroup]) -> Layer:
-    if not subjects:
+def _one_layer(groups: Sequence[ImageGroup]) -> Layer:
+    if not groups:
         raise UnitscopeError("there are no images to compare; give two or more images or classes")
-    layers = {subject.layer.name: subject.layer for subject in subjects}
+    layers = {group.layer.name: group.layer for group in groups}
     if len(layers) > 1:
         raise UnitscopeError(
             f"images at different layers can't be compared ({', '.join(layers)}); use the same layer for all"
         )
-    return subjects[0].layer
+    return groups[0].layer
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -346,14 +346,14 @@ class _UnitVectors:
     root: Matrix
 
     @classmethod
-    def of(cls, subject: ImageGroup) -> "_UnitVectors":
-        vectors = unit_vectors(subject.responses)
+    def of(cls, group: ImageGroup) -> "_UnitVectors":
+        vectors = unit_vectors(group.responses)
         valid = np.flatnonzero(~np.isnan(vectors[:, 0]))
         vectors = vectors[valid]
         root: Any = np.column_stack([vectors, np.ones(len(vectors))])
         if len(root) > root.shape[1]:
             root = np.linalg.qr(root, mode="r")
-        return cls(frozenset(subject.images[row] for row in valid), vectors.sum(0), root)
+        return cls(frozenset(group.images[row] for row in valid), vectors.sum(0), root)
 
     def compare(self, other: "_UnitVectors") -> tuple[float, float, int]:
         """Return mean, standard deviation and number of the cosines between one image of each group."""
@@ -367,13 +367,13 @@ class _UnitVectors:
         return mean, float(np.sqrt(max(squares, 0) / count)), count
 
 
-def _pairs(subjects: Sequence[ImageGroup]) -> Pairs:
+def _pairs(groups: Sequence[ImageGroup]) -> Pairs:
     """Return exact statistics over pairs: the sum of their cosines is the product of two sums of unit vectors."""
-    groups = [_UnitVectors.of(subject) for subject in subjects]
-    mean, std = np.full((2, len(groups), len(groups)), np.nan)
-    counts = np.zeros((len(groups), len(groups)), np.int64)
-    for row, one in enumerate(groups):
-        for column, other in enumerate(groups[: row + 1]):
+    vectors = [_UnitVectors.of(group) for group in groups]
+    mean, std = np.full((2, len(vectors), len(vectors)), np.nan)
+    counts = np.zeros((len(vectors), len(vectors)), np.int64)
+    for row, one in enumerate(vectors):
+        for column, other in enumerate(vectors[: row + 1]):
             mean[row, column], std[row, column], count = one.compare(other)
             mean[column, row], std[column, row] = mean[row, column], std[row, column]
             counts[row, column] = counts[column, row] = count // 2 if row == column else count

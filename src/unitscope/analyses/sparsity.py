@@ -151,7 +151,7 @@ class Sparsity(Result):
         lifetime = self.lifetime.assign(gini=np.nan)[list(INDICES)].mean()
         unit = (f"responses of a unit, mean of {_lifetime_means(self.lifetime)['units']}", *lifetime)
         spread = pd.DataFrame([*of_means, image, unit], columns=["of", "zeros", *INDICES[1:]])
-        return {self.layer.shown: pd.DataFrame([counts]), "Sparsity indices": spread}
+        return {self.layer.display_name: pd.DataFrame([counts]), "Sparsity indices": spread}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -187,7 +187,7 @@ class SparsityByLayer(Result):
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """Return the table, with the number of each activation call beside the name of its layer."""
-        return {"Sparsity by layer": self.table.assign(layer=[layer.shown for layer in self.layers])}
+        return {"Sparsity by layer": self.table.assign(layer=[layer.display_name for layer in self.layers])}
 
 
 def sparsity(

@@ -34,7 +34,7 @@ class Rule(Result):
 
     Attributes:
         name: ``max``, ``shared`` or ``only``.
-        pick: the selector of units for each image or class.
+        selector: the selector of units for each image or class.
         layer: the layer of the units.
         names: names of the images or classes.
         against: names of the images or classes that ``only`` compares them with.
@@ -50,14 +50,14 @@ class Rule(Result):
         base_rate: share of the atlas's images that select each unit, float64 ``[unit]``; None if not computed.
         base_images: number of images of the base rate.
         at_least: minimum number of images that select a shared unit; None if groups were compared by their means.
-        subjects: the groups of images with all responses; empty in a stored rule.
+        groups: the groups of images with all responses; empty in a stored rule.
         others: the groups that ``only`` compares them with, likewise.
     """
 
     kind: ClassVar[str] = "rule"
 
     name: Name
-    pick: Selector
+    selector: Selector
     layer: Layer
     names: tuple[str, ...]
     against: tuple[str, ...]
@@ -72,7 +72,7 @@ class Rule(Result):
     base_rate: NDArray[np.float64] | None
     base_images: int
     at_least: int | None = None
-    subjects: tuple[ImageGroup, ...] = ()
+    groups: tuple[ImageGroup, ...] = ()
     others: tuple[ImageGroup, ...] = ()
 
     def values(self) -> Values:
@@ -80,8 +80,8 @@ class Rule(Result):
         return {
             "layer": self.layer.name,
             "rule": self.name,
-            "top": getattr(self.pick, "count", None),
-            "threshold": getattr(self.pick, "threshold", None),
+            "top": getattr(self.selector, "count", None),
+            "threshold": getattr(self.selector, "threshold", None),
             "at_least": self.at_least,
             "subjects": list(self.names),
             "others": list(self.against),
@@ -144,7 +144,7 @@ class Rule(Result):
     @property
     def title(self) -> str:
         """The rule in words."""
-        names, layer = ", ".join(self.names), f"{self.layer.shown}, {self.pick},"
+        names, layer = ", ".join(self.names), f"{self.layer.display_name}, {self.selector},"
         if self.name == "max":
             return f"Units of {layer} that respond most to {names}"
         if self.name == "only":
@@ -158,19 +158,19 @@ class Rule(Result):
         """The units as a set."""
         return Selection(self.layer, tuple(self.units.tolist()))
 
-    def responses_of(self, subject: ImageGroup) -> NDArray[np.float64]:
+    def responses_of(self, group: ImageGroup) -> NDArray[np.float64]:
         """Return a group's mean responses, float64 ``[unit]``, parallel to `units`."""
-        return self.responses_by_subject[subject.name]
+        return self.responses_by_subject[group.name]
 
 
-def top_units(subject: ImageGroup, pick: Selector = NINE, *, base: BaseRate | None = None) -> Rule:
+def top_units(group: ImageGroup, selector: Selector = NINE, *, base: BaseRate | None = None) -> Rule:
     """Return the units with the largest responses to an image or class (the paper's maximum rule)."""
-    return _rule(_Question("max", pick, (subject,)), select(subject, pick), (None, None), base)
+    return _rule(_Question("max", selector, (group,)), select(group, selector), (None, None), base)
 
 
 def intersection(
-    subjects: Sequence[ImageGroup],
-    pick: Selector = NINE,
+    groups: Sequence[ImageGroup],
+    selector: Selector = NINE,
     *,
     at_least: int | None = None,
     base: BaseRate | None = None,
@@ -183,10 +183,10 @@ def intersection(
         UnitscopeError: if there are fewer than two groups and no ``at_least``, if two groups are the same or from
             different layers, if ``at_least`` exceeds the number of images, or the layer has too few units.
     """
-    question = _Question("shared", pick, tuple(subjects), at_least=at_least)
+    question = _Question("shared", selector, tuple(groups), at_least=at_least)
     _check(question, fewest=1 if at_least is not None else 2)
     if at_least is None:
-        selections = [select(subject, pick) for subject in subjects]
+        selections = [select(group, selector) for group in groups]
         found = reduce(and_, selections)
         return _rule(question, found, _chance([len(one) for one in selections], found), base)
     votes = question.votes
@@ -196,9 +196,9 @@ def intersection(
 
 
 def difference(
-    subjects: Sequence[ImageGroup],
+    groups: Sequence[ImageGroup],
     others: Sequence[ImageGroup],
-    pick: Selector = NINE,
+    selector: Selector = NINE,
     *,
     base: BaseRate | None = None,
 ) -> Rule:
@@ -207,10 +207,10 @@ def difference(
     Raises:
         UnitscopeError: if there are no groups or no others, or two groups are the same or from different layers.
     """
-    question = _Question("only", pick, tuple(subjects), tuple(others))
+    question = _Question("only", selector, tuple(groups), tuple(others))
     _check(question, fewest=1)
-    asked = [select(subject, pick) for subject in subjects]
-    against = [select(other, pick) for other in others]
+    asked = [select(group, selector) for group in groups]
+    against = [select(other, selector) for other in others]
     found = reduce(lambda left, other: left - other, against, reduce(and_, asked))
     sizes = [*map(len, asked), *(found.layer.units - len(other) for other in against)]
     return _rule(question, found, _chance(sizes, found), base)
@@ -222,24 +222,24 @@ _Chance = tuple[float | None, float | None]
 @dataclass(frozen=True, slots=True, eq=False)
 class _Question:
     name: Name
-    pick: Selector
-    subjects: tuple[ImageGroup, ...]
+    selector: Selector
+    groups: tuple[ImageGroup, ...]
     others: tuple[ImageGroup, ...] = ()
     at_least: int | None = None
 
     @property
     def layer(self) -> Layer:
-        return self.subjects[0].layer
+        return self.groups[0].layer
 
     @property
     def votes(self) -> NDArray[np.bool_]:
         """Units selected for each image of the groups, each image once, bool ``[image, unit]``."""
-        rows = {image: row for one in self.subjects for image, row in zip(one.images, one.responses, strict=True)}
-        return self.pick.chosen(self.layer, np.stack(list(rows.values())))
+        rows = {image: row for one in self.groups for image, row in zip(one.images, one.responses, strict=True)}
+        return self.selector.mask(self.layer, np.stack(list(rows.values())))
 
 
 def _rule(question: _Question, found: Selection, chance: _Chance, base: BaseRate | None) -> Rule:
-    mean = np.mean([subject.mean for subject in question.subjects], 0)
+    mean = np.mean([group.mean for group in question.groups], 0)
     channels = np.array(found.units, np.int64)
     units = channels[np.argsort(-mean[channels], kind="stable")]
     votes = question.votes
@@ -247,11 +247,11 @@ def _rule(question: _Question, found: Selection, chance: _Chance, base: BaseRate
     tails = support_tails(votes.sum(1).tolist(), found.layer.units)
     return Rule(
         name=question.name,
-        pick=question.pick,
+        selector=question.selector,
         layer=question.layer,
-        names=tuple(subject.name for subject in question.subjects),
+        names=tuple(group.name for group in question.groups),
         against=tuple(other.name for other in question.others),
-        responses_by_subject={one.name: one.mean[units] for one in (*question.subjects, *question.others)},
+        responses_by_subject={one.name: one.mean[units] for one in (*question.groups, *question.others)},
         units=units,
         responses=mean[units],
         support=support[units],
@@ -262,7 +262,7 @@ def _rule(question: _Question, found: Selection, chance: _Chance, base: BaseRate
         base_rate=None if base is None else base.share[units],
         base_images=0 if base is None else base.images,
         at_least=question.at_least,
-        subjects=question.subjects,
+        groups=question.groups,
         others=question.others,
     )
 
@@ -282,24 +282,22 @@ def _chance_of_support(votes: NDArray[np.bool_], found: Selection, at_least: int
 
 
 def _check(question: _Question, *, fewest: int) -> None:
-    subjects, others = question.subjects, question.others
-    if not subjects:
+    groups, others = question.groups, question.others
+    if not groups:
         raise UnitscopeError("no image or class was given; give one or more")
-    if len(subjects) < fewest:
+    if len(groups) < fewest:
         raise UnitscopeError(
-            f"shared units need two or more images or classes, but only '{subjects[0].name}' was given; "
+            f"shared units need two or more images or classes, but only '{groups[0].name}' was given; "
             "give another, or use --at-least (at_least) for the images of one class"
         )
     if question.name == "only" and not others:
-        raise UnitscopeError(
-            f"'{subjects[0].name}' has no images to differ from; give an image or class to compare with"
-        )
-    _check_apart([*subjects, *others])
+        raise UnitscopeError(f"'{groups[0].name}' has no images to differ from; give an image or class to compare with")
+    _check_apart([*groups, *others])
 
 
-def _check_apart(subjects: list[ImageGroup]) -> None:
-    for position, one in enumerate(subjects):
-        for before in subjects[:position]:
+def _check_apart(groups: list[ImageGroup]) -> None:
+    for position, one in enumerate(groups):
+        for before in groups[:position]:
             if one.name == before.name:
                 raise UnitscopeError(f"'{one.name}' was given twice; give each image or class once")
             if one.images == before.images:

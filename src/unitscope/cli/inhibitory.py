@@ -29,7 +29,7 @@ def inhibitory(
         str | None, typer.Option("--class", metavar="NAME", help="Units that respond less to this class's images.")
     ] = None,
     category: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Units whose maps are dark on this COCO category's things.")
+        str | None, typer.Option(metavar="NAME", help="Units whose maps are dark on the objects of this COCO category.")
     ] = None,
     ablate_each: Annotated[
         bool, typer.Option("--ablate-each", help="Also remove each unit, alone, and measure how the logit changes.")
@@ -40,7 +40,7 @@ def inhibitory(
     ] = None,
     top: Annotated[int, typer.Option(min=1, help="Units listed.")] = 20,
     limit: Annotated[
-        int | None, typer.Option(min=1, help="Use this many of the images that show it, evenly spaced.")
+        int | None, typer.Option(min=1, help="Use this many of the images with the class or category, evenly spaced.")
     ] = None,
     output: Figure = None,
     batch_size: BatchSize = 16,
@@ -53,7 +53,7 @@ def inhibitory(
     from unitscope.atlas import open_atlas
 
     if class_name is None and category is None:
-        raise UnitscopeError("no concept was given; say --class NAME, or --category NAME for COCO's images")
+        raise UnitscopeError("no concept was given; give --class NAME, or --category NAME for COCO's images")
     if class_name is not None and category is not None:
         raise UnitscopeError("--class and --category are different tests; give one of them")
     opened = open_atlas(atlas)
@@ -118,7 +118,10 @@ def _on_category(job: _Job, category: str, where: dict[str, Any]) -> "Inhibition
 
     found = category_inhibition(job.atlas, job.layer, category, **where)
     if not found.others:
-        log(f"note: too few images without '{found.concept}' to tell what a unit's place in the picture explains")
+        log(
+            f"note: too few images without '{found.concept}' to measure "
+            "the effect of the object's position in the image"
+        )
     if found.left_out:
         left_out = count_noun(found.left_out, "image")
         log(f"note: left out {left_out} showing too little of '{found.concept}', or too little else")

@@ -43,9 +43,9 @@ def paper(
 ) -> None:
     """Reproduce the tables and figures of the paper with your networks and images, as one HTML report."""
     from unitscope.experiments.run_options import RunOptions
-    from unitscope.paper import Asked, Sources, write_paper
+    from unitscope.paper import NetworkSpec, Sources, write_paper
 
-    asked = [Asked.parse(text) for text in networks or NETWORKS]
+    asked = [NetworkSpec.parse(text) for text in networks or NETWORKS]
     options = RunOptions(batch_size, device, limit, counted)
     report = write_paper(asked, Sources(imagenet, coco, output), say=log, options=options)
     if as_json:

@@ -100,7 +100,7 @@ def perturb(
 
     changes = _changes(noise or [], blur or [], brightness or [], jpeg or [])
     options = RunOptions(batch_size, device, limit, counted)
-    image_set = options.chosen(image_set)
+    image_set = options.select_images(image_set)
     session = Session(load(network, weights=weights, seed=seed, preprocess=preprocess), device=device)
     result = run(
         session,

@@ -38,7 +38,8 @@ def rule(
         typer.Option("--in", metavar="A", help="Units of this but not of any --not-in; may be repeated."),
     ] = None,
     outside: Annotated[
-        list[str] | None, typer.Option("--not-in", metavar="B", help="Goes with --in; may be repeated.")
+        list[str] | None,
+        typer.Option("--not-in", metavar="B", help="Images or classes that --in is compared with; may be repeated."),
     ] = None,
     maximum: Annotated[
         list[str] | None, typer.Option("--max", metavar="A", help="The units with the largest responses to this.")
@@ -102,7 +103,7 @@ def _find(
     layer: str,
     asked: dict[str, list[str]],
     outside: list[str],
-    pick: "Selector",
+    selector: "Selector",
     at_least: int | None,
     session: "Callable[[], Session]",
 ) -> "Rule":
@@ -110,14 +111,14 @@ def _find(
     from unitscope.analyses.selection_frequency import base_rate
 
     names = [name for listed in asked.values() for name in listed]
-    subjects = groups_named(opened, [*names, *outside], layer, session=session)
-    subjects, others = subjects[: len(names)], subjects[len(names) :]
-    base = base_rate(opened, layer, pick)
+    groups = groups_named(opened, [*names, *outside], layer, session=session)
+    groups, others = groups[: len(names)], groups[len(names) :]
+    base = base_rate(opened, layer, selector)
     if asked["--max"]:
-        return rules.top_units(subjects[0], pick, base=base)
+        return rules.top_units(groups[0], selector, base=base)
     if others:
-        return rules.difference(subjects, others, pick, base=base)
-    return rules.intersection(subjects, pick, at_least=at_least, base=base)
+        return rules.difference(groups, others, selector, base=base)
+    return rules.intersection(groups, selector, at_least=at_least, base=base)
 
 
 def _session_once(opened: "Atlas") -> "Callable[[], Session]":

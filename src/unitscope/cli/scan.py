@@ -132,7 +132,7 @@ def _check_runner(name: str, address: str | None) -> None:
 
 def log_failures(result: "ScanResult") -> None:
     """Print on stderr whether the atlas existed already, and the first images that could not be read."""
-    if result.found:
+    if result.already_existed:
         log("nothing to do: the atlas of this scan exists already")
     failed = result.atlas.images.query("error != ''")
     for row in failed.head(5).itertuples():

@@ -77,8 +77,8 @@ def _find(
             f"no layer was given; give one, for example --layer {opened.layers[-1].name}"
             + ("" if asked else ", or compare at every layer with --by-layer")
         )
-    subjects = groups_named(opened, names, layer)
-    return _matrix(subjects, opened, clustered=clustered) if nearest is None else nearest_to(opened, subjects, nearest)
+    groups = groups_named(opened, names, layer)
+    return _matrix(groups, opened, clustered=clustered) if nearest is None else nearest_to(opened, groups, nearest)
 
 
 def _asked(nearest: int | None, by_layer: bool, between_layers: bool) -> str:
@@ -110,11 +110,11 @@ def _check(asked: str, names: list[str], layer: str | None, *, clustered: bool, 
         )
 
 
-def _matrix(subjects: "Sequence[ImageGroup]", opened: "Atlas", *, clustered: bool) -> "Similarity":
+def _matrix(groups: "Sequence[ImageGroup]", opened: "Atlas", *, clustered: bool) -> "Similarity":
     from unitscope.analyses.similarity import labels_shown
     from unitscope.analyses.similarity import similarity as analyse
 
-    found = replace(analyse(subjects), network=str(opened.manifest.network["reference"]))
+    found = replace(analyse(groups), network=str(opened.manifest.network["reference"]))
     found = replace(found, shows=labels_shown(opened, found.labels))
     for name, own in zip(found.labels, found.matrix.diagonal(), strict=True):
         if isnan(own):

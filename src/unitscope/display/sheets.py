@@ -131,7 +131,7 @@ class Structure(Result):
             " ".join(f"{unit} ({response:.3g})" for unit, response in zip(one.units, one.responses, strict=True))
             for one in self.columns
         ]
-        layers = [column.layer.shown for column in self.columns]
+        layers = [column.layer.display_name for column in self.columns]
         return {
             "Predictions": pd.DataFrame(
                 [(one.index, one.name, one.probability) for one in self.predictions],
@@ -205,7 +205,7 @@ class ExemplarSheet(Result):
     def tables(self) -> dict[str, pd.DataFrame]:
         """Return one row an exemplar."""
         rows = pd.DataFrame(self.values()["exemplars"], columns=["rank", "image", "response", "label"])
-        return {f"{self.layer.shown}: unit {self.unit}": rows}
+        return {f"{self.layer.display_name}: unit {self.unit}": rows}
 
     def _repr_html_(self) -> str:
         figures = [
@@ -221,19 +221,19 @@ class ExemplarSheet(Result):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class AskedImage:
+class RuleImage:
     """An image of a rule: one given by itself, or one of a given class.
 
     Attributes:
         subject: the image or class as given by the user.
         image: the image's id or path.
-        against: whether the rule excludes the units of this image.
+        excluded: whether the rule excludes the units of this image.
         picture: the resized and cropped image, uint8 ``[row, column, RGB]``; None if the file can't be read.
     """
 
-    subject: str
+    group: str
     image: str
-    against: bool
+    excluded: bool
     picture: NDArray[np.uint8] | None
 
 
@@ -273,7 +273,7 @@ class RuleSheet:
     note: str
     network: str
     layer: Layer
-    images: tuple[AskedImage, ...]
+    images: tuple[RuleImage, ...]
     rows: tuple[RuleRow, ...]
 
 

@@ -1,6 +1,6 @@
 """Run images up to the split layer, and cache the activations if they fit into memory.
 
-In: a session, a layer, images. Out: `CutBatch` values, in order.
+In: a session, a layer, images. Out: `SplitBatch` values, in order.
 """
 
 from collections.abc import Callable, Iterator
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from unitscope.engine.loader import batches, nothing_readable
 from unitscope.engine.session import Session
-from unitscope.graph.interventions import CutActivations
+from unitscope.graph.interventions import SplitActivations
 from unitscope.graph.split import SplitNetwork
 from unitscope.images import ImageSource
 from unitscope.units import Layer
@@ -25,7 +25,7 @@ _ROWS, _BYTES = 256, 2**26
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class CutBatch:
+class SplitBatch:
     """A batch at the cut; the last batch is padded with its last image, so that all have the same shape.
 
     Attributes:
@@ -34,19 +34,19 @@ class CutBatch:
     """
 
     rows: NDArray[np.int64]
-    halfway: CutActivations
+    activations: SplitActivations
 
     @property
     def filled_rows(self) -> list[int]:
         """Row numbers of the images, including padding."""
-        missing = len(self.halfway.responses) - len(self.rows)
+        missing = len(self.activations.responses) - len(self.rows)
         return [*self.rows.tolist(), *[int(self.rows[-1])] * missing]
 
     @property
     def variants_at_once(self) -> int:
         """Number of variants of the batch to run through the suffix at once."""
-        row = sum(value[0].nbytes for value in self.halfway.live)
-        return max(1, min(_ROWS, _BYTES // row) // len(self.halfway.responses))
+        row = sum(value[0].nbytes for value in self.activations.live)
+        return max(1, min(_ROWS, _BYTES // row) // len(self.activations.responses))
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +63,7 @@ class SplitRun:
         """The network split at the layer."""
         return self.session.split(self.layer)
 
-    def batches(self) -> Iterator[CutBatch]:
+    def batches(self) -> Iterator[SplitBatch]:
         """Yield the batches in order, without images that can't be read.
 
         Raises:
@@ -82,23 +82,23 @@ class SplitRun:
             prepared = torch.cat([prepared, prepared[-1:].expand(missing, *prepared.shape[1:])])
             x = phi.normalize(prepared.to(session.device))
             halfway = self.halves.prefix(x.contiguous(memory_format=torch.channels_last))
-            yield CutBatch(np.array([picture.image for picture in batch.good], np.int64), halfway)
+            yield SplitBatch(np.array([picture.image for picture in batch.good], np.int64), halfway)
         if not readable:
             raise nothing_readable(self.images, first_error)
 
-    def kept(self, on_batch: Callable[[int], None]) -> tuple[list[CutBatch] | None, NDArray[np.float64]]:
+    def kept(self, on_batch: Callable[[int], None]) -> tuple[list[SplitBatch] | None, NDArray[np.float64]]:
         """Return all batches (None if they are larger than `KEPT_BYTES`) and the mean responses ``[unit]``.
 
         ``on_batch`` is called with the number of images after each batch.
         """
-        kept: list[CutBatch] | None = []
+        kept: list[SplitBatch] | None = []
         size, count = 0, 0
         sums = np.zeros(self.layer.units)
         for batch in self.batches():
-            responses = batch.halfway.responses[: len(batch.rows)].cpu().numpy().astype(np.float64)
+            responses = batch.activations.responses[: len(batch.rows)].cpu().numpy().astype(np.float64)
             sums += np.nansum(responses, 0)
             count += np.isfinite(responses).sum(0)
-            size += batch.halfway.nbytes
+            size += batch.activations.nbytes
             if kept is not None:
                 kept.append(batch)
             if size > KEPT_BYTES:

@@ -20,7 +20,7 @@ from unitscope.analyses.predictions import best_classes
 from unitscope.atlas import Atlas
 from unitscope.engine import tune_allocator
 from unitscope.engine.session import Session
-from unitscope.engine.split_runs import CutBatch, SplitRun
+from unitscope.engine.split_runs import SplitBatch, SplitRun
 from unitscope.experiments.ablation_grid import AblationGrid
 from unitscope.experiments.run_options import Counting, RunOptions, truth_of
 from unitscope.experiments.unit_ranking import UnitRanking
@@ -56,13 +56,13 @@ def ablate(
         ImageError: if no image can be read.
     """
     options = options or RunOptions()
-    image_set = options.chosen(images)
+    image_set = options.select_images(images)
     if atlas is not None:
         check_same(atlas, network.network if isinstance(network, Session) else network)
     session = Session.of(network, device=options.device)
     tune_allocator()
     layers = dict.fromkeys(session.layers.find(address) for address in grid.layers)
-    removed = [grid.of(layer) for layer in layers]
+    removed = [grid.settings(layer) for layer in layers]
     means = [None if atlas is None else _means_of(atlas, layer) for layer in layers]
     # Split one layer at a time, since each split has its own copy of the weights.
     splits = (SplitRun(session, layer, image_set, options.batch_size) for layer in layers)
@@ -133,7 +133,7 @@ def _units(removed: Removed, ranking: UnitRanking) -> tuple[int, ...] | None:
 
 def _batches(
     experiment: _LayerExperiment, means: NDArray[np.float64] | None
-) -> tuple[Iterable[CutBatch], NDArray[np.float64] | None]:
+) -> tuple[Iterable[SplitBatch], NDArray[np.float64] | None]:
     """Return the images' activations at the cut, and the means if they are needed."""
     if means is not None or not experiment.grid.needs_means:
         return experiment.split.batches(), means
@@ -142,16 +142,16 @@ def _batches(
     return kept or experiment.split.batches(), means
 
 
-def _predict(halves: SplitNetwork, batch: CutBatch, masks: list[Tensor], fill: Tensor) -> Answers:
+def _predict(halves: SplitNetwork, batch: SplitBatch, masks: list[Tensor], fill: Tensor) -> Answers:
     """Return the most probable classes, ``[variant, image, rank]``."""
-    logits = [halves.suffix(batch.halfway.live, torch.stack(chunk), fill) for chunk in _chunks(masks, batch)]
+    logits = [halves.suffix(batch.activations.live, torch.stack(chunk), fill) for chunk in _chunks(masks, batch)]
     best = [best_classes(some.float().cpu().numpy(), TOP5) for some in logits]
     return np.concatenate(best)[:, : len(batch.rows)]
 
 
-def _masks(variants: Sequence[Removed], ranking: UnitRanking, batch: CutBatch) -> list[Tensor]:
+def _masks(variants: Sequence[Removed], ranking: UnitRanking, batch: SplitBatch) -> list[Tensor]:
     """Return a mask of removed units for each variant, bool ``[image, unit]``; equal rankings are computed once."""
-    responses, rows = batch.halfway.responses, batch.filled_rows
+    responses, rows = batch.activations.responses, batch.filled_rows
     ranks: dict[tuple[str, str, int | None], Tensor] = {}
     masks = []
     for removed in variants:
@@ -162,7 +162,7 @@ def _masks(variants: Sequence[Removed], ranking: UnitRanking, batch: CutBatch) -
     return masks
 
 
-def _chunks(masks: list[Tensor], batch: CutBatch) -> list[list[Tensor]]:
+def _chunks(masks: list[Tensor], batch: SplitBatch) -> list[list[Tensor]]:
     """Return the variants in chunks of almost equal size."""
     count = -(-len(masks) // batch.variants_at_once)
     edges = np.linspace(0, len(masks), count + 1).round().astype(int)

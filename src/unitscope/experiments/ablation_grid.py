@@ -74,7 +74,7 @@ class AblationGrid:
         ranked = "dataset" in self.scopes and {"low", "high"} & set(self.orders)
         return self.value == "mean" or bool(ranked)
 
-    def of(self, layer: Layer) -> tuple[Removed, ...]:
+    def settings(self, layer: Layer) -> tuple[Removed, ...]:
         """Return all settings for one layer.
 
         Raises:

@@ -39,7 +39,7 @@ class Noise:
                 f"sigma must be between 0 and 1, on a scale where white is 1, not {self.sigma:g}{hint}"
             )
 
-    def change(self, prepared: Tensor, image: int, seed: int) -> Tensor:
+    def apply(self, prepared: Tensor, image: int, seed: int) -> Tensor:
         """Return the noisy image, float32 ``[3, H, W]``, clipped to 0–255."""
         draws = np.random.default_rng((seed, image)).standard_normal(tuple(prepared.shape), np.float32)
         return (prepared + 255 * self.sigma * torch.from_numpy(draws)).clamp(0, 255)
@@ -62,7 +62,7 @@ class Blur:
         if not 0 <= self.radius < math.inf:
             raise UnitscopeError(f"the radius of a blur must be 0 or more pixels, not {self.radius:g}")
 
-    def change(self, prepared: Tensor, image: int, seed: int) -> Tensor:
+    def apply(self, prepared: Tensor, image: int, seed: int) -> Tensor:
         """Return the blurred image, uint8 ``[3, H, W]``."""
         return _tensor(_picture(prepared).filter(ImageFilter.GaussianBlur(self.radius)))
 
@@ -86,7 +86,7 @@ class Brightness:
                 f"the brightness factor must be 0 or more (1 keeps the image unchanged), not {self.factor:g}"
             )
 
-    def change(self, prepared: Tensor, image: int, seed: int) -> Tensor:
+    def apply(self, prepared: Tensor, image: int, seed: int) -> Tensor:
         """Return the brighter or darker image, float32 ``[3, H, W]``, clipped to 0–255."""
         return (prepared * float(self.factor)).clamp(0, 255)
 
@@ -108,7 +108,7 @@ class Jpeg:
         if self.quality not in range(1, 101):
             raise UnitscopeError(f"JPEG quality must be a whole number from 1 (worst) to 100, not {self.quality:g}")
 
-    def change(self, prepared: Tensor, image: int, seed: int) -> Tensor:
+    def apply(self, prepared: Tensor, image: int, seed: int) -> Tensor:
         """Return the image after compression, uint8 ``[3, H, W]``."""
         file = io.BytesIO()
         _picture(prepared).save(file, "JPEG", quality=int(self.quality))

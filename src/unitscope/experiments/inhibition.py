@@ -16,7 +16,7 @@ from torch import Tensor
 from unitscope.analyses.inhibition import MIN_IMAGES, Inhibition, Removal, logit_rise, map_contrast, require_min
 from unitscope.atlas import Atlas
 from unitscope.engine.session import Session
-from unitscope.engine.split_runs import CutBatch, SplitRun
+from unitscope.engine.split_runs import SplitBatch, SplitRun
 from unitscope.errors import LayerError, UnitscopeError, closest
 from unitscope.experiments.category_maps import (
     CategorySplit,
@@ -120,7 +120,7 @@ def inhibition_by_removal(
     number = found.network_class
     if class_name or number is None:
         number = find_network_class(session.network, class_name or found.concept)
-    some = options.chosen(image_set(atlas, found.images, root=images))
+    some = options.select_images(image_set(atlas, found.images, root=images))
     require_min(len(some), f"images with '{found.concept}'")
     changes = logit_changes(session, some, found.layer, number, options=options)
     return found.with_removal(Removal(session.network.classes[number], logit_rise(changes)))
@@ -159,7 +159,7 @@ def logit_changes(
         ImageError: if no image can be read.
     """
     options = options or RunOptions()
-    some = options.chosen(images)
+    some = options.select_images(images)
     session = Session.of(network, device=options.device)
     split = SplitRun(session, session.layers.find(layer.name), some, min(options.batch_size, len(some)))
     changes = []
@@ -233,14 +233,14 @@ def check_grid(layer: Layer, view: tuple[int, int]) -> None:
         )
 
 
-def _changes(split: SplitRun, batch: CutBatch, class_number: int) -> NDArray[np.float64]:
+def _changes(split: SplitRun, batch: SplitBatch, class_number: int) -> NDArray[np.float64]:
     """Return a batch's changes. Each chunk has the unmodified network as a variant, since rounding may differ."""
     single = torch.eye(split.layer.units, dtype=torch.bool)[:, None]
     unmodified, zeros = torch.zeros_like(single[:1]), torch.zeros(split.layer.units)
     changes = []
     for chunk in single.split(batch.variants_at_once):
-        removed = torch.cat([unmodified, chunk]).to(batch.halfway.responses.device)
-        logits = _numpy(split.halves.suffix(batch.halfway.live, removed, zeros)[:, : len(batch.rows)])
+        removed = torch.cat([unmodified, chunk]).to(batch.activations.responses.device)
+        logits = _numpy(split.halves.suffix(batch.activations.live, removed, zeros)[:, : len(batch.rows)])
         change = logits[1:, :, class_number] - logits[:1, :, class_number]
         change[np.abs(change) <= ROUNDING * np.abs(logits[0]).max(-1)] = 0
         changes.append(change)

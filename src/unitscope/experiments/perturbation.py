@@ -74,7 +74,7 @@ def perturb(
     options, draws = options or RunOptions(), _draws(perturbations, seeds)
     _check(network.network if isinstance(network, Session) else network, draws, top)
     session = Session.of(network, device=options.device)
-    image_set = options.chosen(images)
+    image_set = options.select_images(images)
     batch_size = min(options.batch_size, len(image_set))
     tracked = track(session, layers, units, top=top, batch_size=batch_size)
     experiment = _Experiment(session.network, image_set, tracked, draws)
@@ -86,7 +86,7 @@ def perturb(
 def changed_batch(perturbation: Perturbation, prepared: Tensor, rows: Sequence[int], seed: int) -> Tensor:
     """Return a batch of prepared images with row numbers ``rows``, perturbed, ``[image, 3, H, W]``."""
     pairs = zip(prepared, rows, strict=True)
-    return torch.stack([perturbation.change(image, row, seed) for image, row in pairs])
+    return torch.stack([perturbation.apply(image, row, seed) for image, row in pairs])
 
 
 def check_known_scale(network: Network) -> None:

@@ -53,7 +53,7 @@ class RunOptions:
         if self.limit is not None and self.limit < 1:
             raise UnitscopeError(f"a limit of {self.limit} leaves no images; give 1 or more")
 
-    def chosen(self, images: str | Path | ImageSource) -> ImageSource:
+    def select_images(self, images: str | Path | ImageSource) -> ImageSource:
         """Return the images to run."""
         image_set = images if isinstance(images, ImageSource) else open_images(images)
         return image_set if self.limit is None else image_set.limit(self.limit)

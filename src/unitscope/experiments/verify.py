@@ -1,4 +1,4 @@
-"""Trust, but verify: random units on random images, done again the slow and plain way.
+"""Verify an atlas: recompute random units on random images by brute force.
 
 In: an atlas whose network and images are still there. Out: what was compared and what did not agree.
 Two questions are asked apart: are the responses right (plain forward hooks on the module as it was loaded, nothing

@@ -1,8 +1,8 @@
 """Pictures of units: what they respond to, where, and how a whole network's units behave.
 
 In: the plain arrays of `unitscope.display.sheets`, and an atlas' unit table.
-Out: matplotlib Figures in one quiet look; `save` writes one as PNG, SVG or PDF.
-This room draws and nothing else: it knows no torch, no atlas and no window, and leaves rc settings alone.
+Out: matplotlib Figures in one style; `save` writes one as PNG, SVG or PDF.
+Only draws: imports neither torch nor atlases, opens no window, and restores matplotlib's rc settings.
 """
 
 from unitscope.figures.ablation import ablation
@@ -13,17 +13,17 @@ from unitscope.figures.layers import layer_summary
 from unitscope.figures.perturbation import perturbation
 from unitscope.figures.perturbation_maps import perturbed
 from unitscope.figures.saving import save
-from unitscope.figures.similarity import between_layers, similarity, similarity_by_layer
+from unitscope.figures.similarity import layer_similarity, similarity, similarity_by_layer
 from unitscope.figures.sparsity import sparsity, sparsity_by_layer
 from unitscope.figures.structure import structure
 from unitscope.figures.unit_rules import rules
 
 __all__ = [
     "ablation",
-    "between_layers",
     "draw",
     "exemplars",
     "inhibition",
+    "layer_similarity",
     "layer_summary",
     "perturbation",
     "perturbed",

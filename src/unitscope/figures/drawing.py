@@ -1,7 +1,7 @@
 """One function that draws any result.
 
 In: a result of an analysis, or a sheet of `unitscope.display.sheets`. Out: a matplotlib Figure.
-Each module of this room registers what it draws with ``@draw.register``.
+Each module of this package registers its figures with ``@draw.register``.
 """
 
 import importlib

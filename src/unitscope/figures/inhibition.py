@@ -46,16 +46,16 @@ def inhibition(sheet: InhibitionSheet) -> Figure:
 
 def _caption(sheet: InhibitionSheet) -> str:
     if not sheet.units:
-        return "No unit of this layer is bright elsewhere."
+        return "No unit of this layer is dark on the concept and bright elsewhere."
     images = (
         f"the images in which '{sheet.concept}' (outlined) covers nearest to half of the view"
         if sheet.by == "map contrast"
         else f"first images of '{sheet.concept}', then those of the others that the unit responds to most"
     )
     return (
-        f"A row a unit, the most inhibited first; {images}: the picture as the network sees it, the unit's activation "
-        "map, the map over the picture. Tones: one scale for all maps of a unit, from their least value (dark) to the "
-        f"{PERCENTILE}th percentile of the cells above it (bright), to the power {GAMMA}."
+        f"One row per unit, the most inhibited first; {images}: the image as the network sees it, the unit's "
+        "activation map, the map over the picture. Tones: one scale for all maps of a unit, from their least value "
+        f"(dark) to the {PERCENTILE}th percentile of the cells above it (bright), to the power {GAMMA}."
     )
 
 

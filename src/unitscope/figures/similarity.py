@@ -45,21 +45,20 @@ def similarity(
     tree = tree if tree is not None and len(tree) else None
     caption = f"Cosine of mean responses; 1 means alike. {DIAGONAL}"
     if tree is not None:
-        caption += " Beside the map: like joined to like, at the mean cosine between the two (average linkage)."
+        caption += " Dendrogram: average linkage; two clusters are joined at their mean cosine."
     if np.isnan(matrix).any():
         caption += " –: no unit of the layer responds, so there is no cosine."
     return draw(HeatMap(matrix, tuple(names), title or "Similarity", caption, "cosine", tree))
 
 
-def between_layers(matrix: NDArray[np.float64], layers: Sequence[str], *, images: int, title: str = "") -> Figure:
+def layer_similarity(matrix: NDArray[np.float64], layers: Sequence[str], *, images: int, title: str = "") -> Figure:
     """Return the heat map of linear CKA ``[layer, layer]`` over so many images."""
     caption = (
-        f"Linear CKA over {count_noun(images, 'image')}: 1 where two layers say the same of how alike images are. "
-        f"{DIAGONAL}"
+        f"Linear CKA over {count_noun(images, 'image')}: 1 if both layers make the same images similar. {DIAGONAL}"
     )
     if np.isnan(matrix).any():
         caption += " Blank: a layer that responds to all images alike."
-    return draw(HeatMap(matrix, tuple(layers), title or "How alike layers see images", caption, "linear CKA"))
+    return draw(HeatMap(matrix, tuple(layers), title or "Similarity between layers", caption, "linear CKA"))
 
 
 def similarity_by_layer(
@@ -68,7 +67,7 @@ def similarity_by_layer(
     """Return a curve over depth for each pair of subjects, from cosines ``[layer, subject, subject]``.
 
     Raises:
-        UnitscopeError: if there are more than 10 pairs (5 subjects), which nobody could tell apart.
+        UnitscopeError: if there are more than 10 pairs (5 subjects), too many to distinguish.
     """
     pairs = list(combinations(range(len(names)), 2))
     if len(pairs) > MOST_PAIRS:
@@ -109,7 +108,7 @@ def _(found: SimilarityByLayer) -> Figure:
 @draw_result.register
 def _(found: LayerSimilarity) -> Figure:
     title = f"How alike the layers of {found.network} see images" if found.network else ""
-    return between_layers(found.matrix, [layer.name for layer in found.layers], images=found.images, title=title)
+    return layer_similarity(found.matrix, [layer.name for layer in found.layers], images=found.images, title=title)
 
 
 def _curve(axes: Axes, values: NDArray[np.float64], number: int) -> Line2D:

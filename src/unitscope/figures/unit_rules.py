@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from unitscope.display.heatmaps import CAPTION, Picture, overlay, tone
-from unitscope.display.sheets import AskedImage, RuleRow, RuleSheet
+from unitscope.display.sheets import RuleImage, RuleRow, RuleSheet
 from unitscope.figures import theme
 from unitscope.figures.drawing import draw
 from unitscope.figures.text_layout import number, shorten, width, wrap
@@ -77,26 +77,27 @@ def _plan(sheet: RuleSheet) -> _Plan:
     return _Plan(title, note, head, rows, asked, exemplars, caption, across, height)
 
 
-def _turns(images: tuple[AskedImage, ...], place: int) -> int:
+def _turns(images: tuple[RuleImage, ...], place: int) -> int:
     """How often, up to an image, another subject begins."""
-    return sum(a.subject != b.subject for a, b in pairwise(images[: place + 1]))
+    return sum(a.group != b.group for a, b in pairwise(images[: place + 1]))
 
 
 def _caption(sheet: RuleSheet) -> str:
     if not sheet.rows:
-        return "The images asked about, as the network sees them; no unit answers the rule."
+        return "The given images, resized and cropped as for the network; the rule selects no unit."
     return (
-        "At the head the images asked about, as the network sees them. A row a unit: its activation map over each of "
-        f"them, with α of that image, then over its exemplars, the images of the atlas with its greatest α. {CAPTION}"
+        "Top row: the given images, resized and cropped as for the network. One row per unit: its activation map over "
+        f"each of them, with α of that image, then over its exemplars, the images of the atlas with its "
+        f"greatest α. {CAPTION}"
     )
 
 
 def _heads(drawn: Sheet, sheet: RuleSheet, plan: _Plan) -> None:
     for image, left in zip(sheet.images, plan.asked, strict=True):
-        word = "not " if image.against else ""
-        whole = image.image == image.subject  # of a file's name the end tells most
-        name = word + shorten(image.subject, theme.BODY, TILE - width(word, theme.BODY), keep_end=whole)
-        drawn.write(left, plan.head, name, color=theme.QUIET if image.against else theme.ACCENT)
+        word = "not " if image.excluded else ""
+        whole = image.image == image.group  # of a file's name the end tells most
+        name = word + shorten(image.group, theme.BODY, TILE - width(word, theme.BODY), keep_end=whole)
+        drawn.write(left, plan.head, name, color=theme.QUIET if image.excluded else theme.ACCENT)
         if not whole:
             text = shorten(image.image, theme.SMALL, TILE, keep_end=True)
             drawn.write(left, plan.head + LINE, text, size=theme.SMALL, color=theme.QUIET)

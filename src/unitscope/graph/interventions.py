@@ -16,7 +16,7 @@ from unitscope.units import Layer
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class CutActivations:
+class SplitActivations:
     """The values of one batch at a cut.
 
     Attributes:
@@ -73,9 +73,9 @@ class UnsplitGraph:
     edited: nn.Module
     layer: Layer
 
-    def prefix(self, x: Tensor) -> CutActivations:
+    def prefix(self, x: Tensor) -> SplitActivations:
         """See `SplitNetwork.prefix`."""
-        return CutActivations(self.tapped(x), (x,))
+        return SplitActivations(self.tapped(x), (x,))
 
     def suffix(self, live: tuple[Tensor, ...], removed: Tensor, fill: Tensor) -> Tensor:
         """See `SplitNetwork.suffix`."""
@@ -104,7 +104,7 @@ class HookedSplit:
     layer: Layer
     name: str
 
-    def prefix(self, x: Tensor) -> CutActivations:
+    def prefix(self, x: Tensor) -> SplitActivations:
         """See `SplitNetwork.prefix`; responses are NaN where an image's forward pass skips the layer.
 
         Raises:
@@ -119,7 +119,7 @@ class HookedSplit:
         for image in range(len(x)):
             with calls(self.module, keep):
                 self._logits(x[image : image + 1])
-        return CutActivations(responses, (x,))
+        return SplitActivations(responses, (x,))
 
     def suffix(self, live: tuple[Tensor, ...], removed: Tensor, fill: Tensor) -> Tensor:
         """See `SplitNetwork.suffix`."""

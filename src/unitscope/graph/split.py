@@ -16,8 +16,8 @@ from unitscope.errors import NetworkError
 from unitscope.graph.axes import shape_of, unit_axes
 from unitscope.graph.commuting_ops import commuting_ops
 from unitscope.graph.interventions import (
-    CutActivations,
     HookedSplit,
+    SplitActivations,
     UnsplitGraph,
     constant_maps,
     no_logits,
@@ -34,7 +34,7 @@ _aten = torch.ops.aten
 class SplitNetwork(Protocol):
     """A network in two parts: a prefix up to a layer, and the suffix after it."""
 
-    def prefix(self, x: Tensor) -> CutActivations:
+    def prefix(self, x: Tensor) -> SplitActivations:
         """Return the values at the cut for images ``[image, 3, row, column]``."""
         ...
 
@@ -42,7 +42,7 @@ class SplitNetwork(Protocol):
         """Return logits ``[variant, image, class]`` after removing units.
 
         Args:
-            live: the values at the cut, from `CutActivations`.
+            live: the values at the cut, from `SplitActivations`.
             removed: mask of the units to remove, bool ``[variant, image, unit]``; an image axis of size 1 applies to
                 all images.
             fill: the value of a removed unit's map at every position, float32 ``[unit]``: zeros, or means.
@@ -80,10 +80,10 @@ class SplitGraph:
     layer: Layer
     axis: int
 
-    def prefix(self, x: Tensor) -> CutActivations:
+    def prefix(self, x: Tensor) -> SplitActivations:
         """See `SplitNetwork.prefix`."""
         responses, *live = self.before(x)
-        return CutActivations(responses, tuple(live))
+        return SplitActivations(responses, tuple(live))
 
     def suffix(self, live: tuple[Tensor, ...], removed: Tensor, fill: Tensor) -> Tensor:
         """See `SplitNetwork.suffix`."""

@@ -1,4 +1,4 @@
-"""A network as the explorer asks it: about one image after another, whatever the number of threads that ask.
+"""Run a network for the explorer, one image at a time; safe to call from several threads.
 
 In: a session and the layers of an atlas. Out: the plain arrays of `unitscope.display.sheets`.
 """

@@ -128,7 +128,7 @@ def noisy(phi: Preprocessing | CustomPreprocessing, prepared: Tensor, change: Ch
             "noise is added on the 0–255 scale, but the scale of a custom preprocessing is unknown; give the "
             "preprocessing by name or as a table"
         )
-    return Noise(change.sigma).change(prepared, 0, change.seed)
+    return Noise(change.sigma).apply(prepared, 0, change.seed)
 
 
 def _masks(table: LayerTable, change: Change) -> dict[Layer, Tensor]:

@@ -13,7 +13,7 @@ from unitscope.analyses.exemplars import unit_exemplars
 from unitscope.analyses.image_groups import ImageGroup
 from unitscope.analyses.unit_rules import Rule
 from unitscope.atlas import Atlas
-from unitscope.display.sheets import AskedImage, Exemplar, RuleRow, RuleSheet
+from unitscope.display.sheets import Exemplar, RuleImage, RuleRow, RuleSheet
 from unitscope.engine.session import Session
 from unitscope.errors import ImageError
 from unitscope.images import image_files
@@ -48,7 +48,7 @@ def rule_sheet(
     asked = list(_asked(found))[:_IMAGES]
     units = found.units[:_ROWS].tolist()
     exemplars = [unit_exemplars(atlas, Unit(found.layer.name, unit)).exemplars[:_EXEMPLARS] for unit in units]
-    names = dict.fromkeys([subject.images[row] for subject, row in asked] + [one.image for e in exemplars for one in e])
+    names = dict.fromkeys([group.images[row] for group, row in asked] + [one.image for e in exemplars for one in e])
     scanned = [name for name in names if atlas.has_image(name)]
     own = [name for name in names if not atlas.has_image(name)]
     source = atlas.source(images, ids=scanned)
@@ -57,14 +57,15 @@ def rule_sheet(
         seen |= zip(some, activation_maps(session, opened, found.layer, units), strict=True)
     if not any(seen.values()):
         raise ImageError(
-            f"no image of atlas '{atlas.path}' can be read in '{source.root}'; say where the images are now"
+            f"no image of atlas '{atlas.path}' can be read in '{source.root}'; "
+            "give their new folder (--image-root, or images= in Python)"
         )
-    shown = tuple(_asked_image(found, subject, row, seen) for subject, row in asked)
+    shown = tuple(_asked_image(found, group, row, seen) for group, row in asked)
     rows = (
         RuleRow(
             unit,
             _unit_note(found, place),
-            tuple(float(subject.responses[row, unit]) for subject, row in asked),
+            tuple(float(group.responses[row, unit]) for group, row in asked),
             tuple(None if (one := seen[image.image]) is None else one.maps[place] for image in shown),
             tuple(_with_map(one, seen[one.image], place) for one in exemplars[place]),
         )
@@ -75,18 +76,18 @@ def rule_sheet(
 
 def _asked(found: Rule) -> Iterator[tuple[ImageGroup, int]]:
     """The images that stand for each subject, as rows of its responses."""
-    subjects = found.subjects + found.others
-    for subject in subjects:
+    groups = found.groups + found.others
+    for group in groups:
         units = found.units if len(found.units) else slice(None)
-        mean = subject.responses[:, units].mean(1, dtype=np.float64)
-        order = np.argsort(-mean, kind="stable")[: max(1, _IMAGES_OF_A_CLASS // len(subjects))]
-        yield from ((subject, int(row)) for row in order)
+        mean = group.responses[:, units].mean(1, dtype=np.float64)
+        order = np.argsort(-mean, kind="stable")[: max(1, _IMAGES_OF_A_CLASS // len(groups))]
+        yield from ((group, int(row)) for row in order)
 
 
-def _asked_image(found: Rule, subject: ImageGroup, row: int, seen: dict[str, ImageMaps | None]) -> AskedImage:
-    image = subject.images[row]
+def _asked_image(found: Rule, group: ImageGroup, row: int, seen: dict[str, ImageMaps | None]) -> RuleImage:
+    image = group.images[row]
     one = seen[image]
-    return AskedImage(subject.name, image, subject in found.others, None if one is None else one.picture)
+    return RuleImage(group.name, image, group in found.others, None if one is None else one.picture)
 
 
 def _with_map(exemplar: Exemplar, seen: ImageMaps | None, place: int) -> Exemplar:

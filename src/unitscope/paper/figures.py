@@ -103,11 +103,11 @@ def _figure_4(case: Case) -> Drawn:
     imagenet = case.network.classes if case.network.wnids else ()
     cats = _images_of(atlas, ("cat", *imagenet[_CATS_OF_IMAGENET]))
     dogs = _images_of(atlas, ("dog", *imagenet[_DOGS_OF_IMAGENET]))
-    subjects = {name: image_group(atlas, name, case.last) for name in (*cats, *dogs)}
-    chosen = {name: select(subject, TopK(9)) for name, subject in subjects.items()}
+    groups = {name: image_group(atlas, name, case.last) for name in (*cats, *dogs)}
+    chosen = {name: select(group, TopK(9)) for name, group in groups.items()}
     counts = {(cat, dog): len(chosen[cat] & chosen[dog]) for cat in cats for dog in dogs}
     most = max(counts, key=lambda pair: counts[pair])
-    found = intersection([subjects[name] for name in most], TopK(9))
+    found = intersection([groups[name] for name in most], TopK(9))
     assert found.p_value is not None
     # The best of many pairs, so Bonferroni's correction, which for the least of some p-values is Holm's as well.
     chance = f"p = {min(1.0, found.p_value * len(counts)):.2g}, corrected for {len(counts):,} pairs"

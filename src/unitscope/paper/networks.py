@@ -1,4 +1,4 @@
-"""The networks of a report, ready to be asked: loaded, traced, scanned.
+"""The networks of a report: loaded, traced and scanned.
 
 In: references and folders. Out: `Case` values; a network that can't be run over images says why.
 """
@@ -25,14 +25,14 @@ _OWN_IMAGES = "it has images of its own, so it was not run over COCO's"
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class NetworkSpec:
     """A network, and the folder with images of its own classes where these are not the report's."""
 
     network: str
     folder: Path | None = None
 
     @classmethod
-    def parse(cls, text: str) -> "Asked":
+    def parse(cls, text: str) -> "NetworkSpec":
         """Return what ``NETWORK`` or ``NETWORK=FOLDER`` asks for."""
         network, _, folder = text.partition("=")
         return cls(network, Path(folder) if folder else None)
@@ -128,7 +128,7 @@ class Case:
         return _had(self.things).atlas
 
 
-def make_cases(asked: Sequence[Asked], sources: Sources, options: RunOptions, *, say: Say) -> list[Case]:
+def make_cases(asked: Sequence[NetworkSpec], sources: Sources, options: RunOptions, *, say: Say) -> list[Case]:
     """Load and scan the networks, one after the other; atlases that are there already are used again.
 
     Raises:
@@ -136,11 +136,11 @@ def make_cases(asked: Sequence[Asked], sources: Sources, options: RunOptions, *,
     """
     names = [one.name for one in asked]
     if twice := [name for name in names if names.count(name) > 1]:
-        raise UnitscopeError(f"two networks are called '{twice[0]}'; give one of them as a card of another name")
+        raise UnitscopeError(f"two networks are named '{twice[0]}'; give one of them as a card with another file name")
     # Each folder is read once, and before the networks: one that is not there is told at once.
     folders = {sources.imagenet, sources.coco, *(one.folder for one in asked)}
     opened: dict[Path | None, ImageSource] = {
-        folder: options.chosen(folder) for folder in folders if folder is not None
+        folder: options.select_images(folder) for folder in folders if folder is not None
     }
     return [_make(one, sources, opened, options, say) for one in asked]
 
@@ -168,7 +168,7 @@ def last_layer(layers: LayerTable, classes: int) -> Layer:
 
 
 def _make(
-    asked: Asked, sources: Sources, opened: Mapping[Path | None, ImageSource], options: RunOptions, say: Say
+    asked: NetworkSpec, sources: Sources, opened: Mapping[Path | None, ImageSource], options: RunOptions, say: Say
 ) -> Case:
     say(f"{asked.name}: loading")
     session = Session(load(asked.network), device=options.device)
@@ -186,7 +186,7 @@ def _make(
 def _unfit(case: Case) -> str:
     """Why images would tell nothing of a network; empty where they would."""
     if not case.network.trained:
-        return f"it is untrained ({Path(case.network.weights).name}), so its units tell nothing"
+        return f"it is untrained ({Path(case.network.weights).name}), so its units are not informative"
     return "" if case.layers.activations else _NO_ACTIVATIONS
 
 

@@ -21,7 +21,7 @@ from unitscope.experiments.run_options import RunOptions
 from unitscope.paper import figures as pictures
 from unitscope.paper import tables
 from unitscope.paper.embedding import Embedded, embedded
-from unitscope.paper.networks import Asked, Case, Say, Sources, make_cases
+from unitscope.paper.networks import Case, NetworkSpec, Say, Sources, make_cases
 from unitscope.paper.report_items import Item, Missing, Picture, Table, attempt
 from unitscope.version import versions
 
@@ -38,7 +38,9 @@ class Report:
     missing: tuple[Missing, ...]
 
 
-def write_paper(networks: Sequence[Asked], sources: Sources, *, say: Say, options: RunOptions | None = None) -> Report:
+def write_paper(
+    networks: Sequence[NetworkSpec], sources: Sources, *, say: Say, options: RunOptions | None = None
+) -> Report:
     """Make every table and figure of the paper and write them below ``sources.output``.
 
     Args:

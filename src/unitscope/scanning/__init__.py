@@ -7,7 +7,16 @@ A shard is the unit of work; resuming a scan means running the shards that have 
 from unitscope.scanning.plan import ScanOptions
 from unitscope.scanning.progress import NullProgress, Progress
 from unitscope.scanning.ray_runner import RayRunner
-from unitscope.scanning.runners import InProcess, ProcessRunner
+from unitscope.scanning.runners import InProcessRunner, ProcessRunner
 from unitscope.scanning.scan import ScanResult, scan
 
-__all__ = ["InProcess", "NullProgress", "ProcessRunner", "Progress", "RayRunner", "ScanOptions", "ScanResult", "scan"]
+__all__ = [
+    "InProcessRunner",
+    "NullProgress",
+    "ProcessRunner",
+    "Progress",
+    "RayRunner",
+    "ScanOptions",
+    "ScanResult",
+    "scan",
+]

@@ -38,7 +38,7 @@ class ScanRunner(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class InProcess:
+class InProcessRunner:
     """Runs all shards in this process."""
 
     def run(self, plan: Plan, shards: Sequence[int], progress: Progress) -> Generator[ShardResult, None, None]:

@@ -28,7 +28,7 @@ from unitscope.images import ImageSource, open_images
 from unitscope.networks import Network
 from unitscope.scanning.plan import Plan, ScanOptions, check_not_stale, differences, make_plan
 from unitscope.scanning.progress import NullProgress, Progress
-from unitscope.scanning.runners import InProcess, ProcessRunner, ScanRunner
+from unitscope.scanning.runners import InProcessRunner, ProcessRunner, ScanRunner
 from unitscope.scanning.shard_worker import ShardResult, take_first
 from unitscope.version import versions
 
@@ -42,14 +42,14 @@ class ScanResult:
         scanned: number of images run now, without those of existing parts.
         seconds: time taken.
         data_wait: fraction of the time spent waiting for decoded images (mean over workers).
-        found: whether the atlas already existed, so that there was nothing to do.
+        already_existed: whether the atlas already existed, so that there was nothing to do.
     """
 
     atlas: Atlas
     scanned: int
     seconds: float
     data_wait: float = 0.0
-    found: bool = False
+    already_existed: bool = False
 
     @property
     def summary(self) -> ScanSummary:
@@ -86,15 +86,15 @@ def scan(
         images: a folder in any layout of docs/images.md, or an opened source.
         atlas: the folder to write, or a URL such as ``s3://bucket/my.atlas``; it must not exist yet.
         options: layers, number of exemplars, device and so on.
-        runner: `InProcess`, `ProcessRunner` or `RayRunner`; None uses this process, or with ``cuda`` and several GPUs
-            one process per GPU.
+        runner: `InProcessRunner`, `ProcessRunner` or `RayRunner`; None uses this process, or with ``cuda`` and several
+            GPUs one process per GPU.
         progress: callbacks for progress.
 
     Raises:
         UnitscopeError: if an argument is invalid, or the scan fails; see the subclasses in `unitscope.errors`.
     """
     if isinstance(runner, str):
-        raise UnitscopeError(f"runner must be InProcess(), ProcessRunner(2) or RayRunner(), not '{runner}'")
+        raise UnitscopeError(f"runner must be InProcessRunner(), ProcessRunner(2) or RayRunner(), not '{runner}'")
     options, target = options or ScanOptions(), storage_path(atlas)
     image_set = images if isinstance(images, ImageSource) else open_images(images)
     if options.limit is not None:
@@ -129,7 +129,7 @@ def _with_earlier_batch_size(options: ScanOptions, parts: Parts, target: Storage
 def _runner(options: ScanOptions, network: Network) -> ScanRunner:
     """Return the default runner. A module given in Python runs in this process, since workers may import its script."""
     devices = torch.cuda.device_count() if options.device == "cuda" and network.source else 1
-    return ProcessRunner(devices) if devices > 1 else InProcess()
+    return ProcessRunner(devices) if devices > 1 else InProcessRunner()
 
 
 def _exists(target: StoragePath, parts: Parts) -> bool:
@@ -189,7 +189,7 @@ def _existing(target: StoragePath, parts: Parts, plan: Plan) -> ScanResult:
             f"'{target}' already holds an atlas of another scan: {changes}; choose another -o, or remove it first"
         )
     parts.remove()
-    return ScanResult(atlas, 0, 0.0, found=True)
+    return ScanResult(atlas, 0, 0.0, already_existed=True)
 
 
 def _check_readable(plan: Plan, parts: Parts) -> None:

@@ -1,4 +1,4 @@
-"""The images with each unit's k largest and k smallest responses.
+"""Exemplars: the images with each unit's k largest and k smallest responses.
 
 In: responses ``[image, unit]`` and image ids. Out: `Extremes`, exact, which can be merged.
 Images are ordered by response, then by image id, so the order of images and shards does not matter.

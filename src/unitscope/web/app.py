@@ -1,6 +1,6 @@
 """The server: an address in, a page or its JSON twin out.
 
-In: an `PageRenderer`, `ImageFiles`, a `LazySession`. Out: an ASGI application behind its `Guard`.
+In: a `PageRenderer`, `ImageFiles`, a `LazySession`. Out: an ASGI application behind its `Guard`.
 Each route asks one function of `pages` and renders what it says; what needs the network is in `work`.
 """
 

@@ -1,4 +1,4 @@
-"""Pictures that were made once, kept on disk within a bound; what was used least recently goes first.
+"""A disk cache of generated images, with a size limit and least-recently-used eviction.
 
 In: a name and what makes the bytes. Out: the bytes. Several threads may ask at once; a file is whole or not there.
 """

@@ -76,7 +76,7 @@ def removal(layer: str, settings: Sequence[Setting]) -> Chart:
         f"Removal over the data set at {layer}",
         ", ".join(dict.fromkeys(map(images_of, settings))),
         "units removed" if counted else "share of the layer's units removed",
-        "Top-1" if scored else "answers that stay",
+        "Top-1" if scored else "unchanged predictions",
         x_shares=not counted,
         y_shares=True,
         curves=tuple(_curve(each, some, x, _with_interval(y)) for each, some in _grouped(settings, name, x)),

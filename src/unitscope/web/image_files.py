@@ -67,7 +67,7 @@ class ImageFiles:
         known = [map_.shape for map_ in maps if map_ is not None]
         if rows and not known:
             raise ImageError(
-                f"the images can't be read in '{self.source.root}' any more; say where they are with --image-root"
+                f"the images can't be read in '{self.source.root}' any more; give their new folder with --image-root"
             )
         data = strip(maps, map_shape(known[0] if known else (1, 1)))
         # What is missing now may be there again later.
@@ -108,7 +108,7 @@ class ImageFiles:
     def _uploaded(self, address: str) -> Path:
         path = self.cache.path(address)
         if not _HASH.fullmatch(address.removeprefix(UPLOAD)) or not path.is_file():
-            raise ImageError("that picture is no longer kept; bring it again")
+            raise ImageError("this uploaded image has been deleted; upload it again")
         return path
 
     def _thumbnail(self, address: str, side: int) -> bytes:

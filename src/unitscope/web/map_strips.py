@@ -22,8 +22,8 @@ from unitscope.web.lazy_session import LazySession
 def missing(count: int, of: int, root: str) -> ImageError:
     """Return what to say where images that a site shows can't be read any more."""
     return ImageError(
-        f"{count:,} of the {of:,} images that are to be shown can't be read in '{root}' any more; say where they are "
-        "(--image-root), or leave out pictures (--no-images) and activation maps (--no-network)"
+        f"{count:,} of the {of:,} images to show can't be read in '{root}' any more; give their new folder "
+        "with --image-root, or leave out images (--no-images) and activation maps (--no-network)"
     )
 
 

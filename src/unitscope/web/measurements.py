@@ -63,12 +63,12 @@ class Measurements:
             result = load_result(file)
             of = getattr(result, "network", "")
             if of and of != network:
-                raise UnitscopeError(f"'{file}' is about {of}, but the atlas is of {network}")
+                raise UnitscopeError(f"'{file}' has results of {of}, but the atlas is of {network}")
             try:
                 found = found._with(result, data)
                 found._make_all()
             except (TypeError, ValueError, KeyError, AttributeError, IndexError):
-                raise UnitscopeError(f"'{file}' holds values that make no sense; make the result again") from None
+                raise UnitscopeError(f"'{file}' contains invalid values; create the result again") from None
         return found
 
     def _with(self, result: Result, data: str) -> "Measurements":
@@ -85,9 +85,9 @@ class Measurements:
         """Make all that the pages show once, so that a file with wrong values is refused at the start."""
         self.charts()
         for one in self.removals:
-            self.told_of(one["layer"], next(iter(one["units"] or ()), -1))
+            self.removal_notes(one["layer"], next(iter(one["units"] or ()), -1))
 
-    def told_of(self, layer: str, channel: int) -> tuple[str, ...]:
+    def removal_notes(self, layer: str, channel: int) -> tuple[str, ...]:
         """Return in words what the removal of units from all images did, for each setting that removed this unit."""
         return tuple(
             _in_words(one)
@@ -122,6 +122,6 @@ def _in_words(setting: Setting) -> str:
     units = f"the {setting['removed']} {_ORDERS[setting['order']]} units of its layer"
     said = f"removed with {units}{value}, on {images_of(setting)}"
     if setting.get("top1") is None:
-        return f"{said}: {setting['agreement']:.1%} of the answers stay the same"
+        return f"{said}: {setting['agreement']:.1%} of the predictions stay the same"
     low, high = setting["top1_interval"]
     return f"{said}: Top-1 {setting['top1']:.1%} ({low:.1%} to {high:.1%}), p = {setting['p_value']:.2g}"

@@ -1,44 +1,37 @@
-"""Routes that put the network to work: maps, structures, a visitor's picture, the lab, the camera.
+"""Routes that need the network: maps, structures, uploads and the lab; the camera is in `live_routes`.
 
 In: a FastAPI application. Out: the same with these routes. Without a network each says why, and how to get one.
 """
 
-import asyncio
 import hashlib
-import io
-from dataclasses import replace
 from typing import Annotated, Any
 from urllib.parse import quote
 
-import numpy as np
-from fastapi import FastAPI, File, HTTPException, UploadFile, WebSocket, WebSocketDisconnect
+from fastapi import FastAPI, File, HTTPException, UploadFile
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
-from PIL import Image
 from pydantic import BaseModel, Field
 from starlette.requests import Request
 
-from unitscope.display.sheets import Change, Column
-from unitscope.errors import ImageError, UnitscopeError
-from unitscope.units import Layer
+from unitscope.display.sheets import Change
+from unitscope.errors import ImageError
 from unitscope.web import structure_json
 from unitscope.web.image_files import UPLOAD, ImageFiles
 from unitscope.web.lazy_session import LazySession
 from unitscope.web.links import ServerLinks
+from unitscope.web.live_routes import add_live_routes
 from unitscope.web.page_renderer import PageRenderer
 from unitscope.web.pages.image import ImagePage
-from unitscope.web.pages.lab import LabPage, LivePage, lab_page, live_page
+from unitscope.web.pages.lab import LabPage, lab_page
 from unitscope.web.templating import to_json
 
 LINKS = ServerLinks()
 MOST_BYTES = 20_000_000
 """Of a picture that a visitor brings, or a frame of the camera."""
 _MOST_REMOVED = 4096
-_MOST_PINNED = 24
-_TOP = 9
 
 
-class Asked(BaseModel):
-    """What the lab is asked: an image, units to take away (``LAYER:UNIT``), noise."""
+class LabRequest(BaseModel):
+    """A request of the lab: an image, units to remove (``LAYER:UNIT``), noise."""
 
     image: str
     removed: list[str] = Field(default_factory=list, max_length=_MOST_REMOVED)
@@ -65,7 +58,7 @@ def add_routes(app: FastAPI, explorer: PageRenderer, pictures: ImageFiles, sessi
     _looking(app, explorer, pictures, session)
     _uploading(app, explorer, pictures, session)
     _lab(app, explorer, pictures, session)
-    _live(app, explorer, session)
+    add_live_routes(app, explorer, session)
 
 
 def _looking(app: FastAPI, explorer: PageRenderer, pictures: ImageFiles, session: LazySession) -> None:
@@ -126,74 +119,11 @@ def _lab(app: FastAPI, explorer: PageRenderer, pictures: ImageFiles, session: La
         return _json(opened(image))
 
     @app.post("/lab.json")
-    def changed(asked: Asked) -> Response:
+    def changed(asked: LabRequest) -> Response:
         """The structure of the image after the change; that before is at ``/structure.json``."""
         change = Change(_by_layer(explorer, asked.removed), asked.sigma, asked.seed)
         found = session.inspector().structure(pictures.decoded(asked.image), change=change)
         return _json(structure_json.structure_of_image(found, LINKS, explorer.atlas_cache))
-
-
-def _live(app: FastAPI, explorer: PageRenderer, session: LazySession) -> None:
-    def opened() -> LivePage:
-        return live_page(explorer.atlas_cache, top=_TOP, missing=session.missing)
-
-    @app.get("/live", response_class=HTMLResponse)
-    def live() -> Response:
-        return HTMLResponse(explorer.html("live", opened(), LINKS))
-
-    @app.get("/live.json")
-    def live_twin() -> Response:
-        """What the camera's page knows when it opens."""
-        return _json(opened())
-
-    @app.websocket("/live.ws")
-    async def frames(socket: WebSocket) -> None:
-        """One answer a frame; the page sends the next frame when it has the answer, so none ever waits in a queue."""
-        await socket.accept()
-        try:
-            asked = socket.query_params
-            watched = _watched(explorer, asked.get("layer", ""), asked.getlist("pin"))
-            while True:
-                frame = await socket.receive_bytes()
-                await socket.send_text(await asyncio.to_thread(_seen, frame, explorer, session, watched))
-        except UnitscopeError as problem:
-            await socket.send_text(to_json({"message": str(problem)}))
-            await socket.close()
-        except (WebSocketDisconnect, KeyError):  # a text in place of a frame has no bytes
-            return
-
-
-def _watched(explorer: PageRenderer, layer: str, pins: list[str]) -> dict[Layer, list[int]]:
-    """The layer that is shown, then others with pinned units; and the pinned units of each."""
-    if len(pins) > _MOST_PINNED:
-        raise UnitscopeError(f"at most {_MOST_PINNED} units can be pinned, not {len(pins)}; unpin some")
-    watched: dict[Layer, list[int]] = {explorer.find(layer): []}
-    for pin in pins:
-        found, channel = explorer.atlas_cache.atlas.unit(pin)
-        watched.setdefault(found, []).append(channel)
-    return watched
-
-
-def _picked(column: Column, pins: list[int]) -> Column:
-    """The greatest units of a column, and those that are pinned."""
-    kept = np.flatnonzero((np.arange(len(column.units)) < _TOP) | np.isin(column.units, pins))
-    return replace(column, units=column.units[kept], responses=column.responses[kept], maps=column.maps[kept])
-
-
-def _seen(frame: bytes, explorer: PageRenderer, session: LazySession, watched: dict[Layer, list[int]]) -> str:
-    """What the network makes of a frame, or what is wrong with it, as JSON."""
-    try:
-        with Image.open(io.BytesIO(frame), formats=("JPEG", "WEBP", "PNG")) as picture:
-            if picture.width * picture.height > 4_000_000:
-                raise ImageError("a frame is at most 4 megapixels")
-            shown = picture.convert("RGB")
-            # Of a layer with pinned units all are wanted, as those may be anywhere in its order.
-            top = max([_TOP, *(layer.units for layer, pins in watched.items() if pins)])
-            found = session.inspector().structure(shown, layers=tuple(watched), top=top)
-    except (UnitscopeError, OSError, ValueError, Image.DecompressionBombError) as problem:
-        return to_json({"message": str(problem)})
-    columns = tuple(_picked(column, pins) for column, pins in zip(found.columns, watched.values(), strict=True))
-    return to_json(structure_json.structure(replace(found, columns=columns), LINKS, explorer.atlas_cache))
 
 
 def _by_layer(explorer: PageRenderer, units: list[str]) -> dict[str, list[int]]:

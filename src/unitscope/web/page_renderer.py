@@ -1,4 +1,4 @@
-"""What the server and the static site both need of an atlas: its pages as HTML, whoever asks for them.
+"""Render an atlas's pages as HTML, for the server and for the static site.
 
 In: an `PageRenderer` and what an address names. Out: a page's values, and its HTML.
 """

@@ -1,4 +1,4 @@
-"""What stands before every page: who may ask, how much may be sent, what a browser may do with the answer.
+"""Request checks and security headers: allowed hosts and origins, body size, content security policy.
 
 In: an ASGI application. Out: the same behind checks of Host and Origin, and with security headers.
 A page elsewhere that a browser has open must not read an atlas or use the network: so requests, WebSockets among
@@ -77,9 +77,10 @@ class Guard:
     def _refusal(self, headers: dict[bytes, str], *, websocket: bool, method: str) -> str:
         host = headers.get(b"host", "")
         if self.hosts and _name(host) not in self.hosts:
-            return f"this server does not answer for '{host}'; start it with --allow-host {_name(host) or 'NAME'}"
+            name = _name(host) or "NAME"
+            return f"requests for the host '{host}' are refused; start the server with --allow-host {name}"
         if headers.get(b"sec-fetch-site") == "cross-site" and headers.get(b"sec-fetch-mode") != "navigate":
-            return "other sites may link here, and ask for nothing"
+            return "requests from other sites are refused; only links to this site are allowed"
         origin = headers.get(b"origin")
         if origin is None:
             return "a WebSocket needs an Origin" if websocket else ""
@@ -93,7 +94,7 @@ class Guard:
             return None
         length = headers.get(b"content-length", "")
         if b"transfer-encoding" in headers or not re.fullmatch(r"\d{1,15}", length):
-            return 411, "say how long the body is (Content-Length)"
+            return 411, "the request needs a Content-Length header"
         if int(length) > self.most_bytes:
             return 413, f"at most {self.most_bytes // 1_000_000} MB can be sent, not {int(length) / 1e6:.0f}"
         return None

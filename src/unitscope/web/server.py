@@ -1,4 +1,4 @@
-"""A socket that is listened at, and the server that answers at it until it is stopped.
+"""Open a listening socket, and run the web server on it until it is stopped.
 
 In: an ASGI application, an address. Out: nothing but answers.
 """

@@ -211,7 +211,7 @@ class StaticSite:
             UnitscopeError: as said.
         """
         if folder.exists():
-            raise UnitscopeError(f"'{folder}' is there already; give a folder that is not, or remove it")
+            raise UnitscopeError(f"'{folder}' already exists; give a new folder, or remove it")
         parent = next(parent for parent in folder.absolute().parents if parent.exists())
         free = shutil.disk_usage(parent).free
         if free < 1.2 * self.bytes:

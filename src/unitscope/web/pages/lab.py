@@ -1,6 +1,6 @@
-"""What the lab and the camera's page know when they open; the rest the network tells.
+"""The lab's page as plain values.
 
-In: a `AtlasCache`, an image, what was measured before. Out: `LabPage`, `LivePage`.
+In: an `AtlasCache`, an image, stored results. Out: `LabPage`. The activation maps come from the network.
 """
 
 from dataclasses import dataclass
@@ -33,31 +33,12 @@ class LabPage:
     tables: tuple[Table, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class LivePage:
-    """The camera's page.
-
-    Attributes:
-        layers: names of the atlas's layers, shallow to deep.
-        top: how many units of a layer it shows.
-        missing: why there is no network; empty where there is one.
-    """
-
-    layers: tuple[str, ...]
-    top: int
-    missing: str
-
-
 def lab_page(cache: AtlasCache, image: str, *, results: Measurements, missing: str) -> LabPage:
-    """Return what the lab says of an image of the atlas, or of an upload."""
+    """Return the data of the lab page for an image of the atlas, or for an upload."""
     known = () if image.startswith(UPLOAD) else predictions(cache, cache.atlas.image_number(image))
-    return LabPage(image, known, _layers(cache), results.charts(), missing, results.tables)
+    return LabPage(image, known, layer_names(cache), results.charts(), missing, results.tables)
 
 
-def live_page(cache: AtlasCache, *, top: int, missing: str) -> LivePage:
-    """Return what the camera's page says."""
-    return LivePage(_layers(cache), top, missing)
-
-
-def _layers(cache: AtlasCache) -> tuple[str, ...]:
+def layer_names(cache: AtlasCache) -> tuple[str, ...]:
+    """Return the names of the atlas's layers, shallow to deep."""
     return tuple(layer.name for layer in cache.atlas.layers)

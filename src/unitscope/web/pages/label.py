@@ -135,8 +135,8 @@ def _inhibitory(cache: AtlasCache, label: str, layer: Layer) -> Found:
         return Found(str(problem))
     sure = found.units[found.units["p_corrected"] < 0.05]
     note = (
-        f"{len(sure)} of {layer.units} units respond less to it than to {found.others:,} other images{_drawn(found)} "
-        "(Mann–Whitney, p < 0.05 after correction); sorted by Cliff's delta."
+        f"{len(sure)} of {layer.units} units respond less to this class than to {found.others:,} other images"
+        f"{_drawn(found)} (Mann–Whitney, p < 0.05 after correction); sorted by Cliff's delta."
     )
     return Found(
         note,

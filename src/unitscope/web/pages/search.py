@@ -1,4 +1,4 @@
-"""A word looked for among layers, units, classes and images.
+"""Search layers, units, classes and images.
 
 In: a `AtlasCache` and what was typed. Out: `SearchPage`, the first few of each kind.
 """

@@ -78,7 +78,7 @@ def unit_page(cache: AtlasCache, layer: Layer, channel: int, *, results: Measure
         _classes(cache, Unit(layer.name, channel)),
         alike,
         images,
-        results.told_of(layer.name, channel),
+        results.removal_notes(layer.name, channel),
         layer.shape,
     )
 
