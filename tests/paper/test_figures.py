@@ -41,7 +41,7 @@ def test_the_best_of_many_pairs_has_a_p_that_is_corrected_for_their_number(case,
     assert 16 * alone < 1  # or the correction would not show
     picture = items["Figure 4"]
     assert corrected in picture.note
-    assert "16 pairs of a cat's image and a dog's were looked at" in picture.note
+    assert "of 16 pairs of a cat's image and a dog's, this one shares most" in picture.note
     assert corrected in re.sub(r"\s+", " ", _texts(picture.figure))
     assert f"{alone:.2g}" not in _texts(picture.figure)
 
@@ -77,6 +77,4 @@ def test_figures_show_ids_of_images_and_no_folders_of_this_machine(items, folder
 
 def test_a_network_without_activations_says_so_once(make_case):
     (item,) = draw_all(make_case("bare"), say=lambda text: None)
-    assert item == Missing(
-        "Figures: bare", "it has no activation layers, and the paper's tables and figures are of those"
-    )
+    assert item == Missing("Figures: bare", "it has no activation layers, which the paper's tables and figures need")

@@ -33,9 +33,9 @@ def made(folder, tmp_path_factory):
 def test_networks_that_lack_something_have_a_report_that_says_what(made):
     report, _ = made
     reasons = {item.title: item.reason for item in report.missing}
-    activations = "it has no activation layers, and the paper's tables and figures are of those"
+    activations = "it has no activation layers, which the paper's tables and figures need"
     assert reasons["Table 3. Cosine between images: bare"] == reasons["Figures: bare"] == activations
-    untrained = "it is untrained (as small() builds them), so its units tell nothing"
+    untrained = "it is untrained (as small() builds them), so its units are not informative"
     assert reasons["Table 3. Cosine between images: random"] == reasons["Figures: random"] == untrained
     assert reasons["Figure 7. Noise: dead"] == "all units of 3 are dead, so noise has nothing to change"
     of_headless = {title.partition(".")[0]: reason for title, reason in reasons.items() if "headless" in title}
@@ -63,7 +63,7 @@ def test_every_network_has_its_sizes_and_table_2_says_how_layers_are_counted(mad
     report, _ = made
     files = {title[:7]: file for title, file in report.tables}
     assert list(pd.read_csv(files["Table 1"])["network"]) == ["headless", "bare", "dead", "random"]
-    assert "those on shortcuts among them" in report.page.read_text("utf-8")
+    assert "including those on shortcuts" in report.page.read_text("utf-8")
     assert list(pd.read_csv(files["Table 2"])["layers with weights"]) == [2, 2, 3, 3]
 
 
@@ -103,7 +103,7 @@ def test_a_report_of_nothing_that_can_be_run_says_why(folder, tmp_path):
     asked = [NetworkSpec(str(folder / "random.toml"))]
     report = write_paper(asked, Sources(folder / "pictures", None, tmp_path), say=_silent)
     reasons = {item.title[:7]: item.reason for item in report.missing}
-    assert reasons["Table 4"] == "random: it is untrained (as small() builds them), so its units tell nothing"
+    assert reasons["Table 4"] == "random: it is untrained (as small() builds them), so its units are not informative"
     assert [title[:7] for title, _ in report.tables] == ["Table 1", "Table 2"]
 
 

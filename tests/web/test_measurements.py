@@ -55,7 +55,7 @@ def test_a_unit_hears_of_its_removal_if_it_was_among_the_units(read):
         assert len(results.removal_notes("relu", unit)) == (unit in (4, 1))
     assert results.removal_notes("tanh", 4) == ()
     where = "the 2 highest units of its layer, maps made zero, on 1,200 images"
-    assert results.removal_notes("relu", 4) == (f"removed with {where}: 75.0% of the answers stay the same",)
+    assert results.removal_notes("relu", 4) == (f"removed with {where}: 75.0% of the predictions stay the same",)
 
 
 @pytest.mark.parametrize("change", [{"order": "random", "seed": 0}, {"scope": "image", "units": None}])
@@ -119,7 +119,7 @@ def test_other_results_are_shown_as_tables(read):
 
 
 def test_what_is_of_another_network_or_gone_is_refused(read, tmp_path):
-    with pytest.raises(UnitscopeError, match="is about another, but the atlas is of net"):
+    with pytest.raises(UnitscopeError, match="has results of another, but the atlas is of net"):
         read({**REMOVED, "network": "another"})
     with pytest.raises(UnitscopeError, match=r"no file '.*gone\.json'; make it with"):
         Measurements.read([tmp_path / "gone.json"], network="net", data="abc")
@@ -141,5 +141,5 @@ def test_measurements_that_differ_are_curves_of_their_own(read, tmp_path):
     "wrong", [{"top1_correct": "high"}, {"changed": "x"}, {"units": 7}, {"removed": None, "fraction": "x"}]
 )
 def test_values_that_make_no_sense_are_refused_when_they_are_read(read, wrong):
-    with pytest.raises(UnitscopeError, match=r"incomplete or invalid|make no sense"):
+    with pytest.raises(UnitscopeError, match=r"incomplete or invalid|contains invalid values"):
         read({**REMOVED, "labelled": 9, "results": [SETTING | wrong]})

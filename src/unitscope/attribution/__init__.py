@@ -1,6 +1,6 @@
-"""Where in an image the evidence for a class or a unit lies: methods of attribution, one module a method.
+"""Attribution: how much each pixel of an image counts for a class or a unit; one module per method.
 
-In: a session and an image. Out: a map with one number a pixel. Methods are found by entry point
+In: a session and an image. Out: a map with one number per pixel. Methods are found by entry point
 (``unitscope.attributions``); `attribute` runs one by its name.
 """
 

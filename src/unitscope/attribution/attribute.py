@@ -1,4 +1,4 @@
-"""One image, one target, one method: the map of how much each pixel counts.
+"""Runs a method of attribution on an image.
 
 In: a network, an image, a target, the name of a method. Out: an array.
 """
@@ -24,10 +24,10 @@ def attribute(
     """Return how much each pixel of an image, as the network sees it, counts for a class or a unit.
 
     Args:
-        network: from `unitscope.load`; for several images a session of it, which is exported once.
+        network: from `unitscope.load`; for several images pass a session, so that the network is exported only once.
         image: an image file, or a picture.
-        target: number of a class, or a unit, ``LAYER:UNIT``.
-        method: its name, such as ``gradient``.
+        target: the number of a class, or a unit as ``LAYER:UNIT``.
+        method: the name of the method, such as ``gradient``.
 
     Returns:
         float32 ``[row, column]``, of the size of the network's input.
@@ -45,10 +45,10 @@ def attribute(
 
 
 def find_attribution(method: str) -> Attribution:
-    """Return the method of a name.
+    """Return a method by its name.
 
     Raises:
-        UnitscopeError: if there is none; the message lists the known ones.
+        UnitscopeError: if there is none of this name; the message lists the known ones.
     """
     check_registered(ATTRIBUTIONS)
     known = {plugin.name: plugin for plugin in find_plugins(ATTRIBUTIONS)}

@@ -1,6 +1,6 @@
 """The gradient of a class or a unit as a saliency map.
 
-In: a session, prepared images, a target. Out: one map an image.
+In: a session, prepared images, a target. Out: one map per image.
 """
 
 from dataclasses import dataclass

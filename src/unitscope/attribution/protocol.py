@@ -1,6 +1,6 @@
-"""What a method of attribution is.
+"""The interface of a method of attribution.
 
-In: a session, prepared images, a target. Out: one map an image. Knows no files and no figures.
+In: a session, prepared images, a target. Out: one map per image. Knows no files and no figures.
 """
 
 from typing import Protocol
@@ -12,18 +12,19 @@ from unitscope.engine.targets import Target
 
 
 class Attribution(Protocol):
-    """A method of attribution, registered in the group ``unitscope.attributions`` under the name people give.
+    """A method of attribution, registered by name as an entry point in the group ``unitscope.attributions``.
 
-    A class or a function of no arguments that returns one; `unitscope.testing.AttributionTests` says what it must do.
+    The entry point is a class, or a function without arguments that returns a method; test it with
+    `unitscope.testing.AttributionTests`.
     """
 
     def __call__(self, session: Session, prepared: Tensor, target: Target) -> Tensor:
         """Return how much each pixel counts for the target.
 
         Args:
-            session: of the network.
+            session: the network's session.
             prepared: from `Preprocessing.prepare`, ``[image, 3, H, W]``.
-            target: number of a class, or a unit.
+            target: the number of a class, or a unit.
 
         Returns:
             float32 ``[image, H, W]``.

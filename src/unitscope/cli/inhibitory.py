@@ -1,6 +1,6 @@
 """The command ``inhibitory``: units that are dark on a concept and bright elsewhere, or hold a class back.
 
-In: the command line. Out: tables or JSON, and a figure where one is asked for; progress on stderr.
+In: the command line. Out: tables or JSON, and optionally a figure; progress on stderr.
 """
 
 from dataclasses import dataclass
@@ -78,7 +78,7 @@ def inhibitory(
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """What needs the network, and so torch: maps on a category, removal, the figure."""
+    """The part that needs the network, and so torch: maps on a category, removal, the figure."""
 
     atlas: "Atlas"
     layer: str
@@ -92,7 +92,7 @@ class _Job:
 
 
 def _run(job: _Job, concept: "Inhibition | str") -> "Inhibition":
-    """Run the images for a category, or on from what was found of a class."""
+    """Run the images for a category, or continue from the result for a class."""
     from unitscope.experiments.inhibition import find_network_class, inhibition_by_removal
     from unitscope.experiments.run_options import RunOptions
     from unitscope.inspection.inhibition import inhibition_sheet
@@ -102,7 +102,7 @@ def _run(job: _Job, concept: "Inhibition | str") -> "Inhibition":
     session = session_of(job.atlas, device=job.device, batch_size=job.batch_size)
     name = job.logit or (concept if isinstance(concept, str) else None)
     if job.removal and name:
-        find_network_class(session.network, name)  # a miss is told before the images run
+        find_network_class(session.network, name)  # fail before running the images
     where: dict[str, Any] = {"network": session, "images": job.images, "options": options}
     found = _on_category(job, concept, where) if isinstance(concept, str) else concept
     if job.removal:
@@ -124,5 +124,5 @@ def _on_category(job: _Job, category: str, where: dict[str, Any]) -> "Inhibition
         )
     if found.left_out:
         left_out = count_noun(found.left_out, "image")
-        log(f"note: left out {left_out} showing too little of '{found.concept}', or too little else")
+        log(f"note: left out {left_out} showing too little of '{found.concept}', or too little besides it")
     return found

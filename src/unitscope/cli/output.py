@@ -117,7 +117,7 @@ def _rounded(values: list[Any], decimals: int | None) -> list[Any]:
 
 
 def _format_of(floats: list[float]) -> str:
-    """Return the format of a column: unchanged for short numbers, fixed decimals for one range, else 3 digits."""
+    """Return the format of a column: short numbers unchanged, fixed decimals for one range, otherwise 3 digits."""
     if all(float(f"{value:.3g}") == value for value in floats):
         return "g"
     sizes = [abs(value) for value in floats if value]

@@ -25,7 +25,7 @@ _COLOURS = (colormaps[COLOUR_MAP](np.arange(256))[:, :3] * 255).round().astype(n
 
 
 def thumbnail(picture: Image.Image, preprocessing: Mapping[str, Any], side: int) -> bytes:
-    """Return a picture as the network sees it, WebP; its longer side has so many pixels.
+    """Return a picture as the network sees it, WebP; ``side`` is the longer side in pixels.
 
     Raises:
         ImageError: if it is too narrow to be shown.

@@ -1,6 +1,6 @@
-"""What removal costs: curves of right answers over the share of units removed (paper, tables 4 and 5, made curves).
+"""Accuracy against the share of units removed (the paper's tables 4 and 5 as curves).
 
-In: an `Ablation`. Out: a matplotlib Figure, neither shown nor saved; one row a layer, one column a scope.
+In: an `Ablation`. Out: a matplotlib Figure, neither shown nor saved; one row per layer, one column per scope.
 """
 
 from typing import Any
@@ -32,7 +32,7 @@ ORDERS: dict[str, tuple[str, dict[str, Any]]] = {
 def ablation(found: Ablation, *, title: str = "") -> Figure:
     """Return curves over the share of a layer's units removed: Top-1 (bold), Top-5 (thin), Wilson's 95 % intervals.
 
-    Without labels the curve is the share of images whose Top-1 class stays what it was. Seeds of a random order are
+    Without labels the curve is the share of images whose Top-1 class doesn't change. Seeds of a random order are
     averaged.
     """
     table = found.table()

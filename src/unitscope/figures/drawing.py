@@ -30,7 +30,7 @@ def draw(result: Any) -> Figure:
 
 @cache
 def _load_figures() -> None:
-    """Import all modules of this room, so that each registers what it draws."""
+    """Import all modules of this package, so that each registers its figures."""
     package = importlib.import_module("unitscope.figures")
     for module in pkgutil.iter_modules(package.__path__):
         importlib.import_module(f"unitscope.figures.{module.name}")

@@ -40,7 +40,7 @@ def exemplars(sheet: ExemplarSheet) -> Figure:
 
 
 def grid(count: int) -> list[Box]:
-    """Return the boxes of so many blocks: as square as can be, at most 3 a row."""
+    """Return the boxes of ``count`` blocks, in a grid as square as possible with at most 3 per row."""
     across = min(3, ceil(sqrt(count)))
     step_right, step_down = BLOCK + 2 * GAP, LINE + TILE + 2 * GAP
     return [

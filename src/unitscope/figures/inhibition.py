@@ -1,7 +1,8 @@
 """Inhibitory units: bright everywhere but on a concept (paper, figure 3).
 
 In: an `InhibitionSheet`, plain arrays. Out: a matplotlib Figure, neither shown nor saved.
-A row a unit; each of its images is a block of three tiles, picture, activation map, both in one, the concept outlined.
+One row per unit; each image is a block of three tiles: picture, activation map, and both overlaid, with the concept
+outlined.
 """
 
 from typing import Any
@@ -28,7 +29,7 @@ NARROWEST = 2 * BLOCK + 2 * GAP
 
 @draw.register
 def inhibition(sheet: InhibitionSheet) -> Figure:
-    """Return the figure of a layer's most inhibitory units, a row each, the most inhibitory first."""
+    """Return the figure of a layer's most inhibitory units, one row each, the most inhibitory first."""
     with theme.look():
         across = max((len(unit.examples) for unit in sheet.units), default=0)
         room = max(NARROWEST, across * (BLOCK + 2 * GAP) - 2 * GAP)
@@ -50,7 +51,7 @@ def _caption(sheet: InhibitionSheet) -> str:
     images = (
         f"the images in which '{sheet.concept}' (outlined) covers nearest to half of the view"
         if sheet.by == "map contrast"
-        else f"first images of '{sheet.concept}', then those of the others that the unit responds to most"
+        else f"first images of '{sheet.concept}', then the other images to which the unit responds most"
     )
     return (
         f"One row per unit, the most inhibited first; {images}: the image as the network sees it, the unit's "
@@ -70,7 +71,7 @@ def _row(drawn: Sheet, unit: InhibitedUnit, top: int, room: int) -> None:
 
 
 def _tones(examples: tuple[InhibitionExample, ...]) -> list[Tones | None]:
-    """All maps of a unit on one scale, so that a dark one looks dark."""
+    """All maps of a unit on one scale, so that a weak map looks dark."""
     maps = [example.map for example in examples if example.map is not None]
     toned = iter(tone(np.stack(maps)) if maps else ())
     return [None if example.map is None else next(toned) for example in examples]
@@ -100,7 +101,7 @@ def _block(drawn: Sheet, example: InhibitionExample, tones: Tones | None, box: B
 
 
 def _outline(drawn: Sheet, mask: NDArray[np.float32], place: Box) -> None:
-    """A white line with a dark rim, seen on dark and bright alike; what touches the edge is closed there."""
+    """A white line with a dark rim, visible on dark and bright alike; closed along the picture's edge."""
     rows, columns = mask.shape
     framed = np.pad(mask, 1)
     across = place.left + (np.arange(-1, columns + 1) + 0.5).clip(0, columns) * place.width / columns

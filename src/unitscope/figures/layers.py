@@ -1,6 +1,6 @@
-"""A network's units over depth: how many, how they respond, how often they are silent.
+"""A network's units over depth: their number, responses, zeros and dead units.
 
-In: an atlas' unit table, one row a unit. Out: a matplotlib Figure of four small charts over one axis of
+In: an atlas' unit table, one row per unit. Out: a matplotlib Figure of four small charts over one axis of
 layers, shallow to deep; neither shown nor saved.
 """
 
@@ -26,7 +26,7 @@ BAND = (0.1, 0.25, 0.5, 0.75, 0.9)
 
 
 def layer_summary(units: pd.DataFrame, *, title: str = "") -> Figure:
-    """Return four charts over depth: units a layer, their mean responses, their shares of zeros, dead units.
+    """Return four charts over depth: units per layer, their mean responses, their shares of zeros, dead units.
 
     Lines are medians over a layer's units; bands hold the middle half and the middle 80 %.
 
@@ -48,7 +48,7 @@ def layer_summary(units: pd.DataFrame, *, title: str = "") -> Figure:
         )
         shares(charts[2])
         counts(charts[3], layers["dead"].sum().to_numpy(int), _dead_title(units))
-        figure.draw_without_rendering()  # makes the ticks now: matplotlib < 3.11 would in the caller's look
+        figure.draw_without_rendering()  # make ticks now: matplotlib < 3.11 makes them later, in the caller's style
         return figure
 
 
@@ -58,9 +58,9 @@ def thinned(count: int) -> list[int]:
 
 
 def decades(values: np.ndarray) -> list[float]:
-    """Return the powers of ten that a log-like axis for these values marks; empty where a linear one will do.
+    """Return the powers of ten to mark on a log-like axis for these values; empty if a linear axis is enough.
 
-    Linear it is unless the greatest size is more than 10 times the median size; at most 5 decades are marked.
+    The axis is linear unless the greatest size is more than 10 times the median size; at most 5 decades are marked.
     """
     sizes = np.abs(values[np.isfinite(values) & (values != 0)])
     if sizes.size == 0 or sizes.max() <= 10 * np.median(sizes):
@@ -77,9 +77,9 @@ def _check(units: pd.DataFrame) -> None:
 
 
 def charts_over_layers(title: str, names: list[str], *, count: int, above: int = 0) -> tuple[Figure, list[Axes]]:
-    """Return a sheet of empty charts, one below the other, over one axis of layers that the last one names.
+    """Return a sheet of empty charts, one below the other, over one axis of layers, labelled below the last.
 
-    So many pixels are left free above the first.
+    ``above`` pixels are left free above the first chart.
     """
     names = [shorten(name, theme.SMALL, NAME_ROOM, keep_end=True) for name in names]
     foot = ceil(widest(names, theme.SMALL)) + MARGIN + 16
@@ -100,7 +100,7 @@ def charts_over_layers(title: str, names: list[str], *, count: int, above: int =
 
 
 def counts(chart: Axes, values: np.ndarray, title: str) -> None:
-    """Draw one whole number a layer, as bars."""
+    """Draw one whole number per layer, as bars."""
     chart.bar(np.arange(len(values)), values, width=min(0.7, 0.04 * len(values)), color=theme.ACCENT, linewidth=0)
     chart.set_title(title, pad=7)
     chart.set_ylim(0, max(1, values.max()) * 1.08)
@@ -109,7 +109,7 @@ def counts(chart: Axes, values: np.ndarray, title: str) -> None:
 
 
 def shares(chart: Axes) -> None:
-    """Let a chart's axis go from 0 to 100 %."""
+    """Make a chart's axis run from 0 to 100 %."""
     chart.set_ylim(-0.03, 1.03)
     chart.yaxis.set_major_locator(FixedLocator([0, 0.5, 1]))
     chart.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0%}"))

@@ -1,7 +1,7 @@
-"""What perturbations do to a network: predictions that flip, and what moves over depth.
+"""The effects of perturbations: predictions that flip, and changes in selections and responses over depth.
 
-In: effects, as `unitscope.analyses.perturbation` tells them. Out: a matplotlib Figure, neither shown nor saved.
-A colour and a marker stand for one strength in all charts of a kind: the stronger the number, the darker.
+In: effects from `unitscope.analyses.perturbation`. Out: a matplotlib Figure, neither shown nor saved.
+Each strength has one colour and marker in all charts of a kind; the greater the strength, the darker.
 """
 
 from collections.abc import Iterator, Sequence
@@ -41,7 +41,7 @@ STRENGTHS = {"noise": "σ = {:g}", "blur": "{:g} px", "brightness": "× {:g}", "
 def perturbation(effects: Sequence[Effect], *, title: str = "") -> Figure:
     """Return charts of flipped predictions over strength, and of selections and responses over depth.
 
-    One kind of perturbation after the other; bands and bars hold 95 %.
+    One kind of perturbation after the other; bands and bars are 95 % intervals.
 
     Raises:
         UnitscopeError: if there is no effect.
@@ -59,7 +59,7 @@ def perturbation(effects: Sequence[Effect], *, title: str = "") -> Figure:
             figure.axes[2 * len(kinds)].set_title("Predictions that flip, with 95 % intervals", pad=7)
         for place, kind in enumerate(kinds):
             _depth(charts[2 * place : 2 * place + 2], kind)
-        figure.draw_without_rendering()  # makes the ticks now: matplotlib < 3.11 would in the caller's look
+        figure.draw_without_rendering()  # make ticks now: matplotlib < 3.11 makes them later, in the caller's style
         return figure
 
 
@@ -86,7 +86,7 @@ def _strip(figure: Figure, count: int) -> list[Axes]:
 
 
 def _styles(count: int) -> Iterator[dict[str, Any]]:
-    """A colour and a marker for each of so many strengths, weak to strong."""
+    """A colour and a marker for each of ``count`` strengths, weak to strong."""
     places = np.linspace(LIGHTEST, DARKEST, count) if count > 1 else [0.35]
     for place, shade in enumerate(places):
         yield {"color": colormaps[COLOUR_MAP](shade), "marker": MARKERS[place % len(MARKERS)]}
@@ -110,7 +110,7 @@ def _flips(chart: Axes, kind: list[Effect]) -> None:
 
 
 def _apart(values: list[float], room: float) -> list[float]:
-    """Those of the sorted values that can be named without overlap, on an axis of so many pixels."""
+    """The sorted values that can be labelled without overlap, on an axis of ``room`` pixels."""
     least = (values[-1] - values[0]) * TICK_ROOM / room
     kept = values[:1]
     for value in values[1:]:

@@ -1,7 +1,7 @@
 """Units before and after perturbations: pictures, clean and changed, and maps (paper, figure 7).
 
 In: a `PerturbedSheet`, plain arrays. Out: a matplotlib Figure, neither shown nor saved.
-A block a unit; in it a column an image, and for each state of the picture a row of pictures over a row of maps.
+One block per unit, with one column per image; for each state of the picture, a row of pictures over a row of maps.
 """
 
 import numpy as np
@@ -28,7 +28,7 @@ CAPTION = (
 
 @draw.register
 def perturbed(sheet: PerturbedSheet) -> Figure:
-    """Return the figure of units before and after perturbations: one block a unit, at most as many images as given."""
+    """Return the figure of units before and after perturbations: one block per unit, one column per image."""
     with theme.look():
         states = ["Clean", *(name_of(*each) for each in sheet.perturbations)]
         label = round(widest(states, theme.BODY)) + 2 * GAP
@@ -57,7 +57,7 @@ def _block(drawn: Sheet, unit: PerturbedUnit, states: list[str], box: Box, label
     drawn.write(box.left, box.top, name, color=theme.ACCENT)
     top = box.top + LINE + SMALL_LINE + 6
     if not unit.images:
-        drawn.write(box.left, top, "Its images can't be read any more.", color=theme.QUIET)
+        drawn.write(box.left, top, "None of its images can be read.", color=theme.QUIET)
         return
     for place, state in enumerate(states):
         drawn.write(box.left, top + place * STATE, state)
@@ -90,6 +90,6 @@ def _state(drawn: Sheet, state: PerturbedMap, tones: Tones, place: Box, *, clean
 
 
 def _alpha(response: float, room: float) -> str:
-    """α with as many digits, up to three, as there is room for."""
+    """α with as many digits as there is room for, up to three."""
     texts = [minus(f"α {response:.{digits}g}") for digits in (3, 2, 1)]
     return next((text for text in texts if width(text, theme.SMALL) <= room), "")

@@ -1,4 +1,4 @@
-"""How alike images, classes and layers are: heat maps in the form of the paper's table 3, and curves over depth.
+"""The similarity of images, classes and layers: heat maps like the paper's table 3, and curves over depth.
 
 In: matrices and names, plain values. Out: a matplotlib Figure, neither shown nor saved.
 """
@@ -38,9 +38,9 @@ STYLES = ("-", "--")
 def similarity(
     matrix: NDArray[np.float64], names: Sequence[str], *, tree: NDArray[np.float64] | None = None, title: str = ""
 ) -> Figure:
-    """Return the heat map of cosines ``[subject, subject]``, in the order and with the branches of a tree, if given.
+    """Return the heat map of cosines ``[subject, subject]``, ordered and annotated by a tree, if given.
 
-    The tree is that of `unitscope.analyses.similarity.tree`; a single subject's has no branches.
+    The tree comes from `unitscope.analyses.similarity.tree`; that of a single subject has no branches.
     """
     tree = tree if tree is not None and len(tree) else None
     caption = f"Cosine of mean responses; 1 means alike. {DIAGONAL}"
@@ -88,7 +88,7 @@ def similarity_by_layer(
         for number, ((one, other), (words, box)) in enumerate(zip(pairs, keys, strict=True)):
             _key(figure, _curve(axes, matrices[:, one, other], number), words, box)
         _axes(axes, places)
-        figure.draw_without_rendering()  # makes the ticks now: matplotlib < 3.11 would in the caller's look
+        figure.draw_without_rendering()  # make ticks now: matplotlib < 3.11 makes them later, in the caller's style
         return figure
 
 
@@ -119,7 +119,7 @@ def _curve(axes: Axes, values: NDArray[np.float64], number: int) -> Line2D:
 
 
 def _keys(pairs: list[tuple[str, str]]) -> list[tuple[str, Box]]:
-    """What each pair is called, and where that stands above the chart: in as many columns, up to 3, as have room."""
+    """The label of each pair and its place above the chart, in up to 3 columns, as many as fit."""
     room = (WIDTH - 2 * MARGIN - SWATCH - 3 * GAP) / 2 - GAP
     words = [" – ".join(shorten(name, theme.SMALL, room, keep_end="/" in name) for name in pair) for pair in pairs]
     wide = SWATCH + ceil(widest(words, theme.SMALL)) + 3 * GAP
@@ -132,7 +132,7 @@ def _keys(pairs: list[tuple[str, str]]) -> list[tuple[str, Box]]:
 
 
 def _key(figure: Figure, curve: Line2D, words: str, box: Box) -> None:
-    """How a pair's curve looks, and its names."""
+    """Draw a legend entry: the style of a pair's curve, and the pair's names."""
     middle = 1 - (box.top + box.height / 2) / (figure.get_size_inches()[1] * theme.DPI)
     ends = np.array([box.left, box.left + SWATCH / 2, box.left + SWATCH]) / WIDTH
     names = ("color", "linestyle", "linewidth", "marker", "markersize")

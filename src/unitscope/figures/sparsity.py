@@ -1,6 +1,6 @@
-"""How sparse a layer is, overall and for classes (paper, figures 5 and 6), and how that changes over depth.
+"""The sparsity of a layer, overall and by class (paper, figures 5 and 6), and sparsity over depth.
 
-In: what `unitscope.analyses.sparsity` found. Out: a matplotlib Figure, neither shown nor saved.
+In: results of `unitscope.analyses.sparsity`. Out: a matplotlib Figure, neither shown nor saved.
 """
 
 from math import ceil
@@ -22,7 +22,7 @@ from unitscope.text import count_noun
 
 WIDTH, PANEL, HEAD_ROOM, FOOT_ROOM, SIDE, BETWEEN = 1500, 250, 64, 82, 96, 44
 HEAD = MARGIN + theme.line(theme.TITLE) + 12
-LEAST = 0.7  # where bars begin: on a log axis one unit must still be seen
+LEAST = 0.7  # where bars begin, so that a single unit is visible on a log axis
 GINI, HOYER, TREVES_ROLLS = "Gini", "Hoyer", "1 − Treves–Rolls"
 STYLES = dict(zip((GINI, HOYER, TREVES_ROLLS), theme.CURVES, strict=True))
 
@@ -53,21 +53,20 @@ def sparsity(found: Sparsity, *, title: str = "") -> Figure:
             else:
                 chart.tick_params(labelleft=False)
             write(figure, shorten(_name(panel), theme.BODY, wide), left, top - HEAD_ROOM + 6, theme.BODY)
-            told = shorten(_indices(panel), theme.SMALL, wide)
-            write(figure, told, left, top - HEAD_ROOM + 6 + theme.line(theme.BODY), theme.SMALL, theme.QUIET)
+            indices = shorten(_indices(panel), theme.SMALL, wide)
+            write(figure, indices, left, top - HEAD_ROOM + 6 + theme.line(theme.BODY), theme.SMALL, theme.QUIET)
         for place, line in enumerate(caption):
             top = HEAD + down * step + place * theme.line(theme.SMALL)
             write(figure, line, MARGIN, top, theme.SMALL, theme.QUIET)
-        figure.draw_without_rendering()  # makes the ticks now: matplotlib < 3.11 would in the caller's look
+        figure.draw_without_rendering()  # make ticks now: matplotlib < 3.11 makes them later, in the caller's style
         return figure
 
 
 @draw.register
 def sparsity_by_layer(found: SparsityByLayer, *, title: str = "") -> Figure:
-    """Return curves over depth: zeros, how unevenly means and single units' responses are spread, dead units.
+    """Return curves over depth: zeros, the sparsity of mean responses and of single units' responses, dead units.
 
-    Treves and Rolls's ratio a is drawn as 1 − a, so that in all
-    curves more is sparser.
+    Treves and Rolls's ratio a is drawn as 1 − a, so that higher is sparser in all curves.
     """
     table, title = found.table, title or found.network
     with theme.look():

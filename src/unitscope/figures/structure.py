@@ -1,4 +1,4 @@
-"""One image's structure: what it calls up in a network, layer by layer (paper, figure 1).
+"""One image's structure: the units it activates most, layer by layer (paper, figure 1).
 
 In: a `Structure`, plain arrays. Out: a matplotlib Figure, neither shown nor saved.
 The columns run from shallow to deep, all maps at one scale; the picture, its predictions and enlarged maps
@@ -36,7 +36,7 @@ HEAD = MARGIN + theme.line(theme.TITLE) + GAP
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """Where everything lies: the columns, the blocks beside or below them, the caption, the sheet's size."""
+    """The layout: the columns, the blocks beside or below them, the caption, the sheet's size."""
 
     stacks: list[Stack]
     panel: list[Box]
@@ -48,9 +48,9 @@ class _Plan:
 
 @draw.register
 def structure(view: Structure) -> Figure:
-    """Return the figure of one image's structure: per layer the top maps, stacked, in true proportion.
+    """Return the figure of one image's structure: the top maps of each layer, stacked, in true proportion.
 
-    One scale holds for all columns and a cell is a whole number of pixels at 150 dpi, drawn sharp. The sheet
+    All columns share one scale, and a cell is a whole number of pixels at 150 dpi, drawn sharp. The sheet
     grows with the maps: 56:7 is drawn at 4 pixels a cell, 224:7 at 2 (a 7×7 map is then 14 pixels wide), and
     a stack higher than 2500 pixels folds into several side by side, read downwards first.
     """

@@ -1,7 +1,7 @@
-"""The units that a rule found, over the images it was asked about, and their exemplars (paper, figure 4).
+"""The units that a rule found, with their maps over its images and their exemplars (paper, figure 4).
 
 In: a `RuleSheet`, plain arrays. Out: a matplotlib Figure, neither shown nor saved.
-One row a unit; the images asked about stand at the head of their columns, the exemplars to the right of them.
+One row per unit; the rule's images are at the head of their columns, the exemplars to the right.
 """
 
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ ROW = TILE + SMALL_LINE + GAP
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """Where everything lies: the lines above, the tops of heads and rows, the columns, the caption, the size."""
+    """The layout: the lines above, the tops of heads and rows, the columns, the caption, the size."""
 
     title: list[str]
     note: list[str]
@@ -44,7 +44,7 @@ class _Plan:
 
 @draw.register
 def rules(sheet: RuleSheet) -> Figure:
-    """Return the figure of a rule's units: a row each, its map over each image asked about, then its exemplars."""
+    """Return the figure of a rule's units: one row each, with its maps over the rule's images, then its exemplars."""
     with theme.look():
         plan = _plan(sheet)
         drawn = Sheet.blank(plan.width, plan.height)

@@ -35,9 +35,9 @@ def exemplar_sheet(
     sheet = unit_exemplars(atlas, unit)
     session = session_of(atlas, network)
     files = image_set(atlas, [exemplar.image for exemplar in sheet.exemplars], root=images)
-    seen = activation_maps(session, files, sheet.layer, [sheet.unit])
+    maps = activation_maps(session, files, sheet.layer, [sheet.unit])
     shown = (
         replace(exemplar, picture=one.picture, map=one.maps[0]) if one else exemplar
-        for exemplar, one in zip(sheet.exemplars, seen, strict=True)
+        for exemplar, one in zip(sheet.exemplars, maps, strict=True)
     )
     return replace(sheet, network=session.network.reference, exemplars=tuple(shown))

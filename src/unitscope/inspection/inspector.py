@@ -20,7 +20,7 @@ from unitscope.units import Layer
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Inspector:
-    """A network with the layers that pages show."""
+    """A network, and the layers that pages show."""
 
     session: Session
     layers: tuple[Layer, ...]

@@ -1,6 +1,6 @@
-"""Figures inside the page: small, and to the eye the same as the files beside it.
+"""Figures embedded in the page: small, and visually the same as the files next to it.
 
-In: a figure that is saved as PNG. Out: `Embedded`, a data URI and how wide it is.
+In: a figure saved as PNG. Out: `Embedded`, a data URI and its width.
 """
 
 import base64
@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from PIL import Image
 
-_WIDEST = 16383  # pixels, the most that WebP takes
-_QUALITY = 90  # of photographs: no loss to be seen beside the PNG, a quarter of its size
+_WIDEST = 16383  # pixels, the limit of WebP
+_QUALITY = 90  # for photographs: no visible loss against the PNG, at a quarter of its size
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +25,9 @@ class Embedded:
 
 
 def embedded(figure: Figure, png: Path) -> Embedded:
-    """Return a saved figure as WebP: exactly, or with the loss of a fine photograph where it has some and that is less.
+    """Return a saved figure as WebP: lossless, or lossy if it shows photographs and lossy is smaller.
 
-    What is too large for WebP stays PNG.
+    Figures too large for WebP stay PNG.
     """
     with Image.open(png) as opened:
         image = opened.convert("RGB")

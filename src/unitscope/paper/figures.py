@@ -1,7 +1,7 @@
-"""The paper's figures on one case of a report.
+"""The paper's figures for one case of a report.
 
-In: a case. Out: `Picture` values: a matplotlib Figure, what it is, what the reader must know; `Missing` where there is
-none. Each function makes one figure, or says in an error why it can't.
+In: a case. Out: `Picture` values (a matplotlib Figure, its title, notes for the reader), or `Missing` with the reason.
+Each function makes one figure, or raises an error that says why it can't.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -42,11 +42,11 @@ _CONCEPT = "person"
 _PAPERS_CALLS = 49  # activation layers of ResNet-50
 
 
-Drawn = tuple[Figure, str]  # and the note for the reader
+Drawn = tuple[Figure, str]  # the figure, and a note for the reader
 
 
 def draw_all(case: Case, *, say: Say) -> Iterator[Picture | Missing]:
-    """Yield each figure, or why it can't be had; where none can, that once."""
+    """Yield each figure, or the reason why it can't be made; a single reason if none can."""
     if isinstance(case.own, Unscanned) and isinstance(case.things, Unscanned):
         yield Missing(f"Figures: {case.name}", case.own.reason)
         return
@@ -77,7 +77,7 @@ def _figure_2(case: Case) -> Drawn:
     else:
         channel, score = _most_outstanding(atlas, case.last)
         unit = f"{case.last.name}:{channel}"
-        how = f"of its layer's units the one whose exemplars stand out most, even the last by {score:.1f} deviations"
+        how = f"whose exemplars stand out most in its layer: even the last is {score:.1f} deviations above the mean"
     sheet = exemplar_sheet(atlas, unit, network=case.session)
     return figures.exemplars(sheet), f"{unit}, {how}."
 
@@ -109,18 +109,18 @@ def _figure_4(case: Case) -> Drawn:
     most = max(counts, key=lambda pair: counts[pair])
     found = intersection([groups[name] for name in most], TopK(9))
     assert found.p_value is not None
-    # The best of many pairs, so Bonferroni's correction, which for the least of some p-values is Holm's as well.
+    # The best of many pairs, so Bonferroni's correction, which equals Holm's for the least p-value.
     chance = f"p = {min(1.0, found.p_value * len(counts)):.2g}, corrected for {len(counts):,} pairs"
     shares = f"{counts[most]} unit{'' if counts[most] == 1 else 's'}"
     note = (
-        f"At {case.last.name}: {len(counts):,} pairs of a cat's image and a dog's were looked at, and this is the one "
-        f"that shares most of the 9 units of greatest response: {counts[most]} ({chance}). A pair shares "
+        f"At {case.last.name}: of {len(counts):,} pairs of a cat's image and a dog's, this one shares most of the 9 "
+        f"units of greatest response: {counts[most]} ({chance}). A pair shares "
         f"{float(np.mean(list(counts.values()))):.2f} on average; chance would give {found.expected:.2f}. The paper's "
         "cat and dog share 3 of VGG-16's 512."
     )
     sheet = rule_sheet(atlas, found, network=case.session)
-    told = f"{shares}; {found.expected:.3g} expected of selections drawn at random ({chance})."
-    return figures.rules(replace(sheet, note=told)), note
+    sheet_note = f"{shares}; {found.expected:.3g} expected of selections drawn at random ({chance})."
+    return figures.rules(replace(sheet, note=sheet_note)), note
 
 
 def _figures_5_and_6(case: Case) -> Drawn:
@@ -132,9 +132,9 @@ def _figures_5_and_6(case: Case) -> Drawn:
     found = sparsity(atlas, case.last, chosen)
     drawn = figures.sparsity(found, title=case.name)
     gini, hoyer = (float(found.population[index].mean()) for index in ("gini", "hoyer"))
-    said = "the paper's classes" if len(wanted) == 3 else f"of the paper's classes here: {', '.join(wanted) or 'none'}"
+    which = "the paper's classes" if len(wanted) == 3 else f"of the paper's classes here: {', '.join(wanted) or 'none'}"
     note = (
-        f"{', '.join(chosen) or 'No class'} ({said}). {found.zero_fraction:.1%} of all responses are exactly zero; "
+        f"{', '.join(chosen) or 'No class'} ({which}). {found.zero_fraction:.1%} of all responses are exactly zero; "
         f"over the units, each image by itself, Gini {gini:.2f}, Hoyer {hoyer:.2f}."
     )
     return drawn, note
@@ -150,13 +150,13 @@ def _figure_7(case: Case) -> Drawn:
     at = noise.perturbations.index(Noise(_PAPERS_SIGMA))
     effects = noise.effects[at]
     result = replace(noise, perturbations=(noise.perturbations[at],), effects=(effects,))
-    said = "; ".join(
+    correlations = "; ".join(
         f"{unit.layer.name}:{unit.unit} map correlation {minus(f'{unit.map_correlation.value:.2f}')}"
         for unit in effects.units
     )
     flips = f" {effects.flips.value:.1%} of {result.images} predictions flip." if effects.flips else ""
     note = (
-        f"Gaussian noise of σ = 0.1 (variance 0.01) on the 0–1 scale. {said}.{flips} The paper says of its two "
+        f"Gaussian noise of σ = 0.1 (variance 0.01) on the 0–1 scale. {correlations}.{flips} The paper says of its two "
         "units, conv5_3:71 and conv5_2:11 of VGG-16, that they change little."
     )
     drawn = figures.perturbed(perturbed_sheet(case.session, result))
@@ -171,7 +171,7 @@ def _noise_by_depth(case: Case) -> Drawn:
 
 @lru_cache(maxsize=1)
 def _noise(case: Case) -> PerturbResult:
-    """One run for both figures, with the last convolution's two units of greatest mean response followed."""
+    """One run for both figures; it follows the last convolution's two units of greatest mean response."""
     table = case.atlas.units
     alive = table[(table["layer"] == case.last.name) & ~table["dead"]]
     if alive.empty:
@@ -186,19 +186,19 @@ def _readable(atlas: Atlas) -> pd.DataFrame:
 
 
 def _images_of(atlas: Atlas, names: Sequence[str]) -> list[str]:
-    """The first images of classes with these names, the kind's own name first."""
+    """The first images of classes with these names; the first name is that of the kind."""
     images = _readable(atlas)
     has = [bool(set(names) & set(each)) for each in images["label_names"]]
     found = [str(image) for image in images["image"][has]]
     if not found:
         raise UnitscopeError(
-            f"none of the {count_noun(len(images), 'image')} taken of '{atlas.root}' shows a {names[0]}"
+            f"none of the {count_noun(len(images), 'image')} taken from '{atlas.root}' shows a {names[0]}"
         )
     return found[:_MOST_IMAGES_OF_A_KIND]
 
 
 def _most_outstanding(atlas: Atlas, layer: Layer) -> tuple[int, float]:
-    """The unit whose last exemplar is most standard deviations above its mean, and how many."""
+    """The unit whose last exemplar is the most standard deviations above its mean, and their number."""
     units, top = atlas.units_of(layer), atlas.dataset["top_values"][:, atlas.index.span(layer)]
     if (count := len(_readable(atlas))) < len(top):
         raise UnitscopeError(f"a unit has {len(top)} exemplars, and only {count} images in '{atlas.root}' can be read")
@@ -210,7 +210,7 @@ def _most_outstanding(atlas: Atlas, layer: Layer) -> tuple[int, float]:
 
 
 def _file_name(title: str) -> str:
-    """``Figure 1. Structure`` becomes ``figure-1``, what goes beyond the paper is named by what it shows."""
+    """``Figure 1. Structure`` becomes ``figure-1``; figures beyond the paper are named by their content."""
     number, _, what = title.partition(". ")
     chosen = what if number.startswith("Beyond") else number
     return chosen.lower().replace(" and ", "-").replace(" ", "-")

@@ -1,6 +1,6 @@
 """The networks of a report: loaded, traced and scanned.
 
-In: references and folders. Out: `Case` values; a network that can't be run over images says why.
+In: references and folders. Out: `Case` values, with the reason for each network that can't be scanned.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -18,10 +18,10 @@ from unitscope.units import ACTIVATION, Layer, LayerTable
 
 Say = Callable[[str], None]
 
-_NO_ACTIVATIONS = "it has no activation layers, and the paper's tables and figures are of those"
+_NO_ACTIVATIONS = "it has no activation layers, which the paper's tables and figures need"
 _NO_IMAGES = "it has no images; give a folder with --imagenet"
 _NO_COCO = "it has no images of COCO's; give a folder with --coco"
-_OWN_IMAGES = "it has images of its own, so it was not run over COCO's"
+_OWN_IMAGES = "it has its own images, so it was not run on COCO's"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class NetworkSpec:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Where the images are, and where atlases go."""
+    """The folders with images, and the one for the report and its atlases."""
 
     imagenet: Path | None
     coco: Path | None
@@ -54,7 +54,7 @@ class Sources:
 
 @dataclass(frozen=True, slots=True)
 class Scanned:
-    """The images that a network was run over, and the atlas of it."""
+    """The images that a network was scanned on, and their atlas."""
 
     images: ImageSource
     atlas: Atlas
@@ -62,7 +62,7 @@ class Scanned:
 
 @dataclass(frozen=True, slots=True)
 class Unscanned:
-    """Why a network was not run over some images."""
+    """The reason why a network was not scanned on some images."""
 
     reason: str
 
@@ -72,11 +72,11 @@ class Case:
     """One network of the report.
 
     Attributes:
-        name: short; no two cases have the same.
-        session: the network on the device that it runs on; all tables and figures use it.
-        options: how experiments run.
-        own: images whose classes it may know, those of the report or its own.
-        things: COCO's images.
+        name: a short name, unique within the report.
+        session: the network on its device, used by all tables and figures.
+        options: for experiments.
+        own: the scan of images of the network's classes, from the report's folder or its own.
+        things: the scan of COCO's images.
     """
 
     name: str
@@ -97,33 +97,33 @@ class Case:
 
     @property
     def last(self) -> Layer:
-        """Its last convolution's layer, after the activation; see `last_layer`."""
+        """The layer of its last convolution, after the activation; see `last_layer`."""
         return last_layer(self.layers, len(self.network.classes))
 
     @property
     def images(self) -> ImageSource:
-        """The images that may be of its classes.
+        """The images of its classes.
 
         Raises:
-            UnitscopeError: if it was not run over any, with the reason.
+            UnitscopeError: if it was not scanned on any, with the reason.
         """
         return _had(self.own).images
 
     @property
     def atlas(self) -> Atlas:
-        """The atlas over these images.
+        """The atlas of these images.
 
         Raises:
-            UnitscopeError: as `images`.
+            UnitscopeError: if there is none, with the reason.
         """
         return _had(self.own).atlas
 
     @property
     def coco(self) -> Atlas:
-        """The atlas over COCO's images.
+        """The atlas of COCO's images.
 
         Raises:
-            UnitscopeError: if it was not run over them, with the reason.
+            UnitscopeError: if it was not scanned on them, with the reason.
         """
         return _had(self.things).atlas
 
@@ -132,7 +132,7 @@ def make_cases(asked: Sequence[NetworkSpec], sources: Sources, options: RunOptio
     """Load and scan the networks, one after the other; atlases that are there already are used again.
 
     Raises:
-        UnitscopeError: if a network can't be loaded, a folder has no images, or two networks have one name.
+        UnitscopeError: if a network can't be loaded, a folder has no images, or two networks have the same name.
     """
     names = [one.name for one in asked]
     if twice := [name for name in names if names.count(name) > 1]:
@@ -146,10 +146,10 @@ def make_cases(asked: Sequence[NetworkSpec], sources: Sources, options: RunOptio
 
 
 def last_layer(layers: LayerTable, classes: int) -> Layer:
-    """Return the last layer whose maps are more than a cell and whose units are not the classes themselves.
+    """Return the last layer whose maps are larger than 1×1 and whose units are not the classes themselves.
 
     VGG-16's ``conv5_3``, ResNet-50's ``conv5_block3_out``, SqueezeNet's ``features.12``: the paper's last convolution,
-    after its activation. Where no layer has maps it is the last activation.
+    after its activation. If no layer has such maps, it is the last activation.
 
     Raises:
         LayerError: if the network has no activation layers.
@@ -184,14 +184,14 @@ def _make(
 
 
 def _unfit(case: Case) -> str:
-    """Why images would tell nothing of a network; empty where they would."""
+    """The reason why a network can't be analysed; empty if it can."""
     if not case.network.trained:
         return f"it is untrained ({Path(case.network.weights).name}), so its units are not informative"
     return "" if case.layers.activations else _NO_ACTIVATIONS
 
 
 def _scan(case: Case, images: ImageSource | str, atlas: Path, say: Say) -> Scanned | Unscanned:
-    """Run a network over images; a reason why not stays one."""
+    """Scan a network on images; a string is the reason why there are none."""
     if isinstance(images, str):
         return Unscanned(images)
     say(f"{case.network.reference}: scanning {len(images)} images of '{images.root}'")

@@ -1,4 +1,4 @@
-"""What Shang, Yang and He (2019) report, to stand beside our own numbers.
+"""The values that Shang, Yang and He (2019) report, to compare with our own.
 
 In: nothing. Out: the paper's values, keyed by the networks' names in its tables.
 """
@@ -32,7 +32,7 @@ NETWORK_OF_FIGURE_2, UNIT_OF_FIGURE_2 = "keras:vgg16", "conv5_3:71"
 
 
 def row_of(reference: str) -> str:
-    """Return the name under which the paper knows a network; the reference itself where it does not."""
+    """Return the paper's name for a network; the reference itself if the paper has none."""
     plain = reference.rpartition(":")[2].replace("_", "").replace("-", "").lower()
     known = {"vgg16": "VGG-16", "resnet50": "ResNet-50", "alexnet": "AlexNet"}
     return known.get(plain, reference)

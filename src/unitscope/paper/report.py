@@ -1,4 +1,4 @@
-"""Everything in one place: tables as CSV, figures as PNG and PDF, and one self-contained HTML page.
+"""The whole report: tables as CSV, figures as PNG and PDF, and one self-contained HTML page.
 
 In: networks and folders. Out: files below one folder, and a `Report` that lists them.
 """
@@ -30,7 +30,7 @@ FRACTIONS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What was written: the page, tables and figures by title, and what could not be had, with its reason."""
+    """The files written: the page, tables and figures by title; and the items that are missing, with the reasons."""
 
     page: Path
     tables: tuple[tuple[str, Path], ...]
@@ -44,9 +44,9 @@ def write_paper(
     """Make every table and figure of the paper and write them below ``sources.output``.
 
     Args:
-        networks: each a row of the tables, with figures of its own.
-        sources: the folders.
-        say: is told what is being done.
+        networks: each gets a row in the tables and its own figures.
+        sources: the folders with images, and the one for the report.
+        say: called with a line of text at each step.
         options: batch size, device, limit and progress of all scans and experiments.
 
     Raises:
@@ -94,7 +94,7 @@ def _ablation(case: Case) -> Ablation:
 
 @dataclass(frozen=True, slots=True)
 class _Grid:
-    """A table as the page shows it: columns, each a name and whether it holds numbers, and rows of texts."""
+    """A table on the page: columns, each with its name and whether it is numeric, and rows of text."""
 
     columns: tuple[tuple[str, bool], ...]
     rows: tuple[tuple[str, ...], ...]
@@ -102,7 +102,7 @@ class _Grid:
 
 @dataclass(frozen=True, slots=True)
 class _Shown:
-    """An item as the page shows it; a figure is written out at once, so that memory holds one drawing at a time."""
+    """An item on the page; figures are written at once, so that only one is in memory at a time."""
 
     title: str
     note: str = ""
@@ -113,7 +113,7 @@ class _Shown:
 
 
 class _Writer:
-    """Writes items as they come."""
+    """Writes each item as it is added."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.shown = folder, list[_Shown]()
@@ -135,8 +135,8 @@ class _Writer:
         template = jinja2.Environment(
             loader=jinja2.PackageLoader("unitscope.paper"), autoescape=True, undefined=jinja2.StrictUndefined
         ).get_template("report.html")
-        told = [(case.name, case.network.reference, Path(case.network.weights).name, _last(case)) for case in cases]
-        text = template.render(items=self.shown, cases=told, versions=versions())
+        listed = [(case.name, case.network.reference, Path(case.network.weights).name, _last(case)) for case in cases]
+        text = template.render(items=self.shown, cases=listed, versions=versions())
         write_atomic(page, text.encode())
         return Report(page, tuple(self.tables), tuple(self.figures), tuple(self.missing))
 
@@ -170,7 +170,7 @@ def _grid(rows: pd.DataFrame) -> _Grid:
 
 
 def _texts(values: list[object]) -> list[str]:
-    """Numbers of one column with as many digits behind the point as any of them has; a dash for nothing."""
+    """The values of a column as text, all with the same number of decimals; a dash for none."""
     digits = max((len(str(value).partition(".")[2]) for value in values if isinstance(value, float)), default=0)
     return [_text(value, digits) for value in values]
 

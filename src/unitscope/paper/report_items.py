@@ -1,6 +1,6 @@
-"""What a report holds: tables, pictures, and what can't be had, with the reason.
+"""The items of a report: tables, pictures, and the reasons for those that can't be made.
 
-In: what makes one. Out: `Table`, `Picture` or `Missing`.
+In: a function that makes one. Out: `Table`, `Picture` or `Missing`.
 """
 
 from collections.abc import Callable
@@ -37,7 +37,7 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """What can't be had here, and why."""
+    """A table or figure that can't be made, and the reason."""
 
     title: str
     reason: str
@@ -47,7 +47,7 @@ Item = Table | Picture | Missing
 
 
 def attempt(title: str, make: Callable[[], Made]) -> Made | Missing:
-    """Return what is made, or why it can't be had: one table or figure that fails never ends the report."""
+    """Return the item made, or `Missing` if it fails with an error of unitscope's, so that the report goes on."""
     try:
         return make()
     except UnitscopeError as problem:

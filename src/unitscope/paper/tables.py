@@ -1,6 +1,6 @@
-"""The paper's tables on the cases of a report.
+"""The paper's tables for the cases of a report.
 
-In: cases. Out: `Table` values: a data frame, what it is, what the reader must know.
+In: cases. Out: `Table` values: a data frame, its title, notes for the reader.
 """
 
 import time
@@ -49,7 +49,7 @@ def parameters(cases: Sequence[Case]) -> Table:
 
 
 def errors(cases: Sequence[Case]) -> Table:
-    """Return Table 2: depth, size, error and time of an image."""
+    """Return Table 2: depth, size, error and time per image."""
     rows = []
     for case in cases:
         right = case.atlas.manifest.accuracy if isinstance(case.own, Scanned) else {}
@@ -73,19 +73,19 @@ def errors(cases: Sequence[Case]) -> Table:
     devices = {str(device_of(case.network.module)) for case in cases}
     where = f"{torch.get_num_threads()} threads of this machine" if devices == {"cpu"} else ", ".join(sorted(devices))
     note = (
-        "Layers with weights are all convolutions and fully connected layers, those on shortcuts among them, which the "
-        "paper leaves out: of ResNet-50's 54 it counts 50. Errors with Wilson's 95 % intervals; a network that is "
-        "untrained, or has no images of its classes, has none. Time: the plain forward pass in batches of "
-        f"{_BATCH} on {where}, the least of {_TIMED}; the paper's were taken on a K80."
+        "Layers with weights are all convolutions and fully connected layers, including those on shortcuts, which the "
+        "paper leaves out: of ResNet-50's 54 it counts 50. Errors with Wilson's 95 % intervals; none for a network "
+        "that is untrained or has no images of its classes. Time: the plain forward pass in batches of "
+        f"{_BATCH} on {where}, the least of {_TIMED}; the paper's were measured on a K80."
     )
     return Table("table-2", "Table 2. Depth, error and time", _whole(pd.DataFrame(rows)), note)
 
 
 def cosines(case: Case) -> tuple[Table, Picture]:
-    """Return Table 3, as a table and as a map: the cosine between images of twelve classes, one image a class.
+    """Return Table 3, as a table and as a heat map: the cosine between images of twelve classes, one image per class.
 
     Raises:
-        UnitscopeError: if there are no images, or fewer than two classes of them.
+        UnitscopeError: if there are no images, or images of fewer than two classes.
     """
     chosen = _twelve(case)
     if len(chosen) < 2:
@@ -103,16 +103,16 @@ def cosines(case: Case) -> tuple[Table, Picture]:
 
 
 def title_of_cosines(case: Case) -> str:
-    """Return the title of Table 3, which is one of each network."""
+    """Return the title of a network's Table 3."""
     return f"Table 3. Cosine between images: {case.name}"
 
 
 def removal(cases: Sequence[tuple[Case, Ablation | Missing]]) -> list[Table | Missing]:
-    """Return Tables 4 and 5, each with what removal of the highest and of random units does."""
+    """Return Tables 4 and 5, which also show the removal of the highest and of random units."""
     missing = "; ".join(f"{case.name}: {found.reason}" for case, found in cases if isinstance(found, Missing))
     note = (
         "Counts in brackets; intervals are Wilson's, 95 %; p is McNemar's exact test of Top-1 before and after on the "
-        "same images. Highest and random units stand beside for comparison. The paper removed about 100 and 400 of the "
+        "same images. Highest and random units are shown for comparison. The paper removed about 100 and 400 of the "
         f"lowest by image, 50 and 200 by data set.{f' Left out: {missing}.' * bool(missing)}"
     )
     tables: list[Table | Missing] = []
@@ -133,7 +133,7 @@ def removal(cases: Sequence[tuple[Case, Ablation | Missing]]) -> list[Table | Mi
 
 
 def milliseconds(network: Network) -> float:
-    """Return the least time of a plain forward pass on the network's device, in milliseconds an image."""
+    """Return the least time of a plain forward pass on the network's device, in milliseconds per image."""
     (rows, columns), device = network.preprocessing.size, device_of(network.module)
     generator = torch.Generator().manual_seed(0)
     batch = torch.randn(_BATCH, 3, rows, columns, generator=generator).to(device)
@@ -148,13 +148,13 @@ def milliseconds(network: Network) -> float:
 
 
 def _finish(device: torch.device) -> None:
-    """Wait until a device has done all that it was given; a CPU has."""
+    """Wait for a device to finish its queued work; on a CPU there is none."""
     if device.type != "cpu":
         torch.accelerator.synchronize(device)
 
 
 def _architecture(case: Case) -> str:
-    """The reference behind a card, so that a card of VGG-16 stands beside the paper's VGG-16."""
+    """The reference behind a card, so that a card of VGG-16 is compared with the paper's VGG-16."""
     reference = case.network.reference
     return read_card(Path(reference)).network if reference.endswith(".toml") else reference
 
@@ -165,15 +165,16 @@ def _removal_rows(
     rows = []
     before = found.baseline.to_dict()
     for outcome in found.outcomes:
-        gone = outcome.removed
-        if (gone.scope, gone.fraction) != (scope, fraction):
+        removed = outcome.removed
+        order = f"{removed.order}{'est' if removed.order != 'random' else ''}"
+        if (removed.scope, removed.fraction) != (scope, fraction):
             continue
         after = outcome.score.to_dict()
-        known = paper.get(values.row_of(_architecture(case))) if gone.order == "low" else None
+        known = paper.get(values.row_of(_architecture(case))) if removed.order == "low" else None
         rows.append(
             {
                 "network": case.name,
-                "units": f"{gone.order}{'est' if gone.order != 'random' else ''} {gone.count} of {gone.units}",
+                "units": f"{order} {removed.count} of {removed.units}",
                 "Top-1 before": _share(before, "top1"),
                 "Top-1 after": _share(after, "top1"),
                 "interval": "{:.3f}–{:.3f}".format(*after["top1_interval"]),
@@ -202,7 +203,7 @@ def _error(right: dict[str, int], name: str) -> str:
 
 
 def _twelve(case: Case) -> list[tuple[str, str]]:
-    """Twelve classes with the first readable image of each: the paper's where there are such, then evenly spaced."""
+    """Twelve classes with the first readable image of each: the paper's where present, then evenly spaced ones."""
     images = case.atlas.images.query("error == ''")
     first: dict[str, str] = {}
     for image, names in zip(images["image"], images["label_names"], strict=True):
@@ -229,5 +230,5 @@ def _listed(chosen: Sequence[tuple[str, str]]) -> str:
 
 
 def _whole(table: pd.DataFrame) -> pd.DataFrame:
-    """Whole numbers stay whole where some are missing."""
+    """A frame whose integer columns stay integers even where values are missing."""
     return table.convert_dtypes()

@@ -1,6 +1,6 @@
-"""Tests that every plug-in must pass, for its own test suite: subclass one, say what to test, and run pytest.
+"""Tests that every plug-in must pass, for its own test suite: subclass one, set its attributes, and run pytest.
 
-In: a reference or an address. Out: test methods. unitscope's own origins and sources run under the same ones.
+In: a reference or an address. Out: test methods. unitscope's own origins and sources pass the same tests.
 """
 
 from unitscope.testing.attributions import AttributionTests

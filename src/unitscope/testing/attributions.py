@@ -1,4 +1,4 @@
-"""What every method of attribution must do."""
+"""Tests for every method of attribution."""
 
 import torch
 from torch import Tensor
@@ -13,8 +13,8 @@ class AttributionTests:
     """Tests of a method of attribution; subclass it and set `method`.
 
     Attributes:
-        method: the name that the method is registered under.
-        tolerance: how far a map may move with its batch, relative to its greatest value.
+        method: the name under which the method is registered.
+        tolerance: how much a map may change with its batch, relative to its greatest value.
     """
 
     method: str
@@ -26,7 +26,7 @@ class AttributionTests:
         return find_attribution(self.method)
 
     def test_a_class_and_a_unit_have_a_map_of_the_inputs_size(self) -> None:
-        """Any class and any unit of any layer is a target."""
+        """Every class, and every unit of every layer, is a valid target."""
         session, images = self._session(), self._images()
         for target in (3, "act:1:5", "act:-1:5"):
             maps = self.attribution(session, images, target)
@@ -36,7 +36,7 @@ class AttributionTests:
             assert maps.abs().max() > 0, target
 
     def test_a_map_does_not_depend_on_its_batch(self) -> None:
-        """An image alone has the map that it has among others."""
+        """The map of an image doesn't depend on the other images of its batch."""
         session, images = self._session(), self._images()
         together = self.attribution(session, images, 3)
         for image, expected in zip(images, together, strict=True):
@@ -44,12 +44,12 @@ class AttributionTests:
             assert (alone - expected).abs().max() <= self.tolerance * expected.abs().max()
 
     def test_the_same_call_gives_the_same_map(self) -> None:
-        """What is random takes a seed."""
+        """A random method must use a fixed seed."""
         session, images = self._session(), self._images()
         assert torch.equal(self.attribution(session, images, 3), self.attribution(session, images, 3))
 
     def test_the_network_is_left_as_found(self) -> None:
-        """Its mode, its gradients and the caller's random numbers stay as they were."""
+        """The network's mode and gradients, and the caller's random state, must not change."""
         session, before = self._session(), torch.get_rng_state()
         session.network.module.train()
         self.attribution(session, self._images(), 3)

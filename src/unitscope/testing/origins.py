@@ -1,4 +1,4 @@
-"""What every origin of networks must do."""
+"""Tests for every origin of networks."""
 
 import json
 
@@ -15,9 +15,9 @@ class OriginTests:
     """Tests of an origin; subclass it and set `reference`.
 
     Attributes:
-        reference: a network of the origin, which is loaded with random weights, so that nothing is downloaded.
-        seeded: whether ``weights="none"`` gives random weights of the seed, as it should unless a reference says by
-            itself which weights it has.
+        reference: a network of the origin; it is loaded with random weights, so that nothing is downloaded.
+        seeded: whether ``weights="none"`` gives random weights by seed, as it should unless the reference itself
+            determines the weights.
     """
 
     reference: str
@@ -29,12 +29,12 @@ class OriginTests:
         return origin_of(self.reference)
 
     def test_its_form_shows_how_references_are_written(self) -> None:
-        """A message that lists origins shows the form of each."""
+        """Error messages list the origins by the form of their references."""
         scheme = self.reference.partition(":")[0]
         assert file_in(self.reference) or self.origin.form.startswith(f"{scheme}:"), self.origin.form
 
     def test_a_network_is_ready_to_run(self) -> None:
-        """The module is in evaluation mode, takes a batch of φ's size and gives one row an image."""
+        """The module is in evaluation mode, takes a batch of φ's size and returns one row per image."""
         network = self._load()
         assert isinstance(network, Network)
         assert network.reference == self.reference
@@ -47,7 +47,7 @@ class OriginTests:
         assert len(network.wnids) in (0, len(network.classes))
 
     def test_random_weights_are_those_of_the_seed(self) -> None:
-        """The same seed gives the same weights, another seed others; the caller's random numbers stay as they are."""
+        """Equal seeds give equal weights, different seeds different ones; the caller's random state must not change."""
         before = torch.get_rng_state()
         one, same, other = (self._load(seed).fingerprint for seed in (0, 0, 1))
         assert one == same
@@ -55,26 +55,26 @@ class OriginTests:
         assert torch.equal(torch.get_rng_state(), before)
 
     def test_random_weights_are_not_called_trained(self) -> None:
-        """`Network.trained` keeps reports from looking for meaning in random weights."""
+        """Random weights must not count as trained, since reports leave out untrained networks."""
         network = self._load()
         assert network.weights, "say what the weights are"
         assert not (self.seeded and network.trained)
 
     def test_the_source_loads_the_same_network_again(self) -> None:
-        """An atlas keeps the source as JSON, and loads its network by it."""
+        """An atlas stores `Network.source` as JSON and loads its network from it."""
         network = self._load(3)
         again = load(**json.loads(json.dumps(network.source)))
         assert again.fingerprint == network.fingerprint
         assert again.preprocessing == network.preprocessing
 
     def test_its_names_are_those_that_it_loads(self) -> None:
-        """Names are for the closest matches of one that is unknown."""
+        """The origin's names are used to suggest close matches for an unknown name."""
         names = self.origin.names()
         assert all(isinstance(name, str) and name for name in names)
         assert not names or self.reference.partition(":")[2] in names
 
     def test_an_unknown_name_is_an_error_that_says_it(self) -> None:
-        """What can't be loaded is a `NetworkError`, which the command line prints without a traceback."""
+        """A network that can't be loaded raises `NetworkError`, which the command line prints without a traceback."""
         head = f"no-such-file{self.reference[-5:]}" if file_in(self.reference) else self.reference.partition(":")[0]
         unknown = head if file_in(self.reference) else f"{head}:no-such-network"
         try:

@@ -1,4 +1,4 @@
-"""What every source of images must do."""
+"""Tests for every source of images."""
 
 import pickle
 from concurrent.futures import ThreadPoolExecutor
@@ -12,15 +12,15 @@ class SourceTests:
     """Tests of an image source; subclass it and set `address`.
 
     Attributes:
-        address: a path or address of two images or more.
-        unreadable: the ids of images there that can't be decoded.
+        address: a path or address with at least two images.
+        unreadable: the ids of its images that can't be decoded.
     """
 
     address: str
     unreadable: tuple[str, ...] = ()
 
     def test_it_knows_its_addresses_and_no_others(self) -> None:
-        """Every kind of source is asked about every address, so it must not raise and not take what is not its own."""
+        """Every source is tried on every address: `can_open` must neither raise nor accept those of other sources."""
         kind = type(self._images())
         assert kind.can_open(self.address)
         for other in ("no such file", "/no/such/folder", "no-such-scheme://nowhere"):
@@ -38,7 +38,7 @@ class SourceTests:
         assert images.layout
 
     def test_every_image_can_be_decoded(self) -> None:
-        """But for those that are said to be unreadable, which are an `ImageError` that names them."""
+        """Those listed as unreadable raise an `ImageError` that names them."""
         images = self._images()
         for row, image in enumerate(images.ids):
             try:
@@ -50,7 +50,7 @@ class SourceTests:
                 assert image not in self.unreadable, image
 
     def test_an_image_is_a_new_file_each_time(self) -> None:
-        """Two files of one image are open at once, each at its own place."""
+        """Two files of one image may be open at once, each with its own position."""
         images = self._images()
         with images.open(0) as one, images.open(0) as other:
             start = one.read(4)
@@ -59,7 +59,7 @@ class SourceTests:
             assert other.read(4) == start
 
     def test_threads_may_open_images_at_the_same_time(self) -> None:
-        """Images are decoded by several threads."""
+        """Several threads decode images at once."""
         images = self._images()
         rows = list(range(len(images))) * 3
         with ThreadPoolExecutor(8) as pool:
@@ -74,14 +74,14 @@ class SourceTests:
         assert [images.stamp(row) for row in range(len(images))] == [images.stamp(row) for row in range(len(images))]
 
     def test_the_fingerprint_is_that_of_these_images(self) -> None:
-        """It tells a scan that goes on whether the images are still the same."""
+        """A resumed scan uses the fingerprint to check that the images are unchanged."""
         images = self._images()
         assert images.fingerprint() == self._images().fingerprint()
         assert images.take([0]).fingerprint() != images.fingerprint()
         assert images.take(range(len(images))) == images
 
     def test_a_limit_keeps_images_evenly_spaced(self) -> None:
-        """So that each class keeps its share."""
+        """A limit takes images evenly, so that each class keeps its share."""
         images = self._images()
         few, kept = images.limit(2), (0, len(images) // 2)
         assert few.ids == tuple(images.ids[row] for row in kept)
@@ -89,7 +89,7 @@ class SourceTests:
         assert [_bytes(few, 0), _bytes(few, 1)] == [_bytes(images, row) for row in kept]
 
     def test_an_atlas_opens_its_images_again(self) -> None:
-        """By the address, the layout and the ids that it keeps."""
+        """An atlas reopens its images by address, layout and ids."""
         images = self._images()
         again = reopen_images(images.address, layout=images.layout, ids=images.ids[1:])
         assert isinstance(again, type(images))
@@ -97,7 +97,7 @@ class SourceTests:
         assert _bytes(again, 0) == _bytes(images, 1)
 
     def test_an_image_that_is_gone_has_no_size_and_is_an_error(self) -> None:
-        """It becomes a row with an error, and never stops a scan."""
+        """A missing image becomes a row with an error, and must not stop a scan."""
         images = self._images()
         gone = reopen_images(images.address, layout=images.layout, ids=("no/such/image.png",))
         assert gone.stamp(0) == (0, 0)
@@ -109,7 +109,7 @@ class SourceTests:
             raise AssertionError("an image that is not there was decoded")
 
     def test_workers_get_a_copy(self) -> None:
-        """A source is pickled, also after it was used."""
+        """A source must stay picklable after use."""
         images = self._images()
         first = _bytes(images, 0)
         copy = pickle.loads(pickle.dumps(images))

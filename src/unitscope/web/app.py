@@ -1,4 +1,4 @@
-"""The server: an address in, a page or its JSON twin out.
+"""The server: it answers each address with a page or its JSON twin.
 
 In: a `PageRenderer`, `ImageFiles`, a `LazySession`. Out: an ASGI application behind its `Guard`.
 Each route asks one function of `pages` and renders what it says; what needs the network is in `work`.
@@ -44,7 +44,7 @@ _UNAVAILABLE = (
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Why there is no such page."""
+    """Why a page can't be shown."""
 
     title: str
     message: str
@@ -53,13 +53,13 @@ class Problem:
 def create_app(
     explorer: PageRenderer, pictures: ImageFiles, session: LazySession, *, hosts: frozenset[str] = LOCAL
 ) -> Guard:
-    """Return the application that answers for an atlas.
+    """Return the application that serves an atlas.
 
     Args:
-        explorer: the atlas.
-        pictures: its pictures.
-        session: its network, or the reason why there is none.
-        hosts: the names it answers for; empty for any.
+        explorer: renders the atlas's pages.
+        pictures: the atlas's pictures.
+        session: the atlas's network, or the reason why there is none.
+        hosts: host names that requests may use; empty for any.
     """
     app = FastAPI(title="unitscope", version=versions().get("unitscope", ""), docs_url=None, redoc_url=None)
     _pages(app, explorer, pictures, session)
@@ -75,7 +75,7 @@ def _pages(app: FastAPI, explorer: PageRenderer, pictures: ImageFiles, session: 
     atlas_cache = explorer.atlas_cache
 
     def page(path: str, template: str, ask: Callable[..., Any], show: Callable[[Any], Any] | None = None) -> None:
-        """Add a page and its JSON twin; `ask` is the route, what it returns is the page's values."""
+        """Add a page and its JSON twin; `ask` is the route and returns the page's values."""
         shown = show or (lambda values: explorer.html(template, values, LINKS, missing=session.missing))
         twin = "/index.json" if path == "/" else f"{path}.json"
         app.add_api_route(twin, _answer(ask, lambda values: Response(to_json(values), media_type="application/json")))
@@ -140,7 +140,7 @@ def _html(shown: str | Response) -> Response:
 
 
 def _answer(ask: Callable[..., Any], form: Callable[[Any], Response]) -> Callable[..., Response]:
-    """A route with the parameters of `ask` that answers in one form."""
+    """A route with the parameters of `ask`, whose values `form` turns into a response."""
 
     @functools.wraps(ask)
     def answer(*args: Any, **values: Any) -> Response:
@@ -179,7 +179,7 @@ def _plotly() -> FileResponse:
 
 
 def _problems(app: FastAPI, explorer: PageRenderer) -> None:
-    """Whatever can't be answered is a page, or JSON for who asked for JSON, and never a traceback."""
+    """Answer every error with a page, or with JSON if JSON was requested; never with a traceback."""
 
     def response(request: Request, status: int, problem: Problem) -> Response:
         wants_json = request.url.path.endswith(".json") or "application/json" in request.headers.get("accept", "")
@@ -189,8 +189,8 @@ def _problems(app: FastAPI, explorer: PageRenderer) -> None:
 
     @app.exception_handler(UnitscopeError)
     def not_found(request: Request, problem: UnitscopeError) -> Response:
-        said = str(problem).encode("utf-8", "replace").decode()  # what was asked may be no text at all
-        return response(request, 404, Problem("Not found", said))
+        message = str(problem).encode("utf-8", "replace").decode()  # it may quote bytes that are not valid text
+        return response(request, 404, Problem("Not found", message))
 
     @app.exception_handler(HTTPException)
     def refused(request: Request, problem: HTTPException) -> Response:
@@ -202,5 +202,5 @@ def _problems(app: FastAPI, explorer: PageRenderer) -> None:
     def invalid(request: Request, problem: RequestValidationError) -> Response:
         if any(one["loc"][0] == "path" for one in problem.errors()):
             return response(request, 404, Problem("Not found", f"There is no page '{request.url.path}'."))
-        said = "; ".join(f"{'.'.join(map(str, one['loc'][1:]))}: {one['msg']}" for one in problem.errors())
-        return response(request, 422, Problem("Invalid request", said))
+        message = "; ".join(f"{'.'.join(map(str, one['loc'][1:]))}: {one['msg']}" for one in problem.errors())
+        return response(request, 422, Problem("Invalid request", message))

@@ -1,6 +1,6 @@
-"""An atlas and what its pages ask for again and again, read once and held in memory.
+"""An atlas with the arrays that its pages need often, read once and kept in memory.
 
-In: an `Atlas`. Out: `AtlasCache`: the small arrays whole, the large ones a layer or a unit at a time.
+In: an `Atlas`. Out: `AtlasCache`: small arrays whole, large ones one layer or unit at a time.
 """
 
 from collections.abc import Callable
@@ -21,7 +21,7 @@ from unitscope.units import Layer
 
 Floats = NDArray[np.float32]
 
-_BLOCK = 64  # units whose responses are read at once: a single one's take as long
+_BLOCK = 64  # units whose responses are read at once; reading a single unit takes as long
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Ranked:
 
 @dataclass(frozen=True, eq=False)
 class AtlasCache:
-    """An atlas, and its parts that many pages need."""
+    """An atlas, with the parts that many pages need kept in memory."""
 
     atlas: Atlas
 
@@ -86,7 +86,7 @@ class AtlasCache:
 
     @cached_property
     def sparsity(self) -> pd.DataFrame:
-        """How sparse each layer is, one row a layer; see `SparsityByLayer`."""
+        """The sparsity of each layer, one row per layer; see `SparsityByLayer`."""
         return sparsity_by_layer(self.atlas).table
 
     def standardized(self, layer: Layer) -> NDArray[np.float64]:
@@ -109,7 +109,7 @@ class AtlasCache:
 
     @cached_property
     def _means(self) -> Callable[[str], NDArray[np.float64]]:
-        """Holds 0.2 MB a name at ResNet-50's size."""
+        """Takes 0.2 MB per name for ResNet-50."""
         return lru_cache(maxsize=64)(partial(group_means, self.atlas))
 
     @cached_property
@@ -122,7 +122,7 @@ class AtlasCache:
 
     @cached_property
     def _block(self) -> Callable[[Layer, int], Floats]:
-        """Reads ``[unit, image]`` of some units side by side; at 50,000 images 13 MB each."""
+        """Reads ``[unit, image]`` of `_BLOCK` neighbouring units; 13 MB per block of 50,000 images."""
 
         def read(layer: Layer, number: int) -> Floats:
             start = number * _BLOCK

@@ -1,6 +1,7 @@
 """A disk cache of generated images, with a size limit and least-recently-used eviction.
 
-In: a name and what makes the bytes. Out: the bytes. Several threads may ask at once; a file is whole or not there.
+In: a name and a function that makes the bytes. Out: the bytes. Safe to use from several threads; a file is either
+complete or absent.
 """
 
 import hashlib
@@ -15,7 +16,7 @@ MOST_BYTES = 2**30
 
 
 class Cache:
-    """A folder of small files, each named by the hash of what it holds."""
+    """A folder of small files, each named by the hash of its name in the cache."""
 
     def __init__(self, folder: Path, *, most_bytes: int = MOST_BYTES) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -26,37 +27,37 @@ class Cache:
         self.lock = threading.Lock()
 
     def get(self, name: str, make: Callable[[], bytes]) -> bytes:
-        """Return what was kept under a name, made now if nothing was."""
+        """Return the bytes stored under a name, making and storing them first if there are none."""
         kept = self.kept(name)
         return self.keep(name, make()) if kept is None else kept
 
     def kept(self, name: str) -> bytes | None:
-        """Return what is kept under a name, or None."""
+        """Return the bytes stored under a name, or None."""
         path = self.path(name)
         try:
             data = path.read_bytes()
         except FileNotFoundError:
             return None
         with self.lock:
-            if path.name in self.files:  # it may have gone since it was read
+            if path.name in self.files:  # another thread may have removed it since it was read
                 self.files[path.name] = self.files.pop(path.name)
         return data
 
     def keep(self, name: str, data: bytes) -> bytes:
-        """Keep bytes under a name, and return them."""
+        """Store bytes under a name, and return them."""
         path = self.path(name)
         fresh = _written(self.folder, data)
-        with self.lock:  # or another thread might remove it before it is noted
+        with self.lock:  # otherwise another thread might remove it before it is recorded
             fresh.replace(path)
             self._note(path, len(data))
         return data
 
     def path(self, name: str) -> Path:
-        """Return the file in which something is kept, or would be."""
+        """Return the file for a name, whether or not it exists."""
         return self.folder / hashlib.sha256(name.encode()).hexdigest()
 
     def _note(self, path: Path, size: int) -> None:
-        """Dictionaries keep their order, so the first file of them was used least recently."""
+        """Record a file and remove the least recently used: dictionaries keep their order, so these come first."""
         self.bytes += size - self.files.pop(path.name, 0)
         self.files[path.name] = size
         while self.bytes > self.most_bytes and len(self.files) > 1:
@@ -66,13 +67,13 @@ class Cache:
 
 
 def _written(folder: Path, data: bytes) -> Path:
-    """A new file, so that one is whole or not there; a lost picture is made again, so nothing waits for the disk."""
+    """Write a new file, to be renamed once complete; no fsync, since a lost picture can be made again."""
     with tempfile.NamedTemporaryFile(dir=folder, prefix="new-", delete=False) as file:
         file.write(data)
     return Path(file.name)
 
 
 def cache_folder(key: str) -> Path:
-    """Return where the pictures of an atlas are kept, as XDG's base directory specification has it."""
+    """Return the folder for an atlas's pictures, following the XDG base directory specification."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "unitscope" / "explorer" / hashlib.sha256(key.encode()).hexdigest()[:16]

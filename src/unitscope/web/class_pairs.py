@@ -1,4 +1,4 @@
-"""The pairs of classes that a static site compares, as the table that leads to them.
+"""The table of the class pairs that a static site compares, with a link to each comparison.
 
 In: each pair's cosine, links. Out: rows of cells.
 """
@@ -11,7 +11,7 @@ from unitscope.web.links import Links
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A class that another is compared with: its name, the page of the two, the cosine of their mean responses."""
+    """A cell: the other class's name, the link to the comparison, the cosine of the two classes' mean responses."""
 
     name: str
     link: str
@@ -22,12 +22,12 @@ Rows = list[tuple[str, list[Pair | None]]]
 
 
 def pair_rows(names: Mapping[str, str], cosines: Mapping[tuple[str, str], float | None], links: Links) -> Rows:
-    """Return a row for each class that is in a pair: its name, and a cell for each of them, None where they are none.
+    """Return a row for each class in a pair: its name, and a cell for each class, None where the two are not compared.
 
     Args:
         names: the name of each label, in the order wanted.
         cosines: by pairs of labels.
-        links: where the pages are.
+        links: of the pages.
     """
     both = {**cosines, **{(other, one): value for (one, other), value in cosines.items()}}
     pages = {pair: links.compare(tuple(f"class:{label}" for label in pair)) for pair in cosines}

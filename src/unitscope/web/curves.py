@@ -1,6 +1,6 @@
-"""What was measured over a data set, as charts: curves of removal, and of changed pictures.
+"""Charts of stored results over a data set: the effects of removing units and of changing pictures.
 
-In: the settings of an `Ablation` or `PerturbResult`, as their `to_dict` has them. Out: `Chart`.
+In: the settings of an `Ablation` or `PerturbResult`, as in their `to_dict`. Out: `Chart`.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,7 +22,7 @@ _STRENGTHS = {
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """Values, and how far each may lie above and below; None where there is no number."""
+    """Values with the lengths of their error bars above and below; None where there is no number."""
 
     name: str
     x: tuple[float, ...]
@@ -33,14 +33,14 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """Curves over one axis.
+    """Curves that share their axes.
 
     Attributes:
-        title: what they are.
-        note: over which images.
-        x: the axis's name; `y` likewise.
-        x_shares: whether x is told in per cent; `y_shares` likewise.
-        curves: one a setting that is not on the axis.
+        title: the chart's heading.
+        note: the images measured.
+        x: name of the x axis; `y` likewise.
+        x_shares: whether x is shown in per cent; `y_shares` likewise.
+        curves: one for each combination of the settings that are not on the x axis.
     """
 
     title: str
@@ -53,12 +53,12 @@ class Chart:
 
 
 def images_of(setting: Setting) -> str:
-    """Return in words over which images a setting was measured: how many, and whether the atlas has others."""
+    """Return a phrase for the images a setting was measured on: how many, and whether they are not the atlas's."""
     return f"{count_noun(setting['images'], 'image')}{'' if setting['of_atlas'] else ' (not the set of this atlas)'}"
 
 
 def removal(layer: str, settings: Sequence[Setting]) -> Chart:
-    """Return accuracy, or agreement where none is known, over how many units of a layer were removed."""
+    """Return a chart of accuracy (agreement where it is unknown) against the number of a layer's units removed."""
     scored = all(setting.get("top1") is not None for setting in settings)
     counted = any(setting.get("fraction") is None for setting in settings)
     x, y = "removed" if counted else "fraction", "top1" if scored else "agreement"
@@ -67,7 +67,7 @@ def removal(layer: str, settings: Sequence[Setting]) -> Chart:
     elsewhere = len({images_of(one) for one in settings}) > 1
 
     def name(one: Setting) -> str:
-        """All that tells one measurement from another of this layer."""
+        """A curve's name: everything that differs between the measurements of this layer."""
         seed = "" if one.get("seed") is None else f" {one['seed']}"
         value = f", to {one.get('value')}" if valued else ""
         return f"{one['order']}{seed}, by {one['scope']}{value}{f', {images_of(one)}' if elsewhere else ''}"
@@ -84,7 +84,7 @@ def removal(layer: str, settings: Sequence[Setting]) -> Chart:
 
 
 def changed(settings: Sequence[Setting]) -> tuple[Chart, ...]:
-    """Return for each way to change pictures how many predictions flip, and how alike units' maps stay."""
+    """Return charts for each perturbation: predictions that flip, and the correlation of units' maps."""
     charts = []
     for way, some in _grouped(settings, lambda one: one["perturbation"], "value"):
         flips = [one for one in some if one["prediction_flips"] is not None]
@@ -136,7 +136,7 @@ def _with_error(unit: Setting) -> Bounds:
 def _grouped(
     settings: Sequence[Setting], name: Callable[[Setting], str], x: str
 ) -> tuple[tuple[str, list[Setting]], ...]:
-    """Settings by name, in the order of first sight; within a name by x."""
+    """Settings grouped by name, in order of first appearance; sorted by x within a group."""
     names = list(dict.fromkeys(map(name, settings)))
     ranked = sorted(settings, key=lambda one: (names.index(name(one)), one[x]))
     return tuple((each, list(some)) for each, some in groupby(ranked, name))

@@ -1,6 +1,6 @@
 """The picture files that pages show: thumbnails, larger pictures, maps of exemplars, uploads.
 
-In: rows, units, addresses of images. Out: bytes and paths. Only images that the atlas lists are ever opened.
+In: rows, units, addresses of images. Out: bytes. Only images listed in the atlas, and uploads, are ever opened.
 """
 
 import hashlib
@@ -20,18 +20,18 @@ from unitscope.web.lazy_session import LazySession
 
 UPLOAD = "upload:"
 MOST_PIXELS = 50_000_000
-"""Of a picture that a visitor brings."""
+"""The largest picture that a visitor may upload."""
 _HASH = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
 class ImageFiles:
-    """Where an atlas's images are, and what was made of them.
+    """An atlas's images, and the pictures made from them.
 
     Attributes:
         atlas_cache: the atlas.
-        source: opens its images, row for row.
-        cache: what was made before, and what visitors brought.
+        source: opens the atlas's images, by row.
+        cache: pictures made before, and uploads.
     """
 
     atlas_cache: AtlasCache
@@ -45,11 +45,11 @@ class ImageFiles:
             ImageError: if there is no such row, or its file can't be read.
         """
         if not 0 <= row < len(self.atlas_cache.ids):
-            raise ImageError(f"no image {row}: the atlas has {len(self.atlas_cache.ids)}, counted from 0")
+            raise ImageError(f"no image {row}: the atlas's images are numbered 0 to {len(self.atlas_cache.ids) - 1}")
         return self._thumbnail(self.atlas_cache.ids[row], side)
 
     def picture_of(self, address: str, side: int) -> bytes:
-        """Return the same of an image's id or of an upload."""
+        """Return an image, given by its id, or an upload as the network sees it, WebP."""
         return self._thumbnail(address, side)
 
     def maps(self, session: LazySession, layer: Layer, channel: int) -> bytes:
@@ -57,7 +57,7 @@ class ImageFiles:
 
         Raises:
             NetworkError: if there is no network.
-            ImageError: if none of the images can be read any more.
+            ImageError: if none of the images can be read.
         """
         name = f"maps {layer.name} {channel}"
         if (kept := self.cache.kept(name)) is not None:
@@ -70,7 +70,7 @@ class ImageFiles:
                 f"the images can't be read in '{self.source.root}' any more; give their new folder with --image-root"
             )
         data = strip(maps, map_shape(known[0] if known else (1, 1)))
-        # What is missing now may be there again later.
+        # An image that is missing now may be back later, so only complete strips are cached.
         return data if len(known) < len(maps) else self.cache.keep(name, data)
 
     def decoded(self, address: str) -> Image.Image:
@@ -84,10 +84,10 @@ class ImageFiles:
         return decode_row(self.source, self.atlas_cache.atlas.image_number(address))
 
     def check(self, address: str) -> None:
-        """Check that there is such an image or upload.
+        """Check that an image or upload exists.
 
         Raises:
-            ImageError: if there is not.
+            ImageError: if it does not.
         """
         if address.startswith(UPLOAD):
             self._uploaded(address)
@@ -95,10 +95,10 @@ class ImageFiles:
             self.atlas_cache.atlas.image_number(address)
 
     def bring(self, data: bytes) -> str:
-        """Keep a picture that a visitor brought, and return its address, ``upload:HASH``.
+        """Store an uploaded picture, and return its address, ``upload:HASH``.
 
         Raises:
-            ImageError: if it is no picture that can be read, or it has more than `MOST_PIXELS`.
+            ImageError: if it can't be read as a picture, or has more than `MOST_PIXELS`.
         """
         name = hashlib.sha256(data).hexdigest()
         framed(decode(data, most_pixels=MOST_PIXELS), self.atlas_cache.atlas.manifest.preprocessing, SMALL)

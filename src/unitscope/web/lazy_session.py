@@ -1,7 +1,7 @@
-"""The network of the explorer: loaded when it is first needed, or the reason why there is none.
+"""The explorer's network: loaded when it is first needed, or the reason why there is none.
 
-In: a function that makes an `Inspector`, or a reason. Out: the inspector, once for all threads. Never imports torch:
-`unitscope.inspection.inspector` is the inspector, and whoever starts the server hands over how to make one.
+In: a function that makes an `Inspector`, or a reason. Out: one inspector, shared by all threads. Never imports torch:
+the function comes from `unitscope.inspection.inspector`, by way of the code that starts the server.
 """
 
 import threading
@@ -19,7 +19,7 @@ from unitscope.units import Layer
 
 
 class Inspector(Protocol):
-    """A network that is asked about images; see `unitscope.inspection.inspector.Inspector`."""
+    """Runs a network on images; see `unitscope.inspection.inspector.Inspector`."""
 
     def maps(self, images: ImageSource, layer: Layer, channel: int) -> list[NDArray[np.float32] | None]:
         """Return a unit's map over each image, float32 ``[row, column]``; None for one that can't be read."""
@@ -44,7 +44,7 @@ class Inspector(Protocol):
 
 
 class LazySession:
-    """A network that is loaded when it is first asked for, or by `load`; other threads wait meanwhile.
+    """A network that is loaded on first use, or by `load`; other threads wait meanwhile.
 
     Attributes:
         missing: why there is no network, and how to get one; empty where there is one, or it is not known yet.
@@ -64,7 +64,7 @@ class LazySession:
             return
 
     def inspector(self) -> Inspector:
-        """Return what answers questions about images.
+        """Return the inspector, loading the network if necessary.
 
         Raises:
             NetworkError: if there is no network, with the reason.
@@ -75,7 +75,7 @@ class LazySession:
                     self._inspector = self._make()
                 except UnitscopeError as problem:
                     self.missing = str(problem)
-                except Exception as problem:  # whatever stops it, the other pages still work
+                except Exception as problem:  # whatever the error, the other pages must still work
                     self.missing = f"The network could not be loaded: {first_line(problem)}"
             if self._inspector is None:
                 raise NetworkError(self.missing)

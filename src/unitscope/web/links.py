@@ -1,6 +1,6 @@
-"""Where pages and pictures are: addresses of the server, or relative paths of the static site.
+"""Links to pages and pictures: addresses on the server, or relative paths within the static site.
 
-In: layers, units, rows of images. Out: links. The one thing that differs between the two forms of the explorer.
+In: layers, units, rows of images. Out: links. Only these differ between the server and the static site.
 """
 
 from dataclasses import dataclass
@@ -9,11 +9,11 @@ from urllib.parse import quote, urlencode
 
 
 class Links(Protocol):
-    """Addresses as a page writes them; an empty one means that there is no such page here."""
+    """Links as written into pages; an empty link means that the page does not exist here."""
 
     @property
     def live(self) -> bool:
-        """Whether a server answers: pages that need one are linked."""
+        """Whether a server answers, so that pages that need one are linked."""
         ...
 
     @property
@@ -22,49 +22,49 @@ class Links(Protocol):
         ...
 
     def static(self, name: str) -> str:
-        """Return the address of a script or a style sheet."""
+        """Return the link to a script or style sheet."""
         ...
 
     def home(self) -> str:
-        """Return that of the atlas's page."""
+        """Return the link to the atlas's page."""
         ...
 
     def layer(self, layer: str) -> str:
-        """Return that of a layer's page."""
+        """Return the link to a layer's page."""
         ...
 
     def unit(self, layer: str, channel: int | str) -> str:
-        """Return that of a unit's page."""
+        """Return the link to a unit's page."""
         ...
 
     def image(self, image: str) -> str:
-        """Return that of an image's page."""
+        """Return the link to an image's page."""
         ...
 
     def label(self, label: str, layer: str = "") -> str:
-        """Return that of a class's page, at a layer."""
+        """Return the link to a class's page, at a layer."""
         ...
 
     def compare(self, subjects: tuple[str, ...] = (), layer: str = "") -> str:
-        """Return that of a comparison."""
+        """Return the link to a comparison."""
         ...
 
     def thumbnail(self, row: int | str) -> str:
-        """Return a small picture of an image."""
+        """Return the link to a small picture of an image."""
         ...
 
     def picture(self, row: int | str) -> str:
-        """Return a larger picture of an image."""
+        """Return the link to a larger picture of an image."""
         ...
 
     def maps(self, layer: str, channel: int | str) -> str:
-        """Return the activation maps of a unit's exemplars, side by side."""
+        """Return the link to the activation maps of a unit's exemplars, side by side."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class ServerLinks:
-    """Addresses of the server; names stay readable in them."""
+    """Addresses on the server, with readable names."""
 
     live: bool = True
     images: bool = True
@@ -95,8 +95,8 @@ class ServerLinks:
 
     def compare(self, subjects: tuple[str, ...] = (), layer: str = "") -> str:
         """See `Links.compare`."""
-        asked = [("a", subject) for subject in subjects] + ([("layer", layer)] if layer else [])
-        return "/compare" + (f"?{urlencode(asked)}" if asked else "")
+        query = [("a", subject) for subject in subjects] + ([("layer", layer)] if layer else [])
+        return "/compare" + (f"?{urlencode(query)}" if query else "")
 
     def thumbnail(self, row: int | str) -> str:
         """See `Links.thumbnail`."""
@@ -117,15 +117,15 @@ def _part(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class SiteLinks:
-    """Relative paths of the static site, from a page so many folders deep; layers and labels are numbers in them.
+    """Relative paths within the static site; layers and labels are numbered.
 
     Attributes:
         up: from the page to the site's root, such as ``../``.
         layers: the number of each layer that the site has.
-        labels: the number of each label.
-        pairs: the pairs of labels that have been compared.
+        labels: the number of each label that the site has.
+        pairs: the pairs of labels that the site compares.
         images: whether the site has pictures of the images.
-        maps_of: the layers whose maps it has.
+        maps_of: the layers whose activation maps the site has.
     """
 
     up: str

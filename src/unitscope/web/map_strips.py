@@ -20,7 +20,7 @@ from unitscope.web.lazy_session import LazySession
 
 
 def missing(count: int, of: int, root: str) -> ImageError:
-    """Return what to say where images that a site shows can't be read any more."""
+    """Return the error for images of a site that can't be read."""
     return ImageError(
         f"{count:,} of the {of:,} images to show can't be read in '{root}' any more; give their new folder "
         "with --image-root, or leave out images (--no-images) and activation maps (--no-network)"
@@ -46,18 +46,18 @@ class MapStrips:
         """Run the images at these rows once, and write each unit's strip as ``LAYER INDEX/CHANNEL.png``.
 
         Raises:
-            ImageError: if some of the images can't be read any more.
+            ImageError: if some of the images can't be read.
             NetworkError: if there is no network.
         """
         images = self.pictures.source.take(rows)
-        tones, gone = {layer.name: self._blank(layer, (1, 1)) for layer in self.layers}, 0
+        tones, unreadable = {layer.name: self._blank(layer, (1, 1)) for layer in self.layers}, 0
         for row, maps in zip(rows, session.inspector().all_maps(images, self.layers), strict=True):
             for layer, planes in zip(self.layers, maps or (), strict=bool(maps)):
                 self._keep(tones, layer, row, planes)
-            gone += maps is None
+            unreadable += maps is None
             on_batch(1)
-        if gone:
-            raise missing(gone, len(rows), self.pictures.source.root)
+        if unreadable:
+            raise missing(unreadable, len(rows), self.pictures.source.root)
         for layer in self.layers:
             self._write_layer(folder / str(layer.index), layer, tones[layer.name])
 

@@ -1,6 +1,6 @@
 """Routes that need the network: maps, structures, uploads and the lab; the camera is in `live_routes`.
 
-In: a FastAPI application. Out: the same with these routes. Without a network each says why, and how to get one.
+In: a FastAPI application. Out: the same with these routes. Without a network each route says why, and how to get one.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ from unitscope.web.templating import to_json
 
 LINKS = ServerLinks()
 MOST_BYTES = 20_000_000
-"""Of a picture that a visitor brings, or a frame of the camera."""
+"""The largest uploaded picture or camera frame."""
 _MOST_REMOVED = 4096
 
 
@@ -40,12 +40,12 @@ class LabRequest(BaseModel):
 
 
 def quoted(address: str) -> str:
-    """Return an address as it stands in a query."""
+    """Return an address, quoted for a query string."""
     return quote(address, safe="")
 
 
 def picture(request: Request, data: bytes, kind: str) -> Response:
-    """Return a picture that a browser may keep, if it asks each time whether it is still the same."""
+    """Return a picture that a browser may cache, but must revalidate each time."""
     tag = f'"{hashlib.sha256(data).hexdigest()[:20]}"'
     headers = {"etag": tag, "cache-control": "private, no-cache"}
     if tag in request.headers.get("if-none-match", ""):
@@ -110,12 +110,12 @@ def _lab(app: FastAPI, explorer: PageRenderer, pictures: ImageFiles, session: La
 
     @app.get("/lab", response_class=HTMLResponse)
     def lab(image: str = "") -> Response:
-        """What else the address holds (units removed, noise), the page's script reads."""
+        """The page's script reads the rest of the address (units removed, noise)."""
         return HTMLResponse(explorer.html("lab", opened(image), LINKS, ids=explorer.atlas_cache.ids[:500]))
 
     @app.get("/lab.json")
     def lab_twin(image: str = "") -> Response:
-        """What the lab knows when it opens."""
+        """The lab's values when it opens."""
         return _json(opened(image))
 
     @app.post("/lab.json")

@@ -1,6 +1,6 @@
-"""Numbers as people read them on pages: few digits, powers of ten instead of an e, a real minus.
+"""Numbers formatted for pages: few digits, powers of ten instead of an e, a real minus sign.
 
-In: numbers. Out: text. ``number`` in page.js says the same.
+In: numbers. Out: text. ``number`` in page.js must format alike.
 """
 
 import math
@@ -10,7 +10,7 @@ _LOWEST, _HIGHEST = -4, 5  # powers of ten that are written out
 
 
 def number(value: float | None, digits: int = 3) -> str:
-    """Return a number with so many digits that count, such as 0.0123, −4, 1,234 or 3.1 × 10⁻⁵; a dash for none."""
+    """Return a number to ``digits`` significant digits, such as 0.0123, −4, 1,234 or 3.1 × 10⁻⁵; a dash for none."""
     if value is None or not math.isfinite(value):
         return "–"
     if not value:
@@ -23,10 +23,10 @@ def number(value: float | None, digits: int = 3) -> str:
 
 
 def share(value: float | None) -> str:
-    """Return a share in per cent."""
+    """Return a share in per cent; a dash for none."""
     return "–" if value is None or not math.isfinite(value) else f"{value:.1%}"
 
 
 def _tidy(text: str) -> str:
-    """Without zeros at the end that tell nothing."""
+    """Strip trailing zeros, and use a real minus sign."""
     return (text.rstrip("0").rstrip(".") if "." in text else text).replace("-", "−")

@@ -1,6 +1,6 @@
 """Render an atlas's pages as HTML, for the server and for the static site.
 
-In: an `PageRenderer` and what an address names. Out: a page's values, and its HTML.
+In: an `AtlasCache`, stored results, a page's values. Out: HTML.
 """
 
 from dataclasses import dataclass, field
@@ -21,13 +21,13 @@ from unitscope.web.templating import render
 
 @dataclass(frozen=True)
 class PageRenderer:
-    """An atlas to be explored, and what was measured of its network besides."""
+    """An atlas to be explored, with stored results about its network."""
 
     atlas_cache: AtlasCache
     results: Measurements = field(default_factory=Measurements)
 
     def find(self, address: str) -> Layer:
-        """Return the layer at an address; the last one for an empty one."""
+        """Return the layer at an address; the last layer for an empty address."""
         return self.atlas_cache.atlas.find(address) if address else self.atlas_cache.atlas.layers[-1]
 
     def html(self, template: str, page: Any, links: Links, **more: Any) -> str:
@@ -47,7 +47,7 @@ class PageRenderer:
         return self.html("label", page, links, layers=self.layer_names)
 
     def compare_html(self, page: ComparePage, links: Links, *, pairs: Rows = []) -> str:  # noqa: B006 (read only)
-        """Return a comparison as HTML; pairs lead to others."""
+        """Return a comparison as HTML; `pairs` are links to further comparisons."""
         return self.html(
             "compare",
             page,

@@ -1,6 +1,6 @@
-"""Plotly's script, which draws the charts, as its package ships it.
+"""Plotly's script, which draws the charts, from its package.
 
-In: nothing. Out: the file, and what its styles are called.
+In: nothing. Out: the file, and the ids of its style elements.
 """
 
 import re
@@ -12,14 +12,14 @@ _STYLE = re.compile(rb'getElementById\("([0-9a-f]{64})"\)')
 
 
 def script() -> Path:
-    """Return the file of Plotly's script."""
+    """Return the path of Plotly's script."""
     return Path(str(files("plotly") / "package_data" / "plotly.min.js"))
 
 
 @cache
 def style_ids() -> tuple[str, ...]:
-    """Return the ids of style elements that the script would add for its maps, had the page none of that id.
+    """Return the ids of the style elements that the script adds, for its maps, to pages without them.
 
-    Pages have elements of these ids, since their security policy forbids styles in the page, and no chart is a map.
+    Pages have empty elements with these ids: their security policy forbids inline styles, and no chart is a map.
     """
     return tuple(sorted({found.decode() for found in _STYLE.findall(script().read_bytes())}))

@@ -1,8 +1,8 @@
 """Request checks and security headers: allowed hosts and origins, body size, content security policy.
 
 In: an ASGI application. Out: the same behind checks of Host and Origin, and with security headers.
-A page elsewhere that a browser has open must not read an atlas or use the network: so requests, WebSockets among
-them, are refused unless they name a host that was allowed and come from a page of ours.
+Another site open in the browser must not read an atlas or run the network. So requests, including WebSockets, are
+refused unless they name an allowed host and come from one of our own pages.
 """
 
 import re
@@ -19,7 +19,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 LOCAL = frozenset({"127.0.0.1", "localhost", "[::1]"})
 
 MOST_BYTES = 21_000_000
-"""Of a request's body: a picture that a visitor brings, and the form around it."""
+"""The largest body of a request: an uploaded picture with its form."""
 
 POLICY = "; ".join(
     (
@@ -48,9 +48,9 @@ class Guard:
     """An application behind the checks.
 
     Attributes:
-        app: what is guarded.
-        hosts: names, without port, under which it may be asked for; empty allows any.
-        most_bytes: of a request's body.
+        app: the application.
+        hosts: host names, without port, that requests may use; empty allows any.
+        most_bytes: the largest body of a request.
     """
 
     app: App
@@ -58,7 +58,7 @@ class Guard:
     most_bytes: int = MOST_BYTES
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request, or refuse it."""
+        """Pass a request on to the application, or refuse it."""
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return
@@ -89,7 +89,7 @@ class Guard:
         return ""
 
     def _wrong_body(self, headers: dict[bytes, str], method: str) -> tuple[int, str] | None:
-        """Why a body is not even read; the server holds a client to the length that it tells."""
+        """The status and reason to refuse a body before reading it; the server enforces the length declared."""
         if method in ("GET", "HEAD", "OPTIONS"):
             return None
         length = headers.get(b"content-length", "")
@@ -101,14 +101,14 @@ class Guard:
 
 
 def _name(host: str) -> str:
-    """A host without its port, in the case that names are compared in."""
+    """A host in lower case, without its port."""
     return (host.rsplit("]", 1)[0] + "]" if host.startswith("[") else host.rsplit(":", 1)[0]).lower()
 
 
 def _netloc(origin: str) -> str:
     try:
         return urlsplit(origin).netloc
-    except ValueError:  # an address that is none
+    except ValueError:  # not a valid address
         return ""
 
 

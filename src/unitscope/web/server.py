@@ -1,6 +1,6 @@
 """Open a listening socket, and run the web server on it until it is stopped.
 
-In: an ASGI application, an address. Out: nothing but answers.
+In: an ASGI application, an address. Out: a socket, a uvicorn server.
 """
 
 import socket
@@ -13,22 +13,22 @@ from unitscope.web.security import App
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Return a socket at an address, taken before anything else is done.
+    """Return a socket that listens at an address, so that a taken port is noticed before slow work starts.
 
     Raises:
-        UnitscopeError: if the address can't be had.
+        UnitscopeError: if the address can't be used.
     """
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((host, port), family=family)
     except OSError as problem:
-        why = str(problem.strerror or problem).partition(" (")[0]  # what follows names the address again
+        why = str(problem.strerror or problem).partition(" (")[0]  # the rest repeats the address
         raise UnitscopeError(
             f"can't listen at {host}:{port}: {why}; give another --host or --port (0 takes a free one)"
         ) from None
 
 
 def server(app: App) -> uvicorn.Server:
-    """Return a server of an application, to be run with sockets."""
+    """Return a server for an application; run it with sockets."""
     config = uvicorn.Config(app, log_level="warning", ws_max_size=MOST_BYTES, ws_max_queue=1, server_header=False)
     return uvicorn.Server(config)

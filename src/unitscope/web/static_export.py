@@ -1,7 +1,7 @@
 """The static site: the explorer's pages as files, to be opened from disk or put on any web host.
 
-In: a `StaticSite`, a session for the maps, a folder. Out: pages, pictures and scripts below it. The folder appears
-whole, by one rename at the end, or not at all.
+In: a `StaticSite`, a session for the maps, a folder. Out: pages, pictures and scripts in that folder, which appears
+complete, by one rename at the end, or not at all.
 """
 
 import shutil
@@ -33,8 +33,8 @@ from unitscope.web.pages.layer import layer_page
 from unitscope.web.pages.unit import unit_page
 
 MOST_PAIRS = 120
-"""Pairs of classes that are compared, at most: all of up to 16 classes; of more, those that are beside each other."""
-# What files take, in bytes, measured on EfficientNet-Lite0 and SqueezeNet.
+"""The most pairs of classes that are compared: all pairs of up to 16 classes; of more, neighbours first."""
+# Bytes per file, measured on EfficientNet-Lite0 and SqueezeNet.
 _PAGE, _CARD, _THUMBNAIL, _PICTURE, _MAP = 12_500, 170, 2_600, 12_000, 280
 
 Advanced = Callable[[int], None]
@@ -42,14 +42,14 @@ Advanced = Callable[[int], None]
 
 @dataclass(frozen=True)
 class StaticSite:
-    """What is to be written.
+    """The contents of a static site.
 
     Attributes:
-        explorer: the atlas.
-        pictures: its pictures.
-        layers: those whose pages are written, shallow to deep.
-        images: whether pictures of the images go with them.
-        maps: whether the exemplars' activation maps do.
+        explorer: renders the atlas's pages.
+        pictures: the atlas's pictures.
+        layers: the layers whose pages are written, shallow to deep.
+        images: whether to write pictures of the images.
+        maps: whether to write the exemplars' activation maps.
     """
 
     explorer: PageRenderer
@@ -60,7 +60,7 @@ class StaticSite:
 
     @cached_property
     def rows(self) -> tuple[int, ...]:
-        """The rows of the images that are among the extremes of any unit, or that a class shows."""
+        """The rows of the images shown: those among the extremes of any unit, or on a class's page."""
         atlas_cache = self.explorer.atlas_cache
         found = [atlas_cache.extreme_rows(layer, lowest=lowest) for layer in self.layers for lowest in (False, True)]
         shown = {int(row) for rows in found for row in np.unique(rows) if row >= 0}
@@ -70,13 +70,13 @@ class StaticSite:
 
     @cached_property
     def exemplar_rows(self) -> tuple[int, ...]:
-        """The rows of the images whose maps are wanted: of all that are among a unit's greatest."""
+        """The rows of the images whose maps are shown: the exemplars of any unit."""
         found = [self.explorer.atlas_cache.extreme_rows(layer) for layer in self.layers]
         return tuple(sorted({int(row) for rows in found for row in np.unique(rows) if row >= 0}))
 
     @cached_property
     def labels(self) -> tuple[str, ...]:
-        """The labels that have images which could be read."""
+        """The labels of images that could be read."""
         atlas_cache = self.explorer.atlas_cache
         return tuple(
             one.label for one in atlas_cache.atlas.manifest.labels if one.label in atlas_cache.atlas.label_counts
@@ -84,15 +84,15 @@ class StaticSite:
 
     @cached_property
     def _rows_of(self) -> dict[str, tuple[int, ...]]:
-        """The rows of each label's images that could be read."""
+        """The rows of each label's readable images."""
         atlas = self.explorer.atlas_cache.atlas
         return {label: tuple(class_rows(atlas, label).tolist()) for label in self.labels}
 
     @cached_property
     def pairs(self) -> tuple[tuple[str, str], ...]:
-        """The pairs of labels that are compared: of neighbours first, and none that have the same images."""
+        """The pairs of labels that are compared, neighbours first; labels with the same images are not compared."""
         if not self.explorer.atlas_cache.atlas.has_responses:
-            return ()  # what two classes share is asked of their images
+            return ()  # comparing classes needs the responses to their images
         rows = [self._rows_of[label] for label in self.labels]
         count = len(rows)
         places = ((one, one + apart) for apart in range(1, count) for one in range(count - apart))
@@ -101,34 +101,34 @@ class StaticSite:
 
     @property
     def units(self) -> int:
-        """How many unit pages there are."""
+        """The number of unit pages."""
         return sum(layer.units for layer in self.layers)
 
     @property
     def pages(self) -> int:
-        """How many pages there are in all."""
+        """The number of pages."""
         return 1 + len(self.layers) + self.units + len(self.labels) + len(self.pairs) + bool(self.pairs)
 
     @property
     def steps(self) -> int:
-        """How many things there are to do: images to be drawn, images to be run, pages."""
+        """The number of steps for the progress bar: images to draw, images to run, pages."""
         return self.images * len(self.rows) + self.maps * len(self.exemplar_rows) + self.pages
 
     @property
     def bytes(self) -> int:
-        """About how much it will take on disk."""
+        """The site's approximate size on disk."""
         pages = self.pages * _PAGE + self.units * _CARD + charting.script().stat().st_size
         pictures = len(self.rows) * (_THUMBNAIL + _PICTURE) if self.images else 0
         ranks = len(self.explorer.atlas_cache.extreme_rows(self.layers[0]))
         return pages + pictures + (self.units * ranks * _MAP if self.maps else 0)
 
     def write(self, folder: Path, session: LazySession, *, on_batch: Advanced = lambda steps: None) -> None:
-        """Write all of it, telling of `steps` as they are done.
+        """Write the site, reporting each of its `steps`.
 
         Raises:
-            UnitscopeError: if the folder is there already, or does not fit on the disk.
-            ImageError: if images that it shows can't be read any more.
-            NetworkError: if maps are wanted and there is no network.
+            UnitscopeError: if the folder already exists, or the site does not fit on the disk.
+            ImageError: if images that the site shows can't be read.
+            NetworkError: if maps are to be written and there is no network.
         """
         aside = folder.with_name(f".{folder.name}.unfinished")
         self.check(folder)
@@ -165,7 +165,7 @@ class StaticSite:
         yield from self._comparisons(last, links)
 
     def _comparisons(self, layer: Layer, links: SiteLinks) -> Iterator[tuple[str, str]]:
-        """The page of each pair of labels, and the one that leads to them."""
+        """The page of each pair of labels, and the table of all pairs."""
         explorer, cosines = self.explorer, {}
         for one, other in self.pairs:
             subjects = (f"class:{one}", f"class:{other}")
@@ -188,8 +188,8 @@ class StaticSite:
         )
 
     def _write_pictures(self, folder: Path, on_batch: Advanced) -> None:
-        """Each image at both sizes, from one look at its file, past the server's cache."""
-        atlas_cache, sizes, gone = self.explorer.atlas_cache, {"picture": LARGE, "thumbnail": SMALL}, 0
+        """Write each image at both sizes, decoding it once, without the server's cache."""
+        atlas_cache, sizes, unreadable = self.explorer.atlas_cache, {"picture": LARGE, "thumbnail": SMALL}, 0
         for name in sizes:
             (folder / name).mkdir()
         for row in self.rows:
@@ -199,16 +199,17 @@ class StaticSite:
                     shown = webp(framed(picture.copy(), atlas_cache.atlas.manifest.preprocessing, side))
                     (folder / name / f"{row}.webp").write_bytes(shown)
             except ImageError:
-                gone += 1
+                unreadable += 1
             on_batch(1)
-        if gone:
-            raise missing(gone, len(self.rows), self.pictures.source.root)
+        if unreadable:
+            raise missing(unreadable, len(self.rows), self.pictures.source.root)
 
     def check(self, folder: Path) -> None:
-        """Refuse a folder that is there already or has no room, and images that are no longer there.
+        """Check that the folder does not exist yet, that the site fits on the disk and that its images are there.
 
         Raises:
-            UnitscopeError: as said.
+            UnitscopeError: if the folder already exists, or the site does not fit on the disk.
+            ImageError: if images that the site shows are missing.
         """
         if folder.exists():
             raise UnitscopeError(f"'{folder}' already exists; give a new folder, or remove it")
@@ -220,12 +221,12 @@ class StaticSite:
                 "give another folder, or fewer --layer"
             )
         wanted = {*(self.rows if self.images else ()), *(self.exemplar_rows if self.maps else ())}
-        if gone := sum(self.pictures.source.stamp(row) == (0, 0) for row in wanted):
-            raise missing(gone, len(wanted), self.pictures.source.root)
+        if unreadable := sum(self.pictures.source.stamp(row) == (0, 0) for row in wanted):
+            raise missing(unreadable, len(wanted), self.pictures.source.root)
 
 
 def _copy_scripts(folder: Path) -> None:
-    """The scripts of ours that pages of the site use, the style sheet, and Plotly."""
+    """Copy the scripts that the site's pages use, the style sheet, and Plotly."""
     folder.mkdir()
     for name in ("explorer.css", "icon.svg", "page.js", "home.js", "layer.js", "unit.js", "charts.js"):
         (folder / name).write_bytes((files("unitscope.web") / "static" / name).read_bytes())

@@ -1,4 +1,4 @@
-"""A structure as the scripts of the pages want it: maps as pictures inside the text.
+"""A structure as JSON values for the pages' scripts, with maps as data URIs.
 
 In: a `Structure` and links. Out: plain values for JSON.
 """
@@ -35,9 +35,9 @@ def structure(found: Structure, links: Links, atlas_cache: AtlasCache) -> dict[s
 
 
 def structure_of_image(found: Structure, links: Links, atlas_cache: AtlasCache) -> dict[str, Any]:
-    """Return a structure, the probabilities of all classes and the number of layers of the atlas.
+    """Return a structure with the probabilities of all classes and the number of the atlas's layers.
 
-    Probabilities are rounded to six places to keep thousands of them short. Frames of the camera need neither.
+    Camera frames need neither. Probabilities are rounded to six places, since there may be thousands.
     """
     known = () if found.probabilities is None else found.probabilities.tolist()
     return {

@@ -1,6 +1,6 @@
-"""From values to HTML, and to JSON: one template a page, whatever the page is for.
+"""Renders a page's values as HTML, by one Jinja2 template per page, or as JSON.
 
-In: a page's name and values, links. Out: text. Everything that is not ours is escaped by Jinja2.
+In: a template's name, values, links. Out: text. Jinja2 escapes all values.
 """
 
 import dataclasses
@@ -21,13 +21,13 @@ _INDENT = re.compile(r"\n\s+")
 
 
 def render(template: str, links: Links, **values: Any) -> str:
-    """Return a page as HTML, without the blanks that indent the templates."""
+    """Return a page as HTML, without the templates' indentation."""
     text = _environment().get_template(f"{template}.html").render(links=links, **values)
     return _INDENT.sub("\n", text)
 
 
 def to_json(page: Any) -> str:
-    """Return a page as JSON text; what is no number is null."""
+    """Return a page as JSON text; NaN and infinity become null."""
     values = dataclasses.asdict(page) if dataclasses.is_dataclass(page) and not isinstance(page, type) else page
     return json.dumps(json_safe(values), allow_nan=False, separators=(",", ":"))
 
@@ -47,6 +47,6 @@ def _environment() -> jinja2.Environment:
 
 
 def _data(values: Any) -> str:
-    """JSON that may stand inside a script element: it can't close it, nor open a comment."""
+    """JSON that is safe inside a script element: it can neither close the element nor open a comment."""
     text = to_json(values).replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
     return Markup(text)

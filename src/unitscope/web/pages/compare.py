@@ -1,6 +1,6 @@
-"""Two or more images or classes side by side: what they share and what tells them apart, layer by layer.
+"""The comparison page: the units that images or classes share, and those that each has alone.
 
-In: a `AtlasCache`, names as in the command `rule`, a layer. Out: `ComparePage`.
+In: an `AtlasCache`, names as in the command `rule`, a layer. Out: `ComparePage`.
 """
 
 import math
@@ -27,7 +27,7 @@ _UNITS, _IMAGES = 12, 4
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One of what is compared: its name as asked for, as shown, its images' number and some of them."""
+    """An image or class that is compared: its name as given and as shown, the number of its images, some of them."""
 
     subject: str
     name: str
@@ -48,7 +48,7 @@ class Units:
 
 @dataclass(frozen=True, slots=True)
 class AtLayer:
-    """How much is shared at a layer; `cosine` is the least between two of the subjects, None where there is none."""
+    """The units shared at a layer; `cosine` is the least between any two subjects, None where it is undefined."""
 
     layer: str
     shared: int
@@ -59,9 +59,9 @@ class AtLayer:
 
 @dataclass(frozen=True, slots=True)
 class ComparePage:
-    """A comparison; without two subjects it only asks for them.
+    """A comparison; with fewer than two subjects, only the form to choose them.
 
-    `top` is how many units of each subject are compared at `layer`: as many as were asked for, or all it has.
+    `top` is how many units of each subject are compared at `layer`; never more than the layer has.
     """
 
     layer: str
@@ -76,7 +76,7 @@ class ComparePage:
 def compare_page(cache: AtlasCache, names: Sequence[str], layer: Layer, *, top: int = 9) -> ComparePage:
     """Return a comparison of images (ids) and classes (``class:NAME``) by the top units of each.
 
-    A class may also be named alone.
+    A class may also be named without ``class:``.
 
     Raises:
         UnitscopeError: if there is no such image or class, a name is given twice, or there are more than `MOST`.
@@ -105,7 +105,7 @@ def compare_page(cache: AtlasCache, names: Sequence[str], layer: Layer, *, top: 
 
 
 def _meant(cache: AtlasCache, name: str) -> str:
-    """The name of an image or, where there is none of this name, the class that has it."""
+    """The name of an image or, if no image has this name, of a class as ``class:NAME``."""
     if name.startswith(CLASS) or cache.atlas.has_image(name):
         return name
     try:

@@ -1,6 +1,6 @@
-"""The first page: the network as a strip of layers, the data set, the facts of the scan.
+"""The first page: the network as a strip of layers, the data set, facts about the scan.
 
-In: a `AtlasCache`. Out: `Home`.
+In: an `AtlasCache`. Out: `Home`.
 """
 
 import re
@@ -13,7 +13,7 @@ from unitscope.web.atlas_cache import AtlasCache
 
 @dataclass(frozen=True, slots=True)
 class LayerFacts:
-    """One layer of the strip; `zero_fraction` is of all its responses."""
+    """One layer of the strip; `zero_fraction` is the fraction of zeros among all its responses."""
 
     layer: str
     index: int
@@ -27,7 +27,7 @@ class LayerFacts:
 
 @dataclass(frozen=True, slots=True)
 class LabelFacts:
-    """A label of the images: as found, its name, how many images that could be read have it."""
+    """A label of the images, its name, and the number of readable images that have it."""
 
     label: str
     name: str
@@ -36,7 +36,7 @@ class LabelFacts:
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """The atlas as a whole; `facts` are pairs of a name and a value, for people."""
+    """The atlas as a whole; `facts` are pairs of a name and a value, as text for the reader."""
 
     network: str
     images: int
@@ -49,7 +49,7 @@ class Home:
 
 
 def home(cache: AtlasCache, *, published: bool = False) -> Home:
-    """Return what the first page says; where it is `published`, without the folders of the machine that scanned."""
+    """Return the values of the first page; if `published`, without the folders of the machine that scanned."""
     manifest = cache.atlas.manifest
     return Home(
         network_name(cache) if published else manifest.network["reference"],

@@ -1,6 +1,6 @@
-"""One image of the data set, and the list of them all.
+"""The page of an image, and the list of all images.
 
-In: a `AtlasCache` and a row. Out: `ImagePage`, `ImageList`. The activation maps come from the network, if there is one.
+In: an `AtlasCache` and a row. Out: `ImagePage`, `ImageList`. The activation maps come from the network, if any.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ _TOP = 9
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """An image by its row, its id and its labels."""
+    """An image's row, id and labels."""
 
     row: int
     image: str
@@ -26,7 +26,7 @@ class Named:
 
 @dataclass(frozen=True, slots=True)
 class Predicted:
-    """One of an image's most probable classes; `label` is the atlas's, if it has images of that class."""
+    """One of an image's most probable classes; `label` is the atlas's label for it, if images have it."""
 
     name: str
     probability: float
@@ -44,7 +44,7 @@ class TopUnits:
 
 @dataclass(frozen=True, slots=True)
 class ImagePage:
-    """An image; `error` tells why it could not be read, and is empty otherwise."""
+    """An image; `error` says why it could not be read, and is empty otherwise."""
 
     row: int
     image: str
@@ -61,7 +61,7 @@ class ImagePage:
 
 @dataclass(frozen=True, slots=True)
 class ImageList:
-    """Some of the images, `AT_ONCE` a page; pages count from 1."""
+    """One page of the images, `AT_ONCE` per page; pages count from 1."""
 
     images: tuple[Named, ...]
     page: int
@@ -70,7 +70,7 @@ class ImageList:
 
 
 def image_page(cache: AtlasCache, image: str) -> ImagePage:
-    """Return what an image's page says.
+    """Return the values of an image's page.
 
     Raises:
         ImageError: if the atlas has no such image.
@@ -78,7 +78,7 @@ def image_page(cache: AtlasCache, image: str) -> ImagePage:
     row = cache.atlas.image_number(image)
     facts = cache.atlas.images.iloc[row]
     error = str(facts["error"])
-    asked = not error and cache.atlas.has_responses
+    has_units = not error and cache.atlas.has_responses
     return ImagePage(
         row,
         image,
@@ -88,14 +88,14 @@ def image_page(cache: AtlasCache, image: str) -> ImagePage:
         error,
         predictions(cache, row),
         None if pd.isna(facts["correct"]) else bool(facts["correct"]),
-        tuple(_top_units(cache, layer, row) for layer in cache.atlas.layers) if asked else (),
+        tuple(_top_units(cache, layer, row) for layer in cache.atlas.layers) if has_units else (),
         cache.ids[row - 1] if row else "",
         cache.ids[row + 1] if row + 1 < len(cache.ids) else "",
     )
 
 
 def image_list(cache: AtlasCache, page: int) -> ImageList:
-    """Return one page of the images; one behind the last is the last."""
+    """Return one page of the images; the last page for any higher number."""
     total = len(cache.ids)
     pages = max(1, -(-total // AT_ONCE))
     page = min(max(page, 1), pages)
@@ -109,7 +109,7 @@ def named(cache: AtlasCache, rows: "range | list[int]") -> tuple[Named, ...]:
 
 
 def predictions(cache: AtlasCache, row: int) -> tuple[Predicted, ...]:
-    """Return the most probable classes of an image, as the scan found them; none where the network is no classifier."""
+    """Return an image's most probable classes, from the scan; none if the network is not a classifier."""
     facts, classes = cache.atlas.images.iloc[row], cache.atlas.manifest.classes
     return tuple(
         Predicted(classes[n] if n < len(classes) else str(n), float(probability), cache.label_of_class.get(int(n), ""))

@@ -20,7 +20,7 @@ class LabPage:
         image: the image's id, or ``upload:HASH``.
         predictions: the scan's, the most probable first; empty for an upload, and where there is no classifier.
         layers: names of the atlas's layers, shallow to deep.
-        charts: what was measured over a data set before.
+        charts: of stored results.
         missing: why there is no network; empty where there is one.
         tables: other stored results.
     """

@@ -27,7 +27,7 @@ _MOST = 0.9  # of a class's images, for a unit to be shared by them
 
 @dataclass(frozen=True, slots=True)
 class Noted:
-    """A unit and what is said of it; `rows` are its first exemplars."""
+    """A unit with a note; `rows` are its first exemplars."""
 
     channel: int
     note: str
@@ -36,7 +36,7 @@ class Noted:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Units that an analysis found; `note` tells what it asked, or why it could not be asked."""
+    """Units that an analysis found; `note` says what was computed, or why it could not be."""
 
     note: str
     units: tuple[Noted, ...] = ()
@@ -44,7 +44,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """How many units have which mean response: over the class, and over all images."""
+    """Histograms of the units' mean responses: over the class, and over all images."""
 
     edges: tuple[float, ...]
     of_class: tuple[int, ...]
@@ -71,7 +71,7 @@ class LabelPage:
 
 
 def label_page(cache: AtlasCache, label: str, layer: Layer) -> LabelPage:
-    """Return what a class's page says.
+    """Return the values of a class's page.
 
     Raises:
         UnitscopeError: if there is no such class, or none of its images could be read.
@@ -167,6 +167,6 @@ def _spread(cache: AtlasCache, label: str, layer: Layer) -> Spread:
 
 
 def noted_unit(cache: AtlasCache, layer: Layer, channel: int, note: str) -> Noted:
-    """Return a unit with what is said of it and its first exemplars."""
+    """Return a unit with a note and its first exemplars."""
     rows = cache.extreme_rows(layer)[:3, channel]
     return Noted(channel, note, tuple(int(row) for row in rows if row >= 0))

@@ -1,6 +1,6 @@
-"""One layer: all its units with what the atlas remembers of each.
+"""The page of a layer: all its units with their summaries.
 
-In: a `AtlasCache` and a layer. Out: `LayerPage`; the units as columns, parallel lists, since there may be thousands.
+In: an `AtlasCache` and a layer. Out: `LayerPage`; the units as columns (parallel lists), since there may be thousands.
 """
 
 from dataclasses import dataclass
@@ -21,10 +21,10 @@ class LayerPage:
 
     Attributes:
         facts: of the layer.
-        previous, following: the layers beside it; empty where there is none.
-        images: how many images a unit's numbers rest on.
-        columns: of the table of units, each a list with one entry a unit, in the order of the channels.
-        exemplars: the rows of each unit's first nine images, ``[unit][rank]``; dead units have none to show.
+        previous, following: the neighbouring layers; empty where there is none.
+        images: the number of images behind a unit's summaries.
+        columns: of the table of units: a list for each, with one entry per unit in the order of the channels.
+        exemplars: the rows of each unit's first nine exemplars, ``[unit][rank]``; dead units have none.
     """
 
     facts: LayerFacts
@@ -36,7 +36,7 @@ class LayerPage:
 
 
 def layer_page(cache: AtlasCache, layer: Layer) -> LayerPage:
-    """Return what a layer's page says."""
+    """Return the values of a layer's page."""
     facts = layer_facts(cache)
     place = next(n for n, one in enumerate(facts) if one.layer == layer.name)
     units = cache.atlas.units_of(layer)
@@ -57,7 +57,7 @@ def _columns(known: Any) -> list[str]:
 
 
 def _plain(values: Any) -> list[Any]:
-    """Numbers with the digits that a page shows, so that thousands of units stay small."""
+    """Values as plain Python, floats with five digits to keep a page of thousands of units small."""
     if values.dtype.kind == "f":
         return [float(f"{value:.5g}") if np.isfinite(value) else None for value in values]
     return list(values.tolist())

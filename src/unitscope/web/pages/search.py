@@ -1,6 +1,6 @@
 """Search layers, units, classes and images.
 
-In: a `AtlasCache` and what was typed. Out: `SearchPage`, the first few of each kind.
+In: an `AtlasCache` and a query. Out: `SearchPage`, with the first matches of each kind.
 """
 
 import itertools
@@ -23,7 +23,7 @@ _NUMBER = re.compile(r"(?:unit\s*)?(\d{1,9})", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class SearchPage:
-    """What was found; units are pairs of a layer and a channel: the one addressed, or all of the number typed."""
+    """The matches; units are pairs of a layer and a channel: the one addressed, or all with the number typed."""
 
     query: str
     units: tuple[tuple[str, int], ...]
@@ -32,7 +32,7 @@ class SearchPage:
     images: tuple[Named, ...]
 
     def sole(self, links: Links) -> str:
-        """Return the link of what was found, if it is one thing and has a page; else nothing."""
+        """Return the link to the only match, or an empty string if there are several or it has no page."""
         found = [
             *(links.unit(*unit) for unit in self.units),
             *(links.layer(layer) for layer in self.layers),
@@ -43,7 +43,7 @@ class SearchPage:
 
 
 def search_page(cache: AtlasCache, query: str) -> SearchPage:
-    """Return what a search finds; case does not matter, nothing is found for an empty query.
+    """Return the matches of a query, ignoring case; none for an empty query.
 
     A unit is written ``LAYER:UNIT``, with any address of its layer, or is a bare number: that unit of every layer.
     """
@@ -73,7 +73,7 @@ def _units(cache: AtlasCache, address: str) -> tuple[tuple[str, int], ...]:
 
 
 def _layers(cache: AtlasCache, word: str) -> tuple[str, ...]:
-    """The layer at an address, then those whose address has the word in it; of ``act:3`` that is not ``act:30``."""
+    """The layer at an address, then layers whose address contains the word; ``act:3`` does not match ``act:30``."""
     try:
         exact = [cache.atlas.find(word).name]
     except UnitscopeError:
