@@ -39,7 +39,7 @@ def test_every_table_and_figure_is_there_or_says_why_not(real):
     for one in values["figures"]:
         assert Path(one["file"]).with_suffix(".pdf").exists()
     for one in values["missing"]:
-        assert "Not here:" in text
+        assert "Not available:" in text
         assert one["reason"]
     missing = {one["title"]: one["reason"] for one in values["missing"]}
     reason = missing["Figure 2. A unit over COCO: vgg16_cifar10"]

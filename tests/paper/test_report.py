@@ -42,7 +42,7 @@ def test_networks_that_lack_something_have_a_report_that_says_what(made):
     no_coco = "it has no images of COCO's; give a folder with --coco"
     assert of_headless == {"Figure 2": no_coco, "Figure 3": no_coco}
     text = report.page.read_text("utf-8")
-    assert all(f"Not here: {reason.partition('&')[0][:20]}" in text for reason in reasons.values())
+    assert all(f"Not available: {reason.partition('&')[0][:20]}" in text for reason in reasons.values())
 
 
 def test_tables_4_and_5_name_the_networks_left_out_and_why(made):
