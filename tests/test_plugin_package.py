@@ -132,7 +132,7 @@ def test_maps_are_made_of_its_images_again(done):
 
 def test_what_it_does_not_have_is_a_plain_error(done):
     status, _, err = done["unknown images"]
-    assert (status, "'toys://24' is an address that no installed kind of image source opens" in err) == (1, True)
+    assert (status, "no installed image source opens the URL 'toys://24'" in err) == (1, True)
     status, _, err = done["unknown network"]
     assert (status, "no toy network 'circles'; known: squares" in err) == (1, True)
 
