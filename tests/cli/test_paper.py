@@ -94,7 +94,7 @@ def test_untrained_networks_have_sizes_and_nothing_made_up(run, tmp_path, card, 
     [
         (("--network", "torchvision:resnet51"), "torchvision has no model 'resnet51'"),
         (("--network", "torchvision:alexnet", "--imagenet", "nowhere"), "nowhere"),
-        (("--network", "a.toml", "--network", "b/a.toml"), "two networks are called 'a'"),
+        (("--network", "a.toml", "--network", "b/a.toml"), "two networks are named 'a'"),
     ],
 )
 def test_wrong_input_is_one_sentence(run, tmp_path, words, message):

@@ -17,6 +17,7 @@ import zarr
 
 import unitscope
 from unitscope import InProcessRunner, ProcessRunner, RayRunner, ScanOptions
+from unitscope.engine.session import Session
 from unitscope.errors import AtlasError, NetworkError, UnitscopeError
 from unitscope.images import open_images
 from unitscope.scanning import NullProgress
@@ -157,7 +158,7 @@ def test_a_worker_with_other_files_at_the_same_place_is_told(card, folder, tmp_p
     shutil.copytree(folder, elsewhere)
     images = open_images(folder)
     (elsewhere / images.ids[1]).unlink()
-    plan = make_plan(card, images, OPTIONS)
+    plan = make_plan(Session(card), images, OPTIONS)
     job = replace(Job.of(plan), images=replace(images, root=elsewhere))
     with pytest.raises(UnitscopeError, match=rf"'.*{images.ids[1]}' has no bytes on a worker, but \d+ bytes here"):
         list(distribute(_ProcessPool(job, 1), [0], plan, NullProgress()))

@@ -259,7 +259,7 @@ def test_unknown_names_are_told_before_a_network_is_needed(name):
 def test_names_in_place_of_tuples_and_runners_are_told(network, folder, tmp_path):
     with pytest.raises(UnitscopeError, match=r"write \('act:1',\)"):
         ScanOptions(layers="act:1")
-    with pytest.raises(UnitscopeError, match=r"a runner is Here\(\), .* not 'ray'"):
+    with pytest.raises(UnitscopeError, match=r"runner must be InProcessRunner\(\), .* not 'ray'"):
         unitscope.scan(network, folder, tmp_path / "a", runner="ray")
 
 

@@ -229,7 +229,9 @@ def test_images_that_are_gone_are_counted_and_nothing_is_written(tmp_path, left)
         if left:
             (tmp_path / gone).write_text(left)
     for more in ({}, {"images": False}, {"maps": False}):
-        with pytest.raises(ImageError, match=r"2 of the 12 images .* \(--image-root\), or .*--no-images.*--no-network"):
+        with pytest.raises(
+            ImageError, match=r"2 of the 12 images .* with --image-root, or .*--no-images.*--no-network"
+        ):
             write(atlas, tmp_path, session=session, layer="act:-1", **more)
         assert not [path for path in tmp_path.iterdir() if "site" in path.name]
     write(atlas, tmp_path, layer="act:-1", images=False, maps=False)

@@ -4,6 +4,7 @@ In: a module in evaluation mode and its input size. Out: a `Trace`: the layers, 
 Knows nothing of images, files or speed; `engine` optimises the graphs built here.
 """
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -25,6 +26,7 @@ from unitscope.units import Layer, LayerTable
 
 # Some CUDA kernels (average pooling over a whole map) accept no larger batch, so the export has to declare the limit.
 _MAX_BATCH = 65_535
+_EXPORTING = threading.Lock()  # PyTorch's export changes the state of the whole process
 
 
 class Trace(Protocol):
@@ -118,7 +120,7 @@ def device_of(module: nn.Module) -> torch.device:
 
 
 def _export(module: nn.Module, example: Tensor, name: str) -> ExportedTrace:
-    with silenced():
+    with _EXPORTING, silenced():
         program = torch.export.export(
             module, (example,), dynamic_shapes=({0: Dim("batch", max=_MAX_BATCH)},), strict=False
         )
