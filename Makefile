@@ -57,6 +57,7 @@ bench: $(VENV)/dev  ## time and memory, each case in a process of its own, into 
 	$(BIN)/python -m benchmarks.pages --write
 	$(BIN)/python -m benchmarks.startup --write
 	$(BIN)/python -m benchmarks.precision --write
+	$(BIN)/python -m benchmarks.frames --write
 	$(BIN)/python -m benchmarks.memory --write
 	$(BIN)/python -m benchmarks.scale --write
 
