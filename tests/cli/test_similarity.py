@@ -45,7 +45,8 @@ def test_the_matrix_holds_cosines_of_images_and_class_means(run, classes_atlas, 
 def test_images_alone_have_no_pairs_and_a_table_in_the_papers_form(run, classes_atlas):
     words = ("similarity", classes_atlas, TENCH, GOLDFISH, HEN, "--layer", "act:5")
     told = run(*words, "--json").json
-    assert set(told) >= {"kind", "layer", "labels", "images", "matrix"}
+    described = {"kind", "version", "network", "layer_table"}
+    assert set(told) == described | {"layer", "labels", "images", "matrix", "shows", "clustered"}
     assert "pairs" not in told
     lines = run(*words).stdout.splitlines()
     assert lines[0] == "Cosine similarity at features.4.squeeze_activation (act:5)"
