@@ -57,14 +57,14 @@ def card(tmp_path):
 
 
 class KillingAll(NullProgress):
-    """Kills all workers whenever so many shards are done."""
+    """Kills all workers when so many shards are done."""
 
     def __init__(self, when):
         self.when, self.done, self.killed = when, 0, 0
 
     def on_batch(self, images):
         self.done += 1
-        for child in active_children() if self.done in self.when else ():
+        for child in active_children() if self.done == self.when else ():
             os.kill(child.pid, signal.SIGKILL)
             child.join()
             self.killed += 1
@@ -113,22 +113,40 @@ def test_what_a_killed_process_was_at_is_done_by_another(card, folder, tmp_path)
     assert_same(alone, together)
 
 
+def test_workers_that_die_at_their_shards_are_replaced(card, folder, tmp_path):
+    options = ScanOptions(shard_size=14)
+    alone = unitscope.scan(card, folder, tmp_path / "a", options=options).atlas
+    deaths, told = tmp_path / "deaths", []
+    source = (tmp_path / "net.py").read_text("utf-8")
+    (tmp_path / "net.py").write_text(
+        f"{source.replace('def make', 'def whole')}\n\ndef make():\n    import multiprocessing, os\n"
+        f"    if multiprocessing.parent_process() and os.path.getsize({str(deaths)!r}) < 3:\n"
+        f"        open({str(deaths)!r}, 'a').write('x')\n        os._exit(9)\n    return whole()\n",
+        encoding="utf-8",
+    )
+    deaths.touch()
+    progress = NullProgress()
+    progress.on_message = told.append
+    again = unitscope.scan(
+        card, folder, tmp_path / "b", options=options, runner=ProcessRunner(1), progress=progress
+    ).atlas  # fmt: skip
+    assert deaths.read_text("utf-8") == "xxx"
+    assert [note.split(";")[0] for note in told[1:]] == ["a worker died (exit status 9)"] * 3  # one for each shard
+    assert_same(alone, again)
+
+
 @pytest.mark.parametrize(
-    ("workers", "when", "killed"),
-    [(1, (1, 2, 3), 3), (2, (2,), 2)],  # of three shards: while one of two workers is at the last, the other is idle
+    ("workers", "when"),
+    [(1, 3), (2, 2)],  # of three shards: when all are done; while one of two workers is at the last, the other is idle
 )
-def test_workers_that_die_with_or_without_something_to_do_are_replaced(card, folder, tmp_path, workers, when, killed):
-    alone = unitscope.scan(card, folder, tmp_path / "a", options=ScanOptions(shard_size=14)).atlas
+def test_workers_that_die_with_nothing_to_do_are_replaced(card, folder, tmp_path, workers, when):
+    options = ScanOptions(shard_size=14)
+    alone = unitscope.scan(card, folder, tmp_path / "a", options=options).atlas
     killing = KillingAll(when)
     again = unitscope.scan(
-        card,
-        folder,
-        tmp_path / "b",
-        options=ScanOptions(shard_size=14),
-        runner=ProcessRunner(workers),
-        progress=killing,
-    ).atlas
-    assert killing.killed == killed
+        card, folder, tmp_path / "b", options=options, runner=ProcessRunner(workers), progress=killing
+    ).atlas  # fmt: skip
+    assert killing.killed == workers
     assert_same(alone, again)
 
 
