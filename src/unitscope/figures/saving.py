@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from unitscope.errors import UnitscopeError
 from unitscope.figures import theme
+from unitscope.files import replacing
 
 _METADATA: dict[str, dict[str, Any]] = {
     ".png": {},
@@ -47,10 +48,5 @@ def check_name(path: Path) -> None:
 
 def _write(figure: Figure, path: Path, suffix: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with theme.look():
-            figure.savefig(temporary, format=suffix[1:], dpi=theme.DPI, metadata=_METADATA[suffix])
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path) as temporary, theme.look():
+        figure.savefig(temporary, format=suffix[1:], dpi=theme.DPI, metadata=_METADATA[suffix])

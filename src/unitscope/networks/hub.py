@@ -5,7 +5,6 @@ Knows nothing of networks. If a download fails, the error says which file to get
 """
 
 import hashlib
-import os
 import urllib.error
 import urllib.request
 from http.client import HTTPException
@@ -15,6 +14,7 @@ from urllib.parse import urlparse
 import torch
 
 from unitscope.errors import NetworkError
+from unitscope.files import replacing
 
 _HUGGINGFACE_FILES = ("model.safetensors", "pytorch_model.bin")
 _TIMEOUT = 10  # seconds
@@ -77,16 +77,12 @@ def _download(url: str, file: Path, md5: str | None) -> None:
         found = torch.hub.HASH_REGEX.search(file.name)
         torch.hub.download_url_to_file(url, str(file), found.group(1) if found else None)
         return
-    part = file.with_name(f"{file.name}.{os.getpid()}.part")
-    try:
+    with replacing(file) as part:
         torch.hub.download_url_to_file(url, str(part))
         with part.open("rb") as content:
             given = hashlib.file_digest(content, "md5").hexdigest()
         if given != md5:
             raise RuntimeError(f'invalid hash value (expected "{md5}", got "{given}")')
-        part.replace(file)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _check_reachable(url: str) -> None:

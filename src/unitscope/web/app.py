@@ -1,7 +1,7 @@
 """The server: it answers each address with a page or its JSON twin.
 
 In: a `PageRenderer`, `ImageFiles`, a `LazySession`. Out: an ASGI application behind its `Guard`.
-Each route asks one function of `pages` and renders what it says; what needs the network is in `work`.
+Each route asks one function of `pages` and renders what it says; what needs the network is in `network_routes`.
 """
 
 import functools
@@ -18,11 +18,11 @@ from starlette.exceptions import HTTPException
 from unitscope.display.thumbnails import LARGE, SMALL
 from unitscope.errors import ImageError, UnitscopeError
 from unitscope.version import versions
-from unitscope.web import network_routes as work
 from unitscope.web import plotly_asset as charting
 from unitscope.web.image_files import ImageFiles
 from unitscope.web.lazy_session import LazySession
 from unitscope.web.links import ServerLinks
+from unitscope.web.network_routes import add_routes
 from unitscope.web.page_renderer import PageRenderer
 from unitscope.web.pages.compare import compare_page
 from unitscope.web.pages.home import home
@@ -31,8 +31,8 @@ from unitscope.web.pages.label import label_page
 from unitscope.web.pages.layer import layer_page
 from unitscope.web.pages.search import search_page
 from unitscope.web.pages.unit import unit_page
+from unitscope.web.responses import json_response, picture_response, quoted
 from unitscope.web.security import LOCAL, Guard
-from unitscope.web.templating import to_json
 
 LINKS = ServerLinks()
 _UNAVAILABLE = (
@@ -64,7 +64,7 @@ def create_app(
     app = FastAPI(title="unitscope", version=versions().get("unitscope", ""), docs_url=None, redoc_url=None)
     _pages(app, explorer, pictures, session)
     _pictures(app, explorer, pictures)
-    work.add_routes(app, explorer, pictures, session)
+    add_routes(app, explorer, pictures, session)
     app.add_api_route("/static/plotly.min.js", _plotly, include_in_schema=False)
     app.mount("/static", StaticFiles(packages=[("unitscope.web", "static")]))
     _problems(app, explorer)
@@ -78,7 +78,7 @@ def _pages(app: FastAPI, explorer: PageRenderer, pictures: ImageFiles, session: 
         """Add a page and its JSON twin; `ask` is the route and returns the page's values."""
         shown = show or (lambda values: explorer.html(template, values, LINKS, missing=session.missing))
         twin = "/index.json" if path == "/" else f"{path}.json"
-        app.add_api_route(twin, _answer(ask, lambda values: Response(to_json(values), media_type="application/json")))
+        app.add_api_route(twin, _answer(ask, json_response))
         app.add_api_route(path, _answer(ask, lambda values: _html(shown(values))), response_class=HTMLResponse)
 
     def ask_home() -> Any:
@@ -112,7 +112,7 @@ def _pages(app: FastAPI, explorer: PageRenderer, pictures: ImageFiles, session: 
 
     def show_image(values: Any) -> str:
         address = values.image
-        picture = f"/picture-of?image={work.quoted(address)}"
+        picture = f"/picture-of?image={quoted(address)}"
         return explorer.html("image", values, LINKS, missing=session.missing, address=address, picture=picture)
 
     def show_search(values: Any) -> str | Response:
@@ -153,7 +153,7 @@ def _answer(ask: Callable[..., Any], form: Callable[[Any], Response]) -> Callabl
 def _pictures(app: FastAPI, explorer: PageRenderer, pictures: ImageFiles) -> None:
     def sized(request: Request, row: int, side: int) -> Response:
         try:
-            return work.picture(request, pictures.thumbnail(row, side), "image/webp")
+            return picture_response(request, pictures.thumbnail(row, side), "image/webp")
         except ImageError:
             if not 0 <= row < len(explorer.atlas_cache.ids):
                 raise
@@ -169,7 +169,7 @@ def _pictures(app: FastAPI, explorer: PageRenderer, pictures: ImageFiles) -> Non
 
     @app.get("/picture-of", response_class=Response)
     def picture_of(request: Request, image: str) -> Response:
-        return work.picture(request, pictures.picture_of(image, LARGE), "image/webp")
+        return picture_response(request, pictures.picture_of(image, LARGE), "image/webp")
 
 
 def _plotly() -> FileResponse:
@@ -184,7 +184,7 @@ def _problems(app: FastAPI, explorer: PageRenderer) -> None:
     def response(request: Request, status: int, problem: Problem) -> Response:
         wants_json = request.url.path.endswith(".json") or "application/json" in request.headers.get("accept", "")
         if wants_json:
-            return Response(to_json(problem), status, media_type="application/json")
+            return json_response(problem, status)
         return HTMLResponse(explorer.html("problem", problem, LINKS), status)
 
     @app.exception_handler(UnitscopeError)

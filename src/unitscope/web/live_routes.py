@@ -20,6 +20,7 @@ from unitscope.web.lazy_session import LazySession
 from unitscope.web.links import ServerLinks
 from unitscope.web.page_renderer import PageRenderer
 from unitscope.web.pages.live import LivePage, live_page
+from unitscope.web.responses import json_response
 from unitscope.web.templating import to_json
 
 LINKS = ServerLinks()
@@ -40,7 +41,7 @@ def add_live_routes(app: FastAPI, explorer: PageRenderer, session: LazySession) 
     @app.get("/live.json")
     def live_twin() -> Response:
         """Return the values of the camera's page."""
-        return Response(to_json(opened()), media_type="application/json")
+        return json_response(opened())
 
     @app.websocket("/live.ws")
     async def frames(socket: WebSocket) -> None:

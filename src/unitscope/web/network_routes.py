@@ -3,9 +3,7 @@
 In: a FastAPI application. Out: the same with these routes. Without a network each route says why, and how to get one.
 """
 
-import hashlib
-from typing import Annotated, Any
-from urllib.parse import quote
+from typing import Annotated
 
 from fastapi import FastAPI, File, HTTPException, UploadFile
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
@@ -22,7 +20,7 @@ from unitscope.web.live_routes import add_live_routes
 from unitscope.web.page_renderer import PageRenderer
 from unitscope.web.pages.image import ImagePage
 from unitscope.web.pages.lab import LabPage, lab_page
-from unitscope.web.templating import to_json
+from unitscope.web.responses import json_response, picture_response, quoted
 
 LINKS = ServerLinks()
 MOST_BYTES = 20_000_000
@@ -39,20 +37,6 @@ class LabRequest(BaseModel):
     seed: int = Field(default=0, ge=0, lt=2**32)
 
 
-def quoted(address: str) -> str:
-    """Return an address, quoted for a query string."""
-    return quote(address, safe="")
-
-
-def picture(request: Request, data: bytes, kind: str) -> Response:
-    """Return a picture that a browser may cache, but must revalidate each time."""
-    tag = f'"{hashlib.sha256(data).hexdigest()[:20]}"'
-    headers = {"etag": tag, "cache-control": "private, no-cache"}
-    if tag in request.headers.get("if-none-match", ""):
-        return Response(status_code=304, headers=headers)
-    return Response(data, media_type=kind, headers=headers)
-
-
 def add_routes(app: FastAPI, explorer: PageRenderer, pictures: ImageFiles, session: LazySession) -> None:
     """Add the routes that need the network."""
     _looking(app, explorer, pictures, session)
@@ -65,11 +49,11 @@ def _looking(app: FastAPI, explorer: PageRenderer, pictures: ImageFiles, session
     @app.get("/maps/{layer:path}/{channel}.png", response_class=Response)
     def maps(request: Request, layer: str, channel: int) -> Response:
         found, number = explorer.atlas_cache.atlas.unit(f"{layer}:{channel}")
-        return picture(request, pictures.maps(session, found, number), "image/png")
+        return picture_response(request, pictures.maps(session, found, number), "image/png")
 
     @app.get("/structure.json")
     def structure(image: str) -> Response:
-        return _json(
+        return json_response(
             structure_json.structure_of_image(
                 session.inspector().structure(pictures.decoded(image)), LINKS, explorer.atlas_cache
             )
@@ -88,7 +72,7 @@ def _uploading(app: FastAPI, explorer: PageRenderer, pictures: ImageFiles, sessi
             raise HTTPException(400, str(problem)) from None
         page = f"/upload/{address.removeprefix(UPLOAD)}"
         if "application/json" in request.headers.get("accept", ""):
-            return _json({"page": page, "image": address})
+            return json_response({"page": page, "image": address})
         return RedirectResponse(page, 303)
 
     @app.get("/upload/{name}", response_class=HTMLResponse)
@@ -116,14 +100,14 @@ def _lab(app: FastAPI, explorer: PageRenderer, pictures: ImageFiles, session: La
     @app.get("/lab.json")
     def lab_twin(image: str = "") -> Response:
         """The lab's values when it opens."""
-        return _json(opened(image))
+        return json_response(opened(image))
 
     @app.post("/lab.json")
     def changed(asked: LabRequest) -> Response:
         """The structure of the image after the change; that before is at ``/structure.json``."""
         change = Change(_by_layer(explorer, asked.removed), asked.sigma, asked.seed)
         found = session.inspector().structure(pictures.decoded(asked.image), change=change)
-        return _json(structure_json.structure_of_image(found, LINKS, explorer.atlas_cache))
+        return json_response(structure_json.structure_of_image(found, LINKS, explorer.atlas_cache))
 
 
 def _by_layer(explorer: PageRenderer, units: list[str]) -> dict[str, list[int]]:
@@ -132,7 +116,3 @@ def _by_layer(explorer: PageRenderer, units: list[str]) -> dict[str, list[int]]:
         layer, channel = explorer.atlas_cache.atlas.unit(unit)
         removed.setdefault(layer.name, []).append(channel)
     return removed
-
-
-def _json(values: Any) -> Response:
-    return Response(to_json(values), media_type="application/json")

@@ -1,0 +1,30 @@
+"""Files that are replaced."""
+
+import pytest
+
+from unitscope.files import replacing
+
+
+def test_a_file_takes_the_place_of_the_old_one_when_it_is_complete(tmp_path):
+    file = tmp_path / "result.json"
+    file.write_text("old")
+    with replacing(file) as temporary:
+        temporary.write_text("new")
+        assert file.read_text() == "old"
+    assert file.read_text() == "new"
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_after_an_error_the_old_file_stands_and_nothing_is_beside_it(tmp_path):
+    file = tmp_path / "result.json"
+    file.write_text("old")
+
+    def fail():
+        with replacing(file) as temporary:
+            temporary.write_text("ne")
+            tmp_path.read_text()
+
+    with pytest.raises(IsADirectoryError):
+        fail()
+    assert file.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [file]
