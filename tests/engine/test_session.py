@@ -270,6 +270,20 @@ def test_a_network_whose_weights_change_gives_its_new_numbers(images):
     np.testing.assert_allclose(session.run(images).logits, expected, rtol=1e-4, atol=1e-5)
 
 
+def test_a_network_whose_weights_are_replaced_gives_its_new_numbers(images):
+    session, other = Session(calibrated(Residual)), calibrated(Residual).module
+    before, slope = session.run(images).logits, session.gradients(images, 1)
+    with torch.no_grad():
+        other.first.weight.mul_(3)
+    session.network.module.load_state_dict(other.state_dict(), assign=True)
+    expected, _ = by_hooks(session, images)
+    assert not np.allclose(before, expected, atol=1e-3)
+    np.testing.assert_allclose(session.run(images).logits, expected, rtol=1e-4, atol=1e-5)
+    session.network.module.head = nn.Linear(session.network.module.head.in_features, 2)
+    assert session.gradients(images, 1).ne(slope).any()
+    assert session.run(images).logits.shape == (len(images), 2)
+
+
 def test_layers_can_be_named(images):
     session = Session(calibrated(Residual))
     layer = session.layers.find("act:2")

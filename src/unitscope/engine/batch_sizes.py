@@ -6,19 +6,21 @@ In: a network on its device, its trace and the tapped layers. Out: the number of
 from collections.abc import Sequence
 
 import torch
+from torch import nn
 
 from unitscope.engine.executor import example
 from unitscope.engine.options import Precision
 from unitscope.engine.precision import at_precision
 from unitscope.errors import UnitscopeError
 from unitscope.graph import Trace, device_of
+from unitscope.graph.exporting import running
 from unitscope.networks import Network
 from unitscope.units import Layer
 
 ON_CPU = 16
 MAX_BATCH = 256  # larger batches are not faster, and a shard should hold several batches
 _MEMORY_SHARE = 0.6  # of the free memory; compiled graphs and decoded images need some too
-_PROBE = 8  # images in the batch that measures memory
+_PROBES = (8, 1)  # images in the batches that measure memory, until one fits
 
 
 def batch_size_for(network: Network, trace: Trace, layers: Sequence[Layer], *, precision: Precision) -> int:
@@ -50,19 +52,27 @@ def fitting(free: int, image: int) -> int:
 
 
 def _bytes_per_image(network: Network, trace: Trace, layers: Sequence[Layer], precision: Precision) -> int:
+    with running():
+        run = trace.tapped(responses=layers)
+    for count in _PROBES:
+        if used := _bytes_of(network, run, count, precision):
+            return max(used // count, 1)
+    raise UnitscopeError(
+        f"'{device_of(network.module)}' has too little free memory for one image; free some, or use --device cpu"
+    )
+
+
+def _bytes_of(network: Network, run: nn.Module, count: int, precision: Precision) -> int | None:
+    """Return the bytes that a batch takes besides the weights; None if there are too few."""
     device = device_of(network.module)
-    batch = example(network, _PROBE).to(device)
-    run = trace.tapped(responses=layers)
+    batch = example(network, count).to(device)
     before = torch.cuda.memory_allocated(device)
     torch.cuda.reset_peak_memory_stats(device)
     try:
-        with torch.inference_mode(), at_precision(precision, device):
+        with running(), torch.inference_mode(), at_precision(precision, device):
             run(network.preprocessing.normalize(batch))
-    except torch.OutOfMemoryError as problem:
-        raise UnitscopeError(
-            f"'{device}' has too little free memory for {_PROBE} images; free some, use --device cpu, or give a "
-            "--batch-size"
-        ) from problem
-    used = torch.cuda.max_memory_allocated(device) - before
-    torch.cuda.empty_cache()
-    return max(used // _PROBE, 1)
+    except torch.OutOfMemoryError:
+        return None
+    finally:
+        torch.cuda.empty_cache()
+    return torch.cuda.max_memory_allocated(device) - before

@@ -19,6 +19,7 @@ from unitscope.engine.options import Engine, Precision
 from unitscope.engine.precision import at_precision
 from unitscope.errors import UnitscopeError
 from unitscope.graph import Trace, device_of
+from unitscope.graph.exporting import running
 from unitscope.graph.passes.fold_batch_norm import fold_batch_norms
 from unitscope.graph.passes.fuse_conv import fuse_convolutions
 from unitscope.graph.passes.tap_order import schedule_taps_first
@@ -81,7 +82,7 @@ class Executor:
         count = len(batch)
         try:
             batch = self._padded(batch)  # outside inference mode, whose tensors would trigger a recompilation
-            with torch.inference_mode(), at_precision(self.precision, self.device):
+            with running(), torch.inference_mode(), at_precision(self.precision, self.device):
                 logits, responses, *maps = self.run(self._on_device(batch))
         except torch.OutOfMemoryError as problem:
             raise UnitscopeError(
@@ -117,14 +118,16 @@ def make_executor(
     precision: Precision = "float32",
 ) -> Executor:
     """Return an executor of the tapped network for batches of prepared images (see `Preprocessing.prepare`)."""
-    device, taps = device_of(network.module), trace.tapped(responses=layers, maps=maps)
-    if engine == "eager":
-        taps = optimize_for_eager(taps, device, precision)
-    elif engine == "compile" and isinstance(taps, GraphModule):
-        taps = _channels_last(fold_batch_norms(taps))
-        if device.type == "cpu" and register_order_op():
-            taps = schedule_taps_first(taps)
-    whole = NormalizedTaps(network, taps)
+    device = device_of(network.module)
+    with running():
+        taps = trace.tapped(responses=layers, maps=maps)
+        if engine == "eager":
+            taps = optimize_for_eager(taps, device, precision)
+        elif engine == "compile" and isinstance(taps, GraphModule):
+            taps = _channels_last(fold_batch_norms(taps))
+            if device.type == "cpu" and register_order_op():
+                taps = schedule_taps_first(taps)
+        whole = NormalizedTaps(network, taps)
     run: Run = whole
     if engine == "compile":
         run = compiled(whole)

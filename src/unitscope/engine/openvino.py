@@ -1,7 +1,8 @@
 """Compile a tapped network with OpenVINO for the CPU.
 
 In: a module from prepared batches to logits and responses, and an example batch. Out: the same as a function, in
-float32. Uses OpenVINO's PyTorch frontend directly, since `openvino.convert_model` sends usage statistics.
+float32. Exports the module with its taps once more, since OpenVINO's frontend reads exported programs; uses that
+frontend directly, since `openvino.convert_model` sends usage statistics.
 """
 
 from typing import Any
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from unitscope.errors import UnitscopeError, first_line
+from unitscope.graph.exporting import exporting
 from unitscope.graph.passes.fuse_conv import is_finite
 from unitscope.graph.silence import silenced
 
@@ -40,7 +42,7 @@ class OpenVino:
 
 
 def _compile(module: nn.Module, example: Tensor) -> tuple[Any, bool]:
-    with silenced():
+    with exporting(), silenced():
         from openvino import Core
         from openvino.frontend import FrontEndManager
         from openvino.frontend.pytorch.fx_decoder import TorchFXPythonDecoder

@@ -28,6 +28,7 @@ from unitscope.engine.precision import at_precision
 from unitscope.engine.targets import Target, find_target
 from unitscope.errors import UnitscopeError
 from unitscope.graph import Trace, device_of, trace_of
+from unitscope.graph.exporting import running
 from unitscope.graph.split import SplitGraph, SplitNetwork, split_at
 from unitscope.graph.trace import ExportedTrace
 from unitscope.images import ImageSource
@@ -44,8 +45,9 @@ Made = TypeVar("Made")
 class Session:
     """A network on one device, exported once.
 
-    The given network is not modified or moved. If its weights change, the fast graph is rebuilt. Threads can share a
-    session: `run`, `stream` and `gradients` acquire its lock for each batch.
+    The given network is not modified or moved. If its weights change, later calls use the new ones, unless the session
+    runs a copy on another device. Threads can share a session: `run`, `stream` and `gradients` acquire its lock for
+    each batch.
 
     Args:
         network: from `unitscope.load`.
@@ -77,7 +79,8 @@ class Session:
         self._trace: Trace | None = None
         self._fast: FastGraph | None = None
         self._taps: OrderedDict[object, nn.Module] = OrderedDict()
-        self._weights: tuple[tuple[int, int], ...] = ()
+        self._weights: tuple[Tensor, ...] = ()  # those of the trace
+        self._versions: list[tuple[int, int]] = []
 
     @classmethod
     def of(cls, network: "Network | Session", *, device: str | None = None, batch_size: int | None = None) -> "Session":
@@ -115,7 +118,7 @@ class Session:
     @contextmanager
     def inference(self) -> Iterator[None]:
         """Hold the lock, and run without gradients at the session's precision, regardless of the caller's autocast."""
-        with self._lock, torch.inference_mode(), at_precision(self.precision, self.device):
+        with self._lock, running(), torch.inference_mode(), at_precision(self.precision, self.device):
             yield
 
     def run(
@@ -204,13 +207,20 @@ class Session:
             UnitscopeError: see `run`.
         """
         masks = masks or {}
+        self._follow_weights()
         found = find_target(target, self.layers, self.network.reference)
         key = ("plain", found.layers, tuple(masks))
         module = self._cached(key, lambda: self.differentiable(responses=found.layers, masks=tuple(masks)))
         values = [mask.to(self.device) for mask in masks.values()]
 
         def backward(some: Tensor) -> Tensor:
-            with self._lock, torch.inference_mode(False), torch.enable_grad(), at_precision("float32", self.device):
+            with (
+                self._lock,
+                running(),
+                torch.inference_mode(False),
+                torch.enable_grad(),
+                at_precision("float32", self.device),
+            ):
                 x = self.network.preprocessing.normalize(some.to(self.device)).detach().clone().requires_grad_()
                 value = found.value(module(x, *values)).sum()
                 if not value.requires_grad:
@@ -233,13 +243,16 @@ class Session:
 
         An executor does not acquire the lock, and raises an error if a batch runs out of memory.
         """
-        precision, fast = precision or self.precision, self._fast_graph()
+        precision = precision or self.precision
         size = 1 if self.trace.fallback_reason else batch_size or self.batch_size
-        if engine == "eager" and precision == self.precision and fast and fast.has((*layers, *maps)):
-            run = NormalizedTaps(self.network, fast.tapped(responses=layers, maps=maps))
+        fast = self._fast_graph() if engine == "eager" and precision == self.precision else None
+        trace = self.trace
+        if fast and fast.has((*layers, *maps)):
+            with running():
+                run = NormalizedTaps(self.network, fast.tapped(responses=layers, maps=maps))
             return Executor.on(self.device, run, batch_size=size, precision=precision)
         return make_executor(
-            self.network, self.trace, layers, maps=maps, engine=engine, batch_size=size, precision=precision
+            self.network, trace, layers, maps=maps, engine=engine, batch_size=size, precision=precision
         )
 
     def split(self, layer: Layer) -> SplitNetwork:
@@ -248,12 +261,14 @@ class Session:
         Raises:
             NetworkError: if the network returns no logits, or the layer has no path to them.
         """
-        halves = split_at(self.trace, layer)
-        if not isinstance(halves, SplitGraph):
-            return halves
-        before, after = (
-            optimize_for_eager(half, self.device, self.precision) for half in (halves.before, halves.after)
-        )
+        trace = self.trace
+        with running():
+            halves = split_at(trace, layer)
+            if not isinstance(halves, SplitGraph):
+                return halves
+            before, after = (
+                optimize_for_eager(half, self.device, self.precision) for half in (halves.before, halves.after)
+            )
         return SplitGraph(before, after, halves.commuting, halves.layer, halves.axis)
 
     def differentiable(
@@ -268,14 +283,25 @@ class Session:
     def _fast_graph(self) -> FastGraph | None:
         """Return the fast graph of the current weights; None for a network under hooks."""
         with self._lock:
-            weights = _versions(self.network.module)
-            if weights != self._weights:
-                self._fast, self._weights = None, weights
-                self._taps.clear()
+            self._follow_weights()
             trace = self.trace
             if self._fast is None and isinstance(trace, ExportedTrace):
-                self._fast = FastGraph.of(trace, self.device, self.precision)
+                with running():
+                    self._fast = FastGraph.of(trace, self.device, self.precision)
             return self._fast
+
+    def _follow_weights(self) -> None:
+        """Drop the fast graph if a weight was written, and the trace if another tensor has taken a weight's place."""
+        with self._lock:
+            module = self.network.module
+            weights = (*module.parameters(), *module.buffers())
+            versions = [_version(tensor) for tensor in weights]
+            if [*map(id, weights)] != [*map(id, self._weights)]:
+                self._trace, self._weights = None, weights
+            elif versions == self._versions:
+                return
+            self._fast, self._versions = None, versions
+            self._taps.clear()
 
     def _tapped(self, responses: tuple[Layer, ...], maps: tuple[Layer, ...], masks: tuple[Layer, ...]) -> nn.Module:
         """Return the fast graph with taps, or the plain one if a layer's value is hidden inside a fused op."""
@@ -288,7 +314,7 @@ class Session:
             )
 
     def _cached(self, key: object, make: Callable[[], nn.Module]) -> nn.Module:
-        with self._lock:
+        with self._lock, running():
             if key not in self._taps:
                 self._taps[key] = make()
                 if len(self._taps) > _CACHED_TAPS:
@@ -303,7 +329,7 @@ class Session:
             raise UnitscopeError(f"prepared images have the shape [image, 3, H, W] with one image or more, not {shape}")
         parts: list[Made] = []
         while len(prepared):
-            count = min(len(prepared), self.batch_size)
+            count = min(len(prepared), self.batch_size if len(prepared) > 1 else 1)
             full: torch.OutOfMemoryError | None = None
             try:
                 parts.append(run(prepared[:count]))
@@ -321,7 +347,6 @@ class Session:
         return parts
 
 
-def _versions(module: nn.Module) -> tuple[tuple[int, int], ...]:
-    """What changes when a weight does: where it is, and how often it was written."""
-    tensors = (*module.parameters(), *module.buffers())
-    return tuple((tensor.data_ptr(), 0 if tensor.is_inference() else tensor._version) for tensor in tensors)
+def _version(tensor: Tensor) -> tuple[int, int]:
+    """Return what changes when a tensor does: where it is, and how often it was written."""
+    return tensor.data_ptr(), 0 if tensor.is_inference() else tensor._version

@@ -4,7 +4,6 @@ In: a module in evaluation mode and its input size. Out: a `Trace`: the layers, 
 Knows nothing of images, files or speed; `engine` optimises the graphs built here.
 """
 
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -16,6 +15,8 @@ from torch.fx import Graph, GraphModule, Node
 
 from unitscope.errors import NetworkError, first_line
 from unitscope.graph.axes import unit_axes
+from unitscope.graph.exporting import exporting
+from unitscope.graph.functionalize import functional
 from unitscope.graph.hooks import HookedTaps, record_layers
 from unitscope.graph.naming import name_layers
 from unitscope.graph.ops import op_name
@@ -26,7 +27,6 @@ from unitscope.units import Layer, LayerTable
 
 # Some CUDA kernels (average pooling over a whole map) accept no larger batch, so the export has to declare the limit.
 _MAX_BATCH = 65_535
-_EXPORTING = threading.Lock()  # PyTorch's export changes the state of the whole process
 
 
 class Trace(Protocol):
@@ -120,13 +120,14 @@ def device_of(module: nn.Module) -> torch.device:
 
 
 def _export(module: nn.Module, example: Tensor, name: str) -> ExportedTrace:
-    with _EXPORTING, silenced():
-        program = torch.export.export(
-            module, (example,), dynamic_shapes=({0: Dim("batch", max=_MAX_BATCH)},), strict=False
-        )
-        graph_module = program.run_decompositions({}).module()
-    _simplify(graph_module)
-    named = name_layers(graph_module.graph, unit_axes(graph_module.graph), module)
+    with exporting():
+        with silenced():
+            program = torch.export.export(
+                module, (example,), dynamic_shapes=({0: Dim("batch", max=_MAX_BATCH)},), strict=False
+            )
+            graph_module = functional(program)
+        _simplify(graph_module)
+        named = name_layers(graph_module.graph, unit_axes(graph_module.graph), module)
     for node, layer in named:
         node.meta[LAYER] = layer.name  # copies of the node keep it
     table = LayerTable(tuple(layer for _, layer in named), name)
