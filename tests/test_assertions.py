@@ -43,7 +43,8 @@ def test_a_test_that_passes_without_a_check_fails(pytester, monkeypatch, process
         "def pytest_configure(config):\n    config.pluginmanager.register(CheckedTests())"
     )
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
-    done = pytester.runpytest_subprocess(f"-n{processes}")
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # loading all that is installed takes seconds
+    done = pytester.runpytest_subprocess("-pxdist", f"-n{processes}")
     done.assert_outcomes(passed=4, failed=2)
     failed = [line.split("::")[1].split()[0] for line in done.outlines if line.startswith("FAILED")]
     assert sorted(failed) == ["test_of_nothing", "test_that_returns_early"]

@@ -1,6 +1,7 @@
 """The scan as a whole, on a network whose units are known."""
 
 import json
+import runpy
 import signal
 import subprocess
 import sys
@@ -147,13 +148,15 @@ def test_a_scan_stopped_by_an_error_goes_on_to_the_same_arrays(network, folder, 
 def test_kill_9_at_any_moment_resumes_to_the_same_bytes(tmp_path):
     (tmp_path / "run.py").write_text(SCRIPT)
 
-    def start(atlas):
-        return subprocess.Popen([sys.executable, tmp_path / "run.py", tmp_path, atlas])
+    def run_here(atlas):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys, "argv", ["run.py", str(tmp_path), atlas])
+            runpy.run_path(str(tmp_path / "run.py"))
 
-    assert start("whole").wait() == 0
+    run_here("whole")
     part = tmp_path / "killed.parts"
     for parts_wanted in (1, 3, 6):
-        process = start("killed")
+        process = subprocess.Popen([sys.executable, tmp_path / "run.py", tmp_path, "killed"])
         deadline = time.monotonic() + 60
         while process.poll() is None and time.monotonic() < deadline:
             if len(list(part.glob("part-*.npz"))) >= parts_wanted:
@@ -161,7 +164,7 @@ def test_kill_9_at_any_moment_resumes_to_the_same_bytes(tmp_path):
             time.sleep(0.005)
         process.send_signal(signal.SIGKILL)
         process.wait()
-    assert start("killed").wait() == 0
+    run_here("killed")
     whole, killed = arrays_of(tmp_path / "whole"), arrays_of(tmp_path / "killed")
     for name in whole:
         assert whole[name].tobytes() == killed[name].tobytes(), name
