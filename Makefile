@@ -1,4 +1,4 @@
-# Every target makes its environment if it is missing and installs what it needs; none needs root or a model hub.
+# Every target creates its environment if it is missing and installs what it needs; none needs root or a model hub.
 # Another interpreter has an environment of its own: make test PYTHON=python3.12 uses .venv-python3.12.
 PYTHON ?= python3
 VENV := .venv$(if $(filter-out python3,$(PYTHON)),-$(notdir $(PYTHON)))
@@ -10,47 +10,47 @@ EXTRAS := demo,timm,package,web,openvino,ray,cloud,torchcodec
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
-demo: $(VENV)/demo  ## the whole way on a small real network: an atlas and pictures in demo/
+demo: $(VENV)/demo  ## end-to-end demo on a small real network: an atlas and pictures in demo/
 	$(BIN)/unitscope demo -o demo
-	@echo "now look at it: $(BIN)/unitscope serve demo/atlas"
+	@echo "Open it with: $(BIN)/unitscope serve demo/atlas"
 
 SHARED := ../shared
 paper: $(VENV)/demo  ## the paper's tables and figures on ../shared/data, in paper/
-	@test -d $(SHARED)/data || { echo "make paper needs real images and weights in $(SHARED), which is not here; \
-	give your own: $(BIN)/unitscope paper --imagenet FOLDER --coco FOLDER --network NETWORK -o paper"; exit 1; }
+	@test -d $(SHARED)/data || { echo "make paper needs real images and weights in $(SHARED), which was not found; \
+	use your own: $(BIN)/unitscope paper --imagenet FOLDER --coco FOLDER --network NETWORK -o paper"; exit 1; }
 	$(BIN)/unitscope paper -o paper --imagenet $(SHARED)/data/imagenet-sample --coco $(SHARED)/data/coco-sample \
 		--network examples/squeezenet.toml --network package:efficientnet-lite0 \
 		--network $(SHARED)/models/vgg16_cifar10.toml=$(SHARED)/data/cifar10-test \
 		--network examples/vgg16-untrained.toml --network examples/resnet50-untrained.toml
 
-# Groups (see tests/conftest.py) are given out in their order: those with few tests are not the short ones.
-# One thread for each of two workers: with more, threads wait for processors, and burn time while they do.
+# --no-loadscope-reorder keeps the order of the groups (see tests/conftest.py): groups with few tests can be slow.
+# Each of the two workers has one thread; more threads than processors would slow both down.
 test: $(VENV)/dev  ## all tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=20
 
-# Not all of its tests: those of what rests on libraries, and no worker processes, browser or reports.
+# Leaves out packaging, reports, Keras and browser tests.
 LOWEST := .venv-lowest/bin
 comma := ,
-test-lowest: .venv-lowest/dev  ## tests with the lowest versions that pyproject.toml admits
+test-lowest: .venv-lowest/dev  ## tests with the lowest versions that pyproject.toml allows
 	OMP_NUM_THREADS=1 $(LOWEST)/python -m pytest -n 2 --dist loadfile --ignore tests/test_packaging.py --ignore tests/paper \
 		--ignore tests/networks/test_keras.py --ignore-glob 'tests/web/test_browser_*.py'
 
-check: $(VENV)/dev  ## format, lint, types, the direction of imports, dependencies
+check: $(VENV)/dev  ## check format, lint, types, import layers and dependencies
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/deptry src
 
-docs: $(VENV)/dev  ## the docs site, in site/; a broken link or an undocumented public name stops it
+docs: $(VENV)/dev  ## build the docs site in site/; fails on a broken link or an undocumented public name
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --clean
 
-format: $(VENV)/dev  ## bring the code into form
+format: $(VENV)/dev  ## format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-# The nearest tools are measured too where they are installed: $(BIN)/pip install '.[peers]'
-bench: $(VENV)/dev  ## time and memory, each case in a process of its own, into benchmarks/RESULTS.md
+# Comparable tools are measured too if they are installed: $(BIN)/pip install '.[peers]'
+bench: $(VENV)/dev  ## measure time and memory, each case in its own process; writes benchmarks/RESULTS.md
 	$(BIN)/python -m benchmarks.speed --write
 	$(BIN)/python -m benchmarks.removal --write
 	$(BIN)/python -m benchmarks.questions --write

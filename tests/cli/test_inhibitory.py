@@ -35,7 +35,7 @@ def test_a_category_gives_ranked_units_removal_and_a_sheet(planted, run, tmp_pat
 
 def test_a_class_needs_no_network_and_prints_a_table(planted, run):
     done = run("inhibitory", planted, "--layer", "relu", "--class", "red square", "--top", 2)
-    assert "class contrast" in done.stdout
+    assert "class against other images" in done.stdout
     assert len(done.stdout.splitlines()) == 4
     assert done.stderr == ""
 

@@ -59,7 +59,7 @@ def test_several_settings_name_themselves_and_are_drawn(run, classes_folder, tmp
 def test_people_get_tables_also_of_one_image(run, classes_folder):
     image = next(classes_folder.rglob("*.png"))
     done = run("perturb", *SQUEEZENET, image, "--jpeg", 50, "--unit", "act:3:2", "--layer", "act:-1")
-    assert "predictions that flip" in done.stdout
+    assert "changed predictions" in done.stdout
     assert "map correlation" in done.stdout
     assert "overlap, jpeg 50" in done.stdout
     assert "1/1" in done.stderr

@@ -105,7 +105,7 @@ def test_a_file_outside_the_atlas_is_run_anew(run, classes_atlas, classes_folder
 def test_people_get_a_table(run, classes_atlas):
     said = run("rule", classes_atlas, "--layer", LAYER, "--shared", "class:hen", "--shared", "class:tench").stdout
     assert f"Units of {LAYER} (act:25), top 9, shared by class:hen, class:tench" in said
-    assert "chosen in (of 20)" in said
+    assert "selected in (of 20)" in said
 
 
 WRONG = {

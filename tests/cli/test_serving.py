@@ -62,14 +62,14 @@ def test_what_ablate_measured_is_shown(classes_atlas, classes_folder, run, tmp_p
     files = ["--measurements", tmp_path / "all.json", "--measurements", tmp_path / "some.json"]
     with serving(classes_atlas, "--no-network", *files) as (_, address):
         lines = told(f"{address}/unit/act:-2/{some.json['results'][0]['units'][0]}.json")["removal"]
-        assert any("units of its layer, maps made zero, on 30 images: Top-1" in line for line in lines)
-        assert any("maps made zero, on 6 images (not the set of this atlas): Top-1" in line for line in lines)
+        assert any(" responses (maps set to zero), on 30 images: Top-1" in line for line in lines)
+        assert any("lowest responses (maps set to zero), on 6 images (not the atlas's images): Top-1" in line for line in lines)
         for unit in (0, 3, 7):
             gone = [one for one in measured.json["results"] if one["seed"] is None and unit in one["units"]]
             lines = told(f"{address}/unit/act:-2/{unit}.json")["removal"]
             assert len([line for line in lines if "30 images" in line]) == len(gone) >= 1
         (chart,) = told(f"{address}/lab.json")["charts"]
-        assert chart["note"] == "30 images, 6 images (not the set of this atlas)"
+        assert chart["note"] == "30 images, 6 images (not the atlas's images)"
         with urllib.request.urlopen(f"{address}/lab") as answer:
             assert 'data-chart="curves"' in answer.read().decode()
 
@@ -82,7 +82,7 @@ def test_what_perturb_measured_is_shown(classes_atlas, classes_folder, run, tmp_
         flips, maps, *blurred = told(f"{address}/lab.json")["charts"]
     assert len(blurred) == 2
     weak, strong = (measured.json["settings"][at] for at in (1, 0))
-    assert flips["title"] == "Predictions that flip: noise over the data set"
+    assert flips["title"] == "Changed predictions: noise"
     assert flips["note"] == "30 images"
     assert flips["curves"][0]["x"] == maps["curves"][0]["x"] == [0.1, 0.3]
     assert flips["curves"][0]["y"] == [weak["prediction_flips"], strong["prediction_flips"]]

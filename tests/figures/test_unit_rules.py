@@ -19,14 +19,14 @@ def asked(number, *, group="class:cat", image="cat/0294.jpg", excluded=False):
 def row(unit, *, images, exemplars=4):
     random = np.random.default_rng(unit)
     maps = tuple(random.gamma(0.3, size=(14, 14)).astype(np.float32) for _ in range(images))
-    note = ("mean α 0.383", "chosen in 1234 of 13000", "base rate 13.7%")
+    note = ("mean α 0.383", "selected in 1234 of 13000", "base rate 13.7%")
     shown = tuple(exemplar(rank, picture=(TILE, TILE)) for rank in range(1, exemplars + 1))
     return RuleRow(unit, note, tuple(float(map_.mean()) for map_ in maps), maps, shown)
 
 
 def sheet(images, units, **changes):
     rows = tuple(row(unit, images=len(images)) for unit in units)
-    note = "2 units; 0.158 expected of selections drawn at random (p = 0.0093)."
+    note = "2 units; 0.158 expected by chance (p = 0.0093)."
     title = "Units of features.29 (top 9) shared by class:cat, class:dog"
     return replace(
         RuleSheet(title, note, "torchvision:vgg16", layer(29, "features.29", 512, (14, 14)), images, rows), **changes
@@ -63,7 +63,7 @@ def test_units_and_responses_are_written():
     assert [text for text in written if text.startswith("α = ")] == [
         f"α = {response:#.4g}" for one in view.rows for response in one.responses
     ]
-    assert "chosen in 1234 of 13000" in written
+    assert "selected in 1234 of 13000" in written
     assert "class:cat" in written
     assert written.count("dog/1.png") == 1
 

@@ -39,7 +39,7 @@ def test_networks_that_lack_something_have_a_report_that_says_what(made):
     assert reasons["Table 3. Cosine between images: random"] == reasons["Figures: random"] == untrained
     assert reasons["Figure 7. Noise: dead"] == "all units of 3 are dead, so noise has nothing to change"
     of_headless = {title.partition(".")[0]: reason for title, reason in reasons.items() if "headless" in title}
-    no_coco = "it has no images of COCO's; give a folder with --coco"
+    no_coco = "no COCO images were given; give a folder with --coco"
     assert of_headless == {"Figure 2": no_coco, "Figure 3": no_coco}
     text = report.page.read_text("utf-8")
     assert all(f"Not available: {reason.partition('&')[0][:20]}" in text for reason in reasons.values())

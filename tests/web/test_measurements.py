@@ -54,8 +54,8 @@ def test_a_unit_hears_of_its_removal_if_it_was_among_the_units(read):
     for unit in range(6):
         assert len(results.removal_notes("relu", unit)) == (unit in (4, 1))
     assert results.removal_notes("tanh", 4) == ()
-    where = "the 2 highest units of its layer, maps made zero, on 1,200 images"
-    assert results.removal_notes("relu", 4) == (f"removed with {where}: 75.0% of the predictions stay the same",)
+    removal = "Removing the 2 units with the highest responses (maps set to zero), on 1,200 images"
+    assert results.removal_notes("relu", 4) == (f"{removal}: 75.0% of the predictions stay the same",)
 
 
 @pytest.mark.parametrize("change", [{"order": "random", "seed": 0}, {"scope": "image", "units": None}])
@@ -65,17 +65,14 @@ def test_random_units_and_each_images_own_say_nothing_of_one_unit(read, change):
 
 def test_images_that_are_not_the_atlass_are_told_as_such(read):
     results = read({**REMOVED, "data": "other"})
-    assert "1,200 images (not the set of this atlas)" in results.removal_notes("relu", 4)[0]
-    assert results.charts()[0].note == "1,200 images (not the set of this atlas)"
+    assert "1,200 images (not the atlas's images)" in results.removal_notes("relu", 4)[0]
+    assert results.charts()[0].note == "1,200 images (not the atlas's images)"
 
 
 def test_what_has_no_number_is_a_gap_or_no_chart(read):
     (chart,) = read(CHANGED).charts()
-    assert (chart.title, chart.x) == (
-        "Correlation of maps before and after: jpeg over the data set",
-        "quality of the JPEG",
-    )
-    assert chart.note == "1 image (not the set of this atlas)"
+    assert (chart.title, chart.x) == ("Correlation of maps before and after: jpeg", "JPEG quality")
+    assert chart.note == "1 image (not the atlas's images)"
     (curve,) = chart.curves
     assert (curve.name, curve.x, curve.y, curve.above) == ("relu:3", (20,), (None,), (0.0,))
 

@@ -360,9 +360,9 @@ class Ablation(Result):
 
 def _right(values: Values) -> Values:
     """Return Top-1 with its interval, and Top-5."""
-    return _share(values, "top1", "Top-1") | {"right": values["top1_correct"]} | {"Top-5": values["top5"]}
+    return _share(values, "top1", "Top-1") | {"correct": values["top1_correct"]} | {"Top-5": values["top5"]}
 
 
 def _share(values: Values, name: str, title: str) -> Values:
     low, high = values[f"{name}_interval"]
-    return {title: values[name], "from": low, "to": high}
+    return {title: values[name], "95% low": low, "95% high": high}

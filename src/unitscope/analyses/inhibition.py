@@ -40,7 +40,7 @@ class Inhibition(Result):
         by: ``map contrast`` or ``class contrast``.
         images: ids of the images with the concept.
         others: number of images without the concept that they are compared with.
-        left_out: number of further images with the concept that show too little of it, or of the rest.
+        left_out: number of further images with the concept that show too little of it, or too little background.
         units: one row per unit, the most inhibitory first; see `map_contrast` and `class_inhibition`.
         network_class: number of the network's class that is the concept; None if unknown.
         removal: effect of removing the units on a class's logit; None if it was not measured.
@@ -111,9 +111,10 @@ class Inhibition(Result):
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """Return the units, and the effect of removing each if it was measured."""
-        what = "on and beside" if self.by == "map contrast" else "of and not of"
+        maps = self.by == "map contrast"
+        how = "maps inside and outside the concept" if maps else "class against other images"
         images = count_noun(len(self.images), "image")
-        title = f"{self.layer.display_name}: units that '{self.concept}' inhibits ({self.by}, {what} it; {images})"
+        title = f"{self.layer.display_name}: units that '{self.concept}' inhibits ({how}; {images})"
         removed = ["logit_change", "logit_p_corrected"] if self.removal is not None else []
         tables = {title: self.units[[*(name for name in _SHOWN if name in self.units), *removed]]}
         if self.removal is not None:
@@ -123,8 +124,8 @@ class Inhibition(Result):
 
     def with_removal(self, removal: "Removal") -> "Inhibition":
         """Return the inhibition with a removal, and its logit_change and logit_p_corrected as columns of ``units``."""
-        beside = removal.units[["unit", "logit_change", "logit_p_corrected"]]
-        return replace(self, units=self.units.merge(beside, on="unit", how="left"), removal=removal)
+        columns = removal.units[["unit", "logit_change", "logit_p_corrected"]]
+        return replace(self, units=self.units.merge(columns, on="unit", how="left"), removal=removal)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -13,6 +13,14 @@ from unitscope.results import Result, Values, layer_table, layers_by_name
 from unitscope.text import count_noun
 from unitscope.units import Layer
 
+# Axis label for the strength of each perturbation.
+STRENGTH_LABELS = {
+    "noise": "noise σ (white = 1)",
+    "blur": "blur radius (pixels)",
+    "brightness": "brightness factor",
+    "jpeg": "JPEG quality",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class LayerEffect:
@@ -178,7 +186,7 @@ class PerturbResult(Result):
     @property
     def title(self) -> str:
         """A title in one line."""
-        return f"{self.network}: {count_noun(self.images, 'image')} changed"
+        return f"{self.network}: {count_noun(self.images, 'image')} perturbed"
 
     def values(self) -> Values:
         """Return plain values; docs/commands/perturb.md lists the keys."""
@@ -256,9 +264,9 @@ def _effect_row(effect: Effect) -> Values:
         "perturbation": effect.perturbation,
         "value": effect.value,
         "seeds": len(effect.seeds) if effect.perturbation == "noise" else None,
-        "predictions that flip": flips and flips.value,
-        "from": low,
-        "to": high,
+        "changed predictions": flips and flips.value,
+        "95% low": low,
+        "95% high": high,
         **_right_row(effect.top1, effect.top5),
     }
 
@@ -282,7 +290,7 @@ def _right_row(top1: Share | None, top5: Share | None) -> Values:
 
 
 def _right_values(top1: Share | None, top5: Share | None) -> Values:
-    """Shares with intervals, counts (one a draw), and of how many images; None where no image has a class."""
+    """Shares with intervals, counts (one per draw), and the number of images; None where no image has a class."""
     values: Values = {"labelled": top1.total if top1 else 0}
     for name, share in (("top1", top1), ("top5", top5)):
         values |= {

@@ -134,8 +134,8 @@ class Rule(Result):
             "unit": self.units,
             "response": self.responses,
             **{_short(name): self.responses_by_subject[name] for name in each if len(each) <= _MOST_COLUMNS},
-            f"chosen in (of {self.images})": self.support,
-            "p-value of that": self.support_p,
+            f"selected in (of {self.images})": self.support,
+            "p-value of the count": self.support_p,
         }
         if self.base_rate is not None:
             units[f"base rate (of {self.base_images})"] = self.base_rate

@@ -1,4 +1,4 @@
-"""The command ``inhibitory``: units that are dark on a concept and bright elsewhere, or hold a class back.
+"""The command ``inhibitory``: units that are dark on a concept and bright elsewhere, or that lower a class's logit.
 
 In: the command line. Out: tables or JSON, and optionally a figure; progress on stderr.
 """
@@ -48,7 +48,7 @@ def inhibitory(
     image_root: ImageRoot = None,
     as_json: Json = False,
 ) -> None:
-    """Find inhibitory units: bright elsewhere and dark on a concept, or holding a class back (the paper's figure 3)."""
+    """Find units that are dark on a concept and bright elsewhere, or that lower a class's logit (the paper's figure 3)."""
     from unitscope.analyses.class_contrast import class_inhibition
     from unitscope.atlas import open_atlas
 
@@ -124,5 +124,5 @@ def _on_category(job: _Job, category: str, where: dict[str, Any]) -> "Inhibition
         )
     if found.left_out:
         left_out = count_noun(found.left_out, "image")
-        log(f"note: left out {left_out} showing too little of '{found.concept}', or too little besides it")
+        log(f"note: left out {left_out} showing too little of '{found.concept}', or too little background")
     return found

@@ -203,7 +203,7 @@ class ExemplarSheet(Result):
         return cls(values["network"], layer, values["unit"], exemplars, values["lowest"])
 
     def tables(self) -> dict[str, pd.DataFrame]:
-        """Return one row an exemplar."""
+        """Return one row per exemplar."""
         rows = pd.DataFrame(self.values()["exemplars"], columns=["rank", "image", "response", "label"])
         return {f"{self.layer.display_name}: unit {self.unit}": rows}
 

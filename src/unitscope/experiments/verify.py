@@ -1,8 +1,8 @@
 """Verify an atlas: recompute random units on random images by brute force.
 
-In: an atlas whose network and images are still there. Out: what was compared and what did not agree.
-Two questions are asked apart: are the responses right (plain forward hooks on the module as it was loaded, nothing
-folded or compiled), and do the summaries follow from the responses (brute force from their definitions)?
+In: an atlas whose network and images are available. Out: the number of comparisons, and those that disagree.
+There are two separate checks: stored responses against plain forward hooks on the loaded module (nothing folded or
+compiled), and stored summaries against their definitions, computed from the stored responses.
 """
 
 from collections.abc import Iterator
@@ -24,13 +24,13 @@ from unitscope.networks import Network, eval_mode
 from unitscope.scanning.atlas_network import session_of
 from unitscope.units import Layer, UnitIndex
 
-# Relative to a unit's greatest response; float32 sums in another order differ by some 1e-6. A unit's sums are of terms
-# as large as its layer's values, so that of one that hardly responds is held to a hundredth of its layer's greatest.
+# Relative to a unit's largest response; float32 sums in a different order differ by about 1e-6. The terms of a unit's
+# sums are as large as its layer's values, so the scale is at least a hundredth of the layer's largest response.
 TOLERANCE, LEAST = 1e-4, 0.01
-# Coarser arithmetic, and half precision in storage, where they were asked for. Deep networks in bf16 were 0.16 of a
-# layer's greatest response away (docs/speed.md), so that only gross errors show, and small units are no measure.
+# For scans with lower precision, and for responses stored in half precision. In deep networks, bf16 differed by up to
+# 0.16 of a layer's largest response (docs/speed.md), so only large errors are found, relative to the whole layer.
 _TOLERANCES = {"float32": TOLERANCE, "tf32": 3e-3, "bf16": 0.3}
-_HALF, _DECODED = 1e-3, 2e-2  # a GPU decodes and resizes with other roundings, which a network may enlarge
+_HALF, _DECODED = 1e-3, 2e-2  # a GPU decodes and resizes with different rounding, which a network may amplify
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,17 +53,17 @@ class _Comparison:
 def verify(
     atlas: Atlas, *, units: int = 20, images: int = 8, seed: int = 0, network: Network | Session | None = None
 ) -> Verification:
-    """Return how random units of an atlas compare with the same numbers made by brute force.
+    """Recompute random units of an atlas by brute force, and compare them with the stored values.
 
     Args:
         atlas: from `unitscope.open_atlas`.
-        units: how many random units.
-        images: how many random images; each unit's first exemplar is looked at besides.
-        seed: of the choice.
-        network: for an atlas of a module given from Python.
+        units: number of random units.
+        images: number of random images; each unit's first exemplar is added.
+        seed: seed of the random choice.
+        network: needed only for an atlas of a module given from Python.
 
     Raises:
-        UnitscopeError: if fewer than one unit or image is asked for, or the seed is negative.
+        UnitscopeError: if ``units`` or ``images`` is less than 1, or the seed is negative.
         NetworkError: if the weights or the preprocessing have changed.
         AtlasError: if no image can be read any more.
     """
@@ -78,7 +78,7 @@ def verify(
 
 
 def _choose(atlas: Atlas, units: int, images: int, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Positions of random units, and rows of random good images with each unit's first exemplar."""
+    """Positions of random units, and rows of random readable images and of each unit's first exemplar."""
     random = np.random.default_rng(seed)
     chosen = np.sort(random.choice(len(atlas.index), min(units, len(atlas.index)), replace=False))
     some = random.choice(atlas.readable, min(images, len(atlas.readable)), replace=False)
@@ -87,7 +87,7 @@ def _choose(atlas: Atlas, units: int, images: int, seed: int) -> tuple[NDArray[n
 
 
 def _summaries(atlas: Atlas, chosen: NDArray[np.int64]) -> Iterator[_Comparison]:
-    """Only from responses as the network gave them: half precision would rank and average otherwise."""
+    """Compare summaries, from float32 responses only: half precision would change means and ranks."""
     if atlas.manifest.scan.get("responses", "float32") != "float32":
         return
     table = atlas.units
@@ -106,7 +106,7 @@ def _summaries(atlas: Atlas, chosen: NDArray[np.int64]) -> Iterator[_Comparison]
 
 
 def _extremes(atlas: Atlas, position: int, name: str, column: NDArray[np.float32]) -> Iterator[_Comparison]:
-    """Exemplars by a plain sort: by response, then by image."""
+    """Compare exemplars with a plain sort: by response, then by image."""
     known = np.flatnonzero(np.isfinite(column))
     for end, sign in (("top", -1), ("bottom", 1)):
         stored = atlas.dataset[f"{end}_images"][:, position].to_numpy()
@@ -126,23 +126,23 @@ def _responses(
     greatest = of_unit.clip(lower=least * of_layer).to_numpy()[chosen]
     names = [f"{layer}:{channel}" for layer, channel in zip(table["layer"], table["channel"], strict=True)]
     layers = [layer for layer in atlas.layers if layer.name in set(table["layer"])]
-    seen, tolerance, images = 0, _tolerance(atlas), atlas.source()
+    read, tolerance, images = 0, _tolerance(atlas), atlas.source()
 
     for row in rows:
         image = str(atlas.images["image"].iloc[row])
         again = _plain_responses(session, images, int(row), layers, table)
         if again is None:
             continue
-        seen += 1
+        read += 1
         for place, before in _stored(atlas, chosen, int(row)):
             values = float(before), float(again[place]), float(greatest[place])
             yield _Comparison("response", names[place], image, *values, tolerance)
-    if not seen:
+    if not read:
         raise AtlasError(f"none of the images of atlas '{atlas.path}' can be read in '{images.root}' any more")
 
 
 def _stored(atlas: Atlas, chosen: NDArray[np.int64], row: int) -> Iterator[tuple[int, np.floating]]:
-    """Which of the chosen units have a stored response to an image, and that; without responses, exemplars have."""
+    """Places of the chosen units with a stored response to an image, and the response; at least exemplars have one."""
     if atlas.has_responses:
         yield from enumerate(atlas.dataset["responses"][row].to_numpy()[chosen])
         return
@@ -163,7 +163,7 @@ def _plain_responses(
 ) -> NDArray[np.float32] | None:
     """The chosen units' responses to one image by forward hooks; None if it can't be read.
 
-    Hooks don't reach functional ops: for those the graph as exported, run op by op, stands in.
+    Forward hooks don't see functional ops; for those, the exported graph is run op by op instead.
     """
     network = session.network
     try:

@@ -1,4 +1,4 @@
-"""The effects of perturbations: predictions that flip, and changes in selections and responses over depth.
+"""The effects of perturbations: changed predictions, and changes in selections and responses over depth.
 
 In: effects from `unitscope.analyses.perturbation`. Out: a matplotlib Figure, neither shown nor saved.
 Each strength has one colour and marker in all charts of a kind; the greater the strength, the darker.
@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter
 
 from unitscope.analyses.estimates import Estimate
-from unitscope.analyses.perturb_result import Effect, PerturbResult
+from unitscope.analyses.perturb_result import STRENGTH_LABELS, Effect, PerturbResult
 from unitscope.display.heatmaps import COLOUR_MAP
 from unitscope.errors import UnitscopeError
 from unitscope.figures import theme
@@ -28,18 +28,12 @@ TICK_ROOM, ENTRY_ROOM = 70, 75  # pixels for a number on an axis; for an entry's
 LIGHTEST, DARKEST = 0.8, 0.12
 MARKERS = "osD^vPX"
 NORMAL_95 = 1.96
-AXES = {
-    "noise": "σ of the noise (white is 1)",
-    "blur": "radius of the blur (pixels)",
-    "brightness": "factor of brightness",
-    "jpeg": "quality of the JPEG",
-}
 WORDS = {"noise": "Noise", "blur": "Blur", "brightness": "Brightness", "jpeg": "JPEG"}
 STRENGTHS = {"noise": "σ = {:g}", "blur": "{:g} px", "brightness": "× {:g}", "jpeg": "quality {:g}"}
 
 
 def perturbation(effects: Sequence[Effect], *, title: str = "") -> Figure:
-    """Return charts of flipped predictions over strength, and of selections and responses over depth.
+    """Return charts of changed predictions over strength, and of selections and responses over depth.
 
     One kind of perturbation after the other; bands and bars are 95 % intervals.
 
@@ -56,7 +50,7 @@ def perturbation(effects: Sequence[Effect], *, title: str = "") -> Figure:
         if above:
             for kind, chart in zip(kinds, _strip(figure, len(kinds)), strict=True):
                 _flips(chart, kind)
-            figure.axes[2 * len(kinds)].set_title("Predictions that flip, with 95 % intervals", pad=7)
+            figure.axes[2 * len(kinds)].set_title("Changed predictions, with 95 % intervals", pad=7)
         for place, kind in enumerate(kinds):
             _depth(charts[2 * place : 2 * place + 2], kind)
         figure.draw_without_rendering()  # make ticks now: matplotlib < 3.11 makes them later, in the caller's style
@@ -101,7 +95,7 @@ def _flips(chart: Axes, kind: list[Effect]) -> None:
         errors = [[max(0.0, share.value - low)], [max(0.0, high - share.value)]]
         chart.errorbar(value, share.value, errors, markersize=6, capsize=3, elinewidth=1.2, **style)
     shares(chart)
-    chart.set_xlabel(AXES[kind[0].perturbation], size=theme.SMALL)
+    chart.set_xlabel(STRENGTH_LABELS[kind[0].perturbation], size=theme.SMALL)
     chart.xaxis.set_major_locator(FixedLocator(_apart(values, chart.get_position().width * WIDTH)))
     chart.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     room = 0.06 * (max(values) - min(values)) or 0.1 * abs(values[0]) or 1.0
@@ -164,7 +158,7 @@ def _lines(chart: Axes, kind: list[Effect], curves: list[list[Estimate]]) -> flo
 
 
 def _entries(chart: Axes) -> tuple[list[Any], list[str]]:
-    """The legend's entries, every k-th strength where there are too many for the room beside the title."""
+    """The legend's entries, every k-th strength where there are too many for the space next to the title."""
     handles, labels = chart.get_legend_handles_labels()
     room = WIDTH - SIDE - MARGIN - width(chart.get_title("left"), theme.BODY)
     for step in range(1, len(labels)):

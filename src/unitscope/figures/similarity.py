@@ -43,7 +43,7 @@ def similarity(
     The tree comes from `unitscope.analyses.similarity.tree`; that of a single subject has no branches.
     """
     tree = tree if tree is not None and len(tree) else None
-    caption = f"Cosine of mean responses; 1 means alike. {DIAGONAL}"
+    caption = f"Cosine of mean responses; 1 means identical direction. {DIAGONAL}"
     if tree is not None:
         caption += " Dendrogram: average linkage; two clusters are joined at their mean cosine."
     if np.isnan(matrix).any():
@@ -52,27 +52,27 @@ def similarity(
 
 
 def layer_similarity(matrix: NDArray[np.float64], layers: Sequence[str], *, images: int, title: str = "") -> Figure:
-    """Return the heat map of linear CKA ``[layer, layer]`` over so many images."""
+    """Return the heat map of linear CKA ``[layer, layer]`` over a number of images."""
     caption = (
-        f"Linear CKA over {count_noun(images, 'image')}: 1 if both layers make the same images similar. {DIAGONAL}"
+        f"Linear CKA over {count_noun(images, 'image')}: 1 if the same images are similar in both layers. {DIAGONAL}"
     )
     if np.isnan(matrix).any():
-        caption += " Blank: a layer that responds to all images alike."
+        caption += " Blank: a layer that has the same responses to all images."
     return draw(HeatMap(matrix, tuple(layers), title or "Similarity between layers", caption, "linear CKA"))
 
 
 def similarity_by_layer(
     matrices: NDArray[np.float64], layers: Sequence[str], *, names: Sequence[str], title: str = ""
 ) -> Figure:
-    """Return a curve over depth for each pair of subjects, from cosines ``[layer, subject, subject]``.
+    """Return a curve over depth for each pair of images or classes, from cosines ``[layer, subject, subject]``.
 
     Raises:
-        UnitscopeError: if there are more than 10 pairs (5 subjects), too many to distinguish.
+        UnitscopeError: if there are more than 10 pairs (5 images or classes), too many to distinguish.
     """
     pairs = list(combinations(range(len(names)), 2))
     if len(pairs) > MOST_PAIRS:
         raise UnitscopeError(
-            f"{len(names)} subjects make {len(pairs)} curves, too many to tell apart; draw at most 5 subjects"
+            f"{len(names)} images or classes give {len(pairs)} curves; draw at most 5"
         )
     with theme.look():
         places = [shorten(name, theme.SMALL, NAME_ROOM, keep_end=True) for name in layers]
@@ -107,7 +107,7 @@ def _(found: SimilarityByLayer) -> Figure:
 
 @draw_result.register
 def _(found: LayerSimilarity) -> Figure:
-    title = f"How alike the layers of {found.network} see images" if found.network else ""
+    title = f"Similarity of the layers of {found.network} (linear CKA)" if found.network else ""
     return layer_similarity(found.matrix, [layer.name for layer in found.layers], images=found.images, title=title)
 
 

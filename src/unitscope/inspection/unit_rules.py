@@ -1,4 +1,4 @@
-"""The units that a rule found, with maps over the images asked about and with exemplars (paper, figure 4).
+"""The units that a rule found, with their maps over the rule's images and their exemplars (paper, figure 4).
 
 In: an atlas and a `Rule`. Out: a `RuleSheet`, plain arrays.
 """
@@ -23,7 +23,7 @@ from unitscope.scanning.atlas_network import session_of
 from unitscope.units import Unit
 
 _ROWS, _IMAGES, _EXEMPLARS = 16, 6, 4
-# A class alone is shown by so many of its images, fewer where there are more subjects.
+# Number of images that show a class; fewer if the rule has several images or classes.
 _IMAGES_OF_A_CLASS = 4
 
 
@@ -32,50 +32,50 @@ def rule_sheet(
 ) -> RuleSheet:
     """Return the units of a rule, at most 16, with maps over at most 6 of the images and 4 exemplars each.
 
-    A class is shown by its images of greatest mean response over the units found.
+    A class is shown by its images with the largest mean response over these units.
 
     Args:
-        atlas: the one whose images the rule was asked about.
+        atlas: the atlas that the rule was computed from.
         found: from `intersection`, `difference` or `top_units`.
-        network: needed only for an atlas of a module given from Python, which can't be loaded again.
+        network: needed only for an atlas of a module given from Python, which can't be loaded by reference.
         images: the folder with the images, if it has moved since the scan.
 
     Raises:
         ImageError: if none of the images can be read any more.
-        NetworkError: if the network can't be loaded, or its weights or φ are not those of the scan.
+        NetworkError: if the network can't be loaded, or its weights or preprocessing differ from those of the scan.
     """
     session = session_of(atlas, network)
-    asked = list(_asked(found))[:_IMAGES]
+    subjects = list(_subject_images(found))[:_IMAGES]
     units = found.units[:_ROWS].tolist()
     exemplars = [unit_exemplars(atlas, Unit(found.layer.name, unit)).exemplars[:_EXEMPLARS] for unit in units]
-    names = dict.fromkeys([group.images[row] for group, row in asked] + [one.image for e in exemplars for one in e])
+    names = dict.fromkeys([group.images[row] for group, row in subjects] + [one.image for e in exemplars for one in e])
     scanned = [name for name in names if atlas.has_image(name)]
     own = [name for name in names if not atlas.has_image(name)]
     source = atlas.source(images, ids=scanned)
-    seen: dict[str, ImageMaps | None] = {}
+    maps: dict[str, ImageMaps | None] = {}
     for some, opened in ((scanned, source), (own, image_files(own))):
-        seen |= zip(some, activation_maps(session, opened, found.layer, units), strict=True)
-    if not any(seen.values()):
+        maps |= zip(some, activation_maps(session, opened, found.layer, units), strict=True)
+    if not any(maps.values()):
         raise ImageError(
             f"no image of atlas '{atlas.path}' can be read in '{source.root}'; "
             "give their new folder (--image-root, or images= in Python)"
         )
-    shown = tuple(_asked_image(found, group, row, seen) for group, row in asked)
+    shown = tuple(_rule_image(found, group, row, maps) for group, row in subjects)
     rows = (
         RuleRow(
             unit,
             _unit_note(found, place),
-            tuple(float(group.responses[row, unit]) for group, row in asked),
-            tuple(None if (one := seen[image.image]) is None else one.maps[place] for image in shown),
-            tuple(_with_map(one, seen[one.image], place) for one in exemplars[place]),
+            tuple(float(group.responses[row, unit]) for group, row in subjects),
+            tuple(None if (one := maps[image.image]) is None else one.maps[place] for image in shown),
+            tuple(_with_map(one, maps[one.image], place) for one in exemplars[place]),
         )
         for place, unit in enumerate(units)
     )
     return RuleSheet(found.title, _note(found), session.network.reference, found.layer, shown, tuple(rows))
 
 
-def _asked(found: Rule) -> Iterator[tuple[ImageGroup, int]]:
-    """The images that stand for each subject, as rows of its responses."""
+def _subject_images(found: Rule) -> Iterator[tuple[ImageGroup, int]]:
+    """The images shown for each image or class of the rule, as rows of its responses."""
     groups = found.groups + found.others
     for group in groups:
         units = found.units if len(found.units) else slice(None)
@@ -84,20 +84,20 @@ def _asked(found: Rule) -> Iterator[tuple[ImageGroup, int]]:
         yield from ((group, int(row)) for row in order)
 
 
-def _asked_image(found: Rule, group: ImageGroup, row: int, seen: dict[str, ImageMaps | None]) -> RuleImage:
+def _rule_image(found: Rule, group: ImageGroup, row: int, maps: dict[str, ImageMaps | None]) -> RuleImage:
     image = group.images[row]
-    one = seen[image]
+    one = maps[image]
     return RuleImage(group.name, image, group in found.others, None if one is None else one.picture)
 
 
-def _with_map(exemplar: Exemplar, seen: ImageMaps | None, place: int) -> Exemplar:
-    return exemplar if seen is None else replace(exemplar, picture=seen.picture, map=seen.maps[place])
+def _with_map(exemplar: Exemplar, maps: ImageMaps | None, place: int) -> Exemplar:
+    return exemplar if maps is None else replace(exemplar, picture=maps.picture, map=maps.maps[place])
 
 
 def _unit_note(found: Rule, place: int) -> tuple[str, ...]:
     lines = [f"mean α {found.responses[place]:.3g}"]
     if found.images > 1:
-        lines.append(f"chosen in {found.support[place]} of {found.images}")
+        lines.append(f"selected in {found.support[place]} of {found.images}")
     if found.base_rate is not None:
         lines.append(f"base rate {found.base_rate[place]:.1%}")
     return tuple(lines)
@@ -105,7 +105,7 @@ def _unit_note(found: Rule, place: int) -> tuple[str, ...]:
 
 def _note(found: Rule) -> str:
     count = len(found.units)
-    told = f"{count or 'No'} unit{'' if count == 1 else 's'}"
+    text = f"{count or 'No'} unit{'' if count == 1 else 's'}"
     if found.expected is not None and found.p_value is not None:
-        told += f"; {found.expected:.3g} expected of selections drawn at random (p = {found.p_value:.2g})"
-    return told + (f"; the first {_ROWS} are shown." if count > _ROWS else ".")
+        text += f"; {found.expected:.3g} expected by chance (p = {found.p_value:.2g})"
+    return text + (f"; the first {_ROWS} are shown." if count > _ROWS else ".")

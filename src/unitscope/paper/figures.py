@@ -77,7 +77,7 @@ def _figure_2(case: Case) -> Drawn:
     else:
         channel, score = _most_outstanding(atlas, case.last)
         unit = f"{case.last.name}:{channel}"
-        how = f"whose exemplars stand out most in its layer: even the last is {score:.1f} deviations above the mean"
+        how = f"the unit with the highest z-score of the last exemplar in its layer ({score:.1f})"
     sheet = exemplar_sheet(atlas, unit, network=case.session)
     return figures.exemplars(sheet), f"{unit}, {how}."
 
@@ -86,12 +86,12 @@ def _figure_3(case: Case) -> Drawn:
     atlas = case.coco
     found = category_inhibition(atlas, case.last, _CONCEPT, network=case.session, options=case.options)
     if found.units.empty:
-        raise UnitscopeError(f"no unit of {case.last.name} is bright beside a '{_CONCEPT}'")
+        raise UnitscopeError(f"no unit of {case.last.name} has a positive mean outside '{_CONCEPT}'")
     best = found.units.iloc[0]
     effect = minus(f"{best['effect_size']:.2f}")
     sheet = inhibition_sheet(atlas, found, network=case.session)
     note = (
-        f"Units of {case.last.name} that are darker on a '{_CONCEPT}' (COCO's polygons) than beside it, over "
+        f"Units of {case.last.name} that are darker on a '{_CONCEPT}' (COCO's polygons) than outside it, over "
         f"{len(found.images)} images; the first has effect size {effect}, corrected p "
         f"{best['p_corrected']:.2g}. The paper shows conv5_2:11 of Keras's VGG-16, dark on faces."
     )
@@ -119,7 +119,7 @@ def _figure_4(case: Case) -> Drawn:
         "cat and dog share 3 of VGG-16's 512."
     )
     sheet = rule_sheet(atlas, found, network=case.session)
-    sheet_note = f"{shares}; {found.expected:.3g} expected of selections drawn at random ({chance})."
+    sheet_note = f"{shares}; {found.expected:.3g} expected by chance ({chance})."
     return figures.rules(replace(sheet, note=sheet_note)), note
 
 
@@ -171,7 +171,7 @@ def _noise_by_depth(case: Case) -> Drawn:
 
 @lru_cache(maxsize=1)
 def _noise(case: Case) -> PerturbResult:
-    """One run for both figures; it follows the last convolution's two units of greatest mean response."""
+    """One run for both figures, with the last convolution's two units of largest mean response."""
     table = case.atlas.units
     alive = table[(table["layer"] == case.last.name) & ~table["dead"]]
     if alive.empty:
@@ -198,13 +198,19 @@ def _images_of(atlas: Atlas, names: Sequence[str]) -> list[str]:
 
 
 def _most_outstanding(atlas: Atlas, layer: Layer) -> tuple[int, float]:
-    """The unit whose last exemplar is the most standard deviations above its mean, and their number."""
+    """The unit whose last exemplar has the highest z-score, and this z-score."""
     units, top = atlas.units_of(layer), atlas.dataset["top_values"][:, atlas.index.span(layer)]
     if (count := len(_readable(atlas))) < len(top):
-        raise UnitscopeError(f"a unit has {len(top)} exemplars, and only {count} images in '{atlas.root}' can be read")
+        raise UnitscopeError(
+            f"a unit has {len(top)} exemplars, but only {count_noun(count, 'image')} in '{atlas.root}' can be read; "
+            "give a folder with more images with --coco"
+        )
     scores = (top[-1].to_numpy() - units["mean"]) / units["std"].where(units["std"] > 0)
     if scores.isna().all():
-        raise UnitscopeError(f"every unit of {layer.name} responds to all images in '{atlas.root}' alike")
+        raise UnitscopeError(
+            f"every unit of {layer.name} has constant responses over the images in '{atlas.root}'; "
+            "give other images with --coco, or omit this network"
+        )
     best = int(np.nanargmax(scores.to_numpy()))
     return best, float(scores.iloc[best])
 

@@ -19,9 +19,9 @@ from unitscope.units import ACTIVATION, Layer, LayerTable
 Say = Callable[[str], None]
 
 _NO_ACTIVATIONS = "it has no activation layers, which the paper's tables and figures need"
-_NO_IMAGES = "it has no images; give a folder with --imagenet"
-_NO_COCO = "it has no images of COCO's; give a folder with --coco"
-_OWN_IMAGES = "it has its own images, so it was not run on COCO's"
+_NO_IMAGES = "no images of its classes were given; give a folder with --imagenet"
+_NO_COCO = "no COCO images were given; give a folder with --coco"
+_OWN_IMAGES = "it has its own images, so it was not run on COCO"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +137,7 @@ def make_cases(asked: Sequence[NetworkSpec], sources: Sources, options: RunOptio
     names = [one.name for one in asked]
     if twice := [name for name in names if names.count(name) > 1]:
         raise UnitscopeError(f"two networks are named '{twice[0]}'; give one of them as a card with another file name")
-    # Each folder is read once, and before the networks: one that is not there is told at once.
+    # Each folder is read once, and before the networks: a missing folder is reported at once.
     folders = {sources.imagenet, sources.coco, *(one.folder for one in asked)}
     opened: dict[Path | None, ImageSource] = {
         folder: options.select_images(folder) for folder in folders if folder is not None

@@ -1,4 +1,4 @@
-"""Charts of stored results over a data set: the effects of removing units and of changing pictures.
+"""Charts of stored results over a data set: the effects of removing units and of perturbing images.
 
 In: the settings of an `Ablation` or `PerturbResult`, as in their `to_dict`. Out: `Chart`.
 """
@@ -8,16 +8,10 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
+from unitscope.analyses.perturb_result import STRENGTH_LABELS
 from unitscope.text import count_noun
 
 Setting = dict[str, Any]
-
-_STRENGTHS = {
-    "noise": "σ of the noise, white being 1",
-    "blur": "radius of the blur in pixels",
-    "brightness": "factor of the brightness",
-    "jpeg": "quality of the JPEG",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +48,8 @@ class Chart:
 
 def images_of(setting: Setting) -> str:
     """Return a phrase for the images a setting was measured on: how many, and whether they are not the atlas's."""
-    return f"{count_noun(setting['images'], 'image')}{'' if setting['of_atlas'] else ' (not the set of this atlas)'}"
+    images = count_noun(setting["images"], "image")
+    return images if setting["of_atlas"] else f"{images} (not the atlas's images)"
 
 
 def removal(layer: str, settings: Sequence[Setting]) -> Chart:
@@ -73,7 +68,7 @@ def removal(layer: str, settings: Sequence[Setting]) -> Chart:
         return f"{one['order']}{seed}, by {one['scope']}{value}{f', {images_of(one)}' if elsewhere else ''}"
 
     return Chart(
-        f"Removal over the data set at {layer}",
+        f"{'Accuracy' if scored else 'Unchanged predictions'} after removing units of {layer}",
         ", ".join(dict.fromkeys(map(images_of, settings))),
         "units removed" if counted else "share of the layer's units removed",
         "Top-1" if scored else "unchanged predictions",
@@ -84,13 +79,13 @@ def removal(layer: str, settings: Sequence[Setting]) -> Chart:
 
 
 def changed(settings: Sequence[Setting]) -> tuple[Chart, ...]:
-    """Return charts for each perturbation: predictions that flip, and the correlation of units' maps."""
+    """Return charts for each perturbation: changed predictions, and the correlation of units' maps."""
     charts = []
     for way, some in _grouped(settings, lambda one: one["perturbation"], "value"):
         flips = [one for one in some if one["prediction_flips"] is not None]
         if flips:
-            curve = _curve("predictions that flip", flips, "value", _with_interval("prediction_flips", "flips"))
-            charts.append(_changed("Predictions that flip", way, some, (curve,), shares=True))
+            curve = _curve("changed predictions", flips, "value", _with_interval("prediction_flips", "flips"))
+            charts.append(_changed("Changed predictions", way, some, (curve,), shares=True))
         maps = [{"value": one["value"], **unit} for one in some for unit in one["units"]]
         curves = _grouped(maps, lambda one: f"{one['layer']}:{one['unit']}", "value")
         if curves:
@@ -101,9 +96,9 @@ def changed(settings: Sequence[Setting]) -> tuple[Chart, ...]:
 
 def _changed(what: str, way: str, settings: Sequence[Setting], curves: tuple[Curve, ...], *, shares: bool) -> Chart:
     return Chart(
-        f"{what}: {way} over the data set",
+        f"{what}: {way}",
         images_of(settings[0]),
-        _STRENGTHS.get(way, way),
+        STRENGTH_LABELS.get(way, way),
         what.lower(),
         x_shares=False,
         y_shares=shares,

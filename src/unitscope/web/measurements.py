@@ -1,7 +1,7 @@
 """Stored results of the atlas's network, for the pages.
 
 In: files that commands printed with ``--json`` or `unitscope.results.Result.save` wrote. Out: `Measurements`: charts,
-tables, and what the removal of a unit did.
+tables, and the effect of removing a unit.
 """
 
 from collections.abc import Sequence
@@ -31,14 +31,13 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Measurements:
-    """Stored results, by what the pages make of them.
+    """Stored results, grouped by how the pages show them.
 
-    A setting has besides its own values the number of ``images`` it was measured on, and whether these are those
-    ``of_atlas``.
+    Each setting also has the number of ``images`` it was measured on, and ``of_atlas``: whether these are the atlas's.
 
     Attributes:
         removals: the settings of ablations.
-        changes: the settings of perturbations, those of each result together.
+        changes: the settings of perturbations, one tuple per result.
         tables: the tables of results that have no chart.
     """
 
@@ -48,15 +47,15 @@ class Measurements:
 
     @classmethod
     def read(cls, files: Sequence[Path], *, network: str, data: str) -> "Measurements":
-        """Return what files hold.
+        """Read results from files.
 
         Args:
-            files: of results.
+            files: files with results.
             network: reference of the atlas's network.
             data: fingerprint of the atlas's images.
 
         Raises:
-            UnitscopeError: if one can't be read, holds no result, or is of another network.
+            UnitscopeError: if a file can't be read, has no result, or is of another network.
         """
         found = cls()
         for file in files:
@@ -82,13 +81,13 @@ class Measurements:
         return Measurements(self.removals, self.changes, (*self.tables, *_tables_of(result)))
 
     def _make_all(self) -> None:
-        """Make all that the pages show once, so that a file with wrong values is refused at the start."""
+        """Compute everything the pages show once, so that a file with invalid values is refused at the start."""
         self.charts()
         for one in self.removals:
             self.removal_notes(one["layer"], next(iter(one["units"] or ()), -1))
 
     def removal_notes(self, layer: str, channel: int) -> tuple[str, ...]:
-        """Return in words what the removal of units from all images did, for each setting that removed this unit."""
+        """Return a sentence for each setting that removed this unit from all images, with the effect."""
         return tuple(
             _in_words(one)
             for one in self.removals
@@ -96,7 +95,7 @@ class Measurements:
         )
 
     def charts(self) -> tuple[Chart, ...]:
-        """Return the charts: removal layer by layer, then perturbations."""
+        """Return the charts: one per layer with removed units, then the perturbations."""
         layers = dict.fromkeys(one["layer"] for one in self.removals)
         removals = [removal(layer, [one for one in self.removals if one["layer"] == layer]) for layer in layers]
         return (*removals, *(chart for settings in self.changes for chart in changed(settings)))
@@ -118,10 +117,11 @@ def _cell(value: Any) -> str:
 
 
 def _in_words(setting: Setting) -> str:
-    value = f", maps made {'their mean' if setting.get('value') == 'mean' else 'zero'}"
-    units = f"the {setting['removed']} {_ORDERS[setting['order']]} units of its layer"
-    said = f"removed with {units}{value}, on {images_of(setting)}"
+    value = "their mean" if setting.get("value") == "mean" else "zero"
+    units = "unit" if setting["removed"] == 1 else f"{setting['removed']} units"
+    removal = f"Removing the {units} with the {_ORDERS[setting['order']]} responses (maps set to {value})"
+    start = f"{removal}, on {images_of(setting)}"
     if setting.get("top1") is None:
-        return f"{said}: {setting['agreement']:.1%} of the predictions stay the same"
+        return f"{start}: {setting['agreement']:.1%} of the predictions stay the same"
     low, high = setting["top1_interval"]
-    return f"{said}: Top-1 {setting['top1']:.1%} ({low:.1%} to {high:.1%}), p = {setting['p_value']:.2g}"
+    return f"{start}: Top-1 {setting['top1']:.1%} ({low:.1%} to {high:.1%}), p = {setting['p_value']:.2g}"

@@ -83,7 +83,7 @@ class Guard:
             return "requests from other sites are refused; only links to this site are allowed"
         origin = headers.get(b"origin")
         if origin is None:
-            return "a WebSocket needs an Origin" if websocket else ""
+            return "the WebSocket request has no Origin header" if websocket else ""
         if _netloc(origin) != host and (websocket or method not in ("GET", "HEAD")):
             return f"requests from '{origin}' are refused"
         return ""

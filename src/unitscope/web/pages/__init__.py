@@ -1,4 +1,4 @@
-"""What each page of the explorer says, as plain values: the HTML page and its JSON twin are two forms of the same.
+"""The content of each page of the explorer as plain values; the HTML page and its JSON twin show the same values.
 
-In: an `AtlasCache` and what the address names. Out: frozen dataclasses of plain values. No HTML, no torch.
+In: an `AtlasCache` and the parameters of the URL. Out: frozen dataclasses of plain values. No HTML, no torch.
 """

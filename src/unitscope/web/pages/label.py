@@ -115,7 +115,8 @@ def _shared(cache: AtlasCache, label: str, layer: Layer, images: int) -> Found:
     pick = TopK(min(9, layer.units))
     found = intersection([image_group(cache.atlas, CLASS + label, layer)], pick, at_least=at_least)
     note = (
-        f"In the {pick} of at least {at_least} of its {images} images; {number(found.expected, 2)} expected by chance."
+        f"Among the {pick} units for at least {at_least} of its {images} images; "
+        f"{number(found.expected, 2)} expected by chance."
     )
     return Found(
         note,

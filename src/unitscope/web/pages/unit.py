@@ -1,6 +1,6 @@
-"""One unit: what it responds to, what to least, how its responses are spread, which units are like it.
+"""The page of a unit: its exemplars, lowest images, distribution of responses, and similar units.
 
-In: a `AtlasCache`, a layer and a channel. Out: `UnitPage`.
+In: an `AtlasCache`, a layer and a channel. Out: `UnitPage`.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ _CLASSES, _ALIKE = 12, 8
 
 @dataclass(frozen=True, slots=True)
 class Histogram:
-    """How a unit's responses are spread: how many lie in each bin, from `start` on, each `width` wide."""
+    """The histogram of a unit's responses: the count in each bin; bins begin at `start` and are `width` wide."""
 
     start: float
     width: float
@@ -45,9 +45,9 @@ class Alike:
 
 @dataclass(frozen=True, slots=True)
 class UnitPage:
-    """A unit; `removal` tells, in words, how the answers changed when it was removed with others, where measured.
+    """The values of a unit's page; `removal` has a sentence for each stored ablation that removed the unit.
 
-    An atlas without responses has neither a histogram nor units alike.
+    Without stored responses, there is no histogram, and there are no similar units.
     """
 
     layer: str
@@ -65,7 +65,7 @@ class UnitPage:
 
 
 def unit_page(cache: AtlasCache, layer: Layer, channel: int, *, results: Measurements = Measurements()) -> UnitPage:  # noqa: B008 (frozen)
-    """Return what a unit's page says."""
+    """Return the values of a unit's page."""
     alike, images = _alike(cache, layer, channel)
     return UnitPage(
         layer.name,

@@ -1,11 +1,11 @@
-// Charts, by Plotly, in the page's own colours; each stands in a figure that holds its numbers.
+// Plotly charts in the page's colours; each figure element contains its data as JSON.
 "use strict";
 (() => {
   const style = getComputedStyle(document.documentElement);
   const colour = (name) => style.getPropertyValue(name).trim();
   const MAGMA = [[0, 0, 4], [28, 16, 68], [79, 18, 123], [129, 37, 129], [181, 54, 122], [229, 89, 100], [251, 135, 97], [254, 194, 135], [252, 253, 191]];
 
-  // Plotly reads names as markup, so they are given to it escaped.
+  // Plotly parses names as markup, so escape them.
   const text = (name) => name.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 
   function axis(title, more) {
@@ -64,7 +64,7 @@
     depth(data, width) {
       const x = data.layers.map((_, place) => place);
       const short = data.layers.map((name) => text(data.calls[name] || (name.length > 18 ? `…${name.slice(-17)}` : name)));
-      // As many layers are named as there is room for.
+      // Label only as many layers as fit.
       const step = Math.ceil((18 * x.length) / Math.max(width - 110, 100));
       const named = x.filter((place) => place % step === 0);
       const ticks = { tickangle: -60, tickmode: "array", tickvals: named, ticktext: named.map((place) => short[place]) };

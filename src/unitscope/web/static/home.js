@@ -1,4 +1,4 @@
-// The strip of layers: heights by the logarithm of the units, since layers have from 3 to thousands.
+// The strip of layers: bar heights are logarithmic, since layers have from 3 to thousands of units.
 "use strict";
 const bars = [...document.querySelectorAll(".strip a")];
 const widths = bars.map((bar) => Math.log2(1 + Number(bar.dataset.units)));

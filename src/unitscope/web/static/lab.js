@@ -1,4 +1,4 @@
-// The lab: one image, removed units, noise; predictions and maps before and after.
+// The lab: remove units of one image or add noise; show predictions and maps before and after.
 "use strict";
 (() => {
   const form = document.getElementById("lab");
@@ -10,10 +10,10 @@
   const place = document.getElementById("structure");
   const list = document.getElementById("predictions");
   const image = form.dataset.image;
-  // The page's address holds its state, so that it can be reloaded, kept and sent.
+  // The URL holds the page's state, so that it can be reloaded, bookmarked and shared.
   const given = new URLSearchParams(location.search);
   let named = given.getAll("remove").filter(Boolean);
-  let sound = [];
+  let accepted = []; // the units of the last successful request
   let before = null;
   let running = false;
   let again = false;
@@ -38,10 +38,10 @@
   }
 
   function row({ name, class: number }, after) {
-    const [was, is] = [before, after].map((values) => values.probabilities[number]);
-    const meter = element("meter", { min: 0, max: 1, value: is });
+    const [previous, current] = [before, after].map((values) => values.probabilities[number]);
+    const meter = element("meter", { min: 0, max: 1, value: current });
     meter.setAttribute("aria-label", `probability of ${name}`);
-    const [earlier, now] = [was, is].map((value) => (100 * value).toFixed(1));
+    const [earlier, now] = [previous, current].map((value) => (100 * value).toFixed(1));
     const words = earlier === now ? `${now}%` : `${earlier} → ${now}%`;
     return element("li", {}, element("span", { className: "name", textContent: name }), meter, element("span", { className: "n", textContent: words }));
   }
@@ -64,19 +64,19 @@
     running = true;
     const units = removed();
     const noise = Number(sigma.value);
-    const asked = [...named];
+    const requested = [...named];
     const address = state(image);
     const changed = units.length || noise;
     const after = changed ? await window.loadStructure(place, "/lab.json", { image, removed: units, sigma: noise }) : before;
     running = false;
     if (after) {
-      sound = asked;
+      accepted = requested;
       document.getElementById("removed").textContent = units.join(", ") || "none";
       history.replaceState(null, "", address);
       update(after);
     } else {
-      named = sound;
-      document.getElementById("removed").textContent = sound.join(", ") || "none";
+      named = accepted;
+      document.getElementById("removed").textContent = accepted.join(", ") || "none";
     }
     if (again) {
       again = false;

@@ -1,4 +1,4 @@
-// The units of a layer as cards: sorted and filtered here, added as the page is scrolled.
+// The units of a layer as cards: sorted and filtered in the browser, added on scrolling.
 "use strict";
 (() => {
   const AT_ONCE = 60;
@@ -39,7 +39,7 @@
     shown += next.length;
     list.append(...next.map(card));
     more.hidden = shown >= order.length;
-    // It reports changes only, and in a tall window the end may still be near.
+    // The observer reports only changes; in a tall window the end may still be visible, so observe it again.
     near.unobserve(more);
     near.observe(more);
   }

@@ -1,4 +1,4 @@
-// The camera, or a video file: one frame to the network at a time, the next when its answer is there.
+// Live view: send one frame of the camera or a video file at a time; send the next when the response arrives.
 "use strict";
 (() => {
   const form = document.getElementById("live");
@@ -18,7 +18,7 @@
   let order = [];
   let socket = null;
 
-  // Timers and frames of a connection that is over find that it is no longer the one in use.
+  // False for timers and frames of an old connection.
   const open = (mine) => mine === socket && mine.readyState === WebSocket.OPEN;
 
   function send(mine) {
@@ -61,8 +61,8 @@
     return { item, show };
   }
 
-  // Who points at a map, or has come to it by keys, has it under the hand till they leave.
-  const points = window.matchMedia("(hover: hover)"); // on a touch screen the last tap would hover for ever
+  // Keep the order of the maps while the pointer or the keyboard focus is on one.
+  const points = window.matchMedia("(hover: hover)"); // on a touch screen, :hover stays set after a tap
   const held = () => (points.matches && cards.matches(":hover")) || cards.querySelector(":focus-visible") !== null;
 
   function show(layer) {
@@ -94,7 +94,7 @@
     times.push(performance.now());
     times.splice(0, times.length - 20);
     const each = (times.at(-1) - times[0]) / (times.length - 1);
-    rate.textContent = times.length > 1 ? `${(1000 / each).toFixed(1)} frames a second` : "";
+    rate.textContent = times.length > 1 ? `${(1000 / each).toFixed(1)} frames per second` : "";
     rate.dataset.frames = String(Number(rate.dataset.frames || 0) + 1);
   }
 
@@ -113,9 +113,9 @@
     const item = element("li", {}, link, away);
     item.dataset.unit = name;
     pinned.append(item);
-    pins.set(name, (is) => {
-      now.src = is.map;
-      words.textContent = ` α ${number(is.response)}`;
+    pins.set(name, (latest) => {
+      now.src = latest.map;
+      words.textContent = ` α ${number(latest.response)}`;
       item.dataset.frames = String(Number(item.dataset.frames || 0) + 1);
     });
     away.addEventListener("click", () => {
@@ -128,7 +128,7 @@
     tiles.append(...values.exemplars.slice(0, 6).map((one) => element("img", { src: `/thumbnail/${one.row}.webp`, alt: one.image, width: 96, height: 96 })));
   }
 
-  // One that is not open yet closes itself when it is: the browser complains of any other end.
+  // A socket that is still connecting closes itself on open; closing it earlier logs an error in the browser.
   function leave() {
     if (socket?.readyState === WebSocket.OPEN) {
       socket.close();
@@ -155,9 +155,9 @@
     });
     mine.addEventListener("close", () => {
       if (mine === socket) {
-        const said = rate.dataset.message || "The server closed the connection. Start again.";
+        const message = rate.dataset.message || "The server closed the connection. Start again.";
         stop();
-        rate.textContent = said;
+        rate.textContent = message;
       }
     });
     rate.textContent = "Running the network…";
@@ -190,7 +190,7 @@
       rate.textContent = `No camera is available (${why}). Choose a video file instead.`;
     }
   });
-  document.getElementById("file").addEventListener("click", ({ target }) => (target.value = "")); // the same one again
+  document.getElementById("file").addEventListener("click", ({ target }) => (target.value = "")); // so that the same file can be chosen again
   document.getElementById("file").addEventListener("change", async (event) => {
     stop();
     const [file] = event.target.files;
@@ -200,12 +200,12 @@
     URL.revokeObjectURL(video.src);
     const address = URL.createObjectURL(file);
     video.src = address;
-    // Sound alone plays as well, but has no width.
-    const seen = await video.play().then(() => video.videoWidth > 0, () => false);
+    // A file with sound only plays too, but has no width.
+    const playable = await video.play().then(() => video.videoWidth > 0, () => false);
     if (video.src !== address) {
-      return; // another was chosen meanwhile
+      return; // another file was chosen meanwhile
     }
-    if (seen) {
+    if (playable) {
       connect();
     } else {
       stop();

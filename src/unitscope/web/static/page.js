@@ -1,11 +1,11 @@
-// What every page has: keys that lead to the neighbours, forms that send themselves, elements for other scripts.
+// Used by every page: arrow keys for neighbours, forms that submit on change, helpers for other scripts.
 "use strict";
 function element(name, attributes, ...children) {
   const made = Object.assign(document.createElement(name), attributes);
   made.append(...children);
   return made;
 }
-// As `unitscope.web.number_format.number` has it.
+// Must format like `unitscope.web.number_format.number`.
 function number(value, digits = 3) {
   if (!Number.isFinite(value)) {
     return "–";

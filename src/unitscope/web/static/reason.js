@@ -1,8 +1,8 @@
-// Why a unit's maps are missing, from the server.
+// Show the server's reason why a unit's maps are missing.
 "use strict";
 document.getElementById("exemplars").addEventListener("missing", async (event) => {
-  const answer = await fetch(event.currentTarget.dataset.maps, { headers: { accept: "application/json" } });
-  if (!answer.ok) {
-    document.getElementById("maps-state").textContent = (await answer.json()).message;
+  const response = await fetch(event.currentTarget.dataset.maps, { headers: { accept: "application/json" } });
+  if (!response.ok) {
+    document.getElementById("maps-state").textContent = (await response.json()).message;
   }
 });

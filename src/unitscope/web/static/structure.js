@@ -1,4 +1,4 @@
-// An image's structure: columns of layers with their greatest maps, drawn from what the network says.
+// An image's structure: a column per layer with the maps of its top units, from the server's JSON.
 "use strict";
 window.drawStructure = (place, found, moved = () => false) => {
   const dialog = document.getElementById("enlarged");
@@ -33,16 +33,16 @@ window.drawStructure = (place, found, moved = () => false) => {
   place.removeAttribute("aria-busy");
 };
 window.loadStructure = async (place, address, body) => {
-  let message = "The server did not answer.";
+  let message = "The server did not respond.";
   try {
-    const answer = await fetch(address, body && { method: "POST", body: JSON.stringify(body), headers: { "content-type": "application/json" } });
-    const found = await answer.json();
-    if (answer.ok) {
+    const response = await fetch(address, body && { method: "POST", body: JSON.stringify(body), headers: { "content-type": "application/json" } });
+    const found = await response.json();
+    if (response.ok) {
       return found;
     }
     message = found.message;
   } catch {
-    // No answer, or none that can be read: the words for it stand already.
+    // No response, or not JSON: keep the default message.
   }
   place.replaceChildren(element("p", { className: "reason", textContent: message }));
   place.removeAttribute("aria-busy");
@@ -59,7 +59,7 @@ window.loadStructure = async (place, address, body) => {
   }
 })();
 
-// A picture that was brought has no predictions in the atlas; the network has just made them.
+// An uploaded image has no predictions in the atlas; they come with its structure.
 function showPredictions(predictions) {
   const list = document.getElementById("uploaded-predictions");
   if (!list) {

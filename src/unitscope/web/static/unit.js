@@ -1,4 +1,4 @@
-// Activation maps over the exemplars, and the slider that fades from one to the other.
+// Activation maps over the exemplars, and the slider that fades between image and map.
 "use strict";
 (() => {
   const section = document.getElementById("exemplars");
@@ -15,10 +15,10 @@
   const strip = new Image();
   strip.addEventListener("load", () => {
     const width = strip.naturalWidth / count;
-    // Each map is cut out first: enlarged smoothly in the strip, it would take in cells of its neighbours.
+    // Copy each map out of the strip first: smooth scaling in the strip would mix in its neighbours' cells.
     const cell = Object.assign(document.createElement("canvas"), { width, height: strip.naturalHeight });
     for (const canvas of list.querySelectorAll("canvas")) {
-      // Without a picture under it, the map has its own proportions.
+      // Without an image, use the map's own aspect ratio.
       canvas.height = Math.max(1, Math.round((canvas.width * strip.naturalHeight) / width));
       const context = canvas.getContext("2d");
       context.imageSmoothingQuality = "high";

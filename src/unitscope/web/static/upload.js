@@ -1,4 +1,4 @@
-// A picture of one's own, dropped, pasted or chosen: sent to the server, whose answer is a page to go to.
+// Upload an image that was dropped, pasted or chosen, and open the page that the server returns.
 "use strict";
 (() => {
   const form = document.getElementById("upload");
