@@ -280,7 +280,7 @@ def test_the_page_of_the_command_names_each_key_and_the_kind(kind):
 
 
 def test_what_has_no_figure_says_so():
-    with pytest.raises(UnitscopeError, match="there is no figure of a int; read it as tables or JSON"):
+    with pytest.raises(UnitscopeError, match="there is no figure for int; read it as tables or JSON"):
         figures.draw(1)
 
 

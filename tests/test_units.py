@@ -31,6 +31,11 @@ def test_what_has_no_whole_number_behind_the_last_colon_is_no_unit(text):
         Unit.parse(text)
 
 
+def test_a_unit_below_zero_is_an_error(table):
+    with pytest.raises(LayerError, match="layer 'relu' has units 0 to 3, so there is no unit -1"):
+        table.unit(Unit("relu", -1))
+
+
 @pytest.mark.parametrize("address", ["layer1.0.relu_1", "act:3", "out", "act:-1"])
 def test_a_layer_has_many_addresses(table, address):
     assert table.find(address) is table[3]

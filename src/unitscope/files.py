@@ -4,6 +4,7 @@ In: a path. Out: a temporary path beside it, whose file takes its place.
 """
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,9 +13,10 @@ from pathlib import Path
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Give a temporary path to write to, and move its file to ``path``; after an error, delete it instead."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    target = path.resolve()  # a link keeps pointing at its file
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.{threading.get_ident()}.part")
     try:
         yield temporary
-        temporary.replace(path)
+        temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)

@@ -36,8 +36,14 @@ class Result(ABC):
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        if cls.kind:
-            _classes[cls.kind] = cls
+        if not cls.kind:
+            return
+        other = _classes.setdefault(cls.kind, cls)
+        if (other.__module__, other.__qualname__) != (cls.__module__, cls.__qualname__):
+            raise TypeError(
+                f"{other.__module__}.{other.__qualname__} has the kind '{cls.kind}' already; choose another"
+            )
+        _classes[cls.kind] = cls
 
     @abstractmethod
     def values(self) -> Values:

@@ -153,11 +153,11 @@ class LayerTable(Sequence[Layer]):
         """
         unit = address if isinstance(address, Unit) else Unit.parse(address)
         layer = self.find(unit.layer)
-        if unit.channel >= layer.units:
+        if not 0 <= unit.channel < layer.units:
             raise LayerError(
                 f"layer '{layer.name}' has units 0 to {layer.units - 1}, so there is no unit {unit.channel}"
             )
-        return layer, unit.channel
+        return layer, int(unit.channel)
 
     def _match_one(self, pattern: str) -> Iterable[Layer]:
         if not any(character in pattern for character in "*?["):

@@ -63,7 +63,9 @@ def test_what_ablate_measured_is_shown(classes_atlas, classes_folder, run, tmp_p
     with serving(classes_atlas, "--no-network", *files) as (_, address):
         lines = told(f"{address}/unit/act:-2/{some.json['results'][0]['units'][0]}.json")["removal"]
         assert any(" responses (maps set to zero), on 30 images: Top-1" in line for line in lines)
-        assert any("lowest responses (maps set to zero), on 6 images (not the atlas's images): Top-1" in line for line in lines)
+        assert any(
+            "lowest responses (maps set to zero), on 6 images (not the atlas's images): Top-1" in line for line in lines
+        )
         for unit in (0, 3, 7):
             gone = [one for one in measured.json["results"] if one["seed"] is None and unit in one["units"]]
             lines = told(f"{address}/unit/act:-2/{unit}.json")["removal"]

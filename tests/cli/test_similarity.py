@@ -145,7 +145,7 @@ def test_between_layers_tells_how_alike_layers_see_all_images_or_some(run, class
         ([TENCH, HEN, "--by-layer", "--clustered"], "does not go with --by-layer"),
         (["--between-layers", "--layer", "act:1"], "omit --layer act:1"),
         ([TENCH, HEN, "--between-layers"], "at least 3 images that can be read, not 2"),
-        ([*SIX, "--by-layer", "-o", "x.png"], "6 subjects make 15 curves"),
+        ([*SIX, "--by-layer", "-o", "x.png"], "6 images or classes give 15 curves"),
         ([TENCH, HEN, TENCH, "--by-layer"], f"'{TENCH}' was given twice; give each image or class once"),
         (["class:hen", "class:hen", "--layer", "act:1"], "'class:hen' was given twice"),
         (["class:", TENCH, "--layer", "act:1"], "'class:' has no class name; write class:NAME, as in class:goldfish"),

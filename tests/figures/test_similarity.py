@@ -158,7 +158,7 @@ def test_each_pair_has_a_curve_of_its_own_look_and_its_names_beside_it():
 
 
 def test_more_curves_than_can_be_told_apart_are_refused():
-    with pytest.raises(UnitscopeError, match="6 subjects make 15 curves"):
+    with pytest.raises(UnitscopeError, match="6 images or classes give 15 curves"):
         similarity_by_layer(np.ones((3, 6, 6)), list("abc"), names=list("uvwxyz"))
 
 

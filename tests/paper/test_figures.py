@@ -48,7 +48,9 @@ def test_the_best_of_many_pairs_has_a_p_that_is_corrected_for_their_number(case,
 
 def test_few_images_of_coco_are_a_reason_and_not_an_error(items):
     assert isinstance(items["Figure 2"], Missing)
-    assert re.search(r"a unit has 9 exemplars, but only 8 images in '.*' can be read; give a folder", items["Figure 2"].reason)
+    assert re.search(
+        r"a unit has 9 exemplars, but only 8 images in '.*' can be read; give a folder", items["Figure 2"].reason
+    )
     assert isinstance(items["Figure 3"], Picture)
 
 
@@ -66,7 +68,9 @@ def test_batches_are_as_large_as_asked_in_every_experiment(case, items):
 def test_units_that_are_all_dead_are_a_reason_and_not_an_error(make_case, coco):
     drawn = draw_all(make_case("dead", coco=coco(6, 4)), say=lambda text: None)
     _, second, third = islice(drawn, 3)
-    assert re.match("every unit of 3 has constant responses over the images in '.*'; give other images with --coco", second.reason)
+    assert re.match(
+        "every unit of 3 has constant responses over the images in '.*'; give other images with --coco", second.reason
+    )
     assert third.reason == "no unit of 3 has a positive mean outside 'person'"
 
 

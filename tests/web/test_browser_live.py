@@ -12,7 +12,7 @@ def test_the_camera_is_seen_and_units_are_pinned(page, site):
     page.click("#camera")
     until(page, "Number(document.getElementById('rate').dataset.frames) >= 5")
     assert page.locator("#predictions li").count() == 5
-    assert "frames a second" in page.inner_text("#rate")
+    assert "frames per second" in page.inner_text("#rate")
     page.locator("#maps button").first.click()
     page.wait_for_selector("#pinned .tiles img")
     page.select_option("[name=layer]", "_blocks.1._swish")

@@ -10,6 +10,7 @@ from starlette.websockets import WebSocketDisconnect
 
 from tests.web.conftest import explorer_of, network_session
 from unitscope.web.app import create_app
+from unitscope.web.lazy_session import LazySession
 from unitscope.web.network_routes import MOST_BYTES
 from unitscope.web.security import Guard
 
@@ -224,3 +225,23 @@ def test_an_id_that_is_no_number_is_not_here(reading_app, path):
     answer = asking.get(path)
     assert answer.status_code == 404
     assert "There is no page" in answer.text
+
+
+class FailingInspector:
+    """A network whose forward pass fails, as a user's own can."""
+
+    def structure(self, *args, **options):
+        raise RuntimeError("the sizes of tensors must match")
+
+
+def test_an_error_inside_the_server_is_a_page_without_a_traceback(atlas, tmp_path):
+    explorer, pictures = explorer_of(atlas, tmp_path)
+    app = create_app(explorer, pictures, LazySession(FailingInspector), hosts=frozenset({"testserver"}))
+    client = TestClient(app, raise_server_exceptions=False)
+    answer = client.get("/structure.json", params={"image": "chelsea/00.jpg"})
+    assert answer.status_code == 500
+    assert "the sizes of tensors must match" in answer.text
+    assert "Traceback" not in answer.text
+    with client.websocket_connect("/live.ws?layer=act:1", headers={"origin": "http://testserver"}) as socket:
+        socket.send_bytes(picture())
+        assert socket.receive_json() == {"message": "The network failed: RuntimeError: the sizes of tensors must match"}

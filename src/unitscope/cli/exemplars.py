@@ -20,7 +20,9 @@ def exemplars(
     atlas: AtlasArgument,
     unit: Annotated[str, typer.Argument(metavar="LAYER:UNIT", help="A unit, such as act:46:68.", show_default=False)],
     output: Figure = None,
-    lowest: Annotated[bool, typer.Option("--lowest", help="List the smallest responses instead (no figure).")] = False,
+    lowest: Annotated[
+        bool, typer.Option("--lowest", help="List the smallest responses; the figure shows the greatest.")
+    ] = False,
     image_root: ImageRoot = None,
     as_json: Json = False,
 ) -> None:

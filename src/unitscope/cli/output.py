@@ -18,6 +18,8 @@ from rich.table import Table
 from unitscope.text import json_safe
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from unitscope.results import Result
 
 
@@ -32,8 +34,17 @@ def emit(
         output: path of the figure; None for no figure.
         sheet: returns the data of the figure, if the figure needs more than the result (images and maps).
     """
-    if output is not None:
-        draw_to(output, sheet() if sheet is not None else result)
+    if output is None:
+        _print(result, as_json)
+        return
+    from unitscope import figures
+
+    figure = figures.draw(sheet() if sheet is not None else result)
+    _print(result, as_json)  # before the figure is saved, so that it is not lost on a full disk
+    _save(figure, output)
+
+
+def _print(result: "Result", as_json: bool) -> None:
     if as_json:
         print_json(result.to_dict())
         return
@@ -46,7 +57,13 @@ def draw_to(output: Path, result: Any) -> None:
     """Draw a result or sheet, and save the figure."""
     from unitscope import figures
 
-    figures.save(figures.draw(result), output)
+    _save(figures.draw(result), output)
+
+
+def _save(figure: "Figure", output: Path) -> None:
+    from unitscope import figures
+
+    figures.save(figure, output)
     log(f"saved figure: {output}")
 
 
@@ -63,6 +80,7 @@ def log(message: str = "") -> None:
 def print_json(values: dict[str, Any]) -> None:
     """Print one JSON object on stdout."""
     sys.stdout.write(json.dumps(json_safe(values), ensure_ascii=False, allow_nan=False) + "\n")
+    sys.stdout.flush()
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str = "") -> None:

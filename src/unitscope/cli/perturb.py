@@ -116,11 +116,11 @@ def perturb(
         log(f"note: {result.note}")
     if result.failed:
         log(f"could not read {result.failed} of {count_noun(len(image_set), 'file')}")
+    emit(result, as_json=as_json, output=output)
     if maps is not None:
         from unitscope.inspection.perturbation import perturbed_sheet
 
         draw_to(maps, perturbed_sheet(session, result))
-    emit(result, as_json=as_json, output=output)
 
 
 def _changes(

@@ -72,9 +72,9 @@ def serve(
     arguments = {"weights": weights, "seed": seed, "preprocess": preprocess}
     session = lazy_session(opened, network, no_network, arguments, device)
     hosts = LOCAL | {_bracketed(name).lower() for name in (host, *(allow_host or ()))}
-    threading.Thread(target=_warm_up, args=(session,), daemon=True).start()
     app = create_app(explorer, pictures, session, hosts=frozenset(hosts))
     listening = listen(host, port)
+    threading.Thread(target=_warm_up, args=(session,), daemon=True).start()
     log(f"{opened.path} at http://{_bracketed(host)}:{listening.getsockname()[1]} (press Ctrl-C to stop)")
     server(app).run(sockets=[listening])
 

@@ -16,7 +16,9 @@ OLD_OPTIONS = {"--units": "--n-units", "--images": "--n-images", "--seed": "--sa
 def verify(
     atlas: AtlasArgument,
     n_units: Annotated[int, typer.Option(metavar="N", help="Number of random units.")] = 20,
-    n_images: Annotated[int, typer.Option(metavar="N", help="Number of random images, plus each unit's first exemplar.")] = 8,
+    n_images: Annotated[
+        int, typer.Option(metavar="N", help="Number of random images, plus each unit's first exemplar.")
+    ] = 8,
     sample_seed: Annotated[int, typer.Option(metavar="N", help="Seed of the random units and images.")] = 0,
     as_json: Json = False,
 ) -> None:

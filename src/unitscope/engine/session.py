@@ -96,7 +96,7 @@ class Session:
         """
         with self._lock, torch.autocast(self.device.type, enabled=False):
             if self._trace is None:
-                self._trace = trace_of(self.network)
+                self._trace, self._weights = trace_of(self.network), _weights_of(self.network)
             return self._trace
 
     @property
@@ -293,11 +293,10 @@ class Session:
     def _follow_weights(self) -> None:
         """Drop the fast graph if a weight was written, and the trace if another tensor has taken a weight's place."""
         with self._lock:
-            module = self.network.module
-            weights = (*module.parameters(), *module.buffers())
+            weights = _weights_of(self.network)
             versions = [_version(tensor) for tensor in weights]
             if [*map(id, weights)] != [*map(id, self._weights)]:
-                self._trace, self._weights = None, weights
+                self._trace = None
             elif versions == self._versions:
                 return
             self._fast, self._versions = None, versions
@@ -345,6 +344,10 @@ class Session:
                 self._batch_size = count // 2
                 torch.cuda.empty_cache()
         return parts
+
+
+def _weights_of(network: Network) -> tuple[Tensor, ...]:
+    return *network.module.parameters(), *network.module.buffers()
 
 
 def _version(tensor: Tensor) -> tuple[int, int]:

@@ -24,7 +24,7 @@ def draw(result: Any) -> Figure:
     _load_figures()
     drawer = draw.dispatch(type(result))
     if drawer is draw.dispatch(object):
-        raise UnitscopeError(f"there is no figure of a {type(result).__name__}; read it as tables or JSON")
+        raise UnitscopeError(f"there is no figure for {type(result).__name__}; read it as tables or JSON")
     return drawer(result)
 
 

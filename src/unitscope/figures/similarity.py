@@ -71,9 +71,7 @@ def similarity_by_layer(
     """
     pairs = list(combinations(range(len(names)), 2))
     if len(pairs) > MOST_PAIRS:
-        raise UnitscopeError(
-            f"{len(names)} images or classes give {len(pairs)} curves; draw at most 5"
-        )
+        raise UnitscopeError(f"{len(names)} images or classes give {len(pairs)} curves; draw at most 5")
     with theme.look():
         places = [shorten(name, theme.SMALL, NAME_ROOM, keep_end=True) for name in layers]
         keys = _keys([(names[one], names[other]) for one, other in pairs])

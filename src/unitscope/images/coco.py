@@ -69,8 +69,10 @@ def _read_categories(path: Path) -> Labels:
         for annotation in content["annotations"]:
             found[annotation["image_id"]].add(names[annotation["category_id"]])
         return {str(image["file_name"]): tuple(sorted(found[image["id"]])) for image in content["images"]}
-    except (KeyError, TypeError) as error:
+    except KeyError as error:
         raise ImageError(f"label file '{path}' is not in COCO's format: it has no {error}") from error
+    except TypeError as error:
+        raise ImageError(f"label file '{path}' is not in COCO's format: {error}") from error
 
 
 def read_json(path: Path, hook: Hook) -> Any:

@@ -149,8 +149,10 @@ def _outlines(path: Path, categories: set[Any]) -> dict[str, Outlines]:
 def _format_errors(path: Path) -> Iterator[None]:
     try:
         yield
-    except (KeyError, TypeError) as error:
+    except KeyError as error:
         raise ImageError(f"label file '{path}' is not in COCO's format: it has no {error}") from error
+    except TypeError as error:
+        raise ImageError(f"label file '{path}' is not in COCO's format: {error}") from error
 
 
 def _draw(shape: Any, height: int, width: int) -> Mask:

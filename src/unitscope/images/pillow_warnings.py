@@ -29,11 +29,11 @@ _FILTER = ("ignore", None, Warning, _PATTERN, 0)  # action, message, category, m
 def without_warnings() -> Iterator[None]:
     """Return a context in which this thread's warnings are ignored."""
     _move_filter_first()
-    _PATTERN.active = True
+    before, _PATTERN.active = _PATTERN.active, True
     try:
         yield
     finally:
-        _PATTERN.active = False
+        _PATTERN.active = before
 
 
 def _move_filter_first() -> None:

@@ -228,7 +228,7 @@ def _version(package: str) -> str:
     except (ImportError, OSError, RuntimeError) as problem:  # not installed, or a library that it needs is missing
         raise UnitscopeError(
             f"{package} can't be used here ({first_line(problem)}); install it with pip install {package}, "
-            "or choose another --engine"
+            "or choose another --engine or --decoder"
         ) from problem
 
 

@@ -101,7 +101,7 @@ def scan(
         image_set = image_set.limit(options.limit)
     parts = Parts.beside(target)
     session = Session.of(network, device=options.device)
-    if network is session:
+    if network is session or not str(session.device).startswith(options.device):  # a module stays where it is
         options = replace(options, device=str(session.device))
     with parts.locked():
         plan = make_plan(session, image_set, _with_earlier_batch_size(options, parts, target))

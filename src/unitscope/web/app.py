@@ -16,7 +16,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 from unitscope.display.thumbnails import LARGE, SMALL
-from unitscope.errors import ImageError, UnitscopeError
+from unitscope.errors import ImageError, UnitscopeError, first_line
 from unitscope.version import versions
 from unitscope.web import plotly_asset as charting
 from unitscope.web.image_files import ImageFiles
@@ -179,7 +179,7 @@ def _plotly() -> FileResponse:
 
 
 def _problems(app: FastAPI, explorer: PageRenderer) -> None:
-    """Answer every error with a page, or with JSON if JSON was requested; never with a traceback."""
+    """Answer every error with a page, or with JSON if JSON was requested; tracebacks go to the log only."""
 
     def response(request: Request, status: int, problem: Problem) -> Response:
         wants_json = request.url.path.endswith(".json") or "application/json" in request.headers.get("accept", "")
@@ -197,6 +197,10 @@ def _problems(app: FastAPI, explorer: PageRenderer) -> None:
         missing = problem.status_code == 404
         message = f"There is no page '{request.url.path}'." if missing else str(problem.detail)
         return response(request, problem.status_code, Problem("Not found" if missing else "Invalid request", message))
+
+    @app.exception_handler(Exception)
+    def failed(request: Request, problem: Exception) -> Response:
+        return response(request, 500, Problem("Server error", f"{first_line(problem)}. The server's log has more."))
 
     @app.exception_handler(RequestValidationError)
     def invalid(request: Request, problem: RequestValidationError) -> Response:

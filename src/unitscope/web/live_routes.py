@@ -13,7 +13,7 @@ from fastapi.responses import HTMLResponse, Response
 from PIL import Image
 
 from unitscope.display.sheets import Column
-from unitscope.errors import ImageError, UnitscopeError
+from unitscope.errors import ImageError, UnitscopeError, first_line
 from unitscope.units import Layer
 from unitscope.web import structure_json
 from unitscope.web.lazy_session import LazySession
@@ -48,8 +48,8 @@ def add_live_routes(app: FastAPI, explorer: PageRenderer, session: LazySession) 
         """Answer each frame; the page sends the next one after the answer, so that no frame waits in a queue."""
         await socket.accept()
         try:
-            asked = socket.query_params
-            watched = _watched(explorer, asked.get("layer", ""), asked.getlist("pin"))
+            query = socket.query_params
+            watched = _watched(explorer, query.get("layer", ""), query.getlist("pin"))
             while True:
                 frame = await socket.receive_bytes()
                 await socket.send_text(await asyncio.to_thread(_answer, frame, explorer, session, watched))
@@ -89,5 +89,7 @@ def _answer(frame: bytes, explorer: PageRenderer, session: LazySession, watched:
             found = session.inspector().structure(shown, layers=tuple(watched), top=top)
     except (UnitscopeError, OSError, ValueError, Image.DecompressionBombError) as problem:
         return to_json({"message": str(problem)})
+    except Exception as problem:  # a user's network can raise anything; the next frame may run
+        return to_json({"message": f"The network failed: {first_line(problem)}"})
     columns = tuple(_picked(column, pins) for column, pins in zip(found.columns, watched.values(), strict=True))
     return to_json(structure_json.structure(replace(found, columns=columns), LINKS, explorer.atlas_cache))

@@ -10,8 +10,14 @@
     output.textContent = "Uploading…";
     const body = new FormData();
     body.append("picture", picture);
-    const answer = await fetch(form.action, { method: "POST", body, headers: { accept: "application/json" } });
-    const text = await answer.text();
+    let answer, text;
+    try {
+      answer = await fetch(form.action, { method: "POST", body, headers: { accept: "application/json" } });
+      text = await answer.text();
+    } catch {
+      output.textContent = "The server does not answer. Is it still running?";
+      return;
+    }
     if (answer.ok) {
       location.assign(JSON.parse(text).page);
     } else {
