@@ -127,7 +127,7 @@ def test_a_port_in_use_is_told(classes_atlas, run):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         done = run("serve", classes_atlas, "--no-network", "--port", port, check=1)
-    assert f"can't listen at 127.0.0.1:{port}: Address already in use; give another --host or --port" in done.stderr
+    assert f"can't listen on 127.0.0.1:{port}: Address already in use; give another --host or --port" in done.stderr
 
 
 def test_a_network_that_could_run_code_is_not_loaded_unasked(classes_folder, run, tmp_path):

@@ -142,7 +142,7 @@ def test_between_layers_tells_how_alike_layers_see_all_images_or_some(run, class
         ([TENCH, "--nearest", 3, "--layer", "act:1", "-o", "x.png"], "omit -o"),
         ([TENCH, HEN, "--nearest", 3, "--by-layer"], "--nearest and --by-layer are different analyses"),
         ([TENCH, HEN, "--by-layer", "--layer", "act:1"], "omit --layer act:1"),
-        ([TENCH, HEN, "--by-layer", "--clustered"], "does not go with --by-layer"),
+        ([TENCH, HEN, "--by-layer", "--clustered"], "can't be combined with --by-layer"),
         (["--between-layers", "--layer", "act:1"], "omit --layer act:1"),
         ([TENCH, HEN, "--between-layers"], "at least 3 images that can be read, not 2"),
         ([*SIX, "--by-layer", "-o", "x.png"], "6 images or classes give 15 curves"),

@@ -74,7 +74,7 @@ def test_what_the_user_gets_wrong_is_one_clear_message(run, classes_atlas, words
     [
         ((), "no layer was given; give --layer LAYER, or --by-layer"),
         (("--layer", "act:1", "--by-layer"), "--by-layer compares all layers; omit --by-layer or --layer act:1"),
-        (("--by-layer", "--class", "hen"), "--class needs --layer and does not go with --by-layer"),
+        (("--by-layer", "--class", "hen"), "--class needs --layer and can't be combined with --by-layer"),
     ],
 )
 def test_a_question_that_is_none_is_a_usage_error(run, classes_atlas, words, message):

@@ -296,7 +296,7 @@ def test_settings_that_make_no_sense_are_refused(options, message):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"batch_size": 0}, "a batch of 0 has no images; give 1 or more"),
+        ({"batch_size": 0}, "the batch size must be at least 1, not 0"),
         ({"limit": 0}, "a limit of 0 leaves no images; give 1 or more"),
         ({"limit": -3}, "a limit of -3 leaves no images"),
     ],

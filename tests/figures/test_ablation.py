@@ -56,7 +56,7 @@ def test_without_labels_agreement_is_drawn():
     found = ablation(labelled=False)
     figure = figures.ablation(found)
     assert list(line_of(figure, 0, "lowest first").get_ydata())[:2] == [1.0, found.outcomes[0].agreement]
-    assert "stays that of the untouched network" in " ".join(text for text, _ in texts(figure))
+    assert "with the same Top-1 class as in the unmodified network" in " ".join(text for text, _ in texts(figure))
 
 
 def test_layers_have_rows_and_scopes_have_columns_and_nothing_overlaps():

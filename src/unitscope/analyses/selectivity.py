@@ -65,7 +65,7 @@ def selective_units(atlas: Atlas, layer: str | Layer, name: str) -> Selectivity:
     labels, units = atlas.manifest.labels, atlas.units_of(found)
     if "selectivity" not in units:
         raise UnitscopeError(
-            f"selectivity needs images of two or more classes; atlas '{atlas.path}' has '{labels[number].name}' alone"
+            f"selectivity needs images of two or more classes; atlas '{atlas.path}' has only '{labels[number].name}'"
         )
     # The table has the name of a class, which several labels may share.
     alike = [place for place, label in enumerate(labels) if label.name == labels[number].name]

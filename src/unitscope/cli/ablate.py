@@ -118,4 +118,4 @@ def _log_notes(found: "Ablation") -> None:
             f"use {MIN_IMAGES} images or more"
         )
     if not found.baseline.images:
-        log("note: no image has a class of the network, so the table shows agreement with the unmodified network")
+        log("note: no label is a class of the network, so the table shows agreement with the unmodified network")

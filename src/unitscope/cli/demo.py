@@ -1,4 +1,4 @@
-"""The command ``demo``: an end-to-end run on a small pretrained network and photographs that packages ship.
+"""The command ``demo``: an end-to-end run on a small pretrained network and photographs from installed packages.
 
 In: the command line. Out: an atlas and figures; tables or JSON; progress on stderr.
 """
@@ -20,7 +20,7 @@ def demo(
     ),
     as_json: Json = False,
 ) -> None:
-    """Scan, analyse and draw, with a small pretrained network and photographs that packages ship."""
+    """Scan, analyse and draw, with a small pretrained network and photographs from installed packages."""
     from unitscope.demo import run
 
     with scan_progress(output / "atlas") as progress:

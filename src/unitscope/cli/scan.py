@@ -69,7 +69,7 @@ def scan(
         typer.Option(min=1, help="Number of worker processes or Ray actors. [1; with Ray one per GPU or machine]"),
     ] = None,
     address: Annotated[
-        str | None, typer.Option(metavar="ADDRESS", help="Address of a running Ray cluster. [a new one here]")
+        str | None, typer.Option(metavar="ADDRESS", help="Address of a running Ray cluster. [start one here]")
     ] = None,
     limit: Limit = None,
     weights: Weights = None,

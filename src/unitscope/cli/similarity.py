@@ -94,7 +94,7 @@ def _check(asked: str, names: list[str], layer: str | None, *, clustered: bool, 
     if asked in ("--by-layer", "--between-layers") and layer is not None:
         raise UnitscopeError(f"{asked} compares at every layer of the atlas; omit --layer {layer}")
     if asked and clustered:
-        raise UnitscopeError(f"--clustered orders the matrix of one layer and does not go with {asked}; omit it")
+        raise UnitscopeError(f"--clustered orders the matrix of one layer and can't be combined with {asked}; omit it")
     if asked == "--nearest" and output is not None:
         raise UnitscopeError("--nearest has no figure; omit -o")
     if twice := [name for name, times in Counter(names).items() if times > 1]:

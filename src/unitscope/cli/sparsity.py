@@ -51,4 +51,4 @@ def _check(layer: str | None, classes: list[str], *, by_layer: bool) -> None:
     if layer is not None and by_layer:
         raise typer.BadParameter(f"--by-layer compares all layers; omit --by-layer or --layer {layer}")
     if by_layer and classes:
-        raise typer.BadParameter("--class needs --layer and does not go with --by-layer")
+        raise typer.BadParameter("--class needs --layer and can't be combined with --by-layer")

@@ -72,7 +72,7 @@ def category_inhibition(
             not from COCO images.
         ImageError: if there is no such category, or masks or images can't be read.
         NetworkError: if the network can't be loaded, or its preprocessing is a function, which can't transform masks.
-        UnitscopeError: if fewer than `MIN_IMAGES` images show enough of the category and of the rest.
+        UnitscopeError: if fewer than `MIN_IMAGES` images show enough of the category and of the background.
     """
     options = options or RunOptions()
     found = atlas.find(layer)
@@ -84,7 +84,7 @@ def category_inhibition(
     check_grid(found, phi.size)
     with options.progress("maps", len(concept.images) + len(concept.others)) as on_batch:
         means = _mean_maps(MapSource(session, found, options.batch_size, on_batch), concept, phi)
-    require_min(len(means.images), f"images with enough of '{every.masks.category}', and of the rest, in view")
+    require_min(len(means.images), f"images with enough of '{every.masks.category}' and of the background in view")
     left_out = len(concept.images) - len(means.images)
     by_place = np.stack(means.by_place) if means.others else None
     units = map_contrast(np.stack(means.inside), np.stack(means.outside), by_place)
@@ -221,7 +221,7 @@ def check_grid(layer: Layer, view: tuple[int, int]) -> None:
     cells = [size for axis, size in enumerate(layer.shape, start=1) if axis != layer.unit_axis]
     if math.prod(cells) == 1:
         raise LayerError(
-            f"maps of layer '{layer.name}' have a single cell, so they can't show a concept and the rest; "
+            f"maps of layer '{layer.name}' have a single cell, so they can't separate a concept from the background; "
             "choose a layer before the last pooling"
         )
     sides = [pixels / count for pixels, count in zip(view, cells, strict=False)]

@@ -49,7 +49,7 @@ class RunOptions:
 
     def __post_init__(self) -> None:
         if self.batch_size < 1:
-            raise UnitscopeError(f"a batch of {self.batch_size} has no images; give 1 or more")
+            raise UnitscopeError(f"the batch size must be at least 1, not {self.batch_size}")
         if self.limit is not None and self.limit < 1:
             raise UnitscopeError(f"a limit of {self.limit} leaves no images; give 1 or more")
 

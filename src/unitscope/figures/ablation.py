@@ -101,15 +101,15 @@ def _dress(panel: Axes, title: str, *, first: bool) -> None:
 
 
 def _caption(found: Ablation, table: pd.DataFrame) -> str:
-    became = {"zero": "zero", "mean": "the unit's mean response over the images"}[str(table["value"].iloc[0])]
+    value = {"zero": "zero", "mean": "the unit's mean response over the images"}[str(table["value"].iloc[0])]
     seeds = table["seed"].nunique()
     drawn = f" Random: mean of {seeds} draws." if seeds > 1 else ""
     if not found.baseline.images:
         return (
-            f"Share of {count_noun(found.images, 'image')} whose Top-1 class stays that of the untouched network; "
-            f"bars are Wilson's 95 % intervals. Maps of removed units became {became}.{drawn}"
+            f"Share of {count_noun(found.images, 'image')} with the same Top-1 class as in the unmodified network; "
+            f"bars are Wilson's 95 % intervals. Maps of removed units are set to {value}.{drawn}"
         )
     return (
         f"Bold: Top-1, thin: Top-5, of {count_noun(found.baseline.images, 'image')}; bars are Wilson's 95 % intervals "
-        f"of Top-1. Maps of removed units became {became}.{drawn}"
+        f"of Top-1. Maps of removed units are set to {value}.{drawn}"
     )

@@ -49,7 +49,7 @@ def _caption(sheet: InhibitionSheet) -> str:
     if not sheet.units:
         return "No unit of this layer is dark on the concept and bright elsewhere."
     images = (
-        f"the images in which '{sheet.concept}' (outlined) covers nearest to half of the view"
+        f"the images in which '{sheet.concept}' (outlined) covers closest to half of the view"
         if sheet.by == "map contrast"
         else f"first images of '{sheet.concept}', then the other images to which the unit responds most"
     )

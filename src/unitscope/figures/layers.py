@@ -71,7 +71,7 @@ def decades(values: np.ndarray) -> list[float]:
 
 def _check(units: pd.DataFrame) -> None:
     if missing := [name for name in NEEDED if name not in units.columns]:
-        raise UnitscopeError(f"the unit table lacks {', '.join(map(repr, missing))}; pass an atlas' units as they are")
+        raise UnitscopeError(f"the unit table lacks {', '.join(map(repr, missing))}; pass atlas.units unchanged")
     if units.empty:
         raise UnitscopeError("the unit table has no rows, so there is no layer to draw")
 

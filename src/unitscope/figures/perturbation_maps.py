@@ -1,4 +1,4 @@
-"""Units before and after perturbations: pictures, clean and changed, and maps (paper, figure 7).
+"""Units before and after perturbations: images, clean and perturbed, and maps (paper, figure 7).
 
 In: a `PerturbedSheet`, plain arrays. Out: a matplotlib Figure, neither shown nor saved.
 One block per unit, with one column per image; for each state of the picture, a row of pictures over a row of maps.
@@ -49,7 +49,7 @@ def perturbed(sheet: PerturbedSheet) -> Figure:
 
 def _title(sheet: PerturbedSheet) -> str:
     count = len(sheet.units)
-    return f"{count_noun(count, 'unit')} of {sheet.network}, pictures clean and changed"
+    return f"{count_noun(count, 'unit')} of {sheet.network}, images clean and perturbed"
 
 
 def _block(drawn: Sheet, unit: PerturbedUnit, states: list[str], box: Box, label: int) -> None:

@@ -87,7 +87,7 @@ def _caption(view: Structure, scale: float) -> str:
     single = any(column.maps.shape[1:] == (1, 1) for column in view.columns)
     return (
         f"Columns: layers from shallow to deep, each with its units of greatest response α (at most {most}), "
-        f"numbered; all maps in true proportion ({scale:.3g} px a cell). {CAPTION}"
+        f"numbered; all maps in true proportion ({scale:.3g} px per cell). {CAPTION}"
         + " Single cells are compared within their layer."
         * single
     )

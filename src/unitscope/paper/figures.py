@@ -67,7 +67,7 @@ def _figure_1(case: Case) -> Drawn:
     picture = decode_row(atlas.source(), atlas.image_number(image))
     view = replace(structure(case.session, picture, layers=columns), image=image)
     which = "10, 13, …, 46 as in the paper" if calls == _PAPERS_CALLS else f"{len(view.columns)}, evenly spaced"
-    return figures.structure(view), f"Of {calls} activation layers {which}. Image: {image}."
+    return figures.structure(view), f"Shown of {calls} activation layers: {which}. Image: {image}."
 
 
 def _figure_2(case: Case) -> Drawn:

@@ -76,7 +76,7 @@ def errors(cases: Sequence[Case]) -> Table:
         "Layers with weights are all convolutions and fully connected layers, including those on shortcuts, which the "
         "paper leaves out: of ResNet-50's 54 it counts 50. Errors with Wilson's 95 % intervals; none for a network "
         "that is untrained or has no images of its classes. Time: the plain forward pass in batches of "
-        f"{_BATCH} on {where}, the least of {_TIMED}; the paper's were measured on a K80."
+        f"{_BATCH} on {where}, the fastest of {_TIMED}; the paper's were measured on a K80."
     )
     return Table("table-2", "Table 2. Depth, error and time", _whole(pd.DataFrame(rows)), note)
 
@@ -89,16 +89,16 @@ def cosines(case: Case) -> tuple[Table, Picture]:
     """
     chosen = _twelve(case)
     if len(chosen) < 2:
-        raise UnitscopeError(f"the images that could be read in '{case.atlas.root}' are of fewer than two classes")
+        raise UnitscopeError(f"the readable images in '{case.atlas.root}' have fewer than two classes")
     names = [name for name, _ in chosen]
     found = similarity([image_group(case.atlas, image, case.last) for _, image in chosen])
     rows = pd.DataFrame(found.matrix.round(3), columns=names)
     rows.insert(0, "class", names)
-    note = f"{case.last.name}, {case.last.units} units; one image a class, the first: {_listed(chosen)}. " + _compared(
+    note = f"{case.last.name}, {case.last.units} units; the first image of each class: {_listed(chosen)}. " + _compared(
         names, found.matrix
     )
     table = Table(f"table-3-{case.name}", title_of_cosines(case), rows, note)
-    title = f"{table.title}, as a map"
+    title = f"{table.title}, as a heat map"
     return table, Picture(f"{table.name}-map", title, figures.similarity(found.matrix, names, title=table.title))
 
 
@@ -222,7 +222,7 @@ def _compared(names: Sequence[str], matrix: np.ndarray) -> str:
         for (one, other), cosine in values.TABLE_3.items()
         if one in names and other in names
     ]
-    return "Pairs that the paper names: " + "; ".join(pairs) + "." if pairs else "None of the paper's pairs is here."
+    return "Pairs that the paper names: " + "; ".join(pairs) + "." if pairs else "None of the paper's pairs was found."
 
 
 def _listed(chosen: Sequence[tuple[str, str]]) -> str:

@@ -82,7 +82,7 @@ def _answer(frame: bytes, explorer: PageRenderer, session: LazySession, watched:
     try:
         with Image.open(io.BytesIO(frame), formats=("JPEG", "WEBP", "PNG")) as picture:
             if picture.width * picture.height > 4_000_000:
-                raise ImageError("a frame is at most 4 megapixels")
+                raise ImageError("a frame can have at most 4 megapixels")
             shown = picture.convert("RGB")
             # All units of a layer with pinned units: a pinned unit can have any rank.
             top = max([_TOP, *(layer.units for layer, pins in watched.items() if pins)])

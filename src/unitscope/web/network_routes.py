@@ -65,7 +65,7 @@ def _uploading(app: FastAPI, explorer: PageRenderer, pictures: ImageFiles, sessi
     def upload(request: Request, picture: Annotated[UploadFile, File()]) -> Response:
         data = picture.file.read(MOST_BYTES + 1)
         if len(data) > MOST_BYTES:
-            raise HTTPException(413, f"the picture is over {MOST_BYTES // 1_000_000} MB")
+            raise HTTPException(413, f"the image is larger than {MOST_BYTES // 1_000_000} MB")
         try:
             address = pictures.bring(data)
         except ImageError as problem:

@@ -24,7 +24,7 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as problem:
         why = str(problem.strerror or problem).partition(" (")[0]  # the rest repeats the address
         raise UnitscopeError(
-            f"can't listen at {host}:{port}: {why}; give another --host or --port (0 takes a free one)"
+            f"can't listen on {host}:{port}: {why}; give another --host or --port (0 picks a free one)"
         ) from None
 
 

@@ -98,7 +98,7 @@ def _selective(cache: AtlasCache, label: str, layer: Layer) -> Found:
         best = selective_units(cache.atlas, layer, label).units
     except UnitscopeError as problem:
         return Found(str(problem))
-    note = f"{len(best)} of {layer.units} units have their greatest class mean here; sorted by selectivity index."
+    note = f"{len(best)} of {layer.units} units have their largest class mean for it; sorted by selectivity index."
     return Found(
         note,
         tuple(
@@ -110,7 +110,7 @@ def _selective(cache: AtlasCache, label: str, layer: Layer) -> Found:
 
 def _shared(cache: AtlasCache, label: str, layer: Layer, images: int) -> Found:
     if not cache.atlas.has_responses:
-        return Found("This needs responses, and the scan stored none (--store-responses none).")
+        return Found("This needs responses, but the scan stored none (--store-responses none).")
     at_least = max(1, int(np.ceil(_MOST * images)))
     pick = TopK(min(9, layer.units))
     found = intersection([image_group(cache.atlas, CLASS + label, layer)], pick, at_least=at_least)
@@ -129,7 +129,7 @@ def _shared(cache: AtlasCache, label: str, layer: Layer, images: int) -> Found:
 
 def _inhibitory(cache: AtlasCache, label: str, layer: Layer) -> Found:
     if not cache.atlas.has_responses:
-        return Found("This needs responses, and the scan stored none (--store-responses none).")
+        return Found("This needs responses, but the scan stored none (--store-responses none).")
     try:
         found = class_inhibition(cache.atlas, layer, label, sample=cache.reference_sample(layer))
     except UnitscopeError as problem:
