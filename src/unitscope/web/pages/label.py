@@ -98,7 +98,7 @@ def _selective(cache: AtlasCache, label: str, layer: Layer) -> Found:
         best = selective_units(cache.atlas, layer, label).units
     except UnitscopeError as problem:
         return Found(str(problem))
-    note = f"{len(best)} of {layer.units} units have their largest class mean for it; sorted by selectivity index."
+    note = f"{len(best)} of {layer.units} units respond most to this class on average; sorted by selectivity index."
     return Found(
         note,
         tuple(
