@@ -279,9 +279,15 @@ def test_a_network_whose_weights_are_replaced_gives_its_new_numbers(images):
     expected, _ = by_hooks(session, images)
     assert not np.allclose(before, expected, atol=1e-3)
     np.testing.assert_allclose(session.run(images).logits, expected, rtol=1e-4, atol=1e-5)
+    run = session.executor(session.layers.activations, engine="eager", precision="float32", batch_size=len(images))
+    np.testing.assert_allclose(run(images)[0], expected, rtol=1e-4, atol=1e-5)
     session.network.module.head = nn.Linear(session.network.module.head.in_features, 2)
     assert session.gradients(images, 1).ne(slope).any()
     assert session.run(images).logits.shape == (len(images), 2)
+    session.network.module.head = nn.Linear(session.network.module.head.in_features, 3)
+    with torch.no_grad():
+        x = session.network.preprocessing.normalize(images)
+        assert session.differentiable(responses=session.layers.activations)(x)[0].shape == (len(images), 3)
 
 
 def test_layers_can_be_named(images):

@@ -243,6 +243,7 @@ class Session:
 
         An executor does not acquire the lock, and raises an error if a batch runs out of memory.
         """
+        self._follow_weights()
         precision = precision or self.precision
         size = 1 if self.trace.fallback_reason else batch_size or self.batch_size
         fast = self._fast_graph() if engine == "eager" and precision == self.precision else None
@@ -261,6 +262,7 @@ class Session:
         Raises:
             NetworkError: if the network returns no logits, or the layer has no path to them.
         """
+        self._follow_weights()
         trace = self.trace
         with running():
             halves = split_at(trace, layer)
@@ -275,6 +277,7 @@ class Session:
         self, *, responses: Sequence[Layer] = (), maps: Sequence[Layer] = (), masks: Sequence[Layer] = ()
     ) -> nn.Module:
         """Return the plain graph with taps, which autograd can differentiate; see `Trace.tapped`."""
+        self._follow_weights()
         return self.trace.tapped(responses=responses, maps=maps, masks=masks)
 
     def _find(self, layer: Layer | str) -> Layer:
