@@ -48,7 +48,7 @@ def inhibitory(
     image_root: ImageRoot = None,
     as_json: Json = False,
 ) -> None:
-    """Find units that are dark on a concept only, or that lower a class's logit (the paper's figure 3)."""
+    """Find units dark on a concept and bright elsewhere, or that lower a class's logit (the paper's figure 3)."""
     from unitscope.analyses.class_contrast import class_inhibition
     from unitscope.atlas import open_atlas
 

@@ -6,7 +6,8 @@ Out: the category names of each image on disk. Bounding boxes are ignored; `coco
 
 import json
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -63,12 +64,19 @@ def _split_of(image_id: str, splits: set[str]) -> tuple[str, str]:
 def _read_categories(path: Path) -> Labels:
     """Return a dict from file name to the sorted category names of the image."""
     content = read_json(path, without_polygons)
-    try:
+    with format_errors(path):
         names = {category["id"]: str(category["name"]) for category in content["categories"]}
         found: defaultdict[Any, set[str]] = defaultdict(set)
         for annotation in content["annotations"]:
             found[annotation["image_id"]].add(names[annotation["category_id"]])
         return {str(image["file_name"]): tuple(sorted(found[image["id"]])) for image in content["images"]}
+
+
+@contextmanager
+def format_errors(path: Path) -> Iterator[None]:
+    """Raise ImageError for what a label file lacks, or has in another form."""
+    try:
+        yield
     except KeyError as error:
         raise ImageError(f"label file '{path}' is not in COCO's format: it has no {error}") from error
     except TypeError as error:

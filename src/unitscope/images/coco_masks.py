@@ -5,8 +5,6 @@ Keeps the polygons of this category only, since those of all categories take gig
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from unitscope.errors import ImageError, closest
-from unitscope.images.coco import find_annotations, read_json, without_polygons
+from unitscope.images.coco import find_annotations, format_errors, read_json, without_polygons
 from unitscope.images.decoding import turned
 from unitscope.images.source import ImageSource
 
@@ -109,7 +107,7 @@ def category_masks(images: ImageSource, category: str) -> CategoryMasks:
 def _names(path: Path) -> dict[Any, str]:
     """Return category names by number; in a pass of its own, since COCO's files list them after the polygons."""
     content = read_json(path, without_polygons)
-    with _format_errors(path):
+    with format_errors(path):
         return {category["id"]: str(category["name"]) for category in content["categories"]}
 
 
@@ -134,7 +132,7 @@ def _outlines(path: Path, categories: set[Any]) -> dict[str, Outlines]:
 
     content = read_json(path, drop_others)
     shapes: defaultdict[Any, list[Any]] = defaultdict(list)
-    with _format_errors(path):
+    with format_errors(path):
         for annotation in content["annotations"]:
             if annotation["category_id"] in categories:
                 shapes[annotation["image_id"]].append(annotation["segmentation"])
@@ -143,16 +141,6 @@ def _outlines(path: Path, categories: set[Any]) -> dict[str, Outlines]:
             for image in content["images"]
             if image["id"] in shapes
         }
-
-
-@contextmanager
-def _format_errors(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except KeyError as error:
-        raise ImageError(f"label file '{path}' is not in COCO's format: it has no {error}") from error
-    except TypeError as error:
-        raise ImageError(f"label file '{path}' is not in COCO's format: {error}") from error
 
 
 def _draw(shape: Any, height: int, width: int) -> Mask:

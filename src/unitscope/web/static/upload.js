@@ -15,7 +15,7 @@
       answer = await fetch(form.action, { method: "POST", body, headers: { accept: "application/json" } });
       text = await answer.text();
     } catch {
-      output.textContent = "The server does not answer. Is it still running?";
+      output.textContent = "The server did not respond. Is it still running?";
       return;
     }
     if (answer.ok) {
