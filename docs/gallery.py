@@ -14,10 +14,9 @@ from matplotlib.figure import Figure
 
 import unitscope
 from unitscope import figures
-from unitscope.analyses.similarity import similarity_by_layer as similarity_at_layers
 from unitscope.demo import NETWORK, write_photographs
 
-Entry = Callable[[unitscope.Network, unitscope.Atlas], Figure]
+Entry = Callable[[unitscope.Session, unitscope.Atlas], Figure]
 HEAD = f"""# Gallery
 
 Every figure that unitscope draws, made when these pages are built: `{NETWORK}` over 66 crops of the photographs that
@@ -27,88 +26,102 @@ network knows. Each example continues this one:
 ```python
 import unitscope
 from unitscope import figures
-from unitscope.analyses.similarity import similarity_by_layer as similarity_at_layers
 
-network = unitscope.load("{NETWORK}")
+session = unitscope.Session(unitscope.load("{NETWORK}"))
 atlas = unitscope.open_atlas("photographs.atlas")
 ```
 """
 
 
-def structure(network: unitscope.Network, atlas: unitscope.Atlas) -> Figure:
+def structure(session: unitscope.Session, atlas: unitscope.Atlas) -> Figure:
     """The units of each layer that respond most to one image, shallow to deep."""
     layers = unitscope.LayerRange(start=4, step=5)
-    return figures.draw(unitscope.structure(network, "whole/chelsea.png", layers=layers))
+    return figures.draw(unitscope.structure(session, "whole/chelsea.png", layers=layers))
 
 
-def exemplars(network: unitscope.Network, atlas: unitscope.Atlas) -> Figure:
+def exemplars(session: unitscope.Session, atlas: unitscope.Atlas) -> Figure:
     """The images that one unit responds to most, with its activation maps."""
-    return figures.draw(unitscope.exemplar_sheet(atlas, "act:33:12", network=network))
+    return figures.draw(unitscope.exemplar_sheet(atlas, "act:33:12", network=session))
 
 
-def layer_summary(network: unitscope.Network, atlas: unitscope.Atlas) -> Figure:
+def unit_responses(session: unitscope.Session, atlas: unitscope.Atlas) -> Figure:
+    """How often one unit responds how strongly, and to which classes most."""
+    return figures.draw(unitscope.unit_responses(atlas, "act:33:12"))
+
+
+def ranked(session: unitscope.Session, atlas: unitscope.Atlas) -> Figure:
+    """Any ranking of units or images: here the units most correlated with one of them."""
+    return figures.draw(unitscope.similar_units(atlas, "act:33:12", 12))
+
+
+def layer_summary(session: unitscope.Session, atlas: unitscope.Atlas) -> Figure:
     """The units of all layers: how many, how strong, how sparse, how many dead."""
     return figures.layer_summary(atlas.units)
 
 
-def rules(network: unitscope.Network, atlas: unitscope.Atlas) -> Figure:
+def rules(session: unitscope.Session, atlas: unitscope.Atlas) -> Figure:
     """The units that two classes share, with exemplars and the overlap expected by chance."""
     groups = unitscope.image_groups(atlas, ["class:chelsea", "class:coffee"], "act:33")
     shared = unitscope.intersection(groups, unitscope.TopK(60))
-    return figures.draw(unitscope.rule_sheet(atlas, shared, network=network))
+    return figures.draw(unitscope.rule_sheet(atlas, shared, network=session))
 
 
-def similarity(network: unitscope.Network, atlas: unitscope.Atlas) -> Figure:
+def layer_overlap(session: unitscope.Session, atlas: unitscope.Atlas) -> Figure:
+    """The units that two classes share at each layer, beside the number expected by chance."""
+    return figures.draw(unitscope.layer_overlap(atlas, ["class:chelsea", "class:coffee"]))
+
+
+def similarity(session: unitscope.Session, atlas: unitscope.Atlas) -> Figure:
     """Cosines between the mean responses of classes, like beside like."""
     names = [f"class:{label.name}" for label in atlas.manifest.labels]
     found = unitscope.similarity(unitscope.image_groups(atlas, names, "act:33"))
     return figures.draw(found)
 
 
-def similarity_by_layer(network: unitscope.Network, atlas: unitscope.Atlas) -> Figure:
+def similarity_by_layer(session: unitscope.Session, atlas: unitscope.Atlas) -> Figure:
     """The cosine of two classes, layer after layer."""
     names = ["class:chelsea", "class:coffee", "class:rocket"]
     groups = [unitscope.image_groups(atlas, names, layer.name) for layer in atlas.layers]
-    return figures.draw(similarity_at_layers(groups))
+    return figures.draw(unitscope.similarity_by_layer(groups))
 
 
-def layer_similarity(network: unitscope.Network, atlas: unitscope.Atlas) -> Figure:
+def layer_similarity(session: unitscope.Session, atlas: unitscope.Atlas) -> Figure:
     """How similarly layers see the same images (linear CKA)."""
     return figures.draw(unitscope.cka(atlas))
 
 
-def sparsity(network: unitscope.Network, atlas: unitscope.Atlas) -> Figure:
+def sparsity(session: unitscope.Session, atlas: unitscope.Atlas) -> Figure:
     """Histograms of the responses of a layer, over all images and for a class."""
     return figures.draw(unitscope.sparsity(atlas, "act:33", ["chelsea", "coffee"]))
 
 
-def sparsity_by_layer(network: unitscope.Network, atlas: unitscope.Atlas) -> Figure:
+def sparsity_by_layer(session: unitscope.Session, atlas: unitscope.Atlas) -> Figure:
     """Indices of sparsity, layer after layer."""
     return figures.draw(unitscope.sparsity_by_layer(atlas))
 
 
-def inhibition(network: unitscope.Network, atlas: unitscope.Atlas) -> Figure:
+def inhibition(session: unitscope.Session, atlas: unitscope.Atlas) -> Figure:
     """Units that respond less to a class than to other images."""
     found = unitscope.class_inhibition(atlas, "act:33", "chelsea")
-    return figures.draw(unitscope.inhibition_sheet(atlas, found, units=3, network=network))
+    return figures.draw(unitscope.inhibition_sheet(atlas, found, units=3, network=session))
 
 
-def ablation(network: unitscope.Network, atlas: unitscope.Atlas) -> Figure:
+def ablation(session: unitscope.Session, atlas: unitscope.Atlas) -> Figure:
     """How predictions change when units are removed."""
     grid = unitscope.AblationGrid(["act:33"], fractions=[0.1, 0.2, 0.4, 0.8], orders=["low", "high", "random"])
-    return figures.draw(unitscope.ablate(network, "photographs", grid))
+    return figures.draw(unitscope.ablate(session, "photographs", grid))
 
 
-def perturbation(network: unitscope.Network, atlas: unitscope.Atlas) -> Figure:
+def perturbation(session: unitscope.Session, atlas: unitscope.Atlas) -> Figure:
     """How far predictions, responses and selections move when noise is added to the images."""
     noise = [unitscope.Noise(sigma) for sigma in (0.05, 0.1, 0.2)]
-    return figures.draw(unitscope.perturb(network, "whole", noise))
+    return figures.draw(unitscope.perturb(session, "whole", noise))
 
 
-def perturbed(network: unitscope.Network, atlas: unitscope.Atlas) -> Figure:
+def perturbed(session: unitscope.Session, atlas: unitscope.Atlas) -> Figure:
     """The activation maps of a unit, clean and with noise."""
-    found = unitscope.perturb(network, "whole", [unitscope.Noise(0.1)], units=["act:33:12"])
-    return figures.draw(unitscope.perturbed_sheet(network, found))
+    found = unitscope.perturb(session, "whole", [unitscope.Noise(0.1)], units=["act:33:12"])
+    return figures.draw(unitscope.perturbed_sheet(session, found))
 
 
 def make(folder: Path) -> str:
@@ -124,11 +137,11 @@ def make(folder: Path) -> str:
         raise ValueError(f"docs/gallery.py lacks the figures {sorted(missing)}; add a function for each")
     with chdir(folder):
         write_photographs(Path("photographs"))
-        network = unitscope.load(NETWORK)
+        session = unitscope.Session(unitscope.load(NETWORK))
         images = unitscope.open_images("photographs").limit(66)
-        atlas = unitscope.scan(network, images, "photographs.atlas").atlas
+        atlas = unitscope.scan(session, images, "photographs.atlas").atlas
         for entry in entries:
-            figures.save(entry(network, atlas), f"{entry.__name__}.png")
+            figures.save(entry(session, atlas), f"{entry.__name__}.png")
     return HEAD + "".join(map(_section, entries))
 
 

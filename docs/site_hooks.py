@@ -55,10 +55,11 @@ def rooms() -> dict[str, list[str]]:
     """Return the public names by the part of the package that defines them, from the stub."""
     found: dict[str, list[str]] = defaultdict(list)
     for node in ast.parse((PACKAGE / "__init__.pyi").read_text("utf-8")).body:
-        if isinstance(node, ast.ImportFrom):
-            for name in node.names:
-                found[(node.module or name.name).partition(".")[0]].append(name.name)
-    found["figures"] = [f"figures.{name}" for name in sorted(package()["figures"].exports or ())]
+        if isinstance(node, ast.ImportFrom) and node.module:
+            found[node.module.partition(".")[0]] += [name.name for name in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            for module in (name.name for name in node.names):
+                found[module] = [f"{module}.{name}" for name in sorted(package()[module].exports or ())]
     return dict(sorted(found.items()))
 
 

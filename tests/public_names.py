@@ -5,15 +5,16 @@ import re
 from pathlib import Path
 
 import unitscope
-from unitscope import figures
 
 KEPT = Path(__file__).with_name("public_names.txt")
 
 
 def public_names():
     """Return the lines of the list: functions, classes, and what classes of ours have."""
-    named = {name: getattr(unitscope, name) for name in unitscope.__all__ if name != "figures"}
-    named |= {f"figures.{name}": getattr(figures, name) for name in figures.__all__}
+    named = {name: getattr(unitscope, name) for name in unitscope.__all__}
+    for name, module in list(named.items()):
+        if inspect.ismodule(module):
+            named |= {f"{name}.{inner}": getattr(module, inner) for inner in named.pop(name).__all__}
     return sorted({line for name, value in named.items() for line in lines_of(name, value)})
 
 

@@ -68,7 +68,9 @@ def site():
 def test_the_reference_has_every_public_name(site):
     names = [name for names in site.rooms().values() for name in names]
     assert {name.partition(".")[0] for name in names} == set(unitscope.__all__)
-    assert {name for name in names if "." in name} == {f"figures.{name}" for name in unitscope.figures.__all__}
+    modules = {"figures": unitscope.figures, "testing": unitscope.testing}
+    inner = {f"{module}.{name}" for module, found in modules.items() for name in found.__all__}
+    assert {name for name in names if "." in name} == inner
     pages = "".join(map(site.reference, site.rooms()))
     assert not [name for name in names if f"::: unitscope.{name}\n" not in pages]
 
@@ -169,3 +171,18 @@ def test_the_readmes_links_into_the_repository_lead_somewhere():
     links = re.findall(rf"\]\({home}([^)#]+)", (DOCS.parent / "README.md").read_text("utf-8"))
     assert len(links) > 10
     assert not [link for link in links if not (DOCS.parent / link).exists()]
+
+
+def test_documented_attributes_are_those_of_the_class():
+    trees = [ast.parse(path.read_text("utf-8")) for path in PACKAGE.rglob("*.py")]
+    classes = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    wrong, listed = [], 0
+    for one in classes:
+        text = (ast.get_docstring(one) or "").partition("Attributes:")[2].partition("Raises:")[0]
+        names = re.findall(r"^    (\w+): ", text, re.MULTILINE)
+        fields_of_one = {each.target.id for each in one.body if isinstance(each, ast.AnnAssign)}
+        own = {node.attr for node in ast.walk(one) if isinstance(node, ast.Attribute)}  # set in __init__
+        wrong += [f"{one.name}.{name}" for name in names if name not in fields_of_one | own]
+        listed += len(names)
+    assert listed > 100
+    assert wrong == []

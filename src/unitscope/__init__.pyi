@@ -1,13 +1,16 @@
 """The public names; `__init__` loads each when it is first used."""
 
 from . import figures as figures
+from . import testing as testing
 from .analyses.ablation import Ablation as Ablation
 from .analyses.cka import LayerSimilarity as LayerSimilarity
 from .analyses.cka import cka as cka
 from .analyses.class_contrast import class_inhibition as class_inhibition
+from .analyses.image_groups import ImageGroup as ImageGroup
 from .analyses.inhibition import Inhibition as Inhibition
 from .analyses.layer_overlap import LayerOverlap as LayerOverlap
 from .analyses.layer_overlap import layer_overlap as layer_overlap
+from .analyses.nearest_images import NearestImages as NearestImages
 from .analyses.nearest_images import nearest_images as nearest_images
 from .analyses.perturb_result import PerturbResult as PerturbResult
 from .analyses.selection import Selection as Selection
@@ -17,7 +20,9 @@ from .analyses.selection_frequency import base_rate as base_rate
 from .analyses.selectivity import Selectivity as Selectivity
 from .analyses.selectivity import selective_units as selective_units
 from .analyses.similarity import Similarity as Similarity
+from .analyses.similarity import SimilarityByLayer as SimilarityByLayer
 from .analyses.similarity import similarity as similarity
+from .analyses.similarity import similarity_by_layer as similarity_by_layer
 from .analyses.sparsity import Sparsity as Sparsity
 from .analyses.sparsity import SparsityByLayer as SparsityByLayer
 from .analyses.sparsity import sparsity as sparsity
@@ -27,6 +32,7 @@ from .analyses.unit_correlation import SimilarUnits as SimilarUnits
 from .analyses.unit_correlation import similar_units as similar_units
 from .analyses.unit_responses import UnitResponses as UnitResponses
 from .analyses.unit_responses import unit_responses as unit_responses
+from .analyses.unit_rules import Rule as Rule
 from .analyses.unit_rules import difference as difference
 from .analyses.unit_rules import intersection as intersection
 from .analyses.unit_rules import top_units as top_units
@@ -34,6 +40,9 @@ from .analyses.verification import Verification as Verification
 from .atlas import Atlas as Atlas
 from .atlas import open_atlas as open_atlas
 from .attribution import attribute as attribute
+from .attribution.protocol import Attribution as Attribution
+from .display.sheets import ExemplarSheet as ExemplarSheet
+from .display.sheets import Structure as Structure
 from .engine.session import Session as Session
 from .errors import UnitscopeError as UnitscopeError
 from .experiments.ablation import ablate as ablate
@@ -60,6 +69,7 @@ from .networks import CustomPreprocessing as CustomPreprocessing
 from .networks import Network as Network
 from .networks import Preprocessing as Preprocessing
 from .networks import load as load
+from .networks.origin import Origin as Origin
 from .results import Result as Result
 from .scanning import InProcessRunner as InProcessRunner
 from .scanning import ProcessRunner as ProcessRunner

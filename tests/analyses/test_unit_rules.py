@@ -64,7 +64,7 @@ def test_support_and_at_least_count_images(seed):
         assert found.support.tolist() == [counts[unit] for unit in found.units.tolist()]
         assert found.images == 7
     np.testing.assert_allclose(found.responses, mean[found.units])
-    np.testing.assert_allclose(found.responses_of(asked[1]), asked[1].mean[found.units])
+    np.testing.assert_allclose(found.responses_by_subject[asked[1].name], asked[1].mean[found.units])
 
 
 def test_all_of_the_images_is_the_intersection_of_each():

@@ -158,7 +158,44 @@ def test_a_layer_that_is_not_in_the_atlas_is_said(run, classes_atlas, layer, mes
 
 
 def test_a_layer_must_be_named(run, classes_atlas):
-    run("rule", classes_atlas, "--max", "class:hen", check=2)
+    assert "no layer was given" in run("rule", classes_atlas, "--max", "class:hen", check=2).stderr
+
+
+def test_shared_units_of_every_layer_are_those_of_each(run, classes_atlas, atlas, tmp_path):
+    both = ("--shared", "class:tench", "--shared", "hen/02.png", "--top", 30)
+    done = run("rule", classes_atlas, "--by-layer", *both, "-o", tmp_path / "overlap.png", "--json")
+    assert "saved figure: " in done.stderr
+    table = done.json["table"]
+    assert table["layer"] == [layer.name for layer in atlas.layers]
+    for name, shared, expected in zip(*(table[key] for key in ("layer", "shared", "expected")), strict=True):
+        alone = run("rule", classes_atlas, "--layer", name, *both, "--json").json
+        assert (shared, expected) == (len(alone["units"]), pytest.approx(alone["expected_by_chance"]))
+
+
+def test_a_file_has_its_shared_units_at_every_layer_too(run, classes_atlas, classes_folder, tmp_path):
+    shutil.copy(classes_folder / "hen" / "02.png", tmp_path / "new.png")
+    words = ("rule", classes_atlas, "--by-layer", "--json", "--shared", "class:tench", "--shared")
+    fresh, stored = run(*words, tmp_path / "new.png").json["table"], run(*words, "hen/02.png").json["table"]
+    assert fresh["shared"] == stored["shared"]
+    np.testing.assert_allclose(fresh["cosine"], stored["cosine"], rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--max", "class:hen"], "--by-layer goes with --shared; give --shared A --shared B"),
+        (["--shared", "class:hen"], "an overlap needs two or more images or classes, not 1"),
+        (["--shared", "class:hen", "--shared", "class:hen"], "'class:hen' was given twice"),
+        (["--shared", "class:hen", "--layer", LAYER], f"omit --layer {LAYER}"),
+        (
+            ["--shared", "class:hen", "--at-least", 2],
+            "--by-layer compares the top units of each layer; omit --at-least",
+        ),
+        (["--shared", "class:hen", "--threshold", 2], "omit --threshold"),
+    ],
+)
+def test_what_is_wrong_with_all_layers_is_said(run, classes_atlas, words, message):
+    assert message in run("rule", classes_atlas, "--by-layer", *words, check=1).stderr
 
 
 def test_the_figure_is_drawn_and_only_json_is_on_stdout(run, classes_atlas, tmp_path):

@@ -139,7 +139,6 @@ def test_between_layers_tells_how_alike_layers_see_all_images_or_some(run, class
         ([TENCH, "hen/99.png", "--layer", "act:1"], "no image 'hen/99.png'"),
         ([TENCH, "class:hem", "--layer", "act:1"], "closest: 'hen'"),
         ([TENCH, "--nearest", 0, "--layer", "act:1"], "must be at least 1, not 0"),
-        ([TENCH, "--nearest", 3, "--layer", "act:1", "-o", "x.png"], "omit -o"),
         ([TENCH, HEN, "--nearest", 3, "--by-layer"], "--nearest and --by-layer are different analyses"),
         ([TENCH, HEN, "--by-layer", "--layer", "act:1"], "omit --layer act:1"),
         ([TENCH, HEN, "--by-layer", "--clustered"], "can't be combined with --by-layer"),

@@ -1,5 +1,8 @@
 """The commands `unit` and `selective` print what the functions return."""
 
+import pytest
+from PIL import Image
+
 import unitscope
 from unitscope.analyses.stored_results import load_result
 
@@ -30,3 +33,20 @@ def test_units_selective_for_a_class(run, classes_atlas):
     assert run(*words, "hen", "--json").json == found.to_dict()
     assert "most selective for hen" in run(*words, "hen").stdout
     assert "no class 'sparrow'" in run(*words, "sparrow", check=1).stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("unit", "act:-2:3"),
+        ("unit", "act:-2:3", "--similar", 4),
+        ("selective", "--layer", "act:-2", "--class", "hen"),
+        ("similarity", "hen/02.png", "--layer", "act:-2", "--nearest", 3),
+    ],
+    ids=["responses", "similar", "selective", "nearest"],
+)
+def test_each_draws_its_figure(run, classes_atlas, tmp_path, words):
+    command, *rest = words
+    assert "saved figure: " in run(command, classes_atlas, *rest, "-o", tmp_path / "figure.png").stderr
+    with Image.open(tmp_path / "figure.png") as drawn:
+        assert drawn.width > 1000

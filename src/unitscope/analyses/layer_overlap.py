@@ -64,10 +64,12 @@ def layer_overlap(
         means: the result of `group_means` for each name, if it is already available.
 
     Raises:
-        ImageError, UnitscopeError: if there is no such image or class, or there are fewer than two names.
+        ImageError, UnitscopeError: if there is no such image or class, a name is given twice, or fewer than two are.
     """
     if len(names) < 2:
         raise UnitscopeError(f"an overlap needs two or more images or classes, not {len(names)}; give more")
+    if twice := [name for name in dict.fromkeys(names) if list(names).count(name) > 1]:
+        raise UnitscopeError(f"'{twice[0]}' was given twice; give each image or class once")
     given = np.stack([group_means(atlas, name) for name in names] if means is None else means)
     rows = [_row(layer, given[:, atlas.index.span(layer)], top) for layer in atlas.layers]
     return LayerOverlap(tuple(names), top, pd.DataFrame(rows))

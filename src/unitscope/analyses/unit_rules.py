@@ -158,10 +158,6 @@ class Rule(Result):
         """The units as a set."""
         return Selection(self.layer, tuple(self.units.tolist()))
 
-    def responses_of(self, group: ImageGroup) -> NDArray[np.float64]:
-        """Return a group's mean responses, float64 ``[unit]``, parallel to `units`."""
-        return self.responses_by_subject[group.name]
-
 
 def top_units(group: ImageGroup, selector: Selector = NINE, *, base: BaseRate | None = None) -> Rule:
     """Return the units with the largest responses to an image or class (the paper's maximum rule)."""

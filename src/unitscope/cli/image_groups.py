@@ -3,7 +3,7 @@
 In: command-line arguments. Out: `ImageGroup` values. Only image files need the network, and so torch.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,3 +41,14 @@ def groups_named(
                 group_rows(atlas, name)  # report an unknown name before the network is loaded
         return image_groups(atlas, names, found, network=session() if session else None)
     return tuple(image_group(atlas, name, layer) for name in names)
+
+
+def groups_by_layer(
+    atlas: "Atlas", names: Sequence[str], *, session: "Callable[[], Session] | None" = None
+) -> "Iterable[tuple[ImageGroup, ...]]":
+    """Return the image groups at each layer; files run through the network, which needs torch, once for all layers."""
+    if any(Path(name).is_file() for name in names):
+        from unitscope.inspection.new_images import image_groups_by_layer
+
+        return image_groups_by_layer(atlas, names, atlas.layers, network=session() if session else None)
+    return (groups_named(atlas, names, layer) for layer in atlas.layers)

@@ -1,20 +1,22 @@
 """The command ``rule``: the top units of an image or class, and those shared with or different from others.
 
-In: the command line. Out: a table or JSON, and a figure with ``-o``.
+In: the command line. Out: tables or JSON, and a figure with ``-o``.
 """
 
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from unitscope.cli.image_groups import groups_named
+from unitscope.cli.image_groups import groups_by_layer, groups_named
 from unitscope.cli.options import AtlasArgument, Figure, ImageRoot, Json
 from unitscope.cli.output import emit
 from unitscope.errors import UnitscopeError
 
 if TYPE_CHECKING:
+    from unitscope.analyses.layer_overlap import LayerOverlap
     from unitscope.analyses.selection import Selector
     from unitscope.analyses.unit_rules import Rule
     from unitscope.atlas import Atlas
@@ -26,7 +28,9 @@ OLD_OPTIONS = {"--only": "--in", "--but": "--not-in", "--images": "--image-root"
 
 def rule(
     atlas: AtlasArgument,
-    layer: Annotated[str, typer.Option(metavar="LAYER", help="The layer of the units.")],
+    layer: Annotated[
+        str | None, typer.Option(metavar="LAYER", help="The layer of the units.", show_default=False)
+    ] = None,
     shared: Annotated[
         list[str] | None,
         typer.Option(
@@ -52,6 +56,9 @@ def rule(
         int | None,
         typer.Option(metavar="K", help="With --shared: units selected for at least K of all the images."),
     ] = None,
+    by_layer: Annotated[
+        bool, typer.Option("--by-layer", help="With --shared: count the shared units of every layer, shallow to deep.")
+    ] = False,
     output: Figure = None,
     image_root: ImageRoot = None,
     as_json: Json = False,
@@ -61,6 +68,13 @@ def rule(
 
     asked = {"--shared": shared or [], "--in": inside or [], "--max": maximum or []}
     _check(asked, outside or [], at_least, top=top, threshold=threshold)
+    if by_layer:
+        _check_by_layer(layer, shared or [], at_least, threshold)
+        opened = open_atlas(atlas)
+        emit(_by_layer(opened, shared or [], 9 if top is None else top), as_json=as_json, output=output)
+        return
+    if layer is None:
+        raise typer.BadParameter("no layer was given; give --layer LAYER, or --by-layer with --shared for all layers")
     opened = open_atlas(atlas)
     session = _session_once(opened)
     found = _find(opened, layer, asked, outside or [], _pick(top, threshold), at_least, session)
@@ -90,6 +104,27 @@ def _check(
         raise UnitscopeError(f"--at-least goes with --shared, not with {given[0]}; omit it")
     if top is not None and threshold is not None:
         raise UnitscopeError("--top and --threshold are two ways to select units; give one of them")
+
+
+def _check_by_layer(layer: str | None, shared: list[str], at_least: int | None, threshold: float | None) -> None:
+    if layer is not None:
+        raise UnitscopeError(f"--by-layer looks at every layer of the atlas; omit --layer {layer}")
+    if not shared:
+        raise UnitscopeError("--by-layer goes with --shared; give --shared A --shared B")
+    if at_least is not None or threshold is not None:
+        option = "--threshold" if at_least is None else "--at-least"
+        raise UnitscopeError(f"--by-layer compares the top units of each layer; omit {option}")
+
+
+def _by_layer(opened: "Atlas", names: list[str], top: int) -> "LayerOverlap":
+    import numpy as np
+
+    from unitscope.analyses.layer_overlap import layer_overlap
+
+    if not any(Path(name).is_file() for name in names):
+        return layer_overlap(opened, names, top)
+    layers = [[group.mean for group in groups] for groups in groups_by_layer(opened, names)]
+    return layer_overlap(opened, names, top, means=[np.concatenate(own) for own in zip(*layers, strict=True)])
 
 
 def _pick(top: int | None, threshold: float | None) -> "Selector":

@@ -1,13 +1,13 @@
 """The command ``selective``: the units of a layer that are most selective for a class.
 
-In: the command line. Out: a table or JSON.
+In: the command line. Out: a table or JSON, and a figure with ``-o``.
 """
 
 from typing import Annotated
 
 import typer
 
-from unitscope.cli.options import AtlasArgument, Json
+from unitscope.cli.options import AtlasArgument, Figure, Json
 from unitscope.cli.output import emit
 
 
@@ -17,10 +17,11 @@ def selective(
     class_name: Annotated[
         str, typer.Option("--class", metavar="NAME", help="The class, by label or name.", show_default=False)
     ],
+    output: Figure = None,
     as_json: Json = False,
 ) -> None:
     """List the units whose greatest class mean is that of a class, by the selectivity index."""
     from unitscope.analyses.selectivity import selective_units
     from unitscope.atlas import open_atlas
 
-    emit(selective_units(open_atlas(atlas), layer, class_name), as_json=as_json)
+    emit(selective_units(open_atlas(atlas), layer, class_name), as_json=as_json, output=output)

@@ -4,15 +4,14 @@ In: the command line. Out: a table or JSON, and a figure with ``-o``.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from math import isnan
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from unitscope.cli.image_groups import groups_named
+from unitscope.cli.image_groups import groups_by_layer, groups_named
 from unitscope.cli.options import AtlasArgument, Figure, Json
 from unitscope.cli.output import emit, log
 from unitscope.errors import UnitscopeError
@@ -58,7 +57,7 @@ def similarity(
 
     asked, given = _asked(nearest, by_layer, between_layers), names or []
     opened = open_atlas(atlas)
-    _check(asked, given, layer, clustered=clustered, output=output)
+    _check(asked, given, layer, clustered=clustered)
     emit(_find(opened, given, layer, asked=asked, nearest=nearest, clustered=clustered), as_json=as_json, output=output)
 
 
@@ -90,13 +89,11 @@ def _asked(nearest: int | None, by_layer: bool, between_layers: bool) -> str:
     return asked[0] if asked else ""
 
 
-def _check(asked: str, names: list[str], layer: str | None, *, clustered: bool, output: Path | None) -> None:
+def _check(asked: str, names: list[str], layer: str | None, *, clustered: bool) -> None:
     if asked in ("--by-layer", "--between-layers") and layer is not None:
         raise UnitscopeError(f"{asked} compares at every layer of the atlas; omit --layer {layer}")
     if asked and clustered:
         raise UnitscopeError(f"--clustered orders the matrix of one layer and can't be combined with {asked}; omit it")
-    if asked == "--nearest" and output is not None:
-        raise UnitscopeError("--nearest has no figure; omit -o")
     if twice := [name for name, times in Counter(names).items() if times > 1]:
         raise UnitscopeError(f"'{twice[0]}' was given twice; give each image or class once")
     if asked == "--between-layers":
@@ -125,14 +122,5 @@ def _matrix(groups: "Sequence[ImageGroup]", opened: "Atlas", *, clustered: bool)
 def _by_layer(opened: "Atlas", names: list[str]) -> "SimilarityByLayer":
     from unitscope.analyses.similarity import labels_shown, similarity_by_layer
 
-    found = similarity_by_layer(_at_every_layer(opened, names))
+    found = similarity_by_layer(groups_by_layer(opened, names))
     return replace(found, network=str(opened.manifest.network["reference"]), shows=labels_shown(opened, names))
-
-
-def _at_every_layer(opened: "Atlas", names: list[str]) -> "Iterable[tuple[ImageGroup, ...]]":
-    """Return the image groups at each layer; files run through the network, which needs torch, once for all layers."""
-    if any(Path(name).is_file() for name in names):
-        from unitscope.inspection.new_images import image_groups_by_layer
-
-        return image_groups_by_layer(opened, names, opened.layers)
-    return (groups_named(opened, names, layer) for layer in opened.layers)

@@ -1,13 +1,13 @@
 """The command ``unit``: how a unit responds to classes and images, or which units are similar to it.
 
-In: the command line. Out: tables or JSON.
+In: the command line. Out: tables or JSON, and a figure with ``-o``.
 """
 
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from unitscope.cli.options import AtlasArgument, Json
+from unitscope.cli.options import AtlasArgument, Figure, Json
 from unitscope.cli.output import emit
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ def unit(
         int | None,
         typer.Option(metavar="N", help="List the N most correlated units of the layer instead.", show_default=False),
     ] = None,
+    output: Figure = None,
     as_json: Json = False,
 ) -> None:
     """Show a unit's histogram of responses and class means, or the units most correlated with it."""
@@ -31,4 +32,4 @@ def unit(
 
     opened = open_atlas(atlas)
     found: Result = unit_responses(opened, unit, bins=bins) if similar is None else similar_units(opened, unit, similar)
-    emit(found, as_json=as_json)
+    emit(found, as_json=as_json, output=output)

@@ -225,7 +225,7 @@ class RuleImage:
     """An image of a rule: one given by itself, or one of a given class.
 
     Attributes:
-        subject: the image or class as given by the user.
+        group: the image or class as given by the user.
         image: the image's id or path.
         excluded: whether the rule excludes the units of this image.
         picture: the resized and cropped image, uint8 ``[row, column, RGB]``; None if the file can't be read.

@@ -23,11 +23,8 @@ class FastGraph:
     """A folded and fused graph.
 
     Attributes:
-        trace: the trace of the network.
         module: the graph, from ``x`` to ``(logits | None,)``.
         nodes: node of each layer whose value still exists in the graph.
-        device: the device that it runs on.
-        precision: the precision that it runs at.
     """
 
     module: GraphModule

@@ -9,6 +9,7 @@ from unitscope.figures.ablation import ablation
 from unitscope.figures.drawing import draw
 from unitscope.figures.exemplars import exemplars
 from unitscope.figures.inhibition import inhibition
+from unitscope.figures.layer_overlap import layer_overlap
 from unitscope.figures.layers import layer_summary
 from unitscope.figures.perturbation import perturbation
 from unitscope.figures.perturbation_maps import perturbed
@@ -16,6 +17,7 @@ from unitscope.figures.saving import save
 from unitscope.figures.similarity import layer_similarity, similarity, similarity_by_layer
 from unitscope.figures.sparsity import sparsity, sparsity_by_layer
 from unitscope.figures.structure import structure
+from unitscope.figures.unit_responses import unit_responses
 from unitscope.figures.unit_rules import rules
 
 __all__ = [
@@ -23,6 +25,7 @@ __all__ = [
     "draw",
     "exemplars",
     "inhibition",
+    "layer_overlap",
     "layer_similarity",
     "layer_summary",
     "perturbation",
@@ -34,4 +37,5 @@ __all__ = [
     "sparsity",
     "sparsity_by_layer",
     "structure",
+    "unit_responses",
 ]

@@ -1,7 +1,7 @@
 """A network's units over depth: their number, responses, zeros and dead units.
 
-In: an atlas' unit table, one row per unit. Out: a matplotlib Figure of four small charts over one axis of
-layers, shallow to deep; neither shown nor saved.
+In: a list of layers, or an atlas' unit table, one row per unit. Out: a matplotlib Figure of small charts over one axis
+of layers, shallow to deep; neither shown nor saved.
 """
 
 from math import ceil, floor, log10
@@ -13,8 +13,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 
+from unitscope.analyses.layer_list import LayerList
 from unitscope.errors import UnitscopeError
 from unitscope.figures import theme
+from unitscope.figures.drawing import draw
 from unitscope.figures.text_layout import shorten, widest
 from unitscope.figures.tile_layout import MARGIN, write
 
@@ -49,6 +51,17 @@ def layer_summary(units: pd.DataFrame, *, title: str = "") -> Figure:
         shares(charts[2])
         counts(charts[3], layers["dead"].sum().to_numpy(int), _dead_title(units))
         figure.draw_without_rendering()  # make ticks now: matplotlib < 3.11 makes them later, in the caller's style
+        return figure
+
+
+@draw.register
+def _(found: LayerList) -> Figure:
+    """Draw the number of units of each layer."""
+    with theme.look():
+        names = [layer.name for layer in found.layers]
+        figure, (chart,) = charts_over_layers(f"Layers of {found.network}", names, count=1)
+        counts(chart, np.array([layer.units for layer in found.layers]), "Units")
+        figure.draw_without_rendering()
         return figure
 
 
