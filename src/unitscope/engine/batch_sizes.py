@@ -51,15 +51,18 @@ def fitting(free: int, image: int) -> int:
     return count
 
 
+def no_memory(device: torch.device) -> UnitscopeError:
+    """Return the error for a device on which a single image runs out of memory."""
+    return UnitscopeError(f"'{device}' has too little memory for one image; free some, or use --device cpu")
+
+
 def _bytes_per_image(network: Network, trace: Trace, layers: Sequence[Layer], precision: Precision) -> int:
     with running():
         run = trace.tapped(responses=layers)
     for count in _PROBES:
         if used := _bytes_of(network, run, count, precision):
             return max(used // count, 1)
-    raise UnitscopeError(
-        f"'{device_of(network.module)}' has too little free memory for one image; free some, or use --device cpu"
-    )
+    raise no_memory(device_of(network.module))
 
 
 def _bytes_of(network: Network, run: nn.Module, count: int, precision: Precision) -> int | None:

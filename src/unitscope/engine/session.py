@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from unitscope.engine.batch_sizes import batch_size_for
+from unitscope.engine.batch_sizes import batch_size_for, no_memory
 from unitscope.engine.devices import place
 from unitscope.engine.executor import Executor, NormalizedTaps, make_executor, optimize_for_eager
 from unitscope.engine.fast_graph import FastGraph
@@ -340,9 +340,7 @@ class Session:
             if full is None:
                 prepared = prepared[count:]
             elif count == 1:
-                raise UnitscopeError(
-                    f"'{self.device}' has too little memory for one image; free some, or use --device cpu"
-                ) from full
+                raise no_memory(self.device) from full
             else:
                 self._batch_size = count // 2
                 torch.cuda.empty_cache()

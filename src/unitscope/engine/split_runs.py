@@ -10,7 +10,9 @@ from functools import cached_property
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
+from unitscope.engine.batch_sizes import no_memory
 from unitscope.engine.loader import batches, nothing_readable
 from unitscope.engine.session import Session
 from unitscope.graph.interventions import SplitActivations
@@ -30,7 +32,7 @@ class SplitBatch:
 
     Attributes:
         rows: row numbers of the images, int64.
-        halfway: activations of the images at the cut, ``[image, …]``, including padding.
+        activations: values of the images at the cut, ``[image, …]``, including padding.
     """
 
     rows: NDArray[np.int64]
@@ -64,10 +66,11 @@ class SplitRun:
         return self.session.split(self.layer)
 
     def batches(self) -> Iterator[SplitBatch]:
-        """Yield the batches in order, without images that can't be read.
+        """Yield the batches in order, without images that can't be read; halve them if one runs out of memory.
 
         Raises:
             ImageError: if no image can be read.
+            UnitscopeError: if a single image does not fit into memory.
         """
         session, size = self.session, 1 if self.session.trace.fallback_reason else self.batch_size
         phi, every = session.network.preprocessing, (0, range(len(self.images)))
@@ -77,14 +80,52 @@ class SplitRun:
             if not batch.good:
                 continue
             readable += len(batch.good)
-            prepared = batch.tensor()
-            missing = size - len(prepared)
-            prepared = torch.cat([prepared, prepared[-1:].expand(missing, *prepared.shape[1:])])
-            x = phi.normalize(prepared.to(session.device))
-            halfway = self.halves.prefix(x.contiguous(memory_format=torch.channels_last))
-            yield SplitBatch(np.array([picture.image for picture in batch.good], np.int64), halfway)
+            prepared, rows = batch.tensor(), np.array([picture.image for picture in batch.good], np.int64)
+            while len(rows):
+                activations = self._prefix(_padded(prepared[:size], size))
+                if activations is None:
+                    size //= 2
+                    continue
+                yield SplitBatch(rows[:size], activations)
+                prepared, rows = prepared[size:], rows[size:]
         if not readable:
             raise nothing_readable(self.images, first_error)
+
+    def logits(self, batch: SplitBatch, removed: Tensor, fill: Tensor) -> Tensor:
+        """Return the logits of a batch after removing units, ``[variant, image, class]``; see `SplitNetwork.suffix`.
+
+        If variants run out of memory, half of them run at once; then half of the images.
+
+        Raises:
+            UnitscopeError: if a single image does not fit into memory.
+        """
+        return self._suffix(batch.activations.live, removed, fill)
+
+    def _prefix(self, prepared: Tensor) -> SplitActivations | None:
+        """Return the activations at the cut; None if there is too little memory for so many images."""
+        try:
+            x = self.session.network.preprocessing.normalize(prepared.to(self.session.device))
+            return self.halves.prefix(x.contiguous(memory_format=torch.channels_last))
+        except torch.OutOfMemoryError as problem:
+            full = problem.with_traceback(None)  # which would keep the activations alive
+        torch.cuda.empty_cache()
+        if len(prepared) == 1:
+            raise no_memory(self.session.device) from full
+        return None
+
+    def _suffix(self, live: tuple[Tensor, ...], removed: Tensor, fill: Tensor) -> Tensor:
+        try:
+            return self.halves.suffix(live, removed, fill)
+        except torch.OutOfMemoryError as problem:
+            full = problem.with_traceback(None)
+        torch.cuda.empty_cache()
+        if len(removed) > 1:
+            return torch.cat([self._suffix(live, some, fill) for some in removed.tensor_split(2)])
+        if len(live[0]) == 1:
+            raise no_memory(self.session.device) from full
+        halves = zip(*(value.tensor_split(2) for value in live), strict=True)
+        masks = (removed, removed) if removed.shape[1] == 1 else removed.tensor_split(2, 1)
+        return torch.cat([self._suffix(some, mask, fill) for some, mask in zip(halves, masks, strict=True)], 1)
 
     def kept(self, on_batch: Callable[[int], None]) -> tuple[list[SplitBatch] | None, NDArray[np.float64]]:
         """Return all batches (None if they are larger than `KEPT_BYTES`) and the mean responses ``[unit]``.
@@ -105,3 +146,8 @@ class SplitRun:
                 kept = None
             on_batch(len(batch.rows))
         return kept, sums / np.maximum(count, 1)
+
+
+def _padded(prepared: Tensor, size: int) -> Tensor:
+    """Return images, with the last one repeated until there are ``size``."""
+    return torch.cat([prepared, prepared[-1:].expand(size - len(prepared), *prepared.shape[1:])])

@@ -24,7 +24,6 @@ from unitscope.engine.split_runs import SplitBatch, SplitRun
 from unitscope.experiments.ablation_grid import AblationGrid
 from unitscope.experiments.run_options import Counting, RunOptions, truth_of
 from unitscope.experiments.unit_ranking import UnitRanking
-from unitscope.graph.split import SplitNetwork
 from unitscope.images import ImageSource
 from unitscope.networks import Network
 from unitscope.scanning.atlas_network import check_same
@@ -116,7 +115,7 @@ def _run(experiment: _LayerExperiment, means: NDArray[np.float64] | None) -> _Ru
     with experiment.counted("removing from") as on_batch:
         for batch in batches:
             rows.append(batch.rows)
-            predictions.append(_predict(experiment.split.halves, batch, _masks(variants, ranking, batch), fill))
+            predictions.append(_predict(experiment.split, batch, _masks(variants, ranking, batch), fill))
             on_batch(len(batch.rows))
     joined = np.concatenate(predictions, 1)
     units = tuple(_units(removed, ranking) for removed in experiment.removed)
@@ -142,9 +141,9 @@ def _batches(
     return kept or experiment.split.batches(), means
 
 
-def _predict(halves: SplitNetwork, batch: SplitBatch, masks: list[Tensor], fill: Tensor) -> Answers:
+def _predict(split: SplitRun, batch: SplitBatch, masks: list[Tensor], fill: Tensor) -> Answers:
     """Return the most probable classes, ``[variant, image, rank]``."""
-    logits = [halves.suffix(batch.activations.live, torch.stack(chunk), fill) for chunk in _chunks(masks, batch)]
+    logits = [split.logits(batch, torch.stack(chunk), fill) for chunk in _chunks(masks, batch)]
     best = [best_classes(some.float().cpu().numpy(), TOP5) for some in logits]
     return np.concatenate(best)[:, : len(batch.rows)]
 

@@ -240,7 +240,7 @@ def _changes(split: SplitRun, batch: SplitBatch, class_number: int) -> NDArray[n
     changes = []
     for chunk in single.split(batch.variants_at_once):
         removed = torch.cat([unmodified, chunk]).to(batch.activations.responses.device)
-        logits = _numpy(split.halves.suffix(batch.activations.live, removed, zeros)[:, : len(batch.rows)])
+        logits = _numpy(split.logits(batch, removed, zeros)[:, : len(batch.rows)])
         change = logits[1:, :, class_number] - logits[:1, :, class_number]
         change[np.abs(change) <= ROUNDING * np.abs(logits[0]).max(-1)] = 0
         changes.append(change)
