@@ -1,4 +1,4 @@
-"""A package that adds an origin and a source, installed beside unitscope: both work in every command."""
+"""A package that adds an origin, a source and an attribution, installed beside unitscope: they work everywhere."""
 
 import json
 import os
@@ -8,6 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from tests.cli.test_serving import serving
+from tests.cli.test_serving import told as fetched
 
 PACKAGE = Path(__file__).parent / "plugin_package"
 
@@ -44,9 +47,14 @@ def installed(tmp_path_factory) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def done(installed, tmp_path_factory) -> dict[str, list]:
+def folder(tmp_path_factory) -> Path:
+    """Where the commands run."""
+    return tmp_path_factory.mktemp("toy")
+
+
+@pytest.fixture(scope="module")
+def done(installed, folder) -> dict[str, list]:
     """Status, stdout and stderr of every command that takes a network or images."""
-    folder = tmp_path_factory.mktemp("toy")
     from PIL import Image
 
     Image.new("RGB", (48, 40), "red").save(folder / "mine.png")
@@ -61,6 +69,21 @@ def done(installed, tmp_path_factory) -> dict[str, list]:
         "structure": ("structure", network, mine, *seed, "-o", "structure.png", "--json"),
         "exemplars": ("exemplars", atlas, "act:1:2", "-o", "unit.png", "--json"),
         "rule": ("rule", atlas, "--layer", "act:1", "--max", mine, "--top", "2", "-o", "rule.png", "--json"),
+        "rule-by-layer": (
+            "rule",
+            atlas,
+            "--by-layer",
+            "--shared",
+            mine,
+            "--shared",
+            "class:red",
+            "--top",
+            "2",
+            "--json",
+        ),
+        "unit": ("unit", atlas, "act:1:2", "--json"),
+        "selective": ("selective", atlas, "--class", "red", "--layer", "act:1", "--json"),
+        "paper": ("paper", "--network", f"{network}={images}", "--coco", "toy://6", "-o", "paper", "--json"),
         "similarity": ("similarity", atlas, mine, "class:red", "class:blue", "--layer", "act:2", "--json"),
         "sparsity": ("sparsity", atlas, "--layer", "act:1", "--json"),
         "inhibitory": ("inhibitory", atlas, "--class", "red", "--layer", "act:1", "--removal", "-o", "i.png", "--json"),
@@ -82,6 +105,8 @@ def done(installed, tmp_path_factory) -> dict[str, list]:
         "export": ("export", atlas, "site", "--json"),
         "unknown images": ("scan", network, "toys://24", "-o", "x.atlas"),
         "unknown network": ("layers", "toy:circles"),
+        "broken images": ("scan", network, "toy://x", "-o", "x.atlas"),
+        "broken network": ("layers", "toy:broken"),
     }
     found = subprocess.run(
         [sys.executable, "-c", DRIVER],
@@ -117,12 +142,27 @@ def test_worker_processes_read_its_images(done):
     assert done["scan in processes"][0] == 0, done["scan in processes"]
 
 
-@pytest.mark.parametrize(
-    "command",
-    ["layers", "structure", "exemplars", "rule", "similarity", "sparsity", "inhibitory", "ablate", "perturb", "export"],
+ANSWERING = (
+    "layers structure exemplars rule rule-by-layer unit selective similarity sparsity inhibitory ablate perturb export"
 )
+
+
+@pytest.mark.parametrize("command", ANSWERING.split())
 def test_every_command_works_with_it(done, command):
     assert told(done, command)
+
+
+def test_a_report_is_made_of_it(done):
+    found = told(done, "paper")
+    assert {table["title"][:7] for table in found["tables"]} >= {"Table 1", "Table 2", "Table 4", "Table 5"}
+    assert found["figures"]
+
+
+def test_its_images_and_their_maps_are_served(done, installed, folder):
+    with serving(folder / "toy.atlas", env=installed) as (_, address):
+        assert fetched(f"{address}/index.json")["network"] == "toy:squares"
+        found = fetched(f"{address}/structure.json?image=red/001.png")
+        assert [len(layer["units"]) for layer in found["layers"]] == [6, 8]
 
 
 def test_maps_are_made_of_its_images_again(done):
@@ -137,11 +177,25 @@ def test_what_it_does_not_have_is_a_plain_error(done):
     assert (status, "no toy network 'circles'; known: squares" in err) == (1, True)
 
 
+def test_its_mistakes_are_its_own(done):
+    for command, problem in (
+        ("broken network", "ZeroDivisionError: a mistake in the package"),
+        ("broken images", "ValueError: invalid literal for int() with base 10: 'x'"),
+    ):
+        status, _, err = done[command]
+        assert status == 1, err
+        assert err == (
+            f"error: the plug-in 'toy' of the package unitscope-toy failed ({problem}); "
+            "report it to the authors of that package\n"
+        )
+
+
 def test_the_shipped_contracts_hold(installed, tmp_path):
     (tmp_path / "test_toy.py").write_text(
-        "from unitscope.testing import OriginTests, SourceTests\n\n\n"
+        "from unitscope.testing import AttributionTests, OriginTests, SourceTests\n\n\n"
         "class TestOrigin(OriginTests):\n    reference = 'toy:squares'\n\n\n"
-        "class TestSource(SourceTests):\n    address = 'toy://4'\n"
+        "class TestSource(SourceTests):\n    address = 'toy://4'\n\n\n"
+        "class TestAttribution(AttributionTests):\n    method = 'toy'\n"
     )
     words = ("-q", "-p", "no:cacheprovider", str(tmp_path))
     found = subprocess.run(
@@ -153,4 +207,4 @@ def test_the_shipped_contracts_hold(installed, tmp_path):
         text=True,
     )
     assert found.returncode == 0, found.stdout
-    assert "18 passed" in found.stdout
+    assert "22 passed" in found.stdout

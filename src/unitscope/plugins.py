@@ -4,7 +4,8 @@ In: the name of a group. Out: `Plugin` values, each loaded when it is first used
 commands that need it. unitscope's own origins and sources are registered in the same way, in pyproject.toml.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -63,6 +64,26 @@ class Plugin:
                 f"the plug-in '{self.name}' of the package {self.packages[0]} can't be loaded "
                 f"({first_line(problem)}); update or uninstall that package"
             ) from problem
+
+
+@contextmanager
+def errors_of(plugin: Plugin) -> Iterator[None]:
+    """Turn exceptions of another package's plug-in within the context into errors that name the package.
+
+    Raises:
+        UnitscopeError: if anything but an error of unitscope is raised.
+    """
+    try:
+        yield
+    except UnitscopeError:
+        raise
+    except Exception as problem:  # another package can raise anything
+        if plugin.ours:
+            raise
+        raise UnitscopeError(
+            f"the plug-in '{plugin.name}' of the package {plugin.packages[0]} failed "
+            f"({first_line(problem)}); report it to the authors of that package"
+        ) from problem
 
 
 @cache

@@ -15,10 +15,10 @@ PROGRAM = str(Path(sys.executable).with_name("unitscope"))
 
 
 @contextmanager
-def serving(*words):
+def serving(*words, env=None):
     """A running `unitscope serve`; gives the process and its address."""
     command = [PROGRAM, "serve", *map(str, words), "--port", "0"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, env=env, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         line = process.stderr.readline()
         try:
             yield process, line.split(" at ")[1].split()[0]

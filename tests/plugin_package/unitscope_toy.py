@@ -1,4 +1,7 @@
-"""A small network, ``toy:squares``, and images of squares, ``toy://COUNT``, that no file holds."""
+"""A small network, ``toy:squares``, images of squares that no file holds, ``toy://COUNT``, an attribution, ``toy``.
+
+``toy:broken`` and ``toy://x`` fail as a package with a mistake does.
+"""
 
 import io
 import re
@@ -19,6 +22,8 @@ class ToyNetworks(Origin):
     form = "toy:NAME"
 
     def load(self, name, recipe):
+        if name == "broken":
+            raise ZeroDivisionError("a mistake in the package")
         if name not in self.names():
             raise NetworkError(f"no toy network '{name}'; known: {', '.join(self.names())}")
         module = nn.Sequential(
@@ -40,7 +45,7 @@ class ToyNetworks(Origin):
 class ToyImages(ImageSource):
     @classmethod
     def can_open(cls, address):
-        return re.fullmatch(r"toy:/+\d+", address) is not None
+        return re.fullmatch(r"toy:/+(\d+|x)", address) is not None
 
     @classmethod
     def of(cls, address):
@@ -70,3 +75,9 @@ class ToyImages(ImageSource):
         ImageDraw.Draw(picture).rectangle((number % 20, 5, number % 20 + 14, 30), fill=match[1])
         picture.save(buffer := io.BytesIO(), "PNG")
         return buffer.getvalue()
+
+
+class GradientTimesInput:
+    def __call__(self, session, prepared, target):
+        x = session.network.preprocessing.normalize(prepared)
+        return (session.gradients(prepared, target) * x.to(session.device)).sum(1)

@@ -15,7 +15,7 @@ from unitscope.engine.targets import Target
 from unitscope.errors import UnitscopeError, closest
 from unitscope.images import decode
 from unitscope.networks import Network
-from unitscope.plugins import ATTRIBUTIONS, check_registered, find_plugins
+from unitscope.plugins import ATTRIBUTIONS, Plugin, check_registered, errors_of, find_plugins
 
 
 def attribute(
@@ -37,10 +37,12 @@ def attribute(
         LayerError, NetworkError: if the network lacks the target.
         UnitscopeError: if there is no such method.
     """
-    run, session = find_attribution(method), Session.of(network)
+    plugin, session = _plugin(method), Session.of(network)
     picture = image if isinstance(image, Image.Image) else decode(Path(image))
     prepared = session.network.preprocessing.prepare(picture)
-    found: NDArray[np.float32] = run(session, prepared[None], target)[0].cpu().numpy()
+    with errors_of(plugin):
+        run: Attribution = plugin.load()()
+        found: NDArray[np.float32] = run(session, prepared[None], target)[0].cpu().numpy()
     return found
 
 
@@ -50,10 +52,16 @@ def find_attribution(method: str) -> Attribution:
     Raises:
         UnitscopeError: if there is none of this name; the message lists the known ones.
     """
+    plugin = _plugin(method)
+    with errors_of(plugin):
+        made: Attribution = plugin.load()()
+    return made
+
+
+def _plugin(method: str) -> Plugin:
     check_registered(ATTRIBUTIONS)
     known = {plugin.name: plugin for plugin in find_plugins(ATTRIBUTIONS)}
     if method not in known:
         hint = closest(method, known) or f"known: {', '.join(sorted(known))}"
         raise UnitscopeError(f"no attribution '{method}'; {hint}")
-    made: Attribution = known[method].load()()
-    return made
+    return known[method]

@@ -25,15 +25,13 @@ def paper(
         list[str] | None,
         typer.Option(
             "--network",
-            metavar="NETWORK[=FOLDER]",
-            help="A network or card, optionally with a folder of images for it; may be repeated. "
+            metavar="NETWORK[=IMAGES]",
+            help="A network or card, optionally with images for it; may be repeated. "
             "[the paper's: keras:vgg16 keras:resnet50]",
         ),
     ] = None,
-    imagenet: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Labelled images, such as ImageNet's.")
-    ] = None,
-    coco: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Images with COCO's annotations.")] = None,
+    imagenet: Annotated[str | None, typer.Option(metavar="IMAGES", help="Labelled images, such as ImageNet's.")] = None,
+    coco: Annotated[str | None, typer.Option(metavar="IMAGES", help="Images with COCO's annotations.")] = None,
     limit: Annotated[
         int | None, typer.Option(min=1, help="Use this many images of each folder, evenly spaced.")
     ] = None,

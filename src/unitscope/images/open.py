@@ -12,7 +12,7 @@ from pathlib import Path
 from unitscope.errors import ImageError, UnitscopeError, closest
 from unitscope.images.listing import names_in
 from unitscope.images.source import ImageSource
-from unitscope.plugins import SOURCES, check_registered, find_plugins
+from unitscope.plugins import SOURCES, Plugin, check_registered, errors_of, find_plugins
 
 
 def open_images(address: str | Path) -> ImageSource:
@@ -21,7 +21,9 @@ def open_images(address: str | Path) -> ImageSource:
     Raises:
         ImageError: if it does not exist, can't be read or has no images, or its labels are invalid.
     """
-    return _kind(str(address)).of(str(address))
+    plugin, kind = _kind(str(address))
+    with errors_of(plugin):
+        return kind.of(str(address))
 
 
 def reopen_images(address: str | Path, *, layout: str, ids: Iterable[str]) -> ImageSource:
@@ -34,28 +36,32 @@ def reopen_images(address: str | Path, *, layout: str, ids: Iterable[str]) -> Im
 
     listed, where = tuple(ids), os.path.expanduser(address)  # noqa: PTH111 - a URL keeps its two slashes
     if _is_address(where):
-        return _kind(where)(where, layout, listed, ((),) * len(listed))
-    kind = next((kind for kind in _kinds([]) if kind.can_open(where)), ImageFolder)
+        return _kind(where)[1](where, layout, listed, ((),) * len(listed))
+    kind = next((kind for _, kind in _kinds_that_open(where, [])), ImageFolder)
     return kind(str(Path(where).absolute()), layout, listed, ((),) * len(listed))
 
 
-def _kind(address: str) -> type[ImageSource]:
-    """Return the kind of source that opens an address."""
+def _kind(address: str) -> tuple[Plugin, type[ImageSource]]:
+    """Return the kind of source that opens an address, with its plug-in."""
     broken: list[str] = []
-    for kind in _kinds(broken):
-        if kind.can_open(address):
-            return kind
+    for found in _kinds_that_open(address, broken):
+        return found
     check_registered(SOURCES)
     raise ImageError("; ".join([_unknown(address), *broken]))
 
 
-def _kinds(broken: list[str]) -> Iterable[type[ImageSource]]:
-    """Yield the kinds of source; append the errors of those that can't be loaded to ``broken``."""
+def _kinds_that_open(address: str, broken: list[str]) -> Iterable[tuple[Plugin, type[ImageSource]]]:
+    """Yield the kinds of source that open an address; append the errors of those that fail to ``broken``."""
     for plugin in find_plugins(SOURCES):
         try:
-            yield plugin.load()
+            with errors_of(plugin):
+                kind: type[ImageSource] = plugin.load()
+                opens = kind.can_open(address)
         except UnitscopeError as problem:
             broken.append(str(problem))
+            continue
+        if opens:
+            yield plugin, kind
 
 
 def _unknown(address: str) -> str:

@@ -21,7 +21,7 @@ from unitscope.networks.network import Network
 from unitscope.networks.origin import Origin
 from unitscope.networks.preprocessing import PRESETS, Preprocessing, Wanted, parse_preprocessing
 from unitscope.networks.weights import STATE_DICT_SUFFIXES, File, Random, Weights
-from unitscope.plugins import NETWORKS, check_registered, file_in, find_plugins, plugin_for
+from unitscope.plugins import NETWORKS, Plugin, check_registered, errors_of, file_in, find_plugins, plugin_for
 
 
 def load(
@@ -71,11 +71,12 @@ def load_recipe(recipe: Recipe) -> Network:
     Raises:
         NetworkError: as in `load`.
     """
-    origin, name = _origin(recipe.network)
+    plugin = _plugin(recipe.network)
     weights = recipe.chosen_weights
-    _check_format(weights, origin)
-    with _seeded(recipe.seed or 0):
-        network = origin.load(name, recipe)
+    with _seeded(recipe.seed or 0), errors_of(plugin):
+        origin: Origin = plugin.load()()
+        _check_format(weights, origin)
+        network = origin.load(_name(recipe.network), recipe)
     trained = network.trained and not isinstance(weights, Random) if recipe.trained is None else recipe.trained
     return _with_options(replace(network, trained=trained), recipe)
 
@@ -87,16 +88,22 @@ def origin_of(reference: str) -> Origin:
         NetworkError: if no origin matches; the message names the closest references.
         UnitscopeError: if the origin's package can't be loaded.
     """
+    plugin = _plugin(reference)
+    with errors_of(plugin):
+        return plugin.load()()  # type: ignore[no-any-return]
+
+
+def _plugin(reference: str) -> Plugin:
     plugin = plugin_for(reference)
     if plugin is None:
         check_registered(NETWORKS)
         raise NetworkError(_unknown(reference))
-    return plugin.load()()  # type: ignore[no-any-return]
+    return plugin
 
 
-def _origin(reference: str) -> tuple[Origin, str]:
-    """Return the origin of a reference, and the name that it loads."""
-    return origin_of(reference), reference if file_in(reference) else reference.partition(":")[2]
+def _name(reference: str) -> str:
+    """Return the part of a reference that the origin loads: a file, or what follows the scheme."""
+    return reference if file_in(reference) else reference.partition(":")[2]
 
 
 def _check_format(weights: Weights, origin: Origin) -> None:
@@ -110,11 +117,11 @@ def _check_format(weights: Weights, origin: Origin) -> None:
 
 def _unknown(reference: str) -> str:
     """Return the error message for an unknown reference, with suggestions."""
-    known, broken = _origins()
+    known, names, broken = _origins()
     readers = [one for one in known.values() if reference.endswith(tuple(one.weight_suffixes))]
     if forms := [one.form for one in readers if not one.has_weights]:
         return f"'{reference}' is a weight file, not a network; write {_either(forms)} --weights FILE, or a card"
-    catalogue = [(name, f"'{scheme}:{name}'") for scheme, one in known.items() for name in one.names()]
+    catalogue = [(name, f"'{scheme}:{name}'") for scheme, listed in names.items() for name in listed]
     name = reference.rpartition(":")[2]
     if same := [other for known_name, other in catalogue if known_name == name]:
         hint = f"did you mean {_either(same)}?"
@@ -125,16 +132,20 @@ def _unknown(reference: str) -> str:
     return "; ".join([f"no network '{reference}'", hint, *broken])
 
 
-def _origins() -> tuple[dict[str, Origin], list[str]]:
-    """Return the installed origins by name, schemes before file suffixes, and errors of those that can't be loaded."""
+def _origins() -> tuple[dict[str, Origin], dict[str, Sequence[str]], list[str]]:
+    """Return the installed origins and their networks, schemes before file suffixes, and errors of broken ones."""
     known: dict[str, Origin] = {}
+    names: dict[str, Sequence[str]] = {}
     broken = []
     for plugin in sorted(find_plugins(NETWORKS), key=lambda plugin: (plugin.name.startswith("."), plugin.name)):
         try:
-            known[plugin.name] = plugin.load()()
+            with errors_of(plugin):
+                origin: Origin = plugin.load()()
+                names[plugin.name] = tuple(origin.names())
+                known[plugin.name] = origin
         except UnitscopeError as problem:
             broken.append(str(problem))
-    return known, broken
+    return known, names, broken
 
 
 def _either(forms: Sequence[str]) -> str:

@@ -26,16 +26,16 @@ _OWN_IMAGES = "it has its own images, so it was not run on COCO"
 
 @dataclass(frozen=True, slots=True)
 class NetworkSpec:
-    """A network, and the folder with images of its own classes where these are not the report's."""
+    """A network, and images of its own classes where these are not the report's."""
 
     network: str
-    folder: Path | None = None
+    images: str | Path | None = None
 
     @classmethod
     def parse(cls, text: str) -> "NetworkSpec":
         """Return what ``NETWORK`` or ``NETWORK=FOLDER`` asks for."""
-        network, _, folder = text.partition("=")
-        return cls(network, Path(folder) if folder else None)
+        network, _, images = text.partition("=")
+        return cls(network, images or None)
 
     @property
     def name(self) -> str:
@@ -45,10 +45,10 @@ class NetworkSpec:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """The folders with images, and the one for the report and its atlases."""
+    """The images, each a folder or a URL, and the folder for the report and its atlases."""
 
-    imagenet: Path | None
-    coco: Path | None
+    imagenet: str | Path | None
+    coco: str | Path | None
     output: Path
 
 
@@ -138,9 +138,9 @@ def make_cases(asked: Sequence[NetworkSpec], sources: Sources, options: RunOptio
     if twice := [name for name in names if names.count(name) > 1]:
         raise UnitscopeError(f"two networks are named '{twice[0]}'; give one of them as a card with another file name")
     # Each folder is read once, and before the networks: a missing folder is reported at once.
-    folders = {sources.imagenet, sources.coco, *(one.folder for one in asked)}
-    opened: dict[Path | None, ImageSource] = {
-        folder: options.select_images(folder) for folder in folders if folder is not None
+    given = {sources.imagenet, sources.coco, *(one.images for one in asked)}
+    opened: dict[str | Path | None, ImageSource] = {
+        images: options.select_images(images) for images in given if images is not None
     }
     return [_make(one, sources, opened, options, say) for one in asked]
 
@@ -168,14 +168,14 @@ def last_layer(layers: LayerTable, classes: int) -> Layer:
 
 
 def _make(
-    asked: NetworkSpec, sources: Sources, opened: Mapping[Path | None, ImageSource], options: RunOptions, say: Say
+    asked: NetworkSpec, sources: Sources, opened: Mapping[str | Path | None, ImageSource], options: RunOptions, say: Say
 ) -> Case:
     say(f"{asked.name}: loading")
     session = Session(load(asked.network), device=options.device)
     case = Case(asked.name, session, options, Unscanned(""), Unscanned(""))
     unfit, atlas = _unfit(case), sources.output / asked.name
-    own = unfit or opened.get(asked.folder or sources.imagenet, _NO_IMAGES)
-    things = unfit or (_OWN_IMAGES if asked.folder else opened.get(sources.coco, _NO_COCO))
+    own = unfit or opened.get(asked.images or sources.imagenet, _NO_IMAGES)
+    things = unfit or (_OWN_IMAGES if asked.images else opened.get(sources.coco, _NO_COCO))
     return replace(
         case,
         own=_scan(case, own, atlas.with_name(f"{atlas.name}-images.atlas"), say),
