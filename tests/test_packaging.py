@@ -116,9 +116,20 @@ def test_the_installed_wheel_says_its_version(environment, tmp_path):
     assert Path(path).is_relative_to(environment.parent)
 
 
-def test_the_installed_wheel_goes_the_whole_way_of_the_demo(environment, tmp_path):
+COUNTING = """
+import atexit, torch
+exports, export = [], torch.export.export
+torch.export.export = lambda *given, **options: (exports.append(1), export(*given, **options))[1]
+atexit.register(lambda: open("exports.txt", "w").write(str(len(exports))))
+"""
+
+
+def test_the_installed_wheel_goes_the_whole_way_of_the_demo_with_one_export(environment, tmp_path):
     pytest.importorskip("efficientnet_lite_pytorch", reason="the extra 'demo' is not installed")
-    told = json.loads(run(environment / "unitscope", "demo", "-o", "demo", "--json", folder=tmp_path))
+    (tmp_path / "sitecustomize.py").write_text(COUNTING)  # Python imports it when it starts
+    words = (environment / "unitscope", "demo", "-o", "demo", "--json")
+    told = json.loads(run(*words, folder=tmp_path, PYTHONPATH=str(tmp_path)))
+    assert (tmp_path / "exports.txt").read_text() == "1"
     assert len(told["figures"]) >= 6
     for path in told["figures"]:
         with Image.open(tmp_path / path) as figure:

@@ -14,6 +14,7 @@ from PIL import Image
 
 from unitscope import figures
 from unitscope.atlas import Atlas
+from unitscope.engine.session import Session
 from unitscope.errors import UnitscopeError
 from unitscope.inspection import LayerRange, exemplar_sheet, structure
 from unitscope.networks import load
@@ -42,18 +43,18 @@ def run(folder: Path, *, progress: Progress, say: Callable[[str], None]) -> Demo
     """
     say(f"writing crops of photographs from installed packages to '{folder / 'photographs'}'")
     whole = write_photographs(folder / "photographs")
-    network = load(NETWORK)
-    result = scan(network, folder / "photographs", folder / "atlas", progress=progress)
+    session = Session(load(NETWORK))
+    result = scan(session, folder / "photographs", folder / "atlas", progress=progress)
     found = most_selective_units(result.atlas)[:SHEETS]
     say("drawing figures")
     cat = [unit for unit, name, _ in most_selective_units(result.atlas) if name == "chelsea"]
-    view = structure(network, whole / "chelsea.png", layers=SHOWN, enlarge=["act:3:80", "act:6:54", *cat])
+    view = structure(session, whole / "chelsea.png", layers=SHOWN, enlarge=["act:3:80", "act:6:54", *cat])
     drawn = {
         "structure.png": figures.structure(view),
         "layers.png": figures.layer_summary(result.atlas.units, title=f"{NETWORK} over the demo's photographs"),
     }
     for unit, name, _ in found:
-        drawn[f"unit-{name}.png"] = figures.exemplars(exemplar_sheet(result.atlas, unit, network=network))
+        drawn[f"unit-{name}.png"] = figures.exemplars(exemplar_sheet(result.atlas, unit, network=session))
     for name, figure in drawn.items():
         figures.save(figure, folder / name)
     return Demo(result, tuple(folder / name for name in drawn), found)
