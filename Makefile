@@ -24,9 +24,9 @@ paper: $(VENV)/demo  ## the paper's tables and figures on ../shared/data, in pap
 		--network examples/vgg16-untrained.toml --network examples/resnet50-untrained.toml
 
 # --no-loadscope-reorder keeps the order of the groups (see tests/conftest.py): groups with few tests can be slow.
-# Each of the two workers has one thread; more threads than processors would slow both down.
+# Three workers keep two processors busy, as many tests wait for other processes. More threads than processors would slow all down.
 test: $(VENV)/dev  ## all tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=20
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --durations=20
 
 # Leaves out packaging, reports, Keras and browser tests.
 LOWEST := .venv-lowest/bin
@@ -57,6 +57,7 @@ bench: $(VENV)/dev  ## measure time and memory, each case in its own process; wr
 	$(BIN)/python -m benchmarks.pages --write
 	$(BIN)/python -m benchmarks.startup --write
 	$(BIN)/python -m benchmarks.precision --write
+	$(BIN)/python -m benchmarks.exports --write
 	$(BIN)/python -m benchmarks.frames --write
 	$(BIN)/python -m benchmarks.memory --write
 	$(BIN)/python -m benchmarks.scale --write

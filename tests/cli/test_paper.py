@@ -21,7 +21,7 @@ def real(run, tmp_path_factory):
     data = SHARED / "data"
     cifar = f"{SHARED / 'models' / 'vgg16_cifar10.toml'}={data / 'cifar10-test'}"
     words = ("--imagenet", data / "imagenet-sample", "--coco", data / "coco-sample", "--network", card)
-    done = run("paper", *words, "--network", cifar, "--limit", 30, "-o", folder, "--json")
+    done = run("paper", *words, "--network", cifar, "--limit", 20, "-o", folder, "--json")
     return done.json, folder
 
 

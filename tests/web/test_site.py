@@ -176,8 +176,9 @@ def test_without_images_no_picture_of_them_is_written(atlas, tmp_path, page):
     assert page.locator("#units .tile").count() > 100
 
 
-def test_without_a_network_it_has_no_maps_and_asks_for_none(atlas, tmp_path):
-    _, folder, _ = write(atlas, tmp_path, maps=False)
+def test_without_a_network_it_has_no_maps_and_asks_for_none(tmp_path):
+    _, folder, _ = write(planted(tmp_path)[0], tmp_path, layer="act:-1", maps=False)
+    assert len(pages(folder)) == 15
     assert not (folder / "maps").exists()
     check_links(folder)
 
