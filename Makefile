@@ -24,7 +24,7 @@ paper: $(VENV)/demo  ## the paper's tables and figures on ../shared/data, in pap
 		--network examples/vgg16-untrained.toml --network examples/resnet50-untrained.toml
 
 # --no-loadscope-reorder keeps the order of the groups (see tests/conftest.py): groups with few tests can be slow.
-# Three workers keep two processors busy, as many tests wait for other processes. More threads than processors would slow all down.
+# Three workers keep two processors busy, as many tests wait for other processes; each has one thread.
 test: $(VENV)/dev  ## all tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --durations=20
 
@@ -35,12 +35,13 @@ test-lowest: .venv-lowest/dev  ## tests with the lowest versions that pyproject.
 	OMP_NUM_THREADS=1 $(LOWEST)/python -m pytest -n 2 --dist loadfile --ignore tests/test_packaging.py --ignore tests/paper \
 		--ignore tests/networks/test_keras.py --ignore-glob 'tests/web/test_browser_*.py'
 
-check: $(VENV)/dev  ## check format, lint, types, import layers and dependencies
+check: $(VENV)/dev  ## check format, lint, types, import layers, dependencies and that each test checks something
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/deptry src
+	$(BIN)/python -m tests.assertions
 
 docs: $(VENV)/dev  ## build the docs site in site/; fails on a broken link or an undocumented public name
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --clean

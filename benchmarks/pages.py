@@ -61,7 +61,7 @@ def _served(atlas: Path, cache: Path) -> Iterator[str]:
     from unitscope.web.atlas_cache import AtlasCache
     from unitscope.web.cache import Cache
     from unitscope.web.image_files import ImageFiles
-    from unitscope.web.lazy_session import LazySession
+    from unitscope.web.lazy_inspector import LazyInspector
     from unitscope.web.page_renderer import PageRenderer
     from unitscope.web.server import listen, server
 
@@ -69,7 +69,7 @@ def _served(atlas: Path, cache: Path) -> Iterator[str]:
     app = create_app(
         PageRenderer(atlas_cache),
         ImageFiles(atlas_cache, atlas_cache.atlas.source(), Cache(cache)),
-        LazySession(missing="a benchmark"),
+        LazyInspector(missing="a benchmark"),
     )
     socket = listen("127.0.0.1", 0)
     running = server(app)
@@ -88,7 +88,7 @@ def _export(atlas: Path, folder: Path) -> str:
     from unitscope.web.atlas_cache import AtlasCache
     from unitscope.web.cache import Cache
     from unitscope.web.image_files import ImageFiles
-    from unitscope.web.lazy_session import LazySession
+    from unitscope.web.lazy_inspector import LazyInspector
     from unitscope.web.page_renderer import PageRenderer
     from unitscope.web.static_export import StaticSite
 
@@ -96,7 +96,7 @@ def _export(atlas: Path, folder: Path) -> str:
     pictures = ImageFiles(atlas_cache, atlas_cache.atlas.source(), Cache(folder / "export-cache"))
     site = StaticSite(PageRenderer(atlas_cache), pictures, atlas_cache.atlas.layers[-1:], images=False, maps=False)
     started = time.perf_counter()
-    site.write(folder / "site", LazySession(missing="a benchmark"))
+    site.write(folder / "site", LazyInspector(missing="a benchmark"))
     taken = time.perf_counter() - started
     return (
         f"\nA static site of the last layer, {site.pages:,} pages ({site.units:,} units, {len(site.labels):,} classes, "

@@ -1,7 +1,13 @@
-"""A plugin that fails a test which passed without checking anything, so that no test returns early unseen."""
+"""Tests that check nothing: a plugin fails them when they have run, and ``make check`` finds them in their text.
 
+``python -m tests.assertions`` lists tests that hold no check, or that can return before it.
+"""
+
+import ast
 import functools
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 import numpy.testing  # noqa: F401  # NumPy loads it late
 import pytest
@@ -56,3 +62,38 @@ class CheckedTests:
         if call.when == "call" and report.passed and not self.checks:
             report.outcome, report.longrepr = "failed", UNCHECKED
         return report
+
+
+CHECKS = ("assert", "check", "raises", "warns")
+
+
+def unchecked(source: str) -> Iterator[str]:
+    """Yield the names of the tests in a module that hold no check, or that can return before it."""
+    for test in ast.walk(ast.parse(source)):
+        if isinstance(test, ast.FunctionDef) and test.name.startswith("test_"):
+            own = list(_statements(test))
+            calls = [
+                getattr(node.func, "attr", getattr(node.func, "id", "")) for node in own if isinstance(node, ast.Call)
+            ]
+            checks = any(isinstance(node, ast.Assert) for node in own) or any(map(_is_check, calls))
+            if not checks or any(isinstance(node, ast.Return) for node in own):
+                yield test.name
+
+
+def _is_check(called: str) -> bool:
+    return called.startswith(CHECKS)
+
+
+def _statements(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield the nodes of a function without those of functions inside it."""
+    for child in ast.iter_child_nodes(node):
+        if not isinstance(child, (ast.FunctionDef, ast.Lambda, ast.ClassDef)):
+            yield child
+            yield from _statements(child)
+
+
+if __name__ == "__main__":
+    here = Path(__file__).parent
+    files = [*here.rglob("test_*.py"), *(here.parent / "src/unitscope/testing").glob("*.py")]
+    found = [f"{file}: {name}" for file in files for name in unchecked(file.read_text("utf-8"))]
+    sys.exit("\n".join([*found, "these tests hold no check, or can return before it"]) if found else 0)

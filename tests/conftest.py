@@ -17,6 +17,8 @@ from unitscope.units import Layer
 
 pytest.register_assert_rewrite("unitscope.testing")
 ZOO_TESTS = ("tests/graph/test_graph_against_hooks.py", "tests/graph/test_split.py")
+# These groups take longest, so each worker starts with one of them.
+SLOW = ("browser", "tests/scanning/test_runners.py", "tests/scanning/test_ray_runner.py")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -35,8 +37,8 @@ def group_of(nodeid):
 
 
 def pytest_collection_modifyitems(items):
-    """Keep groups together; the browser's, which takes longest, comes first."""
-    groups = ["browser", *(group_of(item.nodeid) for item in items)]
+    """Keep groups together; the slow ones come first."""
+    groups = [*SLOW, *(group_of(item.nodeid) for item in items)]
     first = {group: number for number, group in reversed([*enumerate(groups)])}
     items.sort(key=lambda item: first[group_of(item.nodeid)])
 

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.assertions import unchecked
+
 pytest_plugins = ["pytester"]
 
 TESTS = """
@@ -49,3 +51,8 @@ def test_a_test_that_passes_without_a_check_fails(pytester, monkeypatch, process
     failed = [line.split("::")[1].split()[0] for line in done.outlines if line.startswith("FAILED")]
     assert sorted(failed) == ["test_of_nothing", "test_that_returns_early"]
     done.stdout.fnmatch_lines(["*This test passed without one check*"])
+
+
+def test_tests_without_a_check_are_found_in_their_text():
+    helped = "\ndef test_with_a_helper():\n    check_links()\n\ndef test_that_only_runs():\n    run()\n"
+    assert list(unchecked(TESTS + helped)) == ["test_that_returns_early", "test_that_only_runs"]

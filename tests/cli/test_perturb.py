@@ -97,7 +97,8 @@ def test_a_folder_without_a_readable_image_is_refused(run, tmp_path):
 
 
 def test_a_batch_of_no_images_is_a_usage_error(run, classes_folder):
-    run("perturb", *SQUEEZENET, classes_folder, "--noise", 0.1, "--batch-size", 0, check=2)
+    done = run("perturb", *SQUEEZENET, classes_folder, "--noise", 0.1, "--batch-size", 0, check=2)
+    assert "'--batch-size'" in done.stderr
 
 
 @needs_shared

@@ -162,13 +162,13 @@ def test_a_layer_must_be_named(run, classes_atlas):
 
 
 def test_shared_units_of_every_layer_are_those_of_each(run, classes_atlas, atlas, tmp_path):
-    both = ("--shared", "class:tench", "--shared", "hen/02.png", "--top", 30)
-    done = run("rule", classes_atlas, "--by-layer", *both, "-o", tmp_path / "overlap.png", "--json")
+    both = ("--shared", "class:tench", "--shared", "hen/02.png", "--top")
+    done = run("rule", classes_atlas, "--by-layer", *both, 30, "-o", tmp_path / "overlap.png", "--json")
     assert "saved figure: " in done.stderr
     table = done.json["table"]
     assert table["layer"] == [layer.name for layer in atlas.layers]
-    for name, shared, expected in zip(*(table[key] for key in ("layer", "shared", "expected")), strict=True):
-        alone = run("rule", classes_atlas, "--layer", name, *both, "--json").json
+    for layer, shared, expected in zip(atlas.layers, table["shared"], table["expected"], strict=True):
+        alone = run("rule", classes_atlas, "--layer", layer.name, *both, min(30, layer.units), "--json").json
         assert (shared, expected) == (len(alone["units"]), pytest.approx(alone["expected_by_chance"]))
 
 

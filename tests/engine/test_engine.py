@@ -116,23 +116,26 @@ def test_both_engines_agree(network, traced, batch):
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("engine", ["eager", "compile", "openvino"])
+@pytest.mark.parametrize("engine", ["eager", "compile"])
 def test_a_broken_network_is_not_made_to_look_right(network, traced, batch, engine):
     with torch.no_grad():
         network.module[0].weight[3] = torch.nan
     layers = traced.layers.activations
     if engine == "compile" and not COMPILER:
         pytest.skip("compiling needs a C++ compiler, and this machine has none")
-    if engine == "openvino":
-        pytest.importorskip("openvino", reason="OpenVINO is not installed")
-        with pytest.raises(UnitscopeError, match=r"weights of this network are NaN or infinite.*--engine eager"):
-            make_executor(network, traced, layers, engine=engine, batch_size=6)
-        return
     logits, responses = make_executor(network, traced, layers, engine=engine, batch_size=6)(batch)
     assert np.isnan(responses[:, 3]).all()
     assert np.isnan(responses[:, 8:]).all()
     assert np.isnan(logits).all()
     assert not np.isnan(responses[:, :3]).any()
+
+
+def test_openvino_refuses_a_broken_network(network, traced):
+    pytest.importorskip("openvino", reason="OpenVINO is not installed")
+    with torch.no_grad():
+        network.module[0].weight[3] = torch.nan
+    with pytest.raises(UnitscopeError, match=r"weights of this network are NaN or infinite.*--engine eager"):
+        make_executor(network, traced, traced.layers.activations, engine="openvino", batch_size=6)
 
 
 @pytest.mark.skipif(not COMPILER, reason="compiling needs a C++ compiler, and this machine has none")

@@ -37,7 +37,7 @@ def predictions(kind, fitting, folder, *, batch_size=8):
     grid = unitscope.AblationGrid(["relu"], counts=[1, 2], scopes=["image", "dataset"], orders=["low", "random"])
     options = unitscope.RunOptions(batch_size)
     found = unitscope.ablate(network(kind, fitting), folder, grid, options=options)
-    return found.before, np.stack([outcome.answers for outcome in found.outcomes])
+    return found.before, np.stack([outcome.predictions for outcome in found.outcomes])
 
 
 @pytest.mark.parametrize("kind", [ShortOfMemory, ShortBefore])

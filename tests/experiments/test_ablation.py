@@ -135,7 +135,7 @@ def test_removing_each_images_own_low_units_costs_nothing_and_the_data_sets_cost
 
 
 def answers(found):
-    return np.stack([found.before, *(outcome.answers for outcome in found.outcomes)])
+    return np.stack([found.before, *(outcome.predictions for outcome in found.outcomes)])
 
 
 def test_answers_do_not_depend_on_the_batch_size_or_on_what_else_is_asked(network, folder):
@@ -148,7 +148,7 @@ def test_answers_do_not_depend_on_the_batch_size_or_on_what_else_is_asked(networ
         for number, gone in enumerate(settings.settings(network_layer(network)))
         if (gone.scope, gone.seed, gone.fraction) == ("dataset", 5, 0.5)
     )
-    assert (alone.outcomes[0].answers == found[1 + at]).all()
+    assert (alone.outcomes[0].predictions == found[1 + at]).all()
 
 
 def network_layer(network):

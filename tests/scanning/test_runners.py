@@ -16,14 +16,13 @@ import pytest
 import zarr
 
 import unitscope
-from unitscope import InProcessRunner, ProcessRunner, RayRunner, ScanOptions
+from unitscope import InProcessRunner, ProcessRunner, ScanOptions
 from unitscope.engine.session import Session
 from unitscope.errors import AtlasError, NetworkError, UnitscopeError
 from unitscope.images import open_images
 from unitscope.scanning import NullProgress
 from unitscope.scanning.job import Job
 from unitscope.scanning.plan import make_plan
-from unitscope.scanning.ray_runner import _cpus_per_actor
 from unitscope.scanning.runners import _ProcessPool, distribute
 
 OPTIONS = ScanOptions(shard_size=5, batch_size=4)
@@ -194,64 +193,14 @@ def test_a_network_that_cannot_be_sent_is_told(network, folder, tmp_path):
 def test_no_workers_is_refused():
     with pytest.raises(UnitscopeError, match=r"^workers must be at least 1, not 0"):
         ProcessRunner(0)
-    pytest.importorskip("ray", reason="Ray is not installed")
-    with pytest.raises(UnitscopeError, match=r"^workers must be at least 1, not 0"):
-        RayRunner(workers=0)
 
 
-@pytest.mark.parametrize(
-    ("machines", "actors", "on_gpus", "wanted"),
-    [
-        ([(2, 0)], 1, False, 2),
-        ([(2, 0)], 2, False, 1),
-        ([(0, 0), (16, 0), (8, 0)], 4, False, 4),  # a head that does nothing
-        ([(16, 8), (64, 0), (64, 0)], 8, True, 2),  # all actors go to the one with the GPUs
-        ([(8, 1), (8, 7)], 8, True, 1),
-        ([(0, 1)], 1, True, 0),
-    ],
-)
-def test_actors_of_ray_fit_on_their_machines(machines, actors, on_gpus, wanted):
-    assert _cpus_per_actor(machines, actors, on_gpus=on_gpus) == wanted
+def test_a_killed_driver_goes_on_where_it_was(card, folder, tmp_path):
+    check_killed_driver(folder, tmp_path, "--workers", "1")
 
 
-def actors() -> list[int]:
-    """The processes of Ray's actors on this machine, by the name that Ray gives them."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            if process.joinpath("cmdline").read_bytes().startswith(b"ray::_Actor"):
-                found.append(int(process.name))
-        except OSError:
-            continue
-    return found
-
-
-@pytest.mark.filterwarnings("ignore")  # Ray's own
-def test_actors_of_ray_give_the_same_atlas_though_one_is_killed(card, folder, tmp_path):
-    pytest.importorskip("ray", reason="Ray is not installed")
-    alone = unitscope.scan(card, folder, tmp_path / "a", options=OPTIONS).atlas
-    killing = Killing(actors)
-    together = unitscope.scan(
-        card, folder, tmp_path / "b", options=OPTIONS, runner=RayRunner(workers=2), progress=killing
-    ).atlas
-    assert killing.killed == 1
-    assert killing.seen == 40
-    assert any(note.startswith("a worker died") for note in killing.notes)
-    assert_same(alone, together)
-
-
-def test_no_cluster_at_an_address_is_told(card, folder, tmp_path):
-    pytest.importorskip("ray", reason="Ray is not installed")
-    with pytest.raises(UnitscopeError, match=r"no Ray cluster at '127.0.0.1:1'.*check --address, which is HOST:PORT"):
-        unitscope.scan(card, folder, tmp_path / "a", options=OPTIONS, runner=RayRunner(address="127.0.0.1:1"))
-    assert not (tmp_path / "a.parts").exists()
-
-
-@pytest.mark.parametrize("who", [["--workers", "1"], ["--runner", "ray", "--workers", "3"]], ids=["processes", "ray"])
-def test_a_killed_driver_goes_on_where_it_was(card, folder, tmp_path, who):
-    """The command is killed when it has some parts. On two processors the third actor has no room."""
-    if "ray" in who:
-        pytest.importorskip("ray", reason="Ray is not installed")
+def check_killed_driver(folder, tmp_path, *who):
+    """Kill the command when it has some parts, and run it again."""
     options = ScanOptions(shard_size=2, batch_size=2)
     network = unitscope.load(f"{tmp_path}/net.py:make", preprocess="tf")
     alone = unitscope.scan(network, folder, tmp_path / "a", options=options).atlas

@@ -18,7 +18,7 @@ from unitscope.web.app import create_app
 from unitscope.web.atlas_cache import AtlasCache
 from unitscope.web.cache import Cache
 from unitscope.web.image_files import ImageFiles
-from unitscope.web.lazy_session import LazySession
+from unitscope.web.lazy_inspector import LazyInspector
 from unitscope.web.page_renderer import PageRenderer
 from unitscope.web.server import listen, server
 
@@ -70,7 +70,7 @@ def network_session(atlas):
     from unitscope.inspection.inspector import Inspector
     from unitscope.scanning.atlas_network import network_of
 
-    return LazySession(lambda: Inspector(Session(network_of(atlas)), tuple(atlas.layers)))
+    return LazyInspector(lambda: Inspector(Session(network_of(atlas)), tuple(atlas.layers)))
 
 
 @contextlib.contextmanager
@@ -93,7 +93,7 @@ def served(app):
 def reading_app(atlas, tmp_path_factory):
     """The server's application, without a network."""
     explorer, pictures = explorer_of(atlas, tmp_path_factory.mktemp("pictures"))
-    return create_app(explorer, pictures, LazySession(missing=WHY), hosts=frozenset({"testserver"}))
+    return create_app(explorer, pictures, LazyInspector(missing=WHY), hosts=frozenset({"testserver"}))
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ import pytest
 
 from tests.web.conftest import explorer_of, served, until
 from unitscope.web.app import create_app
-from unitscope.web.lazy_session import LazySession
+from unitscope.web.lazy_inspector import LazyInspector
 from unitscope.web.measurements import Measurements
 
 
@@ -61,7 +61,7 @@ def evil(make_atlas, tmp_path):
     curve |= {"agreement_interval": [0.4, 0.6], "images": 8, "of_atlas": True}
     settings = [{**curve, "removed": count, "units": list(range(count))} for count in (1, 2)]
     explorer, pictures = explorer_of(atlas, tmp_path / "pictures", results=Measurements(tuple(settings)))
-    with served(create_app(explorer, pictures, LazySession(missing="none"))) as address:
+    with served(create_app(explorer, pictures, LazyInspector(missing="none"))) as address:
         yield address
 
 

@@ -38,6 +38,7 @@ def test_what_is_no_picture_is_refused_in_words(lenient_page, site, tmp_path):
     (tmp_path / "no.png").write_text("no picture")
     page.set_input_files("[name=picture]", str(tmp_path / "no.png"))
     until(page, "document.querySelector('#upload output').textContent.includes('not an image')")
+    assert page.url == f"{site}/images"
 
 
 @pytest.mark.parametrize("address", ["/images", "/image/chelsea/00.jpg"])

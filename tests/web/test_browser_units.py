@@ -14,7 +14,7 @@ from unitscope.inspection.inspector import Inspector
 from unitscope.networks import Preprocessing
 from unitscope.web.app import create_app
 from unitscope.web.image_files import ImageFiles
-from unitscope.web.lazy_session import LazySession
+from unitscope.web.lazy_inspector import LazyInspector
 
 
 def test_units_are_sorted_filtered_and_added_as_one_scrolls(page, site, atlas):
@@ -87,7 +87,7 @@ def wide(tmp_path):
     atlas = unitscope.scan(network, tmp_path / "images", tmp_path / "wide.atlas").atlas
     explorer, pictures = explorer_of(atlas, tmp_path / "pictures")
     with served(
-        create_app(explorer, pictures, LazySession(lambda: Inspector(Session(network), tuple(atlas.layers))))
+        create_app(explorer, pictures, LazyInspector(lambda: Inspector(Session(network), tuple(atlas.layers))))
     ) as address:
         yield address
 

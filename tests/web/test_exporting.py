@@ -16,7 +16,7 @@ from tests.web.conftest import explorer_of, served
 from unitscope.engine.session import Session
 from unitscope.inspection.inspector import Inspector
 from unitscope.web.app import create_app
-from unitscope.web.lazy_session import LazySession
+from unitscope.web.lazy_inspector import LazyInspector
 
 __all__ = ["folder"]
 PATIENCE = 120  # seconds
@@ -46,7 +46,7 @@ def waiting(folder, tmp_path):
     ).atlas
     network = unitscope.load(module, preprocess=PHI, classes=classes)
     explorer, pictures = explorer_of(atlas, tmp_path / "pictures")
-    session = LazySession(lambda: Inspector(Session(network), tuple(atlas.layers)))
+    session = LazyInspector(lambda: Inspector(Session(network), tuple(atlas.layers)))
     with served(create_app(explorer, pictures, session)) as address:
         yield module, atlas.images["image"][0], address
         module.free.set()

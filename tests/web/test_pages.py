@@ -20,7 +20,7 @@ from unitscope.analyses.unit_rules import intersection
 from unitscope.demo import NETWORK
 from unitscope.web.app import create_app
 from unitscope.web.atlas_cache import AtlasCache
-from unitscope.web.lazy_session import LazySession
+from unitscope.web.lazy_inspector import LazyInspector
 from unitscope.web.pages.compare import compare_page
 from unitscope.web.pages.label import label_page
 from unitscope.web.pages.unit import unit_page
@@ -215,11 +215,11 @@ def test_no_more_units_are_compared_than_a_layer_has(make_atlas):
 def test_a_units_page_needs_no_labels(make_atlas, tmp_path):
     from tests.web.conftest import explorer_of
     from unitscope.web.app import create_app
-    from unitscope.web.lazy_session import LazySession
+    from unitscope.web.lazy_inspector import LazyInspector
 
     given = make_atlas(np.random.default_rng(0).random((9, 4)))
     explorer, pictures = explorer_of(given, tmp_path / "pictures")
-    client = TestClient(create_app(explorer, pictures, LazySession(missing="none"), hosts=frozenset({"testserver"})))
+    client = TestClient(create_app(explorer, pictures, LazyInspector(missing="none"), hosts=frozenset({"testserver"})))
     told = client.get("/unit/relu/1.json").json()["statistics"]
     assert told["selective_class"] is None
     assert client.get("/unit/relu/1").status_code == 200
@@ -302,7 +302,7 @@ def test_layers_are_shown_by_both_their_names(client, address):
 def test_what_could_not_be_read_is_not_counted_nor_linked(make_atlas, tmp_path):
     from tests.web.conftest import explorer_of
     from unitscope.web.app import create_app
-    from unitscope.web.lazy_session import LazySession
+    from unitscope.web.lazy_inspector import LazyInspector
 
     responses = np.random.default_rng(0).random((6, 4))
     responses[[0, 5]] = np.nan
@@ -316,7 +316,7 @@ def test_what_could_not_be_read_is_not_counted_nor_linked(make_atlas, tmp_path):
     assert (images["error"] != "").tolist() == [True, False, False, False, False, True]
     assert atlas.label_counts == {"cat": 2, "dog": 2}
     explorer, pictures = explorer_of(atlas, tmp_path / "pictures")
-    client = TestClient(create_app(explorer, pictures, LazySession(missing="none"), hosts=frozenset({"testserver"})))
+    client = TestClient(create_app(explorer, pictures, LazyInspector(missing="none"), hosts=frozenset({"testserver"})))
     assert [one["label"] for one in client.get("/image/00001.png.json").json()["predictions"]] == ["cat", "dog", ""]
     assert "/class/gone" not in client.get("/").text
 
@@ -371,12 +371,12 @@ def test_names_of_strangers_are_escaped(make_atlas, tmp_path):
     """An atlas may come from anywhere; its labels and layers are text, never markup."""
     from tests.web.conftest import explorer_of
     from unitscope.web.app import create_app
-    from unitscope.web.lazy_session import LazySession
+    from unitscope.web.lazy_inspector import LazyInspector
 
     evil = "</script><script>alert(1)</script>"
     given = make_atlas(np.eye(6, 4), layers={"relu": 4}, labels=[evil, "b", evil, "b", evil, "b"])
     explorer, pictures = explorer_of(given, tmp_path / "pictures")
-    client = TestClient(create_app(explorer, pictures, LazySession(missing=evil), hosts=frozenset({"testserver"})))
+    client = TestClient(create_app(explorer, pictures, LazyInspector(missing=evil), hosts=frozenset({"testserver"})))
     pages = ["/", "/layer/relu", "/unit/relu/1", f"/class/{quote(evil)}", f"/search?q={quote(evil)}", "/lab", "/live"]
     for address in pages:
         answer = client.get(address)
@@ -387,14 +387,14 @@ def test_names_of_strangers_are_escaped(make_atlas, tmp_path):
 def test_json_of_a_page_holds_no_number_that_is_none(make_atlas, tmp_path):
     from tests.web.conftest import explorer_of
     from unitscope.web.app import create_app
-    from unitscope.web.lazy_session import LazySession
+    from unitscope.web.lazy_inspector import LazyInspector
 
     responses = np.random.default_rng(0).random((9, 4))
     responses[:, 2] = 0
     responses[4] = np.nan
     given = make_atlas(responses, layers={"relu": 4})
     explorer, pictures = explorer_of(given, tmp_path / "pictures")
-    client = TestClient(create_app(explorer, pictures, LazySession(missing="none"), hosts=frozenset({"testserver"})))
+    client = TestClient(create_app(explorer, pictures, LazyInspector(missing="none"), hosts=frozenset({"testserver"})))
     for address in ("/layer/relu.json", "/unit/relu/2.json", "/image/00004.png.json", "/index.json"):
         json.loads(client.get(address).text, parse_constant=pytest.fail)
     for address in ("/layer/relu", "/unit/relu/2", "/image/00004.png", "/"):
@@ -411,7 +411,7 @@ def bare(demo, tmp_path_factory):
 
 def test_pages_of_an_atlas_without_responses_show_what_there_is_and_say_what_there_is_not(bare, tmp_path):
     explorer, pictures = explorer_of(bare, tmp_path)
-    client = TestClient(create_app(explorer, pictures, LazySession(missing=WHY), hosts=frozenset({"testserver"})))
+    client = TestClient(create_app(explorer, pictures, LazyInspector(missing=WHY), hosts=frozenset({"testserver"})))
     layer = bare.layers.layers[0].name
     unit = client.get(f"/unit/{layer}/725").text
     assert unit.count("<figcaption>") == 9

@@ -10,7 +10,7 @@ from starlette.websockets import WebSocketDisconnect
 
 from tests.web.conftest import explorer_of, network_session
 from unitscope.web.app import create_app
-from unitscope.web.lazy_session import LazySession
+from unitscope.web.lazy_inspector import LazyInspector
 from unitscope.web.network_routes import MOST_BYTES
 from unitscope.web.security import Guard
 
@@ -135,7 +135,7 @@ def test_a_body_whose_length_is_not_told_is_refused(client):
 
 
 def test_only_the_atlass_images_are_served(make_atlas, tmp_path):
-    from unitscope.web.lazy_session import LazySession
+    from unitscope.web.lazy_inspector import LazyInspector
 
     given = make_atlas(np.eye(3))
     secret = tmp_path.parent / "secret.png"
@@ -143,7 +143,7 @@ def test_only_the_atlass_images_are_served(make_atlas, tmp_path):
     given.images.loc[0, "image"] = "../secret.png"
     given.images.loc[1, "image"] = str(secret)
     explorer, pictures = explorer_of(given, tmp_path / "pictures")
-    client = TestClient(create_app(explorer, pictures, LazySession(missing="none"), hosts=frozenset({"testserver"})))
+    client = TestClient(create_app(explorer, pictures, LazyInspector(missing="none"), hosts=frozenset({"testserver"})))
     for row in (0, 1, 2):
         assert client.get(f"/thumbnail/{row}.webp").headers["content-type"] == "image/svg+xml"
     assert client.get("/picture-of", params={"image": "../secret.png"}).status_code == 404
@@ -195,7 +195,7 @@ def test_a_strip_of_maps_is_not_kept_while_an_image_is_missing(atlas, tmp_path):
 
 def test_a_network_that_can_not_be_loaded_is_tried_once_and_its_reason_told():
     from unitscope.errors import NetworkError
-    from unitscope.web.lazy_session import LazySession
+    from unitscope.web.lazy_inspector import LazyInspector
 
     tried = []
 
@@ -203,11 +203,11 @@ def test_a_network_that_can_not_be_loaded_is_tried_once_and_its_reason_told():
         tried.append(1)
         raise KeyError("of another version")
 
-    session = LazySession(broken)
+    session = LazyInspector(broken)
     session.load()
     for _ in range(2):
         with pytest.raises(NetworkError, match="could not be loaded: KeyError: 'of another version'"):
-            session.inspector().maps([], None, 0)
+            session.get().maps([], None, 0)
     assert len(tried) == 1
 
 
@@ -236,7 +236,7 @@ class FailingInspector:
 
 def test_an_error_inside_the_server_is_a_page_without_a_traceback(atlas, tmp_path):
     explorer, pictures = explorer_of(atlas, tmp_path)
-    app = create_app(explorer, pictures, LazySession(FailingInspector), hosts=frozenset({"testserver"}))
+    app = create_app(explorer, pictures, LazyInspector(FailingInspector), hosts=frozenset({"testserver"}))
     client = TestClient(app, raise_server_exceptions=False)
     answer = client.get("/structure.json", params={"image": "chelsea/00.jpg"})
     assert answer.status_code == 500

@@ -20,7 +20,7 @@ from unitscope.analyses.similarity import similarity
 from unitscope.display.heatmaps import tone
 from unitscope.display.thumbnails import map_shape, shrunk
 from unitscope.errors import ImageError, UnitscopeError
-from unitscope.web.lazy_session import LazySession
+from unitscope.web.lazy_inspector import LazyInspector
 from unitscope.web.pages.home import home
 from unitscope.web.static_export import StaticSite
 
@@ -31,7 +31,7 @@ def write(atlas, base, *, session=None, layer=LAYER, **more):
     explorer, pictures = explorer_of(atlas, base / "cache")
     site = StaticSite(explorer, pictures, (atlas.find(layer),), **more)
     told = []
-    session = (session or network_session(atlas)) if site.maps else LazySession(missing="none")
+    session = (session or network_session(atlas)) if site.maps else LazyInspector(missing="none")
     site.write(base / "site", session, on_batch=told.append)
     return site, base / "site", sum(told)
 
@@ -59,7 +59,7 @@ def planted(base, *, module=Planted, pictures=12, labels=("red", "green", "blue"
     network = unitscope.load(module(), preprocess=PHI)
     unitscope.scan(network, base / "images", base / "planted.atlas", options=ScanOptions(top=top))
     atlas = unitscope.open_atlas(base / "planted.atlas")
-    return atlas, LazySession(lambda: Inspector(Session(network), tuple(atlas.layers)))
+    return atlas, LazyInspector(lambda: Inspector(Session(network), tuple(atlas.layers)))
 
 
 KINDS = {
@@ -126,7 +126,7 @@ def test_maps_are_those_that_the_server_shows(whole, atlas):
     layer = atlas.find(LAYER)
     strip = np.asarray(Image.open(folder / "maps" / str(layer.index) / "17.png"))
     rows = atlas.dataset["top_images"][:, atlas.index.flat(layer, 17)].to_numpy()
-    maps = network_session(atlas).inspector().maps(atlas.source().take(rows), layer, 17)
+    maps = network_session(atlas).get().maps(atlas.source().take(rows), layer, 17)
     shape = map_shape(maps[0].shape)
     expected = np.concatenate([shrunk(tone(one), shape) for one in maps], 1)
     assert strip.shape == expected.shape
@@ -137,10 +137,10 @@ def test_maps_hardly_depend_on_which_images_are_run_together(atlas):
     session, layers = network_session(atlas), [atlas.find(address) for address in ("act:5", "act:16", "act:-1")]
     ids = list(atlas.images["image"][:19])
     ids.insert(7, "gone.png")
-    together = list(session.inspector().all_maps(atlas.source(ids=ids), layers))
+    together = list(session.get().all_maps(atlas.source(ids=ids), layers))
     assert [place for place, maps in enumerate(together) if maps is None] == [7]
     for place in (0, 6, 8, 15, 16, 19):
-        (alone,) = session.inspector().all_maps(atlas.source(ids=[ids[place]]), layers)
+        (alone,) = session.get().all_maps(atlas.source(ids=[ids[place]]), layers)
         for one, other in zip(together[place], alone, strict=True):
             np.testing.assert_allclose(one, other, rtol=0, atol=1e-5 * np.abs(other).max())
 
@@ -195,7 +195,7 @@ def test_a_site_that_fails_leaves_nothing_behind(atlas, tmp_path):
     explorer, pictures = explorer_of(atlas, tmp_path / "cache")
     site = StaticSite(explorer, pictures, (atlas.find(LAYER),))
     with pytest.raises(UnitscopeError, match="no network here"):
-        site.write(tmp_path / "site", LazySession(missing="no network here"))
+        site.write(tmp_path / "site", LazyInspector(missing="no network here"))
     assert {path.name for path in tmp_path.iterdir()} == {"cache"}
 
 
@@ -212,7 +212,7 @@ def test_a_page_shows_as_many_exemplars_as_its_strip_has_maps_and_in_the_same_or
     for unit in range(layer.units):
         page = (folder / "unit" / str(layer.index) / f"{unit}.html").read_text("utf-8")
         images = atlas.source(ids=atlas.exemplars(f"{layer.name}:{unit}")["image"])
-        maps = session.inspector().maps(images, layer, unit)
+        maps = session.get().maps(images, layer, unit)
         if not maps:
             continue
         strip = np.asarray(Image.open(folder / "maps" / str(layer.index) / f"{unit}.png"))

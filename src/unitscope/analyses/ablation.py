@@ -20,7 +20,7 @@ from unitscope.text import count_noun
 TOP5 = 5
 MOST_CLASSES = 5
 CHANGES = ["class", "name", "images", "before", "after", "change"]
-Answers = NDArray[np.int32]
+Predictions = NDArray[np.int32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +68,9 @@ class Truth:
         """Whether each image has a true class, bool ``[image]``."""
         return np.asarray((self.classes >= 0).any(1))
 
-    def has(self, answers: Answers) -> NDArray[np.bool_]:
+    def has(self, predictions: Predictions) -> NDArray[np.bool_]:
         """Return for each image whether a true class is among its predictions ``[image, rank]``."""
-        found = (answers[:, :, None] == self.classes[:, None, :]) & (self.classes >= 0)[:, None, :]
+        found = (predictions[:, :, None] == self.classes[:, None, :]) & (self.classes >= 0)[:, None, :]
         return np.asarray(found.any((1, 2)))
 
 
@@ -83,10 +83,12 @@ class Score:
     top5_correct: int
 
     @classmethod
-    def of(cls, answers: Answers, truth: Truth) -> "Score":
+    def of(cls, predictions: Predictions, truth: Truth) -> "Score":
         """Return the score of predictions ``[image, rank]``, most probable first."""
         return cls(
-            int(truth.known.sum()), int(truth.has(answers[:, :1]).sum()), int(truth.has(answers[:, :TOP5]).sum())
+            int(truth.known.sum()),
+            int(truth.has(predictions[:, :1]).sum()),
+            int(truth.has(predictions[:, :TOP5]).sum()),
         )
 
     @classmethod
@@ -156,7 +158,7 @@ class Outcome:
 
     Attributes:
         removed: the setting.
-        answers: classes by descending logit, int32 ``[image, rank]``, up to five ranks; no images in a stored result.
+        predictions: classes by descending logit, int32 ``[image, rank]``, up to five; no images in a stored result.
         before: predictions of the unmodified network, likewise.
         truth: the true classes.
         units: the removed units in their order of removal; None if they differ between images.
@@ -164,8 +166,8 @@ class Outcome:
     """
 
     removed: Removed
-    answers: Answers
-    before: Answers
+    predictions: Predictions
+    before: Predictions
     truth: Truth
     units: tuple[int, ...] | None = None
     stored: "tuple[Counts, pd.DataFrame] | None" = None
@@ -175,9 +177,9 @@ class Outcome:
         """The effect of the removal, as counts."""
         if self.stored is not None:
             return self.stored[0]
-        changed = int((self.answers[:, 0] != self.before[:, 0]).sum())
+        changed = int((self.predictions[:, 0] != self.before[:, 0]).sum())
         gained, lost = int(self.gained.sum()), int(self.lost.sum())
-        return Counts(len(self.answers), Score.of(self.answers, self.truth), gained, lost, changed)
+        return Counts(len(self.predictions), Score.of(self.predictions, self.truth), gained, lost, changed)
 
     @property
     def score(self) -> Score:
@@ -187,12 +189,12 @@ class Outcome:
     @cached_property
     def gained(self) -> NDArray[np.bool_]:
         """Images whose Top-1 was wrong before and is correct after, bool ``[image]``."""
-        return self.truth.has(self.answers[:, :1]) & ~self.truth.has(self.before[:, :1]) & self.truth.known  # type: ignore[no-any-return]
+        return self.truth.has(self.predictions[:, :1]) & ~self.truth.has(self.before[:, :1]) & self.truth.known  # type: ignore[no-any-return]
 
     @cached_property
     def lost(self) -> NDArray[np.bool_]:
         """Images whose Top-1 was correct before and is wrong after, bool ``[image]``."""
-        return self.truth.has(self.before[:, :1]) & ~self.truth.has(self.answers[:, :1])  # type: ignore[no-any-return]
+        return self.truth.has(self.before[:, :1]) & ~self.truth.has(self.predictions[:, :1])  # type: ignore[no-any-return]
 
     @property
     def p_value(self) -> float | None:
@@ -211,15 +213,15 @@ class Outcome:
 
     def to_dict(self) -> Values:
         """Return the setting and its effect as plain values."""
-        gone = self.removed
+        removed = self.removed
         return {
-            "layer": gone.layer,
-            "scope": gone.scope,
-            "order": gone.order,
-            "value": gone.value,
-            "seed": gone.seed,
-            "fraction": gone.fraction,
-            "removed": gone.count,
+            "layer": removed.layer,
+            "scope": removed.scope,
+            "order": removed.order,
+            "value": removed.value,
+            "seed": removed.seed,
+            "fraction": removed.fraction,
+            "removed": removed.count,
             **self.counts.to_dict(),
         }
 
@@ -264,7 +266,7 @@ class Ablation(Result):
     network: str
     images: int
     baseline: Score
-    before: Answers
+    before: Predictions
     outcomes: tuple[Outcome, ...]
     classes: tuple[str, ...] = ()
     failed: int = 0
@@ -312,10 +314,10 @@ class Ablation(Result):
             return {f"{self.network}: agreement with the unmodified network": settings}
         before = {"images": self.baseline.images} | _right(self.baseline.to_dict())
         hardest = min(self.outcomes, key=lambda outcome: outcome.score.top1_correct)
-        gone, rows = hardest.removed, self._values_of(hardest)
+        removed, rows = hardest.removed, self._values_of(hardest)
         title = (
-            f"Classes that change most with {count_noun(gone.count, 'unit')} removed from {gone.layer} "
-            f"({gone.scope}, {gone.order})"
+            f"Classes that change most with {count_noun(removed.count, 'unit')} removed from {removed.layer} "
+            f"({removed.scope}, {removed.order})"
         )
         changes = pd.DataFrame([*rows["classes_lost"], *rows["classes_gained"]])
         tables = {f"{self.network}, unmodified": pd.DataFrame([before]), "With units removed": settings}
@@ -343,7 +345,7 @@ class Ablation(Result):
         if outcome.stored is not None:
             return outcome.stored[1]
         right = outcome.truth.classes
-        was_right, is_right = (outcome.truth.has(each[:, :1]) for each in (outcome.before, outcome.answers))
+        was_right, is_right = (outcome.truth.has(each[:, :1]) for each in (outcome.before, outcome.predictions))
         rows = []
         for number in np.unique(right[right >= 0]):
             of_class = (right == number).any(1)

@@ -161,7 +161,7 @@ class Rule(Result):
 
 def top_units(group: ImageGroup, selector: Selector = NINE, *, base: BaseRate | None = None) -> Rule:
     """Return the units with the largest responses to an image or class (the paper's maximum rule)."""
-    return _rule(_Question("max", selector, (group,)), select(group, selector), (None, None), base)
+    return _rule(_Query("max", selector, (group,)), select(group, selector), (None, None), base)
 
 
 def intersection(
@@ -179,16 +179,16 @@ def intersection(
         UnitscopeError: if there are fewer than two groups and no ``at_least``, if two groups are the same or from
             different layers, if ``at_least`` exceeds the number of images, or the layer has too few units.
     """
-    question = _Question("shared", selector, tuple(groups), at_least=at_least)
-    _check(question, fewest=1 if at_least is not None else 2)
+    query = _Query("shared", selector, tuple(groups), at_least=at_least)
+    _check(query, fewest=1 if at_least is not None else 2)
     if at_least is None:
         selections = [select(group, selector) for group in groups]
         found = reduce(and_, selections)
-        return _rule(question, found, _chance([len(one) for one in selections], found), base)
-    votes = question.votes
+        return _rule(query, found, _chance([len(one) for one in selections], found), base)
+    votes = query.votes
     check_count(at_least, len(votes))
-    found = Selection.of_mask(question.layer, votes.sum(0) >= at_least)
-    return _rule(question, found, _chance_of_support(votes, found, at_least), base)
+    found = Selection.of_mask(query.layer, votes.sum(0) >= at_least)
+    return _rule(query, found, _chance_of_support(votes, found, at_least), base)
 
 
 def difference(
@@ -203,20 +203,20 @@ def difference(
     Raises:
         UnitscopeError: if there are no groups or no others, or two groups are the same or from different layers.
     """
-    question = _Question("only", selector, tuple(groups), tuple(others))
-    _check(question, fewest=1)
-    asked = [select(group, selector) for group in groups]
-    against = [select(other, selector) for other in others]
-    found = reduce(lambda left, other: left - other, against, reduce(and_, asked))
-    sizes = [*map(len, asked), *(found.layer.units - len(other) for other in against)]
-    return _rule(question, found, _chance(sizes, found), base)
+    query = _Query("only", selector, tuple(groups), tuple(others))
+    _check(query, fewest=1)
+    inside = [select(group, selector) for group in groups]
+    outside = [select(other, selector) for other in others]
+    found = reduce(lambda left, other: left - other, outside, reduce(and_, inside))
+    sizes = [*map(len, inside), *(found.layer.units - len(other) for other in outside)]
+    return _rule(query, found, _chance(sizes, found), base)
 
 
 _Chance = tuple[float | None, float | None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Question:
+class _Query:
     name: Name
     selector: Selector
     groups: tuple[ImageGroup, ...]
@@ -234,20 +234,20 @@ class _Question:
         return self.selector.mask(self.layer, np.stack(list(rows.values())))
 
 
-def _rule(question: _Question, found: Selection, chance: _Chance, base: BaseRate | None) -> Rule:
-    mean = np.mean([group.mean for group in question.groups], 0)
+def _rule(query: _Query, found: Selection, chance: _Chance, base: BaseRate | None) -> Rule:
+    mean = np.mean([group.mean for group in query.groups], 0)
     channels = np.array(found.units, np.int64)
     units = channels[np.argsort(-mean[channels], kind="stable")]
-    votes = question.votes
+    votes = query.votes
     support = votes.sum(0)
     tails = support_tails(votes.sum(1).tolist(), found.layer.units)
     return Rule(
-        name=question.name,
-        selector=question.selector,
-        layer=question.layer,
-        names=tuple(group.name for group in question.groups),
-        against=tuple(other.name for other in question.others),
-        responses_by_subject={one.name: one.mean[units] for one in (*question.groups, *question.others)},
+        name=query.name,
+        selector=query.selector,
+        layer=query.layer,
+        names=tuple(group.name for group in query.groups),
+        against=tuple(other.name for other in query.others),
+        responses_by_subject={one.name: one.mean[units] for one in (*query.groups, *query.others)},
         units=units,
         responses=mean[units],
         support=support[units],
@@ -257,9 +257,9 @@ def _rule(question: _Question, found: Selection, chance: _Chance, base: BaseRate
         p_value=chance[1],
         base_rate=None if base is None else base.share[units],
         base_images=0 if base is None else base.images,
-        at_least=question.at_least,
-        groups=question.groups,
-        others=question.others,
+        at_least=query.at_least,
+        groups=query.groups,
+        others=query.others,
     )
 
 
@@ -277,8 +277,8 @@ def _chance_of_support(votes: NDArray[np.bool_], found: Selection, at_least: int
     return units * tail, support_bound(tail, units, len(found))
 
 
-def _check(question: _Question, *, fewest: int) -> None:
-    groups, others = question.groups, question.others
+def _check(query: _Query, *, fewest: int) -> None:
+    groups, others = query.groups, query.others
     if not groups:
         raise UnitscopeError("no image or class was given; give one or more")
     if len(groups) < fewest:
@@ -286,7 +286,7 @@ def _check(question: _Question, *, fewest: int) -> None:
             f"shared units need two or more images or classes, but only '{groups[0].name}' was given; "
             "give another, or use --at-least (at_least) for the images of one class"
         )
-    if question.name == "only" and not others:
+    if query.name == "only" and not others:
         raise UnitscopeError(f"'{groups[0].name}' has no images to differ from; give an image or class to compare with")
     _check_apart([*groups, *others])
 

@@ -11,7 +11,7 @@ import typer
 from unitscope.cli.options import AtlasArgument, Device, ImageRoot, Json, Preprocess, Seed, Weights
 from unitscope.cli.output import log, print_json, size
 from unitscope.cli.progress import counted
-from unitscope.cli.serve import MeasurementsOption, NetworkOption, check_web, lazy_session, make_explorer
+from unitscope.cli.serve import MeasurementsOption, NetworkOption, check_web, lazy_inspector, make_explorer
 from unitscope.errors import UnitscopeError
 
 OLD_OPTIONS = {"--layers": "--layer", "--results": "--measurements", "--images": "--image-root"}
@@ -48,13 +48,13 @@ def export(
     chosen = tuple(opened.layers.match(layers)) if layers else tuple(opened.layers)
     site = StaticSite(explorer, pictures, chosen, images=not no_images, maps=not no_network)
     arguments = {"weights": weights, "seed": seed, "preprocess": preprocess}
-    session = lazy_session(opened, network, no_network, arguments, device)
+    inspector = lazy_inspector(opened, network, no_network, arguments, device)
     site.check(folder)
     log(f"{site.pages:,} pages, about {size(site.bytes)}, into '{folder}'")
-    if site.maps and session.missing:
-        raise UnitscopeError(f"activation maps can't be made: {session.missing} Or leave them out with --no-network")
+    if site.maps and inspector.missing:
+        raise UnitscopeError(f"activation maps can't be made: {inspector.missing} Or leave them out with --no-network")
     with counted("steps", site.steps) as on_batch:
-        site.write(folder, session, on_batch=on_batch)
+        site.write(folder, inspector, on_batch=on_batch)
     written = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
     if as_json:
         print_json({"site": str(folder), "pages": site.pages, "bytes": written})

@@ -43,9 +43,9 @@ def paper(
     from unitscope.experiments.run_options import RunOptions
     from unitscope.paper import NetworkSpec, Sources, write_paper
 
-    asked = [NetworkSpec.parse(text) for text in networks or NETWORKS]
+    specs = [NetworkSpec.parse(text) for text in networks or NETWORKS]
     options = RunOptions(batch_size, device, limit, counted)
-    report = write_paper(asked, Sources(imagenet, coco, output), say=log, options=options)
+    report = write_paper(specs, Sources(imagenet, coco, output), say=log, options=options)
     if as_json:
         print_json(
             {

@@ -66,8 +66,8 @@ def rule(
     """Find top units, shared units, or units that distinguish images (the paper's algorithm 2 and figure 4)."""
     from unitscope.atlas import open_atlas
 
-    asked = {"--shared": shared or [], "--in": inside or [], "--max": maximum or []}
-    _check(asked, outside or [], at_least, top=top, threshold=threshold)
+    names_by_option = {"--shared": shared or [], "--in": inside or [], "--max": maximum or []}
+    _check(names_by_option, outside or [], at_least, top=top, threshold=threshold)
     if by_layer:
         _check_by_layer(layer, shared or [], at_least, threshold)
         opened = open_atlas(atlas)
@@ -77,7 +77,7 @@ def rule(
         raise typer.BadParameter("no layer was given; give --layer LAYER, or --by-layer with --shared for all layers")
     opened = open_atlas(atlas)
     session = _session_once(opened)
-    found = _find(opened, layer, asked, outside or [], _pick(top, threshold), at_least, session)
+    found = _find(opened, layer, names_by_option, outside or [], _pick(top, threshold), at_least, session)
 
     def sheet() -> "RuleSheet":  # images and maps need the network, and so torch
         from unitscope.inspection import rule_sheet
@@ -88,19 +88,24 @@ def rule(
 
 
 def _check(
-    asked: dict[str, list[str]], outside: list[str], at_least: int | None, *, top: int | None, threshold: float | None
+    names_by_option: dict[str, list[str]],
+    outside: list[str],
+    at_least: int | None,
+    *,
+    top: int | None,
+    threshold: float | None,
 ) -> None:
-    given = [option for option, names in asked.items() if names]
+    given = [option for option, names in names_by_option.items() if names]
     if len(given) != 1:
         what = f"{' and '.join(given)} are different rules" if given else "no rule was given"
         raise UnitscopeError(f"{what}; give one of --shared A --shared B, --in A --not-in B, or --max A")
-    if outside and not asked["--in"]:
+    if outside and not names_by_option["--in"]:
         raise UnitscopeError(f"--not-in goes with --in, not with {given[0]}; give --in A --not-in {outside[0]}")
-    if asked["--in"] and not outside:
+    if names_by_option["--in"] and not outside:
         raise UnitscopeError("--in needs images to compare with; add --not-in B, an image or class")
-    if len(asked["--max"]) > 1:
+    if len(names_by_option["--max"]) > 1:
         raise UnitscopeError("--max takes one image or class; for several, use --shared")
-    if at_least is not None and not asked["--shared"]:
+    if at_least is not None and not names_by_option["--shared"]:
         raise UnitscopeError(f"--at-least goes with --shared, not with {given[0]}; omit it")
     if top is not None and threshold is not None:
         raise UnitscopeError("--top and --threshold are two ways to select units; give one of them")
@@ -136,7 +141,7 @@ def _pick(top: int | None, threshold: float | None) -> "Selector":
 def _find(
     opened: "Atlas",
     layer: str,
-    asked: dict[str, list[str]],
+    names_by_option: dict[str, list[str]],
     outside: list[str],
     selector: "Selector",
     at_least: int | None,
@@ -145,11 +150,11 @@ def _find(
     from unitscope.analyses import unit_rules as rules
     from unitscope.analyses.selection_frequency import base_rate
 
-    names = [name for listed in asked.values() for name in listed]
+    names = [name for listed in names_by_option.values() for name in listed]
     groups = groups_named(opened, [*names, *outside], layer, session=session)
     groups, others = groups[: len(names)], groups[len(names) :]
     base = base_rate(opened, layer, selector)
-    if asked["--max"]:
+    if names_by_option["--max"]:
         return rules.top_units(groups[0], selector, base=base)
     if others:
         return rules.difference(groups, others, selector, base=base)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from unitscope.atlas import Atlas
     from unitscope.inspection.inspector import Inspector
     from unitscope.web.image_files import ImageFiles
-    from unitscope.web.lazy_session import LazySession
+    from unitscope.web.lazy_inspector import LazyInspector
     from unitscope.web.page_renderer import PageRenderer
 
 NetworkOption = Annotated[
@@ -70,23 +70,23 @@ def serve(
     opened = open_atlas(atlas)
     explorer, pictures = make_explorer(opened, measurements or [], image_root)
     arguments = {"weights": weights, "seed": seed, "preprocess": preprocess}
-    session = lazy_session(opened, network, no_network, arguments, device)
+    inspector = lazy_inspector(opened, network, no_network, arguments, device)
     hosts = LOCAL | {_bracketed(name).lower() for name in (host, *(allow_host or ()))}
-    app = create_app(explorer, pictures, session, hosts=frozenset(hosts))
+    app = create_app(explorer, pictures, inspector, hosts=frozenset(hosts))
     listening = listen(host, port)
-    threading.Thread(target=_warm_up, args=(session,), daemon=True).start()
+    threading.Thread(target=_warm_up, args=(inspector,), daemon=True).start()
     log(f"{opened.path} at http://{_bracketed(host)}:{listening.getsockname()[1]} (press Ctrl-C to stop)")
     server(app).run(sockets=[listening])
 
 
-def lazy_session(
+def lazy_inspector(
     atlas: "Atlas", network: str | None, no_network: bool, arguments: dict[str, str | int | None], device: str
-) -> "LazySession":
-    """Return the session, whose network is loaded in the background, or the reason why there is none."""
-    from unitscope.web.lazy_session import LazySession
+) -> "LazyInspector":
+    """Return the inspector, whose network is loaded in the background, or the reason why there is none."""
+    from unitscope.web.lazy_inspector import LazyInspector
 
-    def without(reason: str) -> LazySession:
-        return LazySession(missing=reason)
+    def without(reason: str) -> LazyInspector:
+        return LazyInspector(missing=reason)
 
     if no_network and network is not None:
         raise UnitscopeError("--network and --no-network contradict each other; give one of them")
@@ -110,15 +110,15 @@ def lazy_session(
         session = Session(network_of(atlas, given), device=device)
         return Inspector(session, session.layers.match(layer.name for layer in atlas.layers))
 
-    return LazySession(made)
+    return LazyInspector(made)
 
 
-def _warm_up(session: "LazySession") -> None:
+def _warm_up(inspector: "LazyInspector") -> None:
     """Load the network while the server runs; print a note if that fails."""
-    known = session.missing
-    session.load()
-    if session.missing != known:
-        log(f"note: pages that need the network don't work: {session.missing}")
+    known = inspector.missing
+    inspector.load()
+    if inspector.missing != known:
+        log(f"note: pages that need the network don't work: {inspector.missing}")
 
 
 def make_explorer(atlas: "Atlas", files: list[Path], image_root: str | None) -> "tuple[PageRenderer, ImageFiles]":

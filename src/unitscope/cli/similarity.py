@@ -55,52 +55,58 @@ def similarity(
     """Compare images and classes by a layer's responses: cosines (the paper's algorithm 3 and table 3)."""
     from unitscope.atlas import open_atlas
 
-    asked, given = _asked(nearest, by_layer, between_layers), names or []
+    analysis, given = _analysis(nearest, by_layer, between_layers), names or []
     opened = open_atlas(atlas)
-    _check(asked, given, layer, clustered=clustered)
-    emit(_find(opened, given, layer, asked=asked, nearest=nearest, clustered=clustered), as_json=as_json, output=output)
+    _check(analysis, given, layer, clustered=clustered)
+    emit(
+        _find(opened, given, layer, analysis=analysis, nearest=nearest, clustered=clustered),
+        as_json=as_json,
+        output=output,
+    )
 
 
 def _find(
-    opened: "Atlas", names: list[str], layer: str | None, *, asked: str, nearest: int | None, clustered: bool
+    opened: "Atlas", names: list[str], layer: str | None, *, analysis: str, nearest: int | None, clustered: bool
 ) -> "Result":
     from unitscope.analyses.cka import cka
     from unitscope.analyses.nearest_images import nearest_to
 
-    if asked == "--between-layers":
+    if analysis == "--between-layers":
         return cka(opened, names)
-    if asked == "--by-layer":
+    if analysis == "--by-layer":
         return _by_layer(opened, names)
     if layer is None:
         raise UnitscopeError(
             f"no layer was given; give one, for example --layer {opened.layers[-1].name}"
-            + ("" if asked else ", or compare at every layer with --by-layer")
+            + ("" if analysis else ", or compare at every layer with --by-layer")
         )
     groups = groups_named(opened, names, layer)
     return _matrix(groups, opened, clustered=clustered) if nearest is None else nearest_to(opened, groups, nearest)
 
 
-def _asked(nearest: int | None, by_layer: bool, between_layers: bool) -> str:
+def _analysis(nearest: int | None, by_layer: bool, between_layers: bool) -> str:
     """Return the option that selects another analysis; empty for the default."""
-    questions = {"--nearest": nearest is not None, "--by-layer": by_layer, "--between-layers": between_layers}
-    asked = [option for option, is_asked in questions.items() if is_asked]
-    if len(asked) > 1:
-        raise UnitscopeError(f"{' and '.join(asked)} are different analyses; give one of them")
-    return asked[0] if asked else ""
+    options = {"--nearest": nearest is not None, "--by-layer": by_layer, "--between-layers": between_layers}
+    given = [option for option, is_given in options.items() if is_given]
+    if len(given) > 1:
+        raise UnitscopeError(f"{' and '.join(given)} are different analyses; give one of them")
+    return given[0] if given else ""
 
 
-def _check(asked: str, names: list[str], layer: str | None, *, clustered: bool) -> None:
-    if asked in ("--by-layer", "--between-layers") and layer is not None:
-        raise UnitscopeError(f"{asked} compares at every layer of the atlas; omit --layer {layer}")
-    if asked and clustered:
-        raise UnitscopeError(f"--clustered orders the matrix of one layer and can't be combined with {asked}; omit it")
+def _check(analysis: str, names: list[str], layer: str | None, *, clustered: bool) -> None:
+    if analysis in ("--by-layer", "--between-layers") and layer is not None:
+        raise UnitscopeError(f"{analysis} compares at every layer of the atlas; omit --layer {layer}")
+    if analysis and clustered:
+        raise UnitscopeError(
+            f"--clustered orders the matrix of one layer and can't be combined with {analysis}; omit it"
+        )
     if twice := [name for name, times in Counter(names).items() if times > 1]:
         raise UnitscopeError(f"'{twice[0]}' was given twice; give each image or class once")
-    if asked == "--between-layers":
+    if analysis == "--between-layers":
         return
     if not names:
         raise UnitscopeError("no images were given; give image ids, image files or class:NAME after the atlas")
-    if len(names) == 1 and asked != "--nearest":
+    if len(names) == 1 and analysis != "--nearest":
         raise UnitscopeError(
             f"only '{names[0]}' was given; give another image or class:NAME, or list the most similar images with "
             "--nearest 9"

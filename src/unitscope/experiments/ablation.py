@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from unitscope.analyses.ablation import TOP5, Ablation, Answers, Outcome, Removed, Score
+from unitscope.analyses.ablation import TOP5, Ablation, Outcome, Predictions, Removed, Score
 from unitscope.analyses.predictions import best_classes
 from unitscope.atlas import Atlas
 from unitscope.engine import tune_allocator
@@ -80,8 +80,8 @@ class _Run:
     removed: tuple[Removed, ...]
     units: tuple[tuple[int, ...] | None, ...]
     rows: NDArray[np.int64]
-    before: Answers
-    after: Answers
+    before: Predictions
+    after: Predictions
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -141,7 +141,7 @@ def _batches(
     return kept or experiment.split.batches(), means
 
 
-def _predict(split: SplitRun, batch: SplitBatch, masks: list[Tensor], fill: Tensor) -> Answers:
+def _predict(split: SplitRun, batch: SplitBatch, masks: list[Tensor], fill: Tensor) -> Predictions:
     """Return the most probable classes, ``[variant, image, rank]``."""
     logits = [split.logits(batch, torch.stack(chunk), fill) for chunk in _chunks(masks, batch)]
     best = [best_classes(some.float().cpu().numpy(), TOP5) for some in logits]
@@ -176,9 +176,9 @@ def _ablation(network: Network, images: ImageSource, runs: Sequence[_Run]) -> Ab
     rows = runs[0].rows
     truth = truth_of(network, images, rows.tolist())
     outcomes = tuple(
-        Outcome(removed, answers, run.before, truth, units)
+        Outcome(removed, predictions, run.before, truth, units)
         for run in runs
-        for removed, units, answers in zip(run.removed, run.units, run.after, strict=True)
+        for removed, units, predictions in zip(run.removed, run.units, run.after, strict=True)
     )
     failed, data, before = len(images) - len(rows), images.fingerprint(), runs[0].before
     baseline = Score.of(before, truth)

@@ -31,7 +31,7 @@ class _Plan:
     note: list[str]
     head: int
     rows: int
-    asked: list[int]
+    columns: list[int]
     exemplars: list[int]
     caption: list[str]
     width: int
@@ -64,17 +64,17 @@ def rules(sheet: RuleSheet) -> Figure:
 
 def _plan(sheet: RuleSheet) -> _Plan:
     step = TILE + SEAM
-    asked = [MARGIN + LABEL + n * step + GAP * _turns(sheet.images, n) for n in range(len(sheet.images))]
-    first = (asked[-1] + TILE if asked else MARGIN + LABEL) + 2 * GAP
+    columns = [MARGIN + LABEL + n * step + GAP * _turns(sheet.images, n) for n in range(len(sheet.images))]
+    first = (columns[-1] + TILE if columns else MARGIN + LABEL) + 2 * GAP
     exemplars = [first + n * step for n in range(max((len(row.exemplars) for row in sheet.rows), default=0))]
-    across = max([NARROWEST, *(left + TILE + MARGIN for left in asked + exemplars)])
+    across = max([NARROWEST, *(left + TILE + MARGIN for left in columns + exemplars)])
     title = wrap(sheet.title, theme.TITLE, across - 2 * MARGIN, most=3)
     note = wrap(f"{sheet.note} {sheet.network}", theme.BODY, across - 2 * MARGIN)
     caption = wrap(_caption(sheet), theme.SMALL, across - 2 * MARGIN)
     head = MARGIN + len(title) * TITLE_LINE + len(note) * LINE + GAP
     rows = head + 2 * SMALL_LINE + TILE + 2 * GAP
     height = rows + len(sheet.rows) * ROW + GAP + len(caption) * SMALL_LINE + MARGIN
-    return _Plan(title, note, head, rows, asked, exemplars, caption, across, height)
+    return _Plan(title, note, head, rows, columns, exemplars, caption, across, height)
 
 
 def _turns(images: tuple[RuleImage, ...], place: int) -> int:
@@ -93,7 +93,7 @@ def _caption(sheet: RuleSheet) -> str:
 
 
 def _heads(drawn: Sheet, sheet: RuleSheet, plan: _Plan) -> None:
-    for image, left in zip(sheet.images, plan.asked, strict=True):
+    for image, left in zip(sheet.images, plan.columns, strict=True):
         word = "not " if image.excluded else ""
         whole = image.image == image.group  # of a file's name the end tells most
         name = word + shorten(image.group, theme.BODY, TILE - width(word, theme.BODY), keep_end=whole)
@@ -112,7 +112,7 @@ def _row(drawn: Sheet, sheet: RuleSheet, row: RuleRow, plan: _Plan, *, top: int)
         line = top + TITLE_LINE + 6 + place * SMALL_LINE
         drawn.write(MARGIN, line, shorten(text, theme.SMALL, LABEL - SEAM), size=theme.SMALL, color=theme.QUIET)
     below = top + TILE + 4
-    for image, map_, response, left in zip(sheet.images, row.maps, row.responses, plan.asked, strict=True):
+    for image, map_, response, left in zip(sheet.images, row.maps, row.responses, plan.columns, strict=True):
         _tile(drawn, _glowing(image.picture, map_), Box(left, top, TILE, TILE))
         drawn.write(left, below, f"α = {number(response)}", size=theme.SMALL)
     for exemplar, left in zip(row.exemplars, plan.exemplars, strict=False):

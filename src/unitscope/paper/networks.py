@@ -128,21 +128,21 @@ class Case:
         return _had(self.things).atlas
 
 
-def make_cases(asked: Sequence[NetworkSpec], sources: Sources, options: RunOptions, *, say: Say) -> list[Case]:
+def make_cases(specs: Sequence[NetworkSpec], sources: Sources, options: RunOptions, *, say: Say) -> list[Case]:
     """Load and scan the networks, one after the other; atlases that are there already are used again.
 
     Raises:
         UnitscopeError: if a network can't be loaded, a folder has no images, or two networks have the same name.
     """
-    names = [one.name for one in asked]
+    names = [one.name for one in specs]
     if twice := [name for name in names if names.count(name) > 1]:
         raise UnitscopeError(f"two networks are named '{twice[0]}'; give one of them as a card with another file name")
     # Each folder is read once, and before the networks: a missing folder is reported at once.
-    given = {sources.imagenet, sources.coco, *(one.images for one in asked)}
+    given = {sources.imagenet, sources.coco, *(one.images for one in specs)}
     opened: dict[str | Path | None, ImageSource] = {
         images: options.select_images(images) for images in given if images is not None
     }
-    return [_make(one, sources, opened, options, say) for one in asked]
+    return [_make(one, sources, opened, options, say) for one in specs]
 
 
 def last_layer(layers: LayerTable, classes: int) -> Layer:
@@ -168,14 +168,14 @@ def last_layer(layers: LayerTable, classes: int) -> Layer:
 
 
 def _make(
-    asked: NetworkSpec, sources: Sources, opened: Mapping[str | Path | None, ImageSource], options: RunOptions, say: Say
+    spec: NetworkSpec, sources: Sources, opened: Mapping[str | Path | None, ImageSource], options: RunOptions, say: Say
 ) -> Case:
-    say(f"{asked.name}: loading")
-    session = Session(load(asked.network), device=options.device)
-    case = Case(asked.name, session, options, Unscanned(""), Unscanned(""))
-    unfit, atlas = _unfit(case), sources.output / asked.name
-    own = unfit or opened.get(asked.images or sources.imagenet, _NO_IMAGES)
-    things = unfit or (_OWN_IMAGES if asked.images else opened.get(sources.coco, _NO_COCO))
+    say(f"{spec.name}: loading")
+    session = Session(load(spec.network), device=options.device)
+    case = Case(spec.name, session, options, Unscanned(""), Unscanned(""))
+    unfit, atlas = _unfit(case), sources.output / spec.name
+    own = unfit or opened.get(spec.images or sources.imagenet, _NO_IMAGES)
+    things = unfit or (_OWN_IMAGES if spec.images else opened.get(sources.coco, _NO_COCO))
     return replace(
         case,
         own=_scan(case, own, atlas.with_name(f"{atlas.name}-images.atlas"), say),

@@ -1,6 +1,6 @@
 """The server: it answers each address with a page or its JSON twin.
 
-In: a `PageRenderer`, `ImageFiles`, a `LazySession`. Out: an ASGI application behind its `Guard`.
+In: a `PageRenderer`, `ImageFiles`, a `LazyInspector`. Out: an ASGI application behind its `Guard`.
 Each route asks one function of `pages` and renders what it says; what needs the network is in `network_routes`.
 """
 
@@ -20,7 +20,7 @@ from unitscope.errors import ImageError, UnitscopeError, first_line
 from unitscope.version import versions
 from unitscope.web import plotly_asset as charting
 from unitscope.web.image_files import ImageFiles
-from unitscope.web.lazy_session import LazySession
+from unitscope.web.lazy_inspector import LazyInspector
 from unitscope.web.links import ServerLinks
 from unitscope.web.network_routes import add_routes
 from unitscope.web.page_renderer import PageRenderer
@@ -51,32 +51,32 @@ class Problem:
 
 
 def create_app(
-    explorer: PageRenderer, pictures: ImageFiles, session: LazySession, *, hosts: frozenset[str] = LOCAL
+    explorer: PageRenderer, pictures: ImageFiles, inspector: LazyInspector, *, hosts: frozenset[str] = LOCAL
 ) -> Guard:
     """Return the application that serves an atlas.
 
     Args:
         explorer: renders the atlas's pages.
         pictures: the atlas's pictures.
-        session: the atlas's network, or the reason why there is none.
+        inspector: the atlas's network, or the reason why there is none.
         hosts: host names that requests may use; empty for any.
     """
     app = FastAPI(title="unitscope", version=versions().get("unitscope", ""), docs_url=None, redoc_url=None)
-    _pages(app, explorer, pictures, session)
+    _pages(app, explorer, pictures, inspector)
     _pictures(app, explorer, pictures)
-    add_routes(app, explorer, pictures, session)
+    add_routes(app, explorer, pictures, inspector)
     app.add_api_route("/static/plotly.min.js", _plotly, include_in_schema=False)
     app.mount("/static", StaticFiles(packages=[("unitscope.web", "static")]))
     _problems(app, explorer)
     return Guard(app, hosts)
 
 
-def _pages(app: FastAPI, explorer: PageRenderer, pictures: ImageFiles, session: LazySession) -> None:
+def _pages(app: FastAPI, explorer: PageRenderer, pictures: ImageFiles, inspector: LazyInspector) -> None:
     atlas_cache = explorer.atlas_cache
 
     def page(path: str, template: str, ask: Callable[..., Any], show: Callable[[Any], Any] | None = None) -> None:
         """Add a page and its JSON twin; `ask` is the route and returns the page's values."""
-        shown = show or (lambda values: explorer.html(template, values, LINKS, missing=session.missing))
+        shown = show or (lambda values: explorer.html(template, values, LINKS, missing=inspector.missing))
         twin = "/index.json" if path == "/" else f"{path}.json"
         app.add_api_route(twin, _answer(ask, json_response))
         app.add_api_route(path, _answer(ask, lambda values: _html(shown(values))), response_class=HTMLResponse)
@@ -113,7 +113,7 @@ def _pages(app: FastAPI, explorer: PageRenderer, pictures: ImageFiles, session: 
     def show_image(values: Any) -> str:
         address = values.image
         picture = f"/picture-of?image={quoted(address)}"
-        return explorer.html("image", values, LINKS, missing=session.missing, address=address, picture=picture)
+        return explorer.html("image", values, LINKS, missing=inspector.missing, address=address, picture=picture)
 
     def show_search(values: Any) -> str | Response:
         if link := values.sole(LINKS):
@@ -126,7 +126,7 @@ def _pages(app: FastAPI, explorer: PageRenderer, pictures: ImageFiles, session: 
         "/unit/{layer:path}/{channel}",
         "unit",
         ask_unit,
-        lambda values: explorer.unit_html(values, LINKS, missing=session.missing),
+        lambda values: explorer.unit_html(values, LINKS, missing=inspector.missing),
     )
     page("/images", "images", ask_images)
     page("/image/{image:path}", "image", ask_image, show_image)

@@ -16,7 +16,7 @@ from unitscope.images import ImageSource, decode, decode_row
 from unitscope.units import Layer
 from unitscope.web.atlas_cache import AtlasCache
 from unitscope.web.cache import Cache
-from unitscope.web.lazy_session import LazySession
+from unitscope.web.lazy_inspector import LazyInspector
 
 UPLOAD = "upload:"
 MOST_PIXELS = 50_000_000
@@ -52,7 +52,7 @@ class ImageFiles:
         """Return an image, given by its id, or an upload as the network sees it, WebP."""
         return self._thumbnail(address, side)
 
-    def maps(self, session: LazySession, layer: Layer, channel: int) -> bytes:
+    def maps(self, inspector: LazyInspector, layer: Layer, channel: int) -> bytes:
         """Return the maps of a unit's exemplars side by side, PNG.
 
         Raises:
@@ -63,7 +63,7 @@ class ImageFiles:
         if (kept := self.cache.kept(name)) is not None:
             return kept
         rows = [one.row for one in self.atlas_cache.extremes(layer, channel)]
-        maps = session.inspector().maps(self.source.take(rows), layer, channel)
+        maps = inspector.get().maps(self.source.take(rows), layer, channel)
         known = [map_.shape for map_ in maps if map_ is not None]
         if rows and not known:
             raise ImageError(
@@ -94,7 +94,7 @@ class ImageFiles:
         else:
             self.atlas_cache.atlas.image_number(address)
 
-    def bring(self, data: bytes) -> str:
+    def add_upload(self, data: bytes) -> str:
         """Store an uploaded picture, and return its address, ``upload:HASH``.
 
         Raises:

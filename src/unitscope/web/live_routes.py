@@ -16,7 +16,7 @@ from unitscope.display.sheets import Column
 from unitscope.errors import ImageError, UnitscopeError, first_line
 from unitscope.units import Layer
 from unitscope.web import structure_json
-from unitscope.web.lazy_session import LazySession
+from unitscope.web.lazy_inspector import LazyInspector
 from unitscope.web.links import ServerLinks
 from unitscope.web.page_renderer import PageRenderer
 from unitscope.web.pages.live import LivePage, live_page
@@ -28,11 +28,11 @@ _MOST_PINNED = 24
 _TOP = 9
 
 
-def add_live_routes(app: FastAPI, explorer: PageRenderer, session: LazySession) -> None:
+def add_live_routes(app: FastAPI, explorer: PageRenderer, inspector: LazyInspector) -> None:
     """Add the camera's page and its WebSocket."""
 
     def opened() -> LivePage:
-        return live_page(explorer.atlas_cache, top=_TOP, missing=session.missing)
+        return live_page(explorer.atlas_cache, top=_TOP, missing=inspector.missing)
 
     @app.get("/live", response_class=HTMLResponse)
     def live() -> Response:
@@ -52,7 +52,7 @@ def add_live_routes(app: FastAPI, explorer: PageRenderer, session: LazySession) 
             watched = _watched(explorer, query.get("layer", ""), query.getlist("pin"))
             while True:
                 frame = await socket.receive_bytes()
-                await socket.send_text(await asyncio.to_thread(_answer, frame, explorer, session, watched))
+                await socket.send_text(await asyncio.to_thread(_answer, frame, explorer, inspector, watched))
         except UnitscopeError as problem:
             await socket.send_text(to_json({"message": str(problem)}))
             await socket.close()
@@ -77,7 +77,7 @@ def _picked(column: Column, pins: list[int]) -> Column:
     return replace(column, units=column.units[kept], responses=column.responses[kept], maps=column.maps[kept])
 
 
-def _answer(frame: bytes, explorer: PageRenderer, session: LazySession, watched: dict[Layer, list[int]]) -> str:
+def _answer(frame: bytes, explorer: PageRenderer, inspector: LazyInspector, watched: dict[Layer, list[int]]) -> str:
     """Return the structure of a frame, or an error message, as JSON."""
     try:
         with Image.open(io.BytesIO(frame), formats=("JPEG", "WEBP", "PNG")) as picture:
@@ -86,7 +86,7 @@ def _answer(frame: bytes, explorer: PageRenderer, session: LazySession, watched:
             shown = picture.convert("RGB")
             # All units of a layer with pinned units: a pinned unit can have any rank.
             top = max([_TOP, *(layer.units for layer, pins in watched.items() if pins)])
-            found = session.inspector().structure(shown, layers=tuple(watched), top=top)
+            found = inspector.get().structure(shown, layers=tuple(watched), top=top)
     except (UnitscopeError, OSError, ValueError, Image.DecompressionBombError) as problem:
         return to_json({"message": str(problem)})
     except Exception as problem:  # a user's network can raise anything; the next frame may run

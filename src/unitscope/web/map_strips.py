@@ -1,6 +1,6 @@
 """The activation maps of all units' exemplars, from one pass over the images.
 
-In: the layers of a site, a session. Out: a PNG for each unit: its exemplars' maps side by side.
+In: the layers of a site, an inspector. Out: a PNG for each unit: its exemplars' maps side by side.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,7 +16,7 @@ from unitscope.errors import ImageError
 from unitscope.units import Layer
 from unitscope.web.atlas_cache import AtlasCache
 from unitscope.web.image_files import ImageFiles
-from unitscope.web.lazy_session import LazySession
+from unitscope.web.lazy_inspector import LazyInspector
 
 
 def missing(count: int, of: int, root: str) -> ImageError:
@@ -38,7 +38,7 @@ class MapStrips:
     def write(
         self,
         folder: Path,
-        session: LazySession,
+        inspector: LazyInspector,
         rows: Sequence[int],
         *,
         on_batch: Callable[[int], None] = lambda images: None,
@@ -51,7 +51,7 @@ class MapStrips:
         """
         images = self.pictures.source.take(rows)
         tones, unreadable = {layer.name: self._blank(layer, (1, 1)) for layer in self.layers}, 0
-        for row, maps in zip(rows, session.inspector().all_maps(images, self.layers), strict=True):
+        for row, maps in zip(rows, inspector.get().all_maps(images, self.layers), strict=True):
             for layer, planes in zip(self.layers, maps or (), strict=bool(maps)):
                 self._keep(tones, layer, row, planes)
             unreadable += maps is None

@@ -14,7 +14,7 @@ from unitscope.display.sheets import Change
 from unitscope.errors import ImageError
 from unitscope.web import structure_json
 from unitscope.web.image_files import UPLOAD, ImageFiles
-from unitscope.web.lazy_session import LazySession
+from unitscope.web.lazy_inspector import LazyInspector
 from unitscope.web.links import ServerLinks
 from unitscope.web.live_routes import add_live_routes
 from unitscope.web.page_renderer import PageRenderer
@@ -37,37 +37,37 @@ class LabRequest(BaseModel):
     seed: int = Field(default=0, ge=0, lt=2**32)
 
 
-def add_routes(app: FastAPI, explorer: PageRenderer, pictures: ImageFiles, session: LazySession) -> None:
+def add_routes(app: FastAPI, explorer: PageRenderer, pictures: ImageFiles, inspector: LazyInspector) -> None:
     """Add the routes that need the network."""
-    _looking(app, explorer, pictures, session)
-    _uploading(app, explorer, pictures, session)
-    _lab(app, explorer, pictures, session)
-    add_live_routes(app, explorer, session)
+    _maps_and_structure(app, explorer, pictures, inspector)
+    _uploads(app, explorer, pictures, inspector)
+    _lab(app, explorer, pictures, inspector)
+    add_live_routes(app, explorer, inspector)
 
 
-def _looking(app: FastAPI, explorer: PageRenderer, pictures: ImageFiles, session: LazySession) -> None:
+def _maps_and_structure(app: FastAPI, explorer: PageRenderer, pictures: ImageFiles, inspector: LazyInspector) -> None:
     @app.get("/maps/{layer:path}/{channel}.png", response_class=Response)
     def maps(request: Request, layer: str, channel: int) -> Response:
         found, number = explorer.atlas_cache.atlas.unit(f"{layer}:{channel}")
-        return picture_response(request, pictures.maps(session, found, number), "image/png")
+        return picture_response(request, pictures.maps(inspector, found, number), "image/png")
 
     @app.get("/structure.json")
     def structure(image: str) -> Response:
         return json_response(
             structure_json.structure_of_image(
-                session.inspector().structure(pictures.decoded(image)), LINKS, explorer.atlas_cache
+                inspector.get().structure(pictures.decoded(image)), LINKS, explorer.atlas_cache
             )
         )
 
 
-def _uploading(app: FastAPI, explorer: PageRenderer, pictures: ImageFiles, session: LazySession) -> None:
+def _uploads(app: FastAPI, explorer: PageRenderer, pictures: ImageFiles, inspector: LazyInspector) -> None:
     @app.post("/upload")
     def upload(request: Request, picture: Annotated[UploadFile, File()]) -> Response:
         data = picture.file.read(MOST_BYTES + 1)
         if len(data) > MOST_BYTES:
             raise HTTPException(413, f"the image is larger than {MOST_BYTES // 1_000_000} MB")
         try:
-            address = pictures.bring(data)
+            address = pictures.add_upload(data)
         except ImageError as problem:
             raise HTTPException(400, str(problem)) from None
         page = f"/upload/{address.removeprefix(UPLOAD)}"
@@ -82,15 +82,15 @@ def _uploading(app: FastAPI, explorer: PageRenderer, pictures: ImageFiles, sessi
         page = ImagePage(-1, "Your picture", (), 0, 0, "", (), None, (), "", "")
         picture = f"/picture-of?image={quoted(address)}"
         return HTMLResponse(
-            explorer.html("image", page, LINKS, missing=session.missing, address=address, picture=picture)
+            explorer.html("image", page, LINKS, missing=inspector.missing, address=address, picture=picture)
         )
 
 
-def _lab(app: FastAPI, explorer: PageRenderer, pictures: ImageFiles, session: LazySession) -> None:
+def _lab(app: FastAPI, explorer: PageRenderer, pictures: ImageFiles, inspector: LazyInspector) -> None:
     def opened(image: str) -> LabPage:
         address = image or explorer.atlas_cache.ids[0]
         pictures.check(address)
-        return lab_page(explorer.atlas_cache, address, results=explorer.results, missing=session.missing)
+        return lab_page(explorer.atlas_cache, address, results=explorer.results, missing=inspector.missing)
 
     @app.get("/lab", response_class=HTMLResponse)
     def lab(image: str = "") -> Response:
@@ -103,10 +103,10 @@ def _lab(app: FastAPI, explorer: PageRenderer, pictures: ImageFiles, session: La
         return json_response(opened(image))
 
     @app.post("/lab.json")
-    def changed(asked: LabRequest) -> Response:
+    def changed(body: LabRequest) -> Response:
         """The structure of the image after the change; that before is at ``/structure.json``."""
-        change = Change(_by_layer(explorer, asked.removed), asked.sigma, asked.seed)
-        found = session.inspector().structure(pictures.decoded(asked.image), change=change)
+        change = Change(_by_layer(explorer, body.removed), body.sigma, body.seed)
+        found = inspector.get().structure(pictures.decoded(body.image), change=change)
         return json_response(structure_json.structure_of_image(found, LINKS, explorer.atlas_cache))
 
 

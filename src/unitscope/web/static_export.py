@@ -1,6 +1,6 @@
 """The static site: the explorer's pages as files, to be opened from disk or put on any web host.
 
-In: a `StaticSite`, a session for the maps, a folder. Out: pages, pictures and scripts in that folder, which appears
+In: a `StaticSite`, an inspector for the maps, a folder. Out: pages, pictures and scripts in that folder, which appears
 complete, by one rename at the end, or not at all.
 """
 
@@ -22,7 +22,7 @@ from unitscope.units import Layer
 from unitscope.web import plotly_asset as charting
 from unitscope.web.class_pairs import pair_rows
 from unitscope.web.image_files import ImageFiles
-from unitscope.web.lazy_session import LazySession
+from unitscope.web.lazy_inspector import LazyInspector
 from unitscope.web.links import SiteLinks
 from unitscope.web.map_strips import MapStrips, missing
 from unitscope.web.page_renderer import PageRenderer
@@ -122,7 +122,7 @@ class StaticSite:
         ranks = len(self.explorer.atlas_cache.extreme_rows(self.layers[0]))
         return pages + pictures + (self.units * ranks * _MAP if self.maps else 0)
 
-    def write(self, folder: Path, session: LazySession, *, on_batch: Advanced = lambda steps: None) -> None:
+    def write(self, folder: Path, inspector: LazyInspector, *, on_batch: Advanced = lambda steps: None) -> None:
         """Write the site, reporting each of its `steps`.
 
         Raises:
@@ -140,7 +140,7 @@ class StaticSite:
                 self._write_pictures(aside, on_batch)
             if self.maps:
                 strips = MapStrips(self.explorer.atlas_cache, self.pictures, self.layers)
-                strips.write(aside / "maps", session, self.exemplar_rows, on_batch=on_batch)
+                strips.write(aside / "maps", inspector, self.exemplar_rows, on_batch=on_batch)
             for name, text in self._texts():
                 path = aside / name
                 path.parent.mkdir(parents=True, exist_ok=True)

@@ -43,7 +43,7 @@ class Inspector(Protocol):
         ...
 
 
-class LazySession:
+class LazyInspector:
     """A network that is loaded on first use, or by `load`; other threads wait meanwhile.
 
     Attributes:
@@ -59,11 +59,11 @@ class LazySession:
     def load(self) -> None:
         """Load the network now; `missing` says why that failed."""
         try:
-            self.inspector()
+            self.get()
         except UnitscopeError:
             return
 
-    def inspector(self) -> Inspector:
+    def get(self) -> Inspector:
         """Return the inspector, loading the network if necessary.
 
         Raises:

@@ -1,0 +1,71 @@
+"""Shards done by actors of Ray: the same atlas bit for bit, whoever dies on the way."""
+
+from pathlib import Path
+
+import pytest
+
+import unitscope
+from tests.scanning.test_runners import OPTIONS, Killing, assert_same, card, check_killed_driver
+from unitscope import RayRunner
+from unitscope.errors import UnitscopeError
+from unitscope.scanning.ray_runner import _cpus_per_actor
+
+__all__ = ["card"]
+
+pytest.importorskip("ray", reason="Ray is not installed")
+
+
+def test_no_workers_is_refused():
+    with pytest.raises(UnitscopeError, match=r"^workers must be at least 1, not 0"):
+        RayRunner(workers=0)
+
+
+@pytest.mark.parametrize(
+    ("machines", "actors", "on_gpus", "wanted"),
+    [
+        ([(2, 0)], 1, False, 2),
+        ([(2, 0)], 2, False, 1),
+        ([(0, 0), (16, 0), (8, 0)], 4, False, 4),  # a head that does nothing
+        ([(16, 8), (64, 0), (64, 0)], 8, True, 2),  # all actors go to the one with the GPUs
+        ([(8, 1), (8, 7)], 8, True, 1),
+        ([(0, 1)], 1, True, 0),
+    ],
+)
+def test_actors_of_ray_fit_on_their_machines(machines, actors, on_gpus, wanted):
+    assert _cpus_per_actor(machines, actors, on_gpus=on_gpus) == wanted
+
+
+def actors() -> list[int]:
+    """The processes of Ray's actors on this machine, by the name that Ray gives them."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if process.joinpath("cmdline").read_bytes().startswith(b"ray::_Actor"):
+                found.append(int(process.name))
+        except OSError:
+            continue
+    return found
+
+
+@pytest.mark.filterwarnings("ignore")  # Ray's own
+def test_actors_of_ray_give_the_same_atlas_though_one_is_killed(card, folder, tmp_path):
+    alone = unitscope.scan(card, folder, tmp_path / "a", options=OPTIONS).atlas
+    killing = Killing(actors)
+    together = unitscope.scan(
+        card, folder, tmp_path / "b", options=OPTIONS, runner=RayRunner(workers=2), progress=killing
+    ).atlas
+    assert killing.killed == 1
+    assert killing.seen == 40
+    assert any(note.startswith("a worker died") for note in killing.notes)
+    assert_same(alone, together)
+
+
+def test_no_cluster_at_an_address_is_told(card, folder, tmp_path):
+    with pytest.raises(UnitscopeError, match=r"no Ray cluster at '127.0.0.1:1'.*check --address, which is HOST:PORT"):
+        unitscope.scan(card, folder, tmp_path / "a", options=OPTIONS, runner=RayRunner(address="127.0.0.1:1"))
+    assert not (tmp_path / "a.parts").exists()
+
+
+def test_a_killed_driver_goes_on_where_it_was(card, folder, tmp_path):
+    """On two processors the third actor has no room."""
+    check_killed_driver(folder, tmp_path, "--runner", "ray", "--workers", "3")
