@@ -52,7 +52,7 @@ def _ways() -> tuple[tuple[Callable[[], Any], Callable[[], Any]], tuple[Callable
 
     import unitscope
     from unitscope.demo import photographs
-    from unitscope.display.sheets import Change
+    from unitscope.display.structure import Change
     from unitscope.engine.session import Session
     from unitscope.inspection.structure import column_of, spread, structure
 

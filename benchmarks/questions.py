@@ -127,7 +127,8 @@ def _questions() -> dict[str, Callable[["Atlas"], Any]]:
     from unitscope.analyses.selection import TopK, select
     from unitscope.analyses.selection_frequency import base_rate
     from unitscope.analyses.similarity import similarity
-    from unitscope.analyses.sparsity import sparsity, sparsity_by_layer
+    from unitscope.analyses.sparsity import sparsity
+    from unitscope.analyses.sparsity_by_layer import sparsity_by_layer
 
     nine = TopK(9)
 

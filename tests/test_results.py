@@ -11,9 +11,11 @@ import pandas as pd
 import pytest
 
 from unitscope import figures
-from unitscope.analyses.ablation import Ablation, Outcome, Removed, Score, Truth
+from unitscope.analyses.ablation import Ablation, Outcome
+from unitscope.analyses.ablation_counts import Removed, Score, Truth
 from unitscope.analyses.cka import LayerSimilarity
 from unitscope.analyses.estimates import Estimate, Share
+from unitscope.analyses.image_pairs import Pairs
 from unitscope.analyses.inhibition import Inhibition, Removal
 from unitscope.analyses.layer_list import LayerList
 from unitscope.analyses.layer_overlap import LayerOverlap
@@ -22,14 +24,17 @@ from unitscope.analyses.perturb_result import Effect, LayerEffect, PerturbResult
 from unitscope.analyses.scan_summary import ScanSummary
 from unitscope.analyses.selection import TopK
 from unitscope.analyses.selectivity import Selectivity
-from unitscope.analyses.similarity import Pairs, Similarity, SimilarityByLayer
-from unitscope.analyses.sparsity import Distribution, Sparsity, SparsityByLayer
+from unitscope.analyses.similarity import Similarity
+from unitscope.analyses.similarity_by_layer import SimilarityByLayer
+from unitscope.analyses.sparsity import Distribution, Sparsity
+from unitscope.analyses.sparsity_by_layer import SparsityByLayer
 from unitscope.analyses.stored_results import load_result, result_classes
 from unitscope.analyses.unit_correlation import SimilarUnits
 from unitscope.analyses.unit_responses import UnitResponses
 from unitscope.analyses.unit_rules import Rule
 from unitscope.analyses.verification import Mismatch, Verification
-from unitscope.display.sheets import Column, Exemplar, ExemplarSheet, Prediction, Structure
+from unitscope.display.exemplar_sheet import Exemplar, ExemplarSheet
+from unitscope.display.structure import Column, Prediction, Structure
 from unitscope.errors import UnitscopeError
 from unitscope.units import Layer
 

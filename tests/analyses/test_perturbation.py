@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from unitscope.analyses.ablation import Truth
+from unitscope.analyses.ablation_counts import Truth
 from unitscope.analyses.estimates import Share, estimate, relative_change
 from unitscope.analyses.perturbation import (
     PerturbationStats,

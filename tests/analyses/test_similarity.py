@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 
 from unitscope.analyses.cka import cka, linear_cka
+from unitscope.analyses.cosines import clustered_order, cosines, tree
 from unitscope.analyses.image_groups import ImageGroup, image_group
 from unitscope.analyses.nearest_images import cosines_with, nearest_images
-from unitscope.analyses.similarity import clustered_order, cosines, similarity, similarity_by_layer, tree
+from unitscope.analyses.similarity import similarity
+from unitscope.analyses.similarity_by_layer import similarity_by_layer
 from unitscope.errors import ImageError, UnitscopeError
 from unitscope.units import Layer
 

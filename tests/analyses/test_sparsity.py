@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from unitscope.analyses.sampling import drawn
-from unitscope.analyses.sparsity import sparsity, sparsity_by_layer
+from unitscope.analyses.sparsity import sparsity
+from unitscope.analyses.sparsity_by_layer import sparsity_by_layer
 from unitscope.analyses.sparsity_indices import gini, hoyer, treves_rolls, zero_share
 from unitscope.errors import UnitscopeError
 

@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 import unitscope
-from unitscope.display.sheets import Column, Exemplar, ExemplarSheet, Prediction, Structure
+from unitscope.display.exemplar_sheet import Exemplar, ExemplarSheet
+from unitscope.display.structure import Column, Prediction, Structure
 from unitscope.units import Layer
 
 LAYER = Layer(0, "features.<3>", "activation", 4, (4, 2, 2))

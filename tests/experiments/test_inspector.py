@@ -9,7 +9,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import unitscope
-from unitscope.display.sheets import Change
+from unitscope.display.structure import Change
 from unitscope.engine.session import Session
 from unitscope.images import decode, image_files
 from unitscope.inspection.inspector import Inspector

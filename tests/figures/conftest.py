@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from unitscope.display.sheets import Column, Enlargement, Exemplar, ExemplarSheet, Prediction, Structure
+from unitscope.display.exemplar_sheet import Exemplar, ExemplarSheet
+from unitscope.display.structure import Column, Enlargement, Prediction, Structure
 from unitscope.figures import structure
 from unitscope.units import Layer
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from unitscope import figures
-from unitscope.analyses.ablation import Ablation, Outcome, Removed, Score, Truth
+from unitscope.analyses.ablation import Ablation, Outcome
+from unitscope.analyses.ablation_counts import Removed, Score, Truth
 
 from .conftest import assert_tidy, texts
 

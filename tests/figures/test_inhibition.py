@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from unitscope.display.sheets import InhibitedUnit, InhibitionExample, InhibitionSheet
+from unitscope.display.inhibition_sheet import InhibitedUnit, InhibitionExample, InhibitionSheet
 from unitscope.figures import inhibition
 
 from .conftest import assert_tidy, layer, pixels, texts

@@ -5,7 +5,7 @@ import pytest
 
 from unitscope.analyses.estimates import Estimate, Share
 from unitscope.analyses.perturb_result import Effect, LayerEffect
-from unitscope.display.sheets import PerturbedImage, PerturbedMap, PerturbedSheet, PerturbedUnit
+from unitscope.display.perturbed_sheet import PerturbedImage, PerturbedMap, PerturbedSheet, PerturbedUnit
 from unitscope.errors import UnitscopeError
 from unitscope.figures import perturbation, perturbed
 

@@ -4,7 +4,7 @@ from matplotlib import colormaps
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgba
 
-from unitscope.analyses.similarity import clustered_order, cosines, tree
+from unitscope.analyses.cosines import clustered_order, cosines, tree
 from unitscope.display.heatmaps import COLOUR_MAP
 from unitscope.errors import UnitscopeError
 from unitscope.figures import layer_similarity, similarity, similarity_by_layer, theme

@@ -2,7 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from unitscope.analyses.sparsity import Distribution, Sparsity, SparsityByLayer
+from unitscope.analyses.sparsity import Distribution, Sparsity
+from unitscope.analyses.sparsity_by_layer import SparsityByLayer
 from unitscope.figures import sparsity, sparsity_by_layer
 from unitscope.units import Layer
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from unitscope.display.heatmaps import overlay, tone
-from unitscope.display.sheets import RuleImage, RuleRow, RuleSheet
+from unitscope.display.rule_sheet import RuleImage, RuleRow, RuleSheet
 from unitscope.figures import rules
 from unitscope.figures.unit_rules import TILE
 

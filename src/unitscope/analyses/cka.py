@@ -13,8 +13,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from unitscope.analyses.cosines import symmetric, unit_vectors
 from unitscope.analyses.image_groups import CLASS, class_rows
-from unitscope.analyses.similarity import matrix_table, symmetric, unit_vectors
+from unitscope.analyses.similarity import matrix_table
 from unitscope.atlas import Atlas
 from unitscope.errors import UnitscopeError
 from unitscope.results import Result, Values, layer_table, layers_by_name

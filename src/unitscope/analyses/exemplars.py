@@ -5,7 +5,7 @@ which needs the network.
 """
 
 from unitscope.atlas import Atlas
-from unitscope.display.sheets import Exemplar, ExemplarSheet
+from unitscope.display.exemplar_sheet import Exemplar, ExemplarSheet
 from unitscope.units import Unit
 
 

@@ -12,9 +12,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from unitscope.analyses.chance import expected_overlap, overlap_tail
+from unitscope.analyses.cosines import cosines
 from unitscope.analyses.image_groups import group_means
 from unitscope.analyses.selection import TopK
-from unitscope.analyses.similarity import cosines
 from unitscope.atlas import Atlas
 from unitscope.errors import UnitscopeError
 from unitscope.results import Result, Values, columns_of, frame_of

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from unitscope.analyses.cosines import unit_vectors
 from unitscope.analyses.image_groups import ImageGroup
-from unitscope.analyses.similarity import unit_vectors
 from unitscope.atlas import Atlas
 from unitscope.errors import UnitscopeError
 from unitscope.results import Result, Values, frame_of, layer_table, layers_by_name

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unitscope.analyses.ablation import Truth
+from unitscope.analyses.ablation_counts import Truth
+from unitscope.analyses.cosines import unit_vectors
 from unitscope.analyses.estimates import Share, estimate, relative_change
 from unitscope.analyses.perturb_result import LayerEffect, UnitEffect
 from unitscope.analyses.selection import TopK
-from unitscope.analyses.similarity import unit_vectors
 from unitscope.analyses.statistics import mcnemar
 from unitscope.units import Layer
 

@@ -1,51 +1,26 @@
 """Similarity of images and classes at a layer: cosines of response vectors (paper, algorithm 3).
 
-In: `ImageGroup` values. Out: `Similarity`, `SimilarityByLayer`, and their order after clustering.
+In: `ImageGroup` values. Out: `Similarity`.
 The paper calls the cosine a distance; as in the paper, 1 means equal. All sums are float64.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations, combinations_with_replacement
-from typing import Any, ClassVar, Self
+from itertools import combinations_with_replacement
+from typing import ClassVar, Self
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
-from scipy.cluster.hierarchy import leaves_list, linkage
-from scipy.spatial.distance import squareform
+from numpy.typing import NDArray
 
+from unitscope.analyses.cosines import Matrix, clustered_order, cosines, tree
 from unitscope.analyses.image_groups import CLASS, ImageGroup
+from unitscope.analyses.image_pairs import Pairs, pairs_of
 from unitscope.atlas import Atlas
 from unitscope.errors import UnitscopeError
 from unitscope.results import Result, Values, layer_table, layers_by_name
 from unitscope.units import Layer
-
-Matrix = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Pairs:
-    """Cosines over all pairs of different images, one from each of two groups.
-
-    Images without a cosine, whose responses are all zero, are left out. Within one group, each pair counts once.
-
-    Attributes:
-        mean: mean cosine, float64 ``[group, group]``; NaN if there are no pairs.
-        std: standard deviation over the pairs, float64 ``[group, group]``.
-        count: number of pairs, int64 ``[group, group]``.
-    """
-
-    mean: Matrix
-    std: Matrix
-    count: NDArray[np.int64]
-
-    @classmethod
-    def from_values(cls, values: Values) -> Self:
-        """Return the pairs of a stored `Similarity`."""
-        mean, std = (np.array(values[name], np.float64) for name in ("mean", "std"))
-        return cls(mean, std, np.array(values["count"], np.int64))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -155,61 +130,6 @@ class Similarity(Result):
         )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class SimilarityByLayer(Result):
-    """Similarity of image groups at several layers.
-
-    Attributes:
-        layers: in the order given, shallow to deep.
-        labels: names of the groups.
-        matrices: cosines of the mean responses, float64 ``[layer, group, group]``; NaN as in `Similarity`.
-        network: reference of the network; empty if unknown.
-        shows: as in `Similarity`.
-    """
-
-    kind: ClassVar[str] = "similarity_by_layer"
-
-    layers: tuple[Layer, ...]
-    labels: tuple[str, ...]
-    matrices: NDArray[np.float64]
-    network: str = ""
-    shows: tuple[str, ...] = ()
-
-    def values(self) -> Values:
-        """Return plain values; docs/commands/similarity.md lists the keys."""
-        at_layers = zip(self.layers, self.matrices, strict=True)
-        return {
-            "network": self.network,
-            "labels": list(self.labels),
-            "shows": list(self.shows),
-            "layers": [{"layer": layer.name, "matrix": matrix.tolist()} for layer, matrix in at_layers],
-            "layer_table": layer_table(self.layers),
-        }
-
-    @classmethod
-    def from_values(cls, values: Values) -> Self:
-        """Return the result that has these `values`."""
-        layers = layers_by_name(values, [each["layer"] for each in values["layers"]])
-        matrices = np.array([each["matrix"] for each in values["layers"]], np.float64)
-        labels, shows = tuple(values["labels"]), tuple(values["shows"])
-        return cls(tuple(layers.values()), labels, matrices, values["network"], shows)
-
-    def tables(self) -> dict[str, pd.DataFrame]:
-        """Return the numbered groups, and the cosine of each pair of groups at each layer."""
-        groups = {"": range(1, len(self.labels) + 1), "image or class": self.labels}
-        pairs = list(combinations(range(len(self.labels)), 2))
-        table = pd.DataFrame({f"{a + 1}–{b + 1}": self.matrices[:, a, b] for a, b in pairs})
-        table.insert(0, "layer", [layer.display_name for layer in self.layers])
-        table.attrs["decimals"] = 2
-        shows = {"label": self.shows} if any(self.shows) else {}
-        return {"Compared": pd.DataFrame(groups | shows), "Cosine similarity by layer": table}
-
-    @property
-    def captions(self) -> tuple[str, ...]:
-        """Names of the groups in a figure; see `captions_of`."""
-        return captions_of(self.labels, self.shows)
-
-
 def similarity(groups: Sequence[ImageGroup]) -> Similarity:
     """Return the cosines between the mean responses of image groups, and between pairs of images of larger groups.
 
@@ -218,36 +138,15 @@ def similarity(groups: Sequence[ImageGroup]) -> Similarity:
     Raises:
         UnitscopeError: if there are no groups, or they are from different layers.
     """
-    layer = _one_layer(groups)
+    layer = one_layer(groups)
     images = tuple(len(group.images) for group in groups)
     return Similarity(
         layer,
         tuple(group.name for group in groups),
         images,
         cosines(np.stack([group.mean for group in groups])),
-        _pairs(groups) if max(images) > 1 else None,
+        pairs_of(groups) if max(images) > 1 else None,
     )
-
-
-def similarity_by_layer(at_layers: Iterable[Sequence[ImageGroup]]) -> SimilarityByLayer:
-    """Return the cosines between the same image groups at several layers.
-
-    Args:
-        at_layers: the groups at each layer, from `unitscope.inspection.new_images.image_groups_by_layer`.
-
-    Raises:
-        UnitscopeError: if there are no layers or no groups.
-    """
-    layers: list[Layer] = []
-    labels: tuple[str, ...] = ()
-    matrices: list[Matrix] = []
-    for groups in at_layers:
-        layers.append(_one_layer(groups))
-        labels = tuple(group.name for group in groups)
-        matrices.append(cosines(np.stack([group.mean for group in groups])))
-    if not layers:
-        raise UnitscopeError("there is no layer at which to compare images; give one or more")
-    return SimilarityByLayer(tuple(layers), labels, np.stack(matrices))
 
 
 def labels_shown(atlas: Atlas, names: Sequence[str]) -> tuple[str, ...]:
@@ -277,52 +176,16 @@ def matrix_table(beside: Values, matrix: Matrix) -> pd.DataFrame:
     return table
 
 
-def tree(matrix: ArrayLike) -> Matrix:
-    """Return the hierarchical clustering of a cosine matrix as SciPy's linkage ``[merge, 4]``.
-
-    Use average linkage on 1 - cosine with optimal leaf ordering (Bar-Joseph et al., 2001). Groups without a cosine have
-    the maximum distance, 2. The tree of a single group has no merges.
-    """
-    distances = np.nan_to_num(np.clip(1 - np.asarray(matrix, np.float64), 0, 2), nan=2.0)
-    if len(distances) < 2:
-        return np.empty((0, 4))
-    joined: Matrix = linkage(squareform(distances, checks=False), "average", optimal_ordering=True)
-    return joined
-
-
-def clustered_order(matrix: ArrayLike) -> NDArray[np.int64]:
-    """Return the group numbers ``[group]`` in the order of the leaves of `tree`."""
-    count = len(np.asarray(matrix))
-    return leaves_list(tree(matrix)).astype(np.int64) if count > 1 else np.arange(count)
-
-
-def cosines(vectors: ArrayLike) -> Matrix:
-    """Return the cosines ``[vector, vector]`` between vectors ``[vector, unit]``; NaN if they are undefined."""
-    rays = unit_vectors(vectors)
-    return symmetric(rays @ rays.T)
-
-
-def unit_vectors(vectors: ArrayLike) -> Matrix:
-    """Return vectors ``[vector, unit]``, scaled to length 1; NaN if they are zero or not finite."""
-    given = np.asarray(vectors, np.float64)
-    lengths = np.linalg.norm(given, axis=-1, keepdims=True)
-    valid = np.isfinite(lengths) & (lengths > 0)
-    scaled: Matrix = np.divide(given, lengths, out=np.full(given.shape, np.nan), where=valid)
-    return scaled
-
-
-def symmetric(matrix: Matrix) -> Matrix:
-    """Return a matrix of cosines without rounding errors: exactly symmetric, from -1 to 1, 1 on the diagonal."""
-    rounded = np.clip((matrix + matrix.T) / 2, -1, 1)
-    np.fill_diagonal(rounded, np.where(np.isnan(np.diag(rounded)), np.nan, 1))
-    return rounded
-
-
 def _is_image(atlas: Atlas, name: str) -> bool:
     return not name.startswith(CLASS) and atlas.has_image(name)
 
 
-def _one_layer(groups: Sequence[ImageGroup]) -> Layer:
+def one_layer(groups: Sequence[ImageGroup]) -> Layer:
+    """Return the layer of all groups.
+
+    Raises:
+        UnitscopeError: if there are no groups, or they are from different layers.
+    """
     if not groups:
         raise UnitscopeError("there are no images to compare; give two or more images or classes")
     layers = {group.layer.name: group.layer for group in groups}
@@ -331,50 +194,3 @@ def _one_layer(groups: Sequence[ImageGroup]) -> Layer:
             f"images at different layers can't be compared ({', '.join(layers)}); use the same layer for all"
         )
     return groups[0].layer
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _UnitVectors:
-    """The images of a group as vectors of length 1.
-
-    ``root`` is the R factor of these vectors with a column of ones appended, so RᵀR is the same as for the vectors.
-    Sums of squares over pairs, ‖R_a R_bᵀ‖², then need at most as many rows as there are units, even for large classes.
-    """
-
-    images: frozenset[str]
-    total: Matrix
-    root: Matrix
-
-    @classmethod
-    def of(cls, group: ImageGroup) -> "_UnitVectors":
-        vectors = unit_vectors(group.responses)
-        valid = np.flatnonzero(~np.isnan(vectors[:, 0]))
-        vectors = vectors[valid]
-        root: Any = np.column_stack([vectors, np.ones(len(vectors))])
-        if len(root) > root.shape[1]:
-            root = np.linalg.qr(root, mode="r")
-        return cls(frozenset(group.images[row] for row in valid), vectors.sum(0), root)
-
-    def compare(self, other: "_UnitVectors") -> tuple[float, float, int]:
-        """Return mean, standard deviation and number of the cosines between one image of each group."""
-        same = len(self.images & other.images)  # pairs of an image with itself, whose cosine is 1
-        count = len(self.images) * len(other.images) - same
-        if not count:
-            return np.nan, np.nan, 0
-        mean = float(np.clip((self.total @ other.total - same) / count, -1, 1))
-        from_mean = self.root[:, :-1] @ other.root[:, :-1].T - mean * np.outer(self.root[:, -1], other.root[:, -1])
-        squares = np.square(from_mean).sum() - same * (1 - mean) ** 2
-        return mean, float(np.sqrt(max(squares, 0) / count)), count
-
-
-def _pairs(groups: Sequence[ImageGroup]) -> Pairs:
-    """Return exact statistics over pairs: the sum of their cosines is the product of two sums of unit vectors."""
-    vectors = [_UnitVectors.of(group) for group in groups]
-    mean, std = np.full((2, len(vectors), len(vectors)), np.nan)
-    counts = np.zeros((len(vectors), len(vectors)), np.int64)
-    for row, one in enumerate(vectors):
-        for column, other in enumerate(vectors[: row + 1]):
-            mean[row, column], std[row, column], count = one.compare(other)
-            mean[column, row], std[column, row] = mean[row, column], std[row, column]
-            counts[row, column] = counts[column, row] = count // 2 if row == column else count
-    return Pairs(mean, std, counts)

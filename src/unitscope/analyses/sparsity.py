@@ -1,12 +1,12 @@
-"""Sparsity of layers: the share of zero responses, and sparsity indices.
+"""Sparsity of a layer: the share of zero responses, and sparsity indices.
 
-In: an atlas and a layer. Out: `Sparsity` of one layer, or `SparsityByLayer`.
+In: an atlas and a layer. Out: `Sparsity`.
 Reads the responses of a sample of images only; everything else comes from the atlas's summaries of units and classes.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import numpy as np
 import pandas as pd
@@ -154,42 +154,6 @@ class Sparsity(Result):
         return {self.layer.display_name: pd.DataFrame([counts]), "Sparsity indices": spread}
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class SparsityByLayer(Result):
-    """Sparsity of each layer of an atlas.
-
-    Attributes:
-        network: reference of the network.
-        layers: shallow to deep.
-        table: one row per layer: layer, units, dead, zero_fraction (of all responses), gini, hoyer and treves_rolls (of
-            the means of the units), lifetime_treves_rolls and lifetime_hoyer (mean over the units whose responses have
-            one sign), both_signs (number of units with responses of both signs).
-    """
-
-    kind: ClassVar[str] = "sparsity_by_layer"
-
-    network: str
-    layers: tuple[Layer, ...]
-    table: pd.DataFrame
-
-    def values(self) -> Values:
-        """Return plain values: ``layers`` has one row of the table each."""
-        rows: list[Any] = self.table.to_dict("records")
-        return {"network": self.network, "layers": rows, "layer_table": layer_table(self.layers)}
-
-    @classmethod
-    def from_values(cls, values: Values) -> Self:
-        """Return the result that has these `values`."""
-        rows = values["layers"]
-        layers = layers_by_name(values, [row["layer"] for row in rows])
-        columns = {name: [row[name] for row in rows] for name in rows[0]}
-        return cls(values["network"], tuple(layers.values()), frame_of(columns))
-
-    def tables(self) -> dict[str, pd.DataFrame]:
-        """Return the table, with the number of each activation call beside the name of its layer."""
-        return {"Sparsity by layer": self.table.assign(layer=[layer.display_name for layer in self.layers])}
-
-
 def sparsity(
     atlas: Atlas, layer: str | Layer, classes: Sequence[str] = (), *, bins: int = BINS, seed: int = 0
 ) -> Sparsity:
@@ -210,7 +174,7 @@ def sparsity(
     rows, responses = sample(atlas, found, seed=seed)
     return Sparsity(
         found,
-        _zeros(units),
+        zeros_of(units),
         units["channel"].to_numpy()[units["dead"].to_numpy()],
         edges,
         overall,
@@ -238,29 +202,8 @@ def mean_distributions(
     return edges, tuple(_distribution(*each, edges) for each in means)
 
 
-def sparsity_by_layer(atlas: Atlas) -> SparsityByLayer:
-    """Return the sparsity of each layer, from the summaries of units in the atlas."""
-    rows = [_layer_row(layer, atlas.units_of(layer)) for layer in atlas.layers]
-    return SparsityByLayer(str(atlas.manifest.network["reference"]), tuple(atlas.layers), pd.DataFrame(rows))
-
-
-def _layer_row(layer: Layer, units: pd.DataFrame) -> dict[str, object]:
-    means, lifetime = units["mean"].to_numpy(), _lifetime_of_moments(units)
-    return {
-        "layer": layer.name,
-        "units": layer.units,
-        "dead": int(units["dead"].sum()),
-        "zero_fraction": _zeros(units),
-        "gini": float(gini(means)),
-        "hoyer": float(hoyer(means)),
-        "treves_rolls": float(treves_rolls(means)),
-        "lifetime_treves_rolls": float(lifetime["treves_rolls"].mean()),
-        "lifetime_hoyer": float(lifetime["hoyer"].mean()),
-        "both_signs": int(_both_signs(units).sum()),
-    }
-
-
-def _zeros(units: pd.DataFrame) -> float:
+def zeros_of(units: pd.DataFrame) -> float:
+    """Return the share of zeros in all responses of some rows of the unit table; NaN if there are no responses."""
     count = units["count"].to_numpy()
     return float((units["zero_fraction"] * count).sum() / count.sum()) if count.any() else float("nan")
 
@@ -295,14 +238,15 @@ def _distribution(
     )
 
 
-def _both_signs(units: pd.DataFrame) -> NDArray[np.bool_]:
+def both_signs(units: pd.DataFrame) -> NDArray[np.bool_]:
+    """Return whether each unit of the table has responses of both signs, bool ``[unit]``."""
     return (units["min"].to_numpy() < 0) & (units["max"].to_numpy() > 0)  # type: ignore[no-any-return]
 
 
-def _lifetime_of_moments(units: pd.DataFrame) -> pd.DataFrame:
+def lifetime_of_moments(units: pd.DataFrame) -> pd.DataFrame:
     """Return lifetime indices from each unit's moments; NaN if responses have both signs."""
     ratio = treves_rolls_of_moments(units["mean"], units["std"])
-    ratio = np.where(_both_signs(units), np.nan, ratio)
+    ratio = np.where(both_signs(units), np.nan, ratio)
     return pd.DataFrame(
         {
             "channel": units["channel"].to_numpy(),
@@ -316,7 +260,7 @@ def _lifetime_of_moments(units: pd.DataFrame) -> pd.DataFrame:
 
 
 def _lifetime(units: pd.DataFrame, responses: NDArray[np.float32]) -> pd.DataFrame:
-    table, both = _lifetime_of_moments(units), _both_signs(units)
+    table, both = lifetime_of_moments(units), both_signs(units)
     if both.any():
         sampled = responses[:, both]
         table.loc[both, "treves_rolls"] = treves_rolls(sampled, axis=0)

@@ -11,7 +11,7 @@ from unitscope.cli.options import AtlasArgument, Figure, ImageRoot, Json
 from unitscope.cli.output import emit
 
 if TYPE_CHECKING:
-    from unitscope.display.sheets import ExemplarSheet
+    from unitscope.display.exemplar_sheet import ExemplarSheet
 
 OLD_OPTIONS = {"--images": "--image-root"}
 

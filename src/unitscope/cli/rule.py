@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from unitscope.analyses.selection import Selector
     from unitscope.analyses.unit_rules import Rule
     from unitscope.atlas import Atlas
-    from unitscope.display.sheets import RuleSheet
+    from unitscope.display.rule_sheet import RuleSheet
     from unitscope.engine.session import Session
 
 OLD_OPTIONS = {"--only": "--in", "--but": "--not-in", "--images": "--image-root"}

@@ -18,7 +18,8 @@ from unitscope.errors import UnitscopeError
 
 if TYPE_CHECKING:
     from unitscope.analyses.image_groups import ImageGroup
-    from unitscope.analyses.similarity import Similarity, SimilarityByLayer
+    from unitscope.analyses.similarity import Similarity
+    from unitscope.analyses.similarity_by_layer import SimilarityByLayer
     from unitscope.atlas import Atlas
     from unitscope.results import Result
 
@@ -126,7 +127,8 @@ def _matrix(groups: "Sequence[ImageGroup]", opened: "Atlas", *, clustered: bool)
 
 
 def _by_layer(opened: "Atlas", names: list[str]) -> "SimilarityByLayer":
-    from unitscope.analyses.similarity import labels_shown, similarity_by_layer
+    from unitscope.analyses.similarity import labels_shown
+    from unitscope.analyses.similarity_by_layer import similarity_by_layer
 
     found = similarity_by_layer(groups_by_layer(opened, names))
     return replace(found, network=str(opened.manifest.network["reference"]), shows=labels_shown(opened, names))

@@ -33,7 +33,7 @@ def sparsity(
 ) -> None:
     """Measure how sparse a layer is: zeros, Gini, Hoyer, Treves-Rolls, dead units (the paper's figures 5 and 6)."""
     from unitscope.analyses.sparsity import sparsity as of_layer
-    from unitscope.analyses.sparsity import sparsity_by_layer
+    from unitscope.analyses.sparsity_by_layer import sparsity_by_layer
     from unitscope.atlas import open_atlas
 
     _check(layer, classes or [], by_layer=by_layer)

@@ -15,7 +15,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from unitscope.analyses.ablation import TOP5, Ablation, Outcome, Predictions, Removed, Score
+from unitscope.analyses.ablation import Ablation, Outcome
+from unitscope.analyses.ablation_counts import TOP5, Predictions, Removed, Score
 from unitscope.analyses.predictions import best_classes
 from unitscope.atlas import Atlas
 from unitscope.engine import tune_allocator

@@ -7,7 +7,7 @@ Doesn't import torch, so that invalid input is reported at once.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from unitscope.analyses.ablation import Removed
+from unitscope.analyses.ablation_counts import Removed
 from unitscope.errors import LayerError, UnitscopeError, check_seeds, closest
 from unitscope.text import count_noun
 from unitscope.units import Layer

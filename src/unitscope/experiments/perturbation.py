@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from unitscope.analyses.ablation import TOP5, Truth
+from unitscope.analyses.ablation_counts import TOP5, Truth
 from unitscope.analyses.perturb_result import Effect, PerturbResult
 from unitscope.analyses.perturbation import (
     PerturbationStats,

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from unitscope.analyses.ablation import Truth
+from unitscope.analyses.ablation_counts import Truth
 from unitscope.errors import UnitscopeError
 from unitscope.images import ImageSource, open_images
 from unitscope.networks import Network

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from unitscope.analyses.ablation import TOP5
+from unitscope.analyses.ablation_counts import TOP5
 from unitscope.analyses.perturbation import PerturbationStats, map_correlations, paired_cosines, selection_overlap
 from unitscope.analyses.predictions import best_classes
 from unitscope.engine import Executor

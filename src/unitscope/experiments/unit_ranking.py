@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from unitscope.analyses.ablation import Removed
+from unitscope.analyses.ablation_counts import Removed
 
 
 @dataclass(frozen=True, eq=False)

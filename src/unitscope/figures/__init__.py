@@ -1,6 +1,6 @@
 """Pictures of units: what they respond to, where, and how a whole network's units behave.
 
-In: the plain arrays of `unitscope.display.sheets`, and an atlas' unit table.
+In: the plain arrays of `unitscope.display`, and an atlas' unit table.
 Out: matplotlib Figures in one style; `save` writes one as PNG, SVG or PDF.
 Only draws: imports neither torch nor atlases, opens no window, and restores matplotlib's rc settings.
 """

@@ -1,6 +1,6 @@
 """One function that draws any result.
 
-In: a result of an analysis, or a sheet of `unitscope.display.sheets`. Out: a matplotlib Figure.
+In: a result of an analysis, or a sheet of `unitscope.display`. Out: a matplotlib Figure.
 Each module of this package registers its figures with ``@draw.register``.
 """
 

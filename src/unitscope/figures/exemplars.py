@@ -8,8 +8,8 @@ from math import ceil, sqrt
 
 from matplotlib.figure import Figure
 
+from unitscope.display.exemplar_sheet import Exemplar, ExemplarSheet
 from unitscope.display.heatmaps import CAPTION, overlay, tone
-from unitscope.display.sheets import Exemplar, ExemplarSheet
 from unitscope.figures import theme
 from unitscope.figures.drawing import draw
 from unitscope.figures.text_layout import number, shorten, width, wrap

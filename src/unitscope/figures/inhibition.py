@@ -13,7 +13,7 @@ from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
 from unitscope.display.heatmaps import GAMMA, PERCENTILE, Tones, overlay, tone
-from unitscope.display.sheets import InhibitedUnit, InhibitionExample, InhibitionSheet
+from unitscope.display.inhibition_sheet import InhibitedUnit, InhibitionExample, InhibitionSheet
 from unitscope.figures import theme
 from unitscope.figures.drawing import draw
 from unitscope.figures.text_layout import minus, shorten, width, wrap

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from unitscope.display.heatmaps import GAMMA, PERCENTILE, Tones, tone
-from unitscope.display.sheets import PerturbedImage, PerturbedMap, PerturbedSheet, PerturbedUnit
+from unitscope.display.perturbed_sheet import PerturbedImage, PerturbedMap, PerturbedSheet, PerturbedUnit
 from unitscope.figures import theme
 from unitscope.figures.drawing import draw
 from unitscope.figures.perturbation import name_of

@@ -16,7 +16,8 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from unitscope.analyses.cka import LayerSimilarity
-from unitscope.analyses.similarity import Similarity, SimilarityByLayer
+from unitscope.analyses.similarity import Similarity
+from unitscope.analyses.similarity_by_layer import SimilarityByLayer
 from unitscope.display.heatmaps import COLOUR_MAP
 from unitscope.errors import UnitscopeError
 from unitscope.figures import theme

@@ -12,7 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
-from unitscope.analyses.sparsity import Distribution, Sparsity, SparsityByLayer
+from unitscope.analyses.sparsity import Distribution, Sparsity
+from unitscope.analyses.sparsity_by_layer import SparsityByLayer
 from unitscope.figures import theme
 from unitscope.figures.drawing import draw
 from unitscope.figures.layers import charts_over_layers, counts, shares

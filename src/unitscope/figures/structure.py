@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from unitscope.display.heatmaps import CAPTION, Tones, column_tones, tone
-from unitscope.display.sheets import Column, Enlargement, Prediction, Structure
+from unitscope.display.structure import Column, Enlargement, Prediction, Structure
 from unitscope.errors import UnitscopeError
 from unitscope.figures import theme
 from unitscope.figures.drawing import draw

@@ -7,7 +7,7 @@ The cells of all maps have the same size, so a 56×56 map is 4 times as wide as 
 from dataclasses import dataclass
 from math import ceil
 
-from unitscope.display.sheets import Column
+from unitscope.display.structure import Column
 from unitscope.figures import theme
 from unitscope.figures.text_layout import widest, wrap
 from unitscope.figures.tile_layout import GAP, Box, flow

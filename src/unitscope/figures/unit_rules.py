@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from unitscope.display.heatmaps import CAPTION, Picture, overlay, tone
-from unitscope.display.sheets import RuleImage, RuleRow, RuleSheet
+from unitscope.display.rule_sheet import RuleImage, RuleRow, RuleSheet
 from unitscope.figures import theme
 from unitscope.figures.drawing import draw
 from unitscope.figures.text_layout import number, shorten, width, wrap

@@ -1,6 +1,6 @@
 """Inspect single images and units: run a network and collect the data of a figure.
 
-In: a network (or an atlas that refers to one) and images. Out: the data classes of `unitscope.display.sheets`.
+In: a network (or an atlas that refers to one) and images. Out: the data classes of `unitscope.display`.
 """
 
 from unitscope.inspection.exemplars import exemplar_sheet

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from unitscope.analyses.exemplars import unit_exemplars
 from unitscope.atlas import Atlas
-from unitscope.display.sheets import ExemplarSheet
+from unitscope.display.exemplar_sheet import ExemplarSheet
 from unitscope.engine.session import Session
 from unitscope.experiments.category_maps import image_set
 from unitscope.inspection.unit_maps import activation_maps

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from unitscope.analyses.inhibition import Inhibition
 from unitscope.atlas import Atlas
-from unitscope.display.sheets import InhibitedUnit, InhibitionExample, InhibitionSheet
+from unitscope.display.inhibition_sheet import InhibitedUnit, InhibitionExample, InhibitionSheet
 from unitscope.engine.session import Session
 from unitscope.experiments.category_maps import category_split, image_set, phi_of, pool_to_grid
 from unitscope.experiments.inhibition import inside_outside

@@ -1,6 +1,6 @@
 """Run a network for the explorer, one image at a time; safe to call from several threads.
 
-In: a session and the layers of an atlas. Out: the plain arrays of `unitscope.display.sheets`.
+In: a session and the layers of an atlas. Out: the plain arrays of `unitscope.display`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from unitscope.display.sheets import Change, Structure
+from unitscope.display.structure import Change, Structure
 from unitscope.engine.session import Session
 from unitscope.images import ImageSource
 from unitscope.inspection.structure import spread, structure

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from unitscope.analyses.perturb_result import PerturbResult
 from unitscope.analyses.perturbation import map_correlations
-from unitscope.display.sheets import PerturbedImage, PerturbedMap, PerturbedSheet, PerturbedUnit
+from unitscope.display.perturbed_sheet import PerturbedImage, PerturbedMap, PerturbedSheet, PerturbedUnit
 from unitscope.engine.loader import read_image
 from unitscope.engine.session import Session
 from unitscope.errors import UnitscopeError

@@ -15,7 +15,7 @@ from PIL import Image
 from torch import Tensor
 
 from unitscope.analyses.predictions import probabilities, top_predictions
-from unitscope.display.sheets import Change, Column, Enlargement, Prediction, Structure
+from unitscope.display.structure import Change, Column, Enlargement, Prediction, Structure
 from unitscope.engine.session import Session
 from unitscope.errors import UnitscopeError
 from unitscope.experiments.corruptions import Noise

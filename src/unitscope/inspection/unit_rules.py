@@ -13,7 +13,8 @@ from unitscope.analyses.exemplars import unit_exemplars
 from unitscope.analyses.image_groups import ImageGroup
 from unitscope.analyses.unit_rules import Rule
 from unitscope.atlas import Atlas
-from unitscope.display.sheets import Exemplar, RuleImage, RuleRow, RuleSheet
+from unitscope.display.exemplar_sheet import Exemplar
+from unitscope.display.rule_sheet import RuleImage, RuleRow, RuleSheet
 from unitscope.engine.session import Session
 from unitscope.errors import ImageError
 from unitscope.images import image_files

@@ -16,7 +16,8 @@ from unitscope import figures
 from unitscope.analyses.image_groups import image_group
 from unitscope.analyses.perturb_result import PerturbResult
 from unitscope.analyses.selection import TopK, select
-from unitscope.analyses.sparsity import sparsity, sparsity_by_layer
+from unitscope.analyses.sparsity import sparsity
+from unitscope.analyses.sparsity_by_layer import sparsity_by_layer
 from unitscope.analyses.unit_rules import intersection
 from unitscope.atlas import Atlas
 from unitscope.errors import UnitscopeError

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from unitscope.analyses.class_contrast import ReferenceSample
 from unitscope.analyses.image_groups import group_means
-from unitscope.analyses.sparsity import sparsity_by_layer
+from unitscope.analyses.sparsity_by_layer import sparsity_by_layer
 from unitscope.analyses.unit_correlation import standardized_responses
 from unitscope.atlas import Atlas
 from unitscope.units import Layer

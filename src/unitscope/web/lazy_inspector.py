@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from unitscope.display.sheets import Change, Structure
+from unitscope.display.structure import Change, Structure
 from unitscope.errors import NetworkError, UnitscopeError, first_line
 from unitscope.images import ImageSource
 from unitscope.units import Layer

@@ -12,7 +12,7 @@ from fastapi import FastAPI, WebSocket, WebSocketDisconnect
 from fastapi.responses import HTMLResponse, Response
 from PIL import Image
 
-from unitscope.display.sheets import Column
+from unitscope.display.structure import Column
 from unitscope.errors import ImageError, UnitscopeError, first_line
 from unitscope.units import Layer
 from unitscope.web import structure_json

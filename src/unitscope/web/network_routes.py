@@ -10,7 +10,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pydantic import BaseModel, Field
 from starlette.requests import Request
 
-from unitscope.display.sheets import Change
+from unitscope.display.structure import Change
 from unitscope.errors import ImageError
 from unitscope.web import structure_json
 from unitscope.web.image_files import UPLOAD, ImageFiles

@@ -10,7 +10,7 @@ from PIL import Image
 
 from unitscope.display.heatmaps import column_tones
 from unitscope.display.html import uri
-from unitscope.display.sheets import Column, Structure
+from unitscope.display.structure import Column, Structure
 from unitscope.display.thumbnails import map_shape, png, shrunk, webp
 from unitscope.web.atlas_cache import AtlasCache
 from unitscope.web.links import Links

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from unitscope.analyses.cosines import cosines
 from unitscope.analyses.image_groups import CLASS, ImageGroup, find_class, image_group
 from unitscope.analyses.layer_overlap import layer_overlap
 from unitscope.analyses.selection import TopK
-from unitscope.analyses.similarity import cosines
 from unitscope.analyses.unit_rules import Rule, difference, intersection
 from unitscope.errors import UnitscopeError
 from unitscope.units import Layer

@@ -1,0 +1,153 @@
+"""The structure of one image: the top units of each layer (paper, figure 1).
+
+In: plain values and arrays. Out: `Structure`, which `inspection` fills with torch; `figures` and `web` draw it without.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from unitscope.display.html import figure, gallery, map_uri, overlay_uri
+from unitscope.results import Result, Values, layer_table, layers_by_name
+from unitscope.units import Layer
+
+NO_PICTURE = np.empty((0, 0, 3), np.uint8)
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """One of an image's most probable classes; the name is the class number if no name is known."""
+
+    index: int
+    name: str
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A change of the image or of the network before the forward pass.
+
+    Attributes:
+        removed: units whose maps are set to zero, by layer.
+        sigma: standard deviation of Gaussian noise added to the resized and cropped image, on the 0–1 scale.
+        seed: seed of the noise.
+    """
+
+    removed: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    sigma: float = 0.0
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Column:
+    """The top units of one layer for one image.
+
+    Attributes:
+        layer: the layer.
+        units: channels by descending response, int64 ``[rank]``.
+        responses: α of the units, float32 ``[rank]``.
+        maps: activation maps of the units, float32 ``[rank, row, column]``.
+    """
+
+    layer: Layer
+    units: NDArray[np.int64]
+    responses: NDArray[np.float32]
+    maps: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Enlargement:
+    """One unit's activation map, float32 ``[row, column]``, to be drawn large."""
+
+    layer: Layer
+    unit: int
+    response: float
+    map: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Structure(Result):
+    """The top units of each layer for one image, from shallow to deep (paper, algorithm 1).
+
+    Attributes:
+        network: the network's reference.
+        image: the image's id or path.
+        picture: the resized and cropped image, uint8 ``[row, column, RGB]``.
+        predictions: the most probable classes, most probable first; empty if the network is not a classifier.
+        columns: one per layer, shallow to deep.
+        enlarged: maps to draw large beside the columns.
+        probabilities: probabilities of all classes, float32 ``[class]``; None if unknown or not a classifier.
+    """
+
+    kind: ClassVar[str] = "structure"
+
+    network: str
+    image: str
+    picture: NDArray[np.uint8]
+    predictions: tuple[Prediction, ...]
+    columns: tuple[Column, ...]
+    enlarged: tuple[Enlargement, ...] = ()
+    probabilities: NDArray[np.float32] | None = None
+
+    def values(self) -> Values:
+        """Return plain values, without picture and maps; docs/commands/structure.md lists the keys."""
+        return {
+            "network": self.network,
+            "image": self.image,
+            "predictions": [
+                {"class": one.index, "name": one.name, "probability": one.probability} for one in self.predictions
+            ],
+            "layers": [
+                {"layer": one.layer.name, "units": one.units.tolist(), "responses": one.responses.tolist()}
+                for one in self.columns
+            ],
+            "layer_table": layer_table(column.layer for column in self.columns),
+        }
+
+    @classmethod
+    def from_values(cls, values: Values) -> Self:
+        """Return the structure that has these `values`; its picture and maps are empty."""
+        layers = layers_by_name(values, [one["layer"] for one in values["layers"]])
+        predictions = (Prediction(one["class"], one["name"], one["probability"]) for one in values["predictions"])
+        columns = (
+            Column(
+                layers[one["layer"]],
+                np.array(one["units"], np.int64),
+                np.array(one["responses"], np.float32),
+                np.empty((len(one["units"]), 0, 0), np.float32),
+            )
+            for one in values["layers"]
+        )
+        return cls(values["network"], values["image"], NO_PICTURE, tuple(predictions), tuple(columns))
+
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """Return the predictions, and the top units of each layer with their responses."""
+        top = [
+            " ".join(f"{unit} ({response:.3g})" for unit, response in zip(one.units, one.responses, strict=True))
+            for one in self.columns
+        ]
+        layers = [column.layer.display_name for column in self.columns]
+        return {
+            "Predictions": pd.DataFrame(
+                [(one.index, one.name, one.probability) for one in self.predictions],
+                columns=["class", "name", "probability"],
+            ),
+            f"Top units for {self.image}": pd.DataFrame({"layer": layers, "top units (response)": top}),
+        }
+
+    def _repr_html_(self) -> str:
+        caption = ", ".join(f"{one.name} {one.probability:.1%}" for one in self.predictions[:3])
+        shown = [figure(overlay_uri(self.picture, None), caption, side=160, alt=self.image)]
+        rows = [
+            gallery(column.layer.name, [*map(_map_figure, column.maps, column.units, column.responses)])
+            for column in self.columns
+        ]
+        return gallery(f"{self.image} in {self.network}", shown) + "".join(rows)
+
+
+def _map_figure(map_: NDArray[np.float32], unit: int, response: float) -> str:
+    return figure(map_uri(map_), f"{unit}: α {response:.3g}", side=64)
