@@ -90,3 +90,31 @@ def test_a_checkout_without_metadata_is_told_to_install(monkeypatch, tmp_path):
                 ask()
     finally:
         find_plugins.cache_clear()
+
+
+WRONG = """
+from unitscope.images import ImageSource
+
+class Networks:
+    has_weights, weight_suffixes, form = False, (), "odd:NAME"
+    def load(self, name, recipe): return object()
+    def names(self): return ()
+
+class Images(ImageSource):
+    @classmethod
+    def can_open(cls, address): return address.startswith("odd:")
+    @classmethod
+    def of(cls, address): return None
+    def open(self, row): raise OSError
+    def stamp(self, row): return 0, 0
+"""
+
+
+def test_what_a_plugin_returns_must_be_of_the_right_kind(install):
+    install("oddities", {NETWORKS: {"odd": "oddities:Networks"}, SOURCES: {"odd": "oddities:Images"}}, WRONG)
+    with pytest.raises(UnitscopeError, match=r"package oddities failed \(TypeError: load returned a object, not a Net"):
+        load("odd:net")
+    with pytest.raises(
+        UnitscopeError, match=r"package oddities failed \(TypeError: of returned a NoneType, not an Imag"
+    ):
+        open_images("odd://1")

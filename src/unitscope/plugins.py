@@ -71,11 +71,11 @@ def errors_of(plugin: Plugin) -> Iterator[None]:
     """Turn exceptions of another package's plug-in within the context into errors that name the package.
 
     Raises:
-        UnitscopeError: if anything but an error of unitscope is raised.
+        UnitscopeError: if anything but an error of unitscope or a lack of memory is raised.
     """
     try:
         yield
-    except UnitscopeError:
+    except (UnitscopeError, MemoryError):
         raise
     except Exception as problem:  # another package can raise anything
         if plugin.ours:

@@ -224,11 +224,17 @@ def plain_nearest(atlas, asked, count):
     return [name for _, _, name in sorted(found)[:count]]
 
 
+def nearest(atlas, one, count=9):
+    found = nearest_images(atlas, [one], count)
+    assert found.layer == one.layer
+    return found.nearest[one.name]
+
+
 @pytest.mark.parametrize("layer", ["shallow", "deep"])
 @pytest.mark.parametrize("name", ["00000.png", "00003.png", "00017.png", "class:cat"])
 def test_nearest_images_are_those_of_brute_force(planted, layer, name):
     asked = image_group(planted, name, layer)
-    found = nearest_images(planted, asked, 6)
+    found = nearest(planted, asked, 6)
     assert found["image"].tolist() == plain_nearest(planted, asked, 6)
     assert found["rank"].tolist() == [1, 2, 3, 4, 5, 6]
     for row in found.itertuples():
@@ -238,30 +244,30 @@ def test_nearest_images_are_those_of_brute_force(planted, layer, name):
 
 
 def test_images_alike_are_nearest_with_cosine_1_in_the_order_of_the_atlas(planted):
-    found = nearest_images(planted, image_group(planted, "00009.png", "deep"), 3)
+    found = nearest(planted, image_group(planted, "00009.png", "deep"), 3)
     assert found["image"].tolist()[:2] == ["00003.png", "00017.png"]
     assert found["similarity"].tolist()[:2] == [1, 1]
     assert found["similarity"][2] < 1
 
 
 def test_images_without_a_cosine_are_near_to_nothing(planted):
-    found = nearest_images(planted, image_group(planted, "00000.png", "deep"), 99)
+    found = nearest(planted, image_group(planted, "00000.png", "deep"), 99)
     assert len(found) == 17
     assert not {"00000.png", "00005.png", "00011.png"} & set(found["image"])
 
 
 def test_an_image_from_outside_finds_its_double_in_the_atlas(planted):
     double = group("holiday.jpg", 3 * planted.responses("deep")[7], layer=planted.find("deep"), images=["holiday.jpg"])
-    found = nearest_images(planted, double, 1)
+    found = nearest(planted, double, 1)
     assert found["image"].tolist() == ["00007.png"]
     np.testing.assert_allclose(cosines_with(planted, double)[7], 1, rtol=1e-9)
 
 
 def test_nothing_is_near_a_silent_image_and_no_count_is_below_1(planted):
     with pytest.raises(UnitscopeError, match=r"'00005.png' has no similar images at layer 'deep'"):
-        nearest_images(planted, image_group(planted, "00005.png", "deep"))
+        nearest(planted, image_group(planted, "00005.png", "deep"))
     with pytest.raises(UnitscopeError, match="must be at least 1, not 0"):
-        nearest_images(planted, image_group(planted, "00000.png", "deep"), 0)
+        nearest(planted, image_group(planted, "00000.png", "deep"), 0)
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -72,7 +72,7 @@ def test_scan_prints_one_json_object_and_refuses_to_overwrite(pictures, tmp_path
     assert "already holds an atlas" in unitscope(*words, "--top", 3, check=1).stderr
     pytest.importorskip("upath", reason="universal-pathlib is not installed")
     gone = unitscope(*words, "-o", "memory://gone.atlas", check=1)
-    assert "'memory://gone.atlas' would be lost when this command ends" in gone.stderr
+    assert "'memory://gone.atlas' is lost when this command ends" in gone.stderr
 
 
 def test_exemplars_are_told_and_drawn(atlas, tmp_path):
@@ -177,8 +177,10 @@ def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(slow, tmp_path):
     command = [Path(sys.executable).with_name("unitscope"), *map(str, words), "-o", str(tmp_path / "a")]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 120
-    while not list((tmp_path / "a.parts").glob("part-*.npz")) and time.monotonic() < deadline:
+    parts = tmp_path / "a.parts"
+    while not list(parts.glob("part-*.npz")) and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.01)
+    assert process.poll() is None, "it was done before it could be stopped"
     process.send_signal(signal.SIGINT)
     _, said = process.communicate()
     assert process.returncode == 130

@@ -34,7 +34,7 @@ def test_a_category_gives_ranked_units_removal_and_a_sheet(planted, run, tmp_pat
 
 
 def test_a_class_needs_no_network_and_prints_a_table(planted, run):
-    done = run("inhibitory", planted, "--layer", "relu", "--class", "red square", "--top", 2)
+    done = run("inhibitory", planted, "--layer", "relu", "--class", "red square", "--rows", 2)
     assert "class against other images" in done.stdout
     assert len(done.stdout.splitlines()) == 4
     assert done.stderr == ""
@@ -108,7 +108,7 @@ def test_images_without_labels_have_no_classes(run, tmp_path):
 
 
 def test_classes_of_folders_are_answered_too(classes_atlas, run):
-    told = run("inhibitory", classes_atlas, "--layer", "act:-1", "--class", "hen", "--top", 3, "--json").json
+    told = run("inhibitory", classes_atlas, "--layer", "act:-1", "--class", "hen", "--rows", 3, "--json").json
     assert (told["concept"], told["images"], told["others"]) == ("hen", 10, 20)
     effects = [unit["effect_size"] for unit in told["units"]]
     assert len(effects) == 3

@@ -230,7 +230,7 @@ def test_a_batch_that_runs_out_of_memory_is_halved_until_it_fits(images):
 
 def test_an_image_that_does_not_fit_alone_is_an_error(images):
     session = Session(unitscope.load(ShortOfMemory(0).eval(), preprocess=PHI))
-    with pytest.raises(UnitscopeError, match="too little memory for one image"):
+    with pytest.raises(UnitscopeError, match="out of memory with a single image"):
         session.run(images, responses=session.layers.activations)
 
 

@@ -64,7 +64,7 @@ def test_changes_of_logits_are_the_same_in_halves(kind, folder):
 
 @pytest.mark.parametrize("kind", [ShortOfMemory, ShortBefore])
 def test_an_image_that_does_not_fit_alone_is_an_error(kind, folder):
-    with pytest.raises(UnitscopeError, match="too little memory for one image"):
+    with pytest.raises(UnitscopeError, match="out of memory with a single image"):
         predictions(kind, 0, folder)
 
 

@@ -304,7 +304,9 @@ def test_what_can_not_be_asked_is_refused(atlas, network, tmp_path):
         category_inhibition(atlas, "relu", "red square", options=RunOptions(limit=3), **ask)
     with pytest.raises(ImageError, match="have no segmentations"):
         category_inhibition(atlas, "relu", "red square", images=tmp_path, **ask)
-    with pytest.raises(UnitscopeError, match=r"'red sqare' is not the name of one class of .*; closest: 'red square'"):
+    with pytest.raises(
+        UnitscopeError, match=r"'red sqare' does not match exactly one class of .*; closest: 'red square'"
+    ):
         find_network_class(network, "red sqare")
     with pytest.raises(NetworkError, match="no device 'nowhere'"):
         category_inhibition(atlas, "relu", "red square", options=RunOptions(device="nowhere"), **ask)

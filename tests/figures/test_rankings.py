@@ -103,3 +103,12 @@ def test_an_overlap_shows_shared_units_beside_those_expected():
     assert [bar.get_height() for bar in shared.patches] == [n % 9 for n in range(12)]
     np.testing.assert_array_equal(shared.lines[0].get_ydata(), 0.5)
     np.testing.assert_allclose(cosine.lines[0].get_ydata(), np.linspace(1, 0.5, 12))
+
+
+def test_bars_of_what_is_no_number_are_empty_and_do_not_hide_the_others():
+    (axes,) = draw(
+        SimilarUnits(LAYER, 7, 9, pd.DataFrame({"unit": range(4), "correlation": [5, np.nan, np.inf, 1]}))
+    ).axes
+    assert [bar.get_width() for bar in axes.patches] == [5, 0, 0, 1]
+    assert axes.get_xlim()[1] > 5
+    assert_tidy(axes.figure)

@@ -82,7 +82,7 @@ def test_of_many_misfits_the_first_few_are_named(module):
 
 def test_a_file_that_needs_code_is_refused_with_what_to_save_instead(tmp_path):
     torch.save(NeedsCode(), file := tmp_path / "w.pth")
-    with pytest.raises(NetworkError, match=r"without running code in it; save a state dict instead"):
+    with pytest.raises(NetworkError, match=r"contains code, which unitscope does not run; save a state dict instead"):
         read_state_dict(file)
 
 

@@ -116,4 +116,4 @@ def test_a_single_cell_has_no_map_to_fade(page, wide):
     page.wait_for_load_state("networkidle")
     assert page.locator(".seen img").count() == 4
     assert page.locator("#fade, .seen canvas").count() == 0
-    assert "single cell" in page.inner_text("#exemplars")
+    assert "1×1" in page.inner_text("#exemplars")

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from unitscope.analyses.cosines import unit_vectors
 from unitscope.analyses.image_groups import ImageGroup
+from unitscope.analyses.similarity import one_layer
 from unitscope.atlas import Atlas
 from unitscope.errors import UnitscopeError
 from unitscope.results import Result, Values, frame_of, layer_table, layers_by_name
@@ -28,7 +29,7 @@ class NearestImages(Result):
 
     Attributes:
         layer: the layer.
-        nearest: the table of `nearest_images` by the name of the group.
+        nearest: for each group's name one row per image: rank, image, similarity, label.
     """
 
     kind: ClassVar[str] = "nearest_images"
@@ -56,20 +57,20 @@ class NearestImages(Result):
         return {f"Nearest to {name} at {self.layer.display_name}": table for name, table in self.nearest.items()}
 
 
-def nearest_to(atlas: Atlas, groups: Sequence[ImageGroup], count: int = 9) -> NearestImages:
-    """Return the images that are most similar to each of some groups of one layer; see `nearest_images`."""
-    return NearestImages(groups[0].layer, {one.name: nearest_images(atlas, one, count) for one in groups})
+def nearest_images(atlas: Atlas, groups: Sequence[ImageGroup], count: int = 9) -> NearestImages:
+    """Return the images with the largest cosine to the mean response of each of some groups of one layer.
 
-
-def nearest_images(atlas: Atlas, group: ImageGroup, count: int = 9) -> pd.DataFrame:
-    """Return the images with the largest cosine to a group's mean response: rank, image, similarity, label.
-
-    The group's own images are left out, and so are images without a cosine: those that could not be read or whose
+    A group's own images are left out, and so are images without a cosine: those that could not be read or whose
     responses are all zero. Ties go to the image that comes first in the atlas. Can be fewer than ``count`` images.
 
     Raises:
-        UnitscopeError: if ``count`` is less than 1, or the group's mean response is zero or not finite.
+        UnitscopeError: if there are no groups, or they are from different layers; if ``count`` is less than 1, or a
+            group's mean response is zero or not finite.
     """
+    return NearestImages(one_layer(groups), {one.name: _nearest(atlas, one, count) for one in groups})
+
+
+def _nearest(atlas: Atlas, group: ImageGroup, count: int) -> pd.DataFrame:
     if count < 1:
         raise UnitscopeError(f"the number of nearest images must be at least 1, not {count}")
     found = cosines_with(atlas, group)

@@ -149,7 +149,7 @@ class Parts:
         except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as problem:
             raise AtlasError(
                 f"part '{self._path(shard)}' is damaged ({problem}); remove it and scan again: "
-                "only this part is computed again"
+                "only this part is recomputed"
             ) from problem
         return Part(
             **{name: values[name] for name in _ARRAYS},

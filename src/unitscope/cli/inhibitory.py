@@ -4,13 +4,13 @@ In: the command line. Out: tables or JSON, and optionally a figure; progress on 
 """
 
 from dataclasses import dataclass
-from pathlib import Path
+from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from unitscope.cli.options import AtlasArgument, BatchSize, Device, Figure, ImageRoot, Json
-from unitscope.cli.output import draw_to, emit, log
+from unitscope.cli.output import emit, log
 from unitscope.cli.progress import counted
 from unitscope.errors import UnitscopeError
 from unitscope.text import count_noun
@@ -18,8 +18,10 @@ from unitscope.text import count_noun
 if TYPE_CHECKING:
     from unitscope.analyses.inhibition import Inhibition
     from unitscope.atlas import Atlas
+    from unitscope.display.inhibition_sheet import InhibitionSheet
+    from unitscope.engine.session import Session
 
-OLD_OPTIONS = {"--removal": "--ablate-each", "--logit": "--target-class", "--images": "--image-root"}
+OLD_OPTIONS = {"--top": "--rows", "--removal": "--ablate-each", "--logit": "--target-class", "--images": "--image-root"}
 
 
 def inhibitory(
@@ -38,7 +40,7 @@ def inhibitory(
         str | None,
         typer.Option(metavar="CLASS", help="The network's class whose logit --ablate-each measures. [NAME]"),
     ] = None,
-    top: Annotated[int, typer.Option(min=1, help="Units listed.")] = 20,
+    rows: Annotated[int, typer.Option(min=1, help="Units listed.")] = 20,
     limit: Annotated[
         int | None, typer.Option(min=1, help="Use this many of the images with the class or category, evenly spaced.")
     ] = None,
@@ -62,7 +64,6 @@ def inhibitory(
         layer,
         ablate_each or target_class is not None,
         target_class,
-        output,
         image_root,
         batch_size,
         device,
@@ -71,45 +72,52 @@ def inhibitory(
     found = None if class_name is None else class_inhibition(opened, layer, class_name)
     if found is not None and found.others < (found.others_in_atlas or 0):
         log(f"note: compared with a random sample of {found.others:,} of {found.others_in_atlas:,} other images")
-    if found is None or job.removal or output is not None:
+    if found is None or job.removal:
         found = _run(job, found or category or "")
-    emit(found.head(top), as_json=as_json)
+    whole = found
+
+    def sheet() -> "InhibitionSheet":
+        from unitscope.inspection.inhibition import inhibition_sheet
+
+        return inhibition_sheet(opened, whole, network=job.session, images=image_root)
+
+    emit(found.head(rows), as_json=as_json, output=output, sheet=sheet)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Job:
-    """The part that needs the network, and so torch: maps on a category, removal, the figure."""
+    """The part that needs the network, and so torch: maps on a category, and removal."""
 
     atlas: "Atlas"
     layer: str
     removal: bool
     logit: str | None
-    output: Path | None
     images: str | None
     batch_size: int
     device: str
     limit: int | None
+
+    @cached_property
+    def session(self) -> "Session":
+        """The atlas's network, loaded once, also for the figure."""
+        from unitscope.scanning.atlas_network import session_of
+
+        return session_of(self.atlas, device=self.device, batch_size=self.batch_size)
 
 
 def _run(job: _Job, concept: "Inhibition | str") -> "Inhibition":
     """Run the images for a category, or continue from the result for a class."""
     from unitscope.experiments.inhibition import find_network_class, inhibition_by_removal
     from unitscope.experiments.run_options import RunOptions
-    from unitscope.inspection.inhibition import inhibition_sheet
-    from unitscope.scanning.atlas_network import session_of
 
     options = RunOptions(job.batch_size, job.device, job.limit, counted)
-    session = session_of(job.atlas, device=job.device, batch_size=job.batch_size)
     name = job.logit or (concept if isinstance(concept, str) else None)
     if job.removal and name:
-        find_network_class(session.network, name)  # fail before running the images
-    where: dict[str, Any] = {"network": session, "images": job.images, "options": options}
+        find_network_class(job.session.network, name)  # fail before running the images
+    where: dict[str, Any] = {"network": job.session, "images": job.images, "options": options}
     found = _on_category(job, concept, where) if isinstance(concept, str) else concept
     if job.removal:
         found = inhibition_by_removal(job.atlas, found, class_name=job.logit or "", **where)
-    if job.output is not None:
-        sheet = inhibition_sheet(job.atlas, found, network=session, images=job.images)
-        draw_to(job.output, sheet)
     return found
 
 

@@ -84,7 +84,7 @@ def scan(
     if isinstance(output, Path):  # in a remote store it may be a half merged atlas of a killed scan
         check_not_taken(output)
     elif output.protocol == "memory":
-        raise UnitscopeError(f"'{output}' would be lost when this command ends; give -o a folder or another store")
+        raise UnitscopeError(f"'{output}' is lost when this command ends; write to a folder or another store with -o")
     _check_runner(runner, address)
     image_set = open_images(images)
 

@@ -70,7 +70,7 @@ def _find(
     opened: "Atlas", names: list[str], layer: str | None, *, analysis: str, nearest: int | None, clustered: bool
 ) -> "Result":
     from unitscope.analyses.cka import cka
-    from unitscope.analyses.nearest_images import nearest_to
+    from unitscope.analyses.nearest_images import nearest_images
 
     if analysis == "--between-layers":
         return cka(opened, names)
@@ -82,7 +82,7 @@ def _find(
             + ("" if analysis else ", or compare at every layer with --by-layer")
         )
     groups = groups_named(opened, names, layer)
-    return _matrix(groups, opened, clustered=clustered) if nearest is None else nearest_to(opened, groups, nearest)
+    return _matrix(groups, opened, clustered=clustered) if nearest is None else nearest_images(opened, groups, nearest)
 
 
 def _analysis(nearest: int | None, by_layer: bool, between_layers: bool) -> str:

@@ -53,7 +53,7 @@ def fitting(free: int, image: int) -> int:
 
 def no_memory(device: torch.device) -> UnitscopeError:
     """Return the error for a device on which a single image runs out of memory."""
-    return UnitscopeError(f"'{device}' has too little memory for one image; free some, or use --device cpu")
+    return UnitscopeError(f"'{device}' runs out of memory with a single image; use --device cpu")
 
 
 def _bytes_per_image(network: Network, trace: Trace, layers: Sequence[Layer], precision: Precision) -> int:

@@ -86,8 +86,7 @@ class Executor:
                 logits, responses, *maps = self.run(self._on_device(batch))
         except torch.OutOfMemoryError as problem:
             raise UnitscopeError(
-                f"'{self.device}' has too little memory free for batches of {self.batch_size}; give a smaller "
-                "--batch-size, or free some"
+                f"'{self.device}' runs out of memory with a batch size of {self.batch_size}; use a smaller --batch-size"
             ) from problem
         kept = None if logits is None else logits[:count].float()
         return kept, responses[:count].float(), [map_[:count] for map_ in maps]

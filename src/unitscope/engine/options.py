@@ -73,7 +73,7 @@ def choose_precision(precision: str, *, engine: Engine, device: str = "cpu") -> 
             "--engine openvino runs in float32 only; use --engine eager or compile with --precision bf16"
         )
     if precision == "bf16" and not _has_bf16(device):
-        raise UnitscopeError(f"'{device}' has no bf16 arithmetic here, so it would only be slower; use float32")
+        raise UnitscopeError(f"'{device}' does not support bf16 natively, so bf16 would be slower; use float32")
     return cast("Precision", precision)
 
 

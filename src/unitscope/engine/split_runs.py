@@ -94,10 +94,10 @@ class SplitRun:
     def logits(self, batch: SplitBatch, removed: Tensor, fill: Tensor) -> Tensor:
         """Return the logits of a batch after removing units, ``[variant, image, class]``; see `SplitNetwork.suffix`.
 
-        If variants run out of memory, half of them run at once; then half of the images.
+        If that runs out of memory, half of the images run at once, down to one, and then half of the variants.
 
         Raises:
-            UnitscopeError: if a single image does not fit into memory.
+            UnitscopeError: if one variant of one image does not fit into memory.
         """
         return self._suffix(batch.activations.live, removed, fill)
 
@@ -119,13 +119,13 @@ class SplitRun:
         except torch.OutOfMemoryError as problem:
             full = problem.with_traceback(None)
         torch.cuda.empty_cache()
-        if len(removed) > 1:
-            return torch.cat([self._suffix(live, some, fill) for some in removed.tensor_split(2)])
-        if len(live[0]) == 1:
+        if len(live[0]) > 1:
+            halves = zip(*(value.tensor_split(2) for value in live), strict=True)
+            masks = (removed, removed) if removed.shape[1] == 1 else removed.tensor_split(2, 1)
+            return torch.cat([self._suffix(some, mask, fill) for some, mask in zip(halves, masks, strict=True)], 1)
+        if len(removed) == 1:
             raise no_memory(self.session.device) from full
-        halves = zip(*(value.tensor_split(2) for value in live), strict=True)
-        masks = (removed, removed) if removed.shape[1] == 1 else removed.tensor_split(2, 1)
-        return torch.cat([self._suffix(some, mask, fill) for some, mask in zip(halves, masks, strict=True)], 1)
+        return torch.cat([self._suffix(live, some, fill) for some in removed.tensor_split(2)])
 
     def kept(self, on_batch: Callable[[int], None]) -> tuple[list[SplitBatch] | None, NDArray[np.float64]]:
         """Return all batches (None if they are larger than `KEPT_BYTES`) and the mean responses ``[unit]``.

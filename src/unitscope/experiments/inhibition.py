@@ -137,8 +137,7 @@ def find_network_class(network: Network, name: str) -> int:
     near = closest(name, network.classes)
     hint = near or ("it has no class names" if not network.classes else "see its card or its weights for their names")
     raise UnitscopeError(
-        f"'{name}' is not the name of one class of {network.reference}, so it has no logit; {hint}; "
-        "give a class with --target-class"
+        f"'{name}' does not match exactly one class of {network.reference}; {hint}; give a class with --target-class"
     )
 
 

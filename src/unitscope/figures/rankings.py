@@ -80,8 +80,8 @@ def stacked(title: str, heights: Sequence[int], caption: str) -> tuple[Figure, l
 
 def notes(caption: str, panels: Sequence[Bars]) -> str:
     """Return the caption, with the number of bars that are not drawn."""
-    longest = max(panels, key=lambda each: len(each.names))
-    first = f"The first {longest.shown} of {len(longest.names)}." if longest.shown < len(longest.names) else ""
+    longest = max((len(each.names) for each in panels), default=0)
+    first = f"The first {MOST_BARS} of {longest:,}." if longest > MOST_BARS else ""
     return " ".join(filter(None, (caption, first)))
 
 
@@ -89,16 +89,17 @@ def draw_bars(axes: Axes, each: Bars) -> None:
     """Draw bars with their names and values."""
     values, rows = each.values[: each.shown], np.arange(each.shown)
     pale = np.zeros(each.shown, bool) if each.pale is None else each.pale[: each.shown]
+    finite = np.where(np.isfinite(values), values, 0)
     for some, alpha in ((~pale, 1.0), (pale, 0.35)):
-        axes.barh(rows[some], values[some], height=0.62, color=theme.ACCENT, alpha=alpha, linewidth=0)
-    low, high = min(0.0, values.min(initial=0)), max(0.0, values.max(initial=0))
+        axes.barh(rows[some], finite[some], height=0.62, color=theme.ACCENT, alpha=alpha, linewidth=0)
+    low, high = finite.min(initial=0), finite.max(initial=0)
     room = 0.12 * ((high - low) or 1)  # for the numbers
     axes.set_xlim(low, (high if high > low else low + 1) + room)
     axes.set_ylim(max(1, each.shown) - 0.4, -0.6)
     axes.set_yticks(rows, [shorten(name, theme.SMALL, NAME_ROOM, keep_end=True) for name in each.names[: each.shown]])
-    for row, value in zip(rows, values, strict=True):
+    for row, value, length in zip(rows, values, finite, strict=True):
         axes.annotate(
-            number(float(value)), (max(value, 0.0), row), (6, 0), textcoords="offset points", va="center",
+            number(float(value)), (max(length, 0.0), row), (6, 0), textcoords="offset points", va="center",
             size=theme.SMALL, color=theme.QUIET,
         )  # fmt: skip
     if not each.shown:

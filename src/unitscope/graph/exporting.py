@@ -27,8 +27,17 @@ def running() -> Iterator[None]:
 
 @contextmanager
 def exporting() -> Iterator[None]:
-    """Export a network: no other thread exports, builds or runs one meanwhile."""
+    """Export a network: no other thread exports, builds or runs one meanwhile.
+
+    A thread that waits here runs nothing, even within `running`, so that two of them don't wait for each other.
+    """
     thread = threading.get_ident()
     with _changed:
-        _changed.wait_for(lambda: all(other == thread for other in _running))
-        yield
+        own = [other for other in _running if other == thread]
+        _running[:] = [other for other in _running if other != thread]
+        _changed.notify_all()
+        _changed.wait_for(lambda: not _running)
+        try:
+            yield
+        finally:
+            _running.extend(own)

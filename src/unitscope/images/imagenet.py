@@ -93,7 +93,7 @@ def _from_devkit(place: Path) -> Wnids:
             for number, line in enumerate(read_text(truth).split(), start=1)
         }
     except (ValueError, KeyError) as error:
-        raise ImageError(f"label file '{truth}' has an id that is not in '{meta}': {error}") from error
+        raise ImageError(f"label file '{truth}' contains an id that is missing in '{meta}': {error}") from error
 
 
 def _read_meta(path: Path) -> dict[int, str]:

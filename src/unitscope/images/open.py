@@ -23,7 +23,10 @@ def open_images(address: str | Path) -> ImageSource:
     """
     plugin, kind = _kind(str(address))
     with errors_of(plugin):
-        return kind.of(str(address))
+        images = kind.of(str(address))
+        if not isinstance(images, ImageSource):
+            raise TypeError(f"of returned a {type(images).__name__}, not an ImageSource")
+        return images
 
 
 def reopen_images(address: str | Path, *, layout: str, ids: Iterable[str]) -> ImageSource:

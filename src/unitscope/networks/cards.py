@@ -82,7 +82,7 @@ def _check(path: Path, values: Mapping[str, Any]) -> None:
     if ("network" in values) == ("factory" in values):
         raise NetworkError(f"'{path}' needs either network = 'torchvision:NAME' or factory = 'file.py:function'")
     if values.get("network", "").endswith(".toml"):
-        raise NetworkError(f"'{path}' refers to another card, '{values['network']}'; give the network itself")
+        raise NetworkError(f"'{path}' refers to another card, '{values['network']}'; name the network directly")
 
 
 def _network(values: Mapping[str, Any], folder: Path) -> str:

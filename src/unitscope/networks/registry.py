@@ -77,6 +77,8 @@ def load_recipe(recipe: Recipe) -> Network:
         origin: Origin = plugin.load()()
         _check_format(weights, origin)
         network = origin.load(_name(recipe.network), recipe)
+        if not isinstance(network, Network):
+            raise TypeError(f"load returned a {type(network).__name__}, not a Network")
     trained = network.trained and not isinstance(weights, Random) if recipe.trained is None else recipe.trained
     return _with_options(replace(network, trained=trained), recipe)
 

@@ -103,7 +103,7 @@ def _read(file: Path) -> Any:
         if "GLOBAL" not in str(error):
             raise NetworkError(f"'{file}' is not a weight file, or is damaged") from error
         raise NetworkError(
-            f"'{file}' can't be read without running code in it; save a state dict instead, with "
+            f"'{file}' contains code, which unitscope does not run; save a state dict instead, with "
             "torch.save(model.state_dict(), FILE) or safetensors.torch.save_file(model.state_dict(), FILE)"
         ) from error
     except Exception as error:  # a damaged file can make the readers raise anything

@@ -13,6 +13,7 @@ from unitscope.errors import LayerError, UnitscopeError
 from unitscope.experiments.run_options import RunOptions
 from unitscope.images import ImageSource
 from unitscope.networks import Network, load
+from unitscope.plugins import file_in
 from unitscope.scanning import ScanOptions, scan
 from unitscope.units import ACTIVATION, Layer, LayerTable
 
@@ -40,7 +41,8 @@ class NetworkSpec:
     @property
     def name(self) -> str:
         """A short name, for files and headings."""
-        return Path(self.network).stem if self.network.endswith(".toml") else self.network.rpartition(":")[2]
+        file = file_in(self.network)
+        return Path(file).stem if file == self.network else self.network.rpartition(":")[2]
 
 
 @dataclass(frozen=True, slots=True)
