@@ -35,7 +35,7 @@ def test_a_category_gives_ranked_units_removal_and_a_sheet(planted, run, tmp_pat
 
 def test_a_class_needs_no_network_and_prints_a_table(planted, run):
     done = run("inhibitory", planted, "--layer", "relu", "--class", "red square", "--rows", 2)
-    assert "class against other images" in done.stdout
+    assert "that respond less to 'red square' (14 images)" in done.stdout
     assert len(done.stdout.splitlines()) == 4
     assert done.stderr == ""
 

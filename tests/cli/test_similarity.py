@@ -126,14 +126,18 @@ def test_between_layers_tells_how_alike_layers_see_all_images_or_some(run, class
     assert "classifier.2 (act:26)" in printed
 
 
+@pytest.mark.parametrize("words", [[TENCH, HEN], [TENCH, "--nearest", 3]], ids=["matrix", "nearest"])
+def test_a_missing_layer_is_a_usage_error(run, classes_atlas, words):
+    done = run("similarity", classes_atlas, *words, check=2)
+    assert "no layer was given; give one" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
         ([], "no images were given; give image ids"),
         ([TENCH, "--layer", "act:1"], "list the most similar images with --nearest 9"),
         ([TENCH, "--by-layer"], "was given; give another image or class:NAME"),
-        ([TENCH, HEN], "no layer was given; give one, for example --layer classifier.2"),
-        ([TENCH, "--nearest", 3], "no layer was given; give one"),
         ([TENCH, HEN, "--layer", "act:99"], "activation calls 1 to 26"),
         ([TENCH, HEN, "--layer", "features.0"], "was not tapped"),
         ([TENCH, "hen/99.png", "--layer", "act:1"], "no image 'hen/99.png'"),

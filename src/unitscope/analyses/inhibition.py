@@ -67,6 +67,13 @@ class Inhibition(Result):
         """Number of ranked units."""
         return len(self.units) if self.shortened_from is None else self.shortened_from
 
+    @property
+    def title(self) -> str:
+        """The result in words."""
+        maps = self.by == "map contrast"
+        how = f"dark on '{self.concept}' and bright elsewhere" if maps else f"that respond less to '{self.concept}'"
+        return f"Units of {self.layer.display_name} {how}"
+
     def head(self, count: int) -> "Inhibition":
         """Return the inhibition with the first ``count`` units only."""
         removal = self.removal and replace(self.removal, units=self.removal.units.head(count))
@@ -111,10 +118,8 @@ class Inhibition(Result):
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """Return the units, and the effect of removing each if it was measured."""
-        maps = self.by == "map contrast"
-        how = "maps inside and outside the concept" if maps else "class against other images"
         images = count_noun(len(self.images), "image")
-        title = f"{self.layer.display_name}: units that '{self.concept}' inhibits ({how}; {images})"
+        title = f"{self.title} ({images})"
         removed = ["logit_change", "logit_p_corrected"] if self.removal is not None else []
         tables = {title: self.units[[*(name for name in _SHOWN if name in self.units), *removed]]}
         if self.removal is not None:

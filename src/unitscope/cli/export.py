@@ -53,7 +53,7 @@ def export(
     log(f"{site.pages:,} pages, about {size(site.bytes)}, into '{folder}'")
     if site.maps and inspector.missing:
         raise UnitscopeError(f"activation maps can't be made. {inspector.missing} Or omit them with --no-network")
-    with counted("steps", site.steps) as on_batch:
+    with counted("writing", site.steps) as on_batch:
         site.write(folder, inspector, on_batch=on_batch)
     written = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
     if as_json:

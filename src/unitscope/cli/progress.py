@@ -73,11 +73,11 @@ class _ScanProgress:
             log(f"note:  {plan.trace.fallback_reason}")
         files = f"{count_noun(len(images), 'file')}, {size(images.total_bytes())}"
         log(f"read:  {files}, from '{images.root}' ({images.layout})")
-        log(f"tap:   {_units(plan)} of {network.reference} ({network.weights})")
+        log(f"units: {_units(plan)} of {network.reference} ({network.weights})")
         parts = f"{size(plan.bytes_of_parts())} of parts next to it until they are merged"
         log(f"write: about {size(plan.bytes_written())} to '{target}', and {parts}")
         engine = f"engine {plan.engine} in {plan.precision}, decoder {plan.options.decoder}"
-        log(f"how:   {engine}, batches of {plan.batch_size}, shards of {plan.options.shard_size}")
+        log(f"with:  {engine}, batches of {plan.batch_size}, shards of {plan.options.shard_size}")
         if done:
             log(f"resuming: {count_noun(done, 'image')} already done")
         if plan.engine == "compile" and done < len(images):

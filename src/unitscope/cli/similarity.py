@@ -77,7 +77,7 @@ def _find(
     if analysis == "--by-layer":
         return _by_layer(opened, names)
     if layer is None:
-        raise UnitscopeError(
+        raise typer.BadParameter(
             f"no layer was given; give one, for example --layer {opened.layers[-1].name}"
             + ("" if analysis else ", or compare at every layer with --by-layer")
         )

@@ -21,7 +21,7 @@ def layer_overlap(found: LayerOverlap, *, title: str = "") -> Figure:
         heading = title or f"Overlap of {', '.join(found.names)}"
         figure, (shared, cosine) = charts_over_layers(heading, [str(name) for name in table["layer"]], count=2)
         places = np.arange(len(table))
-        counts(shared, table["shared"].to_numpy(int), f"Units in the top {found.top} of all")
+        counts(shared, table["shared"].to_numpy(int), f"Shared units of the top {found.top}")
         shared.plot(
             places, table["expected"], label="expected by chance", linewidth=1.4, markersize=3, **theme.CURVES[2]
         )

@@ -3,7 +3,6 @@
 In: a network and an image. Out: a `Structure`, plain arrays.
 """
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +31,8 @@ _COLUMNS = 13
 class LayerRange:
     """The layers of a structure: activation calls start, start + step, … up to stop, 1-based as in the paper.
 
-    None for ``start`` and ``stop`` means the first and the last call; None for ``step`` gives about 13 columns.
+    None for ``start`` and ``stop`` means the first and the last call; None for ``step`` gives up to 13 columns, evenly
+    spaced, with the first and the last of them.
     """
 
     start: int | None = None
@@ -47,13 +47,14 @@ class LayerRange:
         """
         count = len(layers)
         start, stop = 1 if self.start is None else self.start, count if self.stop is None else self.stop
-        step = max(1, math.ceil((stop - start + 1) / _COLUMNS)) if self.step is None else self.step
+        step = 1 if self.step is None else self.step
         if not 1 <= start <= stop <= count or step < 1:
             raise UnitscopeError(
                 f"no layers from {start} to {stop} by {step}: the network has activation calls 1 to {count}; "
                 "give --start, --stop and --step in that range"
             )
-        return tuple(layers[start - 1 : stop : step])
+        chosen = tuple(layers[start - 1 : stop : step])
+        return spread(chosen) if self.step is None else chosen
 
 
 def structure(
@@ -70,7 +71,7 @@ def structure(
     Args:
         network: from `unitscope.load`, or a session of it.
         image: an image file, or a Pillow image.
-        layers: layers to show; None for about 13 activation calls, evenly spaced.
+        layers: layers to show; None for up to 13 activation calls, evenly spaced.
         top: number of units per layer.
         enlarge: units whose maps are drawn large, as ``LAYER:UNIT``.
         change: units to remove, and noise to add to the image.
@@ -104,7 +105,7 @@ def structure(
 
 
 def spread(layers: Sequence[Layer]) -> tuple[Layer, ...]:
-    """Return about 13 layers, evenly spaced, including the first and the last."""
+    """Return up to 13 layers, evenly spaced, including the first and the last."""
     positions = np.linspace(0, len(layers) - 1, min(len(layers), _COLUMNS)).round().astype(int)
     return tuple(layers[position] for position in positions)
 
