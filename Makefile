@@ -32,7 +32,7 @@ test: $(VENV)/dev  ## all tests
 LOWEST := .venv-lowest/bin
 comma := ,
 test-lowest: .venv-lowest/dev  ## tests with the lowest versions that pyproject.toml allows
-	OMP_NUM_THREADS=1 $(LOWEST)/python -m pytest -n 2 --dist loadfile --ignore tests/test_packaging.py --ignore tests/paper \
+	OMP_NUM_THREADS=1 $(LOWEST)/python -m pytest -n 3 --dist loadfile --ignore tests/test_packaging.py --ignore tests/paper \
 		--ignore tests/networks/test_keras.py --ignore-glob 'tests/web/test_browser_*.py'
 
 check: $(VENV)/dev  ## check format, lint, types, import layers, dependencies and that each test checks something

@@ -17,8 +17,8 @@ from unitscope.units import Layer
 
 pytest.register_assert_rewrite("unitscope.testing")
 ZOO_TESTS = ("tests/graph/test_graph_against_hooks.py", "tests/graph/test_split.py")
-# These groups take longest, so each worker starts with one of them.
-SLOW = ("browser", "tests/scanning/test_runners.py", "tests/scanning/test_ray_runner.py")
+# These groups take longest, so they start first.
+SLOW = ("browser", "tests/scanning/test_runners.py")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
