@@ -2,8 +2,9 @@
 
 import io
 import json
+import signal
 import sys
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,16 @@ def run_command(*words, check=0):
             main()
     assert (exit_.value.code or 0) == check, err.getvalue()
     return Done(out.getvalue(), err.getvalue())
+
+
+@contextmanager
+def hearing_ctrl_c():
+    """Processes started here hear Ctrl-C, even if this one ignores it, as a process in the background may."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ from PIL import Image
 
 from unitscope.cli.app import app
 
+from .conftest import hearing_ctrl_c
 from .conftest import run_command as unitscope
 
 SHARED = Path(__file__).parents[2].parent / "shared"
@@ -175,7 +176,8 @@ def slow(pictures, tmp_path_factory):
 def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(slow, tmp_path):
     words = [*slow, "--shard-size", "1"]
     command = [Path(sys.executable).with_name("unitscope"), *map(str, words), "-o", str(tmp_path / "a")]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    with hearing_ctrl_c():
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 120
     parts = tmp_path / "a.parts"
     while not list(parts.glob("part-*.npz")) and process.poll() is None and time.monotonic() < deadline:
@@ -192,7 +194,8 @@ def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(slow, tmp_path):
 
 def test_ctrl_c_before_anything_is_done_promises_nothing(slow, tmp_path):
     command = [Path(sys.executable).with_name("unitscope"), *map(str, slow), "-o", str(tmp_path / "a")]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    with hearing_ctrl_c():
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 120
     while not (tmp_path / "a.parts/plan.json").exists() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.01)

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.conftest import hearing_ctrl_c
+
 PROGRAM = str(Path(sys.executable).with_name("unitscope"))
 
 
@@ -18,7 +20,10 @@ PROGRAM = str(Path(sys.executable).with_name("unitscope"))
 def serving(*words, env=None):
     """A running `unitscope serve`; gives the process and its address."""
     command = [PROGRAM, "serve", *map(str, words), "--port", "0"]
-    with subprocess.Popen(command, env=env, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with hearing_ctrl_c():
+        process = subprocess.Popen(command, env=env, text=True, **pipes)
+    with process:
         line = process.stderr.readline()
         try:
             yield process, line.split(" at ")[1].split()[0]
