@@ -81,7 +81,9 @@ def test_a_graph_is_rewritten_as_pytorch_does_it(name):
     program = export(Of(REWRITTEN[name]))
     assert _rewritten(program.module().graph)
     with torch.no_grad():
-        assert calls(functional(program)) == calls(program.run_decompositions({}).module())
+        expected = calls(program.run_decompositions({}).module())
+    copies = [call for call in expected if call[0] == "aten.clone.default"]  # PyTorch before 2.10 copies at a dropout
+    assert calls(functional(program)) == [call for call in expected if call not in copies]
 
 
 @pytest.mark.parametrize("name", LEFT)

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import PIL
 import pytest
 from PIL import Image
 
@@ -14,6 +15,11 @@ from unitscope.images.decoding import MAX_PIXELS
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "data"
 RED, WHITE = (255, 0, 0), (255, 255, 255)
+
+
+YCBCR_TIFF = pytest.mark.skipif(
+    int(PIL.__version__.split(".")[0]) < 13, reason="Pillow before 13 takes a TIFF in YCbCr for truncated"
+)
 
 
 def pixels(path: Path) -> np.ndarray:
@@ -59,7 +65,7 @@ def test_a_lossy_file_comes_back_nearly_unchanged(tmp_path, suffix):
         ("L", 77, "jpg", (77, 77, 77)),
         ("CMYK", (0, 255, 255, 0), "tiff", (255, 0, 0)),
         ("CMYK", (0, 255, 255, 0), "jpg", (254, 0, 0)),
-        ("YCbCr", (76, 85, 255), "tiff", (254, 0, 0)),
+        pytest.param("YCbCr", (76, 85, 255), "tiff", (254, 0, 0), marks=YCBCR_TIFF),
         ("LAB", (255, 128, 128), "tiff", (255, 255, 255)),
     ],
 )
