@@ -82,6 +82,7 @@ def served(app):
     thread.start()
     try:
         while not running.started:
+            assert thread.is_alive(), "the server has stopped before it answered"
             time.sleep(0.02)
         yield f"http://127.0.0.1:{socket.getsockname()[1]}"
     finally:
