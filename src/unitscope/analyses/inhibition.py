@@ -70,9 +70,7 @@ class Inhibition(Result):
     @property
     def title(self) -> str:
         """The result in words."""
-        maps = self.by == "map contrast"
-        how = f"dark on '{self.concept}' and bright elsewhere" if maps else f"that respond less to '{self.concept}'"
-        return f"Units of {self.layer.display_name} {how}"
+        return found_units(self.layer, self.concept, self.by)
 
     def head(self, count: int) -> "Inhibition":
         """Return the inhibition with the first ``count`` units only."""
@@ -218,6 +216,12 @@ def logit_rise(changes: Values) -> pd.DataFrame:
         }
     )
     return table.sort_values(["logit_change", "unit"], ascending=[False, True], ignore_index=True)
+
+
+def found_units(layer: Layer, concept: str, by: str) -> str:
+    """Return in words what units a contrast finds."""
+    how = f"dark on '{concept}' and bright elsewhere" if by == "map contrast" else f"that respond less to '{concept}'"
+    return f"Units of {layer.display_name} {how}"
 
 
 def require_min(count: int, what: str) -> None:

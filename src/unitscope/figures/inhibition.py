@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
+from unitscope.analyses.inhibition import found_units
 from unitscope.display.heatmaps import GAMMA, PERCENTILE, Tones, overlay, tone
 from unitscope.display.inhibition_sheet import InhibitedUnit, InhibitionExample, InhibitionSheet
 from unitscope.figures import theme
@@ -36,7 +37,7 @@ def inhibition(sheet: InhibitionSheet) -> Figure:
         caption = wrap(_caption(sheet), theme.SMALL, room)
         bottom = HEAD + len(sheet.units) * ROW
         drawn = Sheet.blank(room + 2 * MARGIN, bottom + len(caption) * SMALL_LINE + MARGIN)
-        title = f"Units of {sheet.layer.name} that '{sheet.concept}' inhibits, by {sheet.by}, in {sheet.network}"
+        title = f"{found_units(sheet.layer, sheet.concept, sheet.by)}, in {sheet.network}"
         drawn.write(MARGIN, MARGIN, shorten(title, theme.TITLE, room), size=theme.TITLE)
         for place, unit in enumerate(sheet.units):
             _row(drawn, unit, HEAD + place * ROW, room)
