@@ -15,6 +15,12 @@ __all__ = ["card"]
 pytest.importorskip("ray", reason="Ray is not installed")
 
 
+@pytest.fixture(autouse=True)
+def whatever_the_memory(monkeypatch):
+    """Ray kills workers of a machine whose memory other programs fill."""
+    monkeypatch.setenv("RAY_memory_monitor_refresh_ms", "0")
+
+
 def test_no_workers_is_refused():
     with pytest.raises(UnitscopeError, match=r"^workers must be at least 1, not 0"):
         RayRunner(workers=0)
