@@ -65,6 +65,15 @@ class Plugin:
                 f"({first_line(problem)}); update or uninstall that package"
             ) from problem
 
+    def make(self) -> Any:
+        """Import the class or function of the entry point, and return what calling it gives.
+
+        Raises:
+            UnitscopeError: as in `load`, and if the call fails.
+        """
+        with errors_of(self):
+            return self.load()()
+
 
 @contextmanager
 def errors_of(plugin: Plugin) -> Iterator[None]:

@@ -14,8 +14,6 @@ from unitscope.analyses.statistics import Interval, mcnemar, wilson
 from unitscope.results import Values
 
 TOP5 = 5
-
-
 Predictions = NDArray[np.int32]
 
 

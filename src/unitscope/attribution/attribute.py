@@ -40,8 +40,8 @@ def attribute(
     plugin, session = _plugin(method), Session.of(network)
     picture = image if isinstance(image, Image.Image) else decode(Path(image))
     prepared = session.network.preprocessing.prepare(picture)
+    run: Attribution = plugin.make()
     with errors_of(plugin):
-        run: Attribution = plugin.load()()
         found: NDArray[np.float32] = run(session, prepared[None], target)[0].cpu().numpy()
     return found
 
@@ -52,9 +52,7 @@ def find_attribution(method: str) -> Attribution:
     Raises:
         UnitscopeError: if there is none of this name; the message lists the known ones.
     """
-    plugin = _plugin(method)
-    with errors_of(plugin):
-        made: Attribution = plugin.load()()
+    made: Attribution = _plugin(method).make()
     return made
 
 

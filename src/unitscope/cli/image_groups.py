@@ -43,12 +43,10 @@ def groups_named(
     return tuple(image_group(atlas, name, layer) for name in names)
 
 
-def groups_by_layer(
-    atlas: "Atlas", names: Sequence[str], *, session: "Callable[[], Session] | None" = None
-) -> "Iterable[tuple[ImageGroup, ...]]":
+def groups_by_layer(atlas: "Atlas", names: Sequence[str]) -> "Iterable[tuple[ImageGroup, ...]]":
     """Return the image groups at each layer; files run through the network, which needs torch, once for all layers."""
     if any(Path(name).is_file() for name in names):
         from unitscope.inspection.new_images import image_groups_by_layer
 
-        return image_groups_by_layer(atlas, names, atlas.layers, network=session() if session else None)
+        return image_groups_by_layer(atlas, names, atlas.layers)
     return (groups_named(atlas, names, layer) for layer in atlas.layers)

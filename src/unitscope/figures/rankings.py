@@ -131,13 +131,12 @@ def _(found: Rule) -> Figure:
 def _(found: Inhibition) -> Figure:
     """Draw the units that a concept inhibits, by their effect size."""
     pale = found.units["p_corrected"].to_numpy() > SIGNIFICANT
-    title = found.title
     images = count_noun(len(found.images), "image")
     measured = f"Rank-biserial correlation over {images}; −1: darker on the concept in each."
     if found.by == "class contrast":
         measured = f"Cliff's delta of {images} and {found.others:,} others; −1: each responds less than all others."
     caption = f"{measured} Pale: not significant at {SIGNIFICANT} (Benjamini and Hochberg)."
-    return bars(title, [_units(found.units["unit"], found.units["effect_size"], "effect size", pale)], caption)
+    return bars(found.title, [_units(found.units["unit"], found.units["effect_size"], "effect size", pale)], caption)
 
 
 @draw.register

@@ -73,9 +73,9 @@ def load_recipe(recipe: Recipe) -> Network:
     """
     plugin = _plugin(recipe.network)
     weights = recipe.chosen_weights
+    origin: Origin = plugin.make()
+    _check_format(weights, origin)
     with _seeded(recipe.seed or 0), errors_of(plugin):
-        origin: Origin = plugin.load()()
-        _check_format(weights, origin)
         network = origin.load(_name(recipe.network), recipe)
         if not isinstance(network, Network):
             raise TypeError(f"load returned a {type(network).__name__}, not a Network")
@@ -90,9 +90,7 @@ def origin_of(reference: str) -> Origin:
         NetworkError: if no origin matches; the message names the closest references.
         UnitscopeError: if the origin's package can't be loaded.
     """
-    plugin = _plugin(reference)
-    with errors_of(plugin):
-        return plugin.load()()  # type: ignore[no-any-return]
+    return _plugin(reference).make()  # type: ignore[no-any-return]
 
 
 def _plugin(reference: str) -> Plugin:
@@ -119,11 +117,13 @@ def _check_format(weights: Weights, origin: Origin) -> None:
 
 def _unknown(reference: str) -> str:
     """Return the error message for an unknown reference, with suggestions."""
-    known, names, broken = _origins()
+    known, broken = _origins()
     readers = [one for one in known.values() if reference.endswith(tuple(one.weight_suffixes))]
     if forms := [one.form for one in readers if not one.has_weights]:
         return f"'{reference}' is a weight file, not a network; write {_either(forms)} --weights FILE, or a card"
-    catalogue = [(name, f"'{scheme}:{name}'") for scheme, listed in names.items() for name in listed]
+    catalogue = [
+        (name, f"'{plugin.name}:{name}'") for plugin, one in known.items() for name in _names(plugin, one, broken)
+    ]
     name = reference.rpartition(":")[2]
     if same := [other for known_name, other in catalogue if known_name == name]:
         hint = f"did you mean {_either(same)}?"
@@ -134,20 +134,26 @@ def _unknown(reference: str) -> str:
     return "; ".join([f"no network '{reference}'", hint, *broken])
 
 
-def _origins() -> tuple[dict[str, Origin], dict[str, Sequence[str]], list[str]]:
-    """Return the installed origins and their networks, schemes before file suffixes, and errors of broken ones."""
-    known: dict[str, Origin] = {}
-    names: dict[str, Sequence[str]] = {}
+def _names(plugin: Plugin, origin: Origin, broken: list[str]) -> Sequence[str]:
+    """Return the networks of an origin; if it fails, none, and append the error to ``broken``."""
+    try:
+        with errors_of(plugin):
+            return tuple(origin.names())
+    except UnitscopeError as problem:
+        broken.append(str(problem))
+        return ()
+
+
+def _origins() -> tuple[dict[Plugin, Origin], list[str]]:
+    """Return the installed origins, schemes before file suffixes, and errors of those that can't be loaded."""
+    known: dict[Plugin, Origin] = {}
     broken = []
     for plugin in sorted(find_plugins(NETWORKS), key=lambda plugin: (plugin.name.startswith("."), plugin.name)):
         try:
-            with errors_of(plugin):
-                origin: Origin = plugin.load()()
-                names[plugin.name] = tuple(origin.names())
-                known[plugin.name] = origin
+            known[plugin] = plugin.make()
         except UnitscopeError as problem:
             broken.append(str(problem))
-    return known, names, broken
+    return known, broken
 
 
 def _either(forms: Sequence[str]) -> str:

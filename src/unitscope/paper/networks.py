@@ -34,7 +34,7 @@ class NetworkSpec:
 
     @classmethod
     def parse(cls, text: str) -> "NetworkSpec":
-        """Return what ``NETWORK`` or ``NETWORK=FOLDER`` asks for."""
+        """Return what ``NETWORK`` or ``NETWORK=IMAGES`` asks for."""
         network, _, images = text.partition("=")
         return cls(network, images or None)
 
