@@ -25,14 +25,15 @@ paper: $(VENV)/demo  ## the paper's tables and figures on ../shared/data, in pap
 
 # --no-loadscope-reorder keeps the order of the groups (see tests/conftest.py): groups with few tests can be slow.
 # Three workers keep two processors busy, as many tests wait for other processes. Each has one thread and takes 3 GB.
+# Bytecode is kept even where the shell says otherwise, as the tests start hundreds of processes.
 test: $(VENV)/dev  ## all tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --durations=20
+	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --durations=20
 
 # Leaves out packaging, reports, Keras and browser tests.
 LOWEST := .venv-lowest/bin
 comma := ,
 test-lowest: .venv-lowest/dev  ## tests with the lowest versions that pyproject.toml allows
-	OMP_NUM_THREADS=1 $(LOWEST)/python -m pytest -n 3 --dist loadfile --ignore tests/test_packaging.py --ignore tests/paper \
+	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(LOWEST)/python -m pytest -n 3 --dist loadfile --ignore tests/test_packaging.py --ignore tests/paper \
 		--ignore tests/networks/test_keras.py --ignore-glob 'tests/web/test_browser_*.py'
 
 check: $(VENV)/dev  ## check format, lint, types, import layers, dependencies and that each test checks something

@@ -255,20 +255,6 @@ def test_compiled_sums_overwrite_nothing_that_is_still_read(batch):
     assert off(compiled, eager) < 1e-4
 
 
-@pytest.mark.skipif(not COMPILER, reason="compiling needs a C++ compiler, and this machine has none")
-@pytest.mark.filterwarnings("ignore")
-def test_compiled_maps_are_not_overwritten(batch):
-    network = unitscope.load(Residual().eval(), preprocess=PHI)
-    traced = trace(network.module, network.preprocessing.size, name="residual")
-    layers = traced.layers.activations
-    compiled, eager = (
-        make_executor(network, traced, layers, maps=layers, engine=engine, batch_size=6).with_maps(batch)[2]
-        for engine in ("compile", "eager")
-    )
-    for given, wanted in zip(compiled, eager, strict=True):
-        torch.testing.assert_close(given, wanted, rtol=1e-4, atol=1e-5)
-
-
 def test_an_unknown_engine_is_an_error_that_lists_the_known_ones(traced):
     with pytest.raises(UnitscopeError, match="no engine 'fast'; choose one of auto, eager, compile"):
         choose_engine("fast", images=1, trace=traced)

@@ -234,6 +234,18 @@ def test_an_image_that_does_not_fit_alone_is_an_error(images):
         session.run(images, responses=session.layers.activations)
 
 
+def test_a_session_on_another_device_is_an_error_that_names_both(folder):
+    session = Session(unitscope.load(Planted(), preprocess=PHI))
+    assert Session.of(session, device="cpu") is session
+    with pytest.raises(UnitscopeError, match=r"the session runs on 'cpu', not on 'meta'; use .*device='meta'"):
+        unitscope.ablate(
+            session,
+            folder,
+            unitscope.AblationGrid(["relu"], counts=[1]),
+            options=unitscope.RunOptions(device="meta"),
+        )
+
+
 def test_the_network_is_left_as_found(images):
     network = calibrated(Branching)
     network.module.train()

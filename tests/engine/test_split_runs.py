@@ -1,6 +1,7 @@
 """Removal where memory is short: variants and images run in halves, with the same predictions."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch import nn
@@ -60,6 +61,18 @@ def test_changes_of_logits_are_the_same_in_halves(kind, folder):
     )
     assert np.abs(expected).max() > 0
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", [ShortOfMemory, ShortBefore])
+def test_perturbing_runs_in_halves_with_the_same_results(kind, folder):
+    SIZES.clear()
+    found, expected = (
+        unitscope.perturb(network(kind, fitting), folder, [unitscope.Noise(0.2)], units=["relu:1"], top=2)
+        for fitting in (3, 10_000)
+    )
+    assert max(SIZES) == 16
+    for name, table in expected.tables().items():
+        pd.testing.assert_frame_equal(found.tables()[name], table)
 
 
 @pytest.mark.parametrize("kind", [ShortOfMemory, ShortBefore])

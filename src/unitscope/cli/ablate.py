@@ -66,7 +66,7 @@ def ablate(
     atlas: Annotated[Path | None, typer.Option(metavar="ATLAS", help="Take the units' means from this atlas.")] = None,
     output: Figure = None,
     limit: Limit = None,
-    batch_size: BatchSize = 16,
+    batch_size: BatchSize = None,
     device: Device = "cpu",
     weights: Weights = None,
     seed: Seed = None,

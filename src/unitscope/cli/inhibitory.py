@@ -45,7 +45,7 @@ def inhibitory(
         int | None, typer.Option(min=1, help="Use this many of the images with the class or category, evenly spaced.")
     ] = None,
     output: Figure = None,
-    batch_size: BatchSize = 16,
+    batch_size: BatchSize = None,
     device: Device = "cpu",
     image_root: ImageRoot = None,
     as_json: Json = False,
@@ -93,7 +93,7 @@ class _Job:
     removal: bool
     logit: str | None
     images: str | None
-    batch_size: int
+    batch_size: int | None
     device: str
     limit: int | None
 

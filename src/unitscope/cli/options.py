@@ -86,7 +86,7 @@ ImagesArgument = Annotated[
     ),
 ]
 Limit = Annotated[int | None, typer.Option(min=1, help="Use this many images, evenly spaced.")]
-BatchSize = Annotated[int, typer.Option(min=1, help="Images in a batch.")]
+BatchSize = Annotated[int | None, typer.Option(min=1, help="Images in a batch. [16; on a GPU as many as fit]")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, …")]
 ImageRoot = Annotated[
     str | None,

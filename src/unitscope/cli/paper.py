@@ -35,7 +35,7 @@ def paper(
     limit: Annotated[
         int | None, typer.Option(min=1, help="Use this many images of each folder, evenly spaced.")
     ] = None,
-    batch_size: BatchSize = 16,
+    batch_size: BatchSize = None,
     device: Device = "cpu",
     as_json: Json = False,
 ) -> None:

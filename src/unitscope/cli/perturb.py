@@ -77,7 +77,7 @@ def perturb(
         ),
     ] = None,
     limit: Limit = None,
-    batch_size: BatchSize = 16,
+    batch_size: BatchSize = None,
     device: Device = "cpu",
     weights: Weights = None,
     seed: Seed = None,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from unitscope.cli.options import (
+    BatchSize,
     Device,
     ImagesArgument,
     Json,
@@ -48,9 +49,7 @@ def scan(
         ),
     ] = None,
     top: Annotated[int, typer.Option(min=1, help="Number of exemplars per unit.")] = 9,
-    batch_size: Annotated[
-        int | None, typer.Option(min=1, help="Images in a batch. [16; on a GPU as many as fit]")
-    ] = None,
+    batch_size: BatchSize = None,
     shard_size: Annotated[
         int, typer.Option(min=1, help="Images in a shard; a resumed scan repeats unfinished shards.")
     ] = 512,

@@ -3,7 +3,8 @@
 In: a network on its device, its trace and the tapped layers. Out: the number of images in a batch.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import torch
 from torch import nn
@@ -20,6 +21,7 @@ from unitscope.units import Layer
 ON_CPU = 16
 MAX_BATCH = 256  # larger batches are not faster, and a shard should hold several batches
 _MEMORY_SHARE = 0.6  # of the free memory; compiled graphs and decoded images need some too
+Made = TypeVar("Made")
 _PROBES = (8, 1)  # images in the batches that measure memory, until one fits
 
 
@@ -49,6 +51,16 @@ def fitting(free: int, image: int) -> int:
     while count > 1 and count * image > _MEMORY_SHARE * free:
         count //= 2
     return count
+
+
+def unless_full(run: Callable[[], Made]) -> Made | None:
+    """Return what a function returns, or None if it runs out of the device's memory, which is then freed."""
+    try:
+        return run()
+    except torch.OutOfMemoryError:
+        pass  # outside this clause, since its exception keeps the activations alive
+    torch.cuda.empty_cache()
+    return None
 
 
 def no_memory(device: torch.device) -> UnitscopeError:

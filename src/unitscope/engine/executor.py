@@ -64,7 +64,7 @@ class Executor:
 
     def start(self, batch: Tensor) -> BatchOutput:
         """Start a batch; a GPU computes and copies while the next batch is prepared."""
-        logits, responses, _ = self._outputs(batch)
+        logits, responses = self._outputs(batch)
         parts = [None if value is None else value.to("cpu", non_blocking=True) for value in (logits, responses)]
         arrived = None
         if self.device.type == "cuda":
@@ -73,23 +73,17 @@ class Executor:
         assert parts[1] is not None
         return BatchOutput(parts[0], parts[1], arrived)
 
-    def with_maps(self, batch: Tensor) -> tuple[NDArray[np.float32] | None, NDArray[np.float32], list[Tensor]]:
-        """Return logits, responses and the requested maps, each ``[image, …]`` in its layer's own shape."""
-        logits, responses, maps = self._outputs(batch)
-        return None if logits is None else logits.cpu().numpy(), responses.cpu().numpy(), maps
-
-    def _outputs(self, batch: Tensor) -> tuple[Tensor | None, Tensor, list[Tensor]]:
+    def _outputs(self, batch: Tensor) -> tuple[Tensor | None, Tensor]:
         count = len(batch)
         try:
             batch = self._padded(batch)  # outside inference mode, whose tensors would trigger a recompilation
             with running(), torch.inference_mode(), at_precision(self.precision, self.device):
-                logits, responses, *maps = self.run(self._on_device(batch))
+                logits, responses, *_ = self.run(self._on_device(batch))
         except torch.OutOfMemoryError as problem:
             raise UnitscopeError(
                 f"'{self.device}' runs out of memory with a batch size of {self.batch_size}; use a smaller --batch-size"
             ) from problem
-        kept = None if logits is None else logits[:count].float()
-        return kept, responses[:count].float(), [map_[:count] for map_ in maps]
+        return None if logits is None else logits[:count].float(), responses[:count].float()
 
     def _on_device(self, batch: Tensor) -> Tensor:
         if self.copy_stream is None or batch.device.type != "cpu":
@@ -111,7 +105,6 @@ def make_executor(
     trace: Trace,
     layers: Sequence[Layer],
     *,
-    maps: Sequence[Layer] = (),
     engine: Engine,
     batch_size: int,
     precision: Precision = "float32",
@@ -119,7 +112,7 @@ def make_executor(
     """Return an executor of the tapped network for batches of prepared images (see `Preprocessing.prepare`)."""
     device = device_of(network.module)
     with running():
-        taps = trace.tapped(responses=layers, maps=maps)
+        taps = trace.tapped(responses=layers)
         if engine == "eager":
             taps = optimize_for_eager(taps, device, precision)
         elif engine == "compile" and isinstance(taps, GraphModule):

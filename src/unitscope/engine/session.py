@@ -11,14 +11,15 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from unitscope.engine.batch_sizes import batch_size_for, no_memory
-from unitscope.engine.devices import place
+from unitscope.engine.batch_sizes import batch_size_for, no_memory, unless_full
+from unitscope.engine.devices import check_device, place
 from unitscope.engine.executor import Executor, NormalizedTaps, make_executor, optimize_for_eager
 from unitscope.engine.fast_graph import FastGraph
 from unitscope.engine.loader import Batch, batches
@@ -84,8 +85,18 @@ class Session:
 
     @classmethod
     def of(cls, network: "Network | Session", *, device: str | None = None, batch_size: int | None = None) -> "Session":
-        """Return a given session unchanged, or a new session of a network."""
-        return network if isinstance(network, Session) else cls(network, device=device, batch_size=batch_size)
+        """Return a given session unchanged, or a new session of a network.
+
+        Raises:
+            UnitscopeError: if the given session is on another device.
+        """
+        if not isinstance(network, Session):
+            return cls(network, device=device, batch_size=batch_size)
+        if device is not None and not _is(network.device, check_device(device)):
+            raise UnitscopeError(
+                f"the session runs on '{network.device}', not on '{device}'; use Session(network, device='{device}')"
+            )
+        return network
 
     @property
     def trace(self) -> Trace:
@@ -153,6 +164,20 @@ class Session:
 
         return Outputs.joined(self._in_batches(prepared, forward))
 
+    def batches(
+        self, images: ImageSource, rows: range | None = None, *, batch_size: int | None = None
+    ) -> Iterator[Batch]:
+        """Yield batches of prepared images in order; a file that can't be read becomes an error in its batch.
+
+        Args:
+            images: the images.
+            rows: row numbers of the images; None for all.
+            batch_size: number of images in a batch; None uses the session's.
+        """
+        every = (0, range(len(images)) if rows is None else rows)
+        size, phi = batch_size or self.batch_size, self.network.preprocessing
+        return batches(images, [every], phi=phi, batch_size=size, device=self.device)
+
     def stream(
         self,
         images: ImageSource,
@@ -175,11 +200,9 @@ class Session:
             gradients: a class or unit whose gradients are returned; see `gradients`.
             batch_size: number of images in a batch; None uses the session's.
         """
-        every = (0, range(len(images)) if rows is None else rows)
         cells = sum(math.prod(self._find(layer).shape) for layer in maps)
         size = min(batch_size or self.batch_size, max(1, MAX_CELLS // cells if cells else MAX_CELLS))
-        phi = self.network.preprocessing
-        for batch in batches(images, [every], phi=phi, batch_size=size, device=self.device):
+        for batch in self.batches(images, rows, batch_size=size):
             if not batch.good:
                 yield batch, None
                 continue
@@ -234,7 +257,6 @@ class Session:
         self,
         layers: Sequence[Layer],
         *,
-        maps: Sequence[Layer] = (),
         engine: Engine = "eager",
         precision: Precision | None = None,
         batch_size: int | None = None,
@@ -248,13 +270,11 @@ class Session:
         size = 1 if self.trace.fallback_reason else batch_size or self.batch_size
         fast = self._fast_graph() if engine == "eager" and precision == self.precision else None
         trace = self.trace
-        if fast and fast.has((*layers, *maps)):
+        if fast and fast.has(layers):
             with running():
-                run = NormalizedTaps(self.network, fast.tapped(responses=layers, maps=maps))
+                run = NormalizedTaps(self.network, fast.tapped(responses=layers))
             return Executor.on(self.device, run, batch_size=size, precision=precision)
-        return make_executor(
-            self.network, trace, layers, maps=maps, engine=engine, batch_size=size, precision=precision
-        )
+        return make_executor(self.network, trace, layers, engine=engine, batch_size=size, precision=precision)
 
     def split(self, layer: Layer) -> SplitNetwork:
         """Return the network split at a layer, with both parts optimised.
@@ -332,19 +352,20 @@ class Session:
         parts: list[Made] = []
         while len(prepared):
             count = min(len(prepared), self.batch_size if len(prepared) > 1 else 1)
-            full: torch.OutOfMemoryError | None = None
-            try:
-                parts.append(run(prepared[:count]))
-            except torch.OutOfMemoryError as problem:
-                full = problem.with_traceback(None)  # which would keep the activations alive
-            if full is None:
+            part = unless_full(partial(run, prepared[:count]))
+            if part is not None:
+                parts.append(part)
                 prepared = prepared[count:]
             elif count == 1:
-                raise no_memory(self.device) from full
+                raise no_memory(self.device)
             else:
                 self._batch_size = count // 2
-                torch.cuda.empty_cache()
         return parts
+
+
+def _is(device: torch.device, wanted: torch.device) -> bool:
+    """Return whether a device is the wanted one, which may lack a number."""
+    return device.type == wanted.type and wanted.index in (None, device.index)
 
 
 def _weights_of(network: Network) -> tuple[Tensor, ...]:

@@ -12,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from unitscope.engine.batch_sizes import no_memory
-from unitscope.engine.loader import batches, nothing_readable
+from unitscope.engine.batch_sizes import no_memory, unless_full
+from unitscope.engine.loader import nothing_readable
 from unitscope.engine.session import Session
 from unitscope.graph.interventions import SplitActivations
 from unitscope.graph.split import SplitNetwork
@@ -53,12 +53,19 @@ class SplitBatch:
 
 @dataclass(frozen=True, eq=False)
 class SplitRun:
-    """All images of a source, run up to one layer."""
+    """All images of a source, run up to one layer.
+
+    Attributes:
+        session: the network.
+        layer: where it is split.
+        images: the images.
+        batch_size: number of images in a batch; None uses the session's.
+    """
 
     session: Session
     layer: Layer
     images: ImageSource
-    batch_size: int
+    batch_size: int | None = None
 
     @cached_property
     def halves(self) -> SplitNetwork:
@@ -72,10 +79,10 @@ class SplitRun:
             ImageError: if no image can be read.
             UnitscopeError: if a single image does not fit into memory.
         """
-        session, size = self.session, 1 if self.session.trace.fallback_reason else self.batch_size
-        phi, every = session.network.preprocessing, (0, range(len(self.images)))
+        session = self.session
+        size = 1 if session.trace.fallback_reason else min(self.batch_size or session.batch_size, len(self.images))
         readable, first_error = 0, ""
-        for batch in batches(self.images, [every], phi=phi, batch_size=size, device=session.device):
+        for batch in session.batches(self.images, batch_size=size):
             first_error = first_error or next((picture.error for picture in batch.pictures if picture.error), "")
             if not batch.good:
                 continue
@@ -103,28 +110,27 @@ class SplitRun:
 
     def _prefix(self, prepared: Tensor) -> SplitActivations | None:
         """Return the activations at the cut; None if there is too little memory for so many images."""
-        try:
-            x = self.session.network.preprocessing.normalize(prepared.to(self.session.device))
+        session = self.session
+
+        def run() -> SplitActivations:
+            x = session.network.preprocessing.normalize(prepared.to(session.device))
             return self.halves.prefix(x.contiguous(memory_format=torch.channels_last))
-        except torch.OutOfMemoryError as problem:
-            full = problem.with_traceback(None)  # which would keep the activations alive
-        torch.cuda.empty_cache()
-        if len(prepared) == 1:
-            raise no_memory(self.session.device) from full
-        return None
+
+        activations = unless_full(run)
+        if activations is None and len(prepared) == 1:
+            raise no_memory(session.device)
+        return activations
 
     def _suffix(self, live: tuple[Tensor, ...], removed: Tensor, fill: Tensor) -> Tensor:
-        try:
-            return self.halves.suffix(live, removed, fill)
-        except torch.OutOfMemoryError as problem:
-            full = problem.with_traceback(None)
-        torch.cuda.empty_cache()
+        logits = unless_full(lambda: self.halves.suffix(live, removed, fill))
+        if logits is not None:
+            return logits
         if len(live[0]) > 1:
             halves = zip(*(value.tensor_split(2) for value in live), strict=True)
             masks = (removed, removed) if removed.shape[1] == 1 else removed.tensor_split(2, 1)
             return torch.cat([self._suffix(some, mask, fill) for some, mask in zip(halves, masks, strict=True)], 1)
         if len(removed) == 1:
-            raise no_memory(self.session.device) from full
+            raise no_memory(self.session.device)
         return torch.cat([self._suffix(live, some, fill) for some in removed.tensor_split(2)])
 
     def kept(self, on_batch: Callable[[int], None]) -> tuple[list[SplitBatch] | None, NDArray[np.float64]]:

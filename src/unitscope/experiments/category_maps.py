@@ -49,7 +49,7 @@ class MapSource:
 
     session: Session
     layer: Layer
-    batch_size: int
+    batch_size: int | None
     on_batch: Callable[[int], None]
 
     def maps(self, images: ImageSource) -> Iterator[tuple[str, Maps]]:

@@ -160,7 +160,7 @@ def logit_changes(
     options = options or RunOptions()
     some = options.select_images(images)
     session = Session.of(network, device=options.device)
-    split = SplitRun(session, session.layers.find(layer.name), some, min(options.batch_size, len(some)))
+    split = SplitRun(session, session.layers.find(layer.name), some, options.batch_size)
     changes = []
     with session.inference(), options.progress("removal", len(some)) as on_batch:
         for batch in split.batches():

@@ -23,12 +23,13 @@ from unitscope.analyses.perturbation import (
     unit_effects,
 )
 from unitscope.engine import tune_allocator
-from unitscope.engine.loader import batches, nothing_readable, read_image
+from unitscope.engine.loader import Batch, nothing_readable, read_image
+from unitscope.engine.outputs import Outputs
 from unitscope.engine.session import Session
 from unitscope.errors import NetworkError, UnitscopeError, check_seeds
 from unitscope.experiments.corruptions import Noise, Perturbation, name_and_value
 from unitscope.experiments.run_options import RunOptions, truth_of
-from unitscope.experiments.tracked_units import TrackedNetwork, track
+from unitscope.experiments.tracked_units import TrackedNetwork, TrackedOutputs, track
 from unitscope.images import ImageSource
 from unitscope.networks import CustomPreprocessing, Network
 from unitscope.units import Unit
@@ -75,11 +76,9 @@ def perturb(
     _check(network.network if isinstance(network, Session) else network, draws, top)
     session = Session.of(network, device=options.device)
     image_set = options.select_images(images)
-    batch_size = min(options.batch_size, len(image_set))
-    tracked = track(session, layers, units, top=top, batch_size=batch_size)
-    experiment = _Experiment(session.network, image_set, tracked, draws)
+    experiment = _Experiment(session, image_set, track(session, layers, units, top=top), draws)
     with options.progress("perturbing", len(image_set)) as on_batch:
-        parts = list(experiment.parts(on_batch))
+        parts = list(experiment.parts(options.batch_size, on_batch))
     return experiment.result(parts)
 
 
@@ -131,38 +130,44 @@ class _Part:
 class _Experiment:
     """A network, images, and their perturbations."""
 
-    network: Network
+    session: Session
     images: ImageSource
     tracked: TrackedNetwork
     draws: Draws
 
-    def parts(self, on_batch: Callable[[int], None]) -> Iterator[_Part]:
+    def parts(self, batch_size: int | None, on_batch: Callable[[int], None]) -> Iterator[_Part]:
         """Yield the statistics of each batch, in the order of the images."""
         tune_allocator()
-        runner, phi, shard = self.tracked.executor, self.network.preprocessing, (0, range(len(self.images)))
-        for batch in batches(self.images, [shard], phi=phi, batch_size=runner.batch_size, device=runner.device):
-            if batch.good:
-                yield self._part(batch.tensor(), tuple(picture.image for picture in batch.good))
+        layers, maps = self.tracked.index.layers, self.tracked.mapped
+        for batch, outputs in self.session.stream(self.images, responses=layers, maps=maps, batch_size=batch_size):
+            if outputs is not None:
+                yield self._part(batch, outputs)
             on_batch(len(batch.pictures))
 
-    def _part(self, prepared: Tensor, rows: tuple[int, ...]) -> _Part:
-        before = self.tracked.forward(prepared)
+    def _part(self, batch: Batch, outputs: Outputs) -> _Part:
+        prepared, rows = batch.tensor(), tuple(picture.image for picture in batch.good)
+        before = self.tracked.outputs(outputs)
         changed = {}
         for change, seeds in self.draws.items():
-            runs = (self.tracked.forward(changed_batch(change, prepared, rows, seed)) for seed in seeds)
+            runs = (self._run(changed_batch(change, prepared, rows, seed)) for seed in seeds)
             changed[change] = PerturbationStats.stacked([self.tracked.compare(before, after) for after in runs])
         return _Part(rows, self.tracked.clean(before), changed)
 
+    def _run(self, prepared: Tensor) -> TrackedOutputs:
+        layers, maps = self.tracked.index.layers, self.tracked.mapped
+        return self.tracked.outputs(self.session.run(prepared, responses=layers, maps=maps))
+
     def result(self, parts: list[_Part]) -> PerturbResult:
         """Return the result over all batches."""
+        network = self.session.network
         if not parts:
-            raise nothing_readable(self.images, read_image(self.images, 0, self.network.preprocessing).error)
+            raise nothing_readable(self.images, read_image(self.images, 0, network.preprocessing).error)
         rows = [row for part in parts for row in part.rows]
-        truth = truth_of(self.network, self.images, rows)
+        truth = truth_of(network, self.images, rows)
         clean = PerturbationStats.joined([part.clean for part in parts])
         greatest = [strongest(responses, STRONGEST) for responses in clean.responses[0].T]
         return PerturbResult(
-            self.network.reference,
+            network.reference,
             len(rows),
             len(self.images) - len(rows),
             self.images.fingerprint(),

@@ -14,10 +14,6 @@ from unitscope.images import ImageSource, open_images
 from unitscope.networks import Network
 from unitscope.scanning.plan import labels_of
 
-BATCH = 16
-"""Default number of images in a batch."""
-
-
 Counting = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 """Takes a title and a number of images; returns a context that yields a function to call with each batch's images."""
 
@@ -33,8 +29,8 @@ class RunOptions:
     """How an experiment runs; except for `limit`, this influences numbers by rounding only.
 
     Attributes:
-        batch_size: images in a batch.
-        device: ``cpu``, ``cuda``, …
+        batch_size: images in a batch; None uses 16 on a CPU, and as many as fit on a GPU.
+        device: ``cpu``, ``cuda``, …; None uses the network's.
         limit: number of images to use, evenly spaced; None for all.
         progress: shows progress; see `Counting`.
 
@@ -42,13 +38,13 @@ class RunOptions:
         UnitscopeError: if ``batch_size`` or ``limit`` is less than 1.
     """
 
-    batch_size: int = BATCH
-    device: str = "cpu"
+    batch_size: int | None = None
+    device: str | None = None
     limit: int | None = None
     progress: Counting = uncounted
 
     def __post_init__(self) -> None:
-        if self.batch_size < 1:
+        if self.batch_size is not None and self.batch_size < 1:
             raise UnitscopeError(f"the batch size must be at least 1, not {self.batch_size}")
         if self.limit is not None and self.limit < 1:
             raise UnitscopeError(f"a limit of {self.limit} leaves no images; give 1 or more")

@@ -1,6 +1,6 @@
 """Track layers and units of a network while its input changes.
 
-In: a session, layers and units. Out: a `TrackedNetwork`, which runs batches and compares two runs of the same images.
+In: a session, layers and units. Out: a `TrackedNetwork`, which compares two runs of the same images.
 Knows nothing of the kind of change, or of files.
 """
 
@@ -9,12 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from unitscope.analyses.ablation_counts import TOP5
 from unitscope.analyses.perturbation import PerturbationStats, map_correlations, paired_cosines, selection_overlap
 from unitscope.analyses.predictions import best_classes
-from unitscope.engine import Executor
+from unitscope.engine.outputs import Outputs
 from unitscope.engine.session import Session
 from unitscope.errors import LayerError
 from unitscope.graph.spatial_maps import plane
@@ -46,7 +45,6 @@ class TrackedNetwork:
         index: unit index of all tapped layers, including those of the units.
         mapped: layers of the units.
         top: number of units in a selection.
-        executor: returns logits, responses and maps.
         note: why the network could not be exported, if it runs under hooks.
     """
 
@@ -55,16 +53,14 @@ class TrackedNetwork:
     index: UnitIndex
     mapped: tuple[Layer, ...]
     top: int
-    executor: Executor
     note: str
 
-    def forward(self, pictures: Tensor) -> TrackedOutputs:
-        """Return the outputs for prepared images ``[image, 3, H, W]`` on the 0–255 scale."""
-        logits, responses, maps = self.executor.with_maps(pictures)
-        by_layer = dict(zip(self.mapped, maps, strict=True))
-        classes = np.empty((len(pictures), 0), np.int32) if logits is None else best_classes(logits, TOP5)
+    def outputs(self, run: Outputs) -> TrackedOutputs:
+        """Return what is tracked of a run with the responses of all layers in the index and the maps of `mapped`."""
+        by_layer = dict(zip(self.mapped, run.maps, strict=True))
+        classes = np.empty((len(run.responses), 0), np.int32) if run.logits is None else best_classes(run.logits, TOP5)
         planes = [np.stack([plane(one, layer, [unit])[0] for one in by_layer[layer]]) for layer, unit in self.units]
-        return TrackedOutputs(classes, responses, planes)
+        return TrackedOutputs(classes, run.responses, planes)
 
     def clean(self, outputs: TrackedOutputs) -> PerturbationStats:
         """Return the statistics of clean images, without comparisons."""
@@ -87,9 +83,7 @@ class TrackedNetwork:
         return outputs.responses[:, [self.index.flat(layer, unit) for layer, unit in self.units]]
 
 
-def track(
-    session: Session, layers: Sequence[str], units: Iterable[str | Unit], *, top: int, batch_size: int
-) -> TrackedNetwork:
+def track(session: Session, layers: Sequence[str], units: Iterable[str | Unit], *, top: int) -> TrackedNetwork:
     """Return the network with these layers (by default all activation calls) and these units tapped.
 
     Raises:
@@ -105,8 +99,7 @@ def track(
     pairs = tuple(dict.fromkeys(table.unit(unit) for unit in units))
     mapped = tuple(dict.fromkeys(layer for layer, _ in pairs))
     tapped = tuple(sorted({*chosen, *mapped}, key=lambda layer: layer.index))
-    executor = session.executor(tapped, maps=mapped, batch_size=batch_size)
-    return TrackedNetwork(chosen, pairs, UnitIndex(tapped), mapped, top, executor, session.trace.fallback_reason)
+    return TrackedNetwork(chosen, pairs, UnitIndex(tapped), mapped, top, session.trace.fallback_reason)
 
 
 def _columns(values: list[NDArray[np.float64]], images: int) -> NDArray[np.float64]:

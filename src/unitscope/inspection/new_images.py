@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from unitscope.analyses.image_groups import CLASS, ImageGroup, group_rows, image_group
@@ -45,7 +46,7 @@ def image_groups_by_layer(
     for name in names:
         if name not in files:
             group_rows(atlas, name)  # report unknown names before the files run
-    new = dict(zip(files, _run(session_of(atlas, network), files, found), strict=True)) if files else {}
+    new = _run(session_of(atlas, network), files, found) if files else {}
     for position, layer in enumerate(found):
         yield tuple(
             ImageGroup(name, layer, (name,), new[name][position]) if name in new else image_group(atlas, name, layer)
@@ -57,12 +58,9 @@ def _is_new(atlas: Atlas, name: str) -> bool:
     return not name.startswith(CLASS) and Path(name).is_file() and not atlas.has_image(name)
 
 
-def _run(session: Session, files: Sequence[str], layers: Sequence[Layer]) -> list[list[NDArray[np.float32]]]:
+def _run(session: Session, files: Sequence[str], layers: Sequence[Layer]) -> dict[str, list[NDArray[np.float32]]]:
     """Return for each file each layer's responses ``[1, unit]``."""
-    tapped = [session.layers.find(layer.name) for layer in layers]
     ends = np.cumsum([layer.units for layer in layers])[:-1]
-    responses = []
-    for file in files:
-        prepared = session.network.preprocessing.prepare(decode(Path(file)))
-        responses.append(np.split(session.run(prepared[None], responses=tapped).responses, ends, axis=1))
-    return responses
+    prepared = torch.stack([session.network.preprocessing.prepare(decode(Path(file))) for file in files])
+    responses = session.run(prepared, responses=[layer.name for layer in layers]).responses
+    return {file: np.split(row[None], ends, axis=1) for file, row in zip(files, responses, strict=True)}

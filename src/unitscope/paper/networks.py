@@ -198,8 +198,7 @@ def _scan(case: Case, images: ImageSource | str, atlas: Path, say: Say) -> Scann
         return Unscanned(images)
     say(f"{case.network.reference}: scanning {len(images)} images of '{images.root}'")
     atlas.parent.mkdir(parents=True, exist_ok=True)
-    layers, batch_size, device = ("act:*", case.last.name), case.options.batch_size, case.options.device
-    options = ScanOptions(layers=layers, batch_size=batch_size, device=device)
+    options = ScanOptions(layers=("act:*", case.last.name), batch_size=case.options.batch_size)
     return Scanned(images, scan(case.session, images, atlas, options=options).atlas)
 
 

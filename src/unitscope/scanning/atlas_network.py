@@ -23,10 +23,11 @@ def session_of(
 
     Raises:
         NetworkError: as in `network_of`, and if there is no such device.
+        UnitscopeError: if the given session is on another device.
     """
     if isinstance(given, Session):
         check_same(atlas, given.network)
-        return given
+        return Session.of(given, device=device)
     return Session(network_of(atlas, given), device=device, batch_size=batch_size)
 
 

@@ -100,7 +100,7 @@ def scan(
     if options.limit is not None:
         image_set = image_set.limit(options.limit)
     parts = Parts.beside(target)
-    session = Session.of(network, device=options.device)
+    session = network if isinstance(network, Session) else Session(network, device=options.device)
     if network is session or not str(session.device).startswith(options.device):  # a module stays where it is
         options = replace(options, device=str(session.device))
     with parts.locked():
