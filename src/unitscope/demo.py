@@ -35,18 +35,18 @@ class Demo:
     found: tuple[tuple[str, str, float], ...]
 
 
-def run(folder: Path, *, progress: Progress, say: Callable[[str], None]) -> Demo:
+def run(folder: Path, *, progress: Progress, log: Callable[[str], None]) -> Demo:
     """Make photographs, scan them, and draw the most selective units.
 
     Raises:
         UnitscopeError: if a package that ships photographs or weights is missing.
     """
-    say(f"writing crops of photographs from installed packages to '{folder / 'photographs'}'")
+    log(f"writing crops of photographs from installed packages to '{folder / 'photographs'}'")
     whole = write_photographs(folder / "photographs")
     session = Session(load(NETWORK))
     result = scan(session, folder / "photographs", folder / "atlas", progress=progress)
     found = most_selective_units(result.atlas)[:SHEETS]
-    say("drawing figures")
+    log("drawing figures")
     cat = [unit for unit, name, _ in most_selective_units(result.atlas) if name == "chelsea"]
     view = structure(session, whole / "chelsea.png", layers=SHOWN, enlarge=["act:3:80", "act:6:54", *cat])
     drawn = {

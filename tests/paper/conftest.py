@@ -93,7 +93,7 @@ def make_case(folder, tmp_path_factory):
     def make(name, *, coco=None, options=None):
         sources = Sources(folder / "pictures", coco, tmp_path_factory.mktemp("case"))
         asked = [NetworkSpec(str(folder / f"{name}.toml"))]
-        (case,) = make_cases(asked, sources, options or RunOptions(), say=lambda text: None)
+        (case,) = make_cases(asked, sources, options or RunOptions(), log=lambda text: None)
         return case
 
     return make

@@ -20,7 +20,7 @@ def case(make_case, coco):
 @pytest.fixture(scope="module")
 def items(case):
     """All items of the small network, by the beginning of their titles."""
-    return {item.title.partition(".")[0]: item for item in draw_all(case, say=lambda text: None)}
+    return {item.title.partition(".")[0]: item for item in draw_all(case, log=lambda text: None)}
 
 
 def _texts(figure):
@@ -66,7 +66,7 @@ def test_batches_are_as_large_as_asked_in_every_experiment(case, items):
 
 
 def test_units_that_are_all_dead_are_a_reason_and_not_an_error(make_case, coco):
-    drawn = draw_all(make_case("dead", coco=coco(6, 4)), say=lambda text: None)
+    drawn = draw_all(make_case("dead", coco=coco(6, 4)), log=lambda text: None)
     _, second, third = islice(drawn, 3)
     assert re.match(
         "every unit of 3 has constant responses over the images in '.*'; give other images with --coco", second.reason
@@ -80,5 +80,5 @@ def test_figures_show_ids_of_images_and_no_folders_of_this_machine(items, folder
 
 
 def test_a_network_without_activations_says_so_once(make_case):
-    (item,) = draw_all(make_case("bare"), say=lambda text: None)
+    (item,) = draw_all(make_case("bare"), log=lambda text: None)
     assert item == Missing("Figures: bare", "it has no activation layers, which the paper's tables and figures need")

@@ -27,7 +27,7 @@ def made(folder, tmp_path_factory):
     names, counts = ("headless", "bare", "dead", "random"), Counts()
     asked = [NetworkSpec(str(folder / f"{name}.toml")) for name in names]
     sources = Sources(folder / "pictures", None, tmp_path_factory.mktemp("report"))
-    return write_paper(asked, sources, say=_silent, options=RunOptions(5, progress=counts)), counts
+    return write_paper(asked, sources, log=_silent, options=RunOptions(5, progress=counts)), counts
 
 
 def test_networks_that_lack_something_have_a_report_that_says_what(made):
@@ -101,7 +101,7 @@ def test_pictures_in_the_page_are_small_and_look_like_the_files(made):
 
 def test_a_report_of_nothing_that_can_be_run_says_why(folder, tmp_path):
     asked = [NetworkSpec(str(folder / "random.toml"))]
-    report = write_paper(asked, Sources(folder / "pictures", None, tmp_path), say=_silent)
+    report = write_paper(asked, Sources(folder / "pictures", None, tmp_path), log=_silent)
     reasons = {item.title[:7]: item.reason for item in report.missing}
     assert reasons["Table 4"] == "random: it is untrained (as small() builds them), so its units are not informative"
     assert [title[:7] for title, _ in report.tables] == ["Table 1", "Table 2"]
@@ -111,7 +111,7 @@ def test_a_device_that_is_not_there_is_told(folder, tmp_path):
     sources = Sources(folder / "pictures", None, tmp_path)
     with pytest.raises(NetworkError, match="no device 'cuda:77'"):
         write_paper(
-            [NetworkSpec(str(folder / "small.toml"))], sources, say=_silent, options=RunOptions(device="cuda:77")
+            [NetworkSpec(str(folder / "small.toml"))], sources, log=_silent, options=RunOptions(device="cuda:77")
         )
 
 

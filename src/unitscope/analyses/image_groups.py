@@ -3,7 +3,8 @@
 In: an atlas and a name. Out: an `ImageGroup`. `inspection.new_images` makes groups of images that are not in the atlas.
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -70,6 +71,16 @@ def group_rows(atlas: Atlas, name: str) -> NDArray[np.int64]:
     if error := atlas.images["error"].iloc[row]:
         raise ImageError(f"image '{name}' could not be read when atlas '{atlas.path}' was made: {error}")
     return np.array([row])
+
+
+def check_distinct(names: Iterable[str]) -> None:
+    """Check that each image or class was given once.
+
+    Raises:
+        UnitscopeError: if one was given twice.
+    """
+    if twice := [name for name, times in Counter(names).items() if times > 1]:
+        raise UnitscopeError(f"'{twice[0]}' was given twice; give each image or class once")
 
 
 def group_means(atlas: Atlas, name: str) -> NDArray[np.float64]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from unitscope.analyses.chance import expected_overlap, overlap_tail
 from unitscope.analyses.cosines import cosines
-from unitscope.analyses.image_groups import group_means
+from unitscope.analyses.image_groups import check_distinct, group_means
 from unitscope.analyses.selection import TopK
 from unitscope.atlas import Atlas
 from unitscope.errors import UnitscopeError
@@ -68,8 +68,7 @@ def layer_overlap(
     """
     if len(names) < 2:
         raise UnitscopeError(f"an overlap needs two or more images or classes, not {len(names)}; give more")
-    if twice := [name for name in dict.fromkeys(names) if list(names).count(name) > 1]:
-        raise UnitscopeError(f"'{twice[0]}' was given twice; give each image or class once")
+    check_distinct(names)
     given = np.stack([group_means(atlas, name) for name in names] if means is None else means)
     rows = [_row(layer, given[:, atlas.index.span(layer)], top) for layer in atlas.layers]
     return LayerOverlap(tuple(names), top, pd.DataFrame(rows))

@@ -290,7 +290,7 @@ def _right_row(top1: Share | None, top5: Share | None) -> Values:
 
 
 def _right_values(top1: Share | None, top5: Share | None) -> Values:
-    """Shares with intervals, counts (one per draw), and the number of images; None where no image has a class."""
+    """Return shares with intervals, counts (one per draw) and images; None where no image has a class."""
     values: Values = {"labelled": top1.total if top1 else 0}
     for name, share in (("top1", top1), ("top5", top5)):
         values |= {
@@ -302,7 +302,7 @@ def _right_values(top1: Share | None, top5: Share | None) -> Values:
 
 
 def _right_shares(values: Values) -> tuple[Share | None, Share | None]:
-    """Top-1 and Top-5 that `_right_values` described."""
+    """Return the top-1 and top-5 accuracy that `_right_values` described."""
     counts = [values.get(f"{name}_correct") for name in ("top1", "top5")]
     first, second = (None if each is None else Share(tuple(each), values["labelled"]) for each in counts)
     return first, second

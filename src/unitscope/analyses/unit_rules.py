@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from unitscope.analyses.chance import expected_overlap, overlap_tail, support_bound, support_tails
-from unitscope.analyses.image_groups import ImageGroup
+from unitscope.analyses.image_groups import ImageGroup, check_distinct
 from unitscope.analyses.selection import Selection, Selector, Threshold, TopK, check_count, select
 from unitscope.analyses.selection_frequency import BaseRate
 from unitscope.analyses.statistics import holm
@@ -292,10 +292,9 @@ def _check(query: _Query, *, fewest: int) -> None:
 
 
 def _check_apart(groups: list[ImageGroup]) -> None:
+    check_distinct(group.name for group in groups)
     for position, one in enumerate(groups):
         for before in groups[:position]:
-            if one.name == before.name:
-                raise UnitscopeError(f"'{one.name}' was given twice; give each image or class once")
             if one.images == before.images:
                 raise UnitscopeError(f"'{before.name}' and '{one.name}' are the same images; give them once")
             if one.layer != before.layer:

@@ -68,13 +68,13 @@ class _Merge:
         self.summary = Summary.empty(len(self.index), k=int(manifest.scan["top"]))
         self.classes = ClassSums.empty(len(self.index), classes=len(manifest.labels))
         self.group = zarr.create_group(zarr_store(folder / ARRAYS))
-        self.kept = str(manifest.scan.get("responses", "float32"))
-        self.responses = None if self.kept == "none" else self._create_responses()
+        self.dtype = str(manifest.scan.get("responses", "float32"))
+        self.responses = None if self.dtype == "none" else self._create_responses()
 
     def add(self, part: Part) -> None:
         first, count = int(part.first), len(part.errors)
         if self.responses is not None:
-            self.responses[first : first + count] = _as_stored(part.responses, self.kept)
+            self.responses[first : first + count] = _as_stored(part.responses, self.dtype)
         self.summary = self.summary.merge(part.summary)
         self.classes.add(part.class_sums(self.images.labels[first : first + count]))
         self.rows.add(part)
@@ -100,7 +100,7 @@ class _Merge:
         return self.group.create_array(
             "responses",
             shape=(len(self.images.ids), len(self.index)),
-            dtype=self.kept,
+            dtype=self.dtype,
             chunks=(rows, width),
             shards=(rows, -(-units // width) * width),
             compressors=None,
@@ -166,12 +166,12 @@ def _chunks(values: NDArray[Any]) -> tuple[int, ...]:
     return (rows, max(values.shape[1], 1))
 
 
-def _as_stored(responses: NDArray[np.float32], kept: str) -> NDArray[Any]:
+def _as_stored(responses: NDArray[np.float32], dtype: str) -> NDArray[Any]:
     """Return responses in the stored dtype, clipped to its range."""
-    if kept == "float32":
+    if dtype == "float32":
         return responses
-    limit = np.finfo(kept).max
-    return np.clip(responses, -limit, limit).astype(kept)
+    limit = np.finfo(dtype).max
+    return np.clip(responses, -limit, limit).astype(dtype)
 
 
 def _make_empty(folder: StoragePath) -> None:

@@ -24,7 +24,7 @@ def demo(
     from unitscope.demo import run
 
     with scan_progress(output / "atlas") as progress:
-        result = run(output, progress=progress, say=log)
+        result = run(output, progress=progress, log=log)
     if as_json:
         print_json({"atlas": str(result.scan.atlas.path), "figures": [str(path) for path in result.figures]})
         return

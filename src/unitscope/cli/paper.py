@@ -45,7 +45,7 @@ def paper(
 
     specs = [NetworkSpec.parse(text) for text in networks or NETWORKS]
     options = RunOptions(batch_size, device, limit, counted)
-    report = write_paper(specs, Sources(imagenet, coco, output), say=log, options=options)
+    report = write_paper(specs, Sources(imagenet, coco, output), log=log, options=options)
     if as_json:
         print_json(
             {

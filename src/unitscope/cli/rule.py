@@ -77,7 +77,7 @@ def rule(
         raise typer.BadParameter("no layer was given; give --layer LAYER, or --by-layer with --shared for all layers")
     opened = open_atlas(atlas)
     session = _session_once(opened)
-    found = _find(opened, layer, names_by_option, outside or [], _pick(top, threshold), at_least, session)
+    found = _find(opened, layer, names_by_option, outside or [], _selector(top, threshold), at_least, session)
 
     def sheet() -> "RuleSheet":  # images and maps need the network, and so torch
         from unitscope.inspection import rule_sheet
@@ -129,10 +129,10 @@ def _by_layer(opened: "Atlas", names: list[str], top: int) -> "LayerOverlap":
     if not any(Path(name).is_file() for name in names):
         return layer_overlap(opened, names, top)
     layers = [[group.mean for group in groups] for groups in groups_by_layer(opened, names)]
-    return layer_overlap(opened, names, top, means=[np.concatenate(own) for own in zip(*layers, strict=True)])
+    return layer_overlap(opened, names, top, means=[np.concatenate(means) for means in zip(*layers, strict=True)])
 
 
-def _pick(top: int | None, threshold: float | None) -> "Selector":
+def _selector(top: int | None, threshold: float | None) -> "Selector":
     from unitscope.analyses.selection import Threshold, TopK
 
     return TopK(9 if top is None else top) if threshold is None else Threshold(threshold)

@@ -3,7 +3,6 @@
 In: the command line. Out: a table or JSON, and a figure with ``-o``.
 """
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from math import isnan
@@ -95,14 +94,15 @@ def _analysis(nearest: int | None, by_layer: bool, between_layers: bool) -> str:
 
 
 def _check(analysis: str, names: list[str], layer: str | None, *, clustered: bool) -> None:
+    from unitscope.analyses.image_groups import check_distinct
+
     if analysis in ("--by-layer", "--between-layers") and layer is not None:
         raise UnitscopeError(f"{analysis} compares at every layer of the atlas; omit --layer {layer}")
     if analysis and clustered:
         raise UnitscopeError(
             f"--clustered orders the matrix of one layer and can't be combined with {analysis}; omit it"
         )
-    if twice := [name for name, times in Counter(names).items() if times > 1]:
-        raise UnitscopeError(f"'{twice[0]}' was given twice; give each image or class once")
+    check_distinct(names)
     if analysis == "--between-layers":
         return
     if not names:

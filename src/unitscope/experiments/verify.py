@@ -78,7 +78,7 @@ def verify(
 
 
 def _choose(atlas: Atlas, units: int, images: int, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Positions of random units, and rows of random readable images and of each unit's first exemplar."""
+    """Return positions of random units, and rows of random readable images and of each unit's first exemplar."""
     random = np.random.default_rng(seed)
     chosen = np.sort(random.choice(len(atlas.index), min(units, len(atlas.index)), replace=False))
     some = random.choice(atlas.readable, min(images, len(atlas.readable)), replace=False)
@@ -142,7 +142,7 @@ def _responses(
 
 
 def _stored(atlas: Atlas, chosen: NDArray[np.int64], row: int) -> Iterator[tuple[int, np.floating]]:
-    """Places of the chosen units with a stored response to an image, and the response; at least exemplars have one."""
+    """Yield the positions of chosen units with a stored response to an image, and these responses."""
     if atlas.has_responses:
         yield from enumerate(atlas.dataset["responses"][row].to_numpy()[chosen])
         return
@@ -161,7 +161,7 @@ def _tolerance(atlas: Atlas) -> float:
 def _plain_responses(
     session: Session, images: ImageSource, row: int, layers: list[Layer], table: pd.DataFrame
 ) -> NDArray[np.float32] | None:
-    """The chosen units' responses to one image by forward hooks; None if it can't be read.
+    """Return the chosen units' responses to one image by forward hooks; None if it can't be read.
 
     Forward hooks don't see functional ops; for those, the exported graph is run op by op instead.
     """

@@ -72,7 +72,7 @@ def _row(drawn: Sheet, unit: InhibitedUnit, top: int, room: int) -> None:
 
 
 def _tones(examples: tuple[InhibitionExample, ...]) -> list[Tones | None]:
-    """All maps of a unit on one scale, so that a weak map looks dark."""
+    """Return all maps of a unit on one scale, so that a weak map looks dark."""
     maps = [example.map for example in examples if example.map is not None]
     toned = iter(tone(np.stack(maps)) if maps else ())
     return [None if example.map is None else next(toned) for example in examples]
@@ -102,7 +102,7 @@ def _block(drawn: Sheet, example: InhibitionExample, tones: Tones | None, box: B
 
 
 def _outline(drawn: Sheet, mask: NDArray[np.float32], place: Box) -> None:
-    """A white line with a dark rim, visible on dark and bright alike; closed along the picture's edge."""
+    """Return a white line with a dark rim, visible on dark and bright alike; closed along the picture's edge."""
     rows, columns = mask.shape
     framed = np.pad(mask, 1)
     across = place.left + (np.arange(-1, columns + 1) + 0.5).clip(0, columns) * place.width / columns

@@ -72,7 +72,7 @@ def _of_kind(effects: Sequence[Effect], kind: str) -> list[Effect]:
 
 
 def _strip(figure: Figure, count: int) -> list[Axes]:
-    """Charts side by side, above those over layers."""
+    """Draw charts side by side, above those over layers."""
     across, down = figure.get_size_inches() * theme.DPI
     wide = (WIDTH - SIDE - MARGIN - (count - 1) * BETWEEN) // count
     lefts = [SIDE + place * (wide + BETWEEN) for place in range(count)]
@@ -80,7 +80,7 @@ def _strip(figure: Figure, count: int) -> list[Axes]:
 
 
 def _styles(count: int) -> Iterator[dict[str, Any]]:
-    """A colour and a marker for each of ``count`` strengths, weak to strong."""
+    """Yield a colour and a marker for each of ``count`` strengths, weak to strong."""
     places = np.linspace(LIGHTEST, DARKEST, count) if count > 1 else [0.35]
     for place, shade in enumerate(places):
         yield {"color": colormaps[COLOUR_MAP](shade), "marker": MARKERS[place % len(MARKERS)]}
@@ -104,13 +104,13 @@ def _flips(chart: Axes, kind: list[Effect]) -> None:
 
 
 def _apart(values: list[float], room: float) -> list[float]:
-    """The sorted values that can be labelled without overlap, on an axis of ``room`` pixels."""
+    """Return the sorted values that can be labelled without overlap, on an axis of ``room`` pixels."""
     least = (values[-1] - values[0]) * TICK_ROOM / room
-    kept = values[:1]
+    spread = values[:1]
     for value in values[1:]:
-        if value - kept[-1] >= least:
-            kept.append(value)
-    return kept
+        if value - spread[-1] >= least:
+            spread.append(value)
+    return spread
 
 
 def _depth(charts: list[Axes], kind: list[Effect]) -> None:
@@ -158,7 +158,7 @@ def _lines(chart: Axes, kind: list[Effect], curves: list[list[Estimate]]) -> flo
 
 
 def _entries(chart: Axes) -> tuple[list[Any], list[str]]:
-    """The legend's entries, every k-th strength where there are too many for the space next to the title."""
+    """Return the legend's entries, every k-th strength where there are too many for the space next to the title."""
     handles, labels = chart.get_legend_handles_labels()
     room = WIDTH - SIDE - MARGIN - width(chart.get_title("left"), theme.BODY)
     for step in range(1, len(labels)):

@@ -90,6 +90,6 @@ def _state(drawn: Sheet, state: PerturbedMap, tones: Tones, place: Box, *, clean
 
 
 def _alpha(response: float, room: float) -> str:
-    """α with as many digits as there is room for, up to three."""
+    """Return α with as many digits as there is room for, up to three."""
     texts = [minus(f"α {response:.{digits}g}") for digits in (3, 2, 1)]
     return next((text for text in texts if width(text, theme.SMALL) <= room), "")

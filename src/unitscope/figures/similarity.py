@@ -39,9 +39,9 @@ STYLES = ("-", "--")
 def similarity(
     matrix: NDArray[np.float64], names: Sequence[str], *, tree: NDArray[np.float64] | None = None, title: str = ""
 ) -> Figure:
-    """Return the heat map of cosines ``[subject, subject]``, ordered and annotated by a tree, if given.
+    """Return the heat map of cosines ``[group, group]``, ordered and annotated by a tree, if given.
 
-    The tree comes from `unitscope.analyses.similarity.tree`; that of a single subject has no branches.
+    The tree comes from `unitscope.analyses.similarity.tree`; that of a single group has no branches.
     """
     tree = tree if tree is not None and len(tree) else None
     caption = f"Cosine of mean responses; 1 means identical direction. {DIAGONAL}"
@@ -65,7 +65,7 @@ def layer_similarity(matrix: NDArray[np.float64], layers: Sequence[str], *, imag
 def similarity_by_layer(
     matrices: NDArray[np.float64], layers: Sequence[str], *, names: Sequence[str], title: str = ""
 ) -> Figure:
-    """Return a curve over depth for each pair of images or classes, from cosines ``[layer, subject, subject]``.
+    """Return a curve over depth for each pair of images or classes, from cosines ``[layer, group, group]``.
 
     Raises:
         UnitscopeError: if there are more than 10 pairs (5 images or classes), too many to distinguish.
@@ -111,14 +111,14 @@ def _(found: LayerSimilarity) -> Figure:
 
 
 def _curve(axes: Axes, values: NDArray[np.float64], number: int) -> Line2D:
-    """Colours of one map from dark to light, and marks and lines, so that curves differ in grey too."""
+    """Return colours of one map from dark to light, and marks and lines, so that curves differ in grey too."""
     colour = colormaps[COLOUR_MAP](0.08 + 0.7 * ((number * 3) % MOST_PAIRS) / (MOST_PAIRS - 1))
     mark, style = MARKS[number % len(MARKS)], STYLES[number // len(MARKS)]
     return axes.plot(values, style, marker=mark, color=colour, linewidth=1.4, markersize=4)[0]
 
 
 def _keys(pairs: list[tuple[str, str]]) -> list[tuple[str, Box]]:
-    """The label of each pair and its place above the chart, in up to 3 columns, as many as fit."""
+    """Return the label of each pair and its place above the chart, in up to 3 columns, as many as fit."""
     room = (WIDTH - 2 * MARGIN - SWATCH - 3 * GAP) / 2 - GAP
     words = [" – ".join(shorten(name, theme.SMALL, room, keep_end="/" in name) for name in pair) for pair in pairs]
     wide = SWATCH + ceil(widest(words, theme.SMALL)) + 3 * GAP

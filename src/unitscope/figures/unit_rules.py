@@ -78,7 +78,7 @@ def _plan(sheet: RuleSheet) -> _Plan:
 
 
 def _turns(images: tuple[RuleImage, ...], place: int) -> int:
-    """How often, up to an image, another subject begins."""
+    """Return how often, up to an image, another group begins."""
     return sum(a.group != b.group for a, b in pairwise(images[: place + 1]))
 
 

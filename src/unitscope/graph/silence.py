@@ -72,7 +72,7 @@ def _without_stderr() -> Iterator[None]:
 
 
 def _handlers() -> list[logging.Handler]:
-    """All handlers that a record may reach."""
+    """Return all handlers that a record may reach."""
     loggers = [logging.root, *logging.root.manager.loggerDict.values()]
     found = [handler for logger in loggers if isinstance(logger, logging.Logger) for handler in logger.handlers]
     return [*found, *([logging.lastResort] if logging.lastResort else [])]

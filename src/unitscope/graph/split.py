@@ -184,56 +184,56 @@ def _sizes_known(suffix: set[Node], like: Node) -> bool:
 
 
 def _before(whole: GraphModule, node: Node, layer: Layer, live: list[Node]) -> GraphModule:
-    graph, kept, _ = copied(whole)
-    responses = add_mean(graph, kept[node], layer)
-    graph.output((responses, *(kept[value] for value in live)))
+    graph, copies, _ = copied(whole)
+    responses = add_mean(graph, copies[node], layer)
+    graph.output((responses, *(copies[value] for value in live)))
     return module_of(whole, graph)
 
 
 def _after(whole: GraphModule, suffix: set[Node], live: list[Node], output: Node) -> GraphModule:
     graph = Graph()
-    kept = {value: graph.placeholder(f"live_{number}") for number, value in enumerate(live)}
+    copies = {value: graph.placeholder(f"live_{number}") for number, value in enumerate(live)}
     for op in whole.graph.nodes:
         if op in suffix:
-            _copy_op(op, graph, kept, images=kept[live[0]])
-    graph.output(kept[output])
+            _copy_op(op, graph, copies, images=copies[live[0]])
+    graph.output(copies[output])
     return module_of(whole, graph)
 
 
 def _chain(whole: GraphModule, node: Node, chain: tuple[Node, ...]) -> GraphModule:
     graph = Graph()
-    kept = {node: graph.placeholder("maps")}
+    copies = {node: graph.placeholder("maps")}
     for op in chain:
-        _copy_op(op, graph, kept, images=kept[node])
-    graph.output(kept[chain[-1] if chain else node])
+        _copy_op(op, graph, copies, images=copies[node])
+    graph.output(copies[chain[-1] if chain else node])
     return module_of(whole, graph)
 
 
-def _copy_op(op: Node, graph: Graph, kept: dict[Node, Node], *, images: Node) -> None:
+def _copy_op(op: Node, graph: Graph, copies: dict[Node, Node], *, images: Node) -> None:
     """Copy an op with the weights, constants and sizes that it needs; the batch size is read from ``images``."""
     for source in op.all_input_nodes:
-        if source in kept:
+        if source in copies:
             continue
         if op_name(source).startswith("sym_size"):
-            kept[source] = graph.call_function(_aten.sym_size.int, (images, 0))
+            copies[source] = graph.call_function(_aten.sym_size.int, (images, 0))
         else:
-            _copy_op(source, graph, kept, images=images)
-    kept[op] = graph.node_copy(op, kept.__getitem__)
+            _copy_op(source, graph, copies, images=images)
+    copies[op] = graph.node_copy(op, copies.__getitem__)
 
 
 def _uncut(whole: GraphModule, node: Node, layer: Layer) -> tuple[GraphModule, GraphModule]:
     """Return whole graphs from ``x`` to responses, and from ``(x, removed, replacement)`` to logits."""
-    graph, kept, _ = copied(whole)
-    graph.output(add_mean(graph, kept[node], layer))
+    graph, copies, _ = copied(whole)
+    graph.output(add_mean(graph, copies[node], layer))
     tapped = module_of(whole, graph)
-    graph, kept, logits = copied(whole)
-    users = list(kept[node].users)
+    graph, copies, logits = copied(whole)
+    users = list(copies[node].users)
     with graph.inserting_after(next(iter(graph.find_nodes(op="placeholder")))):
         replacement = graph.placeholder("replacement")
         removed = graph.placeholder("removed")
-    with graph.inserting_after(kept[node]):
-        edited = graph.call_function(_aten.where.self, (removed, replacement, kept[node]))
+    with graph.inserting_after(copies[node]):
+        edited = graph.call_function(_aten.where.self, (removed, replacement, copies[node]))
     for user in users:
-        user.replace_input_with(kept[node], edited)
-    graph.output(edited if logits is kept[node] else logits)
+        user.replace_input_with(copies[node], edited)
+    graph.output(edited if logits is copies[node] else logits)
     return tapped, module_of(whole, graph)

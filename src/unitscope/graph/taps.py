@@ -31,9 +31,9 @@ def add_taps(
     2019, section 2), float32 ``[image, unit]``; the layers stand side by side in the order given. A mask is float
     ``[unit]``: 1 keeps a unit, 0 makes its map zero. Means and maps are those behind the masks.
     """
-    graph, kept, logits = copied(graph_module)
-    masked = {kept[node]: _mask(graph, kept[node], layer) for node, layer in masks}
-    values = {node: masked.get(copy, copy) for node, copy in kept.items()}
+    graph, copies, logits = copied(graph_module)
+    masked = {copies[node]: _mask(graph, copies[node], layer) for node, layer in masks}
+    values = {node: masked.get(copy, copy) for node, copy in copies.items()}
     responses = [add_mean(graph, values[node], layer) for node, layer in means]
     shown = [_kept(graph, values[node]) for node in maps]
     joined = _call(graph, _aten.cat.default, responses, 1) if responses else None
@@ -44,9 +44,9 @@ def add_taps(
 def copied(graph_module: GraphModule) -> tuple[Graph, dict[Node, Node], Node | None]:
     """Return a copy of a graph without its output node, a dict from old to new nodes, and the logits' node."""
     graph = Graph()
-    kept: dict[Node, Node] = {}
-    outputs: Any = graph.graph_copy(graph_module.graph, kept)
-    return graph, kept, outputs[0]
+    copies: dict[Node, Node] = {}
+    outputs: Any = graph.graph_copy(graph_module.graph, copies)
+    return graph, copies, outputs[0]
 
 
 def module_of(source: GraphModule, graph: Graph) -> GraphModule:

@@ -142,8 +142,8 @@ def _simplify(graph_module: GraphModule) -> None:
         elif op_name(node) in ("view", "unsafe_view"):
             node.target = torch.ops.aten.reshape.default  # a channels_last tensor can't always be viewed
     graph = Graph()
-    kept: dict[Node, Node] = {}
-    outputs = graph.graph_copy(graph_module.graph, kept)
+    copies: dict[Node, Node] = {}
+    outputs = graph.graph_copy(graph_module.graph, copies)
     values = outputs if isinstance(outputs, (tuple, list)) else (outputs,)
     graph.output((_logits([value for value in values if isinstance(value, Node)]),))
     graph_module.graph = graph

@@ -38,11 +38,11 @@ def perturbed_sheet(network: Network | Session, result: PerturbResult) -> Pertur
 
 
 def _unit(session: Session, result: PerturbResult, followed: tuple[Layer, int], rows: tuple[int, ...]) -> PerturbedUnit:
-    kept, prepared = _readable(session.network, result.image_set, rows)
-    if not kept:
+    readable, prepared = _readable(session.network, result.image_set, rows)
+    if not readable:
         return PerturbedUnit(*followed, ())
     unit = (session.layers.find(followed[0].name), followed[1])
-    batches = [changed_batch(change, prepared, kept, result.seeds[0]) for change in result.perturbations]
+    batches = [changed_batch(change, prepared, readable, result.seeds[0]) for change in result.perturbations]
     clean, *changed = [_maps(session, batch, unit) for batch in (prepared, *batches)]
     images = [
         PerturbedImage(
@@ -50,7 +50,7 @@ def _unit(session: Session, result: PerturbResult, followed: tuple[Layer, int], 
             _compared(before, before),
             tuple(_compared(before, after[position]) for after in changed),
         )
-        for position, (row, before) in enumerate(zip(kept, clean, strict=True))
+        for position, (row, before) in enumerate(zip(readable, clean, strict=True))
     ]
     return PerturbedUnit(*followed, tuple(images))
 

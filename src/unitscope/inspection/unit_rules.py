@@ -46,27 +46,29 @@ def rule_sheet(
         NetworkError: if the network can't be loaded, or its weights or preprocessing differ from those of the scan.
     """
     session = session_of(atlas, network)
-    subjects = list(_subject_images(found))[:_IMAGES]
+    images_shown = list(_images_shown(found))[:_IMAGES]
     units = found.units[:_ROWS].tolist()
     exemplars = [unit_exemplars(atlas, Unit(found.layer.name, unit)).exemplars[:_EXEMPLARS] for unit in units]
-    names = dict.fromkeys([group.images[row] for group, row in subjects] + [one.image for e in exemplars for one in e])
+    names = dict.fromkeys(
+        [group.images[row] for group, row in images_shown] + [one.image for e in exemplars for one in e]
+    )
     scanned = [name for name in names if atlas.has_image(name)]
-    own = [name for name in names if not atlas.has_image(name)]
+    new = [name for name in names if not atlas.has_image(name)]
     source = atlas.source(images, ids=scanned)
     maps: dict[str, ImageMaps | None] = {}
-    for some, opened in ((scanned, source), (own, image_files(own))):
+    for some, opened in ((scanned, source), (new, image_files(new))):
         maps |= zip(some, activation_maps(session, opened, found.layer, units), strict=True)
     if not any(maps.values()):
         raise ImageError(
             f"no image of atlas '{atlas.path}' can be read in '{source.root}'; "
             "give their new folder (--image-root, or images= in Python)"
         )
-    shown = tuple(_rule_image(found, group, row, maps) for group, row in subjects)
+    shown = tuple(_rule_image(found, group, row, maps) for group, row in images_shown)
     rows = (
         RuleRow(
             unit,
             _unit_note(found, place),
-            tuple(float(group.responses[row, unit]) for group, row in subjects),
+            tuple(float(group.responses[row, unit]) for group, row in images_shown),
             tuple(None if (one := maps[image.image]) is None else one.maps[place] for image in shown),
             tuple(_with_map(one, maps[one.image], place) for one in exemplars[place]),
         )
@@ -75,8 +77,8 @@ def rule_sheet(
     return RuleSheet(found.title, _note(found), session.network.reference, found.layer, shown, tuple(rows))
 
 
-def _subject_images(found: Rule) -> Iterator[tuple[ImageGroup, int]]:
-    """The images shown for each image or class of the rule, as rows of its responses."""
+def _images_shown(found: Rule) -> Iterator[tuple[ImageGroup, int]]:
+    """Yield the images shown for each image or class of the rule, as rows of its responses."""
     groups = found.groups + found.others
     for group in groups:
         units = found.units if len(found.units) else slice(None)

@@ -83,12 +83,12 @@ def load_into(module: nn.Module, state: State, file: str | Path) -> None:
     Raises:
         NetworkError: if names or shapes differ; the message lists the first few, and the module is not modified.
     """
-    own = module.state_dict()
-    if differences := mismatch(_shapes(own), _shapes(state)):
+    expected = module.state_dict()
+    if differences := mismatch(_shapes(expected), _shapes(state)):
         raise NetworkError(f"'{file}' doesn't fit {type(module).__name__}: {differences}")
     # torchvision's MNASNet rejects a state dict without version metadata, which safetensors can't store.
     complete = OrderedDict(state)
-    complete._metadata = own._metadata  # type: ignore[attr-defined]
+    complete._metadata = expected._metadata  # type: ignore[attr-defined]
     module.load_state_dict(complete, strict=False)
 
 
@@ -110,15 +110,17 @@ def _read(file: Path) -> Any:
         raise NetworkError(f"'{file}' is not a weight file, or is damaged ({first_line(error)})") from error
 
 
-def mismatch(own: Shapes, given: Shapes) -> str:
+def mismatch(expected: Shapes, given: Shapes) -> str:
     """Return the differences in names and shapes as text; empty if there are none.
 
     ``num_batches_tracked`` may be missing, since older files don't have it and evaluation doesn't use it.
     """
-    missing = [name for name in own if name not in given and not name.endswith("num_batches_tracked")]
-    unexpected = [name for name in given if name not in own]
+    missing = [name for name in expected if name not in given and not name.endswith("num_batches_tracked")]
+    unexpected = [name for name in given if name not in expected]
     shapes = [
-        f"{name} is {given[name]}, not {shape}" for name, shape in own.items() if name in given and given[name] != shape
+        f"{name} is {given[name]}, not {shape}"
+        for name, shape in expected.items()
+        if name in given and given[name] != shape
     ]
     kinds = (("missing", missing), ("unexpected", unexpected), ("wrong shape:", shapes))
     return "; ".join(f"{kind} {_few(names)}" for kind, names in kinds if names)

@@ -30,7 +30,7 @@ from unitscope.inspection import LayerRange, exemplar_sheet, rule_sheet, structu
 from unitscope.inspection.inhibition import inhibition_sheet
 from unitscope.inspection.perturbation import perturbed_sheet
 from unitscope.paper import published_values as values
-from unitscope.paper.networks import Case, Say, Unscanned
+from unitscope.paper.networks import Case, Log, Unscanned
 from unitscope.paper.report_items import Missing, Picture, attempt
 from unitscope.text import count_noun
 from unitscope.units import Layer
@@ -46,14 +46,14 @@ _PAPERS_CALLS = 49  # activation layers of ResNet-50
 Drawn = tuple[Figure, str]  # the figure, and a note for the reader
 
 
-def draw_all(case: Case, *, say: Say) -> Iterator[Picture | Missing]:
+def draw_all(case: Case, *, log: Log) -> Iterator[Picture | Missing]:
     """Yield each figure, or the reason why it can't be made; a single reason if none can."""
-    if isinstance(case.own, Unscanned) and isinstance(case.things, Unscanned):
-        yield Missing(f"Figures: {case.name}", case.own.reason)
+    if isinstance(case.images_scan, Unscanned) and isinstance(case.coco_scan, Unscanned):
+        yield Missing(f"Figures: {case.name}", case.images_scan.reason)
         return
     for title, draw in _FIGURES:
         full = f"{title}: {case.name}"
-        say(full)
+        log(full)
         drawn = attempt(full, partial(draw, case))
         if isinstance(drawn, Missing):
             yield drawn
@@ -187,7 +187,7 @@ def _readable(atlas: Atlas) -> pd.DataFrame:
 
 
 def _images_of(atlas: Atlas, names: Sequence[str]) -> list[str]:
-    """The first images of classes with these names; the first name is that of the kind."""
+    """Return the first images of classes with these names; the first name is that of the kind."""
     images = _readable(atlas)
     has = [bool(set(names) & set(each)) for each in images["label_names"]]
     found = [str(image) for image in images["image"][has]]
@@ -199,7 +199,7 @@ def _images_of(atlas: Atlas, names: Sequence[str]) -> list[str]:
 
 
 def _most_outstanding(atlas: Atlas, layer: Layer) -> tuple[int, float]:
-    """The unit whose last exemplar has the highest z-score, and this z-score."""
+    """Return the unit whose last exemplar has the highest z-score, and this z-score."""
     units, top = atlas.units_of(layer), atlas.dataset["top_values"][:, atlas.index.span(layer)]
     if (count := len(_readable(atlas))) < len(top):
         raise UnitscopeError(

@@ -17,7 +17,7 @@ from unitscope.plugins import file_in
 from unitscope.scanning import ScanOptions, scan
 from unitscope.units import ACTIVATION, Layer, LayerTable
 
-Say = Callable[[str], None]
+Log = Callable[[str], None]
 
 _NO_ACTIVATIONS = "it has no activation layers, which the paper's tables and figures need"
 _NO_IMAGES = "no images of its classes were given; give a folder with --imagenet"
@@ -77,15 +77,15 @@ class Case:
         name: a short name, unique within the report.
         session: the network on its device, used by all tables and figures.
         options: for experiments.
-        own: the scan of images of the network's classes, from the report's folder or its own.
-        things: the scan of COCO's images.
+        images_scan: the scan of images of the network's classes, from the report's folder or its own.
+        coco_scan: the scan of COCO's images.
     """
 
     name: str
     session: Session
     options: RunOptions
-    own: Scanned | Unscanned
-    things: Scanned | Unscanned
+    images_scan: Scanned | Unscanned
+    coco_scan: Scanned | Unscanned
 
     @property
     def network(self) -> Network:
@@ -109,7 +109,7 @@ class Case:
         Raises:
             UnitscopeError: if it was not scanned on any, with the reason.
         """
-        return _had(self.own).images
+        return _had(self.images_scan).images
 
     @property
     def atlas(self) -> Atlas:
@@ -118,7 +118,7 @@ class Case:
         Raises:
             UnitscopeError: if there is none, with the reason.
         """
-        return _had(self.own).atlas
+        return _had(self.images_scan).atlas
 
     @property
     def coco(self) -> Atlas:
@@ -127,10 +127,10 @@ class Case:
         Raises:
             UnitscopeError: if it was not scanned on them, with the reason.
         """
-        return _had(self.things).atlas
+        return _had(self.coco_scan).atlas
 
 
-def make_cases(specs: Sequence[NetworkSpec], sources: Sources, options: RunOptions, *, say: Say) -> list[Case]:
+def make_cases(specs: Sequence[NetworkSpec], sources: Sources, options: RunOptions, *, log: Log) -> list[Case]:
     """Load and scan the networks, one after the other; atlases that are there already are used again.
 
     Raises:
@@ -144,7 +144,7 @@ def make_cases(specs: Sequence[NetworkSpec], sources: Sources, options: RunOptio
     opened: dict[str | Path | None, ImageSource] = {
         images: options.select_images(images) for images in given if images is not None
     }
-    return [_make(one, sources, opened, options, say) for one in specs]
+    return [_make(one, sources, opened, options, log) for one in specs]
 
 
 def last_layer(layers: LayerTable, classes: int) -> Layer:
@@ -170,33 +170,33 @@ def last_layer(layers: LayerTable, classes: int) -> Layer:
 
 
 def _make(
-    spec: NetworkSpec, sources: Sources, opened: Mapping[str | Path | None, ImageSource], options: RunOptions, say: Say
+    spec: NetworkSpec, sources: Sources, opened: Mapping[str | Path | None, ImageSource], options: RunOptions, log: Log
 ) -> Case:
-    say(f"{spec.name}: loading")
+    log(f"{spec.name}: loading")
     session = Session(load(spec.network), device=options.device)
     case = Case(spec.name, session, options, Unscanned(""), Unscanned(""))
     unfit, atlas = _unfit(case), sources.output / spec.name
-    own = unfit or opened.get(spec.images or sources.imagenet, _NO_IMAGES)
-    things = unfit or (_OWN_IMAGES if spec.images else opened.get(sources.coco, _NO_COCO))
+    images_scan = unfit or opened.get(spec.images or sources.imagenet, _NO_IMAGES)
+    coco_scan = unfit or (_OWN_IMAGES if spec.images else opened.get(sources.coco, _NO_COCO))
     return replace(
         case,
-        own=_scan(case, own, atlas.with_name(f"{atlas.name}-images.atlas"), say),
-        things=_scan(case, things, atlas.with_name(f"{atlas.name}-coco.atlas"), say),
+        images_scan=_scan(case, images_scan, atlas.with_name(f"{atlas.name}-images.atlas"), log),
+        coco_scan=_scan(case, coco_scan, atlas.with_name(f"{atlas.name}-coco.atlas"), log),
     )
 
 
 def _unfit(case: Case) -> str:
-    """The reason why a network can't be analysed; empty if it can."""
+    """Return the reason why a network can't be analysed; empty if it can."""
     if not case.network.trained:
         return f"it is untrained ({Path(case.network.weights).name}), so its units are not informative"
     return "" if case.layers.activations else _NO_ACTIVATIONS
 
 
-def _scan(case: Case, images: ImageSource | str, atlas: Path, say: Say) -> Scanned | Unscanned:
+def _scan(case: Case, images: ImageSource | str, atlas: Path, log: Log) -> Scanned | Unscanned:
     """Scan a network on images; a string is the reason why there are none."""
     if isinstance(images, str):
         return Unscanned(images)
-    say(f"{case.network.reference}: scanning {len(images)} images of '{images.root}'")
+    log(f"{case.network.reference}: scanning {len(images)} images of '{images.root}'")
     atlas.parent.mkdir(parents=True, exist_ok=True)
     options = ScanOptions(layers=("act:*", case.last.name), batch_size=case.options.batch_size)
     return Scanned(images, scan(case.session, images, atlas, options=options).atlas)

@@ -21,7 +21,7 @@ from unitscope.experiments.run_options import RunOptions
 from unitscope.paper import figures as pictures
 from unitscope.paper import tables
 from unitscope.paper.embedding import Embedded, embedded
-from unitscope.paper.networks import Case, NetworkSpec, Say, Sources, make_cases
+from unitscope.paper.networks import Case, Log, NetworkSpec, Sources, make_cases
 from unitscope.paper.report_items import Item, Missing, Picture, Table, attempt
 from unitscope.version import versions
 
@@ -39,14 +39,14 @@ class Report:
 
 
 def write_paper(
-    networks: Sequence[NetworkSpec], sources: Sources, *, say: Say, options: RunOptions | None = None
+    networks: Sequence[NetworkSpec], sources: Sources, *, log: Log, options: RunOptions | None = None
 ) -> Report:
     """Make every table and figure of the paper and write them below ``sources.output``.
 
     Args:
         networks: each gets a row in the tables and its own figures.
         sources: the folders with images, and the one for the report.
-        say: called with a line of text at each step.
+        log: called with a line of text at each step.
         options: batch size, device, limit and progress of all scans and experiments.
 
     Raises:
@@ -55,16 +55,16 @@ def write_paper(
     if not networks:
         raise UnitscopeError("no network for the report; give one or more with --network")
     sources.output.mkdir(parents=True, exist_ok=True)
-    cases = make_cases(networks, sources, options or RunOptions(), say=say)
+    cases = make_cases(networks, sources, options or RunOptions(), log=log)
     writer = _Writer(sources.output)
-    for item in _items(cases, say):
+    for item in _items(cases, log):
         writer.add(item)
     return writer.finish(cases)
 
 
-def _items(cases: Sequence[Case], say: Say) -> Iterator[Item]:
-    """The tables, then each network's figures."""
-    say("tables 1 and 2")
+def _items(cases: Sequence[Case], log: Log) -> Iterator[Item]:
+    """Yield the tables, then each network's figures."""
+    log("tables 1 and 2")
     yield attempt("Table 1", partial(tables.parameters, cases))
     yield attempt("Table 2", partial(tables.errors, cases))
     for case in cases:
@@ -72,7 +72,7 @@ def _items(cases: Sequence[Case], say: Say) -> Iterator[Item]:
         yield from (found,) if isinstance(found, Missing) else found
     ablations = []
     for case in cases:
-        say(f"{case.name}: removing units")
+        log(f"{case.name}: removing units")
         ablations.append((case, attempt(f"Tables 4 and 5: {case.name}", partial(_ablation, case))))
     yield from tables.removal(ablations)
     for case, removed in ablations:
@@ -81,7 +81,7 @@ def _items(cases: Sequence[Case], say: Say) -> Iterator[Item]:
             drawn = attempt(title, partial(figures.ablation, removed, title=title))
             yield drawn if isinstance(drawn, Missing) else Picture(f"removal-{case.name}", title, drawn)
     for case in cases:
-        yield from pictures.draw_all(case, say=say)
+        yield from pictures.draw_all(case, log=log)
 
 
 def _ablation(case: Case) -> Ablation:
@@ -170,7 +170,7 @@ def _grid(rows: pd.DataFrame) -> _Grid:
 
 
 def _texts(values: list[object]) -> list[str]:
-    """The values of a column as text, all with the same number of decimals; a dash for none."""
+    """Return the values of a column as text, all with the same number of decimals; a dash for none."""
     digits = max((len(str(value).partition(".")[2]) for value in values if isinstance(value, float)), default=0)
     return [_text(value, digits) for value in values]
 

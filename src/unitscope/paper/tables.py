@@ -52,7 +52,7 @@ def errors(cases: Sequence[Case]) -> Table:
     """Return Table 2: depth, size, error and time per image."""
     rows = []
     for case in cases:
-        right = case.atlas.manifest.accuracy if isinstance(case.own, Scanned) else {}
+        right = case.atlas.manifest.accuracy if isinstance(case.images_scan, Scanned) else {}
         paper = values.TABLE_2.get(values.row_of(_architecture(case)), (None,) * 5)
         rows.append(
             {
@@ -154,7 +154,7 @@ def _finish(device: torch.device) -> None:
 
 
 def _architecture(case: Case) -> str:
-    """The reference behind a card, so that a card of VGG-16 is compared with the paper's VGG-16."""
+    """Return the reference behind a card, so that a card of VGG-16 is compared with the paper's VGG-16."""
     reference = case.network.reference
     return read_card(Path(reference)).network if reference.endswith(".toml") else reference
 
@@ -203,7 +203,7 @@ def _error(right: dict[str, int], name: str) -> str:
 
 
 def _twelve(case: Case) -> list[tuple[str, str]]:
-    """Twelve classes with the first readable image of each: the paper's where present, then evenly spaced ones."""
+    """Return twelve classes with the first readable image of each: the paper's, if present, then evenly spaced ones."""
     images = case.atlas.images.query("error == ''")
     first: dict[str, str] = {}
     for image, names in zip(images["image"], images["label_names"], strict=True):
@@ -230,5 +230,5 @@ def _listed(chosen: Sequence[tuple[str, str]]) -> str:
 
 
 def _whole(table: pd.DataFrame) -> pd.DataFrame:
-    """A frame whose integer columns stay integers even where values are missing."""
+    """Return a frame whose integer columns stay integers even where values are missing."""
     return table.convert_dtypes()

@@ -140,7 +140,7 @@ def _html(shown: str | Response) -> Response:
 
 
 def _answer(ask: Callable[..., Any], form: Callable[[Any], Response]) -> Callable[..., Response]:
-    """A route with the parameters of `ask`, whose values `form` turns into a response."""
+    """Return a route with the parameters of `ask`, whose values `form` turns into a response."""
 
     @functools.wraps(ask)
     def answer(*args: Any, **values: Any) -> Response:

@@ -28,10 +28,10 @@ class Cache:
 
     def get(self, name: str, make: Callable[[], bytes]) -> bytes:
         """Return the bytes stored under a name, making and storing them first if there are none."""
-        kept = self.kept(name)
-        return self.keep(name, make()) if kept is None else kept
+        cached = self.find(name)
+        return self.put(name, make()) if cached is None else cached
 
-    def kept(self, name: str) -> bytes | None:
+    def find(self, name: str) -> bytes | None:
         """Return the bytes stored under a name, or None."""
         path = self.path(name)
         try:
@@ -43,7 +43,7 @@ class Cache:
                 self.files[path.name] = self.files.pop(path.name)
         return data
 
-    def keep(self, name: str, data: bytes) -> bytes:
+    def put(self, name: str, data: bytes) -> bytes:
         """Store bytes under a name, and return them."""
         path = self.path(name)
         fresh = _written(self.folder, data)

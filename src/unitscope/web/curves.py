@@ -62,7 +62,7 @@ def removal(layer: str, settings: Sequence[Setting]) -> Chart:
     elsewhere = len({images_of(one) for one in settings}) > 1
 
     def name(one: Setting) -> str:
-        """A curve's name: everything that differs between the measurements of this layer."""
+        """Return a curve's name: everything that differs between the measurements of this layer."""
         seed = "" if one.get("seed") is None else f" {one['seed']}"
         value = f", to {one.get('value')}" if valued else ""
         return f"{one['order']}{seed}, by {one['scope']}{value}{f', {images_of(one)}' if elsewhere else ''}"
@@ -131,7 +131,7 @@ def _with_error(unit: Setting) -> Bounds:
 def _grouped(
     settings: Sequence[Setting], name: Callable[[Setting], str], x: str
 ) -> tuple[tuple[str, list[Setting]], ...]:
-    """Settings grouped by name, in order of first appearance; sorted by x within a group."""
+    """Return settings grouped by name, in order of first appearance; sorted by x within a group."""
     names = list(dict.fromkeys(map(name, settings)))
     ranked = sorted(settings, key=lambda one: (names.index(name(one)), one[x]))
     return tuple((each, list(some)) for each, some in groupby(ranked, name))

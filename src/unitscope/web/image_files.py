@@ -60,8 +60,8 @@ class ImageFiles:
             ImageError: if none of the images can be read.
         """
         name = f"maps {layer.name} {channel}"
-        if (kept := self.cache.kept(name)) is not None:
-            return kept
+        if (cached := self.cache.find(name)) is not None:
+            return cached
         rows = [one.row for one in self.atlas_cache.extremes(layer, channel)]
         maps = inspector.get().maps(self.source.take(rows), layer, channel)
         known = [map_.shape for map_ in maps if map_ is not None]
@@ -71,7 +71,7 @@ class ImageFiles:
             )
         data = strip(maps, map_shape(known[0] if known else (1, 1)))
         # An image that is missing now may be back later, so only complete strips are cached.
-        return data if len(known) < len(maps) else self.cache.keep(name, data)
+        return data if len(known) < len(maps) else self.cache.put(name, data)
 
     def decoded(self, address: str) -> Image.Image:
         """Return the picture of an image's id, or of ``upload:HASH``.
@@ -102,7 +102,7 @@ class ImageFiles:
         """
         name = hashlib.sha256(data).hexdigest()
         framed(decode(data, most_pixels=MOST_PIXELS), self.atlas_cache.atlas.manifest.preprocessing, SMALL)
-        self.cache.keep(UPLOAD + name, data)
+        self.cache.put(UPLOAD + name, data)
         return UPLOAD + name
 
     def _uploaded(self, address: str) -> Path:

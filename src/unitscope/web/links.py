@@ -45,7 +45,7 @@ class Links(Protocol):
         """Return the link to a class's page, at a layer."""
         ...
 
-    def compare(self, subjects: tuple[str, ...] = (), layer: str = "") -> str:
+    def compare(self, groups: tuple[str, ...] = (), layer: str = "") -> str:
         """Return the link to a comparison."""
         ...
 
@@ -93,9 +93,9 @@ class ServerLinks:
         """See `Links.label`."""
         return f"/class/{quote(label)}" + (f"?{urlencode({'layer': layer})}" if layer else "")
 
-    def compare(self, subjects: tuple[str, ...] = (), layer: str = "") -> str:
+    def compare(self, groups: tuple[str, ...] = (), layer: str = "") -> str:
         """See `Links.compare`."""
-        query = [("a", subject) for subject in subjects] + ([("layer", layer)] if layer else [])
+        query = [("a", group) for group in groups] + ([("layer", layer)] if layer else [])
         return "/compare" + (f"?{urlencode(query)}" if query else "")
 
     def thumbnail(self, row: int | str) -> str:
@@ -160,11 +160,11 @@ class SiteLinks:
         """See `Links.label`."""
         return f"{self.up}class/{self.labels[label]}.html" if label in self.labels else ""
 
-    def compare(self, subjects: tuple[str, ...] = (), layer: str = "") -> str:
+    def compare(self, groups: tuple[str, ...] = (), layer: str = "") -> str:
         """See `Links.compare`."""
-        if not subjects:
+        if not groups:
             return f"{self.up}compare/index.html" if self.pairs else ""
-        one, other = (subject.removeprefix("class:") for subject in subjects[:2])
+        one, other = (group.removeprefix("class:") for group in groups[:2])
         if (one, other) not in self.pairs:
             return ""
         return f"{self.up}compare/{self.labels[one]}-{self.labels[other]}.html"

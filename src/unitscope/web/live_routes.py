@@ -73,8 +73,8 @@ def _watched(explorer: PageRenderer, layer: str, pins: list[str]) -> dict[Layer,
 
 def _picked(column: Column, pins: list[int]) -> Column:
     """Return a column with its top units and the pinned ones only."""
-    kept = np.flatnonzero((np.arange(len(column.units)) < _TOP) | np.isin(column.units, pins))
-    return replace(column, units=column.units[kept], responses=column.responses[kept], maps=column.maps[kept])
+    shown = np.flatnonzero((np.arange(len(column.units)) < _TOP) | np.isin(column.units, pins))
+    return replace(column, units=column.units[shown], responses=column.responses[shown], maps=column.maps[shown])
 
 
 def _answer(frame: bytes, explorer: PageRenderer, inspector: LazyInspector, watched: dict[Layer, list[int]]) -> str:

@@ -99,12 +99,12 @@ def _lab(app: FastAPI, explorer: PageRenderer, pictures: ImageFiles, inspector: 
 
     @app.get("/lab.json")
     def lab_twin(image: str = "") -> Response:
-        """The lab's values when it opens."""
+        """Return the lab's values when it opens."""
         return json_response(opened(image))
 
     @app.post("/lab.json")
     def changed(body: LabRequest) -> Response:
-        """The structure of the image after the change; that before is at ``/structure.json``."""
+        """Return the structure of the image after the change; that before is at ``/structure.json``."""
         change = Change(_by_layer(explorer, body.removed), body.sigma, body.seed)
         found = inspector.get().structure(pictures.decoded(body.image), change=change)
         return json_response(structure_json.structure_of_image(found, LINKS, explorer.atlas_cache))

@@ -14,7 +14,7 @@ from unitscope.web.links import Links
 from unitscope.web.measurements import Measurements
 from unitscope.web.pages.compare import ComparePage
 from unitscope.web.pages.home import label_facts, network_name
-from unitscope.web.pages.label import LabelPage, noted_unit
+from unitscope.web.pages.label import LabelPage, annotated_unit
 from unitscope.web.pages.unit import UnitPage
 from unitscope.web.templating import render
 
@@ -37,7 +37,9 @@ class PageRenderer:
     def unit_html(self, page: UnitPage, links: Links, *, missing: str = "") -> str:
         """Return a unit's page as HTML."""
         layer = self.atlas_cache.atlas.find(page.layer)
-        alike = [noted_unit(self.atlas_cache, layer, one.channel, f"r = {one.correlation:.2f}") for one in page.alike]
+        alike = [
+            annotated_unit(self.atlas_cache, layer, one.channel, f"r = {one.correlation:.2f}") for one in page.alike
+        ]
         links_of = [links.label(one.label) for one in page.classes]
         labels_of = {one.row: self.atlas_cache.labels[one.row] for one in page.exemplars}
         return self.html("unit", page, links, alike=alike, classlinks=links_of, labels_of=labels_of, missing=missing)
@@ -54,7 +56,7 @@ class PageRenderer:
             links,
             layers=self.layer_names,
             labels=label_facts(self.atlas_cache),
-            subjects=tuple(side.subject for side in page.sides),
+            groups=tuple(one.query for one in page.compared),
             pairs=pairs,
         )
 

@@ -89,7 +89,7 @@ class Guard:
         return ""
 
     def _wrong_body(self, headers: dict[bytes, str], method: str) -> tuple[int, str] | None:
-        """The status and reason to refuse a body before reading it; the server enforces the length declared."""
+        """Return the status and reason to refuse a body before reading it; the server enforces the length declared."""
         if method in ("GET", "HEAD", "OPTIONS"):
             return None
         length = headers.get(b"content-length", "")
@@ -101,7 +101,7 @@ class Guard:
 
 
 def _name(host: str) -> str:
-    """A host in lower case, without its port."""
+    """Return a host in lower case, without its port."""
     return (host.rsplit("]", 1)[0] + "]" if host.startswith("[") else host.rsplit(":", 1)[0]).lower()
 
 

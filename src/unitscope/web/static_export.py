@@ -151,7 +151,7 @@ class StaticSite:
             shutil.rmtree(aside, ignore_errors=True)
 
     def _texts(self) -> Iterator[tuple[str, str]]:
-        """Each page's path and its text."""
+        """Yield each page's path and its text."""
         explorer, atlas_cache = self.explorer, self.explorer.atlas_cache
         yield "index.html", explorer.html("home", home(atlas_cache, published=True), self._links(0))
         for layer in self.layers:
@@ -165,13 +165,13 @@ class StaticSite:
         yield from self._comparisons(last, links)
 
     def _comparisons(self, layer: Layer, links: SiteLinks) -> Iterator[tuple[str, str]]:
-        """The page of each pair of labels, and the table of all pairs."""
+        """Yield the page of each pair of labels, and the table of all pairs."""
         explorer, cosines = self.explorer, {}
         for one, other in self.pairs:
-            subjects = (f"class:{one}", f"class:{other}")
-            page = compare_page(explorer.atlas_cache, subjects, layer)
+            groups = (f"class:{one}", f"class:{other}")
+            page = compare_page(explorer.atlas_cache, groups, layer)
             cosines[one, other] = page.matrix[0][1]
-            yield links.compare(subjects).removeprefix(links.up), explorer.compare_html(page, links)
+            yield links.compare(groups).removeprefix(links.up), explorer.compare_html(page, links)
         if cosines:
             names = {one.label: one.name for one in explorer.atlas_cache.atlas.manifest.labels}
             index = ComparePage(layer.name, 9, (), None, (), (), ())

@@ -47,6 +47,6 @@ def _environment() -> jinja2.Environment:
 
 
 def _data(values: Any) -> str:
-    """JSON that is safe inside a script element: it can neither close the element nor open a comment."""
+    """Return JSON that is safe inside a script element: it can neither close the element nor open a comment."""
     text = to_json(values).replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
     return Markup(text)

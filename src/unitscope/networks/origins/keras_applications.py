@@ -168,15 +168,15 @@ def _outputs(layers: Layers) -> int:
 def _check(name: str, module: nn.Module, layers: Layers, file: Path) -> None:
     """Raise NetworkError unless the file has exactly the network's layers, with their shapes."""
     model = MODELS[name]
-    own = {part.name: _shapes(part, module.get_submodule(part.place)) for part in model.parts}
+    expected = {part.name: _shapes(part, module.get_submodule(part.place)) for part in model.parts}
     given = {layer: [list(array.shape) for array in arrays] for layer, arrays in layers.items()}
     top = model.names(DENSE)
-    if own.keys() - given.keys() == set(top):
+    if expected.keys() - given.keys() == set(top):
         raise NetworkError(
             f"'{file}' has no top ({', '.join(top)}), so it can't classify; "
             "get the file without '_notop' in its name, or save the model with include_top=True"
         )
-    if differences := mismatch(own, given):
+    if differences := mismatch(expected, given):
         others = [other for other, known in MODELS.items() if given.keys() == {part.name for part in known.parts}]
         hint = f"; its layers are those of keras:{others[0]}" if others and others[0] != name else ""
         raise NetworkError(f"'{file}' doesn't fit keras:{name}: {differences}{hint}")

@@ -28,7 +28,7 @@ class PythonFile(Origin):
     form = "FILE.py:FUNCTION"
 
     def load(self, name: str, recipe: Recipe) -> Network:
-        """Return the network that the function builds, with its own weights or those of a file.
+        """Return the network that the function builds, with its names weights or those of a file.
 
         Raises:
             NetworkError: if the file or the function is missing, fails, or returns no module, or the weights don't fit.
@@ -68,8 +68,8 @@ def _function(path: Path, name: str) -> Callable[[], object]:
     found = getattr(module, name, None)
     if callable(found):
         return found  # type: ignore[no-any-return]
-    own = [key for key, value in vars(module).items() if inspect.isroutine(value) or inspect.isclass(value)]
-    hint = closest(name, own) or f"it has {', '.join(own) or 'none'}"
+    names = [key for key, value in vars(module).items() if inspect.isroutine(value) or inspect.isclass(value)]
+    hint = closest(name, names) or f"it has {', '.join(names) or 'none'}"
     raise NetworkError(f"'{path}' has no function '{name}'; {hint}")
 
 

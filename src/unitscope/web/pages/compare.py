@@ -19,17 +19,17 @@ from unitscope.units import Layer
 from unitscope.web.atlas_cache import AtlasCache
 from unitscope.web.number_format import number
 from unitscope.web.pages.image import Named, named
-from unitscope.web.pages.label import Noted, noted_unit
+from unitscope.web.pages.label import AnnotatedUnit, annotated_unit
 
 MOST = 12
 _UNITS, _IMAGES = 12, 4
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
+class ComparedGroup:
     """An image or class that is compared: its name as given and as shown, the number of its images, some of them."""
 
-    subject: str
+    query: str
     name: str
     images: int
     shown: tuple[Named, ...]
@@ -43,12 +43,12 @@ class Units:
     count: int
     expected: float | None
     p_value: float | None
-    units: tuple[Noted, ...]
+    units: tuple[AnnotatedUnit, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class AtLayer:
-    """The units shared at a layer; `cosine` is the least between any two subjects, None where it is undefined."""
+    """The units shared at a layer; `cosine` is the least between any two groups, None where it is undefined."""
 
     layer: str
     shared: int
@@ -59,14 +59,14 @@ class AtLayer:
 
 @dataclass(frozen=True, slots=True)
 class ComparePage:
-    """A comparison; with fewer than two subjects, only the form to choose them.
+    """A comparison; with fewer than two groups, only the form to choose them.
 
-    `top` is how many units of each subject are compared at `layer`; never more than the layer has.
+    `top` is how many units of each group are compared at `layer`; never more than the layer has.
     """
 
     layer: str
     top: int
-    sides: tuple[Side, ...]
+    compared: tuple[ComparedGroup, ...]
     shared: Units | None
     alone: tuple[Units, ...]
     matrix: tuple[tuple[float | None, ...], ...]
@@ -81,31 +81,31 @@ def compare_page(cache: AtlasCache, names: Sequence[str], layer: Layer, *, top: 
     Raises:
         UnitscopeError: if there is no such image or class, a name is given twice, or there are more than `MOST`.
     """
-    names = tuple(dict.fromkeys(_meant(cache, name.strip()) for name in names))
+    names = tuple(dict.fromkeys(_full_name(cache, name.strip()) for name in names))
     if len(names) > MOST:
         raise UnitscopeError(f"at most {MOST} images and classes are compared at once, not {len(names)}")
-    subjects = [image_group(cache.atlas, name, layer) for name in names]
-    sides = tuple(_side(cache, subject) for subject in subjects)
-    if len(subjects) < 2:
-        return ComparePage(layer.name, top, sides, None, (), (), ())
-    pick = TopK(min(top, layer.units))
-    both = intersection(subjects, pick)
-    alone = [difference([one], [other for other in subjects if other is not one], pick) for one in subjects]
+    groups = [image_group(cache.atlas, name, layer) for name in names]
+    compared = tuple(_compared(cache, group) for group in groups)
+    if len(groups) < 2:
+        return ComparePage(layer.name, top, compared, None, (), (), ())
+    selector = TopK(min(top, layer.units))
+    both = intersection(groups, selector)
+    alone = [difference([one], [other for other in groups if other is not one], selector) for one in groups]
     return ComparePage(
         layer.name,
         min(top, layer.units),
-        sides,
+        compared,
         _units(cache, both, "Shared by all"),
-        tuple(_units(cache, found, f"Only in {side.name}") for found, side in zip(alone, sides, strict=True)),
+        tuple(_units(cache, found, f"Only in {one.name}") for found, one in zip(alone, compared, strict=True)),
         tuple(
-            tuple(_known(value) for value in row) for row in cosines(np.stack([one.mean for one in subjects])).tolist()
+            tuple(_known(value) for value in row) for row in cosines(np.stack([one.mean for one in groups])).tolist()
         ),
         _by_layer(cache, names, top),
     )
 
 
-def _meant(cache: AtlasCache, name: str) -> str:
-    """The name of an image or, if no image has this name, of a class as ``class:NAME``."""
+def _full_name(cache: AtlasCache, name: str) -> str:
+    """Return the name of an image or, if no image has this name, of a class as ``class:NAME``."""
     if name.startswith(CLASS) or cache.atlas.has_image(name):
         return name
     try:
@@ -114,17 +114,17 @@ def _meant(cache: AtlasCache, name: str) -> str:
         return name
 
 
-def _side(cache: AtlasCache, subject: ImageGroup) -> Side:
-    rows = [cache.atlas.image_number(image) for image in subject.images[:_IMAGES]]
-    name = subject.name
+def _compared(cache: AtlasCache, group: ImageGroup) -> ComparedGroup:
+    rows = [cache.atlas.image_number(image) for image in group.images[:_IMAGES]]
+    name = group.name
     if name.startswith(CLASS):
         name = cache.atlas.manifest.labels[find_class(cache.atlas, name.removeprefix(CLASS))].name
-    return Side(subject.name, name, len(subject.images), named(cache, rows))
+    return ComparedGroup(group.name, name, len(group.images), named(cache, rows))
 
 
 def _units(cache: AtlasCache, found: Rule, title: str) -> Units:
     listed = zip(found.units[:_UNITS].tolist(), found.responses.tolist(), strict=False)
-    first = tuple(noted_unit(cache, found.layer, unit, f"α {number(response)}") for unit, response in listed)
+    first = tuple(annotated_unit(cache, found.layer, unit, f"α {number(response)}") for unit, response in listed)
     return Units(title, len(found.units), found.expected, found.p_value, first)
 
 

@@ -26,7 +26,7 @@ _MOST = 0.9  # of a class's images, for a unit to be shared by them
 
 
 @dataclass(frozen=True, slots=True)
-class Noted:
+class AnnotatedUnit:
     """A unit with a note; `rows` are its first exemplars."""
 
     channel: int
@@ -39,7 +39,7 @@ class Found:
     """Units that an analysis found; `note` says what was computed, or why it could not be."""
 
     note: str
-    units: tuple[Noted, ...] = ()
+    units: tuple[AnnotatedUnit, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ def _selective(cache: AtlasCache, label: str, layer: Layer) -> Found:
     return Found(
         note,
         tuple(
-            noted_unit(cache, layer, int(row["unit"]), f"selectivity {row['selectivity']:.2f}")
+            annotated_unit(cache, layer, int(row["unit"]), f"selectivity {row['selectivity']:.2f}")
             for row in best.head(_UNITS).to_dict("records")
         ),
     )
@@ -121,7 +121,7 @@ def _shared(cache: AtlasCache, label: str, layer: Layer, images: int) -> Found:
     return Found(
         note,
         tuple(
-            noted_unit(cache, layer, int(unit), f"in {support} of {images}")
+            annotated_unit(cache, layer, int(unit), f"in {support} of {images}")
             for unit, support in zip(found.units[:_UNITS], found.support, strict=False)
         ),
     )
@@ -142,7 +142,7 @@ def _inhibitory(cache: AtlasCache, label: str, layer: Layer) -> Found:
     return Found(
         note,
         tuple(
-            noted_unit(
+            annotated_unit(
                 cache, layer, int(row["unit"]), f"δ {number(row['effect_size'], 2)}, p {number(row['p_corrected'], 1)}"
             )
             for row in sure.head(_UNITS).to_dict("records")
@@ -167,7 +167,7 @@ def _spread(cache: AtlasCache, label: str, layer: Layer) -> Spread:
     )
 
 
-def noted_unit(cache: AtlasCache, layer: Layer, channel: int, note: str) -> Noted:
+def annotated_unit(cache: AtlasCache, layer: Layer, channel: int, note: str) -> AnnotatedUnit:
     """Return a unit with a note and its first exemplars."""
     rows = cache.extreme_rows(layer)[:3, channel]
-    return Noted(channel, note, tuple(int(row) for row in rows if row >= 0))
+    return AnnotatedUnit(channel, note, tuple(int(row) for row in rows if row >= 0))

@@ -57,7 +57,7 @@ def _columns(known: Any) -> list[str]:
 
 
 def _plain(values: Any) -> list[Any]:
-    """Values as plain Python, floats with five digits to keep a page of thousands of units small."""
+    """Return values as plain Python, floats with five digits to keep a page of thousands of units small."""
     if values.dtype.kind == "f":
         return [float(f"{value:.5g}") if np.isfinite(value) else None for value in values]
     return list(values.tolist())

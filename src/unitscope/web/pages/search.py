@@ -73,7 +73,7 @@ def _units(cache: AtlasCache, address: str) -> tuple[tuple[str, int], ...]:
 
 
 def _layers(cache: AtlasCache, word: str) -> tuple[str, ...]:
-    """The layer at an address, then layers whose address contains the word; ``act:3`` does not match ``act:30``."""
+    """Return the layer at an address, then layers whose address contains the word; ``act:3`` is not in ``act:30``."""
     try:
         exact = [cache.atlas.find(word).name]
     except UnitscopeError:

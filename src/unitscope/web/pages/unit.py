@@ -96,7 +96,7 @@ def _classes(cache: AtlasCache, unit: Unit) -> tuple[ClassMean, ...]:
 
 
 def _alike(cache: AtlasCache, layer: Layer, channel: int) -> tuple[tuple[Alike, ...], int]:
-    """The units that are most correlated with a unit, and over how many images."""
+    """Return the units that are most correlated with a unit, and over how many images."""
     if not cache.atlas.has_responses:
         return (), 0
     unit = Unit(layer.name, channel)
