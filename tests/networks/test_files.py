@@ -1,3 +1,4 @@
+import os
 import sys
 
 import pytest
@@ -73,6 +74,17 @@ def test_what_a_function_draws_is_seeded_and_the_callers_generator_stays(folder)
     one, again, other = (load(f"{folder}/nets.py:small", seed=seed) for seed in (None, 0, 1))
     assert one.fingerprint == again.fingerprint != other.fingerprint
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_an_edit_of_the_same_size_within_a_second_is_loaded(folder, monkeypatch):
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    file = folder / "edited.py"
+    text = "from torch import nn\n\n\ndef make():\n    return nn.Sequential(nn.Conv2d(3, 1, 1), nn.ReLU())\n"
+    for units in (1, 2):
+        file.write_text(text.replace("(3, 1,", f"(3, {units},"), "utf-8")
+        os.utime(file, (1, 1))
+        assert load(f"{file}:make").module[0].out_channels == units
+    assert not (folder / "__pycache__").exists()
 
 
 def test_a_file_of_weights_goes_into_what_a_function_builds(folder):

@@ -9,8 +9,9 @@ import importlib.util
 import inspect
 import sys
 from collections.abc import Callable, Iterator
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 
 from torch import nn
 
@@ -28,7 +29,7 @@ class PythonFile(Origin):
     form = "FILE.py:FUNCTION"
 
     def load(self, name: str, recipe: Recipe) -> Network:
-        """Return the network that the function builds, with its names weights or those of a file.
+        """Return the network that the function builds, with its own weights or those of a file.
 
         Raises:
             NetworkError: if the file or the function is missing, fails, or returns no module, or the weights don't fit.
@@ -75,11 +76,19 @@ def _function(path: Path, name: str) -> Callable[[], object]:
 
 def _executed(path: Path) -> ModuleType:
     name = f"unitscope_file_{path.stem}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise NetworkError(f"'{path}' can't be run as Python")
+    loader = _UncachedLoader(name, str(path))
+    spec = importlib.util.spec_from_file_location(name, path, loader=loader)
+    assert spec is not None
     module = importlib.util.module_from_spec(spec)
     # Dataclasses and pickle look up a class's module by name.
     sys.modules[name] = module
-    spec.loader.exec_module(module)
+    loader.exec_module(module)
     return module
+
+
+class _UncachedLoader(SourceFileLoader):
+    """Compiles a file each time: Python's cache takes an edit of the same size within a second for the old file."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        path = self.get_filename(fullname)
+        return self.source_to_code(self.get_data(path), path)
