@@ -54,7 +54,7 @@ def _ways() -> tuple[tuple[Callable[[], Any], Callable[[], Any]], tuple[Callable
     from unitscope.demo import photographs
     from unitscope.display.structure import Change
     from unitscope.engine.session import Session
-    from unitscope.inspection.structure import column_of, spread, structure
+    from unitscope.inspection.structure import column_of, evenly_spaced_layers, structure
 
     session = Session(unitscope.load("package:efficientnet-lite0"))
     frame = Image.fromarray(photographs()["chelsea"]).resize((480, 360))
@@ -76,7 +76,7 @@ def _ways() -> tuple[tuple[Callable[[], Any], Callable[[], Any]], tuple[Callable
     def by_session(shown: tuple[Any, ...], removed: Change) -> None:
         structure(session, frame, layers=shown, change=removed)
 
-    one, many = (layers[-1],), spread(layers)
+    one, many = (layers[-1],), evenly_spaced_layers(layers)
     return (
         (lambda: masked(one, Change()), lambda: by_session(one, Change())),
         (lambda: masked(many, change), lambda: by_session(many, change)),

@@ -56,11 +56,11 @@ def _rows(name: str, reference: str, limit: int | None) -> list[str]:
             options = unitscope.ScanOptions(limit=limit, **chosen)
             atlas = unitscope.scan(network, SAMPLE, Path(temporary) / case, options=options).atlas
             first = first or atlas
-            right = atlas.manifest.accuracy
+            accuracy = atlas.manifest.accuracy
             moved, others = _distance(first, atlas)
             rows.append(
-                f"| {name} | {case} | {moved:.1e} | {100 * others:.2f} % | {right['top1_correct']} "
-                f"| {right['top5_correct']} | {right['images']} |"
+                f"| {name} | {case} | {moved:.1e} | {100 * others:.2f} % | {accuracy['top1_correct']} "
+                f"| {accuracy['top5_correct']} | {accuracy['images']} |"
             )
             print(rows[-1], flush=True)
     return rows

@@ -74,8 +74,8 @@ def layer_overlap(session: unitscope.Session, atlas: unitscope.Atlas) -> Figure:
 def similarity(session: unitscope.Session, atlas: unitscope.Atlas) -> Figure:
     """Cosines between the mean responses of classes, like beside like."""
     names = [f"class:{label.name}" for label in atlas.manifest.labels]
-    found = unitscope.similarity(unitscope.image_groups(atlas, names, "act:33"))
-    return figures.draw(found)
+    result = unitscope.similarity(unitscope.image_groups(atlas, names, "act:33"))
+    return figures.draw(result)
 
 
 def similarity_by_layer(session: unitscope.Session, atlas: unitscope.Atlas) -> Figure:
@@ -102,8 +102,8 @@ def sparsity_by_layer(session: unitscope.Session, atlas: unitscope.Atlas) -> Fig
 
 def inhibition(session: unitscope.Session, atlas: unitscope.Atlas) -> Figure:
     """Units that respond less to a class than to other images."""
-    found = unitscope.class_inhibition(atlas, "act:33", "chelsea")
-    return figures.draw(unitscope.inhibition_sheet(atlas, found, units=3, network=session))
+    result = unitscope.class_inhibition(atlas, "act:33", "chelsea")
+    return figures.draw(unitscope.inhibition_sheet(atlas, result, units=3, network=session))
 
 
 def ablation(session: unitscope.Session, atlas: unitscope.Atlas) -> Figure:
@@ -120,8 +120,8 @@ def perturbation(session: unitscope.Session, atlas: unitscope.Atlas) -> Figure:
 
 def perturbed(session: unitscope.Session, atlas: unitscope.Atlas) -> Figure:
     """The activation maps of a unit, clean and with noise."""
-    found = unitscope.perturb(session, "whole", [unitscope.Noise(0.1)], units=["act:33:12"])
-    return figures.draw(unitscope.perturbed_sheet(session, found))
+    result = unitscope.perturb(session, "whole", [unitscope.Noise(0.1)], units=["act:33:12"])
+    return figures.draw(unitscope.perturbed_sheet(session, result))
 
 
 def make(folder: Path) -> str:

@@ -29,7 +29,7 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
         if "Commands" in entry:
             entry["Commands"] = [f"commands/{path.name}" for path in sorted((HOME / "docs/commands").glob("*.md"))]
         if "Reference" in entry:
-            entry["Reference"] = ["reference/index.md", *(f"reference/{room}.md" for room in rooms())]
+            entry["Reference"] = ["reference/index.md", *(f"reference/{section}.md" for section in sections())]
     return config
 
 
@@ -41,7 +41,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         "changelog.md": from_repository("CHANGELOG.md"),
         "contributing.md": from_repository("CONTRIBUTING.md"),
         "reference/index.md": overview(),
-        **{f"reference/{room}.md": reference(room) for room in rooms()},
+        **{f"reference/{section}.md": reference(section) for section in sections()},
     }
     for name, text in pages.items():
         files.append(File.generated(config, name, content=text))
@@ -51,7 +51,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 @cache
-def rooms() -> dict[str, list[str]]:
+def sections() -> dict[str, list[str]]:
     """Return the public names by the part of the package that defines them, from the stub."""
     found: dict[str, list[str]] = defaultdict(list)
     for node in ast.parse((PACKAGE / "__init__.pyi").read_text("utf-8")).body:
@@ -78,7 +78,7 @@ def check_docstrings() -> None:
         PluginError: with all names that lack one.
     """
     missing = []
-    for name in (name for names in rooms().values() for name in names):
+    for name in (name for names in sections().values() for name in names):
         thing = package()[name]
         missing += [name] if thing.docstring is None else []
         if thing.is_class:
@@ -91,19 +91,19 @@ def check_docstrings() -> None:
         raise PluginError(f"public names without a docstring: {', '.join(missing)}")
 
 
-def reference(room: str) -> str:
+def reference(section: str) -> str:
     """Return the page of the public names that one part of the package defines."""
-    entries = "\n\n".join(f"::: unitscope.{name}" for name in rooms()[room])
-    return f"# {room}\n\n{first_line(package()[room])}\n\n{entries}\n"
+    entries = "\n\n".join(f"::: unitscope.{name}" for name in sections()[section])
+    return f"# {section}\n\n{first_line(package()[section])}\n\n{entries}\n"
 
 
 def overview() -> str:
     """Return the page that lists all public names with their first lines."""
     lines = ["# Reference", "", "Import the names from `unitscope`; each is loaded when it is first used.", ""]
-    for room, names in rooms().items():
-        lines += [f"## [{room}]({room}.md)", "", "| name | |", "|---|---|"]
+    for section, names in sections().items():
+        lines += [f"## [{section}]({section}.md)", "", "| name | |", "|---|---|"]
         for name in names:
-            lines.append(f"| [`{name}`]({room}.md#unitscope.{name}) | {first_line(package()[name])} |")
+            lines.append(f"| [`{name}`]({section}.md#unitscope.{name}) | {first_line(package()[name])} |")
         lines.append("")
     return "\n".join(lines)
 

@@ -1,4 +1,4 @@
-"""Tests that check nothing: a plugin fails them when they have run, and ``make check`` finds them in their text.
+"""Tests without assertions: a plugin fails them after they ran, and ``make check`` finds them in the source.
 
 ``python -m tests.assertions`` lists tests that hold no check, or that can return before it.
 """
@@ -26,7 +26,7 @@ class CheckedTests:
         self.checks = 0
 
     def count(self, function):
-        """The function, counted each time that it returns."""
+        """The function, wrapped to count its returns."""
 
         @functools.wraps(function)
         def counted(*args, **kwargs):
@@ -37,12 +37,12 @@ class CheckedTests:
         return counted
 
     def assertion_passed(self):
-        """Stand in for pytest's question whether a passed assert is to be described, which costs more than asserts."""
+        """Replace pytest's check whether passed asserts are reported, which is slower than the asserts."""
         self.checks += 1
         return False
 
     def pytest_collection_finish(self):
-        """Count with all that test modules have imported."""
+        """Install the counting in everything that test modules have imported."""
         rewrite._check_if_assertion_pass_impl = self.assertion_passed
         for name in TESTING:
             module = sys.modules.get(name)

@@ -1,4 +1,4 @@
-"""Atlases of responses that a test gives, written as a scan's parts are merged; no network, no images."""
+"""Atlases of given responses, written by merging parts as a scan does; no network, no images."""
 
 import re
 import shutil
@@ -18,7 +18,7 @@ from unitscope.units import Layer
 pytest.register_assert_rewrite("unitscope.testing")
 ZOO_TESTS = ("tests/graph/test_graph_against_hooks.py", "tests/graph/test_split.py")
 # These groups take longest, so they start first.
-SLOW = ("browser", "tests/scanning/test_runners.py")
+SLOW = ("browser", "tests/scanning/test_ray_runner.py", "tests/scanning/test_runners.py")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -28,7 +28,7 @@ def pytest_configure(config):
 
 
 def group_of(nodeid):
-    """Return what one worker does with this test: its file, all in the browser, or all with a network of the zoo."""
+    """Return the group that one worker runs: a file, all browser tests, or all tests of a zoo network."""
     file, _, test = nodeid.partition("::")
     if "/test_browser" in file:
         return "browser"
@@ -37,7 +37,7 @@ def group_of(nodeid):
 
 
 def pytest_collection_modifyitems(items):
-    """Keep groups together; the slow ones come first."""
+    """Sort tests by group, slow groups first."""
     groups = [*SLOW, *(group_of(item.nodeid) for item in items)]
     first = {group: number for number, group in reversed([*enumerate(groups)])}
     items.sort(key=lambda item: first[group_of(item.nodeid)])
@@ -45,7 +45,7 @@ def pytest_collection_modifyitems(items):
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """Give out groups where files were asked for."""
+    """Schedule by group if scheduling by file was requested."""
     if config.getoption("dist") != "loadfile":
         return None
     from xdist.scheduler import LoadScopeScheduling
@@ -56,14 +56,14 @@ def pytest_xdist_make_scheduler(config, log):
 
 
 def pytest_report_header():
-    """Say which browser the pages are tested in."""
+    """Report the browser that tests the pages."""
     found = next(filter(None, map(shutil.which, BROWSERS)), None)
     return f"browser: {found or 'none here; tests of pages install one (apt-get as root, else playwright install)'}"
 
 
 @dataclass(frozen=True)
 class GivenParts(Parts):
-    """Parts of responses that are there already; a row of NaN is an image that could not be read."""
+    """Parts of given responses; a row of NaN is an image that could not be read."""
 
     responses: np.ndarray
     shard_size: int

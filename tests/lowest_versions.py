@@ -1,4 +1,4 @@
-"""Print the lowest versions that pyproject.toml admits, as constraints for pip: `make test-lowest` installs them."""
+"""Print the lowest versions that pyproject.toml allows, as pip constraints for `make test-lowest`."""
 
 import re
 import sys
@@ -10,7 +10,7 @@ OF_THEIR_TIME = ["click<8.2", "numcodecs<0.16.4", "pyparsing<3.3"]
 
 
 def lowest(project):
-    """Return ``name==version`` for each dependency ``name>=version``, those of the extras included."""
+    """Return ``name==version`` for each dependency ``name>=version``, including extras."""
     extras = project["optional-dependencies"]
     wanted = [*project["dependencies"], *(word for name in extras if name != "peers" for word in extras[name])]
     return sorted({re.sub(r">=", "==", word) for word in wanted})

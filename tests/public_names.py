@@ -1,4 +1,4 @@
-"""The public names with their parameters, one a line; ``python -m tests.public_names`` renews the list kept."""
+"""The public names with their parameters, one per line; ``python -m tests.public_names`` updates the list."""
 
 import inspect
 import re
@@ -10,7 +10,7 @@ KEPT = Path(__file__).with_name("public_names.txt")
 
 
 def public_names():
-    """Return the lines of the list: functions, classes, and what classes of ours have."""
+    """Return the lines of the list: functions, classes and public members of our classes."""
     named = {name: getattr(unitscope, name) for name in unitscope.__all__}
     for name, module in list(named.items()):
         if inspect.ismodule(module):
@@ -29,7 +29,7 @@ def lines_of(name, value):
 
 
 def parameters_of(value):
-    """Return parameters without annotations, whose text differs by Python version; values and errors have none."""
+    """Return parameters without annotations, whose text depends on the Python version; values and errors have none."""
     if not callable(value) or (isinstance(value, type) and issubclass(value, Exception)):
         return ""
     signature = inspect.signature(value)

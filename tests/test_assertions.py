@@ -1,4 +1,4 @@
-"""The plugin that fails tests which check nothing."""
+"""The plugin that fails tests without assertions."""
 
 from pathlib import Path
 

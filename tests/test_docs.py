@@ -1,6 +1,6 @@
-"""The docs name what the code has: every option, every public name, every key of a manifest.
+"""The docs cover the code: every option, every public name, every key of a manifest.
 
-The columns and arrays of an atlas are looked up in test_readme.py, which makes one.
+The columns and arrays of an atlas are checked in test_readme.py, which makes one.
 """
 
 import ast
@@ -31,7 +31,7 @@ def page(name):
     return (DOCS / name).read_text("utf-8")
 
 
-def test_every_registered_command_is_looked_at():
+def test_every_registered_command_is_tested():
     assert {command.name for command in app.registered_commands} == set(COMMANDS)
 
 
@@ -57,7 +57,7 @@ def test_a_command_page_names_no_option_that_the_command_lacks(name):
 
 @pytest.fixture(scope="module")
 def site():
-    """The module that makes pages of the docs site from the code."""
+    """The module that generates pages of the docs site from the code."""
     pytest.importorskip("mkdocs", reason="the docs are built with mkdocs, which is not installed")
     spec = importlib.util.spec_from_file_location("site_hooks", DOCS / "site_hooks.py")
     module = importlib.util.module_from_spec(spec)
@@ -66,12 +66,12 @@ def site():
 
 
 def test_the_reference_has_every_public_name(site):
-    names = [name for names in site.rooms().values() for name in names]
+    names = [name for names in site.sections().values() for name in names]
     assert {name.partition(".")[0] for name in names} == set(unitscope.__all__)
     modules = {"figures": unitscope.figures, "testing": unitscope.testing}
     inner = {f"{module}.{name}" for module, found in modules.items() for name in found.__all__}
     assert {name for name in names if "." in name} == inner
-    pages = "".join(map(site.reference, site.rooms()))
+    pages = "".join(map(site.reference, site.sections()))
     assert not [name for name in names if f"::: unitscope.{name}\n" not in pages]
 
 
@@ -79,7 +79,7 @@ def test_every_public_name_has_a_docstring(site):
     assert site.check_docstrings() is None
 
 
-def test_a_public_name_without_a_docstring_stops_the_build(site, monkeypatch):
+def test_a_public_name_without_a_docstring_fails_the_build(site, monkeypatch):
     monkeypatch.setattr(site.package()["Unit"].final_target, "docstring", None)
     with pytest.raises(site.PluginError, match="public names without a docstring: Unit"):
         site.check_docstrings()
@@ -93,7 +93,7 @@ def test_the_gallery_has_every_figure():
 
 
 def recipes(section):
-    """The Python blocks of a section of docs/extending.md, run one after the other: what they define."""
+    """Run the Python blocks of a section of docs/extending.md in order; return the names they define."""
     text = page("extending.md").split(f"## {section}\n")[1].split("\n## ")[0]
     names = {"__name__": "recipe"}
     for block in re.findall(r"^ *```python\n(.*?)^ *```$", text, re.DOTALL | re.MULTILINE):
@@ -103,7 +103,7 @@ def recipes(section):
 
 @pytest.fixture
 def no_new_kinds(monkeypatch):
-    """Results that a recipe defines are forgotten again."""
+    """Unregister the result kinds that a recipe defines."""
     monkeypatch.setattr(results, "_classes", dict(stored_results.result_classes()))
 
 
@@ -146,7 +146,7 @@ def test_troubleshooting_quotes_messages_of_the_code():
 
 
 def strings(tree):
-    """All string literals of a module, with … in place of what an f-string fills in."""
+    """All string literals of a module, with … in place of f-string fields."""
     for node in ast.walk(tree):
         if isinstance(node, ast.JoinedStr):
             yield "".join(part.value if isinstance(part, ast.Constant) else "…" for part in node.values)
@@ -159,14 +159,14 @@ def test_a_key_of_the_manifest_is_in_the_format_page(name):
     assert f"`{name}`" in page("atlas-format.md")
 
 
-def test_links_between_pages_lead_somewhere():
+def test_links_between_pages_have_targets():
     made = {"reference/index.md", "gallery.md", "contributing.md", "changelog.md"}  # see docs/site_hooks.py
     pages = [DOCS.parent / "README.md", *DOCS.rglob("*.md")]
     links = [(text, link) for text in pages for link in re.findall(r"\]\(([^)#:]+)\)", text.read_text("utf-8"))]
     assert not [(text.name, link) for text, link in links if link not in made and not (text.parent / link).exists()]
 
 
-def test_the_readmes_links_into_the_repository_lead_somewhere():
+def test_the_readmes_links_into_the_repository_have_targets():
     home = r"https://(?:github.com/unitscope/unitscope/blob|raw.githubusercontent.com/unitscope/unitscope)/main/"
     links = re.findall(rf"\]\({home}([^)#]+)", (DOCS.parent / "README.md").read_text("utf-8"))
     assert len(links) > 10

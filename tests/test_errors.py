@@ -1,4 +1,4 @@
-"""What messages say: the nearest names, what another library said, seeds."""
+"""Parts of error messages: the nearest names, errors of other libraries, seeds."""
 
 import difflib
 import random
@@ -23,11 +23,11 @@ IDS = [f"{animal}/{number:04d}.jpg" for animal in ("cat", "dog", "hen") for numb
         ("", ""),
     ],
 )
-def test_files_are_near_by_name_and_never_with_another_number(name, told):
+def test_closest_file_compares_names_and_requires_equal_numbers(name, told):
     assert closest_file(name, IDS) == told
 
 
-def test_a_slip_of_the_keyboard_is_seen_in_names_without_numbers():
+def test_closest_file_finds_typos_in_names_without_numbers():
     assert closest_file("zoo/fluffly cat.jpeg", ["zoo/fluffy cat.jpg", "zoo/quiet dog.jpg"]) == (
         "closest: 'zoo/fluffy cat.jpg'"
     )
@@ -35,7 +35,7 @@ def test_a_slip_of_the_keyboard_is_seen_in_names_without_numbers():
 
 
 @pytest.mark.parametrize("name", ["n01440764/ILSVRC2012_vla_00000293.JPEG", "n01440764/image.JPEG", "missing.jpg"])
-def test_of_fifty_thousand_ids_few_are_compared_letter_by_letter(name, monkeypatch):
+def test_closest_file_compares_few_of_many_ids_in_detail(name, monkeypatch):
     draw, compared, compare = random.Random(0), [], difflib.get_close_matches
     ids = [f"n{draw.randrange(10**8):08d}/ILSVRC2012_val_{number:08d}.JPEG" for number in range(50_000)]
     monkeypatch.setattr(difflib, "get_close_matches", lambda *one, **how: compared.append(one) or compare(*one, **how))
@@ -43,7 +43,7 @@ def test_of_fifty_thousand_ids_few_are_compared_letter_by_letter(name, monkeypat
     assert [len(candidates) < 10 for _, candidates in compared] == [True]
 
 
-def test_of_words_the_nearest_are_told():
+def test_closest_lists_the_nearest_words():
     assert closest("layer4.2.conv9", ["layer4.2.conv3", "layer4.2.conv3", "fc"]) == "closest: 'layer4.2.conv3'"
     assert closest("nothing", ["china", "chelsea", "coffee"]) == ""
 
@@ -57,11 +57,11 @@ def test_of_words_the_nearest_are_told():
         (RuntimeError("x" * 999), "RuntimeError: " + "x" * 186),
     ],
 )
-def test_of_another_librarys_error_type_and_first_line_are_told(problem, told):
+def test_errors_of_other_libraries_are_shown_as_type_and_first_line(problem, told):
     assert first_line(problem) == told
 
 
-def test_seeds_are_whole_numbers_from_0():
+def test_seeds_are_nonnegative_integers():
     check_seeds([0, 5])
     with pytest.raises(UnitscopeError, match="seeds must be 0 or greater, not -2"):
         check_seeds([3, -2])

@@ -1,4 +1,4 @@
-"""The examples of docstrings give what they say."""
+"""Docstring examples give the shown output."""
 
 import doctest
 import importlib
@@ -13,7 +13,7 @@ WITH_EXAMPLES = [file for file in sorted(HOME.rglob("*.py")) if ">>> " in file.r
 
 
 @pytest.mark.parametrize("file", WITH_EXAMPLES, ids=lambda file: file.stem)
-def test_examples_of_docstrings_give_what_they_say(file):
+def test_docstring_examples_give_the_shown_output(file):
     module = importlib.import_module(".".join(("unitscope", *file.relative_to(HOME).with_suffix("").parts)))
     found = doctest.testmod(module)
     assert found.attempted > 0

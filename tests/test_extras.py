@@ -1,4 +1,4 @@
-"""What an extra brings is needed only by the command that uses it, which says what to install where it is missing."""
+"""An extra is needed only by the commands that use it, which say what to install if it is missing."""
 
 import sys
 import tomllib
@@ -42,20 +42,20 @@ def images(tmp_path_factory):
 
 
 def hide(monkeypatch, package):
-    """Make a package look as if it were not installed."""
+    """Make a package appear not installed."""
     for name in [name for name in sys.modules if name.partition(".")[0] == package]:
         monkeypatch.setitem(sys.modules, name, None)
     monkeypatch.setitem(sys.modules, package, None)
 
 
 @pytest.mark.parametrize(("extra", "package", "words"), NEEDED, ids=[f"{row[0]}-{row[1]}" for row in NEEDED])
-def test_a_command_says_which_extra_it_needs(extra, package, words, images, monkeypatch):
+def test_a_command_reports_the_missing_extra(extra, package, words, images, monkeypatch):
     hide(monkeypatch, package)
     told = run_command(*(word.format(images=images) for word in words), check=1).stderr
     assert f"pip install 'unitscope[{extra}]'" in told
 
 
-def test_every_extra_for_users_is_looked_at():
+def test_every_extra_for_users_is_tested():
     with (HOME / "pyproject.toml").open("rb") as file:
         extras = set(tomllib.load(file)["project"]["optional-dependencies"])
     assert {extra for extra, *_ in NEEDED} == extras - {"peers"}

@@ -1,4 +1,4 @@
-"""What goes to PyPI: an sdist whose tests run, a wheel that works in an environment of its own, a README that shows."""
+"""The PyPI release: the tests of the sdist run, the wheel works in a new environment, the README renders."""
 
 import json
 import os
@@ -24,7 +24,7 @@ CACHES = ("__pycache__", "*.pyc", "*.egg-info", "site")
 
 
 def files_of(folder):
-    """Every file below a folder that belongs to the project, as paths relative to HOME."""
+    """Every project file below a folder, as paths relative to HOME."""
     paths = (path for path in (HOME / folder).rglob("*") if path.is_file())
     return {
         path.relative_to(HOME).as_posix()
@@ -44,7 +44,7 @@ def run(*words, folder, **environment):
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
-    """A folder with the sdist and the wheel made from it, built from a copy of the project without git."""
+    """A folder with the sdist and the wheel, built from a copy of the project without git."""
     pytest.importorskip("build")
     pytest.importorskip("setuptools_scm")
     copy = tmp_path_factory.mktemp("copy")
@@ -70,7 +70,7 @@ def sdist(built, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def environment(built, tmp_path_factory):
-    """The ``bin`` of a new virtual environment that holds the wheel and borrows what the wheel depends on."""
+    """The ``bin`` of a new virtual environment with the wheel; its dependencies come from this environment."""
     (wheel,) = built.glob("*.whl")
     folder = tmp_path_factory.mktemp("environment")
     venv.create(folder, with_pip=False, symlinks=True)
@@ -107,7 +107,7 @@ def test_a_build_without_git_has_the_fallback_version(built):
     assert path.name == "unitscope-0.1.0.dev0.tar.gz"
 
 
-def test_the_installed_wheel_says_its_version(environment, tmp_path):
+def test_the_installed_wheel_reports_its_version(environment, tmp_path):
     for words in (("unitscope",), ("python", "-m", "unitscope")):
         assert run(environment / words[0], *words[1:], "--version", folder=tmp_path) == "unitscope 0.1.0.dev0\n"
     code = "import unitscope; print(unitscope.__version__, unitscope.__file__)"
@@ -124,7 +124,7 @@ atexit.register(lambda: open("exports.txt", "w").write(str(len(exports))))
 """
 
 
-def test_the_installed_wheel_goes_the_whole_way_of_the_demo_with_one_export(environment, tmp_path):
+def test_the_installed_wheel_runs_the_demo_with_one_export(environment, tmp_path):
     pytest.importorskip("efficientnet_lite_pytorch", reason="the extra 'demo' is not installed")
     (tmp_path / "sitecustomize.py").write_text(COUNTING)  # Python imports it when it starts
     words = (environment / "unitscope", "demo", "-o", "demo", "--json")
@@ -140,7 +140,7 @@ def test_the_version_is_that_of_the_installed_package():
     assert unitscope.__version__ == metadata("unitscope")["Version"]
 
 
-def test_what_pypi_shows_has_no_relative_link():
+def test_the_pypi_description_has_no_relative_link():
     readme = (HOME / "README.md").read_text("utf-8")
     links = re.findall(r"\]\(([^)]+)\)", readme)
     assert links

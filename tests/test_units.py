@@ -26,7 +26,7 @@ def test_a_unit_is_read_as_it_is_written(text):
 
 
 @pytest.mark.parametrize("text", ["", "fc", ":3", "fc:", "fc:x", "fc:-1", "fc:1.5", "fc: 1", "fc:²"])
-def test_what_has_no_whole_number_behind_the_last_colon_is_no_unit(text):
+def test_a_unit_needs_an_integer_after_the_last_colon(text):
     with pytest.raises(LayerError, match=r"is not a unit; write LAYER:UNIT"):
         Unit.parse(text)
 
@@ -41,7 +41,7 @@ def test_a_layer_has_many_addresses(table, address):
     assert table.find(address) is table[3]
 
 
-def test_a_name_wins_over_the_alias_of_another_layer():
+def test_a_name_takes_precedence_over_the_alias_of_another_layer():
     table = LayerTable((Layer(0, "a", "norm", 1, (1,), aliases=("b",)), Layer(1, "b", "norm", 1, (1,))), "toy")
     assert table.find("b") is table[1]
 
@@ -53,13 +53,13 @@ def test_an_unknown_layer_is_an_error_with_the_nearest_matches(table):
         table.find("layer1.0.rel")
 
 
-def test_a_layer_like_no_other_is_an_error_without_matches(table):
+def test_an_unknown_layer_without_near_names_is_an_error_without_matches(table):
     with pytest.raises(LayerError, match=r"no layer 'zzzzzz'\. List them with `unitscope layers toy`"):
         table.find("zzzzzz")
 
 
 @pytest.mark.parametrize("address", ["act:0", "act:4", "act:-4"])
-def test_an_activation_beyond_the_last_is_an_error_with_the_range(table, address):
+def test_an_activation_out_of_range_is_an_error_with_the_range(table, address):
     with pytest.raises(LayerError, match=f"no layer '{address}': toy has activation calls 1 to 3"):
         table.find(address)
 
@@ -78,7 +78,7 @@ def test_patterns_give_each_layer_once_in_the_order_of_the_network(table, patter
     assert [layer.index for layer in table.match(patterns)] == list(indices)
 
 
-def test_a_pattern_that_names_nothing_is_an_error_with_the_nearest_matches(table):
+def test_a_pattern_without_a_match_is_an_error_with_the_nearest_matches(table):
     with pytest.raises(LayerError, match=r"no layer 'layer1\.0\.rely\*'; closest: 'layer1\.0\.relu'"):
         table.match(["act:*", "layer1.0.rely*"])
 
@@ -87,7 +87,7 @@ def test_a_unit_is_found_by_any_address_of_its_layer(table):
     assert table.unit("act:3:1") == table.unit(Unit("out", 1)) == (table[3], 1)
 
 
-def test_a_unit_beyond_the_last_is_an_error_with_the_range(table):
+def test_a_unit_out_of_range_is_an_error_with_the_range(table):
     with pytest.raises(LayerError, match=r"layer 'layer1\.0\.relu_1' has units 0 to 1, so there is no unit 2"):
         table.unit("out:2")
 
@@ -97,7 +97,7 @@ def test_a_layer_error_is_a_lookup_error(table):
         table.find("nope")
 
 
-def test_the_table_is_a_sequence_that_knows_its_activations(table):
+def test_the_table_is_a_sequence_with_activations(table):
     assert len(table) == 5
     assert list(table) == list(table.layers)
     assert [layer.name for layer in table.activations] == ["relu", "layer1.0.relu", "layer1.0.relu_1"]
@@ -111,11 +111,11 @@ def test_a_layer_is_shown_with_its_activation_call_if_it_has_one():
     assert Layer(4, "features.13", "pool", 8, (8, 3, 3), aliases=("pool5",)).display_name == "features.13"
 
 
-def test_a_layer_survives_the_trip_through_plain_values(table):
+def test_a_layer_round_trips_through_plain_values(table):
     assert [Layer.from_dict(layer.to_dict()) for layer in table] == list(table)
 
 
-def test_units_of_layers_lie_side_by_side(table):
+def test_units_of_layers_are_adjacent(table):
     index = UnitIndex(table.activations)
     assert len(index) == 12
     assert index.starts == (0, 4, 10, 12)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def atomic_path(path: Path) -> Iterator[Path]:
     """Give a temporary path to write to, and move its file to ``path``; after an error, delete it instead."""
     target = path.resolve()  # a link keeps pointing at its file
     temporary = target.with_name(f".{target.name}.{os.getpid()}.{threading.get_ident()}.part")

@@ -71,12 +71,12 @@ class Plugin:
         Raises:
             UnitscopeError: as in `load`, and if the call fails.
         """
-        with errors_of(self):
+        with report_plugin_errors(self):
             return self.load()()
 
 
 @contextmanager
-def errors_of(plugin: Plugin) -> Iterator[None]:
+def report_plugin_errors(plugin: Plugin) -> Iterator[None]:
     """Turn exceptions of another package's plug-in within the context into errors that name the package.
 
     Raises:

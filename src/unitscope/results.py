@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from unitscope.errors import UnitscopeError
-from unitscope.files import replacing
+from unitscope.files import atomic_path
 from unitscope.text import json_safe
 from unitscope.units import Layer
 
@@ -88,7 +88,7 @@ class Result(ABC):
     def save(self, path: str | Path) -> None:
         """Save the result as a JSON file, which `load_result` reads."""
         text = json.dumps(self.to_dict(), ensure_ascii=False, allow_nan=False) + "\n"
-        with replacing(Path(path)) as temporary:
+        with atomic_path(Path(path)) as temporary:
             temporary.write_text(text, "utf-8")
 
     def _repr_html_(self) -> str:

@@ -1,10 +1,10 @@
-"""Counts and changes, against plain loops."""
+"""Counts and changes of predictions, against plain loops."""
 
 import numpy as np
 import pytest
 
 from unitscope.analyses.ablation import Ablation, Outcome
-from unitscope.analyses.ablation_counts import Removed, Score, Truth
+from unitscope.analyses.ablation_counts import AblationSetting, Score, Truth
 
 RIGHT = [[0], [1], [], [2, 3], [0], [4], [1]]
 BEFORE = np.array([[0, 1], [0, 1], [3, 0], [3, 1], [2, 1], [4, 0], [1, 2]], np.int32)
@@ -12,16 +12,16 @@ AFTER = np.array([[1, 0], [1, 0], [2, 0], [3, 1], [0, 1], [0, 4], [1, 2]], np.in
 
 
 def outcome(after=AFTER, right=RIGHT):
-    return Outcome(Removed("relu", "image", "low", 2, 6), after, BEFORE[: len(after)], Truth.of(right))
+    return Outcome(AblationSetting("relu", "image", "low", 2, 6), after, BEFORE[: len(after)], Truth.of(right))
 
 
-def test_right_answers_are_counted_among_labelled_images_only():
+def test_correct_predictions_are_counted_among_labelled_images_only():
     top1 = sum(bool(right) and answers[0] in right for right, answers in zip(RIGHT, BEFORE, strict=True))
     top5 = sum(bool(set(right) & set(answers)) for right, answers in zip(RIGHT, BEFORE.tolist(), strict=True))
     assert Score.of(BEFORE, Truth.of(RIGHT)) == Score(6, top1, top5) == Score(6, 4, 5)
 
 
-def test_what_turned_right_and_wrong_is_told_apart_from_what_changed():
+def test_gained_and_lost_predictions_are_separate_from_changed_ones():
     found = outcome()
     assert found.gained.tolist() == [False, True, False, False, True, False, False]
     assert found.lost.tolist() == [True, False, False, False, False, True, False]
@@ -29,7 +29,7 @@ def test_what_turned_right_and_wrong_is_told_apart_from_what_changed():
     assert found.p_value == 1.0
 
 
-def test_classes_that_gain_and_lose_are_listed_most_lost_first():
+def test_class_changes_are_sorted_by_loss():
     found = outcome()
     ablation = Ablation("net", 7, Score.of(BEFORE, found.truth), BEFORE, (found,), ("zero", "one"))
     table = ablation.class_changes(found)

@@ -1,4 +1,4 @@
-"""A class against other images: SciPy's test of all pairs, unit by unit, and planted units."""
+"""A class against other images: SciPy's Mann-Whitney test of each unit, and units with a known effect."""
 
 import tracemalloc
 
@@ -46,7 +46,7 @@ def contrast(make_atlas):
 
 
 def responses(images=200):
-    """Zeros for half of them, ties, a unit held back for the first class, a dead one, one always alike."""
+    """Half zeros, with ties; one unit is inhibited by the first class, one is dead, one is constant."""
     random = np.random.default_rng(6)
     found = np.maximum(random.normal(0, 1, (images, 9)), 0).astype(np.float32)
     found[:, 1] = np.round(found[:, 1] * 2)
@@ -66,7 +66,7 @@ def rows_of(name):
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_it_is_mann_whitneys_test_unit_by_unit_and_cliffs_delta_by_counting_pairs(contrast, seed):
+def test_the_table_equals_scipys_mann_whitney_test_and_cliffs_delta_by_counting(contrast, seed):
     random = np.random.default_rng(seed)
     of_class = np.maximum(random.normal(0.2, 1, (9, 5)), 0).astype(np.float32)
     others = np.maximum(random.normal(0.8, 1, (31, 5)), 0).astype(np.float32)
@@ -87,7 +87,7 @@ def test_it_does_not_depend_on_how_many_units_are_ranked_at_once(contrast, monke
     pd.testing.assert_frame_equal(contrast(of_class, others), whole)
 
 
-def test_a_class_is_compared_in_little_memory_and_with_the_same_result(make_atlas, monkeypatch):
+def test_memory_is_bounded_and_the_result_is_the_same(make_atlas, monkeypatch):
     responses = np.random.default_rng(4).random((1500, 1000), np.float32)
     atlas = make_atlas(responses, layers={"first": 10, "wide": 990}, labels=["cat"] * 30 + ["dog"] * 1470)
     whole = class_contrast(*(some.astype(float) for some in (responses[:30, 10:], responses[30:, 10:])))
@@ -101,7 +101,7 @@ def test_a_class_is_compared_in_little_memory_and_with_the_same_result(make_atla
     pd.testing.assert_frame_equal(found.units, whole)
 
 
-def test_a_planted_class_is_found_and_dead_units_have_no_rank(contrast):
+def test_a_known_class_is_found_and_dead_units_have_no_rank(contrast):
     random = np.random.default_rng(2)
     of_class, others = random.random((20, 4)), random.random((80, 4))
     of_class[:, 2] *= 0.2
@@ -122,7 +122,7 @@ def test_five_are_enough_to_find_a_unit(contrast):
 
 
 @pytest.mark.parametrize("name", ["cat", "dog"])
-def test_a_class_among_all_images_is_compared_with_all_that_are_not_its_own(make_atlas, name):
+def test_a_class_among_all_images_is_compared_with_all_other_images(make_atlas, name):
     given = responses()
     atlas = make_atlas(given, labels=labels())
     found = class_inhibition(atlas, "relu", name)
@@ -135,7 +135,7 @@ def test_a_class_among_all_images_is_compared_with_all_that_are_not_its_own(make
 
 
 @pytest.mark.parametrize("name", ["cat", "dog"])
-def test_a_class_among_some_images_is_compared_with_those_that_are_not_its_own(make_atlas, monkeypatch, name):
+def test_a_class_among_some_images_is_compared_with_the_others_of_them(make_atlas, monkeypatch, name):
     monkeypatch.setattr(module, "MAX_IMAGES", 90)
     given = responses()
     atlas = make_atlas(given, labels=labels())
@@ -151,7 +151,7 @@ def test_a_class_among_some_images_is_compared_with_those_that_are_not_its_own(m
 
 
 @pytest.mark.parametrize("at_once", [500, 10**6])
-def test_the_same_sample_is_drawn_wherever_a_class_is_asked_about(make_atlas, monkeypatch, at_once):
+def test_the_same_reference_sample_is_drawn_every_time(make_atlas, monkeypatch, at_once):
     monkeypatch.setattr(module, "MAX_IMAGES", 90)
     atlas = make_atlas(responses(), labels=labels())
     sample = ReferenceSample.of(atlas, atlas.find("relu"))
@@ -164,7 +164,7 @@ def test_the_same_sample_is_drawn_wherever_a_class_is_asked_about(make_atlas, mo
 
 
 @pytest.mark.parametrize("row", [2, 150])
-def test_a_unit_with_a_response_that_is_not_a_number_has_no_row_and_changes_no_other(make_atlas, row):
+def test_a_unit_with_a_nan_response_has_no_row_and_changes_no_other(make_atlas, row):
     given = responses()
     given[row, 7] = np.nan
     atlas = make_atlas(given, labels=labels())

@@ -1,4 +1,4 @@
-"""Inhibition, against loops over units written from the definitions, and planted units."""
+"""Inhibition, against loops over units written from the definitions, and units with a known effect."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from unitscope.errors import UnitscopeError
 
 
 def planted_maps(images=30):
-    """Inside, outside, by place. Unit 0 is dark inside, 1 noise, 2 dark by its place alone, 3 dead, 4 bright inside."""
+    """Inside, outside, by position. Units: 0 dark inside, 1 noise, 2 dark by position, 3 dead, 4 bright inside."""
     random = np.random.default_rng(5)
     outside = random.gamma(2, 1, (images, 5))
     inside = random.gamma(2, 1, (images, 5))
@@ -23,7 +23,7 @@ def planted_maps(images=30):
     return inside, outside, by_place
 
 
-def test_the_planted_unit_is_found_and_noise_place_and_dead_units_are_not():
+def test_the_known_unit_is_found_and_noise_position_and_dead_units_are_not():
     table = map_contrast(*planted_maps())
     assert table["unit"].iloc[0] == 0
     assert set(table["unit"]) == {0, 1, 2, 4}
@@ -32,14 +32,14 @@ def test_the_planted_unit_is_found_and_noise_place_and_dead_units_are_not():
     assert table["unit"].iloc[-1] == 4
 
 
-def test_without_other_images_a_place_can_not_be_told_from_a_concept():
+def test_without_other_images_position_is_not_controlled():
     inside, outside, _ = planted_maps()
     table = map_contrast(inside, outside)
     assert set(table["unit"][table["p_corrected"] < 0.05]) == {0, 2}
     assert table["by_place"].isna().all()
 
 
-def test_the_table_is_means_and_the_weaker_of_both_tests():
+def test_the_table_has_means_and_the_larger_p_value_of_both_tests():
     inside, outside, by_place = planted_maps()
     table = map_contrast(inside, outside, by_place).set_index("unit").sort_index()
     raw, beyond = inside - outside, inside - outside - by_place
@@ -54,7 +54,7 @@ def test_the_table_is_means_and_the_weaker_of_both_tests():
     assert (table["images"] == 30).all()
 
 
-def test_of_equal_effects_the_greater_contrast_then_the_lower_unit_comes_first():
+def test_equal_effects_are_ordered_by_contrast_then_unit():
     inside = np.zeros((6, 3))
     outside = np.array([1.0, 2.0, 1.0]) * np.arange(1, 7)[:, None]
     table = map_contrast(inside, outside)

@@ -1,4 +1,4 @@
-"""How far a perturbation moves a network, against plain loops written from the definitions."""
+"""How much a perturbation changes a network, against plain loops written from the definitions."""
 
 import math
 
@@ -7,15 +7,15 @@ import pytest
 from scipy import stats
 
 from unitscope.analyses.ablation_counts import Truth
-from unitscope.analyses.estimates import Share, estimate, relative_change
+from unitscope.analyses.estimates import Proportion, estimate, relative_change
 from unitscope.analyses.perturbation import (
     PerturbationStats,
+    correct_predictions,
     flips,
     layer_effects,
     map_correlations,
     mcnemar_by_draw,
     paired_cosines,
-    right_answers,
     selection_overlap,
     strongest,
     unit_effects,
@@ -42,7 +42,7 @@ def readings(classes, *, units=0):
 
 
 @pytest.mark.parametrize(("units", "top"), [(40, 9), (40, 1), (9, 9), (5, 9)])
-def test_overlap_counts_the_units_that_both_selections_hold(units, top):
+def test_overlap_counts_the_units_in_both_selections(units, top):
     before, after = responses(20, units), responses(20, units)
     found = selection_overlap(layer(units), before, after, top=top)
     for image in range(20):
@@ -53,7 +53,7 @@ def test_overlap_counts_the_units_that_both_selections_hold(units, top):
         assert found[image] == len(chosen[0] & chosen[1]) / min(top, units)
 
 
-def test_the_overlap_of_random_selections_is_what_chance_gives():
+def test_the_overlap_of_random_selections_equals_chance_level():
     random = np.random.default_rng(0)
     before, after = random.normal(size=(2, 4000, 30)).astype(np.float32)
     found = selection_overlap(layer(30), before, after, top=6)
@@ -72,7 +72,7 @@ def test_an_image_whose_layer_was_not_called_has_no_overlap_and_no_cosine():
     assert np.isnan(paired_cosines(before, after)).tolist() == [False, True, False]
 
 
-def test_the_cosine_is_that_of_each_image_and_none_where_a_vector_is_zero():
+def test_the_cosine_is_computed_for_each_image_and_nan_for_zero_vectors():
     before, after = responses(12, 7), responses(12, 7)
     before[3] = 0
     found = paired_cosines(before, after)
@@ -93,13 +93,13 @@ def test_maps_are_correlated_over_positions():
 
 
 @pytest.mark.parametrize("constant", [0.0, 3.5, np.float32(0.1) * (1 + 3e-7 * RANDOM.random((4, 4)))])
-def test_a_constant_map_correlates_with_nothing(constant):
+def test_a_constant_map_has_no_correlation(constant):
     flat = np.broadcast_to(np.asarray(constant, np.float32), (1, 4, 4))
     other = RANDOM.normal(size=(1, 4, 4)).astype(np.float32)
     assert np.isnan([map_correlations(flat, other)[0], map_correlations(other, flat)[0]]).all()
 
 
-def test_draws_are_averaged_within_an_image_before_images_are():
+def test_draws_are_averaged_within_each_image_first():
     values = RANDOM.normal(size=(3, 10))
     values[0, 2] = np.nan
     values[:, 7] = np.nan
@@ -112,7 +112,7 @@ def test_draws_are_averaged_within_an_image_before_images_are():
     assert found.spread == pytest.approx(np.std(by_draw, ddof=1))
 
 
-def test_what_has_no_value_error_or_spread_says_so_with_nan():
+def test_missing_values_errors_and_spreads_are_nan():
     single = estimate(np.array([[2.0]]))
     assert (single.value, single.count) == (2.0, 1)
     assert np.isnan([single.error, single.spread]).all()
@@ -121,7 +121,7 @@ def test_what_has_no_value_error_or_spread_says_so_with_nan():
     assert np.isnan([nothing.value, nothing.error, nothing.spread]).all()
 
 
-def test_the_relative_change_is_a_ratio_of_means_whose_error_the_bootstrap_confirms():
+def test_the_relative_change_is_a_ratio_of_means_with_the_bootstraps_error():
     random = np.random.default_rng(1)
     before = random.gamma(2, size=400)
     after = np.stack([before * 1.3 + random.normal(0, 0.3, 400) for _ in range(2)])
@@ -135,7 +135,7 @@ def test_the_relative_change_is_a_ratio_of_means_whose_error_the_bootstrap_confi
     assert found.spread > 0
 
 
-def test_a_silent_unit_has_no_relative_change():
+def test_an_all_zero_unit_has_no_relative_change():
     assert np.isnan(relative_change(np.zeros(4), np.ones((1, 4))).value)
 
 
@@ -158,21 +158,21 @@ def test_flips_are_counted_in_each_draw():
     clean = readings([[[3, 1], [2, 0], [5, 4], [1, 0]]])
     changed = readings([[[3, 0], [0, 2], [5, 4], [1, 0]], [[1, 3], [0, 2], [4, 5], [1, 0]]])
     found = flips(clean, changed)
-    assert found == Share((1, 3), 4)
+    assert found == Proportion((1, 3), 4)
     assert found.value == 0.5
     assert found.spread == pytest.approx(np.std([0.25, 0.75], ddof=1))
     assert found.interval == pytest.approx(tuple(stats.binomtest(2, 4).proportion_ci(method="wilson")))
 
 
-def test_right_answers_are_counted_among_images_of_a_known_class():
+def test_correct_predictions_are_counted_among_images_of_a_known_class():
     classes = [[[3, 1, 9], [2, 0, 9], [5, 4, 9], [1, 0, 9]]]
     truth = Truth.of([[1], [2, 7], [], [8]])
-    assert right_answers(readings(classes), truth, among=1) == Share((1,), 3)
-    assert right_answers(readings(classes), truth, among=2) == Share((2,), 3)
-    assert right_answers(readings(classes), Truth.of([[], [], [], []]), among=1) is None
+    assert correct_predictions(readings(classes), truth, among=1) == Proportion((1,), 3)
+    assert correct_predictions(readings(classes), truth, among=2) == Proportion((2,), 3)
+    assert correct_predictions(readings(classes), Truth.of([[], [], [], []]), among=1) is None
 
 
-def test_mcnemar_pairs_each_draw_with_the_clean_answers():
+def test_mcnemar_pairs_each_draw_with_the_clean_predictions():
     truth = Truth.of([[0]] * 6)
     clean = readings([[[0], [0], [0], [0], [0], [1]]])
     changed = readings([[[0], [1], [1], [1], [1], [0]], [[0], [0], [0], [0], [0], [1]]])
@@ -180,10 +180,10 @@ def test_mcnemar_pairs_each_draw_with_the_clean_answers():
     assert mcnemar_by_draw(clean, changed, Truth.of([[]] * 6)) == ()
 
 
-def test_what_gives_no_classes_has_no_flips():
+def test_a_network_without_classes_has_no_flips():
     features = readings(np.empty((1, 4, 0)))
     assert flips(features, features) is None
-    assert right_answers(features, Truth.of([[1]] * 4), among=1) is None
+    assert correct_predictions(features, Truth.of([[1]] * 4), among=1) is None
 
 
 def test_the_strongest_images_are_in_order_and_ties_go_to_the_first():

@@ -1,4 +1,4 @@
-"""The first classes of a network's answers against a plain sort."""
+"""The top classes of a network's predictions, against a plain sort."""
 
 import numpy as np
 import pytest
@@ -7,19 +7,19 @@ from unitscope.analyses.predictions import best_classes, top_predictions
 
 
 def sorted_classes(row, count):
-    """By logit, of equals the lower class; what is not a number last."""
+    """By logit; ties go to the lower class, and NaN is last."""
     return sorted(range(len(row)), key=lambda cls: (np.isnan(row[cls]), -np.nan_to_num(row[cls]), cls))[:count]
 
 
 @pytest.mark.parametrize("count", [1, 5, 9])
-def test_the_greatest_logits_come_first_and_of_equals_the_lower_class(count):
+def test_the_greatest_logits_come_first_and_ties_go_to_the_lower_class(count):
     logits = np.random.default_rng(0).integers(-3, 4, (4, 6, 7)).astype(np.float32)
     found = best_classes(logits, count)
     assert found.dtype == np.int32
     assert found.tolist() == [[sorted_classes(row, count) for row in some] for some in logits]
 
 
-def test_no_class_comes_twice_whatever_the_logits_are():
+def test_no_class_is_repeated_for_any_logits():
     logits = np.array([[0, -np.inf, -np.inf, 2], [np.nan, 1, np.nan, -np.inf], [np.nan] * 4], np.float32)
     assert best_classes(logits, 4).tolist() == [[3, 0, 1, 2], [1, 0, 2, 3], [0, 1, 2, 3]]
 

@@ -1,4 +1,4 @@
-"""Selections against Python's sets, and the ways to make them against slow twins written from their definitions."""
+"""Selections against Python's sets, and selectors against slow implementations written from their definitions."""
 
 import math
 from operator import and_, or_, sub
@@ -39,7 +39,7 @@ def above(responses, threshold):
 
 
 def images_of(listed):
-    """A group whose images have the response 1 at the units that are listed for them, else 0."""
+    """A group whose images have response 1 at the units listed for them and 0 elsewhere."""
     responses = np.zeros((len(listed), UNITS), np.float32)
     for row, units in enumerate(listed):
         responses[row, units] = 1
@@ -47,14 +47,14 @@ def images_of(listed):
 
 
 def slow_top(responses, n):
-    """The definition: by response, the greatest first, then by channel; what is no number left out."""
+    """The definition: by response, the greatest first, then by channel; NaN is skipped."""
     numbers = [unit for unit in range(len(responses)) if not math.isnan(responses[unit])]
     return sorted(sorted(numbers, key=lambda unit: (-responses[unit], unit))[:n])
 
 
 @given(a=channels, b=channels, combine=st.sampled_from([and_, or_, sub]))
 @quick
-def test_selections_combine_as_sets_do_and_keep_ascending_channels(a, b, combine):
+def test_selections_combine_like_sets_and_keep_channels_sorted(a, b, combine):
     found = combine(chosen(a), chosen(b))
     assert found == chosen(combine(set(a), set(b)))
     assert list(found) == sorted(combine(set(a), set(b)))
@@ -62,7 +62,7 @@ def test_selections_combine_as_sets_do_and_keep_ascending_channels(a, b, combine
 
 @given(a=channels, b=channels, c=channels)
 @quick
-def test_selections_obey_the_laws_of_sets(a, b, c):
+def test_selections_satisfy_set_identities(a, b, c):
     one, two, three = chosen(a), chosen(b), chosen(c)
     assert one & two == two & one
     assert one | two == two | one
@@ -75,7 +75,7 @@ def test_selections_obey_the_laws_of_sets(a, b, c):
 
 @given(a=channels)
 @quick
-def test_a_selection_is_counted_walked_and_asked_like_a_set(a):
+def test_a_selection_has_length_iteration_and_membership_like_a_set(a):
     found = chosen(a)
     assert len(found) == len(set(a))
     assert [unit for unit in range(UNITS) if unit in found] == list(found) == list(found.units)
@@ -98,13 +98,13 @@ def test_a_selection_holds_only_units_of_its_layer(unit):
 
 @given(responses=vectors, n=st.integers(1, UNITS))
 @quick
-def test_the_top_n_are_as_defined_whatever_is_tied_or_missing(responses, n):
+def test_the_top_n_equal_the_definition_with_ties_and_nan(responses, n):
     assert list(top(responses, n)) == slow_top(responses, n)
 
 
 @given(responses=hnp.arrays(np.float32, (4, UNITS), elements=values), n=st.integers(1, UNITS))
 @quick
-def test_many_images_are_chosen_for_as_one_at_a_time(responses, n):
+def test_a_mask_of_many_images_equals_the_mask_of_each(responses, n):
     for selector in (TopK(n), Threshold(0.5)):
         each = [selector.mask(LAYER, row) for row in responses]
         np.testing.assert_array_equal(selector.mask(LAYER, responses), each)
@@ -117,7 +117,7 @@ def test_ties_go_to_the_lower_channel_and_nan_is_never_chosen():
 
 
 @pytest.mark.parametrize("n", [0, -1, UNITS + 1])
-def test_no_more_units_are_taken_than_a_layer_has(n):
+def test_requesting_more_units_than_the_layer_has_is_an_error(n):
     with pytest.raises(UnitscopeError, match=rf"top {n} of layer 'relu_2': it has 7 units; give a number from 1 to 7"):
         top(np.zeros(UNITS), n)
 
@@ -141,12 +141,12 @@ def test_units_are_counted_over_the_images_that_select_them(listed, data):
 
 
 @pytest.mark.parametrize("count", [0, 3])
-def test_units_are_not_counted_over_fewer_or_more_images_than_there_are(count):
+def test_a_minimum_number_of_images_out_of_range_is_refused(count):
     with pytest.raises(UnitscopeError, match=f"at least {count} of 2 images; give a number from 1 to 2"):
         select(images_of([[1], [2]]), Threshold(0.5), images=count)
 
 
-def test_a_class_is_chosen_for_by_its_mean_or_by_its_images():
+def test_units_of_a_class_are_selected_by_its_mean_or_by_its_images():
     responses = np.array([[9, 0, 3, 0, 0, 0, 0], [0, 4, 3, 0, 0, 0, 0], [0, 4, 3, 0, 0, 0, 0]], np.float32)
     group = ImageGroup("class:cat", LAYER, ("a", "b", "c"), responses)
     assert list(select(group, TopK(2))) == [0, 2]

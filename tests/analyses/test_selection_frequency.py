@@ -1,4 +1,4 @@
-"""How often units are chosen, in atlases written as scans write them."""
+"""How often units are selected, in atlases with the layout that scans write."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ LAYERS = {"relu": 4, "relu_1": 6}
 
 
 def planted(images):
-    """Unit 3 of the second layer is always greatest, unit 0 in every third image above 5, the rest is noise."""
+    """Unit 3 of the second layer is always greatest, unit 0 is above 5 in every third image, the rest is noise."""
     responses = np.random.default_rng(0).random((images, 10), np.float32)
     responses[:, 4 + 3] += 100
     responses[::3, 4] += 5
@@ -31,7 +31,7 @@ def test_a_small_atlas_is_read_whole(make_atlas, selector):
 
 
 @pytest.mark.parametrize("shard_size", [16, 100, 512, 4000])
-def test_a_large_atlas_is_read_in_part_from_all_over(make_atlas, shard_size):
+def test_a_large_atlas_is_sampled_evenly(make_atlas, shard_size):
     responses = planted(3000)
     responses[:1500, 4 + 1] += 50  # half of the atlas, as folders in order are
     found = base_rate(make_atlas(responses, layers=LAYERS, shard_size=shard_size), "act:2", Threshold(5.0))
@@ -39,7 +39,7 @@ def test_a_large_atlas_is_read_in_part_from_all_over(make_atlas, shard_size):
     np.testing.assert_allclose(found.share, [1 / 3, 0.5, 0, 1, 0, 0], atol=0.06)
 
 
-def test_a_rule_tells_how_common_its_units_are(make_atlas):
+def test_a_rule_reports_how_common_its_units_are(make_atlas):
     atlas = make_atlas(planted(60), layers=LAYERS, shard_size=16)
     selector = TopK(1)
     asked = [image_group(atlas, name, "relu_1") for name in ("00001.png", "00002.png")]

@@ -1,4 +1,4 @@
-"""Cosines, pairs, neighbours and CKA against plain loops written from the definitions, and planted vectors."""
+"""Cosines, pairs, neighbours and CKA against plain loops written from the definitions, and known vectors."""
 
 import tracemalloc
 from itertools import product
@@ -31,7 +31,7 @@ def sparse(*shape, seed):
 
 
 def plain_cosine(one, other):
-    """The definition, one unit after another."""
+    """The definition, as a loop over units."""
     product_, one_squared, other_squared = 0.0, 0.0, 0.0
     for x, y in zip(one.tolist(), other.tolist(), strict=True):
         product_ += x * y
@@ -46,7 +46,7 @@ def plain_mean(rows):
 
 
 def plain_pairs(one, other):
-    """The cosines of all pairs of two different images; within one subject each pair once."""
+    """The cosines of all pairs of different images; within one group each pair once."""
     places = list(product(range(len(one.images)), range(len(other.images))))
     if one is other:
         places = [(a, b) for a, b in places if a < b]
@@ -81,7 +81,7 @@ def test_the_matrix_holds_cosines_of_mean_responses(seed):
 
 
 @pytest.mark.parametrize("sizes", [(1, 1, 3), (5, 2, 4), (30, 3, 25)], ids=str)
-def test_pairs_tell_mean_spread_and_number_of_single_cosines(sizes):
+def test_pairs_have_mean_spread_and_number_of_single_cosines(sizes):
     asked = [group(f"s{n}", sparse(size, UNITS, seed=[n, size])) for n, size in enumerate(sizes)]
     pairs = similarity(asked).pairs
     for (row, one), (column, other) in product(enumerate(asked), repeat=2):
@@ -92,7 +92,7 @@ def test_pairs_tell_mean_spread_and_number_of_single_cosines(sizes):
         np.testing.assert_allclose(pairs.std[row, column], std(cosines_of_pairs), rtol=1e-9, atol=1e-14)
 
 
-def test_an_image_that_two_subjects_have_is_not_paired_with_itself():
+def test_an_image_in_two_groups_is_not_paired_with_itself():
     responses = sparse(5, UNITS, seed=1)
     both = group("all", responses, images="abcde")
     some = group("some", responses[1:3], images="bc")
@@ -104,7 +104,7 @@ def test_an_image_that_two_subjects_have_is_not_paired_with_itself():
     assert found.std[0, 1] == pytest.approx(np.std(expected), rel=1e-9)
 
 
-def test_images_that_call_up_no_unit_are_in_no_pair():
+def test_images_without_responses_are_in_no_pair():
     responses = sparse(6, UNITS, seed=2)
     responses[[1, 4]] = 0
     one, other = group("one", responses), group("other", sparse(3, UNITS, seed=3))
@@ -113,7 +113,7 @@ def test_images_that_call_up_no_unit_are_in_no_pair():
     assert found.mean[0, 1] == pytest.approx(np.mean(plain_pairs(one, other)), rel=1e-12)
 
 
-def test_alike_images_have_cosine_1_and_pairs_without_spread_whatever_their_strength():
+def test_proportional_images_have_cosine_1_and_pairs_without_spread():
     strong = group("strong", 1e19 * np.tile(np.arange(UNITS), (20, 1)))
     weak = group("weak", 1e-19 * np.tile(np.arange(UNITS), (3, 1)))
     found = similarity([strong, weak])
@@ -122,18 +122,18 @@ def test_alike_images_have_cosine_1_and_pairs_without_spread_whatever_their_stre
     np.testing.assert_allclose(found.pairs.std, 0, atol=1e-7)
 
 
-def test_orthogonal_opposite_and_silent_images_are_told_as_such():
+def test_orthogonal_opposite_and_all_zero_images_have_cosine_0_minus_1_and_nan():
     first, second = np.eye(2, UNITS)
     matrix = similarity([group(str(n), each) for n, each in enumerate((first, second, -first, 0 * first))]).matrix
     nan = np.nan
     np.testing.assert_array_equal(matrix, [[1, 0, -1, nan], [0, 1, 0, nan], [-1, 0, 1, nan], [nan] * 4])
 
 
-def test_single_images_have_no_pairs_to_tell_of():
+def test_single_images_have_no_pairs():
     assert similarity([group("a", np.eye(1, UNITS)), group("b", np.ones(UNITS))]).pairs is None
 
 
-def test_a_response_that_is_no_number_leaves_no_cosine():
+def test_a_response_that_is_not_finite_has_no_cosine():
     broken = np.ones((2, UNITS))
     broken[:, 3] = np.nan, np.inf
     matrix = cosines(np.vstack([broken, np.ones(UNITS)]))
@@ -141,7 +141,7 @@ def test_a_response_that_is_no_number_leaves_no_cosine():
     assert matrix[2, 2] == 1
 
 
-def test_another_order_moves_everything_alike():
+def test_reordering_moves_the_matrix_and_pairs_consistently():
     asked = [group(f"s{n}", sparse(n + 1, UNITS, seed=n)) for n in range(4)]
     order = np.array([2, 0, 3, 1])
     moved, expected = similarity(asked).ordered(order), similarity([asked[n] for n in order])
@@ -152,7 +152,7 @@ def test_another_order_moves_everything_alike():
     np.testing.assert_allclose(moved.pairs.std, expected.pairs.std, rtol=1e-9)
 
 
-def test_clustering_puts_planted_groups_side_by_side():
+def test_clustering_puts_known_groups_side_by_side():
     groups = np.array([0, 1, 2, 0, 1, 2, 0, 1, 2])
     vectors = np.eye(3, UNITS)[groups] + 0.1 * np.random.default_rng(0).random((9, UNITS))
     found = groups[clustered_order(cosines(vectors))]
@@ -160,7 +160,7 @@ def test_clustering_puts_planted_groups_side_by_side():
     np.testing.assert_array_equal(np.sort(clustered_order(cosines(vectors))), np.arange(9))
 
 
-def test_a_tree_joins_the_two_most_alike_first_at_one_minus_their_cosine():
+def test_a_tree_joins_the_two_most_similar_first_at_one_minus_their_cosine():
     matrix = cosines(sparse(8, UNITS, seed=5))
     off = np.where(np.eye(8, dtype=bool), -1, matrix)
     first = tree(matrix)[0]
@@ -169,11 +169,11 @@ def test_a_tree_joins_the_two_most_alike_first_at_one_minus_their_cosine():
     np.testing.assert_array_equal(tree(matrix), similarity([group("a", r) for r in sparse(8, UNITS, seed=5)]).tree)
 
 
-def test_the_tree_of_a_single_subject_joins_nothing():
+def test_the_tree_of_a_single_group_has_no_joins():
     assert similarity([group("alone", sparse(3, UNITS, seed=1))]).tree.shape == (0, 4)
 
 
-def test_a_subject_without_a_cosine_is_joined_last_and_one_subject_is_in_order():
+def test_a_group_without_a_cosine_is_joined_last_and_one_group_is_in_order():
     vectors = np.vstack([np.zeros(UNITS), sparse(4, UNITS, seed=6)])
     order = clustered_order(cosines(vectors)).tolist()
     assert order.index(0) in (0, 4)
@@ -192,7 +192,7 @@ def test_curves_hold_the_matrix_of_each_layer():
     np.testing.assert_array_equal(found.matrices, [similarity(groups).matrix for groups in at])
 
 
-def test_what_cannot_be_compared_is_refused():
+def test_groups_that_cannot_be_compared_are_refused():
     with pytest.raises(UnitscopeError, match="there are no images to compare"):
         similarity([])
     with pytest.raises(UnitscopeError, match="there is no layer at which to compare images"):
@@ -204,7 +204,7 @@ def test_what_cannot_be_compared_is_refused():
 
 @pytest.fixture
 def planted(make_atlas):
-    """Twenty images in shards of 6: 3, 9 and 17 are alike, 5 is silent, 11 could not be read."""
+    """Twenty images in shards of 6: 3, 9 and 17 are identical, 5 is all zero, 11 could not be read."""
     responses = sparse(20, 12, seed=9)
     responses[9] = 2 * responses[3]
     responses[17] = responses[3] / 4
@@ -232,7 +232,7 @@ def nearest(atlas, one, count=9):
 
 @pytest.mark.parametrize("layer", ["shallow", "deep"])
 @pytest.mark.parametrize("name", ["00000.png", "00003.png", "00017.png", "class:cat"])
-def test_nearest_images_are_those_of_brute_force(planted, layer, name):
+def test_nearest_images_equal_brute_force(planted, layer, name):
     asked = image_group(planted, name, layer)
     found = nearest(planted, asked, 6)
     assert found["image"].tolist() == plain_nearest(planted, asked, 6)
@@ -243,27 +243,27 @@ def test_nearest_images_are_those_of_brute_force(planted, layer, name):
         assert row.label == ("cat", "dog")[int(row.image[:5]) % 2]
 
 
-def test_images_alike_are_nearest_with_cosine_1_in_the_order_of_the_atlas(planted):
+def test_identical_images_are_nearest_with_cosine_1_in_the_order_of_the_atlas(planted):
     found = nearest(planted, image_group(planted, "00009.png", "deep"), 3)
     assert found["image"].tolist()[:2] == ["00003.png", "00017.png"]
     assert found["similarity"].tolist()[:2] == [1, 1]
     assert found["similarity"][2] < 1
 
 
-def test_images_without_a_cosine_are_near_to_nothing(planted):
+def test_images_without_a_cosine_are_never_neighbours(planted):
     found = nearest(planted, image_group(planted, "00000.png", "deep"), 99)
     assert len(found) == 17
     assert not {"00000.png", "00005.png", "00011.png"} & set(found["image"])
 
 
-def test_an_image_from_outside_finds_its_double_in_the_atlas(planted):
+def test_an_image_outside_the_atlas_finds_its_copy_in_it(planted):
     double = group("holiday.jpg", 3 * planted.responses("deep")[7], layer=planted.find("deep"), images=["holiday.jpg"])
     found = nearest(planted, double, 1)
     assert found["image"].tolist() == ["00007.png"]
     np.testing.assert_allclose(cosines_with(planted, double)[7], 1, rtol=1e-9)
 
 
-def test_nothing_is_near_a_silent_image_and_no_count_is_below_1(planted):
+def test_an_all_zero_image_has_no_neighbours_and_a_count_below_1_is_refused(planted):
     with pytest.raises(UnitscopeError, match=r"'00005.png' has no similar images at layer 'deep'"):
         nearest(planted, image_group(planted, "00005.png", "deep"))
     with pytest.raises(UnitscopeError, match="must be at least 1, not 0"):
@@ -271,7 +271,7 @@ def test_nothing_is_near_a_silent_image_and_no_count_is_below_1(planted):
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_linear_cka_is_that_of_centring_matrices(seed):
+def test_linear_cka_equals_the_definition_with_centring_matrices(seed):
     layers = [sparse(11, units, seed=[seed, units]) + np.float32(3) for units in (2, 5, 30)]
     found = linear_cka(layers, 3)
     expected = [[plain_cka(one, other) for other in layers] for one in layers]
@@ -280,7 +280,7 @@ def test_linear_cka_is_that_of_centring_matrices(seed):
     np.testing.assert_array_equal(np.diag(found), 1)
 
 
-def test_cka_knows_no_rotation_scale_or_shift_and_nothing_of_a_layer_that_never_changes():
+def test_cka_ignores_rotation_scale_and_shift_and_is_nan_for_a_constant_layer():
     rng = np.random.default_rng(4)
     one = rng.standard_normal((9, 6))
     turned = (one @ np.linalg.qr(rng.standard_normal((6, 6)))[0] * 40 + 7).astype(np.float32)
@@ -289,7 +289,7 @@ def test_cka_knows_no_rotation_scale_or_shift_and_nothing_of_a_layer_that_never_
     assert np.isnan(found[2]).all()
 
 
-def test_memory_holds_half_a_gram_matrix_of_each_layer_once():
+def test_peak_memory_is_half_a_gram_matrix_for_each_layer():
     layers, images = 60, 150
     half = 8 * images * (images + 1) // 2
     tracemalloc.start()
@@ -299,7 +299,7 @@ def test_memory_holds_half_a_gram_matrix_of_each_layer_once():
     assert peak < 1.3 * layers * half
 
 
-def test_layers_are_compared_over_the_images_that_could_be_read(planted):
+def test_layers_are_compared_over_the_readable_images(planted):
     found = cka(planted)
     readable = [n for n in range(20) if n != 11]
     shallow, deep = (planted.responses(layer)[readable] for layer in ("shallow", "deep"))
@@ -308,7 +308,7 @@ def test_layers_are_compared_over_the_images_that_could_be_read(planted):
     assert found.matrix[0, 1] == pytest.approx(plain_cka(shallow, deep), rel=1e-10)
 
 
-def test_of_many_images_evenly_spaced_ones_are_taken_and_images_can_be_named(planted):
+def test_many_images_are_sampled_evenly_and_images_can_be_given(planted):
     few = cka(planted, max_images=5)
     rows = np.array([n for n in range(20) if n != 11])[np.arange(5) * 19 // 5]
     assert few.images == 5

@@ -1,17 +1,17 @@
-"""Sparsity against plain loops written from the definitions, and planted units whose answer is known."""
+"""Sparsity against plain loops written from the definitions, and units with known results."""
 
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
-from unitscope.analyses.sampling import drawn
+from unitscope.analyses.sampling import sampled_rows
 from unitscope.analyses.sparsity import sparsity
 from unitscope.analyses.sparsity_by_layer import sparsity_by_layer
-from unitscope.analyses.sparsity_indices import gini, hoyer, treves_rolls, zero_share
+from unitscope.analyses.sparsity_indices import gini, hoyer, treves_rolls, zero_fraction
 from unitscope.errors import UnitscopeError
 
-INDICES = {"zero_fraction": zero_share, "gini": gini, "hoyer": hoyer, "treves_rolls": treves_rolls}
+INDICES = {"zero_fraction": zero_fraction, "gini": gini, "hoyer": hoyer, "treves_rolls": treves_rolls}
 LAYERS = {"relu": 6, "gelu": 5}
 NAMES = ("cat", "dog", "cat,dog", "")
 
@@ -53,7 +53,7 @@ PLAIN = {
 
 
 def responses(images=40, seed=0):
-    """Six units cut off at zero (one dead, one constant, one for a single image), five with responses of both signs."""
+    """Six units after a ReLU (one dead, one constant, one active for a single image), five with both signs."""
     random = np.random.default_rng(seed)
     values = random.standard_normal((images, 11)).astype(np.float32)
     values[:, :6] = np.maximum(values[:, :6], 0)
@@ -74,7 +74,7 @@ def atlas(make_atlas):
 
 @pytest.mark.parametrize("name", INDICES)
 @pytest.mark.parametrize("seed", range(4))
-def test_an_index_is_what_its_definition_says_along_either_axis(name, seed):
+def test_an_index_equals_its_definition_along_either_axis(name, seed):
     random = np.random.default_rng(seed)
     values = random.gamma(0.3, size=(7, 9)) * random.choice([-1, 0, 1], (7, 9))
     values[2, 3] = values[4] = np.nan
@@ -86,19 +86,19 @@ def test_an_index_is_what_its_definition_says_along_either_axis(name, seed):
 
 
 @pytest.mark.parametrize("count", [2, 5, 512])
-def test_one_unit_alone_is_the_sparsest_and_all_alike_the_least_sparse(count):
+def test_a_single_active_unit_is_sparsest_and_equal_units_are_least_sparse(count):
     alone, alike = np.eye(1, count, 1)[0] * 3, np.full(count, 0.1)
     assert gini(alone) == pytest.approx(1 - 1 / count)
     assert hoyer(alone) == pytest.approx(1)
     assert treves_rolls(alone) == pytest.approx(1 / count)
-    assert zero_share(alone) == 1 - 1 / count
-    for found, expected in ((gini(alike), 0), (hoyer(alike), 0), (treves_rolls(alike), 1), (zero_share(alike), 0)):
+    assert zero_fraction(alone) == 1 - 1 / count
+    for found, expected in ((gini(alike), 0), (hoyer(alike), 0), (treves_rolls(alike), 1), (zero_fraction(alike), 0)):
         assert found == pytest.approx(expected, abs=1e-12)
         assert 0 <= found <= 1
 
 
 @pytest.mark.parametrize("name", ["gini", "hoyer", "treves_rolls"])
-def test_an_index_ignores_scale_sign_and_order_and_is_not_a_number_for_nothing(name):
+def test_an_index_ignores_scale_sign_and_order_and_is_nan_without_responses(name):
     values = np.random.default_rng(0).gamma(0.3, size=50)
     expected = INDICES[name](values)
     assert INDICES[name](values * 1e-20) == pytest.approx(expected)
@@ -108,12 +108,12 @@ def test_an_index_ignores_scale_sign_and_order_and_is_not_a_number_for_nothing(n
         assert np.isnan(INDICES[name](nothing))
 
 
-def test_hoyer_says_nothing_of_a_single_response():
+def test_hoyer_of_a_single_response_is_nan():
     assert np.isnan(hoyer([3.0]))
 
 
 @pytest.mark.parametrize("layer", LAYERS)
-def test_a_layer_is_told_as_plain_loops_over_its_responses_tell_it(atlas, layer):
+def test_sparsity_equals_plain_loops(atlas, layer):
     found, values = sparsity(atlas, layer, ["cat", "dog"]), atlas.responses(layer)
     assert found.zero_fraction == pytest.approx(plain_zero_fraction(values.ravel()))
     assert found.dead.tolist() == ([1] if layer == "relu" else [])
@@ -133,7 +133,7 @@ def test_a_layer_is_told_as_plain_loops_over_its_responses_tell_it(atlas, layer)
 
 
 @pytest.mark.parametrize("layer", LAYERS)
-def test_lifetime_from_moments_is_that_of_the_responses_themselves(atlas, layer):
+def test_lifetime_sparsity_from_moments_equals_that_from_responses(atlas, layer):
     table, values = sparsity(atlas, layer).lifetime, atlas.responses(layer)
     for name in ("treves_rolls", "hoyer"):
         expected = [PLAIN[name](column) for column in values.T]
@@ -143,7 +143,7 @@ def test_lifetime_from_moments_is_that_of_the_responses_themselves(atlas, layer)
     assert table["channel"].tolist() == list(range(LAYERS[layer]))
 
 
-def test_planted_units_are_told_apart_by_their_lifetime(atlas):
+def test_lifetime_sparsity_separates_known_units(atlas):
     table = sparsity(atlas, "relu").lifetime
     assert table.index[table["dead"]].tolist() == [1]
     assert table.index[table["treves_rolls"].isna()].tolist() == [1]
@@ -176,7 +176,7 @@ def test_depth_has_a_row_for_each_layer_from_summaries_alone(atlas):
         assert row.lifetime_hoyer == pytest.approx(np.nanmean([plain_hoyer(c) for c in one_sign]))
 
 
-def test_a_large_atlas_is_sampled_and_says_on_how_many_images_it_rests(make_atlas):
+def test_a_large_atlas_is_sampled_and_the_number_of_images_is_reported(make_atlas):
     values = responses(3000)
     atlas = make_atlas(values, layers=LAYERS, shard_size=100)
     found = sparsity(atlas, "gelu")
@@ -192,8 +192,8 @@ def test_a_large_atlas_is_sampled_and_says_on_how_many_images_it_rests(make_atla
 
 @pytest.mark.parametrize("images", [1, 1024, 1025, 3001, 50_000])
 @pytest.mark.parametrize("shard_size", [1, 7, 64, 512, 513, 5000, 100_000])
-def test_sampled_rows_come_once_from_all_over_the_atlas_and_are_no_more_than_1024(images, shard_size):
-    rows = drawn(images, shard_size, seed=0)
+def test_sampled_rows_are_distinct_spread_over_the_atlas_and_at_most_1024(images, shard_size):
+    rows = sampled_rows(images, shard_size, seed=0)
     assert (np.diff(rows) > 0).all()
     assert rows[0] >= 0
     assert rows[-1] < images
@@ -219,7 +219,7 @@ def test_a_layer_of_dead_units_has_a_histogram_but_no_indices(make_atlas):
     assert found.lifetime["treves_rolls"].isna().all()
 
 
-def test_a_layer_without_any_number_is_told_as_such(make_atlas):
+def test_a_layer_without_any_finite_response_is_reported(make_atlas):
     values = np.ones((4, 5), np.float32)
     values[:, 3:] = np.nan
     found = sparsity(make_atlas(values, layers={"good": 3, "bad": 2}), "bad")
@@ -238,7 +238,7 @@ def test_a_layer_without_any_number_is_told_as_such(make_atlas):
         ("relu", [], {"bins": 0}, "at least 1 bin, not 0"),
     ],
 )
-def test_what_can_not_be_answered_is_said(make_atlas, layer, classes, options, message):
+def test_invalid_arguments_are_refused(make_atlas, layer, classes, options, message):
     values = responses(3)
     values[2] = np.nan
     atlas = make_atlas(values, layers=LAYERS, labels=["cat", "dog", "cow"])

@@ -42,7 +42,7 @@ def _span(running, place, order):
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_corrections_are_those_of_holm_and_of_benjamini_and_hochberg(seed):
+def test_corrections_equal_holm_and_benjamini_hochberg(seed):
     p_values = np.random.default_rng(seed).random(17) ** 3
     count = len(p_values)
     assert holm(p_values) == pytest.approx(by_definition(p_values, lambda place: count - place, max))
@@ -52,7 +52,7 @@ def test_corrections_are_those_of_holm_and_of_benjamini_and_hochberg(seed):
 
 
 @pytest.mark.parametrize("correct", [holm, benjamini_hochberg])
-def test_what_was_not_tested_is_not_counted(correct):
+def test_untested_p_values_are_not_counted(correct):
     found = correct([0.01, np.nan, 0.03])
     assert np.isnan(found[1])
     assert found[[0, 2]] == pytest.approx(correct([0.01, 0.03]))

@@ -1,4 +1,4 @@
-"""Rules against Python's sets, and chance against all the ways there are."""
+"""Rules against Python's sets, and probabilities against full enumeration."""
 
 from collections import Counter
 from itertools import combinations, product
@@ -22,7 +22,7 @@ def group(name, responses, *, images=None, layer=LAYER):
 
 
 def groups(*, seed, sizes):
-    """Seeded responses with many ties, one class an entry of sizes."""
+    """Seeded responses with many ties, one class for each of the sizes."""
     random = np.random.default_rng(seed)
     return [group(f"class:{n}", random.integers(0, 12, (size, UNITS))) for n, size in enumerate(sizes)]
 
@@ -37,7 +37,7 @@ def ordered(units, mean):
 
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("selector", [TopK(9), Threshold(6.0)])
-def test_rules_find_what_sets_find(seed, selector):
+def test_rules_equal_set_operations(seed, selector):
     asked = groups(seed=seed, sizes=(1, 3, 2, 1))
     means = [one.responses.astype(float).mean(0) for one in asked]
     sets = [
@@ -67,7 +67,7 @@ def test_support_and_at_least_count_images(seed):
     np.testing.assert_allclose(found.responses_by_subject[asked[1].name], asked[1].mean[found.units])
 
 
-def test_all_of_the_images_is_the_intersection_of_each():
+def test_at_least_all_images_equals_the_intersection():
     one, two = groups(seed=1, sizes=(2, 1))
     singles = [group(name, row) for name, row in zip("abc", [*one.responses, *two.responses], strict=True)]
     whole, each = intersection([one, two], TopK(20), at_least=3), intersection(singles, TopK(20))
@@ -85,7 +85,7 @@ def test_an_image_of_two_classes_counts_once():
         intersection([one, two], at_least=4)
 
 
-def test_a_planted_shared_unit_is_found_and_chance_is_not():
+def test_a_known_shared_unit_is_found_and_chance_is_not():
     random = np.random.default_rng(0)
     layer = Layer(3, "relu_2", "activation", 512, (512, 7, 7))
     cats, dogs = (random.exponential(size=(50, 512)).astype(np.float32) for _ in range(2))
@@ -102,7 +102,7 @@ def test_a_planted_shared_unit_is_found_and_chance_is_not():
     assert nothing.p_value > 0.05
 
 
-def test_the_greatest_units_compare_nothing():
+def test_top_units_have_no_comparison_with_chance():
     found = top_units(groups(seed=0, sizes=(3,))[0])
     assert (found.expected, found.p_value, found.base_rate, found.images) == (None, None, None, 3)
 
@@ -128,13 +128,13 @@ def refusals():
 
 
 @pytest.mark.parametrize(("ask", "message"), list(refusals()))
-def test_a_question_without_sense_is_refused(ask, message):
+def test_invalid_arguments_are_refused(ask, message):
     with pytest.raises(UnitscopeError, match=message):
         ask()
 
 
 def overlaps(sizes, units):
-    """How many units every way of drawing sets of these sizes shares."""
+    """The number of shared units for every way to draw sets of these sizes."""
     ways = product(*(combinations(range(units), size) for size in sizes))
     return np.array([len(set.intersection(*map(set, way))) for way in ways])
 
@@ -142,14 +142,14 @@ def overlaps(sizes, units):
 @pytest.mark.parametrize(
     ("units", "sizes"), [(5, (2, 3)), (6, (3, 3, 4)), (4, (2, 2, 3, 1)), (5, (0, 3)), (5, (5, 4)), (6, (4,))]
 )
-def test_the_chance_of_an_overlap_is_that_of_all_ways_to_draw(units, sizes):
+def test_the_chance_of_an_overlap_equals_full_enumeration(units, sizes):
     every = overlaps(sizes, units)
     assert expected_overlap(sizes, units) == pytest.approx(every.mean())
     for observed in range(units + 1):
         assert overlap_tail(sizes, units, observed) == pytest.approx((every >= observed).mean(), abs=1e-12)
 
 
-def test_the_chance_of_a_difference_is_that_of_all_ways_to_draw():
+def test_the_chance_of_a_difference_equals_full_enumeration():
     a, b = group("a", np.arange(UNITS)), group("b", np.arange(UNITS)[::-1])
     found = difference([a], [b], TopK(3))
     others = np.array([len(set(range(3)) - set(other)) for other in combinations(range(UNITS), 3)])
@@ -159,7 +159,7 @@ def test_the_chance_of_a_difference_is_that_of_all_ways_to_draw():
 
 
 @pytest.mark.parametrize(("units", "sizes"), [(5, (2, 3)), (4, (2, 2, 3)), (4, (1, 2, 2, 2)), (3, (0, 3, 1))])
-def test_the_chance_of_a_support_is_that_of_all_ways_to_draw(units, sizes):
+def test_the_chance_of_a_support_equals_full_enumeration(units, sizes):
     ways = list(product(*(combinations(range(units), size) for size in sizes)))
     supports = np.array([[sum(unit in one for one in way) for unit in range(units)] for way in ways])
     tails = support_tails(sizes, units)
@@ -172,12 +172,12 @@ def test_the_chance_of_a_support_is_that_of_all_ways_to_draw(units, sizes):
             assert bound <= 1
 
 
-def test_what_is_never_seen_by_chance_has_no_bound_but_zero():
+def test_the_bound_of_an_impossible_support_is_zero():
     assert support_bound(0.0, 10, 1) == 0
     assert support_bound(0.0, 10, 0) == 1
 
 
-def test_hundreds_of_images_and_thousands_of_units_are_no_trouble():
+def test_tails_of_hundreds_of_images_and_thousands_of_units_are_valid():
     sizes = [9] * 400 + [7] * 300
     assert overlap_tail(sizes[:3], 2048, 1) == pytest.approx(2048 * (9 / 2048) ** 3, rel=1e-3)
     tails = support_tails(sizes, 2048)

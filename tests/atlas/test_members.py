@@ -1,4 +1,4 @@
-"""What an atlas says of its images, layers and classes, against brute force."""
+"""Images, layers and classes of an atlas, against brute force."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ LABELS = ["cat", "dog", "cat,dog", "", "cat", "dog", "bird", "bird"]
 
 @pytest.fixture(scope="module")
 def responses():
-    """Eight images; one can't be read, some responses are not numbers, one unit never gives a number for a bird."""
+    """Eight images; one can't be read, some responses are NaN, one unit is always NaN for birds."""
     found = np.random.default_rng(0).normal(0, 1, (8, 5)).astype(np.float32)
     found[4] = np.nan
     found[0, 1] = np.nan
@@ -51,7 +51,7 @@ def test_units_of_a_layer_are_its_rows_in_the_order_of_the_channels(atlas):
         atlas.units_of("third")
 
 
-def test_class_means_are_means_of_the_responses_that_are_numbers(atlas, responses):
+def test_class_means_ignore_nan_responses(atlas, responses):
     names = [label.label for label in atlas.manifest.labels]
     assert atlas.class_means.dtype == np.float64
     assert atlas.class_means.shape == (3, 5)
@@ -60,7 +60,7 @@ def test_class_means_are_means_of_the_responses_that_are_numbers(atlas, response
     assert np.isnan(atlas.class_means[names.index("bird"), 3])
 
 
-def test_class_means_are_the_same_wherever_they_are_asked_for(atlas, responses):
+def test_class_means_are_the_same_in_all_functions(atlas, responses):
     cache = AtlasCache(atlas)
     for number, label in enumerate(atlas.manifest.labels):
         expected, name = atlas.class_means[number], f"class:{label.label}"

@@ -1,4 +1,4 @@
-"""Rows of the response matrix, read straight from the files, against zarr's own reading of them."""
+"""Rows of the response matrix, read directly from the files, against zarr."""
 
 import numpy as np
 import pytest
@@ -35,7 +35,7 @@ def atlas(make_atlas):
     ],
     ids=str,
 )
-def test_rows_are_those_that_zarr_reads(atlas, layer, rows):
+def test_rows_equal_those_read_by_zarr(atlas, layer, rows):
     whole = zarr.open_group(atlas.path / ARRAYS, mode="r")["responses"][:]
     expected = whole[:, atlas.index.span(atlas.find(layer))][rows]
     np.testing.assert_array_equal(atlas.responses(layer, rows), expected)
@@ -49,13 +49,13 @@ def test_some_units_are_those_columns_of_their_layer(atlas, rows, units):
     np.testing.assert_array_equal(atlas.responses("wide", rows, units), atlas.responses("wide", rows)[:, units])
 
 
-def test_a_row_that_is_not_there_is_an_error_not_a_row_of_nothing(atlas):
+def test_a_missing_row_is_an_error(atlas):
     with pytest.raises(IndexError, match="out of bounds"):
         atlas.responses("wide", np.array([IMAGES]))
 
 
 @pytest.mark.parametrize("stored", [{"compressors": "auto"}, {"compressors": None}, {"shards": (20, 640)}], ids=str)
-def test_an_atlas_that_was_stored_anew_in_another_form_reads_alike(atlas, stored):
+def test_a_response_array_rewritten_with_another_encoding_reads_the_same(atlas, stored):
     expected = atlas.responses("wide")
     group = zarr.open_group(atlas.path / ARRAYS, mode="r+")
     values = group["responses"][:]
@@ -75,7 +75,7 @@ def test_a_damaged_file_is_named(atlas, left):
     assert len(atlas.responses("wide", slice(0, 10))) == 10
 
 
-def test_images_are_found_by_label_among_many_labels(make_atlas):
+def test_images_are_found_by_any_of_their_labels(make_atlas):
     atlas = make_atlas(np.ones((5, 2)), labels=["cat", "", "dog,cat", "dog", "cat"])
     assert atlas.rows_labelled("cat").tolist() == [0, 2, 4]
     assert atlas.rows_labelled("dog").tolist() == [2, 3]

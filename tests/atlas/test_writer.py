@@ -7,7 +7,7 @@ import numpy as np
 from tests.conftest import GivenParts
 
 
-def test_merging_holds_no_part_but_the_one_it_is_at(make_atlas, monkeypatch):
+def test_merging_keeps_one_part_in_memory_at_a_time(make_atlas, monkeypatch):
     earlier, alive = [], []
     read = GivenParts.read
 

@@ -1,4 +1,4 @@
-"""Attribution by name, and the contract that ours and others' methods pass."""
+"""Attribution by name, and the contract tests for attribution methods."""
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ def network():
 
 
 @pytest.mark.parametrize("target", [1, "relu:1"])
-def test_the_gradient_is_the_modules_own(network, folder, target):
+def test_the_gradient_equals_the_modules_own(network, folder, target):
     file = folder / "green" / "01.png"
     x = network.preprocessing.normalize(network.preprocessing.prepare(decode(file))[None]).requires_grad_()
     maps = network.module.relu(network.module.conv(x))

@@ -18,19 +18,19 @@ from unitscope.cli.app import main
 
 @dataclass
 class Done:
-    """What a command said."""
+    """The result of a command."""
 
     stdout: str
     stderr: str
 
     @property
     def json(self) -> dict[str, Any]:
-        """Stdout as the one JSON object that it must be."""
+        """Stdout, parsed as one JSON object."""
         return json.loads(self.stdout)
 
 
 def run_command(*words, check=0):
-    """Run ``unitscope WORDS…`` as the program does and check its exit status."""
+    """Run ``unitscope WORDS…`` in this process and check its exit status."""
     out, err = io.StringIO(), io.StringIO()
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
         patch.setattr(sys, "argv", ["unitscope", *map(str, words)])
@@ -42,7 +42,7 @@ def run_command(*words, check=0):
 
 @contextmanager
 def hearing_ctrl_c():
-    """Processes started here hear Ctrl-C, even if this one ignores it, as a process in the background may."""
+    """Let processes started here receive Ctrl-C even if this one ignores it, as background processes may."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield

@@ -1,4 +1,4 @@
-"""`unitscope ablate` as people use it."""
+"""The command `ablate`: output, figures and errors."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ SQUEEZENET = ("torchvision:squeezenet1_1", "--weights", "none", "--seed", 1)
 
 
 @pytest.fixture(scope="module")
-def told(run, classes_folder, tmp_path_factory):
+def output(run, classes_folder, tmp_path_factory):
     figure = tmp_path_factory.mktemp("figures") / "curves.svg"
     words = ("--layer", "act:-1", "--layer", "features.12", "--fraction", 0.2, "--count", 3, "--order", "random")
     seeds = ("--random-seed", 1, "--random-seed", 2)
@@ -17,8 +17,8 @@ def told(run, classes_folder, tmp_path_factory):
     return done.json, figure
 
 
-def test_json_holds_every_setting_with_counts_intervals_and_tests(told):
-    values, _ = told
+def test_json_holds_every_setting_with_counts_intervals_and_tests(output):
+    values, _ = output
     assert set(values) - {"kind", "version"} == {
         "network",
         "layer",
@@ -47,10 +47,10 @@ def test_json_holds_every_setting_with_counts_intervals_and_tests(told):
         assert (one["units"] is None) == (one["scope"] == "image")
 
 
-def test_curves_are_drawn(told):
-    _, figure = told
+def test_curves_are_drawn(output):
+    _, figure = output
     text = figure.read_text("utf-8")
-    assert "classifier.2: all images lose the same units" in text
+    assert "classifier.2: same units for all images" in text
     assert "random" in text
 
 
@@ -60,7 +60,7 @@ def test_a_table_is_printed_without_json(run, classes_folder):
     assert sum(line.startswith("classifier.2 ") for line in done.stdout.splitlines()) == 6
 
 
-def test_without_labels_agreement_is_told(run, classes_folder):
+def test_without_labels_agreement_is_reported(run, classes_folder):
     folder = classes_folder / "hen"
     words = ("--layer", "act:-1", "--fraction", 0.5, "--scope", "image", "--order", "low")
     done = run("ablate", *SQUEEZENET, folder, *words)
@@ -74,7 +74,7 @@ def test_without_labels_agreement_is_told(run, classes_folder):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--layer", "act:-1", "--fraction", 1.2), "fraction 1.2 is not a share from 0 to 1"),
+        (("--layer", "act:-1", "--fraction", 1.2), "fraction 1.2 is not between 0 and 1"),
         (("--layer", "act:99"), "no layer 'act:99': torchvision:squeezenet1_1 has activation calls 1 to 26"),
         (("--layer", "act:-1", "--count", 2000), "layer 'classifier.2' has 1,000 units, so 2,000 can't be removed"),
         (("--layer", "act:-1", "--scope", "images"), "no scope 'images'; closest: 'image'"),
@@ -83,35 +83,35 @@ def test_without_labels_agreement_is_told(run, classes_folder):
         (("--layer", "act:-1", "--atlas", "nowhere.atlas"), "no atlas at 'nowhere.atlas'"),
         (("--layer", "act:-1", "-o", "curves.docx"), "'curves.docx'"),
         (("--layer", "act:-1", "--random-seed", -1), "seeds must be 0 or greater, not -1"),
-        (("--layer", "act:-1", "--fraction", "nan"), "fraction nan is not a share"),
+        (("--layer", "act:-1", "--fraction", "nan"), "fraction nan is not between 0 and 1"),
     ],
 )
-def test_wrong_input_is_one_sentence(run, classes_folder, words, message):
+def test_invalid_input_gives_a_one_line_error(run, classes_folder, words, message):
     done = run("ablate", *SQUEEZENET, classes_folder, *words, check=1)
     assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
 
 
-def test_a_missing_folder_is_said_before_the_network_is_loaded(run, tmp_path):
+def test_a_missing_folder_is_reported_before_the_network_is_loaded(run, tmp_path):
     done = run("ablate", "torchvision:no-such-network", tmp_path / "nowhere", "--layer", "act:-1", check=1)
     assert done.stderr.startswith(f"error: no file or folder '{tmp_path / 'nowhere'}'")
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_a_layer_named_twice_gives_no_row_twice(run, classes_folder):
+def test_a_layer_given_twice_has_each_row_once(run, classes_folder):
     words = ("--layer", "act:-1", "--layer", "classifier.2", "--fraction", 0.5, "--limit", 3, "--order", "low")
     told = run("ablate", *SQUEEZENET, classes_folder, *words, "--json").json
     assert told["layer"] == "classifier.2"
     assert [one["scope"] for one in told["results"]] == ["image", "dataset"]
 
 
-def test_of_too_few_images_it_is_said_that_they_tell_nothing(run, classes_folder):
+def test_too_few_images_give_a_note(run, classes_folder):
     words = ("--layer", "act:-1", "--fraction", 0.5, "--order", "low")
     few = run("ablate", *SQUEEZENET, classes_folder, *words, "--limit", 1).stderr
-    assert "note: 1 image can't show the effect of units" in few
-    assert "can't show the effect of units" not in run("ablate", *SQUEEZENET, classes_folder, *words).stderr
+    assert "note: too few images (1) to measure the effect of units" in few
+    assert "too few images" not in run("ablate", *SQUEEZENET, classes_folder, *words).stderr
 
 
-def test_a_missing_layer_is_a_matter_of_usage(run, classes_folder):
+def test_a_missing_layer_is_a_usage_error(run, classes_folder):
     assert "--layer" in run("ablate", *SQUEEZENET, classes_folder, check=2).stderr

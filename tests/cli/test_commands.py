@@ -1,4 +1,4 @@
-"""The command line as people use it: real processes, real networks, wrong words."""
+"""The command line with real processes, real networks and invalid arguments."""
 
 import json
 import signal
@@ -44,7 +44,7 @@ def atlas(pictures, tmp_path_factory):
     return path
 
 
-def test_layers_tells_the_papers_layers_of_resnet50():
+def test_layers_lists_the_papers_layers_of_resnet50():
     told = json.loads(unitscope("layers", "torchvision:resnet50", "--layer", "act:*", "--json").stdout)
     assert told["network"] == "torchvision:resnet50"
     assert len(told["layers"]) == 49
@@ -76,7 +76,7 @@ def test_scan_prints_one_json_object_and_refuses_to_overwrite(pictures, tmp_path
     assert "'memory://gone.atlas' is lost when this command ends" in gone.stderr
 
 
-def test_exemplars_are_told_and_drawn(atlas, tmp_path):
+def test_exemplars_are_printed_and_drawn(atlas, tmp_path):
     done = unitscope("exemplars", atlas, "act:26:5", "-o", tmp_path / "unit.png", "--json")
     told = json.loads(done.stdout)
     assert told["unit"] == 5
@@ -86,7 +86,7 @@ def test_exemplars_are_told_and_drawn(atlas, tmp_path):
     assert width_of(tmp_path / "unit.png") > 500
 
 
-def test_structure_is_told_and_drawn(pictures, tmp_path):
+def test_structure_is_printed_and_drawn(pictures, tmp_path):
     words = ["structure", "torchvision:squeezenet1_1", pictures / "00.png", "--weights", "none", "--top", 4]
     done = unitscope(
         *words, "--start", 2, "--stop", 20, "--step", 6, "--enlarge", "act:20:3", "-o", tmp_path / "s.svg", "--json"
@@ -98,7 +98,7 @@ def test_structure_is_told_and_drawn(pictures, tmp_path):
     assert (tmp_path / "s.svg").read_text().startswith("<?xml")
 
 
-def test_verify_agrees_with_a_sound_atlas(atlas):
+def test_verify_finds_no_mismatch_in_a_valid_atlas(atlas):
     told = json.loads(unitscope("verify", atlas, "--json").stdout)
     assert told["checked"] > 100
     assert told["mismatches"] == 0
@@ -143,7 +143,7 @@ def test_verify_agrees_with_a_sound_atlas(atlas):
         ),
     ],
 )
-def test_what_the_user_gets_wrong_is_one_clear_message(words, message, atlas, pictures, tmp_path):
+def test_invalid_input_gives_one_clear_message(words, message, atlas, pictures, tmp_path):
     done = unitscope(*(word.format(atlas=atlas, pictures=pictures) for word in words), check=1)
     assert done.stdout == ""
     errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
@@ -158,13 +158,13 @@ def test_usage_errors_exit_with_2(pictures):
     assert "--top" in done.stderr
 
 
-def test_the_version_is_told():
+def test_the_version_is_printed():
     assert unitscope("--version").stdout == f"unitscope {version('unitscope')}\n"
 
 
 @pytest.fixture
 def slow(pictures, tmp_path_factory):
-    """A scan that takes its time: its network sleeps, in a way that can't be exported, which would drop that."""
+    """A slow scan: its network sleeps, and can't be exported, which would drop the sleep."""
     (file := tmp_path_factory.mktemp("slow") / "slow.py").write_text(
         "import time\nimport torch\nfrom torch import nn\n\n\nclass Slow(nn.Conv2d):\n    def forward(self, x):\n"
         "        time.sleep(0.3 if x.isfinite().all() else 0.4)\n        return super().forward(x)\n\n\n"
@@ -173,7 +173,7 @@ def slow(pictures, tmp_path_factory):
     return ["scan", f"{file}:make", pictures, "--preprocess", "tf", "--batch-size", "1"]
 
 
-def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(slow, tmp_path):
+def test_ctrl_c_keeps_finished_parts_and_says_how_to_resume(slow, tmp_path):
     words = [*slow, "--shard-size", "1"]
     command = [Path(sys.executable).with_name("unitscope"), *map(str, words), "-o", str(tmp_path / "a")]
     with hearing_ctrl_c():
@@ -192,7 +192,7 @@ def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(slow, tmp_path):
     assert "resuming" in unitscope(*words, "-o", tmp_path / "a").stderr
 
 
-def test_ctrl_c_before_anything_is_done_promises_nothing(slow, tmp_path):
+def test_ctrl_c_before_the_first_part_leaves_no_files(slow, tmp_path):
     command = [Path(sys.executable).with_name("unitscope"), *map(str, slow), "-o", str(tmp_path / "a")]
     with hearing_ctrl_c():
         process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
@@ -228,7 +228,7 @@ def test_efficientnet_lite0_reaches_its_known_accuracy_on_real_images(tmp_path):
 
 
 @needs_shared
-def test_coco_images_carry_their_categories(tmp_path):
+def test_coco_images_have_their_categories(tmp_path):
     from unitscope import open_atlas
 
     words = ["scan", "torchvision:squeezenet1_0", SHARED / "data/coco-sample", "--weights", SQUEEZENET]
@@ -240,7 +240,7 @@ def test_coco_images_carry_their_categories(tmp_path):
 
 
 @pytest.mark.parametrize("words", [[], ["--help"], ["--version"], *([name, "--help"] for name in COMMANDS)])
-def test_help_loads_no_library_that_computes_or_draws(words):
+def test_help_imports_no_heavy_library(words):
     code = "import unitscope" + ("; from unitscope.cli.app import main; main()" if words else "")
     assert not loaded_by(code, words) & {"torch", "numpy", "scipy", "pandas", "xarray", "zarr", "matplotlib", "PIL"}
 
@@ -262,13 +262,13 @@ def test_help_loads_no_library_that_computes_or_draws(words):
         ["perturb", "torchvision:vgg11", "{here}"],
     ],
 )
-def test_what_needs_no_network_is_told_before_torch_is_imported(words, pictures):
+def test_errors_that_need_no_network_are_reported_before_torch_is_imported(words, pictures):
     code = "from unitscope.cli.app import main; main()"
     assert "torch" not in loaded_by(code, [word.format(here=pictures) for word in words], check=1)
 
 
 def loaded_by(code, words, check=0):
-    """The modules that a new process has imported when it has run some code with a command line."""
+    """The modules that a new process has imported after running some code with these arguments."""
     tell = "import atexit, sys; atexit.register(lambda: print('\\n', *sys.modules))"
     run = [sys.executable, "-c", f"{tell}\n{code}", *words]
     done = subprocess.run(run, check=False, capture_output=True, text=True)

@@ -1,4 +1,4 @@
-"""Each command exports a network once, whatever it does with it."""
+"""Each command exports a network only once."""
 
 import pytest
 import torch
@@ -9,7 +9,7 @@ from tests.experiments.planted_coco import CLASSES, SIDE, make_coco
 
 @pytest.fixture(scope="module")
 def planted(run, tmp_path_factory):
-    """A folder with a card of the planted network, COCO's layout of images, class folders, and an atlas of each."""
+    """A folder with a card of the planted network, images in COCO's layout, class folders, and an atlas of each."""
     folder = tmp_path_factory.mktemp("exports")
     (folder / "net.toml").write_text(
         f'factory = "{planted_coco.__file__}:dark_on_red"\nclasses = {CLASSES}\ntrained = true\n'

@@ -1,4 +1,4 @@
-"""``unitscope inhibitory``, as people use it."""
+"""The command `inhibitory`: output, figures and errors."""
 
 import pytest
 from PIL import Image
@@ -13,7 +13,7 @@ def planted(tmp_path_factory):
     return planted_atlas(tmp_path_factory.mktemp("planted"))
 
 
-def test_a_category_gives_ranked_units_removal_and_a_sheet(planted, run, tmp_path):
+def test_a_category_gives_ranked_units_logit_changes_and_a_sheet(planted, run, tmp_path):
     words = ("--layer", "act:-1", "--category", "red square", "--ablate-each", "-o", tmp_path / "sheet.png", "--json")
     told = run("inhibitory", planted, *words).json
     assert {"layer", "concept", "by", "images", "units"} <= set(told)
@@ -40,13 +40,13 @@ def test_a_class_needs_no_network_and_prints_a_table(planted, run):
     assert done.stderr == ""
 
 
-def test_a_table_tells_removal_besides(planted, run):
+def test_a_table_includes_logit_changes(planted, run):
     words = ("--layer", "relu", "--class", "red square", "--target-class", "plain", "--limit", 6)
     assert "Units whose removal raises the logit of 'plain'" in run("inhibitory", planted, *words).stdout
 
 
 @pytest.mark.parametrize("words", [("--category", "red square"), ("--class", "red square", "--ablate-each")], ids=str)
-def test_batches_and_the_device_change_no_number(planted, run, words, tmp_path):
+def test_batch_size_and_device_change_no_number(planted, run, words, tmp_path):
     words = ("--layer", "relu", *words, "--json")
     plain = run("inhibitory", planted, *words).json
     how = ("--batch-size", 5, "--device", "cpu", "-o", tmp_path / "sheet.png")
@@ -56,12 +56,12 @@ def test_batches_and_the_device_change_no_number(planted, run, words, tmp_path):
         assert [unit[name] for unit in told["units"]] == pytest.approx([u[name] for u in plain["units"]], abs=1e-5)
 
 
-def test_a_batch_of_no_images_is_a_slip_of_usage(planted, run):
+def test_a_batch_size_of_0_is_a_usage_error(planted, run):
     words = ("--layer", "relu", "--category", "red square", "--batch-size", 0)
     assert "--batch-size" in run("inhibitory", planted, *words, check=2).stderr
 
 
-def test_without_enough_other_images_a_note_says_so(run, tmp_path):
+def test_too_few_other_images_give_a_note(run, tmp_path):
     folder, options = make_coco(tmp_path / "coco", squares=6, plain=1), unitscope.ScanOptions(layers=("relu",))
     path = unitscope.scan(planted_network(), folder, tmp_path / "a.atlas", options=options).atlas.path
     done = run("inhibitory", path, "--layer", "relu", "--category", "red square", "--json")
@@ -87,14 +87,14 @@ def test_without_enough_other_images_a_note_says_so(run, tmp_path):
         (("--class", "red square", "-o", "never.png", "--device", "nowhere"), "no device 'nowhere'"),
     ],
 )
-def test_what_the_user_gets_wrong_is_one_clear_message(words, message, planted, run):
+def test_invalid_input_gives_one_clear_message(words, message, planted, run):
     done = run("inhibitory", planted, "--layer", "relu", *words, check=1)
     assert message in done.stderr.splitlines()[-1]
     assert done.stderr.splitlines()[-1].startswith("error: ")
     assert done.stdout == ""
 
 
-def test_other_atlases_have_no_outlines_and_layers_must_be_tapped(classes_atlas, planted, run):
+def test_atlases_without_segmentations_and_unscanned_layers_are_refused(classes_atlas, planted, run):
     words = ("--layer", "act:-1", "--category", "hen")
     assert "have no segmentations of 'hen'" in run("inhibitory", classes_atlas, *words, check=1).stderr
     said = run("inhibitory", planted, "--layer", "conv", "--class", "red square", check=1).stderr
@@ -107,7 +107,7 @@ def test_images_without_labels_have_no_classes(run, tmp_path):
     assert "have no labels" in run("inhibitory", path, "--layer", "relu", "--class", "cat", check=1).stderr
 
 
-def test_classes_of_folders_are_answered_too(classes_atlas, run):
+def test_classes_of_folders_work_too(classes_atlas, run):
     told = run("inhibitory", classes_atlas, "--layer", "act:-1", "--class", "hen", "--rows", 3, "--json").json
     assert (told["concept"], told["images"], told["others"]) == ("hen", 10, 20)
     effects = [unit["effect_size"] for unit in told["units"]]

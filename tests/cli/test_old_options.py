@@ -1,4 +1,4 @@
-"""Old spellings of options go on working, with a note that names the new one."""
+"""Old spellings of options still work, with a note that names the new one."""
 
 import pytest
 import typer
@@ -18,7 +18,7 @@ OPTIONS = {
 
 
 @pytest.mark.parametrize(("name", "old", "new"), OLD)
-def test_an_old_option_is_hidden_and_stands_for_one_that_exists(name, old, new):
+def test_an_old_option_is_hidden_and_maps_to_an_existing_one(name, old, new):
     assert new in OPTIONS[name]
     assert old not in OPTIONS[name]
 
@@ -32,7 +32,7 @@ def test_an_old_option_is_hidden_and_stands_for_one_that_exists(name, old, new):
         (["--deep", "--depths"], ["--deep", "--depths"]),
     ],
 )
-def test_old_words_become_new_ones_up_to_two_dashes(words, expected):
+def test_old_options_are_replaced_up_to_a_double_dash(words, expected):
     assert list(translated(words, {"--depth": "--by-layer"})) == expected
 
 

@@ -1,4 +1,4 @@
-"""`unitscope paper`, on real networks and photographs where they are, and on untrained ones everywhere."""
+"""The command `paper`, on real networks and photographs if available, and on untrained networks."""
 
 import re
 from pathlib import Path
@@ -26,7 +26,7 @@ def real(run, tmp_path_factory):
 
 
 @needs_shared
-def test_every_table_and_figure_is_there_or_says_why_not(real):
+def test_every_table_and_figure_is_present_or_has_a_reason(real):
     values, folder = real
     text = (folder / "report.html").read_text("utf-8")
     titles = [one["title"] for one in (*values["tables"], *values["figures"], *values["missing"])]
@@ -57,7 +57,7 @@ def test_the_report_needs_no_other_file_and_no_network(real):
 
 
 @needs_shared
-def test_tables_agree_with_the_atlas_that_they_are_made_from(real):
+def test_tables_agree_with_their_atlas(real):
     import unitscope
 
     _, folder = real
@@ -78,7 +78,7 @@ def card(tmp_path):
     return path
 
 
-def test_untrained_networks_have_sizes_and_nothing_made_up(run, tmp_path, card, classes_folder):
+def test_untrained_networks_have_sizes_only(run, tmp_path, card, classes_folder):
     words = ("--network", card, "--imagenet", classes_folder, "-o", tmp_path / "paper", "--json")
     values = run("paper", *words).json
     assert [one["title"][:7] for one in values["tables"]] == ["Table 1", "Table 2"]
@@ -97,7 +97,7 @@ def test_untrained_networks_have_sizes_and_nothing_made_up(run, tmp_path, card, 
         (("--network", "a.toml", "--network", "b/a.toml"), "two networks are named 'a'"),
     ],
 )
-def test_wrong_input_is_one_sentence(run, tmp_path, words, message):
+def test_invalid_input_gives_a_one_line_error(run, tmp_path, words, message):
     done = run("paper", *words, "-o", tmp_path / "paper", check=1)
     assert message in done.stderr
     assert "Traceback" not in done.stderr
@@ -111,6 +111,6 @@ def test_wrong_input_is_one_sentence(run, tmp_path, words, message):
         (("--limit", "0"), 2, "Invalid value for '--limit'"),
     ],
 )
-def test_how_it_runs_is_checked_as_by_other_commands(run, tmp_path, card, words, status, message):
+def test_run_options_are_checked_as_by_other_commands(run, tmp_path, card, words, status, message):
     done = run("paper", "--network", card, "-o", tmp_path / "paper", *words, check=status)
     assert message in done.stderr

@@ -1,4 +1,4 @@
-"""The command `perturb` as people use it."""
+"""The command `perturb`: output, figures and errors."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ def width_of(figure):
         return opened.width
 
 
-def test_one_sigma_gives_its_units_and_flips_on_top(run, classes_folder):
+def test_one_sigma_lists_its_units_and_flips(run, classes_folder):
     words = ("--noise", 0.1, "--unit", "act:1:3", "--unit", "act:-1:7", "--limit", 5, "--top", 5)
     told = run("perturb", *SQUEEZENET, classes_folder, *words, "--json").json
     assert (told["sigma"], told["images"], told["failed"], told["seeds"], told["top"]) == ([0.1], 5, 0, [0], 5)
@@ -37,7 +37,7 @@ def test_one_sigma_gives_its_units_and_flips_on_top(run, classes_folder):
     assert 0 <= setting["p_values"][0] <= 1
 
 
-def test_several_settings_name_themselves_and_are_drawn(run, classes_folder, tmp_path):
+def test_several_settings_are_labelled_and_drawn(run, classes_folder, tmp_path):
     words = ["--noise", 0.05, "--noise", 0.2, "--blur", 2, "--brightness", 0.5, "--jpeg", 20, "--layer", "act:*"]
     words += ["--unit", "act:2:1", "--noise-seed", 4, "--noise-seed", 5, "--limit", 3, "--batch-size", 2]
     words += ["-o", tmp_path / "curves.png", "--maps", tmp_path / "maps.svg"]
@@ -56,7 +56,7 @@ def test_several_settings_name_themselves_and_are_drawn(run, classes_folder, tmp
     assert "saved figure: " in done.stderr
 
 
-def test_people_get_tables_also_of_one_image(run, classes_folder):
+def test_tables_are_printed_also_for_one_image(run, classes_folder):
     image = next(classes_folder.rglob("*.png"))
     done = run("perturb", *SQUEEZENET, image, "--jpeg", 50, "--unit", "act:3:2", "--layer", "act:-1")
     assert "changed predictions" in done.stdout
@@ -83,7 +83,7 @@ def test_people_get_tables_also_of_one_image(run, classes_folder):
         (("--noise", 0.1, "--device", "abacus"), "no device 'abacus'"),
     ],
 )
-def test_what_the_user_gets_wrong_is_one_clear_message(run, classes_folder, words, message):
+def test_invalid_input_gives_one_clear_message(run, classes_folder, words, message):
     done = run("perturb", *SQUEEZENET, classes_folder, *words, check=1)
     assert done.stdout == ""
     (error,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
@@ -96,13 +96,13 @@ def test_a_folder_without_a_readable_image_is_refused(run, tmp_path):
     assert f"error: '{tmp_path / 'broken.png'}' is not an image" in done.stderr
 
 
-def test_a_batch_of_no_images_is_a_usage_error(run, classes_folder):
+def test_a_batch_size_of_0_is_a_usage_error(run, classes_folder):
     done = run("perturb", *SQUEEZENET, classes_folder, "--noise", 0.1, "--batch-size", 0, check=2)
     assert "'--batch-size'" in done.stderr
 
 
 @needs_shared
-def test_noise_moves_a_real_network_more_the_more_there_is_of_it(run):
+def test_stronger_noise_changes_a_real_network_more(run):
     words = (SHARED / "models/vgg16_cifar10.toml", SHARED / "data/cifar10-test", "--limit", 40, "--unit", "conv5_3:71")
     told = run("perturb", *words, "--noise", 0.02, "--noise", 0.3, "--layer", "conv5_3", "--json").json
     weak, strong = told["settings"]

@@ -1,4 +1,4 @@
-"""The command ``rule`` against a brute force over the atlas, and with wrong words."""
+"""The command ``rule`` against brute force over the atlas, and with invalid arguments."""
 
 import shutil
 
@@ -54,7 +54,7 @@ def test_shared_units_are_those_of_every_selection(run, classes_atlas, responses
     assert told["base_rate_images"] == 30
 
 
-def test_units_of_one_alone_are_in_no_other_selection(run, classes_atlas, responses):
+def test_exclusive_units_are_in_no_other_selection(run, classes_atlas, responses):
     words = ("--in", "tench/00.png", "--not-in", "class:hen", "--not-in", "goldfish/01.png")
     told = run("rule", classes_atlas, "--layer", "act:-1", *words, "--json").json
     rows = open_atlas(classes_atlas).responses("act:-1").astype(float)
@@ -80,13 +80,13 @@ def test_at_least_counts_all_images_of_all_classes(run, classes_atlas, responses
     assert alone["images"] == 10
 
 
-def test_the_greatest_units_come_in_order_and_nothing_is_compared(run, classes_atlas, responses):
+def test_top_units_are_in_order_without_a_comparison(run, classes_atlas, responses):
     told = run("rule", classes_atlas, "--layer", LAYER, "--max", "class:hen", "--json").json
     assert told["units"] == ordered(range(256), responses["class:hen"])[:9]
     assert told["expected_by_chance"] is told["p_value"] is None
 
 
-def test_a_threshold_chooses_in_place_of_the_top(run, classes_atlas, responses):
+def test_a_threshold_replaces_top(run, classes_atlas, responses):
     row = responses["class:hen"]
     threshold = float(np.sort(row)[-4])
     told = run("rule", classes_atlas, "--layer", LAYER, "--max", "class:hen", "--threshold", threshold, "--json").json
@@ -94,7 +94,7 @@ def test_a_threshold_chooses_in_place_of_the_top(run, classes_atlas, responses):
     assert (told["top"], told["threshold"]) == (None, threshold)
 
 
-def test_a_file_outside_the_atlas_is_run_anew(run, classes_atlas, classes_folder, tmp_path):
+def test_a_file_outside_the_atlas_is_run_through_the_network(run, classes_atlas, classes_folder, tmp_path):
     shutil.copy(classes_folder / "hen" / "02.png", tmp_path / "new.png")
     words = ("rule", classes_atlas, "--layer", LAYER, "--json", "--max")
     fresh, stored = run(*words, tmp_path / "new.png").json, run(*words, "hen/02.png").json
@@ -102,7 +102,7 @@ def test_a_file_outside_the_atlas_is_run_anew(run, classes_atlas, classes_folder
     np.testing.assert_allclose(fresh["responses"], stored["responses"], rtol=1e-4)
 
 
-def test_people_get_a_table(run, classes_atlas):
+def test_a_table_is_printed_without_json(run, classes_atlas):
     said = run("rule", classes_atlas, "--layer", LAYER, "--shared", "class:hen", "--shared", "class:tench").stdout
     assert f"Units of {LAYER} (act:25), top 9, shared by class:hen, class:tench" in said
     assert "selected in (of 20)" in said
@@ -137,7 +137,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("message", WRONG)
-def test_what_is_wrong_is_said_in_a_sentence(run, classes_atlas, message):
+def test_invalid_input_gives_one_clear_message(run, classes_atlas, message):
     done = run("rule", classes_atlas, "--layer", LAYER, *WRONG[message], check=1)
     assert done.stderr.startswith("error: ")
     assert message in done.stderr
@@ -153,15 +153,15 @@ def test_what_is_wrong_is_said_in_a_sentence(run, classes_atlas, message):
         ("act:99", "has activation calls 1 to"),
     ],
 )
-def test_a_layer_that_is_not_in_the_atlas_is_said(run, classes_atlas, layer, message):
+def test_a_layer_missing_from_the_atlas_is_reported(run, classes_atlas, layer, message):
     assert message in run("rule", classes_atlas, "--layer", layer, "--max", "class:hen", check=1).stderr
 
 
-def test_a_layer_must_be_named(run, classes_atlas):
+def test_a_layer_is_required(run, classes_atlas):
     assert "no layer was given" in run("rule", classes_atlas, "--max", "class:hen", check=2).stderr
 
 
-def test_shared_units_of_every_layer_are_those_of_each(run, classes_atlas, atlas, tmp_path):
+def test_shared_units_of_all_layers_equal_those_of_each_layer(run, classes_atlas, atlas, tmp_path):
     both = ("--shared", "class:tench", "--shared", "hen/02.png", "--top")
     done = run("rule", classes_atlas, "--by-layer", *both, 30, "-o", tmp_path / "overlap.png", "--json")
     assert "saved figure: " in done.stderr
@@ -194,7 +194,7 @@ def test_a_file_has_its_shared_units_at_every_layer_too(run, classes_atlas, clas
         (["--shared", "class:hen", "--threshold", 2], "omit --threshold"),
     ],
 )
-def test_what_is_wrong_with_all_layers_is_said(run, classes_atlas, words, message):
+def test_invalid_options_with_all_layers_are_reported(run, classes_atlas, words, message):
     assert message in run("rule", classes_atlas, "--by-layer", *words, check=1).stderr
 
 
@@ -223,7 +223,7 @@ def test_the_sheet_shows_what_the_network_gives(atlas, classes_folder):
             assert one.map.mean() == pytest.approx(one.response, rel=1e-3)
 
 
-def test_pictures_that_are_nowhere_are_said(atlas, tmp_path):
+def test_missing_images_are_reported(atlas, tmp_path):
     found = intersection(image_groups(atlas, ["class:hen"], LAYER), at_least=4)
     with pytest.raises(ImageError, match=r"can be read in .*; give their new folder"):
-        rule_sheet(atlas, found, images=tmp_path)
+        rule_sheet(atlas, found, image_root=tmp_path)

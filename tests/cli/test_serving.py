@@ -1,4 +1,4 @@
-"""The commands serve and export, as real processes where it matters."""
+"""The commands `serve` and `export`, partly as real processes."""
 
 import json
 import signal
@@ -18,7 +18,7 @@ PROGRAM = str(Path(sys.executable).with_name("unitscope"))
 
 @contextmanager
 def serving(*words, env=None):
-    """A running `unitscope serve`; gives the process and its address."""
+    """Run `unitscope serve`; yield the process and its address."""
     command = [PROGRAM, "serve", *map(str, words), "--port", "0"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with hearing_ctrl_c():
@@ -31,34 +31,34 @@ def serving(*words, env=None):
             process.kill()
 
 
-def told(address):
+def get_json(address):
     with urllib.request.urlopen(address) as answer:
         return json.loads(answer.read())
 
 
 def test_an_atlas_is_served_until_ctrl_c(classes_atlas):
     with serving(classes_atlas, "--no-network") as (process, address):
-        assert told(f"{address}/index.json")["network"] == "torchvision:squeezenet1_1"
-        assert told(f"{address}/unit/act:-1/3.json")["channel"] == 3
+        assert get_json(f"{address}/index.json")["network"] == "torchvision:squeezenet1_1"
+        assert get_json(f"{address}/unit/act:-1/3.json")["channel"] == 3
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == 130
         assert "Traceback" not in process.stderr.read()
 
 
-def test_the_network_is_loaded_beside_the_server(classes_atlas):
+def test_the_network_is_loaded_in_the_background(classes_atlas):
     with serving(classes_atlas) as (_, address):
-        image = told(f"{address}/images.json")["images"][0]["image"]
-        found = told(f"{address}/structure.json?image={image}")
+        image = get_json(f"{address}/images.json")["images"][0]["image"]
+        found = get_json(f"{address}/structure.json?image={image}")
         assert [len(layer["units"]) for layer in found["layers"]] == [9] * 13
         assert len(found["predictions"]) == 5
 
 
-def test_a_network_that_can_not_be_had_is_told_at_once(classes_atlas):
+def test_an_unavailable_network_is_reported_at_once(classes_atlas):
     with serving(classes_atlas, "--network", "package:nope") as (process, _):
         assert "pages that need the network don't work: " in process.stderr.readline()
 
 
-def test_what_ablate_measured_is_shown(classes_atlas, classes_folder, run, tmp_path):
+def test_results_of_ablate_are_shown(classes_atlas, classes_folder, run, tmp_path):
     words = ["torchvision:squeezenet1_1", classes_folder, "--weights", "none", "--seed", 1, "--layer", "act:-2"]
     measured = run("ablate", *words, "--fraction", 0.5, "--scope", "dataset", "--json")
     some = run("ablate", *words, "--fraction", 0.2, "--scope", "dataset", "--order", "low", "--limit", 6, "--json")
@@ -66,27 +66,27 @@ def test_what_ablate_measured_is_shown(classes_atlas, classes_folder, run, tmp_p
     (tmp_path / "some.json").write_text(some.stdout)
     files = ["--measurements", tmp_path / "all.json", "--measurements", tmp_path / "some.json"]
     with serving(classes_atlas, "--no-network", *files) as (_, address):
-        lines = told(f"{address}/unit/act:-2/{some.json['results'][0]['units'][0]}.json")["removal"]
+        lines = get_json(f"{address}/unit/act:-2/{some.json['results'][0]['units'][0]}.json")["removal"]
         assert any(" responses (maps set to zero), on 30 images: Top-1" in line for line in lines)
         assert any(
             "lowest responses (maps set to zero), on 6 images (not the atlas's images): Top-1" in line for line in lines
         )
         for unit in (0, 3, 7):
             gone = [one for one in measured.json["results"] if one["seed"] is None and unit in one["units"]]
-            lines = told(f"{address}/unit/act:-2/{unit}.json")["removal"]
+            lines = get_json(f"{address}/unit/act:-2/{unit}.json")["removal"]
             assert len([line for line in lines if "30 images" in line]) == len(gone) >= 1
-        (chart,) = told(f"{address}/lab.json")["charts"]
+        (chart,) = get_json(f"{address}/lab.json")["charts"]
         assert chart["note"] == "30 images, 6 images (not the atlas's images)"
         with urllib.request.urlopen(f"{address}/lab") as answer:
             assert 'data-chart="curves"' in answer.read().decode()
 
 
-def test_what_perturb_measured_is_shown(classes_atlas, classes_folder, run, tmp_path):
+def test_results_of_perturb_are_shown(classes_atlas, classes_folder, run, tmp_path):
     words = ["torchvision:squeezenet1_1", classes_folder, "--weights", "none", "--seed", 1, "--layer", "act:-1"]
     measured = run("perturb", *words, "--noise", 0.3, "--noise", 0.1, "--unit", "act:1:3", "--blur", 2, "--json")
     (tmp_path / "noise.json").write_text(measured.stdout)
     with serving(classes_atlas, "--no-network", "--measurements", tmp_path / "noise.json") as (_, address):
-        flips, maps, *blurred = told(f"{address}/lab.json")["charts"]
+        flips, maps, *blurred = get_json(f"{address}/lab.json")["charts"]
     assert len(blurred) == 2
     weak, strong = (measured.json["settings"][at] for at in (1, 0))
     assert flips["title"] == "Changed predictions: noise"
@@ -119,7 +119,7 @@ SPOILT = [
 
 
 @pytest.mark.parametrize("words", SPOILT)
-def test_what_can_not_be_served_is_one_sentence(classes_atlas, run, words):
+def test_input_that_cannot_be_served_gives_one_clear_message(classes_atlas, run, words):
     done = run("serve", classes_atlas, "--no-network", "--port", 0, *words, check=1)
     assert done.stderr.count("\n") == 1
     assert any(
@@ -128,14 +128,14 @@ def test_what_can_not_be_served_is_one_sentence(classes_atlas, run, words):
     )
 
 
-def test_a_port_in_use_is_told(classes_atlas, run):
+def test_a_port_in_use_is_reported(classes_atlas, run):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         done = run("serve", classes_atlas, "--no-network", "--port", port, check=1)
     assert f"can't listen on 127.0.0.1:{port}: Address already in use; give another --host or --port" in done.stderr
 
 
-def test_a_network_that_could_run_code_is_not_loaded_unasked(classes_folder, run, tmp_path):
+def test_a_network_that_could_run_code_is_not_loaded_by_default(classes_folder, run, tmp_path):
     (tmp_path / "mine.py").write_text(
         "import pathlib, torchvision\n"
         "def make():\n"
@@ -164,6 +164,6 @@ def test_an_atlas_is_exported(classes_atlas, run, tmp_path):
     assert "MB" not in again.stderr
 
 
-def test_a_layer_that_is_not_there_is_one_sentence(classes_atlas, run, tmp_path):
+def test_a_missing_layer_gives_one_clear_message(classes_atlas, run, tmp_path):
     done = run("export", classes_atlas, tmp_path / "site", "--layer", "nothing", check=1)
     assert "no layer 'nothing'" in done.stderr

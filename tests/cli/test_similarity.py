@@ -1,4 +1,4 @@
-"""The command ``similarity``: its questions, its figures, and what can't be asked."""
+"""The command ``similarity``: output, figures and errors."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ def cosine(one, other):
 
 @pytest.fixture(scope="module")
 def responses(classes_atlas):
-    """Responses of an image, or the mean of a class's, by brute force."""
+    """Responses of an image, or the mean responses of a class, by brute force."""
     atlas = open_atlas(classes_atlas)
     names = atlas.images["image"].tolist()
 
@@ -62,7 +62,7 @@ def test_a_class_has_a_table_of_its_pairs(run, classes_atlas):
     assert [line.split()[-1] for line in said.splitlines()[-3:]] == ["45", "100", "45"]
 
 
-def test_clustering_orders_what_is_told_and_drawn(run, classes_atlas, tmp_path):
+def test_clustering_orders_the_output_and_the_figure(run, classes_atlas, tmp_path):
     names = [TENCH, GOLDFISH, HEN, "tench/03.png", "goldfish/04.png", "hen/05.png"]
     words = ("similarity", classes_atlas, *names, "--layer", "act:3", "--json")
     plain, told = run(*words).json, run(*words, "--clustered", "-o", tmp_path / "map.png").json
@@ -91,7 +91,7 @@ def test_nearest_images_are_listed_for_each_subject(run, classes_atlas, response
     assert f"Nearest to {TENCH}" in run(*words).stdout
 
 
-def test_by_layer_tells_a_matrix_at_each_layer_and_draws_curves(run, classes_atlas, responses, tmp_path):
+def test_by_layer_gives_a_matrix_for_each_layer_and_draws_curves(run, classes_atlas, responses, tmp_path):
     names = [TENCH, "class:hen"]
     words = ("similarity", classes_atlas, *names, "--by-layer")
     told = run(*words, "--json", "-o", tmp_path / "curves.svg").json
@@ -104,14 +104,14 @@ def test_by_layer_tells_a_matrix_at_each_layer_and_draws_curves(run, classes_atl
     assert "1–2" in run(*words).stdout
 
 
-def test_a_file_from_outside_is_like_its_double_at_every_layer(run, classes_atlas, classes_folder, tmp_path):
+def test_a_file_outside_the_atlas_equals_its_copy_at_every_layer(run, classes_atlas, classes_folder, tmp_path):
     double = tmp_path / "holiday.png"
     double.write_bytes((classes_folder / HEN).read_bytes())
     told = run("similarity", classes_atlas, double, HEN, "--by-layer", "--json").json
     np.testing.assert_allclose([each["matrix"] for each in told["layers"]], 1, atol=1e-5)
 
 
-def test_between_layers_tells_how_alike_layers_see_all_images_or_some(run, classes_atlas, tmp_path):
+def test_between_layers_compares_layers_over_all_images_or_some(run, classes_atlas, tmp_path):
     words = ("similarity", classes_atlas, "--between-layers")
     told = run(*words, "--json", "-o", tmp_path / "layers.pdf").json
     assert told["images"] == 30
@@ -155,7 +155,7 @@ def test_a_missing_layer_is_a_usage_error(run, classes_atlas, words):
         ([TENCH, HEN, "--layer", "act:1", "-o", "x.tiff"], ".png"),
     ],
 )
-def test_what_cannot_be_asked_is_one_clear_message(run, classes_atlas, words, message):
+def test_invalid_input_gives_one_clear_message(run, classes_atlas, words, message):
     done = run("similarity", classes_atlas, *words, check=1)
     assert done.stdout == ""
     assert [message in line for line in done.stderr.splitlines() if line.startswith("error: ")] == [True]

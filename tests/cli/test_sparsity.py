@@ -1,4 +1,4 @@
-"""The command `sparsity` as people use it."""
+"""The command `sparsity`: output, figures and errors."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from unitscope import open_atlas, sparsity
 INDICES = ("zero_fraction", "gini", "hoyer", "treves_rolls")
 
 
-def test_a_layer_is_told_as_one_json_object(run, classes_atlas):
+def test_a_layer_is_printed_as_one_json_object(run, classes_atlas):
     words = ("--layer", "act:-2", "--class", "hen", "--class", "Tench", "--bins", 8)
     told = run("sparsity", classes_atlas, *words, "--json").json
     atlas = open_atlas(classes_atlas)
@@ -35,14 +35,14 @@ def test_the_seed_changes_nothing_where_all_images_are_read(run, classes_atlas):
     assert run(*words).stdout == run(*words, "--sample-seed", 5).stdout
 
 
-def test_all_layers_are_told_over_depth(run, classes_atlas):
+def test_all_layers_are_printed_over_depth(run, classes_atlas):
     told = run("sparsity", classes_atlas, "--by-layer", "--json").json["layers"]
     assert len(told) == 26
     assert {"layer", "units", "dead", "lifetime_hoyer", *INDICES} <= set(told[0])
 
 
 @pytest.mark.parametrize("words", [("--layer", "act:-2", "--class", "hen"), ("--by-layer",)])
-def test_people_get_a_table_and_a_figure(run, classes_atlas, tmp_path, words):
+def test_a_table_is_printed_and_a_figure_drawn(run, classes_atlas, tmp_path, words):
     done = run("sparsity", classes_atlas, *words, "-o", tmp_path / "figure.png")
     assert "gini" in done.stdout
     assert "saved figure: " in done.stderr
@@ -62,7 +62,7 @@ def test_people_get_a_table_and_a_figure(run, classes_atlas, tmp_path, words):
         (("--layer", "act:1", "-o", "figure.gif"), "end the name in .png, .svg or .pdf"),
     ],
 )
-def test_what_the_user_gets_wrong_is_one_clear_message(run, classes_atlas, words, message):
+def test_invalid_input_gives_one_clear_message(run, classes_atlas, words, message):
     done = run("sparsity", classes_atlas, *words, check=1)
     assert done.stdout == ""
     assert done.stderr.count("error: ") == 1
@@ -77,6 +77,6 @@ def test_what_the_user_gets_wrong_is_one_clear_message(run, classes_atlas, words
         (("--by-layer", "--class", "hen"), "--class needs --layer and can't be combined with --by-layer"),
     ],
 )
-def test_a_question_that_is_none_is_a_usage_error(run, classes_atlas, words, message):
+def test_invalid_options_are_usage_errors(run, classes_atlas, words, message):
     said = run("sparsity", classes_atlas, *words, check=2).stderr
     assert message in " ".join(said.replace("│", " ").split())

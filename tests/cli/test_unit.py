@@ -45,7 +45,7 @@ def test_units_selective_for_a_class(run, classes_atlas):
     ],
     ids=["responses", "similar", "selective", "nearest"],
 )
-def test_each_draws_its_figure(run, classes_atlas, tmp_path, words):
+def test_each_command_draws_its_figure(run, classes_atlas, tmp_path, words):
     command, *rest = words
     assert "saved figure: " in run(command, classes_atlas, *rest, "-o", tmp_path / "figure.png").stderr
     with Image.open(tmp_path / "figure.png") as drawn:

@@ -1,4 +1,4 @@
-"""What a notebook shows: HTML with its pictures inside, of an atlas, a unit, a selection, a structure."""
+"""HTML with embedded pictures for notebooks: an atlas, a unit, a selection, a structure."""
 
 import base64
 import io
@@ -10,7 +10,7 @@ from PIL import Image
 
 import unitscope
 from unitscope.display.exemplar_sheet import Exemplar, ExemplarSheet
-from unitscope.display.structure import Column, Prediction, Structure
+from unitscope.display.structure import LayerTopUnits, Prediction, Structure
 from unitscope.units import Layer
 
 LAYER = Layer(0, "features.<3>", "activation", 4, (4, 2, 2))
@@ -23,7 +23,7 @@ def pictures(html):
 
 @pytest.fixture
 def atlas(make_atlas, tmp_path):
-    """Five grey pictures, one of which has gone."""
+    """Five grey pictures, one of which is deleted."""
     for number in range(4):
         Image.new("L", (12, 9), 50 * number).save(tmp_path / f"{number:05d}.png")
     return make_atlas(np.arange(20).reshape(5, 4), labels=["a", "b", "a", "b", "<i>"])
@@ -35,11 +35,11 @@ def test_an_atlas_shows_its_facts_and_the_strip_of_its_layers(atlas):
     assert "relu: 4 units" in html
 
 
-def test_an_atlas_is_told_in_a_line(atlas):
+def test_an_atlas_has_a_one_line_repr(atlas):
     assert re.fullmatch(r"Atlas\('.*': planted, 5 images, 4 units in 1 layers\)", repr(atlas))
 
 
-def test_a_unit_shows_its_exemplars_and_a_blank_for_an_image_that_has_gone(atlas):
+def test_a_unit_shows_its_exemplars_and_a_blank_for_a_missing_image(atlas):
     html = atlas["relu:2"]._repr_html_()
     assert "relu:2: mean 10" in html
     assert [picture.size for picture in pictures(html)] == [(12, 9), (12, 9)]
@@ -63,7 +63,7 @@ def test_a_unit_that_the_atlas_lacks_is_an_error(atlas):
 
 def test_a_structure_shows_the_picture_and_all_maps():
     grey = np.full((8, 8, 3), 128, np.uint8)
-    column = Column(LAYER, np.array([3, 1]), np.array([2.0, 1.0], np.float32), np.ones((2, 2, 2), np.float32))
+    column = LayerTopUnits(LAYER, np.array([3, 1]), np.array([2.0, 1.0], np.float32), np.ones((2, 2, 2), np.float32))
     html = Structure("net", "a<b.png", grey, (Prediction(1, "cat & dog", 0.5),), (column,))._repr_html_()
     assert len(pictures(html)) == 3
     assert "cat &amp; dog 50.0%" in html
@@ -71,7 +71,7 @@ def test_a_structure_shows_the_picture_and_all_maps():
     assert "a<b" not in html
 
 
-def test_exemplars_are_shown_with_their_maps_laid_over():
+def test_exemplars_are_shown_with_their_maps_overlaid():
     grey = np.full((8, 8, 3), 128, np.uint8)
     bright = np.array([[0, 1], [0, 0]], np.float32)
     seen = Exemplar(1, "a.png", 2.5, "cat", grey, bright)

@@ -1,4 +1,4 @@
-"""Thumbnails show what the network sees, and take no more memory than that."""
+"""Thumbnails are cropped as for the network, with bounded memory."""
 
 import io
 import tracemalloc
@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from unitscope.display.thumbnails import framed, map_shape, png, shrunk, thumbnail
+from unitscope.display.thumbnails import crop_for_network, map_shape, png, shrunk, thumbnail
 from unitscope.errors import ImageError
 from unitscope.images import decode
 from unitscope.networks import Preprocessing
 
 
 def smooth(width, height):
-    """A picture without fine detail, so that resizing by another filter changes little."""
+    """A picture without fine detail, so that the resizing filter matters little."""
     rows, columns = np.mgrid[0:height, 0:width]
     waves = [128 + 100 * np.sin(columns / width * 7 + n) * np.cos(rows / height * 5 + n) for n in range(3)]
     return Image.fromarray(np.stack(waves, -1).astype(np.uint8))
@@ -32,20 +32,20 @@ def smooth(width, height):
         Preprocessing((100, 120), (150, 90)),
     ],
 )
-def test_a_picture_is_framed_as_the_network_sees_it(phi, size):
+def test_a_thumbnail_is_cropped_as_for_the_network(phi, size):
     picture = smooth(*size)
     seen = phi.picture(phi.prepare(picture)).astype(float)
-    shown = np.asarray(framed(picture, phi.to_dict(), max(phi.size))).astype(float)
+    shown = np.asarray(crop_for_network(picture, phi.to_dict(), max(phi.size))).astype(float)
     assert shown.shape == seen.shape
     assert np.abs(shown - seen).mean() < 3
     assert np.quantile(np.abs(shown - seen), 0.97) < 12
 
 
-def test_of_a_preprocessing_of_ones_own_the_whole_picture_is_shown():
-    assert framed(smooth(400, 200), {"function": "mine", "size": [64, 64]}, 96).size == (96, 48)
+def test_with_custom_preprocessing_the_whole_picture_is_shown():
+    assert crop_for_network(smooth(400, 200), {"function": "mine", "size": [64, 64]}, 96).size == (96, 48)
 
 
-def test_a_picture_too_narrow_is_refused_before_it_takes_memory(tmp_path):
+def test_a_picture_too_narrow_is_refused_before_memory_is_allocated(tmp_path):
     Image.new("RGB", (1, 4000)).save(tmp_path / "narrow.png")
     tracemalloc.start()
     with pytest.raises(ImageError, match="too narrow"):
@@ -54,7 +54,7 @@ def test_a_picture_too_narrow_is_refused_before_it_takes_memory(tmp_path):
     tracemalloc.stop()
 
 
-def test_maps_are_coloured_and_made_small():
+def test_maps_are_coloured_and_downscaled():
     tones = np.linspace(0, 1, 112 * 80, dtype=np.float32).reshape(112, 80)
     assert map_shape(tones.shape) == (56, 40)
     assert map_shape((7, 7)) == (7, 7)

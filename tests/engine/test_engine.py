@@ -11,7 +11,7 @@ from torch import nn
 
 import unitscope
 from unitscope.engine import IMAGES_WORTH_COMPILING, choose_engine, choose_precision, make_executor, optimize_for_eager
-from unitscope.engine.batch_sizes import fitting
+from unitscope.engine.batch_sizes import largest_batch_size
 from unitscope.errors import UnitscopeError
 from unitscope.graph import trace
 from unitscope.graph.split import split_at
@@ -72,7 +72,7 @@ def off(given, wanted):
     return np.max(np.abs(given - wanted).max(0) / np.abs(wanted).max(0))
 
 
-def test_the_eager_runner_gives_what_the_module_gives(network, traced, batch):
+def test_the_eager_runner_equals_the_module(network, traced, batch):
     run = make_executor(network, traced, traced.layers.activations, engine="eager", batch_size=6)
     logits, responses = run(batch)
     with torch.no_grad():
@@ -84,7 +84,7 @@ def test_the_eager_runner_gives_what_the_module_gives(network, traced, batch):
     assert off(responses, wanted.numpy()) < 1e-5
 
 
-def test_a_partial_batch_gives_what_the_full_batch_gives(network, traced, batch):
+def test_a_partial_batch_equals_the_full_batch(network, traced, batch):
     run = make_executor(network, traced, traced.layers.activations, engine="eager", batch_size=6)
     logits, responses = run(batch)
     for count in (1, 4):
@@ -117,7 +117,7 @@ def test_both_engines_agree(network, traced, batch):
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("engine", ["eager", "compile"])
-def test_a_broken_network_is_not_made_to_look_right(network, traced, batch, engine):
+def test_nan_weights_give_nan_results(network, traced, batch, engine):
     with torch.no_grad():
         network.module[0].weight[3] = torch.nan
     layers = traced.layers.activations
@@ -130,7 +130,7 @@ def test_a_broken_network_is_not_made_to_look_right(network, traced, batch, engi
     assert not np.isnan(responses[:, :3]).any()
 
 
-def test_openvino_refuses_a_broken_network(network, traced):
+def test_openvino_refuses_nan_weights(network, traced):
     pytest.importorskip("openvino", reason="OpenVINO is not installed")
     with torch.no_grad():
         network.module[0].weight[3] = torch.nan
@@ -141,7 +141,7 @@ def test_openvino_refuses_a_broken_network(network, traced):
 @pytest.mark.skipif(not COMPILER, reason="compiling needs a C++ compiler, and this machine has none")
 @pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="convolutions are fused by oneDNN only")
 @pytest.mark.filterwarnings("ignore")
-def test_compiled_convolutions_are_fused_with_what_follows(network, traced, batch):
+def test_compiled_convolutions_are_fused_with_the_following_ops(network, traced, batch):
     from torch._inductor.utils import run_and_get_code
 
     layers = traced.layers.activations
@@ -171,7 +171,7 @@ class Residual(nn.Module):
 @pytest.mark.skipif(not COMPILER, reason="compiling needs a C++ compiler, and this machine has none")
 @pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="convolutions are fused by oneDNN only")
 @pytest.mark.filterwarnings("ignore")
-def test_compiled_blocks_are_added_in_place_after_their_means_were_taken(batch):
+def test_compiled_blocks_are_added_in_place_after_their_means_are_read(batch):
     from torch._inductor.utils import run_and_get_code
 
     network = unitscope.load(Residual().eval(), preprocess=PHI)
@@ -208,7 +208,7 @@ def test_eager_convolutions_are_fused_in_float32(batch, precision, wanted):
 
 
 @pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="convolutions are fused by oneDNN only")
-def test_halves_for_the_eager_engine_leave_what_crosses_the_cut(batch):
+def test_eager_optimization_of_split_graphs_keeps_the_values_between_them(batch):
     module = Residual().eval()
     traced = trace(module, (16, 16), name="residual")
     layer = traced.layers.activations[1]  # what it is added to crosses the cut too
@@ -233,7 +233,7 @@ def test_halves_for_the_eager_engine_leave_what_crosses_the_cut(batch):
 
 
 class AddsItself(Residual):
-    """Blocks that add to a convolution what it convolves, and what another convolution reads besides."""
+    """Blocks that add a convolution's input to its output; another convolution reads the same input."""
 
     def forward(self, x):
         x = self.stem(x).relu()
@@ -244,7 +244,7 @@ class AddsItself(Residual):
 
 @pytest.mark.skipif(not COMPILER, reason="compiling needs a C++ compiler, and this machine has none")
 @pytest.mark.filterwarnings("ignore")
-def test_compiled_sums_overwrite_nothing_that_is_still_read(batch):
+def test_compiled_in_place_sums_overwrite_no_value_still_in_use(batch):
     network = unitscope.load(AddsItself().eval(), preprocess=PHI)
     traced = trace(network.module, network.preprocessing.size, name="adds-itself")
     (_, compiled), (_, eager) = (
@@ -260,7 +260,7 @@ def test_an_unknown_engine_is_an_error_that_lists_the_known_ones(traced):
         choose_engine("fast", images=1, trace=traced)
 
 
-def test_what_is_followed_with_hooks_cannot_be_compiled(hooked):
+def test_a_network_traced_with_hooks_cannot_be_compiled(hooked):
     with pytest.raises(UnitscopeError, match=r"nothing to compile: branching can't be exported.*--engine eager"):
         choose_engine("compile", images=1, trace=hooked)
 
@@ -272,7 +272,7 @@ def test_compiling_without_a_compiler_is_an_error(traced, monkeypatch, tmp_path)
     assert choose_engine("auto", images=IMAGES_WORTH_COMPILING["cpu"], trace=traced) == "eager"
 
 
-def test_auto_compiles_only_what_is_long_enough_and_can_be_compiled(traced, hooked):
+def test_auto_compiles_only_long_runs_of_exported_networks(traced, hooked):
     for device, images in IMAGES_WORTH_COMPILING.items():
         assert choose_engine("auto", images=images - 1, trace=traced, device=device) == "eager"
         assert choose_engine("auto", images=images, trace=hooked, device=device) == "eager"
@@ -282,14 +282,14 @@ def test_auto_compiles_only_what_is_long_enough_and_can_be_compiled(traced, hook
 
 
 def photograph_batch():
-    """A smooth picture, as photographs are: noise would leave most units of a random network alike."""
+    """A smooth picture like a photograph; with noise most units of a random network would be equal."""
     random = np.random.default_rng(0)
     blocks = random.integers(0, 256, (4, 3, 7, 7), np.uint8)
     return torch.from_numpy(np.kron(blocks, np.ones((32, 32), np.uint8)))
 
 
 @pytest.mark.parametrize("name", ["squeezenet1_0", "resnet18", "mobilenet_v3_small"])
-def test_openvino_gives_what_eager_gives(name):
+def test_openvino_equals_eager(name):
     pytest.importorskip("openvino", reason="OpenVINO is not installed")
     network = unitscope.load(f"torchvision:{name}", weights="none")
     traced = trace(network.module, network.preprocessing.size, name=name)
@@ -300,7 +300,7 @@ def test_openvino_gives_what_eager_gives(name):
     np.testing.assert_allclose(found[0], expected[0], atol=1e-4 * np.abs(expected[0]).max())
 
 
-def test_openvino_takes_networks_without_logits_and_a_preprocessing_of_ones_own():
+def test_openvino_takes_networks_without_logits_and_custom_preprocessing():
     pytest.importorskip("openvino", reason="OpenVINO is not installed")
     torch.manual_seed(1)
     module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU()).eval()
@@ -320,7 +320,7 @@ def test_openvino_takes_networks_without_logits_and_a_preprocessing_of_ones_own(
 
 
 @pytest.mark.parametrize("engine", ["eager", "compile"])
-def test_bf16_is_near_float32_and_not_the_same(network, traced, batch, engine):
+def test_bf16_is_close_to_float32_but_not_equal(network, traced, batch, engine):
     if not torch.ops.mkldnn._is_mkldnn_bf16_supported():
         pytest.skip("this processor has no bf16")
     if engine == "compile" and not COMPILER:
@@ -341,7 +341,7 @@ def test_bf16_is_near_float32_and_not_the_same(network, traced, batch, engine):
         ({"precision": "bf16", "engine": "openvino"}, "openvino runs in float32 only"),
     ],
 )
-def test_precisions_that_cannot_be_had_are_refused(asked, told):
+def test_unavailable_precisions_are_refused(asked, told):
     with pytest.raises(UnitscopeError, match=told):
         choose_precision(**{"engine": "eager", **asked})
 
@@ -355,14 +355,14 @@ def test_openvino_is_for_the_cpu(traced):
     ("free", "image", "count"),
     [(10**9, 10**6, 256), (10**9, 10**7, 32), (10**9, 10**9, 1), (6 * 2**30, 60 * 2**20, 32)],
 )
-def test_batches_fill_six_tenths_of_the_free_memory(free, image, count):
-    assert fitting(free, image) == count
+def test_batches_fill_60_percent_of_the_free_memory(free, image, count):
+    assert largest_batch_size(free, image) == count
     assert count == 1 or count * image <= 0.6 * free
 
 
 @pytest.mark.skipif(not COMPILER, reason="compiling needs a C++ compiler, and this machine has none")
 @pytest.mark.filterwarnings("ignore")
-def test_more_networks_are_compiled_than_pytorch_compiles_one_function(network, traced, batch):
+def test_more_networks_can_be_compiled_than_pytorchs_limit_for_one_function(network, traced, batch):
     layers = traced.layers.activations
     answers = [make_executor(network, traced, layers, engine="compile", batch_size=6)(batch)[1] for _ in range(9)]
     for answer in answers[1:]:
@@ -371,7 +371,7 @@ def test_more_networks_are_compiled_than_pytorch_compiles_one_function(network, 
 
 @pytest.mark.skipif(not COMPILER, reason="compiling needs a C++ compiler, and this machine has none")
 @pytest.mark.filterwarnings("ignore")
-def test_the_last_batch_which_may_be_short_is_not_compiled_for_anew(network, traced, batch, monkeypatch):
+def test_a_short_last_batch_is_not_recompiled(network, traced, batch, monkeypatch):
     monkeypatch.setattr("unitscope.engine.inductor._MAX_COMPILED", 1)
     torch.compiler.reset()
     run = make_executor(network, traced, traced.layers.activations, engine="compile", batch_size=6)
@@ -380,7 +380,7 @@ def test_the_last_batch_which_may_be_short_is_not_compiled_for_anew(network, tra
 
 @pytest.mark.skipif(not COMPILER, reason="compiling needs a C++ compiler, and this machine has none")
 @pytest.mark.filterwarnings("ignore")
-def test_more_than_pytorch_compiles_at_all_is_told(network, traced, batch, monkeypatch):
+def test_exceeding_the_compile_limit_is_an_error(network, traced, batch, monkeypatch):
     monkeypatch.setattr("unitscope.engine.inductor._MAX_COMPILED", 1)
     first, second = (
         make_executor(network, traced, traced.layers.activations, engine="compile", batch_size=6) for _ in range(2)
@@ -392,7 +392,7 @@ def test_more_than_pytorch_compiles_at_all_is_told(network, traced, batch, monke
 
 
 class Bessel(nn.Module):
-    """Holds what OpenVINO does not know."""
+    """A module with an op that OpenVINO does not support."""
 
     def __init__(self):
         super().__init__()
@@ -402,7 +402,7 @@ class Bessel(nn.Module):
         return torch.special.bessel_j0(self.relu(self.conv(x))).mean((2, 3))
 
 
-def test_what_openvino_does_not_know_is_told():
+def test_an_op_unsupported_by_openvino_is_reported():
     pytest.importorskip("openvino", reason="OpenVINO is not installed")
     network = unitscope.load(Bessel().eval(), preprocess=PHI)
     traced = trace(network.module, network.preprocessing.size, name="bessel")
@@ -411,7 +411,7 @@ def test_what_openvino_does_not_know_is_told():
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_a_compiler_that_does_not_work_is_told(network, traced, batch, tmp_path):
+def test_a_broken_compiler_is_reported(network, traced, batch, tmp_path):
     from torch._inductor import config
     from torch._inductor.utils import fresh_cache
 
@@ -427,7 +427,7 @@ def test_a_compiler_that_does_not_work_is_told(network, traced, batch, tmp_path)
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc's allocator is told only on Linux")
 @pytest.mark.parametrize("keeps", [True, False])
-def test_memory_that_a_batch_frees_is_kept_for_the_next(keeps):
+def test_memory_freed_by_a_batch_is_kept_for_the_next(keeps):
     code = """
 import resource, sys, torch
 from unitscope.engine import tune_allocator
@@ -446,7 +446,7 @@ print(page_faults() - before)
 
 
 @pytest.mark.skipif(not HUGE_PAGES, reason="this system has no huge pages")
-def test_the_heap_grows_in_huge_pages_unless_addresses_are_counted():
+def test_the_heap_uses_huge_pages_unless_memory_is_limited():
     code = """
 import resource, sys
 from unitscope.engine import tune_allocator

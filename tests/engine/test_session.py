@@ -1,4 +1,4 @@
-"""A session: one export for all questions, the same numbers as the module's own, threads beside one another."""
+"""Sessions: one export for all runs, the same results as the module, and several threads."""
 
 import logging
 import sys
@@ -36,14 +36,14 @@ class Residual(nn.Module):
 
 
 class Branching(Residual):
-    """Takes another way for dark images, so it can't be exported."""
+    """Branches for dark images, so it can't be exported."""
 
     def forward(self, x):
         return super().forward(x) if float(x.detach().mean()) > -100 else x.mean((2, 3))
 
 
 class Features(nn.Module):
-    """Gives maps and no logits."""
+    """A module that returns maps and no logits."""
 
     def __init__(self):
         super().__init__()
@@ -58,7 +58,7 @@ SIZES = []
 
 @torch.library.custom_op("unitscope_tests::needs_memory", mutates_args=())
 def needs_memory(x: torch.Tensor, fitting: int) -> torch.Tensor:
-    """Return a copy; raise what PyTorch raises on a full GPU if there are more images than fit."""
+    """Return a copy; raise PyTorch's out-of-memory error if there are more images than fit."""
     SIZES.append(len(x))
     if len(x) > fitting:
         raise torch.OutOfMemoryError("none left")
@@ -71,7 +71,7 @@ def _(x, fitting):
 
 
 class ShortOfMemory(nn.Module):
-    """Runs only so many images at once."""
+    """Runs out of memory above a number of images."""
 
     def __init__(self, fitting):
         super().__init__()
@@ -113,7 +113,7 @@ def by_hooks(session, images):
     return torch.cat(logits), calls
 
 
-def test_logits_responses_and_maps_are_the_modules_own(session, images):
+def test_logits_responses_and_maps_equal_the_modules_own(session, images):
     layers = session.layers.activations
     logits, maps = by_hooks(session, images)
     assert len(layers) == len(maps) == 3
@@ -143,7 +143,7 @@ def test_layers_inside_a_fused_convolution_can_be_read_too(images):
     torch.testing.assert_close(session.run(images, maps=[layer]).maps[0], expected, rtol=1e-4, atol=1e-5)
 
 
-def test_masked_units_are_gone_from_maps_responses_and_logits(session, images):
+def test_masked_units_are_removed_from_maps_responses_and_logits(session, images):
     layers = session.layers.activations
     mask = torch.ones(layers[0].units)
     mask[[1, 6]] = 0
@@ -158,7 +158,7 @@ def test_masked_units_are_gone_from_maps_responses_and_logits(session, images):
     assert found.responses[:, 0].max() > 0
 
 
-def test_an_executor_gives_what_a_run_gives(images):
+def test_an_executor_equals_a_run(images):
     session = Session(calibrated(Residual))
     layers = session.layers.activations
     logits, responses = session.executor(layers, batch_size=5)(images)
@@ -168,7 +168,7 @@ def test_an_executor_gives_what_a_run_gives(images):
 
 
 @pytest.mark.parametrize("target", [2, "act:2:5"])
-def test_gradients_are_those_of_the_module(session, images, target):
+def test_gradients_equal_those_of_the_module(session, images, target):
     module, taken = session.network.module, []
     x = session.network.preprocessing.normalize(images).requires_grad_()
     handle = module.relu.register_forward_hook(lambda _, __, output: taken.append(output))
@@ -191,7 +191,7 @@ def test_a_target_that_the_network_lacks_is_an_error(images):
         Session(calibrated(Residual)).gradients(images, 5)
 
 
-def test_a_stream_gives_gradients_behind_masks(folder):
+def test_a_stream_gives_gradients_with_masks(folder):
     session, images = Session(calibrated(Residual), batch_size=4), open_images(folder).limit(6)
     layer = session.layers.activations[0]
     masks = {layer: torch.zeros(layer.units)}
@@ -200,7 +200,7 @@ def test_a_stream_gives_gradients_behind_masks(folder):
         assert session.gradients(batch.tensor(), 2).abs().max() > 0
 
 
-def test_a_stream_keeps_the_order_and_leaves_out_what_cannot_be_read(folder):
+def test_a_stream_keeps_the_order_and_skips_unreadable_images(folder):
     (folder / "red" / "00a.png").write_bytes(b"not an image")
     session = Session(unitscope.load(Planted(), preprocess=PHI), batch_size=7)
     images, layer = open_images(folder), session.layers.activations[0]
@@ -272,7 +272,7 @@ def test_threads_get_the_same_numbers_as_one(images):
         np.testing.assert_array_equal(found, alone)
 
 
-def test_a_network_whose_weights_change_gives_its_new_numbers(images):
+def test_a_network_whose_weights_change_gives_new_results(images):
     session = Session(calibrated(Residual))
     before = session.run(images).logits
     with torch.no_grad():
@@ -282,7 +282,7 @@ def test_a_network_whose_weights_change_gives_its_new_numbers(images):
     np.testing.assert_allclose(session.run(images).logits, expected, rtol=1e-4, atol=1e-5)
 
 
-def test_a_network_whose_weights_are_replaced_gives_its_new_numbers(images):
+def test_a_network_whose_weights_are_replaced_gives_new_results(images):
     session, other = Session(calibrated(Residual)), calibrated(Residual).module
     before, slope = session.run(images).logits, session.gradients(images, 1)
     with torch.no_grad():
@@ -318,7 +318,7 @@ def test_a_gradient_that_does_not_depend_on_the_image_is_zero(images):
     assert found.abs().max() == 0
 
 
-def test_gradients_are_had_inside_inference_mode_too(images):
+def test_gradients_work_inside_inference_mode(images):
     session = Session(calibrated(Residual))
     expected = session.gradients(images, 2)
     session.run(images)
@@ -336,12 +336,12 @@ def test_images_of_another_shape_are_an_error(shape):
     ("how", "message"),
     [({"batch_size": 0}, "batch_size must be at least 1"), ({"precision": "fp64"}, "no precision 'fp64'")],
 )
-def test_a_session_of_impossible_options_is_an_error(how, message):
+def test_invalid_session_options_are_an_error(how, message):
     with pytest.raises(UnitscopeError, match=message):
         Session(calibrated(Residual), **how)
 
 
-def test_vectors_alone_are_read_in_bf16_too(images):
+def test_responses_can_be_read_in_bf16(images):
     if not torch.ops.mkldnn._is_mkldnn_bf16_supported():
         pytest.skip("this processor has no bf16")
     session = Session(calibrated(Residual), precision="bf16")
@@ -363,12 +363,12 @@ def test_sessions_of_several_threads_do_not_wait_for_each_other(images):
     assert len(done) == 2 * len(pairs)
 
 
-def test_a_network_that_cannot_be_exported_says_so_in_one_place_only(capfd):
+def test_an_export_failure_is_reported_only_in_fallback_reason(capfd):
     assert "can't be exported" in Session(calibrated(Branching)).trace.fallback_reason
     assert capfd.readouterr() == ("", "")
 
 
-def test_silence_in_a_thread_leaves_the_logs_stderr_and_warnings_of_others(caplog, capsys):
+def test_silencing_a_thread_keeps_the_logs_stderr_and_warnings_of_others(caplog, capsys):
     entered, leave = threading.Event(), threading.Event()
 
     def hold():

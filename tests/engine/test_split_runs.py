@@ -1,4 +1,4 @@
-"""Removal where memory is short: variants and images run in halves, with the same predictions."""
+"""Ablation with little memory: variants and images run in halves, with the same predictions."""
 
 import numpy as np
 import pandas as pd
@@ -19,7 +19,7 @@ __all__ = ["folder"]
 
 
 class ShortBefore(nn.Module):
-    """Runs only so many images at once up to its activation."""
+    """Runs out of memory above a number of images, before its activation."""
 
     def __init__(self, fitting):
         super().__init__()
@@ -81,7 +81,7 @@ def test_an_image_that_does_not_fit_alone_is_an_error(kind, folder):
         predictions(kind, 0, folder)
 
 
-def test_a_batch_that_was_halved_has_each_image_once(folder):
+def test_a_halved_batch_has_each_image_once(folder):
     session = Session(network(ShortBefore, 3))
     images = open_images(folder)
     with session.inference():

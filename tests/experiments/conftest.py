@@ -1,4 +1,4 @@
-"""Experiments run on the planted network of the scans, over its seeded pictures."""
+"""The planted network of the scan tests and its seeded pictures, for experiments."""
 
 import pytest
 import torch
@@ -11,7 +11,7 @@ __all__ = ["folder"]
 
 @pytest.fixture
 def network():
-    """The planted units, and a head that takes the greatest of three colours for the class."""
+    """The planted units, and a head that predicts the strongest of three colours."""
     module = Planted()
     with torch.no_grad():
         module.head.weight[3:] *= 0.1

@@ -19,7 +19,7 @@ DARK, RED, GREEN, DEAD, EDGE = range(5)
 class DarkOnRed(nn.Module):
     """Units: dark on red, red, green (noise here), dead, and one that is bright at the edges, where padding is.
 
-    The first holds the class 'red square' back, the second speaks for it.
+    The first lowers the logit of the class 'red square', the second raises it.
     """
 
     def __init__(self):
@@ -45,14 +45,14 @@ def dark_on_red():
 
 
 def planted_network():
-    """The network, loaded so that an atlas of it can be read without it."""
+    """The network, loaded by reference, so that its atlas can load it again."""
     return unitscope.load(f"{__file__}:dark_on_red", preprocess=PHI, classes=CLASSES)
 
 
 def make_coco(root: Path, *, squares=14, plain=12) -> Path:
-    """Pictures with a red square somewhere about their middle, told by a polygon, and pictures without; seeded.
+    """Seeded pictures with a red square near the middle, annotated by a polygon, and pictures without.
 
-    Blue is the same everywhere, so that the unit at the edges sees nothing but edges.
+    Blue is constant, so that the edge unit responds to the edges only.
     """
     random = np.random.default_rng(11)
     (root / "train").mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""Removal against brute force: every setting run by itself, with the module edited by a plain hook."""
+"""Ablation against brute force: each setting run separately, with a plain hook on the module."""
 
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,7 +28,7 @@ def prepared(network, images):
 
 @torch.no_grad()
 def run(network, submodule, batch, removed=None, fill=None):
-    """Logits and responses of all images, one at a time, units having been removed by a hook."""
+    """Logits and responses of all images, one at a time, with units removed by a hook."""
     seen = []
 
     def hook(_, __, output):
@@ -46,7 +46,7 @@ def run(network, submodule, batch, removed=None, fill=None):
 
 
 def counts(logits, images, network):
-    """Right answers, by sorting each image's logits."""
+    """Correct predictions, by sorting each image's logits."""
     top1 = top5 = 0
     for row, names in enumerate(images.labels):
         order = sorted(range(logits.shape[1]), key=lambda cls: (-float(logits[row, cls]), cls))
@@ -58,7 +58,7 @@ def counts(logits, images, network):
 
 
 def first_units(values, count, order):
-    """The first units of a queue, of equals the lower one first."""
+    """The first units in an order; ties go to the lower unit."""
     sign = 1 if order == "low" else -1
     queue = sorted(range(len(values)), key=lambda unit: (sign * float(values[unit]), unit))
     return torch.tensor([unit in queue[:count] for unit in range(len(values))])
@@ -78,7 +78,7 @@ def agrees_with_brute_force(network, folder, address, submodule, value="zero", o
     assert (found.baseline.top1_correct, found.baseline.top5_correct) == counts(plain, images, network)
     fill = responses.double().mean(0).float() if value == "mean" else None
     for outcome in found.outcomes:
-        gone = outcome.removed
+        gone = outcome.setting
         assert gone.count == int(gone.fraction * responses.shape[1] + 0.5)
         removed = removed_by_hand(responses, gone.scope, gone.order, gone.count)
         listed = None if gone.scope == "image" else removed[0].nonzero()[:, 0].tolist()
@@ -91,14 +91,14 @@ def agrees_with_brute_force(network, folder, address, submodule, value="zero", o
 
 
 @pytest.mark.parametrize("value", ["zero", "mean"])
-def test_counts_are_those_of_brute_force_on_planted_units(network, folder, value):
+def test_counts_equal_brute_force_on_known_units(network, folder, value):
     found = agrees_with_brute_force(network, folder, "relu", network.module.relu, value)
     assert found.baseline.images == 40
     assert found.data == open_images(folder).fingerprint()
     assert found.baseline.top1_correct > 0
 
 
-def test_of_units_with_equal_means_the_lower_goes_first_in_either_order(network, folder):
+def test_of_units_with_equal_means_the_lower_is_removed_first_in_either_order(network, folder):
     with torch.no_grad():
         for values in (network.module.conv.weight, network.module.conv.bias):
             values[[1, 2, 4]] = 0
@@ -109,7 +109,7 @@ def test_of_units_with_equal_means_the_lower_goes_first_in_either_order(network,
 
 
 @needs_shared
-def test_counts_are_those_of_brute_force_on_a_real_vgg():
+def test_counts_equal_brute_force_on_a_real_vgg():
     network = unitscope.load(SHARED / "models" / "vgg16_cifar10.toml")
     images = open_images(SHARED / "data" / "cifar10-test").limit(60)
     submodule = network.module.get_submodule("features.42")
@@ -117,18 +117,18 @@ def test_counts_are_those_of_brute_force_on_a_real_vgg():
     batch = prepared(network, images)
     _, responses = run(network, submodule, batch)
     for outcome in found.outcomes:
-        gone = outcome.removed
+        gone = outcome.setting
         removed = removed_by_hand(responses, gone.scope, gone.order, gone.count)
         logits, _ = run(network, submodule, batch, removed)
         assert (outcome.score.top1_correct, outcome.score.top5_correct) == counts(logits, images, network)
 
 
 @needs_shared
-def test_removing_each_images_own_low_units_costs_nothing_and_the_data_sets_costs_much():
+def test_removing_low_units_per_image_keeps_accuracy_and_per_dataset_lowers_it():
     network = unitscope.load("package:efficientnet-lite0")
     images = open_images(SHARED / "data" / "imagenet-sample").limit(60)
     found = ablate(network, images, AblationGrid(["act:-1"], [0.5], orders=["low", "high"]))
-    by_setting = {(one.removed.scope, one.removed.order): one.score.top1_correct for one in found.outcomes}
+    by_setting = {(one.setting.scope, one.setting.order): one.score.top1_correct for one in found.outcomes}
     assert by_setting["image", "low"] >= found.baseline.top1_correct - 1
     assert by_setting["dataset", "low"] < found.baseline.top1_correct
     assert by_setting["image", "high"] < 5
@@ -138,7 +138,7 @@ def answers(found):
     return np.stack([found.before, *(outcome.predictions for outcome in found.outcomes)])
 
 
-def test_answers_do_not_depend_on_the_batch_size_or_on_what_else_is_asked(network, folder):
+def test_results_do_not_depend_on_the_batch_size_or_on_other_settings(network, folder):
     settings = AblationGrid(["relu"], FRACTIONS, orders=["low", "high", "random"], seeds=[0, 5])
     found = answers(ablate(network, folder, settings))
     assert (answers(ablate(network, folder, settings, options=RunOptions(batch_size=7))) == found).all()
@@ -157,14 +157,14 @@ def network_layer(network):
     return trace_of(network).layers.find("relu")
 
 
-def test_what_is_too_large_to_keep_is_run_twice_with_the_same_answers(network, folder, monkeypatch):
+def test_values_too_large_to_keep_are_recomputed_with_the_same_results(network, folder, monkeypatch):
     settings = AblationGrid(["relu"], FRACTIONS)
     kept = answers(ablate(network, folder, settings))
     monkeypatch.setattr(halfway, "KEPT_BYTES", 100)
     assert (answers(ablate(network, folder, settings)) == kept).all()
 
 
-def test_means_from_an_atlas_give_the_same_answers(network, folder, tmp_path):
+def test_means_from_an_atlas_give_the_same_results(network, folder, tmp_path):
     atlas = unitscope.scan(network, folder, tmp_path / "a.atlas").atlas
     settings = AblationGrid(["relu"], FRACTIONS, value="mean")
     found = ablate(network, folder, settings, atlas=atlas)
@@ -172,14 +172,14 @@ def test_means_from_an_atlas_give_the_same_answers(network, folder, tmp_path):
 
 
 class Chancy(Planted):
-    """Planted units twice over, whose pictures come with noise: no two passes give the same answers."""
+    """The planted units twice, with noise added to the input: no two passes give the same results."""
 
     def forward(self, x):
         seen = self.relu(self.conv(x + torch.rand_like(x)))
         return self.head(nn.functional.relu(seen - 0.1).mean((2, 3)))
 
 
-def test_each_layers_answers_are_compared_with_those_of_the_same_pass(folder):
+def test_each_layer_is_compared_with_the_baseline_of_the_same_pass(folder):
     network = unitscope.load(Chancy(), preprocess=PHI, classes=["red", "green", "blue", "sum", "dead", "dark"])
     with torch.random.fork_rng():
         torch.manual_seed(0)
@@ -191,27 +191,27 @@ def test_each_layers_answers_are_compared_with_those_of_the_same_pass(folder):
         assert found.class_changes(outcome).empty
 
 
-def test_a_layer_named_twice_is_asked_about_once(network, folder):
+def test_a_layer_given_twice_is_measured_once(network, folder):
     found = ablate(network, folder, AblationGrid(["relu", "act:-1", "conv", "act:1"], counts=[1], scopes=["image"]))
-    assert [outcome.removed.layer for outcome in found.outcomes] == ["relu", "conv"]
+    assert [outcome.setting.layer for outcome in found.outcomes] == ["relu", "conv"]
 
 
 class Map(nn.Sequential):
-    """A network that is no classifier."""
+    """A network that is not a classifier."""
 
     def __init__(self):
         super().__init__(nn.Conv2d(3, 4, 1), nn.ReLU())
 
 
 class Branching(Map):
-    """The same, with a step that no graph can hold."""
+    """The same, with a step that can't be exported."""
 
     def forward(self, x):
         return super().forward(x) if float(x.mean()) > -1 else x
 
 
 @pytest.mark.parametrize("module", [Map, Branching])
-def test_a_network_without_logits_has_nothing_to_measure_removal_by(module, folder):
+def test_a_network_without_logits_is_refused(module, folder):
     network = unitscope.load(module(), preprocess=PHI)
     with pytest.raises(
         NetworkError, match=f"{module.__name__} returns no logits .* the effect of a removal can't be measured"
@@ -220,7 +220,7 @@ def test_a_network_without_logits_has_nothing_to_measure_removal_by(module, fold
 
 
 class Counted:
-    """Remembers what it was told of each bar."""
+    """Records the calls for each progress bar."""
 
     def __init__(self):
         self.bars = []
@@ -240,14 +240,14 @@ def test_every_pass_over_the_images_is_counted(network, folder):
     assert counted.bars == [(title, 40, [16, 16, 8]) for title in titles]
 
 
-def test_where_nothing_asks_for_means_there_is_one_pass(network, folder):
+def test_without_means_there_is_one_pass(network, folder):
     counted = Counted()
     settings = AblationGrid(["relu"], [0.5], scopes=["image"])
     ablate(network, folder, settings, options=RunOptions(limit=10, progress=counted))
     assert counted.bars == [("removing from relu", 10, [10])]
 
 
-def test_without_labels_agreement_with_the_untouched_network_is_told(network, folder, tmp_path):
+def test_without_labels_agreement_with_the_unchanged_network_is_reported(network, folder, tmp_path):
     flat = tmp_path / "flat"
     flat.mkdir()
     for file in folder.rglob("*.png"):
@@ -259,13 +259,13 @@ def test_without_labels_agreement_with_the_untouched_network_is_told(network, fo
     assert half["top1"] is None
 
 
-def test_images_that_cannot_be_read_are_left_out(network, folder):
+def test_unreadable_images_are_skipped(network, folder):
     (folder / "red" / "broken.png").write_bytes(b"no picture")
     found = ablate(network, folder, AblationGrid(["relu"], [0.5]))
     assert (found.images, found.failed) == (40, 1)
 
 
-def test_nothing_readable_is_an_error(network, tmp_path):
+def test_no_readable_image_is_an_error(network, tmp_path):
     for name in ("broken.png", "torn.png"):
         (tmp_path / name).write_bytes(b"no picture")
     with pytest.raises(ImageError, match=r"none of the 2 files in .* could be read; the first: .*broken.png' is not"):
@@ -275,8 +275,8 @@ def test_nothing_readable_is_an_error(network, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"fractions": [1.5]}, "fraction 1.5 is not a share from 0 to 1"),
-        ({"fractions": [-0.1]}, "fraction -0.1 is not a share"),
+        ({"fractions": [1.5]}, "fraction 1.5 is not between 0 and 1"),
+        ({"fractions": [-0.1]}, "fraction -0.1 is not between 0 and 1"),
         ({"counts": [-1]}, "can't remove -1 units"),
         ({}, "nothing to remove; give --fraction"),
         ({"fractions": [0.5], "scopes": ["datset"]}, "no scope 'datset'; closest: 'dataset'"),
@@ -285,10 +285,10 @@ def test_nothing_readable_is_an_error(network, tmp_path):
         ({"fractions": [0.5], "layers": []}, "no layer to remove units from"),
         ({"fractions": [0.5], "orders": ["random"], "seeds": []}, "no seed was given"),
         ({"fractions": [0.5], "orders": ["random"], "seeds": [1, -1]}, "seeds must be 0 or greater, not -1"),
-        ({"fractions": [float("nan")]}, "fraction nan is not a share"),
+        ({"fractions": [float("nan")]}, "fraction nan is not between 0 and 1"),
     ],
 )
-def test_settings_that_make_no_sense_are_refused(options, message):
+def test_invalid_settings_are_refused(options, message):
     with pytest.raises(UnitscopeError, match=message):
         AblationGrid(**{"layers": ["relu"], **options})
 
@@ -301,7 +301,7 @@ def test_settings_that_make_no_sense_are_refused(options, message):
         ({"limit": -3}, "a limit of -3 leaves no images"),
     ],
 )
-def test_a_way_of_running_that_runs_nothing_is_refused(options, message):
+def test_invalid_run_options_are_refused(options, message):
     with pytest.raises(UnitscopeError, match=message):
         RunOptions(**options)
 

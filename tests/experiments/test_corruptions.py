@@ -1,4 +1,4 @@
-"""Each change of a picture, against its definition."""
+"""Each corruption of an image, against its definition."""
 
 import io
 
@@ -23,7 +23,7 @@ def pillow(picture):
     return Image.fromarray(picture.permute(1, 2, 0).numpy())
 
 
-def test_noise_is_gaussian_of_mean_zero_and_sigma_on_the_scale_on_which_white_is_one(picture):
+def test_noise_is_gaussian_with_mean_0_and_sigma_relative_to_white(picture):
     grey = torch.full((3, 200, 200), 128, dtype=torch.uint8)
     noise = (Noise(0.1).apply(grey, 0, 0) - 128).numpy().ravel() / 255
     assert abs(noise.mean()) < 4 * 0.1 / np.sqrt(noise.size)
@@ -31,7 +31,7 @@ def test_noise_is_gaussian_of_mean_zero_and_sigma_on_the_scale_on_which_white_is
     assert np.mean(np.abs(noise) < 0.1) == pytest.approx(0.6827, abs=0.005)
 
 
-def test_noise_depends_on_seed_and_image_and_on_nothing_else(picture):
+def test_noise_depends_only_on_seed_and_image(picture):
     first = Noise(0.1).apply(picture, 3, 1)
     Noise(0.1).apply(picture, 4, 1)
     assert torch.equal(Noise(0.1).apply(picture, 3, 1), first)
@@ -45,18 +45,18 @@ def test_the_same_noise_is_scaled_by_sigma(picture):
     assert torch.allclose(2 * small, large, atol=1e-3)
 
 
-def test_noise_is_clipped_as_a_picture_is():
+def test_noise_is_clipped_to_the_range_of_images():
     changed = Noise(1).apply(torch.tensor([0, 255], dtype=torch.uint8).repeat(3, 20, 10), 0, 0)
     assert changed.min() == 0
     assert changed.max() == 255
     assert changed.dtype == torch.float32
 
 
-def test_no_noise_leaves_the_picture_as_it_is(picture):
+def test_zero_noise_keeps_the_picture(picture):
     assert torch.equal(Noise(0).apply(picture, 0, 0), picture.float())
 
 
-def test_a_blur_is_pillows(picture):
+def test_a_blur_equals_pillows(picture):
     expected = np.array(pillow(picture).filter(ImageFilter.GaussianBlur(2.5)))
     assert np.array_equal(Blur(2.5).apply(picture, 0, 0).permute(1, 2, 0).numpy(), expected)
     assert torch.equal(Blur(0).apply(picture, 0, 0), picture)
@@ -68,7 +68,7 @@ def test_brightness_multiplies_and_clips(picture):
     assert Brightness(0).apply(picture, 0, 0).max() == 0
 
 
-def test_jpeg_is_written_and_read(picture):
+def test_jpeg_equals_encoding_and_decoding(picture):
     file = io.BytesIO()
     pillow(picture).save(file, "JPEG", quality=30)
     assert np.array_equal(Jpeg(30).apply(picture, 0, 0).permute(1, 2, 0).numpy(), np.array(Image.open(file)))
@@ -76,7 +76,7 @@ def test_jpeg_is_written_and_read(picture):
     assert losses[0] > losses[1] > losses[2]
 
 
-def test_a_perturbation_tells_its_name_and_value():
+def test_a_perturbation_has_its_name_and_value():
     assert [name_and_value(change) for change in (Noise(0.1), Blur(2), Brightness(0.5), Jpeg(20))] == [
         ("noise", 0.1),
         ("blur", 2),
@@ -99,6 +99,6 @@ def test_a_perturbation_tells_its_name_and_value():
         (lambda: Jpeg(50.5), "a whole number from 1 .* not 50.5"),
     ],
 )
-def test_a_strength_that_makes_no_sense_is_refused(make, message):
+def test_an_invalid_strength_is_refused(make, message):
     with pytest.raises(UnitscopeError, match=message):
         make()

@@ -1,4 +1,4 @@
-"""A planted inhibitory unit is found, by its maps and by removal; numbers as by brute force."""
+"""A known inhibitory unit is found by its maps and by ablation; results equal brute force."""
 
 import tracemalloc
 from pathlib import Path
@@ -68,7 +68,7 @@ def maps_by_hand(network, path):
         return torch.relu(network.module.conv(x))[0].double().numpy()
 
 
-def test_the_planted_unit_is_found_first_and_edges_noise_and_the_dead_are_not_found(found):
+def test_the_known_unit_ranks_first_and_edge_noise_and_dead_units_are_not_found(found):
     assert (found.concept, found.by, found.left_out) == ("red square", "map contrast", 0)
     assert len(found.images) == 14
     assert found.others == 12
@@ -77,13 +77,13 @@ def test_the_planted_unit_is_found_first_and_edges_noise_and_the_dead_are_not_fo
     assert list(found.units["unit"][found.units["p_corrected"] < 0.05]) == [DARK]
 
 
-def test_edges_look_inhibited_until_their_place_is_known(found):
+def test_edge_units_look_inhibited_unless_position_is_controlled(found):
     edge = found.units.set_index("unit").loc[EDGE]
     assert edge["contrast"] < -0.01
     assert edge["contrast"] == pytest.approx(edge["by_place"], abs=0.002)
 
 
-def test_means_are_those_of_maps_and_masks_taken_by_hand(atlas, network, found):
+def test_means_equal_those_of_maps_and_masks_computed_directly(atlas, network, found):
     insides, contrasts, places = [], [], []
     elsewhere = np.mean([maps_by_hand(network, atlas.root / f"train/{n:02d}.png") for n in range(14, 26)], 0)
     for image in found.images:
@@ -106,7 +106,7 @@ def test_means_are_those_of_maps_and_masks_taken_by_hand(atlas, network, found):
 
 
 @pytest.mark.parametrize("phi", [Preprocessing((10, 14)), Preprocessing(12, 8), Preprocessing(6, 10)])
-def test_a_mask_goes_the_way_of_its_picture(phi):
+def test_a_mask_is_transformed_like_its_picture(phi):
     random = np.random.default_rng(0)
     mask = (random.random((21, 30)) < 0.5).astype(np.uint8) * 255
     as_picture = phi.prepare(Image.fromarray(np.stack([mask] * 3, -1)))
@@ -119,7 +119,7 @@ def test_cells_hold_the_share_of_their_area():
     np.testing.assert_allclose(pool_to_grid(view, 2, 4), [[1, 1 / 3, 0, 0]] * 2, atol=1e-6)
 
 
-def test_too_little_of_a_concept_or_of_anything_else_is_no_image():
+def test_images_with_too_little_inside_or_outside_are_skipped():
     maps = np.ones((2, 3, 3), np.float32)
     for covered in (0.4 / 9, 1 - 0.4 / 9):
         assert inside_outside(maps, np.full((3, 3), covered, np.float32)) is None
@@ -133,7 +133,7 @@ def test_limit_takes_some_of_the_images_and_as_many_others(atlas, network):
     assert some.others == 6
 
 
-def test_neither_category_nor_removal_depends_on_the_batches(atlas, network, found):
+def test_results_do_not_depend_on_the_batch_size(atlas, network, found):
     threes = RunOptions(batch_size=3)
     again = category_inhibition(atlas, "relu", "red square", network=network, options=threes)
     numbers = ["unit", "inside", "outside", "by_place", "effect_size", "p_value"]
@@ -142,7 +142,7 @@ def test_neither_category_nor_removal_depends_on_the_batches(atlas, network, fou
     np.testing.assert_allclose(both[0]["logit_change"], both[1]["logit_change"], atol=1e-5)
 
 
-def test_without_enough_other_images_place_is_not_known(network, tmp_path):
+def test_with_too_few_other_images_position_is_not_controlled(network, tmp_path):
     folder = make_coco(tmp_path / "coco", squares=8, plain=2)
     scanned = unitscope.scan(network, folder, tmp_path / "b.atlas", options=unitscope.ScanOptions(layers=("relu",)))
     found = category_inhibition(scanned.atlas, "relu", "red square", network=network)
@@ -150,7 +150,7 @@ def test_without_enough_other_images_place_is_not_known(network, tmp_path):
     assert found.units["by_place"].isna().all()
 
 
-def test_logit_changes_are_those_of_the_module_with_a_unit_zeroed(atlas, network, found):
+def test_logit_changes_equal_the_module_with_a_unit_zeroed(atlas, network, found):
     images = image_set(atlas, found.images)
     changes = logit_changes(network, images, atlas.find("relu"), 0)
     for row, image in enumerate(found.images):
@@ -164,7 +164,7 @@ def test_logit_changes_are_those_of_the_module_with_a_unit_zeroed(atlas, network
     assert (changes[:, DEAD] == 0).all()
 
 
-def test_removal_of_the_unit_that_holds_the_class_back_raises_its_logit(atlas, network, found):
+def test_removing_the_inhibitory_unit_raises_the_logit_of_the_class(atlas, network, found):
     both = inhibition_by_removal(atlas, found, network=network)
     assert both.removal.class_name == "red square"
     assert both.removal.units["unit"].iloc[0] == DARK
@@ -204,7 +204,7 @@ def layer_of(network):
     return trace_of(network).layers.find("relu")
 
 
-def test_a_sheet_shows_the_first_units_over_images_that_the_concept_parts_evenly(atlas, network, found):
+def test_a_sheet_shows_the_first_units_on_images_half_covered_by_the_concept(atlas, network, found):
     sheet = inhibition_sheet(atlas, found, units=2, across=3, network=network)
     assert [unit.unit for unit in sheet.units] == found.units["unit"].head(2).tolist()
     examples = sheet.units[0].examples
@@ -224,7 +224,7 @@ def test_a_sheet_of_a_class_shows_exemplars_of_the_others_beside_it(atlas, netwo
     assert atlas.image_number(sheet.units[0].examples[2].image) == 14 + responses.argmax()
 
 
-def test_exemplars_of_the_others_are_found_in_little_memory(make_atlas):
+def test_exemplars_of_the_others_need_little_memory(make_atlas):
     responses = np.random.default_rng(6).random((1500, 1000), np.float32)
     large = make_atlas(responses, labels=["cat"] * 30 + ["dog"] * 1470)
     found = class_inhibition(large, "relu", "cat")
@@ -238,7 +238,7 @@ def test_exemplars_of_the_others_are_found_in_little_memory(make_atlas):
 
 
 class Tokens(nn.Module):
-    """A transformer without attention: a picture's patches, behind registers that no patch made."""
+    """A transformer without attention: register tokens, then the patches of the image."""
 
     def __init__(self, patch, registers):
         super().__init__()
@@ -287,12 +287,12 @@ def test_maps_of_rows_and_columns_are_a_grid(shape, axis, view):
         ((4, 7, 4, 7, 96), 5),  # windows
     ],
 )
-def test_what_is_not_maps_of_rows_and_columns_is_no_grid(shape, axis):
+def test_other_shapes_are_no_grid(shape, axis):
     with pytest.raises(LayerError, match="units of layer 'tokens' have no position in the image"):
         check_grid(Layer(0, "tokens", "norm", shape[axis - 1], shape, axis), (224, 224))
 
 
-def test_what_can_not_be_asked_is_refused(atlas, network, tmp_path):
+def test_invalid_arguments_are_refused(atlas, network, tmp_path):
     ask = {"network": network}
     with pytest.raises(LayerError, match="maps of layer 'head' have a single cell"):
         category_inhibition(atlas, "head", "red square", **ask)
@@ -303,7 +303,7 @@ def test_what_can_not_be_asked_is_refused(atlas, network, tmp_path):
     with pytest.raises(UnitscopeError, match="at least 5 images with 'red square', but there are 3"):
         category_inhibition(atlas, "relu", "red square", options=RunOptions(limit=3), **ask)
     with pytest.raises(ImageError, match="have no segmentations"):
-        category_inhibition(atlas, "relu", "red square", images=tmp_path, **ask)
+        category_inhibition(atlas, "relu", "red square", image_root=tmp_path, **ask)
     with pytest.raises(
         UnitscopeError, match=r"'red sqare' does not match exactly one class of .*; closest: 'red square'"
     ):
@@ -318,7 +318,7 @@ def test_what_can_not_be_asked_is_refused(atlas, network, tmp_path):
         logit_rise(np.zeros((3, 2)))
 
 
-def test_images_without_outlines_are_refused(network, tmp_path):
+def test_images_without_segmentations_are_refused(network, tmp_path):
     for number in range(2):
         Image.new("RGB", (8, 8)).save(tmp_path / f"{number}.png")
     scanned = unitscope.scan(network, tmp_path, tmp_path / "c.atlas", options=unitscope.ScanOptions(layers=("relu",)))
@@ -326,7 +326,7 @@ def test_images_without_outlines_are_refused(network, tmp_path):
         category_inhibition(scanned.atlas, "relu", "red square", network=network)
 
 
-def test_a_function_as_preprocessing_can_not_carry_masks(tmp_path):
+def test_a_preprocessing_function_cannot_transform_masks(tmp_path):
     def phi(image):
         return torch.from_numpy(np.array(image.resize((32, 32)))).permute(2, 0, 1) / 255
 

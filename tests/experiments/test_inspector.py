@@ -1,4 +1,4 @@
-"""The network as pages ask it, against the public functions that look and remove."""
+"""The inspector that the pages use, against the public functions."""
 
 import threading
 from dataclasses import replace
@@ -22,7 +22,7 @@ def asked(network, folder, tmp_path):
     return atlas, Inspector(Session(network), tuple(atlas.layers)), folder / atlas.images["image"][0]
 
 
-def test_a_structure_is_that_of_the_command(asked, network):
+def test_a_structure_equals_that_of_the_command(asked, network):
     _, inspector, file = asked
     found = inspector.structure(file, top=4)
     expected = unitscope.structure(network, file, top=4)
@@ -43,7 +43,7 @@ def test_a_units_maps_have_its_responses_as_means(asked):
     np.testing.assert_allclose([map_.mean() for map_ in maps[:-1]], expected, rtol=1e-5)
 
 
-def test_all_maps_are_those_of_each_unit(asked):
+def test_all_maps_equal_those_of_each_unit(asked):
     atlas, inspector, file = asked
     told = list(inspector.all_maps(image_files([file, atlas.root / "gone.png"]), atlas.layers))
     assert told[1] is None
@@ -51,7 +51,7 @@ def test_all_maps_are_those_of_each_unit(asked):
         np.testing.assert_array_equal(told[0][0][unit], inspector.maps(image_files([file]), atlas.layers[0], unit)[0])
 
 
-def test_a_unit_taken_away_is_gone_from_maps_and_answers(asked, network):
+def test_a_removed_unit_is_missing_from_maps_and_predictions(asked, network):
     _, inspector, file = asked
     gone = inspector.structure(file, change=Change({"relu": (0, 3)}), top=6)
     responses = dict(zip(gone.columns[0].units.tolist(), gone.columns[0].responses.tolist(), strict=True))
@@ -83,7 +83,7 @@ class Convolutions(TorchDispatchMode):
         return operation(*args, **(kwargs or {}))
 
 
-def test_several_layers_are_seen_in_one_pass(network, folder, tmp_path):
+def test_several_layers_are_read_in_one_pass(network, folder, tmp_path):
     atlas = unitscope.scan(network, folder, tmp_path / "all.atlas", options=ScanOptions(layers=["*"])).atlas
     inspector = Inspector(Session(network), tuple(atlas.layers))
     file, chosen = folder / atlas.images["image"][0], (atlas.layers[2], atlas.layers[0])
@@ -106,7 +106,7 @@ def test_noise_is_seeded(asked):
     assert (one != other).mean() > 0.5
 
 
-def test_a_preprocessing_of_ones_own_is_left_as_it_is_and_has_no_noise(network, folder, tmp_path):
+def test_custom_preprocessing_is_unchanged_and_has_no_noise(network, folder, tmp_path):
     def centred(image):
         values = torch.from_numpy(np.array(image.resize((16, 16)))).permute(2, 0, 1).float()
         return (values / 255 - 0.5) / 0.25
@@ -120,7 +120,7 @@ def test_a_preprocessing_of_ones_own_is_left_as_it_is_and_has_no_noise(network, 
         inspector.structure(folder / atlas.images["image"][3], change=Change(sigma=0.1))
 
 
-def test_threads_get_the_same_answers_as_one(asked):
+def test_threads_get_the_same_results_as_one(asked):
     atlas, inspector, _ = asked
     files = [atlas.root / image for image in atlas.images["image"][:6]]
     alone = [inspector.structure(file).columns[0].responses for file in files]
@@ -136,6 +136,6 @@ def test_threads_get_the_same_answers_as_one(asked):
         np.testing.assert_array_equal(together[number], expected)
 
 
-def test_a_device_that_is_not_there_is_an_error(network):
+def test_a_missing_device_is_an_error(network):
     with pytest.raises(unitscope.UnitscopeError, match="no device"):
         Session(replace(network), device="cuda:99")

@@ -1,4 +1,4 @@
-"""Perturbations of a network's input against brute force, and planted units that move or stay."""
+"""Perturbations of a network's input, against brute force and units with a known effect."""
 
 from dataclasses import astuple
 
@@ -56,7 +56,7 @@ class Planted(nn.Module):
 
 
 class Branching(Planted):
-    """The same, with a step that no graph can hold."""
+    """The same, with a step that can't be exported."""
 
     def forward(self, x):
         return super().forward(x) if float(x.mean()) > -1 else x.mean((2, 3))
@@ -69,7 +69,7 @@ def network():
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Fourteen smooth pictures in folders that the network's classes name."""
+    """Fourteen smooth pictures in folders named after the network's classes."""
     folder = tmp_path_factory.mktemp("pictures")
     random = np.random.default_rng(3)
     for number in range(14):
@@ -114,7 +114,7 @@ def brute_force(network, folder, sigma, seed):
         )
 
 
-def test_everything_told_equals_brute_force(network, folder):
+def test_all_results_equal_brute_force(network, folder):
     units = [f"relu:{unit}" for unit in range(8)] + ["act:2:10"]
     result = perturb(network, folder, [Noise(0.2)], units=units, seeds=(0, 3), top=3)
     (effect,) = result.effects
@@ -158,7 +158,7 @@ def test_everything_told_equals_brute_force(network, folder):
         assert found.map_correlation.count == 14
 
 
-def test_a_unit_that_averages_stays_and_one_of_fine_contrasts_moves(network, folder):
+def test_noise_changes_fine_contrast_units_but_not_averaging_units(network, folder):
     units = [f"relu:{EDGES}", f"relu:{AVERAGE}"]
     edges, average = perturb(network, folder, [Noise(0.1)], units=units).effects[0].units
     assert edges.map_correlation.value < 0.5
@@ -167,7 +167,7 @@ def test_a_unit_that_averages_stays_and_one_of_fine_contrasts_moves(network, fol
     assert abs(average.relative_change.value) < 0.05
 
 
-def test_a_blur_takes_fine_contrasts_and_leaves_means(network, folder):
+def test_a_blur_removes_fine_contrast_and_keeps_means(network, folder):
     units = [f"relu:{EDGES}", f"relu:{AVERAGE}"]
     edges, average = perturb(network, folder, [Blur(2)], units=units).effects[0].units
     assert edges.relative_change.value < -0.3
@@ -176,7 +176,7 @@ def test_a_blur_takes_fine_contrasts_and_leaves_means(network, folder):
 
 
 @pytest.mark.parametrize("change", [Noise(1e-6), Noise(0), Blur(0), Brightness(1)], ids=str)
-def test_what_hardly_changes_the_picture_moves_nothing(network, folder, change):
+def test_very_weak_perturbations_change_nothing(network, folder, change):
     (effect,) = perturb(network, folder, [change], units=["relu:0", "act:2:1"]).effects
     assert effect.flips.value == 0
     assert effect.p_values == (1.0,)
@@ -185,7 +185,7 @@ def test_what_hardly_changes_the_picture_moves_nothing(network, folder, change):
     assert all(abs(unit.relative_change.value) < 1e-4 for unit in effect.units)
 
 
-def test_numbers_do_not_depend_on_the_batch_size(network, folder):
+def test_results_do_not_depend_on_the_batch_size(network, folder):
     changes = [Noise(0.1), Noise(0.3), Jpeg(20)]
     whole, *parted = (
         perturb(network, folder, changes, units=["relu:3"], seeds=(0, 1), options=RunOptions(size))
@@ -207,13 +207,13 @@ def test_only_noise_is_drawn_for_each_seed(network, folder):
     assert len(result.effects[0].flips.counts) == 2
 
 
-def test_layers_are_chosen_by_pattern_and_units_need_not_be_in_them(network, folder):
+def test_layers_are_chosen_by_pattern_and_units_may_be_in_others(network, folder):
     (effect,) = perturb(network, folder, [Noise(0.1)], units=["relu:0", "act:1:0"], layers=["act"]).effects
     assert [layer.layer.name for layer in effect.layers] == ["act"]
     assert [(unit.layer.name, unit.unit) for unit in effect.units] == [("relu", 0)]
 
 
-def test_a_network_that_is_followed_with_hooks_gives_the_same(network, folder):
+def test_a_network_traced_with_hooks_gives_the_same_results(network, folder):
     hooked = unitscope.load(Branching().eval(), preprocess=PHI, classes=CLASSES)
     words = {"units": ["relu:3", "act:2:10"], "top": 3}
     a, b = (perturb(each, folder, [Noise(0.2)], **words) for each in (network, hooked))
@@ -235,7 +235,7 @@ def test_a_network_without_classes_has_no_flips(folder):
     assert result.effects[0].layers[0].cosine.count == 14
 
 
-def test_a_file_that_cannot_be_read_is_counted_and_left_out(network, folder, tmp_path):
+def test_an_unreadable_file_is_counted_and_skipped(network, folder, tmp_path):
     for number, file in enumerate(sorted(folder.rglob("*.png"))[:3]):
         (tmp_path / f"{number}.png").write_bytes(file.read_bytes() if number != 1 else b"no image")
     result = perturb(network, tmp_path, [Noise(0.1)], units=["relu:0"])
@@ -293,14 +293,14 @@ def test_the_sheet_shows_each_units_strongest_images_clean_and_changed(network, 
         ({"images": "nowhere"}, ImageError, "no file or folder"),
     ],
 )
-def test_what_makes_no_sense_is_refused(network, folder, words, error, message):
+def test_invalid_arguments_are_refused(network, folder, words, error, message):
     given = {"images": folder, "perturbations": [Noise(0.1)]} | words
     images, perturbations = given.pop("images"), given.pop("perturbations")
     with pytest.raises(error, match=message):
         perturb(network, images, perturbations, **given)
 
 
-def test_a_preprocessing_whose_scale_nobody_knows_is_refused(folder):
+def test_a_preprocessing_with_an_unknown_scale_is_refused(folder):
     def phi(image):
         return torch.zeros(3, 24, 24)
 

@@ -1,4 +1,4 @@
-"""Experiments on a device that has no float64, as Apple's GPUs have none."""
+"""Experiments on a device without float64, such as Apple's GPUs."""
 
 from contextlib import contextmanager
 
@@ -18,7 +18,7 @@ from .planted_coco import make_coco, planted_network
 
 
 class WithoutDoubles(TorchDispatchMode):
-    """Torch as on such a device: no op may give a tensor of float64."""
+    """Simulates such a device: an op that returns a float64 tensor fails."""
 
     def __torch_dispatch__(self, op, types, args=(), kwargs=None):
         output = op(*args, **(kwargs or {}))
@@ -29,7 +29,7 @@ class WithoutDoubles(TorchDispatchMode):
 
 @contextmanager
 def without_doubles(title, images):
-    """Stands around each of an experiment's passes, where a bar would."""
+    """Wraps each pass of an experiment, in place of a progress bar."""
     with WithoutDoubles():
         yield lambda done: None
 
@@ -42,18 +42,18 @@ def coco(tmp_path_factory):
     return make_coco(tmp_path_factory.mktemp("coco") / "coco", squares=7, plain=6)
 
 
-def test_such_a_device_is_strict():
+def test_the_simulated_device_rejects_float64():
     with WithoutDoubles(), pytest.raises(TypeError, match="no float64"):
         torch.ones(2).double()
 
 
-def test_removal_with_means_takes_no_doubles(coco):
+def test_ablation_with_means_uses_no_float64(coco):
     settings = AblationGrid(["relu"], counts=[2], scopes=["image"], value="mean")
     found = ablate(planted_network(), coco, settings, options=RUNNING)
     pd.testing.assert_frame_equal(found.table(), ablate(planted_network(), coco, settings).table())
 
 
-def test_changes_of_logits_take_no_doubles(coco):
+def test_logit_changes_use_no_float64(coco):
     network, images = planted_network(), open_images(coco)
     layer = trace_of(network).layers.find("relu")
     changes = logit_changes(network, images, layer, 0, options=RUNNING)
@@ -61,7 +61,7 @@ def test_changes_of_logits_take_no_doubles(coco):
     np.testing.assert_allclose(changes, logit_changes(network, images, layer, 0), atol=1e-5)
 
 
-def test_maps_on_a_category_take_no_doubles(coco, tmp_path):
+def test_category_inhibition_uses_no_float64(coco, tmp_path):
     network, options = planted_network(), unitscope.ScanOptions(layers=("relu",))
     atlas = unitscope.scan(network, coco, tmp_path / "a.atlas", options=options).atlas
     found = category_inhibition(atlas, "relu", "red square", network=network, options=RUNNING)

@@ -1,11 +1,11 @@
-"""Views with planted maps, and ways to ask a figure what it shows."""
+"""Views with known maps, and helpers to inspect figures."""
 
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from unitscope.display.exemplar_sheet import Exemplar, ExemplarSheet
-from unitscope.display.structure import Column, Enlargement, Prediction, Structure
+from unitscope.display.structure import Enlargement, LayerTopUnits, Prediction, Structure
 from unitscope.figures import structure
 from unitscope.units import Layer
 
@@ -18,7 +18,7 @@ def column(index, name, size, *, top=9, units=512):
     rng = np.random.default_rng(index)
     maps = rng.gamma(0.3, size=(top, *size)).astype(np.float32)
     channels = np.sort(rng.choice(units, top, replace=False))[::-1].astype(np.int64)
-    return Column(layer(index, name, units, size), channels, maps.mean((1, 2)), maps)
+    return LayerTopUnits(layer(index, name, units, size), channels, maps.mean((1, 2)), maps)
 
 
 def view(sizes, *, top=9, units=512, name="layer{}.relu_2", predictions=5, enlarged=0, picture=(224, 224)):
@@ -45,7 +45,7 @@ def sheet_of(*exemplars, name="features.29"):
 
 
 def texts(figure):
-    """Every visible piece of text with its box in pixels."""
+    """Every visible text with its bounding box in pixels."""
     renderer = FigureCanvasAgg(figure).get_renderer()
     figure.draw_without_rendering()
     found = [*figure.texts]
@@ -62,7 +62,7 @@ def texts(figure):
 
 
 def assert_tidy(figure):
-    """No text leaves the canvas, none overlaps another, and none lies on an image."""
+    """Assert that no text leaves the canvas, overlaps another text or lies on an image."""
     width, height = figure.canvas.get_width_height()
     placed = texts(figure)
     for text, box in placed:
@@ -79,7 +79,7 @@ def assert_tidy(figure):
 
 
 def overlaps(box, others):
-    """Whether a box shares more than a pixel's breadth with each of the others."""
+    """Whether a box overlaps each of the others by more than a pixel."""
     wide = np.minimum(box[2], others[:, 2]) - np.maximum(box[0], others[:, 0])
     high = np.minimum(box[3], others[:, 3]) - np.maximum(box[1], others[:, 1])
     return (wide > 1) & (high > 1)

@@ -1,11 +1,11 @@
-"""Curves of right answers: what is drawn is what was counted."""
+"""Curves of accuracy: the drawn values are the counts."""
 
 import numpy as np
 import pytest
 
 from unitscope import figures
 from unitscope.analyses.ablation import Ablation, Outcome
-from unitscope.analyses.ablation_counts import Removed, Score, Truth
+from unitscope.analyses.ablation_counts import AblationSetting, Score, Truth
 
 from .conftest import assert_tidy, texts
 
@@ -24,7 +24,10 @@ def ablation(labelled=True, layers=("relu",)):
     before = random.permuted(np.tile(np.arange(6, dtype=np.int32), (30, 1)), axis=1)[:, :5]
     outcomes = tuple(
         Outcome(
-            Removed(layer, scope, order, count, 10, count / 10, "zero", seed), np.roll(before, place, 1), before, truth
+            AblationSetting(layer, scope, order, count, 10, count / 10, "zero", seed),
+            np.roll(before, place, 1),
+            before,
+            truth,
         )
         for layer in layers
         for place, (scope, order, seed, count) in enumerate(SETTINGS)
@@ -38,7 +41,7 @@ def line_of(figure, panel, label):
     return lines[0]
 
 
-def test_a_curve_starts_at_the_untouched_network_and_goes_through_the_counts():
+def test_a_curve_starts_at_the_unchanged_network_and_shows_the_counts():
     found = ablation()
     line = line_of(figures.ablation(found), 0, "lowest first")
     expected = [found.baseline.top1_correct, found.outcomes[0].score.top1_correct, found.outcomes[1].score.top1_correct]

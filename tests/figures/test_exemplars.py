@@ -17,7 +17,7 @@ def tile_of(figure, number):
     return canvas[canvas.shape[0] - top : canvas.shape[0] - bottom, left:right]
 
 
-def test_each_exemplar_shows_its_picture_its_map_and_both_in_one():
+def test_each_exemplar_shows_its_picture_its_map_and_the_overlay():
     entry = exemplar(1)
     figure = exemplars(sheet_of(entry))
     np.testing.assert_array_equal(tile_of(figure, 0), entry.picture)
@@ -26,7 +26,7 @@ def test_each_exemplar_shows_its_picture_its_map_and_both_in_one():
     np.testing.assert_array_equal(tile_of(figure, 2), overlay(entry.picture, tone(entry.map)))
 
 
-def test_exemplars_lie_in_reading_order_with_rank_response_label_and_title():
+def test_exemplars_are_in_reading_order_with_rank_response_label_and_title():
     figure = exemplars(sheet_of(*(exemplar(rank) for rank in range(1, 10))))
     written = [text for text, _ in texts(figure)]
     assert written[0] == "features.29:71 of torchvision:vgg16"
@@ -46,7 +46,7 @@ def test_blocks_form_a_grid_of_at_most_three_a_row(count, across):
 
 
 @pytest.mark.parametrize(("missing", "blanks"), [({"picture": None}, 2), ({"map": None}, 2)])
-def test_what_is_missing_is_a_quiet_tile(missing, blanks):
+def test_a_missing_image_has_a_placeholder(missing, blanks):
     figure = exemplars(sheet_of(replace(exemplar(1), **missing)))
     assert len(figure.axes[0].images) == 1
     assert [text for text, _ in texts(figure)].count("not available") == blanks
@@ -65,7 +65,7 @@ ODD = (
 
 
 @pytest.mark.parametrize("entries", [(), ODD[:1], ODD[:2], ODD], ids=len)
-def test_no_text_overlaps_another_or_a_picture_or_leaves_the_sheet(entries):
+def test_no_text_overlaps_or_is_clipped(entries):
     assert_tidy(exemplars(sheet_of(*entries, name="features.denseblock4.denselayer16.relu2." * 6)))
 
 

@@ -34,11 +34,11 @@ def sheet_of(*rows, by="map contrast"):
 
 @pytest.mark.parametrize("across", [1, 4])
 @pytest.mark.parametrize("units", [1, 3])
-def test_a_sheet_is_tidy_whatever_its_size(across, units):
+def test_no_text_overlaps_or_is_clipped_at_any_size(across, units):
     assert_tidy(inhibition(sheet_of(*([example(n) for n in range(across)] for _ in range(units)))))
 
 
-def test_a_sheet_names_units_numbers_and_images():
+def test_a_sheet_shows_units_values_and_images():
     told = " ".join(text for text, _ in texts(inhibition(sheet_of([example(1), example(2)]))))
     for word in ("unit 37", "effect size −0.87", "train2017/000000000002.jpg", "'person'", "outlined"):
         assert word in told
@@ -59,7 +59,7 @@ def test_maps_of_a_unit_share_one_scale():
     assert tones[1].max() == 1
 
 
-def test_a_picture_that_is_gone_and_no_units_leave_quiet_tiles_and_words():
+def test_a_missing_picture_and_no_units_have_placeholders_and_a_message():
     gone = replace(example(1), picture=None, map=None, mask=None, note="")
     figure = inhibition(sheet_of([gone, example(2)]))
     assert_tidy(figure)

@@ -4,7 +4,7 @@ import pytest
 
 from unitscope.errors import UnitscopeError
 from unitscope.figures import layer_summary
-from unitscope.figures.layers import decades, thinned
+from unitscope.figures.layers import decades, labelled_positions
 
 from .conftest import assert_tidy, texts
 
@@ -45,11 +45,11 @@ def table(layers, *, units=40, spread=0.5, shift=0.0, name="layer{}.relu_2"):
     ],
     ids=lambda units: f"{units.layer_index.nunique()}-layers",
 )
-def test_no_text_overlaps_another_or_leaves_the_sheet(units):
+def test_no_text_overlaps_or_is_clipped(units):
     assert_tidy(layer_summary(units, title="torchvision:resnet50 over val: $1 " * 8))
 
 
-def test_charts_share_their_layers_in_network_order_whatever_the_order_of_rows():
+def test_charts_show_layers_in_network_order_for_any_order_of_rows():
     units = table(6)
     figure = layer_summary(units.sample(frac=1, random_state=0))
     assert len(figure.axes) == 4
@@ -69,7 +69,7 @@ def test_charts_show_counts_medians_and_dead_units():
     assert "Dead units: 6 of 240" in [text for text, _ in texts(counts.figure)]
 
 
-def test_widely_spread_means_get_a_log_like_axis_and_narrow_ones_a_linear_one():
+def test_a_wide_range_of_means_has_a_log_like_axis_and_a_narrow_one_a_linear_axis():
     assert layer_summary(table(5, spread=3)).axes[1].get_yscale() == "symlog"
     assert layer_summary(table(5, spread=0.2)).axes[1].get_yscale() == "linear"
     assert decades(np.array([0.002, 0.01, 9.0])) == pytest.approx([1e-3, 1e-2, 1e-1, 1, 10])
@@ -78,13 +78,13 @@ def test_widely_spread_means_get_a_log_like_axis_and_narrow_ones_a_linear_one():
 
 @pytest.mark.parametrize("count", [1, 40, 41, 200])
 def test_layer_names_are_thinned_evenly(count):
-    shown = thinned(count)
+    shown = labelled_positions(count)
     assert shown[0] == 0
     assert len(shown) <= 40
     assert len(set(np.diff(shown))) <= 1
 
 
-def test_a_table_without_a_needed_column_is_refused_by_name():
+def test_a_table_without_a_required_column_is_refused():
     with pytest.raises(UnitscopeError, match="the unit table lacks 'mean', 'dead'"):
         layer_summary(table(2).drop(columns=["mean", "dead"]))
 

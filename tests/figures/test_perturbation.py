@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from unitscope.analyses.estimates import Estimate, Share
+from unitscope.analyses.estimates import Estimate, Proportion
 from unitscope.analyses.perturb_result import Effect, LayerEffect
 from unitscope.display.perturbed_sheet import PerturbedImage, PerturbedMap, PerturbedSheet, PerturbedUnit
 from unitscope.errors import UnitscopeError
@@ -21,7 +21,7 @@ def effect(kind, value, *, layers=8, flips=(3,), name="layer{}.relu_2", units=64
     effects = tuple(
         LayerEffect(layer(n, name.format(n), units, (7, 7)), estimate(n), 9 / units, estimate(n)) for n in range(layers)
     )
-    return Effect(kind, value, (0,), flips and Share(flips, 20), (), None, None, effects, ())
+    return Effect(kind, value, (0,), flips and Proportion(flips, 20), (), None, None, effects, ())
 
 
 def sheet(*sizes, images=9, perturbations=(("noise", 0.05), ("noise", 0.1), ("jpeg", 10)), correlation=-0.05):
@@ -69,7 +69,7 @@ ALL_KINDS = [
     ],
     ids=["one", "no-classes", "extremes", "one-layer", "deep", "all"],
 )
-def test_no_text_of_the_curves_overlaps_another_or_leaves_the_sheet(effects):
+def test_no_text_of_the_curves_overlaps_or_is_clipped(effects):
     figure = perturbation(effects, title="torchvision:resnet50 over val: $1 " * 8)
     assert_tidy(figure)
     for chart in figure.axes:
@@ -78,7 +78,7 @@ def test_no_text_of_the_curves_overlaps_another_or_leaves_the_sheet(effects):
             assert legend.get_window_extent().x1 <= figure.bbox.x1
 
 
-def test_curves_show_the_means_of_each_strength_over_layers_and_what_chance_gives():
+def test_curves_show_the_means_of_each_strength_over_layers_and_chance_level():
     effects = [effect("noise", 0.2, flips=(10, 12)), effect("noise", 0.1)]
     overlap, cosine, flips = perturbation(effects).axes
     chance, weak, strong = overlap.lines
@@ -91,7 +91,7 @@ def test_curves_show_the_means_of_each_strength_over_layers_and_what_chance_give
     assert flips.lines[0].get_ydata() == pytest.approx([3 / 20, 11 / 20])
 
 
-def test_stronger_is_darker_also_in_grey():
+def test_stronger_perturbations_are_darker_also_in_greyscale():
     _, *lines = perturbation([effect("noise", sigma) for sigma in (0.3, 0.1, 0.2, 0.05)]).axes[0].lines
     grey = [np.dot(line.get_color()[:3], (0.299, 0.587, 0.114)) for line in lines]
     assert grey == sorted(grey, reverse=True)
@@ -122,7 +122,7 @@ def test_nothing_to_draw_is_refused():
     ],
     ids=["two-units", "one-image", "flat-maps", "no-image"],
 )
-def test_no_text_of_the_maps_overlaps_another_or_leaves_the_sheet(view):
+def test_no_text_of_the_maps_overlaps_or_is_clipped(view):
     assert_tidy(perturbed(view))
 
 

@@ -57,11 +57,11 @@ def overlap(layers, *, names=("class:hen", "class:tench")):
     ],
     ids=lambda found: found.kind,
 )  # fmt: skip
-def test_no_text_overlaps_another_or_leaves_the_figure(found):
+def test_no_text_overlaps_or_is_clipped(found):
     assert_tidy(draw(found))
 
 
-def test_bars_stand_in_the_order_of_the_ranking_with_their_names_and_values():
+def test_bars_are_in_ranking_order_with_names_and_values():
     figure = draw(correlated(5, low=0.1))
     (axes,) = figure.axes
     ordered = sorted(axes.patches, key=lambda bar: bar.get_y())
@@ -73,7 +73,7 @@ def test_bars_stand_in_the_order_of_the_ranking_with_their_names_and_values():
     assert "Pearson's r of the responses to 1,024 images." in shown
 
 
-def test_a_long_ranking_is_cut_and_says_so():
+def test_a_long_ranking_is_truncated_with_a_note():
     figure = draw(correlated(200))
     assert len(figure.axes[0].patches) == 40
     assert any(text.endswith("The first 40 of 200.") for text, _ in texts(figure))
@@ -105,7 +105,7 @@ def test_an_overlap_shows_shared_units_beside_those_expected():
     np.testing.assert_allclose(cosine.lines[0].get_ydata(), np.linspace(1, 0.5, 12))
 
 
-def test_bars_of_what_is_no_number_are_empty_and_do_not_hide_the_others():
+def test_bars_of_nan_are_empty_and_do_not_hide_the_others():
     (axes,) = draw(
         SimilarUnits(LAYER, 7, 9, pd.DataFrame({"unit": range(4), "correlation": [5, np.nan, np.inf, 1]}))
     ).axes

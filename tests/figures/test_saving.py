@@ -34,7 +34,7 @@ def test_the_same_figure_gives_the_same_bytes_whatever_the_callers_settings(name
     assert not re.search(rb"/(CreationDate|ModDate)", first)
 
 
-def test_a_png_has_a_pixel_for_each_of_the_sheets(tmp_path):
+def test_a_png_has_the_pixel_size_of_the_sheet(tmp_path):
     from PIL import Image
 
     for top in (1, 2, 5):
@@ -44,19 +44,19 @@ def test_a_png_has_a_pixel_for_each_of_the_sheets(tmp_path):
             assert written.size == (axes.get_xlim()[1], axes.get_ylim()[0])
 
 
-def test_vector_files_keep_each_tile_an_image_of_its_own(tmp_path):
+def test_vector_files_keep_each_tile_as_a_separate_image(tmp_path):
     written = save(FIGURES["structure"](), tmp_path / "a.svg").read_text()
     assert written.count("<image ") == 2 * 3 + 1 + 1
 
 
 @pytest.mark.parametrize("name", ["figure.jpg", "figure", ".png"])
-def test_another_suffix_is_refused_with_the_three_that_are_known(name, tmp_path):
+def test_an_unknown_suffix_is_refused_with_the_three_supported(name, tmp_path):
     with pytest.raises(UnitscopeError, match=rf"'{re.escape(name)}'; end the name in \.png, \.svg or \.pdf"):
         save(Figure(), tmp_path / name)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_place_that_cannot_be_written_is_an_error_of_ours_and_leaves_nothing(tmp_path):
+def test_an_unwritable_path_is_a_unitscope_error_and_leaves_no_file(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UnitscopeError, match="can't write the figure"):
         save(Figure(), tmp_path / "file" / "a.png")
@@ -66,7 +66,7 @@ def test_a_place_that_cannot_be_written_is_an_error_of_ours_and_leaves_nothing(t
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["file", "taken.png"]
 
 
-def test_a_failed_drawing_leaves_the_old_file_as_it_was(tmp_path, monkeypatch):
+def test_a_failed_save_keeps_the_old_file(tmp_path, monkeypatch):
     path = save(FIGURES["exemplars"](), tmp_path / "a.png")
     before = path.read_bytes()
 
@@ -82,7 +82,7 @@ def test_a_failed_drawing_leaves_the_old_file_as_it_was(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("name", FIGURES)
-def test_drawing_leaves_the_callers_settings_alone(name, tmp_path):
+def test_drawing_does_not_change_the_callers_settings(name, tmp_path):
     with mpl.rc_context({"font.size": 17, "image.cmap": "gray"}):
         before = dict(mpl.rcParams)
         save(FIGURES[name](), tmp_path / "a.png")
@@ -90,7 +90,7 @@ def test_drawing_leaves_the_callers_settings_alone(name, tmp_path):
 
 
 @pytest.mark.parametrize("name", FIGURES)
-def test_a_figure_keeps_its_look_when_the_caller_draws_it_with_other_settings(name):
+def test_a_figure_keeps_its_style_under_other_rcparams(name):
     expected = pixels(FIGURES[name]())
     with mpl.rc_context({"font.size": 30, "font.family": "serif", "xtick.labelsize": 20, "ytick.major.pad": 30}):
         np.testing.assert_array_equal(pixels(FIGURES[name]()), expected)

@@ -34,19 +34,19 @@ def written(figure):
         (90, "{} $1" + "n" * 200),
     ],
 )
-def test_no_text_of_a_heat_map_overlaps_another_or_leaves_the_sheet(count, name, clustered):
+def test_no_text_of_a_heat_map_overlaps_or_is_clipped(count, name, clustered):
     matrix = matrix_of(count, silent=[1])
     names = [name.format(number) for number in range(count)]
     assert_tidy(similarity(matrix, names, tree=tree(matrix) if clustered else None, title="$1 of a network " * 20))
 
 
-def test_a_single_subject_is_drawn_without_branches():
+def test_a_single_group_is_drawn_without_branches():
     matrix = matrix_of(1)
     assert_tidy(figure := similarity(matrix, ["alone"], tree=tree(matrix)))
     assert len(figure.axes) == len(similarity(matrix, ["alone"]).axes)
 
 
-def test_cells_hold_their_values_while_they_can_be_read():
+def test_cells_show_their_values_if_large_enough():
     matrix = matrix_of(4, silent=[2])
     matrix[0, 1] = matrix[1, 0] = -0.126
     figure = similarity(matrix, list("abcd"))
@@ -55,7 +55,7 @@ def test_cells_hold_their_values_while_they_can_be_read():
     assert written(similarity(matrix_of(29), [str(n) for n in range(29)])) == []
 
 
-def test_values_stand_out_from_their_cells():
+def test_values_have_enough_contrast_with_their_cells():
     matrix = matrix_of(12)
     figure = similarity(matrix, [str(number) for number in range(12)])
     shown, axes = pixels(figure), figure.axes[0]
@@ -83,7 +83,7 @@ def test_colours_span_the_values_off_the_diagonal():
     assert np.isfinite([scale(np.full((2, 2), np.nan)).vmin, scale(np.ones((1, 1))).vmax]).all()
 
 
-def test_the_diagonal_is_grey_and_no_colour_of_the_scale_unless_it_has_no_value():
+def test_the_diagonal_is_grey_unless_it_has_no_value():
     cells = drawn_cells(similarity(matrix_of(6, silent=[2]), list("abcdef")))
     diagonal = np.diagonal(cells).T
     np.testing.assert_allclose(diagonal[[0, 1, 3, 4, 5]], [to_rgba(theme.FRAME)] * 5)
@@ -91,7 +91,7 @@ def test_the_diagonal_is_grey_and_no_colour_of_the_scale_unless_it_has_no_value(
     assert not np.isclose(cells[~np.eye(6, dtype=bool)], to_rgba(theme.FRAME)).all(1).any()
 
 
-def test_the_least_and_the_greatest_value_off_the_diagonal_have_the_ends_of_the_colours():
+def test_the_extreme_values_off_the_diagonal_have_the_end_colours():
     matrix = np.array([[1, 0.2, 0.5], [0.2, 1, 0.3], [0.5, 0.3, 1]])
     cells, colours = drawn_cells(similarity(matrix, list("abc"))), colormaps[COLOUR_MAP]
     np.testing.assert_allclose(cells[0, 1], colours(0.0))
@@ -103,7 +103,7 @@ def drawn_cells(figure):
     return np.asarray(figure.axes[0].collections[0].get_array())
 
 
-def test_a_clustered_map_has_its_rows_and_names_in_the_trees_order_and_brackets_beside_them():
+def test_a_clustered_map_has_rows_and_names_in_tree_order_and_a_dendrogram():
     matrix, names = matrix_of(9), [f"image {number}" for number in range(9)]
     figure = similarity(matrix, names, tree=tree(matrix))
     order = clustered_order(matrix)
@@ -113,14 +113,14 @@ def test_a_clustered_map_has_its_rows_and_names_in_the_trees_order_and_brackets_
     assert len(figure.axes[1].lines) == 8
 
 
-def test_brackets_join_neighbours_at_the_heights_of_the_tree():
+def test_dendrogram_brackets_join_neighbours_at_the_heights_of_the_tree():
     joined = np.array([[0, 2, 0.1, 2], [1, 3, 0.4, 3]])
     first, second = branches(joined, np.array([1, 0, 2]))
     assert [each.tolist() for each in first] == [[0, 0.1, 0.1, 0], [1.5, 1.5, 2.5, 2.5]]
     assert [each.tolist() for each in second] == [[0, 0.4, 0.4, 0.1], [0.5, 0.5, 2, 2]]
 
 
-def test_names_of_very_many_subjects_are_thinned():
+def test_names_of_very_many_groups_are_thinned():
     figure = similarity(matrix_of(200), [str(number) for number in range(200)])
     assert len(figure.axes[0].get_yticklabels()) == 40
 
@@ -137,14 +137,14 @@ def test_the_map_of_layers_names_them_and_its_images():
 @pytest.mark.parametrize("count", [2, 4, 5])
 @pytest.mark.parametrize("name", ["cat {}", "a folder/of pictures/" * 9 + "{}.jpg"])
 @pytest.mark.parametrize("depth", [1, 60])
-def test_no_text_of_curves_overlaps_another_or_leaves_the_sheet(count, name, depth):
+def test_no_text_of_curves_overlaps_or_is_clipped(count, name, depth):
     matrices = np.stack([matrix_of(count, seed=number) for number in range(depth)])
     layers = [f"layer4.{number}.relu_2" for number in range(depth)]
     names = [name.format(number) for number in range(count)]
     assert_tidy(similarity_by_layer(matrices, layers, names=names, title="over depth $1 " * 20))
 
 
-def test_each_pair_has_a_curve_of_its_own_look_and_its_names_beside_it():
+def test_each_pair_has_a_distinct_curve_with_its_names():
     matrices = np.stack([matrix_of(5, seed=number) for number in range(6)])
     figure = similarity_by_layer(matrices, list("abcdef"), names=["v", "w", "x", "y", "z"])
     curves = figure.axes[0].lines
@@ -157,12 +157,12 @@ def test_each_pair_has_a_curve_of_its_own_look_and_its_names_beside_it():
     assert [text.get_text() for text in figure.texts][1::9] == ["v – w", "y – z"]
 
 
-def test_more_curves_than_can_be_told_apart_are_refused():
+def test_too_many_curves_are_refused():
     with pytest.raises(UnitscopeError, match="6 images or classes give 15 curves"):
         similarity_by_layer(np.ones((3, 6, 6)), list("abc"), names=list("uvwxyz"))
 
 
-def test_a_silent_subject_leaves_a_gap_and_a_word():
+def test_a_group_without_responses_is_blank_and_explained():
     figure = similarity(matrix_of(3, silent=[1]), list("abc"))
     assert "–: no unit" in " ".join(text for text, _ in texts(figure))
     FigureCanvasAgg(similarity_by_layer(np.full((2, 2, 2), np.nan), list("ab"), names=list("cd"))).draw()

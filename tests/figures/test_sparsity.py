@@ -42,20 +42,20 @@ CLASSES = [distribution(name, images=n) for n, name in enumerate(("ant", "Siames
 
 
 @pytest.mark.parametrize("count", [0, 1, 3, 6])
-def test_no_text_overlaps_another_or_leaves_the_sheet(count):
+def test_no_text_overlaps_or_is_clipped(count):
     assert_tidy(sparsity(found(*CLASSES[:count], layer="l" * (200 if count == 3 else 9)), title="torchvision:resnet50"))
 
 
 @pytest.mark.parametrize(
     "edges", [EDGES - 1, EDGES * 1e-7, EDGES * 3e6, np.linspace(0, 1, 2)], ids=["negative", "tiny", "huge", "one bin"]
 )
-def test_any_range_of_means_has_its_ticks(edges):
+def test_any_range_of_means_has_ticks(edges):
     counts = np.arange(len(edges) - 1) * 1000
     overall = Distribution("all images", 9, np.zeros(3), counts, 1.0, np.nan, np.nan, np.nan)
     assert_tidy(sparsity(found(overall, overall, edges=edges, overall=overall)))
 
 
-def test_panels_show_the_histograms_on_the_same_axes_and_say_zeros_and_gini():
+def test_panels_show_histograms_on_the_same_axes_with_zeros_and_gini():
     figure = sparsity(found(*CLASSES[:2]))
     assert len(figure.axes) == 3
     assert len({(axes.get_xlim(), axes.get_ylim(), axes.get_yscale()) for axes in figure.axes}) == 1
@@ -72,11 +72,11 @@ def test_panels_show_the_histograms_on_the_same_axes_and_say_zeros_and_gini():
 
 
 @pytest.mark.parametrize("table", [depth(1), depth(33), depth(45, name="n" * 200 + "{}")], ids=len)
-def test_no_text_of_the_curves_overlaps_another_or_leaves_the_sheet(table):
+def test_no_text_of_the_curves_overlaps_or_is_clipped(table):
     assert_tidy(sparsity_by_layer(by_layer(table), title="torchvision:resnet50 over val"))
 
 
-def test_curves_show_the_table_and_all_say_more_where_a_layer_is_sparser():
+def test_curves_show_the_table_and_rise_with_sparsity():
     table = depth(9)
     zeros, means, lifetime, dead = sparsity_by_layer(by_layer(table)).axes
     np.testing.assert_array_equal(zeros.lines[0].get_ydata(), table["zero_fraction"])
@@ -90,7 +90,7 @@ def test_curves_show_the_table_and_all_say_more_where_a_layer_is_sparser():
     assert [bar.get_height() for bar in dead.patches] == table["dead"].tolist()
 
 
-def test_a_layer_whose_lifetime_is_not_known_leaves_a_gap():
+def test_a_layer_without_lifetime_sparsity_leaves_a_gap():
     table = depth(5)
     table.loc[2, ["lifetime_hoyer", "lifetime_treves_rolls", "gini"]] = np.nan
     assert_tidy(sparsity_by_layer(by_layer(table)))

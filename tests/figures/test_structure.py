@@ -41,7 +41,7 @@ def test_one_scale_keeps_small_maps_visible_and_large_ones_within_bounds(sizes, 
     assert scale_of(sizes) == scale
 
 
-def test_every_cell_of_a_map_becomes_a_square_of_its_colour_exactly(resnet_view, resnet_figure):
+def test_every_cell_of_a_map_becomes_a_square_of_its_exact_colour(resnet_view, resnet_figure):
     canvas = pixels(resnet_figure)
     for number in (0, 9 * 5 + 3, 9 * 12):
         values = resnet_view.columns[number // 9].maps[number % 9]
@@ -51,7 +51,7 @@ def test_every_cell_of_a_map_becomes_a_square_of_its_colour_exactly(resnet_view,
         np.testing.assert_array_equal(tile, colours.repeat(4, 0).repeat(4, 1))
 
 
-def test_columns_run_from_shallow_to_deep_and_maps_from_the_greatest_response_down(resnet_view, resnet_figure):
+def test_columns_are_ordered_by_depth_and_maps_by_response(resnet_view, resnet_figure):
     boxes = [image_box(image) for image in drawn_maps(resnet_figure, resnet_view)]
     lefts = [boxes[start][0] for start in range(0, len(boxes), 9)]
     assert lefts == sorted(lefts)
@@ -59,7 +59,7 @@ def test_columns_run_from_shallow_to_deep_and_maps_from_the_greatest_response_do
     assert tops == sorted(tops, reverse=True)
 
 
-def test_every_unit_number_layer_name_prediction_and_enlargement_is_written(resnet_view, resnet_figure):
+def test_every_unit_layer_name_prediction_and_enlargement_is_labelled(resnet_view, resnet_figure):
     written = [text for text, _ in texts(resnet_figure)]
     for column in resnet_view.columns:
         assert column.layer.name in written
@@ -90,7 +90,7 @@ def test_every_unit_number_layer_name_prediction_and_enlargement_is_written(resn
     ],
     ids=lambda given: f"{len(given.columns)}-columns-{[c.maps.shape for c in given.columns[:1]]}",
 )
-def test_no_text_overlaps_another_or_a_picture_or_leaves_the_sheet(given):
+def test_no_text_overlaps_or_is_clipped(given):
     figure = structure(given)
     assert_tidy(figure)
     width, height = figure.canvas.get_width_height()
@@ -107,13 +107,13 @@ def test_no_two_images_overlap(resnet_figure):
     assert shared.sum() == len(boxes)
 
 
-def test_a_stack_too_high_for_the_sheet_folds_and_keeps_its_order():
+def test_a_stack_too_high_for_the_sheet_is_wrapped_in_order():
     (stack,) = stacks(view([(224, 224)]).columns, 2, left=0, top=0)
     assert [(tile.left > stack.tiles[0].left) for tile in stack.tiles] == [False] * 5 + [True] * 4
     assert stack.tiles[5].top == stack.tiles[0].top
 
 
-def test_the_panel_goes_below_short_deep_columns_where_that_makes_the_sheet_smaller(resnet_view):
+def test_the_panel_is_below_short_deep_columns_if_that_makes_the_sheet_smaller(resnet_view):
     rows = [[(448, 448)]]
     deep = stacks(resnet_view.columns, 4, left=0, top=0)
     (below,) = place_panel(rows, deep, top=0)

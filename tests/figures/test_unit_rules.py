@@ -11,7 +11,7 @@ from unitscope.figures.unit_rules import TILE
 from .conftest import assert_tidy, exemplar, image_box, layer, pixels, texts
 
 
-def asked(number, *, group="class:cat", image="cat/0294.jpg", excluded=False):
+def rule_image(number, *, group="class:cat", image="cat/0294.jpg", excluded=False):
     random = np.random.default_rng(100 + number)
     return RuleImage(group, image, excluded, random.integers(0, 256, (TILE, TILE, 3)).astype(np.uint8))
 
@@ -33,7 +33,7 @@ def sheet(images, units, **changes):
     )
 
 
-PAIR = (asked(1), asked(2, group="dog/1.png", image="dog/1.png"))
+PAIR = (rule_image(1), rule_image(2, group="dog/1.png", image="dog/1.png"))
 
 
 def tile_of(figure, number):
@@ -42,7 +42,7 @@ def tile_of(figure, number):
     return canvas[canvas.shape[0] - top : canvas.shape[0] - bottom, left:right]
 
 
-def test_the_images_stand_above_their_maps_and_exemplars_beside_them():
+def test_images_are_above_their_maps_and_exemplars_beside_them():
     view = sheet(PAIR, (71, 274))
     figure = rules(view)
     np.testing.assert_array_equal(tile_of(figure, 0), PAIR[0].picture)
@@ -55,7 +55,7 @@ def test_the_images_stand_above_their_maps_and_exemplars_beside_them():
     assert boxes[0][1] > boxes[2][3] > boxes[8][3]
 
 
-def test_units_and_responses_are_written():
+def test_units_and_responses_are_labelled():
     view = sheet(PAIR, (71, 274))
     written = [text for text, _ in texts(rules(view))]
     assert written[0] == view.title
@@ -68,14 +68,14 @@ def test_units_and_responses_are_written():
     assert written.count("dog/1.png") == 1
 
 
-def test_what_the_units_are_set_against_is_named_so():
-    against = asked(2, group="class:dog", image="dog/1.png", excluded=True)
+def test_excluded_groups_are_labelled_not():
+    against = rule_image(2, group="class:dog", image="dog/1.png", excluded=True)
     written = [text for text, _ in texts(rules(sheet((PAIR[0], against), (71,))))]
     assert "not class:dog" in written
 
 
-LONG = asked(3, group="/photographs/" + "folder_" * 40 + "x.jpg", image="/photographs/" + "folder_" * 40 + "x.jpg")
-GONE = replace(asked(4), picture=None)
+LONG = rule_image(3, group="/photographs/" + "folder_" * 40 + "x.jpg", image="/photographs/" + "folder_" * 40 + "x.jpg")
+GONE = replace(rule_image(4), picture=None)
 
 
 @pytest.mark.parametrize(
@@ -83,16 +83,16 @@ GONE = replace(asked(4), picture=None)
     [
         sheet(PAIR, (71, 274)),
         sheet(PAIR[:1], range(16)),
-        sheet(tuple(asked(n) for n in range(6)), (1, 2)),
+        sheet(tuple(rule_image(n) for n in range(6)), (1, 2)),
         sheet(PAIR, ()),
         sheet((LONG, replace(LONG, excluded=True)), (1,), title="Units shared by " + ", ".join(["class:cat"] * 90)),
         sheet((GONE, PAIR[0]), (1,), rows=(replace(row(1, images=2), maps=(None, np.zeros((2, 2))), exemplars=()),)),
     ],
 )
-def test_nothing_is_clipped_or_overlaps(view):
+def test_no_text_overlaps_or_is_clipped(view):
     assert_tidy(rules(view))
 
 
-def test_what_is_missing_is_a_quiet_tile():
+def test_a_missing_image_has_a_placeholder():
     view = sheet((GONE,), (1,), rows=(replace(row(1, images=1), maps=(None,)),))
     assert [text for text, _ in texts(rules(view))].count("not available") == 2

@@ -1,4 +1,4 @@
-"""Zoo networks with random weights, exported once for all tests of graphs, and what plain forward hooks see in them."""
+"""Zoo networks with random weights, exported once for all tests of graphs, with the results of plain forward hooks."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ ACTIVATIONS = (nn.ReLU, nn.ReLU6, nn.GELU, nn.SiLU, nn.Hardswish, nn.Hardsigmoid
 
 
 def of(*names):
-    """The case of these networks alone."""
+    """Parametrize `case` with these networks only."""
     return pytest.mark.parametrize("case", names, indirect=True)
 
 
@@ -45,7 +45,7 @@ class Case:
 
 
 def built(name, side):
-    """A network with random weights whose values stay alive to the end: norms calibrated, nothing zero."""
+    """A random network whose activations don't vanish: norms are calibrated, no weight is zero."""
     module = torchvision.models.get_model(name, weights=None, **OPTIONS.get(name, {})).eval()
     norms = [part for part in module.modules() if isinstance(part, nn.BatchNorm2d)]
     with torch.no_grad():
@@ -65,13 +65,13 @@ def built(name, side):
 
 
 def mean_on(value, axis):
-    """The mean over all axes but the image's and the unit's, with the unit's brought to the end first."""
+    """The mean over all axes except image and unit, with the unit axis last."""
     moved = value.movedim(axis, -1)
     return moved.reshape(len(value), -1, moved.shape[-1]).mean(1)
 
 
 def hooked(name, module, images):
-    """What plain hooks see, each value cloned when its call returns: logits, mean maps by call, activations."""
+    """Results of plain hooks, cloned when each call returns: logits, mean maps by call, activations."""
     axis = ZOO[name][3]
     seen, activations, counts, handles = {}, [], Counter(), []
 

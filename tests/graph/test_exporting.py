@@ -23,7 +23,7 @@ def test_threads_that_run_and_then_export_do_not_wait_for_each_other():
     assert sorted(order) == ["export", "export", "run", "run"]
 
 
-def test_an_export_waits_for_what_runs_and_nothing_starts_meanwhile():
+def test_an_export_waits_for_running_graphs_and_blocks_new_ones():
     entered, leave, order = threading.Event(), threading.Event(), []
 
     def run():

@@ -1,4 +1,4 @@
-"""Graphs without in-place ops: the same as PyTorch's own, and the same values as the module's."""
+"""Graphs without in-place ops: equal to PyTorch's own, with the values of the module."""
 
 import pytest
 import torch
@@ -20,14 +20,14 @@ def export(module):
 
 
 def calls(module):
-    """The ops of a graph module; the number of images, which can be read at any place, is left out."""
+    """The ops of a graph module, without the batch size, which can be read anywhere."""
     ops = [node for node in module.graph.nodes if node.op == "call_function"]
     return [(str(node.target), tuple(node.meta["val"].shape) if hasattr(node.meta["val"], "shape") else None)
             for node in ops if op_name(node) != "sym_size"]  # fmt: skip
 
 
 class Of(nn.Module):
-    """A function as a module, with a convolution and a batch norm before it whose statistics are not trivial."""
+    """A function as a module, after a convolution and a batch norm with non-trivial statistics."""
 
     def __init__(self, function):
         super().__init__()
@@ -77,7 +77,7 @@ LEFT = {
 
 
 @pytest.mark.parametrize("name", REWRITTEN)
-def test_a_graph_is_rewritten_as_pytorch_does_it(name):
+def test_a_graph_is_rewritten_as_by_pytorch(name):
     program = export(Of(REWRITTEN[name]))
     assert _rewritten(program.module().graph)
     with torch.no_grad():
@@ -92,7 +92,7 @@ def test_other_graphs_are_left_to_pytorch(name):
 
 
 @pytest.mark.parametrize("name", REWRITTEN | LEFT)
-def test_the_values_are_those_of_the_module(name):
+def test_values_equal_those_of_the_module(name):
     module = Of((REWRITTEN | LEFT)[name]).eval()
     x = torch.randn(3, *SIZE[1:])
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""Convolutions that clip and add on their way out: the same values, and nothing overwritten that is still read."""
+"""Convolutions fused with clipping and sums: the same values, and no value still in use is overwritten."""
 
 import pytest
 import torch
@@ -21,7 +21,7 @@ def pooled(x):
 
 
 class Block(nn.Module):
-    """Three convolutions of one size; each test says what is made of them."""
+    """Three convolutions of one size; each test defines how they are combined."""
 
     def __init__(self):
         super().__init__()
@@ -118,14 +118,14 @@ class Dilated(Block):
 
 
 def counted(graph_module):
-    """How many convolutions are fused with a sum, how many are oneDNN's without one, how many are PyTorch's."""
+    """Numbers of convolutions fused with a sum, of other oneDNN convolutions, and of PyTorch's."""
     names = [str(node.target) for node in graph_module.graph.nodes]
     kinds = ("mkldnn._convolution_pointwise_.", "mkldnn._convolution_pointwise.", "aten.conv2d.")
     return tuple(sum(name.startswith(kind) for name in names) for kind in kinds)
 
 
 def clips(graph_module):
-    """Clippings that follow a convolution as ops of their own."""
+    """Clipping ops that follow a convolution without being fused."""
     return [
         node
         for node in graph_module.graph.nodes
@@ -151,7 +151,7 @@ def clips(graph_module):
         (Dilated, (0, 2, 1)),
     ],
 )
-def test_values_are_those_of_the_module(kind, wanted):
+def test_values_equal_those_of_the_module(kind, wanted):
     module = kind().eval()
     found = trace(module, (12, 12), name=kind.__name__)
     layers = found.layers.match(("*",))
@@ -170,7 +170,7 @@ def test_values_are_those_of_the_module(kind, wanted):
     assert can_fuse()
 
 
-def test_a_map_that_is_given_back_is_not_overwritten():
+def test_a_returned_map_is_not_overwritten():
     module = Residual().eval()
     found = trace(module, (12, 12), name="residual")
     layers = found.layers.activations
@@ -186,7 +186,7 @@ def test_a_map_that_is_given_back_is_not_overwritten():
         torch.testing.assert_close(given, expected, rtol=1e-5, atol=1e-6)
 
 
-def test_a_layer_between_is_still_there_when_it_is_tapped():
+def test_a_tapped_layer_is_not_fused_away():
     module = Residual().eval()
     found = trace(module, (12, 12), name="residual")
     layers = found.layers.match(("*",))
@@ -197,7 +197,7 @@ def test_a_layer_between_is_still_there_when_it_is_tapped():
     assert counted(fused)[2] == 0
 
 
-def test_padding_by_name_is_left_as_it_is_and_its_norm_folded():
+def test_padding_given_by_name_is_kept_and_its_norm_folded():
     torch.manual_seed(0)
     module = nn.Sequential(nn.Conv2d(3, 8, 3, padding="same", bias=False), nn.BatchNorm2d(8), nn.ReLU())
     module(torch.randn(8, 3, 12, 12))
@@ -209,7 +209,7 @@ def test_padding_by_name_is_left_as_it_is_and_its_norm_folded():
     assert "native_batch_norm_legit_no_training" not in [op_name(node) for node in fused.graph.nodes]
 
 
-def test_what_a_broken_network_gives_is_not_made_to_look_right():
+def test_nan_weights_give_nan_results():
     module = Residual().eval()
     with torch.no_grad():
         module.stem.weight[3] = torch.nan

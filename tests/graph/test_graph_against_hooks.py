@@ -1,4 +1,4 @@
-"""Zoo networks, exported and tapped, against the module itself and against plain forward hooks written here."""
+"""Zoo networks, exported and tapped, against the module and plain forward hooks."""
 
 import copy
 
@@ -27,14 +27,14 @@ def spans(layers):
         start += layer.units
 
 
-def test_logits_are_those_of_the_module(case):
+def test_logits_equal_those_of_the_module(case):
     with torch.no_grad():
         logits, _ = case.trace.tapped(responses=case.trace.layers.activations)(case.images)
     assert case.logits.std() > 1e-2
     assert_close(logits, case.logits, "the prediction")
 
 
-def test_responses_of_every_module_call_are_what_plain_hooks_see(case):
+def test_responses_of_every_module_call_equal_plain_hooks(case):
     layers = [case.trace.layers.find(name) for name in case.hooked]
     with torch.no_grad():
         _, responses = case.trace.tapped(responses=layers)(case.images)
@@ -53,7 +53,7 @@ def test_every_activation_call_is_a_layer_in_the_order_of_the_calls(case):
     assert [name for name in names if name in case.activations] == case.activations
 
 
-def test_units_lie_on_the_axis_that_the_architecture_gives_them(case):
+def test_units_are_on_the_axis_of_the_architecture(case):
     for layer in case.trace.layers.activations:
         wanted = ZOO[case.name][3] if len(layer.shape) > 1 else 1
         assert (layer.name, layer.unit_axis) == (layer.name, wanted)
@@ -125,7 +125,7 @@ def test_a_layer_before_an_in_place_relu_keeps_its_negative_values(case):
 
 @pytest.fixture
 def two_threads():
-    """PyTorch on two threads, since how sums are rounded depends on their number."""
+    """PyTorch with two threads, since the rounding of sums depends on their number."""
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     yield

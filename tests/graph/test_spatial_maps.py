@@ -11,14 +11,14 @@ def layer(shape, axis):
     return Layer(0, "layer", "activation", shape[axis - 1], shape, axis)
 
 
-def test_units_come_first_wherever_they_lie():
+def test_units_are_moved_to_the_first_axis():
     maps = torch.randn(5, 3, 4)
     assert (plane(maps, layer((5, 3, 4), 1)) == maps.numpy()).all()
     assert (plane(maps.permute(1, 2, 0), layer((3, 4, 5), 3)) == maps.numpy()).all()
 
 
 @pytest.mark.parametrize(("tokens", "expected"), [(9, (3, 3)), (10, (3, 3)), (12, (1, 12))])
-def test_tokens_are_laid_out_as_a_square_where_their_number_is_one(tokens, expected):
+def test_a_square_number_of_tokens_becomes_a_square_map(tokens, expected):
     output = torch.randn(tokens, 5)
     found = plane(output, layer((tokens, 5), 2))
     assert found.shape == (5, *expected)
@@ -31,7 +31,7 @@ def test_a_single_number_is_a_map_of_one_cell():
 
 @pytest.mark.parametrize("shape", [(5, 3, 4), (5, 9), (5,)])
 @pytest.mark.parametrize("units", [[], [2], [4, 0]])
-def test_some_units_are_those_of_all(shape, units):
+def test_selected_units_equal_those_of_all_units(shape, units):
     output, where = torch.randn(shape), layer(shape, 1)
     assert (plane(output, where, units) == plane(output, where)[units]).all()
     assert len(plane(output, where, units)) == len(units)

@@ -1,4 +1,4 @@
-"""Cut networks against the whole network, run op by op with the layer's value edited."""
+"""Split networks, against the whole network run op by op with the layer's value edited."""
 
 import pytest
 import torch
@@ -26,7 +26,7 @@ CASES = [
 
 
 class Edited(torch.fx.Interpreter):
-    """The whole graph, op by op, one node's value edited by hand."""
+    """Runs the whole graph op by op and edits the value of one node."""
 
     def __init__(self, graph_module, node, edit):
         super().__init__(graph_module)
@@ -51,7 +51,7 @@ def by_hand(found, layer, images, removed, fill):
 
 @pytest.mark.parametrize(("case", "address"), CASES, indirect=["case"])
 @torch.no_grad()
-def test_a_suffix_gives_the_logits_of_the_whole_network_with_the_layer_edited(case, address):
+def test_a_suffix_gives_the_logits_of_the_network_with_the_layer_edited(case, address):
     torch.manual_seed(0)
     module, found, images = case.module, case.trace, torch.randn(3, 3, 64, 64)
     layer = found.layers.find(address)
@@ -70,7 +70,7 @@ def test_a_suffix_gives_the_logits_of_the_whole_network_with_the_layer_edited(ca
 
 @of("resnet50")
 @torch.no_grad()
-def test_an_edit_slides_behind_the_last_pooling_and_one_mask_serves_all_images(case):
+def test_an_edit_moves_after_the_last_pooling_and_one_mask_fits_all_images(case):
     found = case.trace
     halves = split_at(found, found.layers.find("act:-1"))
     halfway = halves.prefix(torch.randn(2, 3, 64, 64))
@@ -82,7 +82,7 @@ def test_an_edit_slides_behind_the_last_pooling_and_one_mask_serves_all_images(c
 
 
 @of("resnet50")
-def test_an_edit_does_not_slide_past_a_second_reader_of_the_value(case):
+def test_an_edit_does_not_move_past_a_second_use_of_the_value(case):
     found = case.trace
     axes = unit_axes(found.graph_module.graph)
     block_output = found.nodes[found.layers.find("layer1.0.relu_2").name]
@@ -90,7 +90,7 @@ def test_an_edit_does_not_slide_past_a_second_reader_of_the_value(case):
 
 
 class Branching(nn.Module):
-    """Its way depends on the values, so it can't be exported."""
+    """Branches on values, so it can't be exported."""
 
     def __init__(self):
         super().__init__()
@@ -103,7 +103,7 @@ class Branching(nn.Module):
 
 
 @torch.no_grad()
-def test_a_network_that_cannot_be_exported_is_edited_under_hooks():
+def test_a_network_that_cannot_be_exported_is_edited_with_hooks():
     torch.manual_seed(1)
     module = Branching().eval()
     found = trace(module, (12, 12), name="branching")
@@ -125,7 +125,7 @@ def test_a_network_that_cannot_be_exported_is_edited_under_hooks():
 
 
 class Windows(nn.Module):
-    """Attention over windows: values with the windows of all images on their first axis live beside the layer."""
+    """Attention over windows: some live values have the windows of all images on their first axis."""
 
     def __init__(self):
         super().__init__()
@@ -139,7 +139,7 @@ class Windows(nn.Module):
 
 
 @torch.no_grad()
-def test_a_graph_whose_live_values_are_not_by_image_is_run_whole():
+def test_a_graph_with_live_values_without_an_image_axis_is_run_whole():
     torch.manual_seed(2)
     module, images = Windows().eval(), torch.randn(3, 3, 8, 8)
     found = trace(module, (8, 8), name="windows")
@@ -154,7 +154,7 @@ def test_a_graph_whose_live_values_are_not_by_image_is_run_whole():
 
 
 class Idle(nn.Module):
-    """One of its layers leads nowhere."""
+    """One of its layers is not used."""
 
     def __init__(self):
         super().__init__()
@@ -184,5 +184,5 @@ def test_a_network_without_logits_is_refused():
     ],
     indirect=["case"],
 )
-def test_a_module_that_holds_others_stands_for_its_output(case, address, expected):
+def test_a_container_module_addresses_its_output(case, address, expected):
     assert case.trace.layers.find(address).name == expected

@@ -11,7 +11,7 @@ from unitscope.graph.passes.fold_batch_norm import fold_batch_norms
 
 
 class Permuting(nn.Module):
-    """Channels last within, as in ConvNeXt: 5 units, and a map that is 5 high so that sizes can't tell."""
+    """Channels last inside, as in ConvNeXt: 5 units and a map height of 5, so that sizes are ambiguous."""
 
     def __init__(self):
         super().__init__()
@@ -60,7 +60,7 @@ class Swish(nn.Module):
 
 
 class Branching(nn.Module):
-    """Goes one of two ways, as Python decides by the values; no graph can hold that."""
+    """Branches on values in Python, so it can't be exported."""
 
     def __init__(self):
         super().__init__()
@@ -122,7 +122,7 @@ def test_responses_of_a_channels_last_layer_are_means_over_its_middle_axes(image
     torch.testing.assert_close(responses, values.mean((1, 2)))
 
 
-def test_a_functional_relu_called_thrice_is_three_layers(images):
+def test_a_functional_relu_called_three_times_is_three_layers(images):
     module = made(Thrice)
     found = traced(module)
     assert [layer.name for layer in found.layers.activations] == ["relu", "relu_1", "relu_2"]
@@ -146,7 +146,7 @@ def test_a_shared_module_called_twice_is_two_layers_of_their_own_sizes(images):
     assert first.min() < 0
 
 
-def test_swish_written_out_is_one_activation(images):
+def test_x_times_sigmoid_is_one_swish_activation(images):
     module = made(Swish)
     found = traced(module)
     (swish,) = found.layers.activations
@@ -154,13 +154,13 @@ def test_swish_written_out_is_one_activation(images):
         torch.testing.assert_close(maps(found, swish.name, images), F.silu(module.conv(images)))
 
 
-def test_a_network_that_exports_says_that_nothing_is_lost():
+def test_an_exported_network_has_no_fallback_reason():
     found = traced(made(Shared))
     assert isinstance(found, ExportedTrace)
     assert found.fallback_reason == ""
 
 
-def test_tracing_leaves_the_module_and_the_random_numbers_as_found():
+def test_tracing_does_not_change_the_module_or_the_random_state():
     module = made(Shared)
     before = {name: value.clone() for name, value in module.state_dict().items()}
     state = torch.get_rng_state()
@@ -184,7 +184,7 @@ def test_a_tapped_convolution_is_not_folded_away(images):
         torch.testing.assert_close(tapped(images)[1], wanted)
 
 
-def test_a_branching_network_is_followed_with_hooks_and_says_what_is_lost():
+def test_a_branching_network_is_traced_with_hooks_and_has_a_fallback_reason():
     found = traced(made(Branching))
     assert isinstance(found, HookedTrace)
     assert "small can't be exported as a graph" in found.fallback_reason
@@ -192,7 +192,7 @@ def test_a_branching_network_is_followed_with_hooks_and_says_what_is_lost():
 
 
 @pytest.mark.parametrize("shift", [3.0, -3.0])
-def test_hooks_give_each_image_its_own_responses_and_nan_for_what_it_does_not_call(images, shift):
+def test_hooks_give_each_image_its_responses_and_nan_for_layers_not_called(images, shift):
     module = made(Branching)
     found = traced(module)
     dark = "dark" in [layer.name for layer in found.layers]
@@ -215,7 +215,7 @@ def test_hooks_give_each_image_its_own_responses_and_nan_for_what_it_does_not_ca
     assert {"bright", "dark"} & {layer.name for layer in layers} == {"dark" if dark else "bright"}
 
 
-def test_hooks_see_a_convolution_before_the_in_place_relu_behind_it(images):
+def test_hooks_read_a_convolution_before_the_following_in_place_relu(images):
     module = made(Branching)
     found = traced(module)
     called = next(layer.name for layer in found.layers if layer.name in ("bright", "dark"))
@@ -224,7 +224,7 @@ def test_hooks_see_a_convolution_before_the_in_place_relu_behind_it(images):
         torch.testing.assert_close(maps(found, called, image), getattr(module, called)(image))
 
 
-def test_hooks_come_off_after_a_pass_and_after_an_error(images):
+def test_hooks_are_removed_after_a_pass_and_after_an_error(images):
     module = made(Failing)
     handle = module.act.register_forward_hook(lambda part, given, output: None)
     before = hooks_on(module)
@@ -244,7 +244,7 @@ def test_a_module_that_cannot_run_on_the_input_is_an_error_with_the_size():
         trace(nn.Sequential(nn.Flatten(), nn.Linear(7, 2)).eval(), (5, 6), name="small")
 
 
-def test_hooks_know_that_a_layer_norm_2d_has_its_units_on_axis_1(images):
+def test_hooks_read_the_units_of_layer_norm_2d_on_axis_1(images):
     class Normed(nn.Module):
         def __init__(self):
             super().__init__()
@@ -259,7 +259,7 @@ def test_hooks_know_that_a_layer_norm_2d_has_its_units_on_axis_1(images):
 
 
 @pytest.mark.parametrize("kind", [Shared, Branching])
-def test_responses_and_maps_come_of_one_run_as_each_alone(kind, images):
+def test_responses_and_maps_in_one_run_equal_separate_runs(kind, images):
     found = traced(made(kind))
     first, *_, last = found.layers.layers
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""Masks at many layers at once, against plain hooks that make the same maps zero."""
+"""Masks at several layers at once, against plain hooks that zero the same maps."""
 
 import pytest
 import torch
@@ -10,7 +10,7 @@ from unitscope.graph.trace import trace
 
 
 class Branching(nn.Module):
-    """Takes another way for dark images, so it can't be exported."""
+    """Branches for dark images, so it can't be exported."""
 
     def __init__(self):
         super().__init__()
@@ -44,12 +44,12 @@ def traced(request):
 
 
 def behind_masks(found, layers):
-    """The network with a mask at each layer, and the maps behind it."""
+    """The network with a mask at each layer, and the masked maps."""
     return found.tapped(maps=layers, masks=layers)
 
 
 def by_hooks(module, x, removed):
-    """Logits with units of modules made zero, by plain forward hooks; removed is {(path, call): channels}."""
+    """Logits with units zeroed by plain forward hooks; removed is {(path, call): channels}."""
     calls = dict.fromkeys((path for path, _ in removed), 0)
 
     def hook(path):
@@ -72,12 +72,12 @@ def by_hooks(module, x, removed):
 
 
 def place(name):
-    """The module and the call that a layer's name stands for."""
+    """The module and the call of a layer's name."""
     path, _, call = name.rpartition("_")
     return (path, int(call)) if call.isdigit() and path else (name, 0)
 
 
-def test_units_of_several_layers_are_taken_away_at_once(traced):
+def test_units_of_several_layers_are_removed_at_once(traced):
     module, found = traced
     layers = list(found.layers.activations)
     chosen = [layers[0], layers[-1]]
@@ -112,6 +112,6 @@ def test_masks_of_ones_change_nothing(traced):
         torch.testing.assert_close(one, other, rtol=0, atol=0)
 
 
-def test_what_can_not_be_exported_is_masked_by_hooks(traced):
+def test_a_network_that_cannot_be_exported_is_masked_by_hooks(traced):
     _, found = traced
     assert isinstance(behind_masks(found, list(found.layers.activations)), HookedTaps) == bool(found.fallback_reason)

@@ -1,4 +1,4 @@
-"""Outlines of a tiny COCO folder, checked pixel by pixel."""
+"""Segmentation masks of a tiny COCO folder, checked pixel by pixel."""
 
 import json
 from pathlib import Path
@@ -47,14 +47,14 @@ def inside(rows, columns, shape=(6, 8)):
 EDGE = 24  # of 255: a polygon is drawn a sixteenth of a pixel too large at most
 
 
-def test_a_polygon_covers_what_lies_in_it(tmp_path):
+def test_a_polygon_covers_its_inside(tmp_path):
     masks = category_masks(coco(tmp_path, [annotation(0, 1, [SQUARE])]), "cat")
     assert masks.ids == ("val/a.png",)
     wanted = inside(slice(1, 3), slice(2, 5)).astype(int)
     np.testing.assert_allclose(masks.mask("val/a.png"), wanted, atol=EDGE)
 
 
-def test_all_things_of_the_category_and_all_their_polygons_are_one_mask(tmp_path):
+def test_all_objects_and_polygons_of_a_category_are_one_mask(tmp_path):
     second = [0, 5, 1, 5, 1, 4, 0, 4]  # one pixel
     things = [annotation(0, 1, [SQUARE, second]), annotation(0, 1, [[6, 0, 8, 0, 8, 1]]), annotation(0, 2, [[0] * 6])]
     mask = category_masks(coco(tmp_path, things), "cat").mask("val/a.png")
@@ -63,18 +63,18 @@ def test_all_things_of_the_category_and_all_their_polygons_are_one_mask(tmp_path
     np.testing.assert_allclose(mask, wanted, atol=EDGE)
 
 
-def test_runs_go_down_the_columns_and_begin_outside(tmp_path):
+def test_run_lengths_are_column_major_and_start_with_background(tmp_path):
     runs = {"size": [6, 8], "counts": [6 + 2, 3, 48 - 11]}
     mask = category_masks(coco(tmp_path, [annotation(1, 2, runs)]), "wild dog").mask("val/b.png")
     np.testing.assert_array_equal(mask, inside(slice(2, 5), 1))
 
 
-def test_a_line_encloses_nothing(tmp_path):
+def test_a_degenerate_polygon_covers_nothing(tmp_path):
     mask = category_masks(coco(tmp_path, [annotation(0, 1, [[1, 1, 4, 4]])]), "cat").mask("val/a.png")
     assert not mask.any()
 
 
-def test_a_mask_is_turned_as_exif_turns_the_picture(tmp_path):
+def test_a_mask_is_rotated_by_exif_like_its_picture(tmp_path):
     images = coco(tmp_path, [annotation(0, 1, [SQUARE])])
     stored = np.zeros((6, 8, 3), np.uint8)
     stored[1:3, 2:5] = 255
@@ -92,7 +92,7 @@ def test_a_split_beside_its_annotations_is_read_too(tmp_path):
     assert category_masks(open_images(tmp_path / "val"), "CAT").ids == ("b.png",)
 
 
-def test_images_that_were_left_out_of_the_set_stay_out(tmp_path):
+def test_images_excluded_by_limit_have_no_mask(tmp_path):
     images = coco(tmp_path, [annotation(0, 1, [SQUARE]), annotation(1, 1, [SQUARE])])
     assert category_masks(images.limit(1), "cat").ids == ("val/a.png",)
 
@@ -105,27 +105,27 @@ def test_an_unknown_category_is_refused_with_the_nearest(tmp_path):
         category_masks(images, "xylophone")
 
 
-def test_other_layouts_have_no_outlines(tmp_path):
+def test_other_layouts_have_no_segmentations(tmp_path):
     Image.new("RGB", (4, 4)).save(tmp_path / "a.png")
     with pytest.raises(ImageError, match="have no segmentations of 'cat'"):
         category_masks(open_images(tmp_path), "cat")
 
 
-def test_annotations_that_are_not_cocos_are_refused(tmp_path):
+def test_invalid_annotations_are_refused(tmp_path):
     images = coco(tmp_path, [{"image_id": 0, "category_id": 1}])
     with pytest.raises(ImageError, match="is not in COCO's format: it has no 'segmentation'"):
         category_masks(images, "cat")
 
 
 @pytest.mark.parametrize("shape", [{"size": [6, 8], "counts": [3, 4]}, {"size": [6, 8], "counts": "Q05o"}, [["a"] * 6]])
-def test_an_outline_that_makes_no_sense_is_told(tmp_path, shape):
+def test_an_invalid_segmentation_is_reported(tmp_path, shape):
     masks = category_masks(coco(tmp_path, [annotation(0, 1, shape)]), "cat")
     with pytest.raises(ImageError, match=r"outline of a 'cat' in 'val/a\.png' can't be read"):
         masks.mask("val/a.png")
 
 
 @pytest.mark.skipif(not SHARED.exists(), reason="../shared, with real images, is not here")
-def test_real_masks_cover_about_the_area_that_coco_names():
+def test_real_masks_have_about_the_area_in_the_annotations():
     masks = category_masks(open_images(SHARED), "giraffe")
     content = json.loads((SHARED / "annotations" / "instances_train2017.json").read_text())
     (number,) = (category["id"] for category in content["categories"] if category["name"] == "giraffe")

@@ -43,7 +43,7 @@ def write_png(path: Path, *, size: tuple[int, int], depth: int, colour: int, row
 
 
 @pytest.mark.parametrize("suffix", ["png", "bmp", "tiff", "ppm", "webp"])
-def test_a_lossless_rgb_file_comes_back_unchanged(tmp_path, suffix):
+def test_a_lossless_rgb_file_is_decoded_exactly(tmp_path, suffix):
     values = noise(5, 7, 3)
     path = tmp_path / f"a.{suffix}"
     Image.fromarray(values).save(path, **({"lossless": True} if suffix == "webp" else {}))
@@ -51,7 +51,7 @@ def test_a_lossless_rgb_file_comes_back_unchanged(tmp_path, suffix):
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "webp", "avif", "gif"])
-def test_a_lossy_file_comes_back_nearly_unchanged(tmp_path, suffix):
+def test_a_lossy_file_is_decoded_approximately(tmp_path, suffix):
     path = tmp_path / f"a.{suffix}"
     Image.new("RGB", (16, 16), (200, 60, 30)).save(path)
     assert np.abs(pixels(path).astype(int) - (200, 60, 30)).max() <= 6
@@ -69,13 +69,13 @@ def test_a_lossy_file_comes_back_nearly_unchanged(tmp_path, suffix):
         ("LAB", (255, 128, 128), "tiff", (255, 255, 255)),
     ],
 )
-def test_every_colour_model_becomes_rgb(tmp_path, mode, colour, suffix, expected):
+def test_every_colour_mode_becomes_rgb(tmp_path, mode, colour, suffix, expected):
     path = tmp_path / f"a.{suffix}"
     Image.new(mode, (8, 8), colour).save(path)
     assert np.abs(pixels(path).astype(int) - expected).max() <= 3
 
 
-def test_transparency_is_laid_on_white(tmp_path):
+def test_transparency_is_composited_on_white(tmp_path):
     values = np.zeros((1, 3, 4), np.uint8)
     values[0, :, :3] = RED
     values[0, :, 3] = 0, 128, 255
@@ -83,13 +83,13 @@ def test_transparency_is_laid_on_white(tmp_path):
     assert pixels(tmp_path / "a.png").tolist() == [[list(WHITE), [255, 127, 127], list(RED)]]
 
 
-def test_grey_with_alpha_is_laid_on_white(tmp_path):
+def test_grey_with_alpha_is_composited_on_white(tmp_path):
     Image.new("LA", (2, 2), (0, 0)).save(tmp_path / "a.png")
     assert (pixels(tmp_path / "a.png") == 255).all()
 
 
 @pytest.mark.parametrize("transparency", [0, b"\x00\xff"], ids=["one entry", "alpha of each entry"])
-def test_a_palette_is_looked_up_and_its_transparent_entry_becomes_white(tmp_path, transparency):
+def test_a_palette_is_applied_and_its_transparent_entry_becomes_white(tmp_path, transparency):
     image = Image.new("P", (2, 1))
     image.putpalette([0, 255, 0, *RED])
     image.putdata([0, 1])
@@ -111,7 +111,7 @@ def test_16_bit_grey_of_the_other_byte_order_is_the_same(tmp_path):
     assert np.array_equal(pixels(tmp_path / "a.tiff")[..., 0], np.rint(values / 257))
 
 
-def test_16_bit_rgb_keeps_to_within_one_level(tmp_path):
+def test_16_bit_rgb_is_accurate_to_one_level(tmp_path):
     values = np.linspace(0, 65535, 64 * 3).astype(np.uint16).reshape(8, 8, 3)
     rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
     write_png(tmp_path / "a.png", size=(8, 8), depth=16, colour=2, rows=rows)
@@ -128,7 +128,7 @@ def test_float_of_any_other_range_is_stretched_from_lowest_to_highest(tmp_path):
     assert pixels(tmp_path / "a.tiff")[0, :, 0].tolist() == [0, 64, 255]
 
 
-def test_of_an_animation_the_first_frame_is_taken(tmp_path):
+def test_an_animation_gives_its_first_frame(tmp_path):
     first, second = Image.new("RGB", (4, 4), RED), Image.new("RGB", (4, 4), (0, 0, 255))
     for name, options in {"a.gif": {}, "a.png": {}, "a.webp": {"lossless": True}, "a.tiff": {}}.items():
         first.save(tmp_path / name, save_all=True, append_images=[second], **options)
@@ -154,13 +154,13 @@ def exif_of(orientation: int) -> bytes:
 
 
 @pytest.mark.parametrize("orientation", UPRIGHT)
-def test_each_exif_orientation_is_undone(tmp_path, orientation):
+def test_each_exif_orientation_is_applied(tmp_path, orientation):
     values = noise(3, 5, 3, seed=orientation)
     Image.fromarray(values).save(tmp_path / "a.png", exif=exif_of(orientation))
     assert np.array_equal(pixels(tmp_path / "a.png"), UPRIGHT[orientation](values))
 
 
-def test_whoever_follows_exif_again_does_not_turn_the_image_again(tmp_path):
+def test_the_exif_orientation_is_reset_after_it_is_applied(tmp_path):
     Image.new("RGB", (6, 4)).save(tmp_path / "a.jpg", exif=exif_of(6))
     image = decode(tmp_path / "a.jpg")
     assert image.size == (4, 6)
@@ -168,7 +168,7 @@ def test_whoever_follows_exif_again_does_not_turn_the_image_again(tmp_path):
 
 
 @pytest.mark.parametrize("exif", [b"Exif\0\0II*\0\xff\xff\xff\xff", b"Exif\0\0nonsense", exif_of(6)[:-6]])
-def test_broken_exif_does_not_cost_the_image(tmp_path, exif):
+def test_an_image_with_broken_exif_is_still_decoded(tmp_path, exif):
     Image.new("RGB", (6, 4), RED).save(tmp_path / "a.jpg", exif=exif)
     assert decode(tmp_path / "a.jpg").mode == "RGB"
 
@@ -181,7 +181,7 @@ def test_a_jpeg_is_decoded_at_full_quality():
         assert np.array_equal(pixels(path), np.asarray(image.convert("RGB")))
 
 
-def test_an_empty_file_is_named_as_such(tmp_path):
+def test_an_empty_file_is_reported_as_empty(tmp_path):
     (tmp_path / "a.jpg").touch()
     with pytest.raises(ImageError, match="empty file"):
         decode(tmp_path / "a.jpg")
@@ -189,7 +189,7 @@ def test_an_empty_file_is_named_as_such(tmp_path):
 
 @pytest.mark.parametrize("content", [b"hello, I am text\n" * 50, bytes(range(256)) * 8], ids=["text", "bytes"])
 @pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.txt", "a"])
-def test_what_is_no_image_is_named_as_such(tmp_path, name, content):
+def test_a_file_that_is_not_an_image_is_reported(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(ImageError, match="not an image"):
         decode(tmp_path / name)
@@ -205,7 +205,7 @@ def test_a_truncated_file_is_an_error_in_every_format(tmp_path, suffix, share):
         decode(path)
 
 
-def test_a_truncated_jpeg_is_called_truncated(tmp_path):
+def test_a_truncated_jpeg_is_reported_as_truncated(tmp_path):
     Image.fromarray(noise(80, 80, 3)).save(tmp_path / "a.jpg")
     (tmp_path / "a.jpg").write_bytes((tmp_path / "a.jpg").read_bytes()[:3000])
     with pytest.raises(ImageError, match="truncated"):
@@ -221,7 +221,7 @@ def test_a_decompression_bomb_is_refused_from_its_header(tmp_path, side):
 
 
 @pytest.mark.parametrize("seed", range(40))
-def test_random_damage_gives_a_picture_or_an_image_error(tmp_path, seed):
+def test_random_corruption_gives_a_picture_or_an_image_error(tmp_path, seed):
     suffix = ("jpg", "png", "gif", "tiff", "webp", "bmp")[seed % 6]
     path = tmp_path / f"a.{suffix}"
     Image.fromarray(noise(20, 20, 3)).save(path)
@@ -239,7 +239,7 @@ def picture_or_error(path):
         return str(problem)
 
 
-def test_an_image_just_over_the_limit_is_refused_even_where_pillow_has_none(tmp_path, monkeypatch):
+def test_an_image_just_over_the_limit_is_refused_even_if_pillow_has_no_limit(tmp_path, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
     write_png(tmp_path / "a.png", size=(13_400, 13_400), depth=8, colour=2, rows=b"")
     with pytest.raises(ImageError, match="179.6 megapixels is over the limit of 179.0".replace(".", r"\.")):
@@ -254,7 +254,7 @@ def test_a_missing_file_and_a_folder_are_image_errors(tmp_path):
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read everything")
-def test_a_file_that_may_not_be_read_is_an_image_error(tmp_path):
+def test_a_file_without_read_permission_is_an_image_error(tmp_path):
     Image.new("RGB", (2, 2)).save(tmp_path / "a.png")
     (tmp_path / "a.png").chmod(0)
     with pytest.raises(ImageError, match="denied"):

@@ -36,25 +36,25 @@ def test_a_plain_folder_lists_every_file_sorted_and_without_labels(tmp_path):
     assert images.path(1).read_bytes() == b"b.jpg"
 
 
-def test_one_file_is_a_set_of_one(tmp_path):
+def test_a_single_file_is_a_source_of_one_image(tmp_path):
     images = open_images(make(tmp_path, "a.png", "b.png") / "b.png")
     assert (images.ids, images.labels, len(images)) == (("b.png",), ((),), 1)
     assert images.path(0) == tmp_path / "b.png"
 
 
-def test_hidden_files_and_folders_are_left_out(tmp_path):
+def test_hidden_files_and_folders_are_skipped(tmp_path):
     make(tmp_path, "a.png", ".b.png", ".git/c.png", "__MACOSX/._a.png", "sub/.DS_Store")
     assert open_images(tmp_path).ids == ("a.png",)
 
 
-def test_unicode_names_and_blanks_are_kept(tmp_path):
+def test_unicode_names_and_spaces_are_kept(tmp_path):
     names = ("Übung/ä b.png", "日本/猫.jpg")
     images = open_images(make(tmp_path, *names))
     assert sorted(images.ids) == sorted(names)
     assert all(images.path(position).is_file() for position in range(len(images)))
 
 
-def test_links_to_folders_are_followed_but_never_in_a_circle(tmp_path):
+def test_links_to_folders_are_followed_without_infinite_loops(tmp_path):
     make(tmp_path / "real", "a.png")
     make(tmp_path / "root", "b.png")
     (tmp_path / "root" / "link").symlink_to(tmp_path / "real")
@@ -68,7 +68,7 @@ def test_folders_are_labels_and_files_in_the_root_have_none(tmp_path):
     assert labels_by_id(tmp_path) == {"3.jpg": (), "cat/1.jpg": ("cat",), "dog/deep/2.jpg": ("dog",)}
 
 
-def test_one_nested_folder_is_no_class(tmp_path):
+def test_a_single_nested_folder_is_not_a_class(tmp_path):
     images = open_images(make(tmp_path, "photos/1.jpg", "photos/2.jpg"))
     assert (images.layout, images.label_names) == ("folder", ())
 
@@ -78,7 +78,7 @@ def test_a_wnid_anywhere_in_the_path_is_the_label(tmp_path):
     assert open_images(tmp_path).label_names == ("n01440764", "n01443537")
 
 
-def test_one_wnid_folder_alone_is_a_class(tmp_path):
+def test_a_single_wnid_folder_is_a_class(tmp_path):
     assert open_images(make(tmp_path, "n01440764/1.JPEG")).labels == (("n01440764",),)
 
 
@@ -123,7 +123,7 @@ def with_caffe_wnids(root: Path) -> None:
 
 @pytest.mark.parametrize("above", ["", "val", "Data/CLS-LOC/val", "a/b/c/d"])
 @pytest.mark.parametrize("write", [with_csv, with_xml, with_devkit, with_caffe_numbers, with_caffe_wnids])
-def test_imagenets_validation_labels_come_from_whichever_file_lies_up_to_four_folders_above(tmp_path, write, above):
+def test_imagenet_validation_labels_are_found_up_to_four_folders_above(tmp_path, write, above):
     root = make(tmp_path / above, *VAL)
     write(tmp_path)
     images = open_images(root)
@@ -131,7 +131,7 @@ def test_imagenets_validation_labels_come_from_whichever_file_lies_up_to_four_fo
     assert images.labels == (("n01440764",), ("n01443537",))
 
 
-def test_validation_images_in_a_subfolder_are_labelled_and_label_files_are_no_images(tmp_path):
+def test_validation_images_in_a_subfolder_are_labelled_and_label_files_skipped(tmp_path):
     make(tmp_path, *(f"val/{name}" for name in VAL))
     with_csv(tmp_path)
     with_xml(tmp_path)
@@ -186,7 +186,7 @@ def test_coco_labels_are_the_categories_in_an_image_and_only_files_on_disk_count
     assert open_images(tmp_path).layout == "coco"
 
 
-def test_one_split_of_coco_finds_the_annotations_beside_it(tmp_path):
+def test_a_coco_split_folder_finds_the_annotations_next_to_it(tmp_path):
     with_coco(tmp_path)
     assert labels_by_id(tmp_path / "train2017") == {"1.jpg": ("cat", "dog"), "2.jpg": (), "stray.jpg": ()}
 
@@ -217,7 +217,7 @@ def test_the_cifar_sample_has_ten_classes_of_a_hundred():
     assert (len(images), len(images.label_names)) == (1000, 10)
 
 
-def test_a_limit_takes_images_evenly_spaced_so_that_every_class_has_its_share(tmp_path):
+def test_a_limit_takes_evenly_spaced_images_of_every_class(tmp_path):
     images = open_images(make(tmp_path, *(f"{label}/{number}.jpg" for label in "abcde" for number in range(4))))
     few = images.limit(5)
     assert few.ids == ("a/0.jpg", "b/0.jpg", "c/0.jpg", "d/0.jpg", "e/0.jpg")
@@ -250,7 +250,7 @@ def test_total_bytes_is_the_size_of_all_files(tmp_path):
     assert open_images(make(tmp_path, "1.jpg", "22.jpg")).total_bytes() == len("1.jpg") + len("22.jpg")
 
 
-def test_a_missing_folder_names_the_nearest(tmp_path):
+def test_a_missing_folder_suggests_the_nearest(tmp_path):
     make(tmp_path, "val2017/1.jpg")
     with pytest.raises(ImageError, match="closest: 'val2017'"):
         open_images(tmp_path / "val2071")

@@ -33,7 +33,7 @@ def photo():
 
 @pytest.fixture
 def tops():
-    """A function that gives the Top-1 and Top-5 of a network over class folders, every `step`-th image."""
+    """A function that returns the top-1 and top-5 accuracy over every `step`-th image of class folders."""
 
     def measure(network, folder, labels, step):
         files = sorted(folder.glob("*/*.*"))[::step]
@@ -53,7 +53,7 @@ def tops():
 
 @pytest.fixture
 def offline(tmp_path):
-    """A function that runs Python where no server can be reached and nothing is cached; gives its output."""
+    """A function that runs Python without network access or caches and returns its output."""
 
     def run(code):
         dead = "http://127.0.0.1:9"

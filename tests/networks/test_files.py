@@ -59,7 +59,7 @@ def folder(tmp_path):
     sys.modules.pop("width", None)
 
 
-def test_a_function_of_a_file_builds_a_network(folder, capsys):
+def test_a_function_in_a_python_file_builds_a_network(folder, capsys):
     network = load(f"{folder}/nets.py:small")
     assert network.module[0].out_channels == 5
     assert not network.module.training
@@ -69,14 +69,14 @@ def test_a_function_of_a_file_builds_a_network(folder, capsys):
     assert capsys.readouterr().out == ""
 
 
-def test_what_a_function_draws_is_seeded_and_the_callers_generator_stays(folder):
+def test_a_function_is_seeded_and_the_callers_random_state_is_kept(folder):
     before = torch.get_rng_state()
     one, again, other = (load(f"{folder}/nets.py:small", seed=seed) for seed in (None, 0, 1))
     assert one.fingerprint == again.fingerprint != other.fingerprint
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_an_edit_of_the_same_size_within_a_second_is_loaded(folder, monkeypatch):
+def test_a_file_edited_within_a_second_is_reloaded(folder, monkeypatch):
     monkeypatch.setattr(sys, "dont_write_bytecode", False)
     file = folder / "edited.py"
     text = "from torch import nn\n\n\ndef make():\n    return nn.Sequential(nn.Conv2d(3, 1, 1), nn.ReLU())\n"
@@ -87,7 +87,7 @@ def test_an_edit_of_the_same_size_within_a_second_is_loaded(folder, monkeypatch)
     assert not (folder / "__pycache__").exists()
 
 
-def test_a_file_of_weights_goes_into_what_a_function_builds(folder):
+def test_a_weights_file_is_loaded_into_the_built_network(folder):
     network = load(f"{folder}/nets.py:small", weights=folder / "small.pth")
     assert torch.equal(network.module[0].weight, torch.load(folder / "small.pth", weights_only=True)["0.weight"])
 
@@ -105,7 +105,7 @@ def test_a_file_of_weights_goes_into_what_a_function_builds(folder):
         ("net.py:small", "no file '.*net.py'; closest: 'nets.py'"),
     ],
 )
-def test_what_goes_wrong_in_a_file_is_told_as_the_files_error(folder, reference, message):
+def test_errors_in_a_file_are_reported_with_its_name(folder, reference, message):
     with pytest.raises(NetworkError, match=message):
         load(f"{folder}/{reference}")
 
@@ -116,7 +116,7 @@ def test_the_cause_of_a_failure_is_kept(folder):
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
 
 
-def test_a_card_says_all(folder):
+def test_a_card_sets_every_option(folder):
     network = load(folder / "card.toml")
     assert network.reference == str(folder / "card.toml")
     assert network.weights == str(folder / "small.pth")
@@ -126,7 +126,7 @@ def test_a_card_says_all(folder):
     )
 
 
-def test_what_is_said_beside_a_card_goes_over_it(folder):
+def test_explicit_options_override_a_card(folder):
     network = load(folder / "card.toml", weights="none", preprocess="caffe", classes=["a"])
     assert network.weights == "as small() builds them"
     assert network.preprocessing == PRESETS["caffe"]
@@ -144,7 +144,7 @@ def test_a_card_can_name_a_reference_a_preset_and_a_file_of_classes(folder):
     assert network.weights == "random, seed 0"
 
 
-def test_a_card_says_whether_its_weights_are_trained_and_others_are_not_its_business(folder):
+def test_a_card_says_whether_its_weights_are_trained(folder):
     (folder / "random.toml").write_text('factory = "nets.py:small"\ntrained = false\n')
     assert not load(folder / "random.toml").trained
     assert load(folder / "random.toml", weights=folder / "small.pth").trained
@@ -172,7 +172,7 @@ def test_a_card_says_whether_its_weights_are_trained_and_others_are_not_its_busi
         ('factory = "nets.py:small"\n[preprocess]\nsiz = 3', "no key 'siz'; closest: 'size'"),
     ],
 )
-def test_a_wrong_card_says_what_is_wrong_in_one_sentence(folder, text, message):
+def test_an_invalid_card_is_refused_with_a_clear_message(folder, text, message):
     (folder / "card.toml").write_text(text)
     with pytest.raises(NetworkError, match=message) as caught:
         load(folder / "card.toml")

@@ -21,7 +21,7 @@ except NetworkError as error:
 
 @pytest.fixture
 def served(tmp_path, monkeypatch):
-    """A folder, and the address at which a real server gives its files."""
+    """A folder, and the address of a real server of its files."""
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     (folder := tmp_path / "served").mkdir()
@@ -52,7 +52,7 @@ def test_a_download_with_another_hash_is_refused_and_not_kept(served, tmp_path):
     assert not list(tmp_path.glob("torch/**/*.pth"))
 
 
-def test_a_download_that_is_checked_by_md5_is_kept_where_it_is_told(served, tmp_path):
+def test_a_download_checked_by_md5_is_kept_in_the_given_folder(served, tmp_path):
     folder, address = served
     (folder / "w.h5").write_bytes(b"weights")
     where = {"folder": tmp_path / "models", "md5": hashlib.md5(b"weights").hexdigest()}
@@ -73,13 +73,13 @@ def test_a_download_with_another_md5_is_refused_and_nothing_is_left(served, tmp_
     assert not list((tmp_path / "models").iterdir())
 
 
-def test_a_file_that_is_not_there_is_told_in_one_sentence(served):
+def test_a_missing_file_gives_a_one_line_error(served):
     _, address = served
     with pytest.raises(NetworkError, match=r"\(Not Found|File not found\); download w.pth from http"):
         hub.from_url(f"{address}/w.pth", "torchvision:w")
 
 
-def test_without_internet_torchvision_says_which_file_to_bring_where(offline, tmp_path):
+def test_without_internet_torchvision_says_which_file_to_put_where(offline, tmp_path):
     told = offline(ASK.format(reference="torchvision:resnet50")).stdout
     assert told.startswith("can't download the weights of torchvision:resnet50 (")
     assert "download resnet50-11ad3fa6.pth from https://download.pytorch.org/models/" in told
@@ -95,7 +95,7 @@ def test_without_internet_timm_says_which_repository_has_the_file(offline):
     assert told.stdout.count("\n") == 1
 
 
-def test_a_damaged_file_in_the_cache_is_named(tmp_path, monkeypatch):
+def test_a_damaged_file_in_the_cache_is_reported(tmp_path, monkeypatch):
     from unitscope.networks import load
 
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
@@ -105,7 +105,7 @@ def test_a_damaged_file_in_the_cache_is_named(tmp_path, monkeypatch):
         load("torchvision:alexnet")
 
 
-def test_importing_networks_imports_no_collection_of_models(offline):
+def test_importing_networks_imports_no_model_library(offline):
     code = """
 import json, sys, unitscope.networks
 print(json.dumps([name for name in ("torchvision", "timm", "huggingface_hub") if name in sys.modules]))

@@ -1,4 +1,4 @@
-"""Keras's weights in torchvision's networks, against Keras itself; files as it writes them now and as it did before."""
+"""Keras's weights in torchvision's networks, against Keras itself; with current and older file formats."""
 
 import inspect
 import re
@@ -30,7 +30,7 @@ KERAS_1 = {
 
 @pytest.fixture(scope="module")
 def keras(tmp_path_factory):
-    """Keras on torch's CPU side, without a look at the user's own settings."""
+    """Keras with the torch backend on the CPU, ignoring the user's settings."""
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         patch.setenv("KERAS_BACKEND", "torch")
@@ -40,7 +40,7 @@ def keras(tmp_path_factory):
 
 
 def seeded(model):
-    """The model with random values of which each tells in the answer: values stay near 1, and nothing is 0 or 1."""
+    """The model with random weights that all affect the output: activations stay near 1, no weight is 0 or 1."""
     rng = np.random.default_rng(0)
     for weight in model.weights:
         layer, kind = weight.path.rsplit("/", 1)
@@ -60,7 +60,7 @@ def seeded(model):
 
 
 def answers(keras, model):
-    """What Keras makes of the images: each named layer's output, the probabilities, and the logits before them."""
+    """Keras's results for the images: each named layer's output, the probabilities and the logits."""
     named = [layer for layer in model.layers if re.fullmatch(r"block\d_conv\d|fc\d|conv\d.*_(relu|out)", layer.name)]
     head = model.get_layer("predictions")
     outputs = keras.Model(model.input, [*(layer.output for layer in named), head.input, head.output])(IMAGES)
@@ -74,7 +74,7 @@ def answers(keras, model):
 
 
 def write_by_layer(file, model, array, *, name=str, kinds=None):
-    """A file as Keras 1 and 2 wrote it; of a model without values only the shapes are written, full of zeros."""
+    """A file in the format of Keras 1 and 2; a model without values is written as zeros."""
     with h5py.File(file, "w") as root:
         root.attrs["layer_names"] = np.array([name(layer.name).encode() for layer in model.layers])
         for layer in model.layers:
@@ -89,7 +89,7 @@ def write_by_layer(file, model, array, *, name=str, kinds=None):
 
 
 def before_2019(layer):
-    """What ResNet-50's layers were called: blocks had letters, a branch's layers too, and the shortcut was branch 1."""
+    """Old layer names of ResNet-50: blocks and the layers of a branch had letters, the shortcut was branch 1."""
     if match := re.fullmatch(r"conv(\d)_block(\d)_(\d)_(conv|bn)", layer):
         stage, block, number, kind = match.groups()
         branch = ("1", "2a", "2b", "2c")[int(number)]
@@ -98,12 +98,12 @@ def before_2019(layer):
 
 
 def top_probs(layer):
-    """The top's name in the first release of today's names."""
+    """The name of the top layer in the first release with today's names."""
     return "probs" if layer == "predictions" else layer
 
 
 def without_names(file, model):
-    """Weights as Keras wrote them before it kept the layers' names in the file."""
+    """Weights in the format of Keras before it stored layer names."""
     model.save_weights(file)
     with h5py.File(file, "r+") as root:
         for layer in root["layers"].values():
@@ -111,7 +111,7 @@ def without_names(file, model):
 
 
 def both(keras, model, network):
-    """A model of Keras's and our network of its weights, and what both make of the images."""
+    """A Keras model, our network with its weights, and the results of both for the images."""
     theirs, tapped = answers(keras, model), trace_of(network)
     layers = [tapped.layers.find(name) for name in theirs.maps]
     with torch.inference_mode():
@@ -128,7 +128,7 @@ def both(keras, model, network):
 
 @pytest.fixture(scope="module")
 def resnet(keras, tmp_path_factory):
-    """ResNet-50, its weights as Keras 3 writes them."""
+    """ResNet-50, with weights in the format of Keras 3."""
     model = seeded(keras.applications.ResNet50(weights=None))
     model.save_weights(file := tmp_path_factory.mktemp("resnet") / "r.weights.h5")
     return both(keras, model, load("keras:resnet50", weights=file))
@@ -136,7 +136,7 @@ def resnet(keras, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def vgg(keras, tmp_path_factory):
-    """VGG-16 for seven classes, its weights as the file of keras.applications has them."""
+    """VGG-16 for seven classes, with weights in the format of keras.applications."""
     model = seeded(keras.applications.VGG16(weights=None, classes=7))
     file = write_by_layer(tmp_path_factory.mktemp("vgg") / "vgg16.h5", model, "{layer}_{kind}_1:0", kinds=KERAS_1)
     network = load("keras:vgg16", weights=file)
@@ -151,7 +151,7 @@ def case(request):
 
 @pytest.fixture(scope="module")
 def empty(keras):
-    """A function that builds a model of Keras's that has shapes but no values."""
+    """A function that builds a Keras model with shapes but no values."""
 
     def build(name, **options):
         with keras.device("meta"):
@@ -166,25 +166,25 @@ def assert_alike(ours, theirs):
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-4 * theirs.std())
 
 
-def test_logits_are_keras_own_and_their_softmax_is_what_keras_gives(case):
+def test_logits_and_probabilities_equal_keras_own(case):
     assert case.theirs.logits.std() > 0.1
     assert_alike(case.logits.numpy(), case.theirs.logits)
     assert_alike(case.logits.softmax(1).numpy(), case.theirs.probabilities)
 
 
-def test_layers_go_by_keras_names_and_respond_as_keras_layers_do(case):
+def test_layers_have_keras_names_and_responses(case):
     assert len(case.theirs.maps) == case.activations
     for name, ours in zip(case.theirs.maps, case.responses, strict=True):
         theirs = case.theirs.maps[name]
         assert_alike(ours, theirs.reshape(len(theirs), -1, theirs.shape[-1]).mean(1, np.float64))
 
 
-def test_the_papers_layers_are_among_them(resnet, vgg):
+def test_the_papers_layers_exist(resnet, vgg):
     assert {"conv1_relu", "conv2_block3_out", "conv5_block3_1_relu", "conv5_block3_out"} <= resnet.theirs.maps.keys()
     assert {"block1_conv1", "block5_conv3", "fc1", "fc2"} <= vgg.theirs.maps.keys()
 
 
-def test_a_network_of_kerass_has_the_papers_preprocessing_and_imagenets_classes(resnet, vgg):
+def test_a_keras_network_has_the_papers_preprocessing_and_imagenet_classes(resnet, vgg):
     assert resnet.network.preprocessing is vgg.network.preprocessing is PRESETS["caffe"]
     assert (resnet.network.classes[0], resnet.network.wnids[0]) == ("tench", "n01440764")
     assert (vgg.network.classes, vgg.network.wnids) == ((), ())
@@ -209,7 +209,7 @@ def test_all_files_of_the_same_weights_give_the_same_network(tmp_path, resnet, s
     assert load("keras:resnet50", weights=file).fingerprint == resnet.network.fingerprint
 
 
-def test_vgg_19_is_read_layer_by_layer(tmp_path, empty):
+def test_vgg_19_weights_are_loaded_layer_by_layer(tmp_path, empty):
     file = write_by_layer(tmp_path / "w.h5", empty("VGG19"), "{layer}_{kind}_1:0", kinds=KERAS_1)
     bias = np.random.default_rng(0).normal(size=512).astype(np.float32)
     with h5py.File(file, "r+") as root:
@@ -248,7 +248,7 @@ def test_check_sums_are_those_that_keras_records(keras, name, builder):
     assert MODELS[name].md5 in record
 
 
-def test_without_internet_it_is_told_which_file_to_bring_where(tmp_path, monkeypatch):
+def test_without_internet_the_error_says_which_file_to_put_where(tmp_path, monkeypatch):
     for variable in ("no_proxy", "NO_PROXY"):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
@@ -317,7 +317,7 @@ def test_a_file_cut_short_is_refused(tmp_path, resnet):
 
 
 @pytest.mark.parametrize("content", [b"", b"<html>Not found</html>", b"PK\x03\x04 cut off"])
-def test_files_that_are_no_hdf5_are_refused(tmp_path, content):
+def test_files_that_are_not_hdf5_are_refused(tmp_path, content):
     (file := tmp_path / "w.h5").write_bytes(content)
     with pytest.raises(NetworkError, match=r"w.h5' is not a Keras weight file, or is damaged"):
         load("keras:vgg16", weights=file)
@@ -329,21 +329,21 @@ def test_weights_of_torch_are_refused(tmp_path):
         load("keras:vgg16", weights=file)
 
 
-def test_hdf5_without_layers_holds_no_weights_of_kerass(tmp_path):
+def test_hdf5_without_layers_is_refused(tmp_path):
     with h5py.File(file := tmp_path / "w.h5", "w") as root:
         root["x"] = np.zeros(3)
     with pytest.raises(NetworkError, match=r"w.h5' has no weights saved by Keras; save them with model.save_weights"):
         load("keras:vgg16", weights=file)
 
 
-def test_a_missing_file_names_its_nearest_siblings(tmp_path):
+def test_a_missing_file_suggests_the_nearest_names(tmp_path):
     (tmp_path / "vgg16.h5").touch()
     with pytest.raises(NetworkError, match=r"no file '.*vgg.h5'; closest: 'vgg16.h5'"):
         load("keras:vgg16", weights=tmp_path / "vgg.h5")
 
 
 @pytest.mark.parametrize("reference", ["torchvision:vgg16", "timm:vgg16"])
-def test_other_origins_say_what_takes_files_of_kerass(tmp_path, reference):
+def test_other_origins_suggest_keras_for_keras_weight_files(tmp_path, reference):
     if reference.startswith("timm:"):
         pytest.importorskip("timm")
     (file := tmp_path / "w.h5").touch()

@@ -71,7 +71,7 @@ def test_eval_mode_ends_after_an_error():
     assert module[2].training
 
 
-def test_how_products_are_made_is_set_for_a_while_and_the_callers_own_setting_comes_back():
+def test_matmul_precision_is_set_temporarily_and_restored():
     def settings():
         kinds = (torch.backends.cuda.matmul, torch.backends.cudnn.conv, torch.backends.cudnn.rnn)
         return [kind.fp32_precision for kind in kinds], torch.backends.cudnn.benchmark

@@ -1,4 +1,4 @@
-"""unitscope's own origins under the tests that it ships for those of others."""
+"""The shipped contract tests, applied to the built-in origins."""
 
 import pytest
 

@@ -15,7 +15,7 @@ SIZES = [(500, 375), (333, 500), (257, 256), (256, 256), (97, 640)]
 
 @pytest.mark.parametrize("interpolation", ["bilinear", "bicubic", "nearest"])
 @pytest.mark.parametrize(("width", "height"), SIZES)
-def test_geometry_is_torchvisions_to_a_rounding(photo, width, height, interpolation):
+def test_geometry_equals_torchvisions_up_to_rounding(photo, width, height, interpolation):
     from torchvision.transforms import v2
 
     image = photo(width, height)
@@ -29,7 +29,7 @@ def test_geometry_is_torchvisions_to_a_rounding(photo, width, height, interpolat
     assert difference.float().mean() < 0.05
 
 
-def test_lanczos_is_pillows(photo):
+def test_lanczos_equals_pillows(photo):
     image = photo(500, 375)
     expected = np.asarray(image.resize((96, 64), Image.Resampling.LANCZOS))
     prepared = Preprocessing((64, 96), interpolation="lanczos").prepare(image)
@@ -50,7 +50,7 @@ def test_images_of_any_mode_become_three_channels(photo, mode):
     assert prepared.shape == (3, 224, 224)
 
 
-def test_values_are_torchvisions(photo):
+def test_values_equal_torchvisions(photo):
     from torchvision.models import ResNet50_Weights
 
     reference = ResNet50_Weights.IMAGENET1K_V1.transforms()
@@ -66,7 +66,7 @@ def test_caffe_puts_blue_first_and_subtracts_the_means():
     torch.testing.assert_close(values[0, :, 0, 0], torch.tensor([30 - 103.939, 20 - 116.779, 10 - 123.68]))
 
 
-def test_tf_spans_minus_one_to_one():
+def test_tf_scales_to_minus_one_to_one():
     batch = torch.tensor([0, 255, 51], dtype=torch.uint8).view(1, 3, 1, 1)
     torch.testing.assert_close(PRESETS["tf"].normalize(batch).flatten(), torch.tensor([-1.0, 1.0, -0.6]))
 
@@ -86,7 +86,7 @@ def test_values_can_be_exported_and_compiled(name):
     assert torch.equal(compiled(batch), phi.normalize(batch))
 
 
-def test_the_picture_is_what_the_network_sees_in_rgb(photo):
+def test_the_picture_is_the_network_input_in_rgb(photo):
     image = photo(224, 224)
     phi = PRESETS["caffe"]
     np.testing.assert_array_equal(phi.picture(phi.prepare(image)), np.asarray(image))
@@ -103,7 +103,7 @@ def test_sizes_are_height_and_width():
     assert Preprocessing(99, (64, 80)).size == (64, 80)
 
 
-def test_one_size_resizes_the_shorter_side_and_crops_and_two_resize_straight():
+def test_one_size_resizes_the_shorter_side_and_crops_and_two_resize_directly():
     values = {"mean": [0, 0, 0], "std": [1, 1, 1]}
     assert Preprocessing.from_dict({"size": 32, **values}) == Preprocessing(32, 32)
     assert Preprocessing.from_dict({"size": [32, 48], **values}) == Preprocessing((32, 48))
@@ -123,7 +123,7 @@ def test_one_size_resizes_the_shorter_side_and_crops_and_two_resize_straight():
         ({"interpolation": "cubic"}, "interpolation 'cubic' is unknown"),
     ],
 )
-def test_a_wrong_table_says_what_is_wrong(change, message):
+def test_an_invalid_table_is_refused_with_a_clear_message(change, message):
     table = {"size": 32, "mean": [120, 120, 120], "std": [60, 60, 60]}
     with pytest.raises(NetworkError, match=message):
         Preprocessing.from_dict(table | change)
@@ -139,12 +139,12 @@ def test_a_shorter_side_without_a_crop_is_refused():
         Preprocessing(256)
 
 
-def test_an_unknown_preset_names_the_nearest():
+def test_an_unknown_preset_suggests_the_nearest():
     with pytest.raises(NetworkError, match="no preprocessing 'cafe'; closest: 'caffe'"):
         parse_preprocessing("cafe")
 
 
-def test_any_function_from_image_to_tensor_will_do(photo):
+def test_any_function_from_image_to_tensor_is_accepted(photo):
     from torchvision.transforms import v2
 
     to_float = v2.ToDtype(torch.float32, scale=True)
@@ -159,7 +159,7 @@ def test_any_function_from_image_to_tensor_will_do(photo):
     assert json.loads(json.dumps(phi.to_dict())) == {"function": "Compose", "size": [40, 60]}
 
 
-def test_a_function_that_gives_no_float_tensor_is_refused():
+def test_a_function_that_returns_no_float_tensor_is_refused():
     with pytest.raises(NetworkError, match=r"must return a float tensor \[3, H, W\], not Image"):
         parse_preprocessing(lambda image: image)
 
@@ -169,13 +169,13 @@ def test_a_function_that_fails_is_refused():
         parse_preprocessing(lambda _: 1 / 0)
 
 
-def test_a_function_must_give_one_size_for_all_images(photo):
+def test_a_function_must_return_one_size_for_all_images(photo):
     phi = parse_preprocessing(lambda image: torch.zeros(3, image.height, image.width))
     with pytest.raises(NetworkError, match="it must return one size for all images"):
         phi.prepare(photo(50, 40))
 
 
-def test_an_image_too_narrow_to_resize_is_refused_not_blown_up():
+def test_an_image_too_narrow_to_resize_is_refused():
     from unitscope.errors import ImageError
 
     with pytest.raises(ImageError, match="too narrow"):

@@ -15,7 +15,7 @@ def grey(image):
 
 @pytest.fixture(scope="module")
 def alike():
-    """A function that says whether two modules have the same weights."""
+    """A function that checks whether two modules have the same weights."""
 
     def compare(one, other):
         ours, theirs = one.state_dict(), other.state_dict()
@@ -31,7 +31,7 @@ def test_the_papers_networks_have_the_papers_number_of_parameters(name, count):
     assert len(network.fingerprint) == 64
 
 
-def test_a_random_network_is_ready_to_run_and_knows_imagenet():
+def test_a_random_network_is_ready_to_run_with_imagenet_classes():
     network = load("torchvision:squeezenet1_1", weights="none", seed=3)
     assert network.reference == "torchvision:squeezenet1_1"
     assert network.weights == "random, seed 3"
@@ -42,7 +42,7 @@ def test_a_random_network_is_ready_to_run_and_knows_imagenet():
     assert not any(parameter.requires_grad for parameter in network.module.parameters())
 
 
-def test_random_weights_are_those_of_their_seed_and_the_callers_generator_stays():
+def test_random_weights_are_seeded_and_the_callers_random_state_is_kept():
     torch.manual_seed(5)
     before = torch.get_rng_state()
     fingerprints = [load("torchvision:squeezenet1_1", weights="none", seed=s).fingerprint for s in (0, 0, 1, None)]
@@ -66,7 +66,7 @@ def test_files_of_torchvisions_models_load_with_their_own_classes(tmp_path, name
     assert network.module(torch.zeros(1, 3, *network.preprocessing.size)).shape == (1, 7)
 
 
-def test_old_names_in_densenet_files_are_understood(tmp_path, alike):
+def test_old_names_in_densenet_files_are_supported(tmp_path, alike):
     original = load("torchvision:densenet121", weights="none", seed=1).module
     old = {
         name.replace("norm1", "norm.1").replace("conv2", "conv.2"): value
@@ -130,13 +130,13 @@ def test_timm_models_load_their_files_and_preprocessing(tmp_path, alike):
     assert "state_dict" not in network.module.pretrained_cfg
 
 
-def test_timm_models_of_1000_classes_know_imagenet():
+def test_timm_models_of_1000_classes_have_imagenet_classes():
     pytest.importorskip("timm")
     network = load("timm:mobilenetv3_small_050", weights="none")
     assert (network.classes[0], network.wnids[0]) == ("tench", "n01440764")
 
 
-def test_timms_transforms_are_ours_to_a_rounding(photo):
+def test_preprocessing_equals_timms_transforms_up_to_rounding(photo):
     timm = pytest.importorskip("timm")
     network = load("timm:resnet18", weights="none")
     image = photo(400, 300)
@@ -149,14 +149,14 @@ def test_timms_transforms_are_ours_to_a_rounding(photo):
     assert difference.mean() < 0.05
 
 
-def test_a_file_that_does_not_fit_timm_is_told(tmp_path):
+def test_a_file_that_does_not_fit_a_timm_model_is_refused(tmp_path):
     pytest.importorskip("timm")
     torch.save({"a": torch.zeros(1)}, file := tmp_path / "w.pth")
     with pytest.raises(NetworkError, match=r"doesn't fit timm:resnet18: .*Missing key"):
         load("timm:resnet18", weights=file)
 
 
-def test_a_module_is_taken_as_it_is():
+def test_a_module_is_used_unchanged():
     module = nn.Sequential(nn.Conv2d(3, 2, 1), nn.Dropout()).train()
     network = load(module, preprocess="caffe", classes=["cat", "dog"])
     assert network.module is module
@@ -205,7 +205,7 @@ def test_with_a_function_as_preprocessing_there_is_no_source():
     assert network.source == {}
 
 
-def test_own_class_names_replace_imagenets():
+def test_given_class_names_replace_imagenets():
     network = load("torchvision:squeezenet1_1", weights="none", classes=["a", "b"])
     assert (network.classes, network.wnids) == (("a", "b"), ())
 
@@ -236,7 +236,7 @@ def test_own_class_names_replace_imagenets():
         ("nowhere.toml", "no file 'nowhere.toml'"),
     ],
 )
-def test_a_reference_that_means_nothing_says_what_may(reference, message):
+def test_an_invalid_reference_is_refused_with_suggestions(reference, message):
     if reference.startswith("timm:"):
         pytest.importorskip("timm")
     with pytest.raises(NetworkError, match=message):

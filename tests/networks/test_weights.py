@@ -42,7 +42,7 @@ WRAPPINGS = {
 
 
 @pytest.mark.parametrize("wrapping", WRAPPINGS)
-def test_state_dicts_are_found_however_they_are_wrapped(tmp_path, module, wrapping):
+def test_state_dicts_are_found_in_all_usual_wrappers(tmp_path, module, wrapping):
     torch.save(WRAPPINGS[wrapping](module), file := tmp_path / "w.pth")
     load_into(loaded := fresh(), read_state_dict(file), file)
     assert same(loaded, module)
@@ -61,7 +61,7 @@ def test_float16_files_are_cast_to_the_modules_type(module):
     assert torch.equal(loaded[0].weight, module[0].weight.half().float())
 
 
-def test_what_does_not_fit_is_named_and_changes_nothing(module):
+def test_mismatched_weights_are_reported_and_change_nothing(module):
     state = dict(module.state_dict())
     del state["0.bias"], state["1.weight"]
     state |= {"extra": torch.zeros(1), "0.weight": torch.zeros(4, 3, 5, 5)}
@@ -75,12 +75,12 @@ def test_what_does_not_fit_is_named_and_changes_nothing(module):
     assert torch.equal(module[0].weight, before)
 
 
-def test_of_many_misfits_the_first_few_are_named(module):
+def test_of_many_mismatches_the_first_few_are_reported(module):
     with pytest.raises(NetworkError, match=r"missing 0.weight, 0.bias, 1.weight and 3 more"):
         load_into(module, {}, "w.pth")
 
 
-def test_a_file_that_needs_code_is_refused_with_what_to_save_instead(tmp_path):
+def test_a_pickle_that_needs_code_is_refused_with_what_to_save_instead(tmp_path):
     torch.save(NeedsCode(), file := tmp_path / "w.pth")
     with pytest.raises(NetworkError, match=r"contains code, which unitscope does not run; save a state dict instead"):
         read_state_dict(file)
@@ -88,24 +88,24 @@ def test_a_file_that_needs_code_is_refused_with_what_to_save_instead(tmp_path):
 
 @pytest.mark.parametrize("content", [b"", b"hello", b"<html>Not found</html>", b"PK\x03\x04 cut off"])
 @pytest.mark.parametrize("name", ["w.pth", "w.safetensors"])
-def test_damaged_files_are_named(tmp_path, name, content):
+def test_damaged_files_are_reported(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(NetworkError, match=f"{name}' is not a weight file, or is damaged"):
         read_state_dict(tmp_path / name)
 
 
-def test_a_file_without_tensors_holds_no_state_dict(tmp_path):
+def test_a_file_without_tensors_is_refused(tmp_path):
     torch.save({"epoch": 3}, file := tmp_path / "w.pth")
     with pytest.raises(NetworkError, match=r"has no state dict; save one with torch.save"):
         read_state_dict(file)
 
 
-def test_a_missing_file_names_its_nearest_siblings(tmp_path):
+def test_a_missing_file_suggests_the_nearest_names(tmp_path):
     (tmp_path / "vgg16.pth").touch()
     with pytest.raises(NetworkError, match=r"no file '.*vgg.pth'; closest: 'vgg16.pth'"):
         read_state_dict(tmp_path / "vgg.pth")
 
 
-def test_a_folder_is_no_file(tmp_path):
+def test_a_folder_in_place_of_a_file_is_refused(tmp_path):
     with pytest.raises(NetworkError, match="is a folder, not a file"):
         read_state_dict(tmp_path)

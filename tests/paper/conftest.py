@@ -1,4 +1,4 @@
-"""Tiny networks of a user's own, and a handful of pictures, for reports that are made in seconds."""
+"""Tiny custom networks and a few pictures, for reports that take seconds."""
 
 from contextlib import nullcontext
 
@@ -9,11 +9,11 @@ from PIL import Image
 from tests.experiments.planted_coco import make_coco
 from unitscope.experiments.run_options import RunOptions
 from unitscope.paper import NetworkSpec, Sources
-from unitscope.paper.networks import make_cases
+from unitscope.paper.networks import make_networks
 
 
 class Counts:
-    """Remembers of each pass over images what it is and how many images each batch held."""
+    """Records the description and the batch sizes of each pass over images."""
 
     def __init__(self):
         self.batches = {}
@@ -56,7 +56,7 @@ preprocess = {{ size = 32, mean = [0, 0, 0], std = [255, 255, 255] }}
 
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory):
-    """Cards of the networks, four pictures each of cat, dog and ant, and a class whose only file is no picture."""
+    """Cards of the networks, four pictures each of cat, dog and ant, and a class without a readable picture."""
     root = tmp_path_factory.mktemp("paper")
     (root / "nets.py").write_text(NETS)
     for name in ("small", "headless", "bare", "dead"):
@@ -75,7 +75,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def coco(tmp_path_factory):
-    """Folders like COCO's of so many pictures with a person and without: ``coco(5, 2)``."""
+    """COCO folders with this many pictures with and without a person: ``coco(5, 2)``."""
 
     def make(people, plain):
         root = make_coco(tmp_path_factory.mktemp("coco") / "coco", squares=people, plain=plain)
@@ -93,7 +93,7 @@ def make_case(folder, tmp_path_factory):
     def make(name, *, coco=None, options=None):
         sources = Sources(folder / "pictures", coco, tmp_path_factory.mktemp("case"))
         asked = [NetworkSpec(str(folder / f"{name}.toml"))]
-        (case,) = make_cases(asked, sources, options or RunOptions(), log=lambda text: None)
+        (case,) = make_networks(asked, sources, options or RunOptions(), log=lambda text: None)
         return case
 
     return make

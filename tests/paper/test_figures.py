@@ -13,13 +13,13 @@ from unitscope.paper.report_items import Missing, Picture
 
 @pytest.fixture(scope="module")
 def case(make_case, coco):
-    """The small network, run in batches of three."""
+    """The small network, with batches of three images."""
     return make_case("small", coco=coco(6, 2), options=RunOptions(3, progress=Counts()))
 
 
 @pytest.fixture(scope="module")
 def items(case):
-    """All items of the small network, by the beginning of their titles."""
+    """All report items of the small network, by the start of their titles."""
     return {item.title.partition(".")[0]: item for item in draw_all(case, log=lambda text: None)}
 
 
@@ -27,7 +27,7 @@ def _texts(figure):
     return " ".join(text.get_text() for text in figure.findobj(lambda artist: hasattr(artist, "get_text")))
 
 
-def test_the_best_of_many_pairs_has_a_p_that_is_corrected_for_their_number(case, items):
+def test_the_p_value_of_the_best_pair_is_corrected_for_the_number_of_pairs(case, items):
     images = case.atlas.images
     tops = {
         image: set(np.argsort(-row, kind="stable")[:9])
@@ -46,7 +46,7 @@ def test_the_best_of_many_pairs_has_a_p_that_is_corrected_for_their_number(case,
     assert f"{alone:.2g}" not in _texts(picture.figure)
 
 
-def test_few_images_of_coco_are_a_reason_and_not_an_error(items):
+def test_too_few_coco_images_are_a_reason_and_not_an_error(items):
     assert isinstance(items["Figure 2"], Missing)
     assert re.search(
         r"a unit has 9 exemplars, but only 8 images in '.*' can be read; give a folder", items["Figure 2"].reason
@@ -59,7 +59,7 @@ def test_a_class_without_readable_images_is_not_chosen(case, items):
     assert items["Figures 5 and 6"].note.startswith("ant, cat, dog (of the paper's classes here: ant)")
 
 
-def test_batches_are_as_large_as_asked_in_every_experiment(case, items):
+def test_batches_have_the_requested_size_in_every_experiment(case, items):
     batches = case.options.progress.batches
     assert {what: max(sizes) for what, sizes in batches.items()} == {"maps": 3, "perturbing": 3}
     assert case.coco.manifest.scan["batch_size"] == 3
@@ -74,11 +74,11 @@ def test_units_that_are_all_dead_are_a_reason_and_not_an_error(make_case, coco):
     assert third.reason == "no unit of 3 has a positive mean outside 'person'"
 
 
-def test_figures_show_ids_of_images_and_no_folders_of_this_machine(items, folder):
+def test_figures_show_image_ids_without_local_folders(items, folder):
     assert "ant/02.png" in _texts(items["Figure 1"].figure)
     assert str(folder / "pictures") not in _texts(items["Figure 1"].figure)
 
 
-def test_a_network_without_activations_says_so_once(make_case):
+def test_a_network_without_activations_is_reported_once(make_case):
     (item,) = draw_all(make_case("bare"), log=lambda text: None)
     assert item == Missing("Figures: bare", "it has no activation layers, which the paper's tables and figures need")

@@ -23,14 +23,14 @@ def _silent(text):
 
 @pytest.fixture(scope="module")
 def made(folder, tmp_path_factory):
-    """A report of networks each of which lacks something, in batches of five."""
+    """A report of incomplete networks, in batches of five images."""
     names, counts = ("headless", "bare", "dead", "random"), Counts()
     asked = [NetworkSpec(str(folder / f"{name}.toml")) for name in names]
     sources = Sources(folder / "pictures", None, tmp_path_factory.mktemp("report"))
     return write_paper(asked, sources, log=_silent, options=RunOptions(5, progress=counts)), counts
 
 
-def test_networks_that_lack_something_have_a_report_that_says_what(made):
+def test_the_report_has_a_reason_for_each_missing_item(made):
     report, _ = made
     reasons = {item.title: item.reason for item in report.missing}
     activations = "it has no activation layers, which the paper's tables and figures need"
@@ -45,7 +45,7 @@ def test_networks_that_lack_something_have_a_report_that_says_what(made):
     assert all(f"Not available: {reason.partition('&')[0][:20]}" in text for reason in reasons.values())
 
 
-def test_tables_4_and_5_name_the_networks_left_out_and_why(made):
+def test_tables_4_and_5_list_the_skipped_networks_with_reasons(made):
     report, _ = made
     notes = re.findall(r'class="note">(Counts in brackets.*?)</p>', report.page.read_text("utf-8"), re.DOTALL)
     assert len(notes) == 2
@@ -67,7 +67,7 @@ def test_every_network_has_its_sizes_and_table_2_says_how_layers_are_counted(mad
     assert list(pd.read_csv(files["Table 2"])["layers with weights"]) == [2, 2, 3, 3]
 
 
-def test_numbers_of_a_column_have_the_same_digits_and_stand_to_the_right(made):
+def test_numbers_of_a_column_have_the_same_digits_and_are_right_aligned(made):
     report, _ = made
     text = report.page.read_text("utf-8")
     section = text.partition("<h2>Table 3. Cosine between images: headless</h2>")[2].partition("</section>")[0]
@@ -77,14 +77,14 @@ def test_numbers_of_a_column_have_the_same_digits_and_stand_to_the_right(made):
     assert cells[0] == "1.000"
 
 
-def test_batches_are_as_large_as_asked_in_scans_and_removal(made):
+def test_batches_have_the_requested_size_in_scans_and_ablation(made):
     report, counts = made
     atlases = list(report.page.parent.glob("*.atlas"))
     assert {unitscope.open_atlas(atlas).manifest.scan["batch_size"] for atlas in atlases} == {5}
     assert max(counts.batches["removing"]) == 5
 
 
-def test_pictures_in_the_page_are_small_and_look_like_the_files(made):
+def test_pictures_in_the_page_are_small_copies_of_the_files(made):
     report, _ = made
     files = dict(report.figures)
     shown = re.findall(r'<img alt="([^"]*)"[^>]*src="data:image/webp;base64,([^"]*)"', report.page.read_text("utf-8"))
@@ -99,7 +99,7 @@ def test_pictures_in_the_page_are_small_and_look_like_the_files(made):
             assert np.array_equal(ours, theirs), title
 
 
-def test_a_report_of_nothing_that_can_be_run_says_why(folder, tmp_path):
+def test_a_report_without_a_runnable_network_says_why(folder, tmp_path):
     asked = [NetworkSpec(str(folder / "random.toml"))]
     report = write_paper(asked, Sources(folder / "pictures", None, tmp_path), log=_silent)
     reasons = {item.title[:7]: item.reason for item in report.missing}
@@ -107,7 +107,7 @@ def test_a_report_of_nothing_that_can_be_run_says_why(folder, tmp_path):
     assert [title[:7] for title, _ in report.tables] == ["Table 1", "Table 2"]
 
 
-def test_a_device_that_is_not_there_is_told(folder, tmp_path):
+def test_a_missing_device_is_reported(folder, tmp_path):
     sources = Sources(folder / "pictures", None, tmp_path)
     with pytest.raises(NetworkError, match="no device 'cuda:77'"):
         write_paper(
@@ -116,7 +116,7 @@ def test_a_device_that_is_not_there_is_told(folder, tmp_path):
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
-def test_time_on_a_gpu_is_that_of_the_work_and_not_of_its_order():
+def test_time_on_a_gpu_includes_the_computation_not_only_the_launch():
     class Slow(torch.nn.Module):
         def forward(self, x):
             torch.cuda._sleep(200_000_000)  # cycles: about a tenth of a second

@@ -4,7 +4,7 @@ from unitscope.errors import LayerError
 from unitscope.paper.report_items import Missing, attempt
 
 
-def test_what_can_not_be_had_says_why():
+def test_a_missing_item_has_a_reason():
     def fail():
         raise LayerError("no layer 'a'. Name another.")
 
@@ -12,6 +12,6 @@ def test_what_can_not_be_had_says_why():
     assert attempt("Figure 1", lambda: 3) == 3
 
 
-def test_a_mistake_in_the_program_is_not_taken_for_a_reason():
+def test_other_exceptions_are_raised():
     with pytest.raises(ZeroDivisionError, match="division by zero"):
         attempt("Figure 1", lambda: 1 / 0)

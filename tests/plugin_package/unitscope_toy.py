@@ -1,6 +1,6 @@
-"""A small network, ``toy:squares``, images of squares that no file holds, ``toy://COUNT``, an attribution, ``toy``.
+"""A small network, ``toy:squares``, generated images of squares, ``toy://COUNT``, an attribution, ``toy``.
 
-``toy:broken`` and ``toy://x`` fail as a package with a mistake does.
+``toy:broken`` and ``toy://x`` fail like a package with a bug.
 """
 
 import io
@@ -21,7 +21,7 @@ COLOURS = ("blue", "red")
 class ToyNetworks(Origin):
     form = "toy:NAME"
 
-    def load(self, name, recipe):
+    def load(self, name, options):
         if name == "broken":
             raise ZeroDivisionError("a mistake in the package")
         if name not in self.names():
@@ -36,7 +36,7 @@ class ToyNetworks(Origin):
             nn.Linear(8, 2),
         )
         phi = Preprocessing(32, 32, mean=(127.5,) * 3, std=(127.5,) * 3)
-        return Network(f"toy:{name}", module, phi, COLOURS, weights=str(recipe.chosen_weights))
+        return Network(f"toy:{name}", module, phi, COLOURS, weights=str(options.weights_choice))
 
     def names(self):
         return ("squares",)

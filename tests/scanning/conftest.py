@@ -11,11 +11,11 @@ from unitscope.scanning import NullProgress
 
 
 class StopError(Exception):
-    """A scan was stopped on purpose."""
+    """Raised to stop a scan on purpose."""
 
 
 class Stopping(NullProgress):
-    """Stops a scan once it has seen some images."""
+    """Stops a scan after some images."""
 
     def __init__(self, images):
         self.left = images
@@ -27,7 +27,7 @@ class Stopping(NullProgress):
 
 
 class StopsWhileMerging(NullProgress):
-    """Stops a scan when all its parts are there."""
+    """Stops a scan when all its parts exist."""
 
     def on_merge(self):
         raise StopError
@@ -67,7 +67,7 @@ def network():
 
 @pytest.fixture
 def folder(tmp_path):
-    """Forty seeded pictures in folders that three of the network's classes name."""
+    """Forty seeded pictures in folders named after three of the network's classes."""
     random = np.random.default_rng(3)
     for number in range(40):
         place = tmp_path / "images" / ("red", "green", "blue")[number % 3]
@@ -79,7 +79,7 @@ def folder(tmp_path):
 
 
 def brute_force(network, folder: Path, ids):
-    """Responses by the definition, one image at a time, with the module itself."""
+    """Responses by the definition, one image at a time, with the plain module."""
     from unitscope.images import decode
 
     rows = []

@@ -1,4 +1,4 @@
-"""Everything that takes a network beside an atlas takes only the one that the atlas was made with."""
+"""Functions of an atlas and a network accept only the network of the atlas."""
 
 import pytest
 import torch
@@ -45,5 +45,5 @@ def test_a_network_with_other_weights_is_refused(atlas, asking):
 
 
 @pytest.mark.parametrize("asking", ASKING)
-def test_the_same_network_is_taken(atlas, asking):
+def test_the_same_network_is_accepted(atlas, asking):
     assert ASKING[asking](atlas, unitscope.load(Planted(), preprocess=PHI)) is not None

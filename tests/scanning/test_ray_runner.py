@@ -1,4 +1,4 @@
-"""Shards done by actors of Ray: the same atlas bit for bit, whoever dies on the way."""
+"""Scans with Ray actors: the same atlas bit for bit, even if actors die."""
 
 from pathlib import Path
 
@@ -17,11 +17,11 @@ pytest.importorskip("ray", reason="Ray is not installed")
 
 @pytest.fixture(autouse=True)
 def whatever_the_memory(monkeypatch):
-    """Ray kills workers of a machine whose memory other programs fill."""
+    """Keep Ray from killing workers when other programs fill the memory."""
     monkeypatch.setenv("RAY_memory_monitor_refresh_ms", "0")
 
 
-def test_no_workers_is_refused():
+def test_zero_workers_are_refused():
     with pytest.raises(UnitscopeError, match=r"^workers must be at least 1, not 0"):
         RayRunner(workers=0)
 
@@ -37,12 +37,12 @@ def test_no_workers_is_refused():
         ([(0, 1)], 1, True, 0),
     ],
 )
-def test_actors_of_ray_fit_on_their_machines(machines, actors, on_gpus, wanted):
+def test_ray_actors_fit_on_their_machines(machines, actors, on_gpus, wanted):
     assert _cpus_per_actor(machines, actors, on_gpus=on_gpus) == wanted
 
 
 def actors() -> list[int]:
-    """The processes of Ray's actors on this machine, by the name that Ray gives them."""
+    """The processes of Ray's actors on this machine, found by name."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
@@ -54,7 +54,7 @@ def actors() -> list[int]:
 
 
 @pytest.mark.filterwarnings("ignore")  # Ray's own
-def test_actors_of_ray_give_the_same_atlas_though_one_is_killed(card, folder, tmp_path):
+def test_ray_actors_give_the_same_atlas_if_one_is_killed(card, folder, tmp_path):
     alone = unitscope.scan(card, folder, tmp_path / "a", options=OPTIONS).atlas
     killing = Killing(actors)
     together = unitscope.scan(
@@ -66,12 +66,12 @@ def test_actors_of_ray_give_the_same_atlas_though_one_is_killed(card, folder, tm
     assert_same(alone, together)
 
 
-def test_no_cluster_at_an_address_is_told(card, folder, tmp_path):
+def test_a_missing_cluster_is_reported(card, folder, tmp_path):
     with pytest.raises(UnitscopeError, match=r"no Ray cluster at '127.0.0.1:1'.*check --address, which is HOST:PORT"):
         unitscope.scan(card, folder, tmp_path / "a", options=OPTIONS, runner=RayRunner(address="127.0.0.1:1"))
     assert not (tmp_path / "a.parts").exists()
 
 
-def test_a_killed_driver_goes_on_where_it_was(card, folder, tmp_path):
-    """On two processors the third actor has no room."""
+def test_a_killed_driver_resumes(card, folder, tmp_path):
+    """With two processors a third actor does not fit."""
     check_killed_driver(folder, tmp_path, "--runner", "ray", "--workers", "3")

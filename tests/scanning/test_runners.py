@@ -1,4 +1,4 @@
-"""Shards done by other processes: the same atlas bit for bit, whoever dies on the way."""
+"""Scans with worker processes: the same atlas bit for bit, even if workers die."""
 
 import os
 import re
@@ -44,7 +44,7 @@ def assert_same(one, other):
 
 @pytest.fixture
 def card(tmp_path):
-    """A network that every process can load by itself."""
+    """A network that every process can load from its reference."""
     (tmp_path / "net.py").write_text(
         "import torch\nfrom torch import nn\n\n\ndef make():\n    torch.manual_seed(4)\n"
         "    return nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 8, 3), nn.ReLU(),\n"
@@ -56,7 +56,7 @@ def card(tmp_path):
 
 
 class Notes(NullProgress):
-    """Keeps what is said."""
+    """Records the notes."""
 
     def __init__(self):
         self.notes = []
@@ -66,7 +66,7 @@ class Notes(NullProgress):
 
 
 class KillingAll(NullProgress):
-    """Kills all workers when so many shards are done."""
+    """Kills all workers after a number of shards."""
 
     def __init__(self, when):
         self.when, self.done, self.killed = when, 0, 0
@@ -80,7 +80,7 @@ class KillingAll(NullProgress):
 
 
 class Killing(Notes):
-    """Kills a worker when the first shard is done."""
+    """Kills a worker after the first shard."""
 
     def __init__(self, victims):
         super().__init__()
@@ -93,15 +93,15 @@ class Killing(Notes):
             self.killed += 1
 
 
-def test_processes_give_the_atlas_that_one_process_gives(network, folder, tmp_path):
-    """The network is a module given in Python: it is sent to the process; two are in the next test."""
+def test_several_processes_give_the_same_atlas_as_one(network, folder, tmp_path):
+    """The network is a Python module, which is pickled for the process; the next test uses two processes."""
     alone = unitscope.scan(network, folder, tmp_path / "a", options=OPTIONS, runner=InProcessRunner()).atlas
     together = unitscope.scan(network, folder, tmp_path / "b", options=OPTIONS, runner=ProcessRunner(1)).atlas
     assert_same(alone, together)
     assert not active_children()
 
 
-def test_what_a_killed_process_was_at_is_done_by_another(card, folder, tmp_path):
+def test_the_shard_of_a_killed_process_is_done_by_another(card, folder, tmp_path):
     alone = unitscope.scan(card, folder, tmp_path / "a", options=OPTIONS).atlas
     killing = Killing(lambda: [child.pid for child in active_children()])
     together = unitscope.scan(
@@ -116,7 +116,7 @@ def test_what_a_killed_process_was_at_is_done_by_another(card, folder, tmp_path)
     assert_same(alone, together)
 
 
-def test_workers_that_die_at_their_shards_are_replaced(card, folder, tmp_path):
+def test_workers_that_die_during_a_shard_are_replaced(card, folder, tmp_path):
     options = ScanOptions(shard_size=14)
     alone = unitscope.scan(card, folder, tmp_path / "a", options=options).atlas
     deaths, progress = tmp_path / "deaths", Notes()
@@ -141,7 +141,7 @@ def test_workers_that_die_at_their_shards_are_replaced(card, folder, tmp_path):
     ("workers", "when"),
     [(1, 3), (2, 2)],  # of three shards: when all are done; while one of two workers is at the last, the other is idle
 )
-def test_workers_that_die_with_nothing_to_do_are_replaced(card, folder, tmp_path, workers, when):
+def test_workers_that_die_while_idle_are_replaced(card, folder, tmp_path, workers, when):
     options = ScanOptions(shard_size=14)
     alone = unitscope.scan(card, folder, tmp_path / "a", options=options).atlas
     killing = KillingAll(when)
@@ -152,7 +152,7 @@ def test_workers_that_die_with_nothing_to_do_are_replaced(card, folder, tmp_path
     assert_same(alone, again)
 
 
-def test_a_shard_that_kills_its_workers_ends_the_scan_with_its_images_named(folder, tmp_path):
+def test_a_shard_that_kills_its_workers_ends_the_scan_and_names_its_images(folder, tmp_path):
     (tmp_path / "deadly.py").write_text(
         "import multiprocessing, os\nfrom torch import nn\n\n\nclass Deadly(nn.Conv2d):\n    def forward(self, x):\n"
         "        if multiprocessing.parent_process():\n            os._exit(9)\n"
@@ -167,13 +167,13 @@ def test_a_shard_that_kills_its_workers_ends_the_scan_with_its_images_named(fold
         unitscope.scan(network, folder, tmp_path / "a", options=ScanOptions(shard_size=40), runner=ProcessRunner(1))
 
 
-def test_what_is_wrong_in_a_worker_is_told(card, folder, tmp_path):
+def test_an_error_in_a_worker_is_reported(card, folder, tmp_path):
     (tmp_path / "net.py").write_text((tmp_path / "net.py").read_text("utf-8").replace("seed(4)", "seed(5)"), "utf-8")
     with pytest.raises(AtlasError, match=r"the network's weights have changed"):
         unitscope.scan(card, folder, tmp_path / "a", options=OPTIONS, runner=ProcessRunner(1))
 
 
-def test_a_worker_with_other_files_at_the_same_place_is_told(card, folder, tmp_path):
+def test_a_worker_with_different_files_at_the_same_path_is_reported(card, folder, tmp_path):
     elsewhere = tmp_path / "elsewhere"
     shutil.copytree(folder, elsewhere)
     images = open_images(folder)
@@ -184,23 +184,23 @@ def test_a_worker_with_other_files_at_the_same_place_is_told(card, folder, tmp_p
         list(distribute(_ProcessPool(job, 1), [0], plan, NullProgress()))
 
 
-def test_a_network_that_cannot_be_sent_is_told(network, folder, tmp_path):
+def test_a_network_that_cannot_be_pickled_is_reported(network, folder, tmp_path):
     network.module.secret = lambda: None
     with pytest.raises(NetworkError, match=r"Planted can't be sent to workers \(.*\); load it by a reference"):
         unitscope.scan(network, folder, tmp_path / "a", options=OPTIONS, runner=ProcessRunner(1))
 
 
-def test_no_workers_is_refused():
+def test_zero_workers_are_refused():
     with pytest.raises(UnitscopeError, match=r"^workers must be at least 1, not 0"):
         ProcessRunner(0)
 
 
-def test_a_killed_driver_goes_on_where_it_was(card, folder, tmp_path):
+def test_a_killed_driver_resumes(card, folder, tmp_path):
     check_killed_driver(folder, tmp_path, "--workers", "1")
 
 
 def check_killed_driver(folder, tmp_path, *who):
-    """Kill the command when it has some parts, and run it again."""
+    """Kill the command after some parts, and run it again."""
     options = ScanOptions(shard_size=2, batch_size=2)
     network = unitscope.load(f"{tmp_path}/net.py:make", preprocess="tf")
     alone = unitscope.scan(network, folder, tmp_path / "a", options=options).atlas

@@ -1,4 +1,4 @@
-"""The scan as a whole, on a network whose units are known."""
+"""Complete scans of a network with known units."""
 
 import json
 import runpy
@@ -76,7 +76,7 @@ def test_responses_and_summaries_equal_brute_force(network, folder, tmp_path):
         ]
 
 
-def test_class_means_and_accuracy_follow_from_the_folders(network, folder, tmp_path):
+def test_class_means_and_accuracy_use_the_folder_labels(network, folder, tmp_path):
     atlas = unitscope.scan(network, folder, tmp_path / "a").atlas
     labels = np.array([names[0] for names in atlas.images["labels"]])
     responses = atlas.responses("relu").astype(np.float64)
@@ -90,7 +90,7 @@ def test_class_means_and_accuracy_follow_from_the_folders(network, folder, tmp_p
     assert atlas.manifest.accuracy["top1_correct"] == right.sum()
 
 
-def test_the_answer_does_not_depend_on_batches_or_shards(network, folder, tmp_path):
+def test_results_do_not_depend_on_batches_or_shards(network, folder, tmp_path):
     one = unitscope.scan(network, folder, tmp_path / "a", options=ScanOptions(batch_size=40)).atlas
     two = unitscope.scan(network, folder, tmp_path / "b", options=ScanOptions(batch_size=3, shard_size=7)).atlas
     first, second = arrays_of(one.path), arrays_of(two.path)
@@ -100,7 +100,7 @@ def test_the_answer_does_not_depend_on_batches_or_shards(network, folder, tmp_pa
     np.testing.assert_array_equal(first["top_images"], second["top_images"])
 
 
-def test_bad_files_are_rows_with_their_errors(network, folder, tmp_path):
+def test_unreadable_files_are_rows_with_their_errors(network, folder, tmp_path):
     (folder / "red" / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 not much of a picture")
     (folder / "red" / "empty.png").write_bytes(b"")
     (folder / "notes.txt").write_text("not an image")
@@ -112,7 +112,7 @@ def test_bad_files_are_rows_with_their_errors(network, folder, tmp_path):
     assert (atlas.units["count"] == 40).all()
 
 
-def test_nothing_readable_is_an_error_and_leaves_nothing(network, tmp_path):
+def test_no_readable_image_is_an_error_and_leaves_no_files(network, tmp_path):
     (tmp_path / "images").mkdir()
     (tmp_path / "images" / "a.png").write_text("no")
     with pytest.raises(ImageError, match=r"^'.*a.png' is not an image"):
@@ -124,14 +124,14 @@ def test_nothing_readable_is_an_error_and_leaves_nothing(network, tmp_path):
     assert not (tmp_path / "a.parts").exists()
 
 
-def test_a_batch_is_no_larger_than_what_there_is_to_run(network, folder, tmp_path):
+def test_a_batch_is_no_larger_than_the_number_of_images(network, folder, tmp_path):
     few = unitscope.scan(network, folder, tmp_path / "few", options=ScanOptions(limit=3)).atlas
     cut = unitscope.scan(network, folder, tmp_path / "cut", options=ScanOptions(shard_size=5)).atlas
     assert few.manifest.scan["batch_size"] == 3
     assert cut.manifest.scan["batch_size"] == 5
 
 
-def test_a_scan_stopped_by_an_error_goes_on_to_the_same_arrays(network, folder, tmp_path):
+def test_a_scan_stopped_by_an_error_resumes_to_the_same_arrays(network, folder, tmp_path):
     options = ScanOptions(shard_size=8, batch_size=4)
     whole = unitscope.scan(network, folder, tmp_path / "whole", options=options).atlas
     with pytest.raises(StopError):
@@ -175,7 +175,7 @@ def test_kill_9_at_any_moment_resumes_to_the_same_bytes(tmp_path):
 
 
 def test_parts_of_another_network_are_refused_with_the_reason(network, folder, tmp_path):
-    parts = Parts.beside(tmp_path / "a")
+    parts = Parts.for_atlas(tmp_path / "a")
     with parts.locked():
         parts.write_plan({"network": "other", "top": 3})
     with pytest.raises(AtlasError, match="network other before, Planted now"):
@@ -195,7 +195,7 @@ def test_parts_of_another_scan_are_refused_with_the_reason(network, folder, tmp_
         unitscope.scan(network, folder, tmp_path / "a", options=ScanOptions(top=4, shard_size=8, batch_size=4))
 
 
-def test_parts_whose_plan_is_lost_are_never_taken_for_others(network, folder, tmp_path):
+def test_parts_without_their_plan_are_not_used_by_another_scan(network, folder, tmp_path):
     options = ScanOptions(shard_size=8, batch_size=4)
     for top in (3, 4):
         with pytest.raises(StopError):
@@ -209,14 +209,14 @@ def test_parts_whose_plan_is_lost_are_never_taken_for_others(network, folder, tm
     assert unitscope.scan(network, folder, tmp_path / "a", options=replace(options, top=4)).scanned == 32
 
 
-def test_a_scan_stopped_before_its_first_part_is_in_nobodys_way(network, folder, tmp_path):
+def test_a_scan_stopped_before_its_first_part_blocks_no_other_scan(network, folder, tmp_path):
     with pytest.raises(StopError):
         unitscope.scan(network, folder, tmp_path / "a", options=ScanOptions(top=3), progress=Stopping(1))
     assert not (tmp_path / "a.parts").exists()
     assert unitscope.scan(network, folder, tmp_path / "a", options=ScanOptions(top=4)).scanned == 40
 
 
-def test_an_atlas_is_never_overwritten_but_the_same_scan_is_done_already(network, folder, tmp_path):
+def test_an_atlas_is_never_overwritten_and_the_same_scan_returns_it(network, folder, tmp_path):
     unitscope.scan(network, folder, tmp_path / "a")
     before = (tmp_path / "a" / "manifest.json").read_bytes()
     assert unitscope.scan(network, folder, tmp_path / "a").scanned == 0
@@ -229,7 +229,7 @@ def test_an_atlas_is_never_overwritten_but_the_same_scan_is_done_already(network
 
 
 def test_two_scans_do_not_write_the_same_atlas(network, folder, tmp_path):
-    with Parts.beside(tmp_path / "a").locked(), pytest.raises(AtlasError, match="another scan is writing"):
+    with Parts.for_atlas(tmp_path / "a").locked(), pytest.raises(AtlasError, match="another scan is writing"):
         unitscope.scan(network, folder, tmp_path / "a")
 
 
@@ -241,25 +241,25 @@ def test_two_scans_do_not_write_the_same_atlas(network, folder, tmp_path):
         ({"engine": "fast"}, UnitscopeError, "choose one of auto, eager, compile"),
     ],
 )
-def test_wrong_options_are_told_and_leave_nothing_behind(network, folder, tmp_path, options, error, message):
+def test_invalid_options_are_reported_and_leave_no_files(network, folder, tmp_path, options, error, message):
     with pytest.raises(error, match=message):
         unitscope.scan(network, folder, tmp_path / "a", options=ScanOptions(**options))
     assert not (tmp_path / "a.parts").exists()
 
 
-def test_another_number_of_images_is_not_told_as_other_files(network, folder, tmp_path):
+def test_a_different_number_of_images_is_not_reported_as_different_files(network, folder, tmp_path):
     unitscope.scan(network, folder, tmp_path / "a", options=ScanOptions(limit=8, batch_size=4))
     with pytest.raises(AtlasError, match=r"another scan: images 8 before, 4 now; choose another -o"):
         unitscope.scan(network, folder, tmp_path / "a", options=ScanOptions(limit=4, batch_size=4))
 
 
 @pytest.mark.parametrize("name", ["engine", "precision", "decoder"])
-def test_unknown_names_are_told_before_a_network_is_needed(name):
+def test_unknown_option_values_are_refused_without_a_network(name):
     with pytest.raises(UnitscopeError, match=f"no {name} 'fast'; choose one of "):
         ScanOptions(**{name: "fast"})
 
 
-def test_names_in_place_of_tuples_and_runners_are_told(network, folder, tmp_path):
+def test_strings_in_place_of_tuples_and_runners_are_refused(network, folder, tmp_path):
     with pytest.raises(UnitscopeError, match=r"write \('act:1',\)"):
         ScanOptions(layers="act:1")
     with pytest.raises(UnitscopeError, match=r"runner must be InProcessRunner\(\), .* not 'ray'"):
@@ -288,7 +288,7 @@ def test_the_users_module_is_left_as_found(folder, tmp_path):
         assert value.is_contiguous()
 
 
-def test_verify_finds_no_fault_in_a_sound_atlas_and_finds_a_planted_one(network, folder, tmp_path):
+def test_verify_passes_a_valid_atlas_and_finds_an_inserted_error(network, folder, tmp_path):
     atlas = unitscope.scan(network, folder, tmp_path / "a").atlas
     found = unitscope.verify(atlas, units=6, network=network)
     assert found.checked > 100
@@ -324,7 +324,7 @@ def test_damaged_or_foreign_atlases_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["arrays.zarr/responses/zarr.json", "arrays.zarr/top_images/c/0/0", "units.parquet"])
-def test_an_atlas_with_a_file_missing_or_cut_short_is_refused(network, folder, tmp_path, name):
+def test_an_atlas_with_a_missing_or_truncated_file_is_refused(network, folder, tmp_path, name):
     file = unitscope.scan(network, folder, tmp_path / "a").atlas.path / name
     content = file.read_bytes()
     file.write_bytes(content[:-1])
@@ -335,13 +335,13 @@ def test_an_atlas_with_a_file_missing_or_cut_short_is_refused(network, folder, t
         unitscope.open_atlas(tmp_path / "a")
 
 
-def test_few_images_leave_ranks_empty(network, folder, tmp_path):
+def test_fewer_images_than_ranks_leave_ranks_empty(network, folder, tmp_path):
     atlas = unitscope.scan(network, folder, tmp_path / "a", options=ScanOptions(limit=4)).atlas
     assert len(atlas.exemplars("relu:0")) == 4
     assert (atlas.dataset["top_images"][4:] == -1).all()
 
 
-def test_verify_reaches_functional_layers_too(folder, tmp_path):
+def test_verify_checks_functional_layers_too(folder, tmp_path):
     from .conftest import PHI
 
     class Functional(torch.nn.Module):
@@ -362,7 +362,7 @@ def test_verify_reaches_functional_layers_too(folder, tmp_path):
     assert found.checked > 200
 
 
-def test_threads_that_decode_start_no_others_and_leave_the_networks_as_they_are(folder, tmp_path):
+def test_decoding_threads_use_one_torch_thread_and_the_main_thread_keeps_its_own(folder, tmp_path):
     own, found = torch.get_num_threads(), []
 
     def phi(image):

@@ -1,4 +1,4 @@
-"""Atlases in other places, with responses in half precision or with none, and images decoded otherwise."""
+"""Remote atlases, responses in half precision or not stored, and other image decoders."""
 
 import sys
 from itertools import pairwise
@@ -37,7 +37,7 @@ def test_summaries_do_not_depend_on_how_responses_are_kept(network, folder, tmp_
         np.testing.assert_array_equal(other.dataset[name], whole.dataset[name], err_msg=name)
 
 
-def test_half_precision_is_read_as_float32_that_was_rounded(network, folder, tmp_path):
+def test_half_precision_is_read_as_rounded_float32(network, folder, tmp_path):
     whole = unitscope.scan(network, folder, tmp_path / "a", options=OPTIONS).atlas.responses("relu")
     atlas = unitscope.scan(network, folder, tmp_path / "b", options=kept_as("float16")).atlas
     assert atlas.dataset["responses"].dtype == np.float16
@@ -46,7 +46,7 @@ def test_half_precision_is_read_as_float32_that_was_rounded(network, folder, tmp
     np.testing.assert_array_equal(half, whole[[5, 30, 6]].astype(np.float16).astype(np.float32))
 
 
-def test_without_responses_there_are_exemplars_and_what_needs_responses_says_so(network, folder, tmp_path):
+def test_without_responses_exemplars_work_and_other_analyses_are_refused(network, folder, tmp_path):
     atlas = unitscope.scan(network, folder, tmp_path / "b", options=kept_as("none")).atlas
     assert len(atlas.exemplars("relu:0")) == 9
     assert "responses" not in atlas.dataset
@@ -56,11 +56,11 @@ def test_without_responses_there_are_exemplars_and_what_needs_responses_says_so(
         atlas.responses("relu")
 
 
-def test_parts_without_responses_hold_the_sums_of_few_classes_in_their_place(network, folder, tmp_path):
+def test_parts_without_responses_hold_class_sums_instead(network, folder, tmp_path):
     options = ScanOptions(shard_size=10, responses="none")
     with pytest.raises(StopError):
         unitscope.scan(network, folder, tmp_path / "b", options=options, progress=StopsWhileMerging())
-    part = Parts.beside(tmp_path / "b").read(0)
+    part = Parts.for_atlas(tmp_path / "b").read(0)
     assert part.responses.shape == (10, 0)
     assert part.classes.numbers.tolist() == [0]  # the first ten are of one class, as ids are sorted
     assert (
@@ -72,14 +72,14 @@ def test_parts_without_responses_hold_the_sums_of_few_classes_in_their_place(net
 
 
 @pytest.mark.parametrize("responses", ["float32", "float16", "none"])
-def test_verify_agrees_however_responses_are_kept(network, folder, tmp_path, responses):
+def test_verify_agrees_for_every_storage_of_responses(network, folder, tmp_path, responses):
     atlas = unitscope.scan(network, folder, tmp_path / "b", options=kept_as(responses)).atlas
     found = unitscope.verify(atlas, network=network)
     assert found.checked > 15
     assert not found.mismatches
 
 
-def test_an_atlas_in_a_store_is_the_one_in_a_folder(network, folder, tmp_path):
+def test_an_atlas_in_a_store_equals_the_one_in_a_folder(network, folder, tmp_path):
     pytest.importorskip("upath", reason="universal-pathlib is not installed")
     local = unitscope.scan(network, folder, tmp_path / "a", options=OPTIONS).atlas
     address = f"memory://{tmp_path.name}/my.atlas"
@@ -98,7 +98,7 @@ def test_an_atlas_in_a_store_is_the_one_in_a_folder(network, folder, tmp_path):
         unitscope.scan(network, folder, address, options=ScanOptions(shard_size=6))
 
 
-def test_a_scan_into_a_store_goes_on_after_it_was_stopped_while_merging(network, folder, tmp_path):
+def test_a_scan_into_a_store_resumes_after_it_was_stopped_while_merging(network, folder, tmp_path):
     pytest.importorskip("upath", reason="universal-pathlib is not installed")
 
     address = f"memory://{tmp_path.name}/my.atlas"
@@ -116,7 +116,7 @@ def test_a_scan_into_a_store_goes_on_after_it_was_stopped_while_merging(network,
     assert result.atlas.units.equals(local.units)
 
 
-def test_a_scan_into_a_store_that_came_to_nothing_leaves_nothing(network, folder, tmp_path):
+def test_a_scan_into_a_store_without_a_finished_part_leaves_no_files(network, folder, tmp_path):
     pytest.importorskip("upath", reason="universal-pathlib is not installed")
     address = f"memory://{tmp_path.name}/my.atlas"
     with pytest.raises(StopError):
@@ -125,7 +125,7 @@ def test_a_scan_into_a_store_that_came_to_nothing_leaves_nothing(network, folder
     assert unitscope.scan(network, folder, address, options=ScanOptions(shard_size=5)).scanned == 40
 
 
-def test_what_lies_in_a_store_and_is_no_atlas_is_left_alone(network, folder, tmp_path):
+def test_other_files_in_a_store_are_not_changed(network, folder, tmp_path):
     pytest.importorskip("upath", reason="universal-pathlib is not installed")
     address = f"memory://{tmp_path.name}/mine"
     storage_path(address).joinpath("letter.txt").write_text("dear")
@@ -141,13 +141,13 @@ def test_what_lies_in_a_store_and_is_no_atlas_is_left_alone(network, folder, tmp
         ("http://127.0.0.1:9/my.atlas", r"can't (open|write to) 'http://127.0.0.1:9/my.atlas"),
     ],
 )
-def test_an_address_where_nothing_can_be_written_is_told(network, folder, address, told):
+def test_an_unwritable_address_is_reported(network, folder, address, told):
     pytest.importorskip("upath", reason="universal-pathlib is not installed")
     with pytest.raises(AtlasError, match=told):
         unitscope.scan(network, folder, address, options=OPTIONS)
 
 
-def test_the_parts_weigh_what_was_said_before(network, folder, tmp_path):
+def test_the_planned_size_of_parts_is_correct(network, folder, tmp_path):
     class Weighs(StopsWhileMerging):
         def on_plan(self, plan, *, done, target):
             self.said = plan.bytes_of_parts()
@@ -161,7 +161,7 @@ def test_the_parts_weigh_what_was_said_before(network, folder, tmp_path):
         assert sum(array.nbytes for array in of_units) == weighs.said
 
 
-def test_a_damaged_file_in_a_store_is_told(network, folder, tmp_path):
+def test_a_damaged_file_in_a_store_is_reported(network, folder, tmp_path):
     pytest.importorskip("upath", reason="universal-pathlib is not installed")
     address = f"memory://{tmp_path.name}/my.atlas"
     unitscope.scan(network, folder, address, options=OPTIONS)
@@ -172,7 +172,7 @@ def test_a_damaged_file_in_a_store_is_told(network, folder, tmp_path):
 
 @pytest.fixture
 def photographs(tmp_path):
-    """JPEG files of every kind that goes another way, and one that is broken."""
+    """JPEG files of every kind that is decoded differently, and one that is broken."""
     random = np.random.default_rng(0)
     folder = tmp_path / "jpegs"
     folder.mkdir()
@@ -191,7 +191,7 @@ def photographs(tmp_path):
     return folder
 
 
-def test_torchcodec_gives_what_pillow_gives_within_its_rounding(network, photographs, tmp_path):
+def test_torchcodec_equals_pillow_up_to_rounding(network, photographs, tmp_path):
     pytest.importorskip("torchcodec", reason="torchcodec is not installed")
     pillow = unitscope.scan(network, photographs, tmp_path / "a").atlas
     other = unitscope.scan(network, photographs, tmp_path / "b", options=ScanOptions(decoder="torchcodec")).atlas
@@ -203,7 +203,7 @@ def test_torchcodec_gives_what_pillow_gives_within_its_rounding(network, photogr
 
 
 @given(st.lists(st.integers(0, MAX_PIXELS_AT_ONCE + MAX_PIXELS_AT_ONCE // 4), max_size=12))
-def test_pictures_are_decoded_together_as_memory_allows_and_each_once(pixels):
+def test_pictures_are_decoded_once_in_groups_that_fit_in_memory(pixels):
     turns = list(pixel_groups(pixels))
     assert [pixel for few in turns for pixel in pixels[few]] == pixels
     for few in turns:
@@ -212,7 +212,7 @@ def test_pictures_are_decoded_together_as_memory_allows_and_each_once(pixels):
         assert sum(pixels[few]) + pixels[following.start] > MAX_PIXELS_AT_ONCE
 
 
-def test_a_decoder_that_is_not_there_is_told_before_anything_is_written(network, folder, tmp_path, monkeypatch):
+def test_a_missing_decoder_is_reported_before_anything_is_written(network, folder, tmp_path, monkeypatch):
     for name in ("torchcodec", "torchcodec.decoders"):
         monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(
@@ -222,7 +222,7 @@ def test_a_decoder_that_is_not_there_is_told_before_anything_is_written(network,
     assert not (tmp_path / "a.parts").exists()
 
 
-def test_a_decoder_that_cannot_decode_on_the_device_is_told_before_anything_goes_to_another():
+def test_a_decoder_that_does_not_support_the_device_is_reported_first():
     pytest.importorskip("torchcodec", reason="torchcodec is not installed")
     check_usable(torch.device("cpu"))
     with pytest.raises(UnitscopeError, match=r"^torchcodec can't decode JPEG files on 'meta' \(.*--decoder pillow"):
@@ -236,12 +236,12 @@ def test_a_decoder_that_cannot_decode_on_the_device_is_told_before_anything_goes
         ({"decoder": "gimp"}, "no decoder 'gimp'; choose one of pillow, torchcodec"),
     ],
 )
-def test_unknown_choices_are_refused(wrong, told):
+def test_unknown_option_values_are_refused(wrong, told):
     with pytest.raises(UnitscopeError, match=told):
         ScanOptions(**wrong)
 
 
-def test_verify_allows_for_bf16_and_still_finds_what_is_wrong(network, folder, tmp_path):
+def test_verify_tolerates_bf16_and_still_finds_errors(network, folder, tmp_path):
     if not torch.ops.mkldnn._is_mkldnn_bf16_supported():
         pytest.skip("this processor has no bf16")
     atlas = unitscope.scan(network, folder, tmp_path / "b", options=ScanOptions(precision="bf16")).atlas

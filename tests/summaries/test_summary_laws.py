@@ -1,4 +1,4 @@
-"""Summaries against slow twins written from their definitions, and the laws that let scans be cut anywhere."""
+"""Summaries against slow implementations written from their definitions, and invariance to sharding."""
 
 import math
 
@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from unitscope.summaries import ClassSums, Extremes, Moments, SomeClassSums, Summary
+from unitscope.summaries import ClassSums, Extremes, Moments, ShardClassSums, Summary
 
 UNITS = 3
 quick = settings(max_examples=60, deadline=None)
@@ -22,7 +22,7 @@ ks = st.integers(1, 5)
 
 @st.composite
 def shards(draw, count):
-    """Responses of some images in shards, with ids that no two images share."""
+    """Responses of some images in shards, with distinct image ids."""
     sizes = [draw(st.integers(0, 6)) for _ in range(count)]
     ids = np.array(draw(st.permutations(range(100, 100 + sum(sizes)))), np.int64)
     rows = draw(hnp.arrays(np.float32, (sum(sizes), UNITS), elements=values))
@@ -35,7 +35,7 @@ def joined(parts):
 
 
 def slow_extremes(rows, ids, k, sign):
-    """The definition: by value, most extreme first, then by image id; images without a value left out."""
+    """The definition: by value, most extreme first, then by image id; NaN is skipped."""
     found = np.full((k, UNITS), np.nan, np.float32), np.full((k, UNITS), -1)
     for unit in range(UNITS):
         column = [(-sign * float(v), int(i), v) for v, i in zip(rows[:, unit], ids, strict=True) if not math.isnan(v)]
@@ -59,7 +59,7 @@ def slow_moments(column):
 
 
 def assert_same(given_arrays, wanted, exact=False):
-    """Counts, ranges and extremes to the bit; means and spreads to rounding, measured on the range of values."""
+    """Counts, ranges and extremes are equal; means and spreads are close, relative to the range of values."""
     assert given_arrays.keys() == wanted.keys()
     for name, array in wanted.items():
         if name in ("mean", "m2", "class_sums") and not exact:
@@ -71,7 +71,7 @@ def assert_same(given_arrays, wanted, exact=False):
 
 @quick
 @given(shards(1), ks)
-def test_extremes_are_those_of_the_definition(parts, k):
+def test_extremes_equal_the_definition(parts, k):
     rows, ids = joined(parts)
     arrays = Extremes.of(rows, ids, k=k).to_arrays()
     for side, sign in (("top", 1), ("bottom", -1)):
@@ -82,7 +82,7 @@ def test_extremes_are_those_of_the_definition(parts, k):
 
 @quick
 @given(shards(1))
-def test_moments_are_those_of_the_definition(parts):
+def test_moments_equal_the_definition(parts):
     rows, _ = joined(parts)
     wanted = [slow_moments(rows[:, unit]) for unit in range(UNITS)]
     assert_same(Moments.of(rows).to_arrays(), {name: np.array([w[name] for w in wanted]) for name in wanted[0]})
@@ -90,7 +90,7 @@ def test_moments_are_those_of_the_definition(parts):
 
 @quick
 @given(shards(1), ks)
-def test_merging_with_the_summary_of_nothing_changes_nothing(parts, k):
+def test_merging_with_an_empty_summary_changes_nothing(parts, k):
     (rows, ids), nothing = parts[0], Summary.empty(UNITS, k=k)
     summary = Summary.of(rows, ids, k=k)
     for merged in (nothing.merge(summary), summary.merge(nothing)):
@@ -113,7 +113,7 @@ def test_merging_is_commutative(parts, k):
 
 @quick
 @given(shards(5), ks, st.randoms(use_true_random=False))
-def test_any_sharding_in_any_order_is_one_pass(parts, k, random):
+def test_any_sharding_in_any_order_equals_one_pass(parts, k, random):
     rows, ids = joined(parts)
     random.shuffle(parts)
     total = Summary.empty(UNITS, k=k)
@@ -124,7 +124,7 @@ def test_any_sharding_in_any_order_is_one_pass(parts, k, random):
 
 @quick
 @given(shards(2), ks)
-def test_a_summary_survives_the_trip_through_arrays(parts, k):
+def test_a_summary_round_trips_through_arrays(parts, k):
     a, b = (Summary.of(rows, ids, k=k) for rows, ids in parts)
     again = Summary.from_arrays(a.to_arrays())
     assert_same(again.to_arrays(), a.to_arrays(), exact=True)
@@ -155,20 +155,20 @@ def test_minus_zero_ties_with_zero():
     assert Moments.of(column(0.0, -0.0, 1.0)).zeros.tolist() == [2]
 
 
-def test_negative_values_are_in_order():
+def test_negative_values_are_sorted():
     extremes = Extremes.of(column(-1, -3, -2, -1e-30), np.arange(4), k=4)
     assert top(extremes)[1] == [3, 0, 2, 1]
     assert top(extremes, "bottom")[1] == [1, 2, 0, 3]
 
 
-def test_places_that_too_few_images_leave_are_nan_and_no_image():
+def test_ranks_beyond_the_number_of_images_are_nan_without_an_image():
     values_, images = top(Extremes.of(column(1, np.nan), np.array([4, 5]), k=3))
     assert values_[0] == 1
     assert np.isnan(values_[1:]).all()
     assert images == [4, -1, -1]
 
 
-def test_image_ids_keep_all_their_bits():
+def test_image_ids_keep_32_bits():
     last = 2**32 - 2
     assert top(Extremes.of(column(1, 1, -1), np.array([last, 0, 2**31]), k=3))[1] == [0, last, 2**31]
 
@@ -182,7 +182,7 @@ def test_a_small_spread_far_from_zero_is_not_lost():
     np.testing.assert_allclose(total.std, 0.5, rtol=1e-9)
 
 
-def test_many_units_are_summarised_in_blocks_that_do_not_show():
+def test_summarising_in_blocks_does_not_change_the_result():
     rows = np.random.default_rng(0).normal(size=(4, 9000)).astype(np.float32)
     ids = np.arange(4)
     whole = Summary.of(rows, ids, k=2).to_arrays()
@@ -191,14 +191,14 @@ def test_many_units_are_summarised_in_blocks_that_do_not_show():
 
 @quick
 @given(shards(4), st.data())
-def test_class_sums_are_those_of_the_definition_however_images_are_sharded(parts, data):
+def test_class_sums_equal_the_definition_for_any_sharding(parts, data):
     classes = 4
     rows, _ = joined(parts)
     some = st.lists(st.integers(0, classes - 1), max_size=3, unique=True)
     members = [data.draw(some) for _ in rows]
     total, start = ClassSums.empty(UNITS, classes=classes), 0
     for part, _ in parts:
-        total.add(SomeClassSums.of(part, members[start : start + len(part)]))
+        total.add(ShardClassSums.of(part, members[start : start + len(part)]))
         start += len(part)
     sums, counts = np.zeros((classes, UNITS)), np.zeros((classes, UNITS), np.int64)
     for number in range(classes):
@@ -212,10 +212,10 @@ def test_class_sums_are_those_of_the_definition_however_images_are_sharded(parts
     assert_same(again.to_arrays(), total.to_arrays(), exact=True)
 
 
-def test_a_class_of_one_response_has_its_mean_and_one_of_none_has_nan():
+def test_the_mean_of_a_class_of_one_response_is_it_and_of_none_is_nan():
     sums = ClassSums.of(column(3, np.nan, 5), [[0], [1], []], classes=3)
     np.testing.assert_array_equal(sums.means, [[3], [np.nan], [np.nan]])
-    nothing = SomeClassSums.empty(2)
+    nothing = ShardClassSums.empty(2)
     assert [array.shape for array in (nothing.numbers, nothing.sums, nothing.counts)] == [(0,), (0, 2), (0, 2)]
 
 
@@ -224,10 +224,10 @@ def test_class_sums_need_the_classes_of_every_image():
         ClassSums.of(column(1, 2), [[0]], classes=1)
 
 
-def test_adding_to_class_sums_in_place_is_summing_all_images_at_once():
+def test_adding_to_class_sums_in_place_equals_summing_at_once():
     first, second = column(1, 2), column(4, np.nan)
     sums = ClassSums.of(first, [[0], [1]], classes=2)
-    sums.add(SomeClassSums.of(second, [[0, 1], [1]]))
+    sums.add(ShardClassSums.of(second, [[0, 1], [1]]))
     together = ClassSums.of(np.concatenate([first, second]), [[0], [1], [0, 1], [1]], classes=2)
     assert_same(sums.to_arrays(), together.to_arrays(), exact=True)
     assert sums.sums[:, 0].tolist() == [5, 6]

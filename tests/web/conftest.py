@@ -1,4 +1,4 @@
-"""The demo's atlas, made once for all tests; a server at it, in a thread; a browser, found or installed."""
+"""The demo's atlas, made once for all tests; a server for it in a thread; a browser."""
 
 import contextlib
 import fcntl
@@ -27,7 +27,7 @@ WHY = "The explorer was started with --no-network; start it without this option.
 
 
 def until(page, expression):
-    """Wait till an expression is true; the pages' policy forbids what Playwright would do to wait for it."""
+    """Wait until an expression is true; the pages' content policy forbids Playwright's own wait."""
     tries = range(PATIENCE // 100)
     assert any(page.evaluate(expression) or page.wait_for_timeout(100) for _ in tries), f"never true: {expression}"
 
@@ -42,7 +42,7 @@ def locked(path):
 
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory) -> Path:
-    """The photographs and the atlas of `unitscope demo`, without its figures; workers share them."""
+    """The photographs and the atlas of `unitscope demo`, without its figures; shared by workers."""
     pytest.importorskip("efficientnet_lite_pytorch", reason="the extra 'demo' is not installed")
     base = tmp_path_factory.getbasetemp()
     base = base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
@@ -59,13 +59,13 @@ def atlas(demo):
 
 
 def explorer_of(atlas, folder, **more):
-    """An explorer and its pictures, kept in a folder."""
+    """An explorer and its picture cache in a folder."""
     atlas_cache = AtlasCache(atlas)
     return PageRenderer(atlas_cache, **more), ImageFiles(atlas_cache, atlas.source(), Cache(folder))
 
 
 def network_session(atlas):
-    """The demo's network, loaded when it is first asked."""
+    """The demo's network, loaded on first use."""
     from unitscope.engine.session import Session
     from unitscope.inspection.inspector import Inspector
     from unitscope.scanning.atlas_network import network_of
@@ -75,7 +75,7 @@ def network_session(atlas):
 
 @contextlib.contextmanager
 def served(app):
-    """A server in a thread; gives its address."""
+    """Run a server in a thread; yield its address."""
     socket = listen("127.0.0.1", 0)
     running = server(app)
     thread = threading.Thread(target=running.run, kwargs={"sockets": [socket]})
@@ -106,7 +106,7 @@ def site(atlas, tmp_path_factory):
 
 
 def chromium() -> str:
-    """A browser of the system; on Debian as root it is installed; else Playwright's own."""
+    """The system's browser, installed on Debian if running as root, else Playwright's own."""
     for name in BROWSERS:
         if found := shutil.which(name):
             return found
@@ -141,7 +141,7 @@ def browser(tmp_path_factory):
 
 @pytest.fixture
 def lenient_page(browser):
-    """A page whose complaints are expected; beside other work it may take its time."""
+    """A page that may log errors, with a longer timeout for busy machines."""
     with browser.new_context(viewport={"width": 1280, "height": 900}) as context:
         context.set_default_timeout(PATIENCE)
         yield context.new_page()
@@ -149,7 +149,7 @@ def lenient_page(browser):
 
 @pytest.fixture
 def page(lenient_page):
-    """A page that fails the test if the browser complains of anything."""
+    """A page that fails the test if the browser logs an error."""
     complaints = []
     lenient_page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
     lenient_page.on("pageerror", lambda problem: complaints.append(str(problem)))

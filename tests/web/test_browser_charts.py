@@ -1,4 +1,4 @@
-"""Comparisons and charts in a real Chromium: what is drawn of which numbers, and names that are markup."""
+"""Comparisons and charts in Chromium: the drawn values, and the escaping of names."""
 
 from itertools import pairwise
 from urllib.parse import quote, urlencode
@@ -12,7 +12,7 @@ from unitscope.web.lazy_inspector import LazyInspector
 from unitscope.web.measurements import Measurements
 
 
-def test_a_comparison_is_made_by_hand(page, site):
+def test_a_comparison_can_be_entered_in_the_form(page, site):
     page.goto(f"{site}/compare")
     page.locator("input[name=a]").nth(0).fill("class:chelsea")
     page.locator("input[name=a]").nth(1).fill("china/00.jpg")
@@ -22,7 +22,7 @@ def test_a_comparison_is_made_by_hand(page, site):
     assert painted.evaluate("(cell) => cell.style.backgroundColor") != ""
 
 
-def test_layers_are_named_below_a_chart_as_far_as_there_is_room(page, site):
+def test_layer_names_below_a_chart_are_thinned_to_fit(page, site):
     page.goto(f"{site}/compare?a=class:chelsea&a=class:flower")
     page.wait_for_selector(".js-plotly-plot .xtick text")
     places = "[...document.querySelectorAll('.xtick text')].map((text) => text.getBoundingClientRect().right)"
@@ -35,7 +35,7 @@ def test_layers_are_named_below_a_chart_as_far_as_there_is_room(page, site):
     assert page.locator(".xtick text").first.text_content() == "act:1"
 
 
-def test_a_bar_of_a_class_leads_to_its_page(page, site):
+def test_a_bar_of_a_class_links_to_its_page(page, site):
     page.goto(f"{site}/unit/_swish_1/725")
     page.wait_for_selector("[data-chart=classes] .bars .point")
     bar = page.locator("[data-chart=classes] .bars .point").first
@@ -54,7 +54,7 @@ EVIL = "<a href='https://evil.example'>see</a> & <b>this</b>"
 
 @pytest.fixture
 def evil(make_atlas, tmp_path):
-    """The address of an atlas whose names are markup, and whose two classes call up opposite responses."""
+    """The address of an atlas whose names are markup and whose two classes have opposite responses."""
     responses = np.resize([[1.0, -1.0, 0.5], [-1.0, 1.0, -0.4]], (8, 3)) + 0.01 * np.arange(24).reshape(8, 3)
     atlas = make_atlas(responses, layers={"<i>relu": 3}, labels=[EVIL, "other"] * 4)
     curve = {"layer": "<i>relu", "scope": "dataset", "order": "low", "fraction": None, "agreement": 0.5}
@@ -65,7 +65,7 @@ def evil(make_atlas, tmp_path):
         yield address
 
 
-def test_names_are_text_in_charts(page, evil):
+def test_names_in_charts_are_escaped(page, evil):
     for address in (
         f"/unit/{quote('<i>relu', safe='')}/1",
         f"/class/{quote(EVIL)}",
@@ -87,7 +87,7 @@ def test_negative_cosines_are_within_their_chart(page, evil):
     assert page.evaluate("document.querySelector('.js-plotly-plot').layout.yaxis2.range[0]") < -1
 
 
-def test_removal_by_count_is_not_drawn_in_per_cent(page, evil):
+def test_ablation_by_count_is_not_drawn_in_percent(page, evil):
     page.goto(f"{evil}/lab")
     page.wait_for_selector(".js-plotly-plot .xtick text")
     told = page.evaluate("[...document.querySelectorAll('.xtick text')].map((text) => text.textContent).join()")

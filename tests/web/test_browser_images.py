@@ -1,4 +1,4 @@
-"""Pages of images in a real Chromium: their structure, and pictures that a visitor brings."""
+"""Pages of images in Chromium: structures and uploads."""
 
 import io
 
@@ -9,7 +9,7 @@ from PIL import Image
 from tests.web.conftest import until
 
 
-def test_a_map_of_a_structure_is_enlarged_and_leads_to_its_unit(page, site):
+def test_a_map_of_a_structure_is_enlarged_and_links_to_its_unit(page, site):
     page.goto(f"{site}/image/chelsea/00.jpg")
     page.wait_for_selector("#structure button.map")
     columns = page.locator("#structure .column")
@@ -24,7 +24,7 @@ def test_a_map_of_a_structure_is_enlarged_and_leads_to_its_unit(page, site):
     page.wait_for_url(f"**/{unit}")
 
 
-def test_a_picture_of_ones_own_is_looked_at(page, site, demo):
+def test_an_uploaded_image_is_analysed(page, site, demo):
     page.goto(f"{site}/images")
     page.set_input_files("[name=picture]", str(demo / "whole" / "coffee.png"))
     page.wait_for_url("**/upload/*")
@@ -32,7 +32,7 @@ def test_a_picture_of_ones_own_is_looked_at(page, site, demo):
     assert page.locator("#structure button.map").count() > 9
 
 
-def test_what_is_no_picture_is_refused_in_words(lenient_page, site, tmp_path):
+def test_an_upload_that_is_not_an_image_is_refused_with_a_message(lenient_page, site, tmp_path):
     page = lenient_page  # the browser complains of the refusal, which is as it should be
     page.goto(f"{site}/images")
     (tmp_path / "no.png").write_text("no picture")
@@ -43,7 +43,7 @@ def test_what_is_no_picture_is_refused_in_words(lenient_page, site, tmp_path):
 
 @pytest.mark.parametrize("address", ["/images", "/image/chelsea/00.jpg"])
 @pytest.mark.parametrize("how", ["drop", "paste"])
-def test_a_picture_is_dropped_or_pasted(page, site, how, address):
+def test_an_image_can_be_dropped_or_pasted(page, site, how, address):
     page.goto(site + address)
     with io.BytesIO() as buffer:
         Image.fromarray(np.random.default_rng(1).integers(0, 256, (50, 60, 3), np.uint8)).save(buffer, "PNG")

@@ -1,9 +1,9 @@
-"""The lab in a real Chromium: units taken away, noise, its address, its answers."""
+"""The lab in Chromium: removed units, noise, the URL and the predictions."""
 
 from tests.web.conftest import until
 
 
-def test_units_taken_away_in_the_lab_change_the_answer(page, site):
+def test_removing_units_in_the_lab_changes_the_predictions(page, site):
     page.goto(f"{site}/lab?image=chelsea/00.jpg")
     page.wait_for_selector("#structure[data-ready='1']")
     before = page.inner_text("#predictions")
@@ -23,7 +23,7 @@ def test_units_taken_away_in_the_lab_change_the_answer(page, site):
     until(page, "document.getElementById('predictions').innerText.includes('→')")
 
 
-def test_the_address_of_the_lab_holds_its_state(page, site):
+def test_the_url_of_the_lab_holds_its_state(page, site):
     page.goto(f"{site}/lab?image=chelsea/00.jpg&remove=_swish_1:112")
     page.wait_for_selector("#structure[data-ready='1']")
     assert page.inner_text("#removed") == "_swish_1:112"
@@ -43,7 +43,7 @@ def test_the_address_of_the_lab_holds_its_state(page, site):
     assert page.inner_text("#removed").startswith("_swish_1:112, _swish:")
 
 
-def test_the_lab_tells_of_all_classes_that_were_or_are_among_the_first(page, site, atlas):
+def test_the_lab_lists_the_top_classes_before_and_after(page, site, atlas):
     asked = []
     page.on("request", lambda request: asked.append(request.url) if ".json" in request.url else None)
     page.goto(f"{site}/lab?image=chelsea/00.jpg&layer=_swish_1&top=9")
@@ -68,7 +68,7 @@ def rows_of(page):
     return page.locator("#predictions li").all()
 
 
-def test_a_unit_that_does_not_exist_is_refused_in_words(lenient_page, site):
+def test_a_missing_unit_is_refused_with_a_message(lenient_page, site):
     page = lenient_page
     page.goto(f"{site}/lab?image=chelsea/00.jpg")
     page.fill("[name=unit]", "nonsense")

@@ -1,4 +1,4 @@
-"""The live page in a real Chromium with a fake camera: frames, pinned units, files."""
+"""The live page in Chromium with a fake camera: frames, pinned units, files."""
 
 import wave
 
@@ -7,7 +7,7 @@ import pytest
 from tests.web.conftest import until
 
 
-def test_the_camera_is_seen_and_units_are_pinned(page, site):
+def test_camera_frames_are_analysed_and_units_can_be_pinned(page, site):
     page.goto(f"{site}/live")
     page.click("#camera")
     until(page, "Number(document.getElementById('rate').dataset.frames) >= 5")
@@ -46,7 +46,7 @@ ORDER = "[...document.querySelectorAll('#maps img')].map((map) => map.alt).join(
 FRAMES = "Number(document.getElementById('rate').dataset.frames)"
 
 
-def test_the_order_of_maps_holds_while_they_are_pointed_at_or_focused(page, site):
+def test_the_order_of_maps_is_kept_while_they_are_hovered_or_focused(page, site):
     page.goto(f"{site}/live")
     page.click("#camera")
     until(page, f"{FRAMES} >= 3")
@@ -69,7 +69,7 @@ def test_the_order_of_maps_holds_while_they_are_pointed_at_or_focused(page, site
 
 
 @pytest.mark.parametrize("data", [b"no video", "sound"], ids=["nothing", "sound alone"])
-def test_a_file_that_is_no_video_is_refused_in_words(page, site, tmp_path, data):
+def test_a_file_that_is_not_a_video_is_refused_with_a_message(page, site, tmp_path, data):
     file = tmp_path / "holiday.mp4"
     if data == "sound":
         with wave.open(str(file), "wb") as sound:
@@ -85,7 +85,7 @@ def test_a_file_that_is_no_video_is_refused_in_words(page, site, tmp_path, data)
     until(page, f"{FRAMES} >= 2")
 
 
-def test_one_frame_is_under_way_at_a_time_however_often_the_layer_is_changed(page, site):
+def test_one_frame_is_in_flight_at_a_time_when_the_layer_changes(page, site):
     sockets = []
 
     def opened(socket):

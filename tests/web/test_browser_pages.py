@@ -1,4 +1,4 @@
-"""Every page in a real Chromium: drawn without complaint, readable in light and dark, no wider than windows; keys."""
+"""Every page in Chromium: no errors, readable in light and dark mode, no horizontal overflow; keyboard shortcuts."""
 
 import pytest
 
@@ -47,7 +47,7 @@ CONTRAST = """
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 360), ("dark", 2560)])
 @pytest.mark.parametrize("address", PAGES)
-def test_every_page_is_drawn_without_complaint_in_its_window_and_can_be_read(page, site, address, scheme, width):
+def test_every_page_renders_without_errors_or_overflow_and_is_readable(page, site, address, scheme, width):
     page.set_viewport_size({"width": width, "height": 800})
     page.emulate_media(color_scheme=scheme)
     page.goto(site + address)
@@ -63,7 +63,7 @@ def test_every_page_is_drawn_without_complaint_in_its_window_and_can_be_read(pag
     assert page.evaluate(nameless) == 0
 
 
-def test_the_strip_leads_to_layers(page, site):
+def test_the_layer_strip_links_to_layers(page, site):
     page.goto(site)
     bars = page.locator(".strip a")
     assert bars.count() == 33
@@ -74,7 +74,7 @@ def test_the_strip_leads_to_layers(page, site):
     page.wait_for_url("**/layer/_swish_1")
 
 
-def test_keys_lead_from_unit_to_unit_to_the_layer_and_to_the_search(page, site):
+def test_keyboard_shortcuts_open_other_units_the_layer_and_the_search(page, site):
     page.goto(f"{site}/unit/_swish_1/725")
     page.keyboard.press("ArrowRight")
     page.wait_for_url("**/unit/_swish_1/726")
@@ -89,6 +89,6 @@ def test_keys_lead_from_unit_to_unit_to_the_layer_and_to_the_search(page, site):
     assert page.url.endswith("/unit/_blocks.1._swish/4")
 
 
-def test_a_page_that_is_not_there_says_so(lenient_page, site):
+def test_a_missing_page_is_reported(lenient_page, site):
     assert lenient_page.goto(f"{site}/unit/_swish_1/99999").status == 404
     assert "there is no unit 99999" in lenient_page.inner_text(".reason")

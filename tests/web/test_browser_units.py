@@ -1,4 +1,4 @@
-"""Pages of layers and of units in a real Chromium: cards, maps laid over exemplars."""
+"""Pages of layers and units in Chromium: cards, and maps overlaid on exemplars."""
 
 from collections import OrderedDict
 
@@ -17,7 +17,7 @@ from unitscope.web.image_files import ImageFiles
 from unitscope.web.lazy_inspector import LazyInspector
 
 
-def test_units_are_sorted_filtered_and_added_as_one_scrolls(page, site, atlas):
+def test_units_are_sorted_filtered_and_loaded_on_scrolling(page, site, atlas):
     page.goto(f"{site}/layer/act:-1")
     cards = page.locator("#units .card")
     assert 60 <= cards.count() <= 180
@@ -45,7 +45,7 @@ def test_a_window_taller_than_the_first_cards_is_filled(page, site):
     assert 120 < page.locator("#units .card").count() < 1280
 
 
-def test_maps_are_laid_over_exemplars_and_fade(page, site):
+def test_maps_are_overlaid_on_exemplars_with_adjustable_opacity(page, site):
     page.goto(f"{site}/unit/_swish_1/725")
     page.wait_for_selector("#exemplars[data-ready=yes]")
     canvas = page.locator("canvas.map").first
@@ -58,7 +58,7 @@ def test_maps_are_laid_over_exemplars_and_fade(page, site):
     assert page.locator(".js-plotly-plot .bars .point").count() > 10
 
 
-def test_why_maps_are_missing_is_told_in_words(lenient_page, atlas, tmp_path):
+def test_the_reason_for_missing_maps_is_shown(lenient_page, atlas, tmp_path):
     explorer, pictures = explorer_of(atlas, tmp_path / "pictures")
     moved = ImageFiles(explorer.atlas_cache, atlas.source(tmp_path / "moved"), pictures.cache)
     page = lenient_page
@@ -70,7 +70,7 @@ def test_why_maps_are_missing_is_told_in_words(lenient_page, atlas, tmp_path):
 
 @pytest.fixture
 def wide(tmp_path):
-    """The address of an atlas without labels, of a network that sees pictures of 32×64; its unit 0 sees red."""
+    """The address of an atlas without labels, of a network with input 32×64 whose unit 0 responds to red."""
     conv = torch.nn.Conv2d(3, 2, 1)
     with torch.no_grad():
         conv.weight.copy_(torch.tensor([[1.0, -1, -1], [-1, 1, -1]])[..., None, None])
@@ -92,7 +92,7 @@ def wide(tmp_path):
         yield address
 
 
-def test_a_map_is_stretched_over_exactly_the_picture(page, wide):
+def test_a_map_covers_exactly_the_picture(page, wide):
     page.goto(f"{wide}/unit/see/0")
     page.wait_for_selector("#exemplars[data-ready=yes]")
     page.wait_for_load_state("networkidle")
@@ -111,7 +111,7 @@ def test_a_map_is_stretched_over_exactly_the_picture(page, wide):
     assert centres[0] == pytest.approx(centres[1], abs=1)
 
 
-def test_a_single_cell_has_no_map_to_fade(page, wide):
+def test_a_single_cell_map_has_no_opacity_control(page, wide):
     page.goto(f"{wide}/unit/mean/0")
     page.wait_for_load_state("networkidle")
     assert page.locator(".seen img").count() == 4

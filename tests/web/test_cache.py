@@ -1,11 +1,11 @@
-"""Pictures that are kept, within a bound."""
+"""The picture cache and its size limit."""
 
 import threading
 
 from unitscope.web.cache import Cache
 
 
-def test_what_was_made_once_is_not_made_again(tmp_path):
+def test_a_cached_picture_is_not_made_again(tmp_path):
     made = []
     cache = Cache(tmp_path)
     for _ in range(3):
@@ -14,8 +14,8 @@ def test_what_was_made_once_is_not_made_again(tmp_path):
     assert Cache(tmp_path).get("cat", lambda: b"other") == b"meow"
 
 
-def test_what_was_used_least_recently_goes_first(tmp_path):
-    cache = Cache(tmp_path, most_bytes=30)
+def test_the_least_recently_used_picture_is_evicted_first(tmp_path):
+    cache = Cache(tmp_path, max_bytes=30)
     for name in ("a", "b", "c"):
         cache.get(name, lambda: bytes(10))
     cache.get("a", lambda: b"new")
@@ -24,14 +24,14 @@ def test_what_was_used_least_recently_goes_first(tmp_path):
     assert cache.get("b", lambda: b"new") == b"new"
 
 
-def test_the_bound_holds_when_a_folder_is_opened_again(tmp_path):
+def test_the_size_limit_holds_when_a_folder_is_reopened(tmp_path):
     for number in range(20):
-        Cache(tmp_path, most_bytes=35).get(str(number), lambda: bytes(10))
+        Cache(tmp_path, max_bytes=35).get(str(number), lambda: bytes(10))
     assert sum(file.stat().st_size for file in tmp_path.iterdir()) <= 35
 
 
-def test_threads_may_ask_at_once(tmp_path):
-    cache = Cache(tmp_path, most_bytes=500)
+def test_the_cache_is_thread_safe(tmp_path):
+    cache = Cache(tmp_path, max_bytes=500)
     wrong = []
 
     def ask(thread):

@@ -1,4 +1,4 @@
-"""The server while a thread of it exports the network."""
+"""The server while one of its threads exports the network."""
 
 import json
 import logging
@@ -23,7 +23,7 @@ PATIENCE = 120  # seconds
 
 
 class Waiting(Planted):
-    """A network whose export waits until it may go on."""
+    """A network whose export waits for an event."""
 
     def __init__(self):
         super().__init__()
@@ -39,7 +39,7 @@ class Waiting(Planted):
 
 @pytest.fixture
 def waiting(folder, tmp_path):
-    """The module, an image, and the address of a server that has not yet exported it."""
+    """The module, an image, and the address of a server that has not exported the module yet."""
     module, classes = Waiting(), ["red", "green", "blue", "sum", "dead", "dark"]
     atlas = unitscope.scan(
         unitscope.load(Planted(), preprocess=PHI, classes=classes), folder, tmp_path / "a.atlas"
@@ -52,17 +52,17 @@ def waiting(folder, tmp_path):
         module.free.set()
 
 
-def told(address):
+def get_json(address):
     with urlopen(address, timeout=PATIENCE) as answer:
         return json.loads(answer.read())
 
 
-def test_pages_are_answered_and_other_threads_are_heard_while_the_network_is_exported(waiting, caplog, capsys):
+def test_pages_and_logs_of_other_threads_work_while_the_network_is_exported(waiting, caplog, capsys):
     module, image, address = waiting
     with ThreadPoolExecutor(1) as pool:
-        structure = pool.submit(told, f"{address}/structure.json?image={image}")
+        structure = pool.submit(get_json, f"{address}/structure.json?image={image}")
         assert module.begun.wait(PATIENCE)
-        assert told(f"{address}/index.json")["images"] == 40
+        assert get_json(f"{address}/index.json")["images"] == 40
         logging.getLogger("beside").warning("a record of another thread")
         print("a line of another thread", file=sys.stderr)  # noqa: T201
         assert not structure.done()

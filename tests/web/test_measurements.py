@@ -1,4 +1,4 @@
-"""What was measured before: files are read, or refused in a sentence; each unit hears of its own removal alone."""
+"""Stored results: reading, errors, and the notes on unit pages."""
 
 import json
 
@@ -49,7 +49,7 @@ def read(tmp_path):
     return read
 
 
-def test_a_unit_hears_of_its_removal_if_it_was_among_the_units(read):
+def test_a_units_page_lists_the_ablations_that_removed_it(read):
     results = read(REMOVED)
     for unit in range(6):
         assert len(results.removal_notes("relu", unit)) == (unit in (4, 1))
@@ -59,17 +59,17 @@ def test_a_unit_hears_of_its_removal_if_it_was_among_the_units(read):
 
 
 @pytest.mark.parametrize("change", [{"order": "random", "seed": 0}, {"scope": "image", "units": None}])
-def test_random_units_and_each_images_own_say_nothing_of_one_unit(read, change):
+def test_random_and_per_image_ablations_give_no_notes_on_a_unit(read, change):
     assert read({**REMOVED, "results": [SETTING | change]}).removal_notes("relu", 4) == ()
 
 
-def test_images_that_are_not_the_atlass_are_told_as_such(read):
+def test_images_other_than_the_atlass_are_reported(read):
     results = read({**REMOVED, "data": "other"})
     assert "1,200 images (not the atlas's images)" in results.removal_notes("relu", 4)[0]
     assert results.charts()[0].note == "1,200 images (not the atlas's images)"
 
 
-def test_what_has_no_number_is_a_gap_or_no_chart(read):
+def test_a_missing_value_is_a_gap_or_no_chart(read):
     (chart,) = read(CHANGED).charts()
     assert (chart.title, chart.x) == ("Correlation of maps before and after: jpeg", "JPEG quality")
     assert chart.note == "1 image (not the atlas's images)"
@@ -77,7 +77,7 @@ def test_what_has_no_number_is_a_gap_or_no_chart(read):
     assert (curve.name, curve.x, curve.y, curve.above) == ("relu:3", (20,), (None,), (0.0,))
 
 
-def test_curves_have_their_values_in_order_and_their_intervals(read):
+def test_curves_have_sorted_values_and_intervals(read):
     settings = [SETTING | {"fraction": share, "top1_correct": right} for share, right in ((0.5, 300), (0.25, 600))]
     settings.append(settings[0] | {"order": "random", "seed": 3})
     (chart,) = read({**REMOVED, "labelled": 1200, "results": settings}).charts()
@@ -101,7 +101,7 @@ def test_curves_have_their_values_in_order_and_their_intervals(read):
         ({**REMOVED, "results": [{n: v for n, v in SETTING.items() if n != "units"}]}, "'ablation' .* incomplete"),
     ],
 )
-def test_what_is_no_result_is_refused(read, told, message):
+def test_a_file_that_is_not_a_result_is_refused(read, told, message):
     with pytest.raises(UnitscopeError, match=message):
         read(told)
 
@@ -115,14 +115,14 @@ def test_other_results_are_shown_as_tables(read):
     assert table.rows[0] == ("1", "relu", "1", "0.123")
 
 
-def test_what_is_of_another_network_or_gone_is_refused(read, tmp_path):
+def test_results_of_another_network_and_missing_files_are_refused(read, tmp_path):
     with pytest.raises(UnitscopeError, match="has results of another, but the atlas is of net"):
         read({**REMOVED, "network": "another"})
     with pytest.raises(UnitscopeError, match=r"no file '.*gone\.json'; make it with"):
         Measurements.read([tmp_path / "gone.json"], network="net", data="abc")
 
 
-def test_measurements_that_differ_are_curves_of_their_own(read, tmp_path):
+def test_different_measurements_are_separate_curves(read, tmp_path):
     settings = [SETTING | {"value": value, "fraction": share} for value in ("zero", "mean") for share in (0.25, 0.5)]
     (chart,) = read({**REMOVED, "results": settings}).charts()
     assert [curve.name for curve in chart.curves] == ["high, by dataset, to zero", "high, by dataset, to mean"]
@@ -137,6 +137,6 @@ def test_measurements_that_differ_are_curves_of_their_own(read, tmp_path):
 @pytest.mark.parametrize(
     "wrong", [{"top1_correct": "high"}, {"changed": "x"}, {"units": 7}, {"removed": None, "fraction": "x"}]
 )
-def test_values_that_make_no_sense_are_refused_when_they_are_read(read, wrong):
+def test_invalid_values_are_refused_when_read(read, wrong):
     with pytest.raises(UnitscopeError, match=r"incomplete or invalid|contains invalid values"):
         read({**REMOVED, "labelled": 9, "results": [SETTING | wrong]})

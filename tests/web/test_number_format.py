@@ -1,4 +1,4 @@
-"""Numbers as pages write them, in Python and in the browser."""
+"""Number formats of the pages, in Python and in the browser."""
 
 import json
 import math
@@ -27,11 +27,11 @@ WRITTEN = [
 
 
 @pytest.mark.parametrize(("value", "digits", "text"), WRITTEN)
-def test_a_number_is_written_for_people(value, digits, text):
+def test_numbers_are_formatted_for_reading(value, digits, text):
     assert number(value, digits) == text
 
 
-def test_the_browser_writes_the_same(page):
+def test_the_browser_formats_numbers_the_same_way(page):
     page.set_content("<main></main>")
     page.add_script_tag(path=Path(unitscope.web.__file__).parent / "static" / "page.js")
     for value, digits, text in WRITTEN:

@@ -1,4 +1,4 @@
-"""Whatever is asked of the server, within its OpenAPI document or beside it, it has no error of its own."""
+"""No request, valid under the OpenAPI document or not, causes a server error."""
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, given, settings
 schemathesis = pytest.importorskip("schemathesis", reason="schemathesis is not installed")
 
 
-def test_no_request_ends_in_an_error_of_the_server(reading_app):
+def test_no_request_causes_a_server_error(reading_app):
     schema = schemathesis.openapi.from_asgi("/openapi.json", reading_app)
     seen = []
     for operation in schema.get_all_operations():

@@ -1,4 +1,4 @@
-"""What pages say, against the atlas itself and brute force; the server's answers, without a browser."""
+"""Contents of pages against the atlas and brute force; responses of the server without a browser."""
 
 import json
 from dataclasses import replace
@@ -21,8 +21,8 @@ from unitscope.demo import NETWORK
 from unitscope.web.app import create_app
 from unitscope.web.atlas_cache import AtlasCache
 from unitscope.web.lazy_inspector import LazyInspector
+from unitscope.web.pages.class_page import class_page
 from unitscope.web.pages.compare import compare_page
-from unitscope.web.pages.label import label_page
 from unitscope.web.pages.unit import unit_page
 
 
@@ -32,7 +32,7 @@ def client(reading_app):
 
 
 class Links(HTMLParser):
-    """All addresses that a page points to."""
+    """All URLs that a page links to."""
 
     def __init__(self, text):
         super().__init__()
@@ -64,7 +64,7 @@ PAGES = [
 
 
 @pytest.mark.parametrize("address", PAGES)
-def test_every_page_opens_without_a_network_and_all_its_links_lead_somewhere(client, address):
+def test_every_page_opens_without_a_network_and_all_its_links_work(client, address):
     answer = client.get(address)
     assert answer.status_code == 200
     assert answer.headers["content-security-policy"].startswith("default-src 'none'; script-src 'self'")
@@ -77,7 +77,7 @@ def test_every_page_opens_without_a_network_and_all_its_links_lead_somewhere(cli
 
 
 @pytest.mark.parametrize("address", PAGES)
-def test_every_page_has_a_json_twin(client, address):
+def test_every_page_has_a_json_version(client, address):
     path, _, query = address.partition("?")
     twin = "/index.json" if path == "/" else f"{path}.json"
     told = client.get(f"{twin}?{query}")
@@ -85,7 +85,7 @@ def test_every_page_has_a_json_twin(client, address):
     assert isinstance(told.json(), dict)
 
 
-def test_the_lab_and_the_camera_tell_what_they_know_when_they_open(client, atlas):
+def test_the_lab_and_live_json_have_the_initial_state(client, atlas):
     lab, live = (client.get(address).json() for address in ("/lab.json?image=chelsea/00.jpg", "/live.json"))
     assert lab["image"] == "chelsea/00.jpg"
     assert lab["predictions"] == client.get("/image/chelsea/00.jpg.json").json()["predictions"]
@@ -98,7 +98,7 @@ def test_the_lab_and_the_camera_tell_what_they_know_when_they_open(client, atlas
     assert set(paths["/live.json"]) == {"get"}
 
 
-def test_a_units_page_tells_what_the_atlas_knows(client, atlas):
+def test_a_units_page_agrees_with_the_atlas(client, atlas):
     told = client.get("/unit/act:-1/725.json").json()
     layer = atlas.find("act:-1")
     responses = atlas.responses(layer)[:, 725]
@@ -114,7 +114,7 @@ def test_a_units_page_tells_what_the_atlas_knows(client, atlas):
     assert edges[-1] == pytest.approx(responses.max())
 
 
-def test_units_that_respond_alike_are_those_of_the_greatest_correlation(atlas):
+def test_similar_units_are_those_of_the_greatest_correlation(atlas):
     layer = atlas.find("act:-1")
     page = unit_page(AtlasCache(atlas), layer, 725)
     alike, images = page.alike, page.alike_images
@@ -138,7 +138,7 @@ def test_class_means_are_means_over_the_images_of_the_class(atlas):
     assert [one.mean for one in found] == sorted((one.mean for one in found), reverse=True)
 
 
-def test_correlations_of_responses_that_hardly_vary_are_still_right(make_atlas):
+def test_correlations_of_nearly_constant_responses_are_accurate(make_atlas):
     responses = 1000 + np.random.default_rng(0).normal(0, 1, (200, 12)).astype(np.float32)
     responses[:, 3] = 1000 + (responses[:, 2] - 1000) * 0.5
     responses[:, 4] = 1000
@@ -152,7 +152,7 @@ def test_correlations_of_responses_that_hardly_vary_are_still_right(make_atlas):
     assert unit_page(AtlasCache(atlas), atlas.find("relu"), 4).alike == ()
 
 
-def test_the_histogram_of_responses_that_are_nearly_the_same_has_all_of_them(make_atlas):
+def test_the_histogram_of_nearly_constant_responses_counts_all_of_them(make_atlas):
     responses = np.full((50, 3), -5, np.float32)
     responses[::2, 0] = np.nextafter(np.float32(-5), np.float32(0))
     responses[:, 1] = np.float32(1e-45)
@@ -164,7 +164,7 @@ def test_the_histogram_of_responses_that_are_nearly_the_same_has_all_of_them(mak
         assert page.histogram.width > 0
 
 
-def test_responses_are_read_in_blocks_that_meet_each_unit(make_atlas):
+def test_responses_read_in_blocks_cover_each_unit(make_atlas):
     responses = np.random.default_rng(0).random((30, 150), np.float32)
     responses[4] = np.nan
     atlas = make_atlas(responses, layers={"first": 20, "second": 130}, shard_size=7)
@@ -173,10 +173,10 @@ def test_responses_are_read_in_blocks_that_meet_each_unit(make_atlas):
         np.testing.assert_array_equal(atlas_cache.responses(atlas.find("second"), unit), responses[:, 20 + unit])
 
 
-def test_a_class_page_says_what_the_analyses_say(atlas):
+def test_a_class_page_agrees_with_the_analyses(atlas):
     atlas_cache, layer = AtlasCache(atlas), atlas.find("act:20")
     for label in atlas.manifest.labels[:3]:
-        page = label_page(atlas_cache, label.label, layer)
+        page = class_page(atlas_cache, label.label, layer)
         found = class_inhibition(atlas, layer, label.label)
         sure = found.units[found.units["p_corrected"] < 0.05]
         assert (
@@ -190,7 +190,7 @@ def test_a_class_page_says_what_the_analyses_say(atlas):
         assert page.spread.gini == pytest.approx(spread.classes[0].gini, rel=1e-5)
 
 
-def test_two_classes_of_one_name_keep_their_own_units(make_atlas):
+def test_two_classes_of_the_same_name_have_separate_units(make_atlas):
     from unitscope.atlas import Label
 
     responses = np.tile(np.eye(3), (6, 2))
@@ -200,7 +200,7 @@ def test_two_classes_of_one_name_keep_their_own_units(make_atlas):
     atlas = replace(given, manifest=replace(given.manifest, labels=labels))
     atlas.__dict__["units"] = units
     atlas_cache, layer = AtlasCache(atlas), atlas.find("relu")
-    found = [[one.channel for one in label_page(atlas_cache, label, layer).selective.units] for label in "abc"]
+    found = [[one.channel for one in class_page(atlas_cache, label, layer).selective.units] for label in "abc"]
     assert found == [[0, 3], [1, 4], [2, 5]]
 
 
@@ -232,7 +232,7 @@ def test_a_layers_page_lists_all_its_units(client, atlas):
     assert told["exemplars"][3] == [int(row) for row in atlas.dataset["top_images"][:9, atlas.index.flat(layer, 3)]]
 
 
-def test_a_comparison_is_that_of_the_rules(client, atlas):
+def test_a_comparison_equals_the_unit_rules(client, atlas):
     import unitscope
 
     told = client.get("/compare.json?a=class:chelsea&a=class:astronaut&layer=act:24&top=9").json()
@@ -244,7 +244,7 @@ def test_a_comparison_is_that_of_the_rules(client, atlas):
     assert len(told["layers"]) == len(atlas.layers)
 
 
-def test_a_comparison_at_each_layer_is_that_of_the_rules_there(make_atlas):
+def test_a_comparison_at_each_layer_equals_the_unit_rules(make_atlas):
     responses = np.random.default_rng(0).normal(0, 1, (40, 150)).astype(np.float32)
     responses[3] = np.nan
     atlas = make_atlas(responses, layers={"first": 20, "second": 130}, labels=["a", "a,b", "b", "c"] * 10)
@@ -259,7 +259,7 @@ def test_a_comparison_at_each_layer_is_that_of_the_rules_there(make_atlas):
         assert told.cosine == pytest.approx(similarity(subjects).matrix.min())
 
 
-def test_classes_may_be_named_without_a_prefix(client):
+def test_classes_can_be_given_without_a_prefix(client):
     bare, full = (client.get(f"/compare.json?a={p}chelsea&a={p}astronaut").json() for p in ("", "class:"))
     assert bare == full
     assert client.get("/search.json?q=class:chel").json()["labels"][0]["label"] == "chelsea"
@@ -278,7 +278,7 @@ def test_classes_may_be_named_without_a_prefix(client):
         ("chelsea/03", "/image/chelsea/03.jpg"),
     ],
 )
-def test_a_sole_hit_of_a_search_opens_at_once(client, query, page):
+def test_a_single_search_result_redirects_to_its_page(client, query, page):
     answer = client.get("/search", params={"q": query}, follow_redirects=False)
     assert (answer.status_code, answer.headers["location"]) == (303, page)
 
@@ -299,7 +299,7 @@ def test_layers_are_shown_by_both_their_names(client, address):
     assert '_swish_1<span class="call"> act:33' in client.get(address).text.replace(":5", "")
 
 
-def test_what_could_not_be_read_is_not_counted_nor_linked(make_atlas, tmp_path):
+def test_unreadable_images_are_neither_counted_nor_linked(make_atlas, tmp_path):
     from tests.web.conftest import explorer_of
     from unitscope.web.app import create_app
     from unitscope.web.lazy_inspector import LazyInspector
@@ -321,7 +321,7 @@ def test_what_could_not_be_read_is_not_counted_nor_linked(make_atlas, tmp_path):
     assert "/class/gone" not in client.get("/").text
 
 
-def test_captions_of_exemplars_lead_to_their_classes(client):
+def test_captions_of_exemplars_link_to_their_classes(client):
     assert (
         '<a href="/class/china">china</a></span> <span class="id">china/07.jpg' in client.get("/unit/act:-1/725").text
     )
@@ -342,7 +342,7 @@ def test_captions_of_exemplars_lead_to_their_classes(client):
         ("/nowhere", "There is no page"),
     ],
 )
-def test_what_is_not_there_is_a_clear_page_of_404(client, address, said):
+def test_a_missing_page_is_a_clear_404(client, address, said):
     answer = client.get(address)
     assert answer.status_code == 404
     assert said in answer.text
@@ -350,25 +350,25 @@ def test_what_is_not_there_is_a_clear_page_of_404(client, address, said):
 
 
 @pytest.mark.parametrize("address", ["/maps/act:-1/725.png", "/structure.json?image=chelsea/00.jpg"])
-def test_what_needs_the_network_says_how_to_get_one(client, address):
+def test_requests_that_need_a_network_say_how_to_get_one(client, address):
     answer = client.get(address)
     assert answer.status_code == 404
     assert "--no-network" in answer.text
 
 
-def test_pages_that_need_the_network_say_so(client):
+def test_pages_that_need_a_network_say_so(client):
     for address in ("/lab", "/live", "/unit/act:-1/725", "/image/chelsea/00.jpg", "/images"):
         assert WHY in client.get(address).text
 
 
-def test_numbers_that_are_wrong_are_refused(client):
+def test_invalid_numbers_are_refused(client):
     assert client.get("/unit/act:-1/minus").status_code == 404
     assert client.get("/compare?top=0&a=class:chelsea&a=class:flower").status_code == 404
     assert client.post("/lab.json", json={"image": "chelsea/00.jpg", "sigma": 7}).status_code == 422
 
 
-def test_names_of_strangers_are_escaped(make_atlas, tmp_path):
-    """An atlas may come from anywhere; its labels and layers are text, never markup."""
+def test_names_in_an_atlas_are_escaped(make_atlas, tmp_path):
+    """An atlas may be untrusted; its labels and layers are shown as text, never as markup."""
     from tests.web.conftest import explorer_of
     from unitscope.web.app import create_app
     from unitscope.web.lazy_inspector import LazyInspector
@@ -384,7 +384,7 @@ def test_names_of_strangers_are_escaped(make_atlas, tmp_path):
         assert "<script>alert" not in answer.text
 
 
-def test_json_of_a_page_holds_no_number_that_is_none(make_atlas, tmp_path):
+def test_json_pages_hold_no_nan_or_infinity(make_atlas, tmp_path):
     from tests.web.conftest import explorer_of
     from unitscope.web.app import create_app
     from unitscope.web.lazy_inspector import LazyInspector
@@ -403,13 +403,13 @@ def test_json_of_a_page_holds_no_number_that_is_none(make_atlas, tmp_path):
 
 @pytest.fixture(scope="module")
 def bare(demo, tmp_path_factory):
-    """An atlas of a scan that kept no responses."""
+    """An atlas of a scan that stored no responses."""
     options = unitscope.ScanOptions(layers=("act:-1",), responses="none", limit=40)
     folder = tmp_path_factory.mktemp("bare")
     return unitscope.scan(unitscope.load(NETWORK), demo / "photographs", folder / "atlas", options=options).atlas
 
 
-def test_pages_of_an_atlas_without_responses_show_what_there_is_and_say_what_there_is_not(bare, tmp_path):
+def test_pages_of_an_atlas_without_responses_say_what_is_missing(bare, tmp_path):
     explorer, pictures = explorer_of(bare, tmp_path)
     client = TestClient(create_app(explorer, pictures, LazyInspector(missing=WHY), hosts=frozenset({"testserver"})))
     layer = bare.layers.layers[0].name

@@ -1,4 +1,4 @@
-"""What a page shows is what the Python function returns, also where units have responses that are not numbers."""
+"""Pages show the results of the Python functions, also for units with NaN responses."""
 
 import json
 
@@ -8,9 +8,9 @@ import pytest
 import unitscope
 from unitscope.analyses.class_contrast import class_inhibition
 from unitscope.web.atlas_cache import AtlasCache
+from unitscope.web.pages.class_page import class_page
 from unitscope.web.pages.compare import compare_page
-from unitscope.web.pages.home import home
-from unitscope.web.pages.label import label_page
+from unitscope.web.pages.home import home_page
 from unitscope.web.pages.unit import unit_page
 from unitscope.web.templating import to_json
 
@@ -19,7 +19,7 @@ NAN_UNITS = (4, 7, 11)
 
 
 def planted(*, nan):
-    """Units that respond to one class each, two alike, one dead; with ``nan``, some responses are not numbers."""
+    """Units that respond to one class each, two identical ones, a dead one; with ``nan``, some responses are NaN."""
     random = np.random.default_rng(8)
     found = np.maximum(random.normal(0.3, 1, (IMAGES, UNITS)), 0).astype(np.float32)
     for label in range(3):
@@ -44,7 +44,7 @@ def as_json(page):
 
 
 def rows(table):
-    """A data frame as JSON has it: one list a row."""
+    """A data frame as in JSON: one list per row."""
     return json.loads(to_json([list(row) for row in table.itertuples(index=False, name=None)]))
 
 
@@ -85,7 +85,7 @@ def test_selective_units_and_the_distribution_of_class_means(atlas):
     cache = AtlasCache(atlas)
     for layer in atlas.layers:
         for label in ("cat", "dog", "hen"):
-            page = as_json(label_page(cache, label, layer))
+            page = as_json(class_page(cache, label, layer))
             found = unitscope.selective_units(atlas, layer, label).units
             assert [one["channel"] for one in page["selective"]["units"]] == found["unit"].tolist()
             assert page["selective"]["note"].startswith(f"{len(found)} of {layer.units} units")
@@ -104,7 +104,7 @@ def test_units_that_a_class_inhibits(atlas, monkeypatch, most):
     monkeypatch.setattr("unitscope.analyses.class_contrast.MAX_IMAGES", most)
     cache = AtlasCache(atlas)
     for layer in atlas.layers:
-        page = label_page(cache, "cat", layer)
+        page = class_page(cache, "cat", layer)
         found = class_inhibition(atlas, layer, "cat")
         sure = found.units[found.units["p_corrected"] < 0.05]
         assert [one.channel for one in page.inhibitory.units] == sure["unit"].tolist()
@@ -127,7 +127,7 @@ def test_what_classes_and_images_have_in_common_at_each_layer(atlas):
 
 
 def test_the_share_of_zeros_and_the_dead_units_of_a_layer(atlas):
-    page = as_json(home(AtlasCache(atlas)))
+    page = as_json(home_page(AtlasCache(atlas)))
     table = unitscope.sparsity_by_layer(atlas).table
     assert [[one["layer"], one["zero_fraction"], one["dead"]] for one in page["layers"]] == rows(
         table[["layer", "zero_fraction", "dead"]]

@@ -1,4 +1,4 @@
-"""Who is answered and who is not."""
+"""Which requests are allowed and which are refused."""
 
 import io
 
@@ -11,8 +11,8 @@ from starlette.websockets import WebSocketDisconnect
 from tests.web.conftest import explorer_of, network_session
 from unitscope.web.app import create_app
 from unitscope.web.lazy_inspector import LazyInspector
-from unitscope.web.network_routes import MOST_BYTES
-from unitscope.web.security import Guard
+from unitscope.web.network_routes import MAX_BYTES
+from unitscope.web.security import SecurityMiddleware
 
 
 @pytest.fixture(scope="module")
@@ -35,11 +35,11 @@ def test_other_hosts_are_refused(client, host):
 
 
 @pytest.mark.parametrize("host", ["localhost:80", "127.0.0.1:8008", "[::1]:8008", "localhost", "LocalHost:1"])
-def test_this_machine_is_answered(reading_app, host):
-    assert TestClient(Guard(reading_app.app)).get("/index.json", headers={"host": host}).status_code == 200
+def test_requests_from_this_machine_are_allowed(reading_app, host):
+    assert TestClient(SecurityMiddleware(reading_app.app)).get("/index.json", headers={"host": host}).status_code == 200
 
 
-def test_a_page_elsewhere_can_send_nothing(client):
+def test_posts_from_other_origins_are_refused(client):
     headers = {"origin": "https://evil.example"}
     assert client.post("/lab.json", json={"image": "chelsea/00.jpg"}, headers=headers).status_code == 403
     assert client.post("/upload", files={"picture": picture()}, headers=headers).status_code == 403
@@ -47,12 +47,12 @@ def test_a_page_elsewhere_can_send_nothing(client):
 
 
 @pytest.mark.parametrize("headers", [{}, {"origin": "https://evil.example"}, {"origin": "null"}])
-def test_a_websocket_needs_an_origin_of_ours(client, headers):
+def test_a_websocket_from_another_origin_is_refused(client, headers):
     with pytest.raises(WebSocketDisconnect), client.websocket_connect("/live.ws", headers=headers):
         pass
 
 
-def test_a_picture_of_ones_own_has_a_page(client):
+def test_an_uploaded_image_has_a_page(client):
     answer = client.post("/upload", files={"picture": picture()}, headers={"accept": "application/json"})
     assert answer.status_code == 200
     page = answer.json()["page"]
@@ -61,7 +61,7 @@ def test_a_picture_of_ones_own_has_a_page(client):
     assert Image.open(io.BytesIO(shown.content)).size == (320, 320)
 
 
-def test_a_form_without_script_is_led_to_the_page(client):
+def test_an_upload_without_javascript_is_redirected_to_its_page(client):
     answer = client.post("/upload", files={"picture": picture()}, follow_redirects=False)
     assert answer.status_code == 303
     assert answer.headers["location"].startswith("/upload/")
@@ -75,7 +75,7 @@ def test_a_form_without_script_is_led_to_the_page(client):
         (picture()[:200], "truncated"),
     ],
 )
-def test_what_is_no_picture_is_refused(client, data, said):
+def test_an_upload_that_is_not_an_image_is_refused(client, data, said):
     answer = client.post("/upload", files={"picture": data}, headers={"accept": "application/json"})
     assert answer.status_code == 400
     assert said in answer.json()["message"]
@@ -97,22 +97,22 @@ def test_a_picture_of_too_many_pixels_is_refused(client):
 
 
 def test_a_body_of_too_many_bytes_is_refused(client):
-    answer = client.post("/upload", files={"picture": bytes(MOST_BYTES + 2_000_000)})
+    answer = client.post("/upload", files={"picture": bytes(MAX_BYTES + 2_000_000)})
     assert answer.status_code == 413
 
 
 @pytest.mark.parametrize("headers", [{"transfer-encoding": "chunked"}, {"content-length": "9" * 30}])
-def test_a_body_that_could_be_longer_than_it_says_is_refused(client, headers):
+def test_a_body_with_an_unreliable_content_length_is_refused(client, headers):
     given = {"content-length": "2", "content-type": "application/json", **headers}
     assert client.post("/lab.json", content=b"{}", headers=given).status_code == 411
 
 
-def test_what_is_no_address_is_no_origin_of_ours(client):
+def test_a_malformed_origin_is_refused(client):
     assert client.post("/lab.json", json={"image": "x"}, headers={"origin": "http://["}).status_code == 403
 
 
 @pytest.mark.parametrize("unit", ["act:1:" + "9" * 5000, "act:" + "9" * 5000 + ":1", "\ud800", "a:1\ud800"])
-def test_nonsense_is_not_found_whatever_its_length_or_letters(client, unit):
+def test_malformed_names_are_not_found(client, unit):
     named = unit.encode("unicode_escape").decode()
     body = f'{{"image": "chelsea/00.jpg", "removed": ["{named}"]}}'
     headers = {"content-type": "application/json", "accept": "application/json"}
@@ -121,13 +121,13 @@ def test_nonsense_is_not_found_whatever_its_length_or_letters(client, unit):
     assert client.get("/search", params={"q": unit.replace("\ud800", "")}).status_code == 200
 
 
-def test_a_picture_that_has_not_changed_is_not_sent_again(client):
+def test_an_unchanged_picture_is_not_sent_again(client):
     first = client.get("/thumbnail/3.webp")
     again = client.get("/thumbnail/3.webp", headers={"if-none-match": first.headers["etag"]})
     assert (first.status_code, again.status_code, again.content) == (200, 304, b"")
 
 
-def test_a_body_whose_length_is_not_told_is_refused(client):
+def test_a_body_without_content_length_is_refused(client):
     def endless():
         yield b"x" * 1000
 
@@ -151,7 +151,7 @@ def test_only_the_atlass_images_are_served(make_atlas, tmp_path):
         assert client.get(address).status_code == 404
 
 
-def test_frames_are_answered_one_by_one(atlas, tmp_path):
+def test_each_frame_gets_one_reply(atlas, tmp_path):
     explorer, pictures = explorer_of(atlas, tmp_path)
     app = create_app(explorer, pictures, network_session(atlas), hosts=frozenset({"testserver"}))
     headers = {"origin": "http://testserver"}
@@ -173,7 +173,7 @@ def test_frames_are_answered_one_by_one(atlas, tmp_path):
         assert "no layer 'nothing'" in socket.receive_json()["message"]
 
 
-def test_a_strip_of_maps_is_not_kept_while_an_image_is_missing(atlas, tmp_path):
+def test_a_strip_of_maps_is_not_cached_while_an_image_is_missing(atlas, tmp_path):
     import shutil
 
     from unitscope.errors import ImageError
@@ -193,7 +193,7 @@ def test_a_strip_of_maps_is_not_kept_while_an_image_is_missing(atlas, tmp_path):
     assert moved.maps(session, layer, 725) != partly
 
 
-def test_a_network_that_can_not_be_loaded_is_tried_once_and_its_reason_told():
+def test_an_unavailable_network_is_tried_once_and_the_reason_reported():
     from unitscope.errors import NetworkError
     from unitscope.web.lazy_inspector import LazyInspector
 
@@ -211,7 +211,7 @@ def test_a_network_that_can_not_be_loaded_is_tried_once_and_its_reason_told():
     assert len(tried) == 1
 
 
-def test_another_site_may_link_here_and_ask_for_nothing(reading_app):
+def test_another_site_may_link_to_pages_but_load_nothing(reading_app):
     asking = TestClient(reading_app)
     elsewhere = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors", "sec-fetch-dest": "image"}
     assert asking.get("/thumbnail/0.webp", headers=elsewhere).status_code == 403
@@ -220,7 +220,7 @@ def test_another_site_may_link_here_and_ask_for_nothing(reading_app):
 
 
 @pytest.mark.parametrize("path", ["/unit/_swish_1/abc", "/thumbnail/1e9.webp", "/unit/_swish_1/1.5.json"])
-def test_an_id_that_is_no_number_is_not_here(reading_app, path):
+def test_an_id_that_is_not_a_number_is_a_404(reading_app, path):
     asking = TestClient(reading_app)
     answer = asking.get(path)
     assert answer.status_code == 404
@@ -228,7 +228,7 @@ def test_an_id_that_is_no_number_is_not_here(reading_app, path):
 
 
 class FailingInspector:
-    """A network whose forward pass fails, as a user's own can."""
+    """A network whose forward pass fails, as custom networks may."""
 
     def structure(self, *args, **options):
         raise RuntimeError("the sizes of tensors must match")

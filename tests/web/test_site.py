@@ -1,4 +1,4 @@
-"""The static site: complete, without a server, each link of it leading somewhere."""
+"""The static site: complete, usable without a server, all links valid."""
 
 import re
 from dataclasses import replace
@@ -21,7 +21,7 @@ from unitscope.display.heatmaps import tone
 from unitscope.display.thumbnails import map_shape, shrunk
 from unitscope.errors import ImageError, UnitscopeError
 from unitscope.web.lazy_inspector import LazyInspector
-from unitscope.web.pages.home import home
+from unitscope.web.pages.home import home_page
 from unitscope.web.static_export import StaticSite
 
 LAYER = "act:12"
@@ -44,7 +44,7 @@ def narrow():
 
 
 def planted(base, *, module=Planted, pictures=12, labels=("red", "green", "blue"), broken=0, top=9):
-    """An atlas of seeded pictures, and a session at its network; the first pictures can't be read."""
+    """An atlas of seeded pictures, and a session of its network; the first pictures can't be read."""
     from unitscope.engine.session import Session
     from unitscope.inspection.inspector import Inspector
     from unitscope.scanning.scan import ScanOptions
@@ -89,7 +89,7 @@ def pages(folder: Path):
     return sorted(folder.rglob("*.html"))
 
 
-def test_it_has_all_the_pages_that_were_promised(whole):
+def test_the_site_has_all_planned_pages(whole):
     site, folder, told = whole
     assert len(pages(folder)) == site.pages == 2 + 1 + 240 + 11 + 55
     assert told == site.steps == site.pages + len(site.rows) + len(site.exemplar_rows)
@@ -110,7 +110,7 @@ def check_links(folder):
                 assert (page.parent / unquote(link)).is_file(), (page, link)
 
 
-def test_it_needs_no_server(whole):
+def test_the_site_needs_no_server(whole):
     _, folder, _ = whole
     for script in (folder / "static").glob("*.js"):
         if script.name != "plotly.min.js":
@@ -121,7 +121,7 @@ def test_it_needs_no_server(whole):
         assert not re.search(r'(href|action)="/', text)
 
 
-def test_maps_are_those_that_the_server_shows(whole, atlas):
+def test_maps_equal_those_of_the_server(whole, atlas):
     _, folder, _ = whole
     layer = atlas.find(LAYER)
     strip = np.asarray(Image.open(folder / "maps" / str(layer.index) / "17.png"))
@@ -145,7 +145,7 @@ def test_maps_hardly_depend_on_which_images_are_run_together(atlas):
             np.testing.assert_allclose(one, other, rtol=0, atol=1e-5 * np.abs(other).max())
 
 
-def test_it_works_from_the_disk(whole, page, atlas):
+def test_the_site_works_from_the_file_system(whole, page, atlas):
     _, folder, _ = whole
     index = atlas.find(LAYER).index
     page.goto((folder / "index.html").as_uri())
@@ -176,14 +176,14 @@ def test_without_images_no_picture_of_them_is_written(atlas, tmp_path, page):
     assert page.locator("#units .tile").count() > 100
 
 
-def test_without_a_network_it_has_no_maps_and_asks_for_none(tmp_path):
+def test_without_a_network_the_site_has_and_requests_no_maps(tmp_path):
     _, folder, _ = write(planted(tmp_path)[0], tmp_path, layer="act:-1", maps=False)
     assert len(pages(folder)) == 15
     assert not (folder / "maps").exists()
     check_links(folder)
 
 
-def test_a_folder_that_is_there_is_left_alone(atlas, tmp_path):
+def test_an_existing_folder_is_not_changed(atlas, tmp_path):
     (tmp_path / "site").mkdir()
     (tmp_path / "site" / "mine.txt").write_text("mine")
     with pytest.raises(UnitscopeError, match="already exists"):
@@ -199,14 +199,14 @@ def test_a_site_that_fails_leaves_nothing_behind(atlas, tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {"cache"}
 
 
-def test_a_site_of_any_atlas_is_whole(strange):
+def test_the_site_of_any_atlas_is_complete(strange):
     _, _, site, folder, told = strange
     assert len(pages(folder)) == site.pages
     assert told == site.steps
     check_links(folder)
 
 
-def test_a_page_shows_as_many_exemplars_as_its_strip_has_maps_and_in_the_same_order(strange):
+def test_a_page_shows_its_exemplars_in_the_order_of_the_maps(strange):
     atlas, session, _, folder, _ = strange
     layer = atlas.find("act:-1")
     for unit in range(layer.units):
@@ -223,7 +223,7 @@ def test_a_page_shows_as_many_exemplars_as_its_strip_has_maps_and_in_the_same_or
 
 
 @pytest.mark.parametrize("left", ["", "damaged"])
-def test_images_that_are_gone_are_counted_and_nothing_is_written(tmp_path, left):
+def test_missing_images_are_counted_and_nothing_is_written(tmp_path, left):
     atlas, session = planted(tmp_path)
     for gone in ("images/red/00.png", "images/green/01.png"):
         (tmp_path / gone).unlink()
@@ -238,7 +238,7 @@ def test_images_that_are_gone_are_counted_and_nothing_is_written(tmp_path, left)
     write(atlas, tmp_path, layer="act:-1", images=False, maps=False)
 
 
-def test_a_site_tells_nothing_of_the_machine_that_scanned(tmp_path):
+def test_a_site_contains_no_paths_of_the_scanning_machine(tmp_path):
     atlas, session = planted(tmp_path)
     network = {**atlas.manifest.network, "reference": "/home/me/secret/net.py:make", "weights": "/home/me/secret/w.pth"}
     command = r"/opt/bin/unitscope scan ./secret/net.py:make C:\secret\images --weights=/home/me/secret/w.pth --top 9"
@@ -252,7 +252,7 @@ def test_a_site_tells_nothing_of_the_machine_that_scanned(tmp_path):
         text = page.read_text("utf-8")
         assert "secret" not in text
         assert str(tmp_path) not in text
-    assert str(tmp_path) in dict(home(explorer_of(atlas, tmp_path / "cache")[0].atlas_cache).facts)["images in"]
+    assert str(tmp_path) in dict(home_page(explorer_of(atlas, tmp_path / "cache")[0].atlas_cache).facts)["images in"]
 
 
 def test_pairs_of_up_to_16_classes_are_a_table_of_cosines(whole, atlas):
@@ -275,13 +275,13 @@ def test_pairs_of_more_classes_are_listed_by_class(make_atlas, tmp_path):
     check_links(folder)
 
 
-def test_nothing_is_left_in_the_cache_of_the_server(tmp_path):
+def test_no_files_are_left_in_the_cache_of_the_server(tmp_path):
     atlas, session = planted(tmp_path)
     write(atlas, tmp_path, session=session, layer="act:-1")
     assert not list((tmp_path / "cache").iterdir())
 
 
-def test_labels_of_the_same_images_are_not_compared(make_atlas, tmp_path):
+def test_labels_that_share_images_are_not_compared(make_atlas, tmp_path):
     atlas = make_atlas(np.eye(6, 4), layers={"relu": 4}, labels=["cat,pet"] * 3 + ["dog"] * 3)
     site, folder, _ = write(atlas, tmp_path, layer="relu", images=False, maps=False)
     assert site.pairs == (("cat", "dog"), ("dog", "pet"))
@@ -289,7 +289,7 @@ def test_labels_of_the_same_images_are_not_compared(make_atlas, tmp_path):
 
 
 @pytest.mark.parametrize(("labels", "pairs"), [(1, 0), (2, 1), (16, 120), (17, 120), (200, 120)])
-def test_pairs_keep_within_their_bound(make_atlas, tmp_path, labels, pairs):
+def test_the_number_of_pairs_is_bounded(make_atlas, tmp_path, labels, pairs):
     atlas = make_atlas(np.ones((labels, 2)), labels=[f"{label:03d}" for label in range(labels)])
     explorer, pictures = explorer_of(atlas, tmp_path / "cache")
     found = StaticSite(explorer, pictures, (atlas.find("relu"),)).pairs

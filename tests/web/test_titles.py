@@ -1,4 +1,4 @@
-"""What a page calls the network: a name, not the path of a file."""
+"""Pages show the network's name, not the path of its file."""
 
 import re
 from dataclasses import replace
@@ -8,7 +8,7 @@ import pytest
 from unitscope.web.atlas_cache import AtlasCache
 from unitscope.web.links import ServerLinks
 from unitscope.web.page_renderer import PageRenderer
-from unitscope.web.pages.home import home
+from unitscope.web.pages.home import home_page
 from unitscope.web.pages.unit import unit_page
 
 
@@ -25,7 +25,7 @@ def test_title_and_header_have_the_name_of_the_network_without_its_folder(make_a
     atlas = replace(given, manifest=replace(given.manifest, network={**given.manifest.network, "reference": reference}))
     cache = AtlasCache(atlas)
     renderer = PageRenderer(cache)
-    first = renderer.html("home", home(cache), ServerLinks())
+    first = renderer.html("home", home_page(cache), ServerLinks())
     unit = renderer.unit_html(unit_page(cache, atlas.find("relu"), 1), ServerLinks())
     assert re.findall("<title>(.*)</title>", first) == [f"Atlas · {name} · unitscope"]
     assert re.findall("<title>(.*)</title>", unit) == [f"relu:1 · {name} · unitscope"]
@@ -33,6 +33,6 @@ def test_title_and_header_have_the_name_of_the_network_without_its_folder(make_a
     for text in (first, unit):
         assert re.findall('class="network"[^>]*>(.*)</span>', text) == [name]
     assert ("/home/ada" in unit) is False
-    facts = dict(home(cache).facts)
+    facts = dict(home_page(cache).facts)
     assert facts.get("network", reference) == reference
     assert ("network" in facts) == (name != reference)

@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from unitscope.analyses.ablation_counts import Counts, Predictions, Removed, Score, Truth
+from unitscope.analyses.ablation_counts import AblationSetting, PredictionChanges, Predictions, Score, Truth
 from unitscope.results import Result, Values
 from unitscope.text import count_noun
 
-MOST_CLASSES = 5
+MAX_CLASSES = 5
 CHANGES = ["class", "name", "images", "before", "after", "change"]
 
 
@@ -25,7 +25,7 @@ class Outcome:
     """One setting: the removed units, and the predictions without them.
 
     Attributes:
-        removed: the setting.
+        setting: which units were removed.
         predictions: classes by descending logit, int32 ``[image, rank]``, up to five; no images in a stored result.
         before: predictions of the unmodified network, likewise.
         truth: the true classes.
@@ -33,21 +33,22 @@ class Outcome:
         stored: the counts of a stored result, and the classes that changed most; None otherwise.
     """
 
-    removed: Removed
+    setting: AblationSetting
     predictions: Predictions
     before: Predictions
     truth: Truth
     units: tuple[int, ...] | None = None
-    stored: "tuple[Counts, pd.DataFrame] | None" = None
+    stored: "tuple[PredictionChanges, pd.DataFrame] | None" = None
 
     @cached_property
-    def counts(self) -> Counts:
+    def counts(self) -> PredictionChanges:
         """The effect of the removal, as counts."""
         if self.stored is not None:
             return self.stored[0]
         changed = int((self.predictions[:, 0] != self.before[:, 0]).sum())
         gained, lost = int(self.gained.sum()), int(self.lost.sum())
-        return Counts(len(self.predictions), Score.of(self.predictions, self.truth), gained, lost, changed)
+        score = Score.of(self.predictions, self.truth)
+        return PredictionChanges(len(self.predictions), score, gained, lost, changed)
 
     @property
     def score(self) -> Score:
@@ -76,20 +77,20 @@ class Outcome:
 
     @property
     def agreement(self) -> float:
-        """The share of images whose Top-1 class is that of the unmodified network."""
+        """The fraction of images whose Top-1 class is that of the unmodified network."""
         return self.counts.agreement
 
     def to_dict(self) -> Values:
         """Return the setting and its effect as plain values."""
-        removed = self.removed
+        setting = self.setting
         return {
-            "layer": removed.layer,
-            "scope": removed.scope,
-            "order": removed.order,
-            "value": removed.value,
-            "seed": removed.seed,
-            "fraction": removed.fraction,
-            "removed": removed.count,
+            "layer": setting.layer,
+            "scope": setting.scope,
+            "order": setting.order,
+            "value": setting.value,
+            "seed": setting.seed,
+            "fraction": setting.fraction,
+            "removed": setting.count,
             **self.counts.to_dict(),
         }
 
@@ -98,17 +99,18 @@ class Outcome:
         """Return an outcome of a stored result over ``images`` images, of which ``labelled`` have labels."""
         share = values["fraction"]
         units = values.get("layer_units") or (round(values["removed"] / share) if share else values["removed"])
-        setting: Any = {name: values[name] for name in ("layer", "scope", "order", "fraction")}
-        chosen: Any = {name: values[name] for name in ("value", "seed") if name in values}
-        removed = Removed(count=values["removed"], units=units, **setting, **chosen)
+        required: Any = {name: values[name] for name in ("layer", "scope", "order", "fraction")}
+        optional: Any = {name: values[name] for name in ("value", "seed") if name in values}
+        setting = AblationSetting(count=values["removed"], units=units, **required, **optional)
         score = Score.from_values(values, labelled)
         gained, lost = values.get("gained") or 0, values.get("lost") or 0
         changed = values.get("changed")
         changed = round((1 - values["agreement"]) * images) if changed is None else changed
         rows = [*values.get("classes_lost", ()), *reversed(values.get("classes_gained", ()))]
-        counts, changes = Counts(images, score, gained, lost, changed), pd.DataFrame(rows, columns=CHANGES)
+        counts = PredictionChanges(images, score, gained, lost, changed)
+        changes = pd.DataFrame(rows, columns=CHANGES)
         none, lists = np.empty((0, 1), np.int32), values["units"]
-        return cls(removed, none, none, Truth.of([]), None if lists is None else tuple(lists), (counts, changes))
+        return cls(setting, none, none, Truth.of([]), None if lists is None else tuple(lists), (counts, changes))
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,7 +144,7 @@ class Ablation(Result):
 
     def values(self) -> Values:
         """Return plain values; docs/commands/ablate.md lists the keys."""
-        names = list(dict.fromkeys(outcome.removed.layer for outcome in self.outcomes))
+        names = list(dict.fromkeys(outcome.setting.layer for outcome in self.outcomes))
         return {
             "network": self.network,
             "layer": names[0] if len(names) == 1 else names,
@@ -156,9 +158,9 @@ class Ablation(Result):
 
     def _values_of(self, outcome: Outcome) -> Values:
         rows: list[Any] = self.class_changes(outcome).to_dict("records")
-        lost = [row for row in rows if row["change"] < 0][:MOST_CLASSES]
-        gained = [row for row in reversed(rows) if row["change"] > 0][:MOST_CLASSES]
-        units = {"units": outcome.units and list(outcome.units), "layer_units": outcome.removed.units}
+        lost = [row for row in rows if row["change"] < 0][:MAX_CLASSES]
+        gained = [row for row in reversed(rows) if row["change"] > 0][:MAX_CLASSES]
+        units = {"units": outcome.units and list(outcome.units), "layer_units": outcome.setting.units}
         return outcome.to_dict() | units | {"classes_lost": lost, "classes_gained": gained}
 
     @classmethod
@@ -180,12 +182,12 @@ class Ablation(Result):
         settings = pd.DataFrame([self._row(outcome) for outcome in self.outcomes])
         if not self.baseline.images:
             return {f"{self.network}: agreement with the unmodified network": settings}
-        before = {"images": self.baseline.images} | _right(self.baseline.to_dict())
+        before = {"images": self.baseline.images} | _accuracy(self.baseline.to_dict())
         hardest = min(self.outcomes, key=lambda outcome: outcome.score.top1_correct)
-        removed, rows = hardest.removed, self._values_of(hardest)
+        setting, rows = hardest.setting, self._values_of(hardest)
         title = (
-            f"Classes that change most with {count_noun(removed.count, 'unit')} removed from {removed.layer} "
-            f"({removed.scope}, {removed.order})"
+            f"Classes that change most with {count_noun(setting.count, 'unit')} removed from {setting.layer} "
+            f"({setting.scope}, {setting.order})"
         )
         changes = pd.DataFrame([*rows["classes_lost"], *rows["classes_gained"]])
         tables = {f"{self.network}, unmodified": pd.DataFrame([before]), "With units removed": settings}
@@ -198,7 +200,7 @@ class Ablation(Result):
         row |= {name: values[name] for name in ("fraction", "removed")}
         if not self.baseline.images:
             return row | _share(values, "agreement", "agreement") | {"changed": values["changed"]}
-        return row | _right(values) | {name: values[name] for name in ("gained", "lost")} | {"p": values["p_value"]}
+        return row | _accuracy(values) | {name: values[name] for name in ("gained", "lost")} | {"p": values["p_value"]}
 
     def table(self) -> pd.DataFrame:
         """Return one row per setting, with the columns of `Outcome.to_dict`."""
@@ -212,13 +214,13 @@ class Ablation(Result):
         """
         if outcome.stored is not None:
             return outcome.stored[1]
-        right = outcome.truth.classes
-        was_right, is_right = (outcome.truth.has(each[:, :1]) for each in (outcome.before, outcome.predictions))
+        true_classes = outcome.truth.classes
+        was_correct, is_correct = (outcome.truth.has(each[:, :1]) for each in (outcome.before, outcome.predictions))
         rows = []
-        for number in np.unique(right[right >= 0]):
-            of_class = (right == number).any(1)
-            before = int((of_class & was_right).sum())
-            after = int((of_class & is_right).sum())
+        for number in np.unique(true_classes[true_classes >= 0]):
+            of_class = (true_classes == number).any(1)
+            before = int((of_class & was_correct).sum())
+            after = int((of_class & is_correct).sum())
             if before != after:
                 rows.append((int(number), self._name(int(number)), int(of_class.sum()), before, after, after - before))
         table = pd.DataFrame(rows, columns=CHANGES)
@@ -228,7 +230,7 @@ class Ablation(Result):
         return self.classes[number] if number < len(self.classes) else str(number)
 
 
-def _right(values: Values) -> Values:
+def _accuracy(values: Values) -> Values:
     """Return Top-1 with its interval, and Top-5."""
     return _share(values, "top1", "Top-1") | {"correct": values["top1_correct"]} | {"Top-5": values["top5"]}
 

@@ -1,6 +1,6 @@
-"""Counts of right predictions, before and after a removal of units.
+"""Counts of correct predictions, before and after a removal of units.
 
-In: predicted classes and the true ones. Out: `Score` and `Counts`, with intervals and tests.
+In: predicted classes and the true ones. Out: `Score` and `PredictionChanges`, with intervals and tests.
 """
 
 from collections.abc import Sequence
@@ -18,16 +18,16 @@ Predictions = NDArray[np.int32]
 
 
 @dataclass(frozen=True, slots=True)
-class Removed:
-    """The units removed in one setting.
+class AblationSetting:
+    """One setting: the units to remove, and how.
 
     Attributes:
         layer: name of the layer.
         scope: ``image``: units ranked by each image's responses; ``dataset``: the same units for every image.
-        order: ``low`` (smallest responses first), ``high``, ``random``.
+        order: ``low`` (lowest responses first), ``high``, ``random``.
         count: number of removed units.
         units: number of units in the layer.
-        fraction: the requested share of units; None if a count was given.
+        fraction: the requested fraction of units; None if a count was given.
         value: value of removed maps: ``zero``, or ``mean`` (each unit's mean response over the images).
         seed: seed of a random order, otherwise None.
     """
@@ -49,11 +49,11 @@ class Truth:
     classes: NDArray[np.int64]
 
     @classmethod
-    def of(cls, right: Sequence[Sequence[int]]) -> "Truth":
+    def of(cls, true_classes: Sequence[Sequence[int]]) -> "Truth":
         """Return the truth for lists of true classes, one list per image."""
-        width = max((len(classes) for classes in right), default=0)
-        padded = np.full((len(right), max(width, 1)), -1, np.int64)
-        for row, classes in zip(padded, right, strict=True):
+        width = max((len(classes) for classes in true_classes), default=0)
+        padded = np.full((len(true_classes), max(width, 1)), -1, np.int64)
+        for row, classes in zip(padded, true_classes, strict=True):
             row[: len(classes)] = classes
         return cls(padded)
 
@@ -93,14 +93,14 @@ class Score:
     def to_dict(self) -> Values:
         """Return counts, accuracies and Wilson intervals; accuracies are None without labels."""
         values: Values = {"top1_correct": self.top1_correct, "top5_correct": self.top5_correct}
-        for name, right in (("top1", self.top1_correct), ("top5", self.top5_correct)):
-            values[name] = right / self.images if self.images else None
-            values[f"{name}_interval"] = list(wilson(right, self.images)) if self.images else None
+        for name, correct in (("top1", self.top1_correct), ("top5", self.top5_correct)):
+            values[name] = correct / self.images if self.images else None
+            values[f"{name}_interval"] = list(wilson(correct, self.images)) if self.images else None
         return values if self.images else values | {"top1_correct": None, "top5_correct": None}
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
+class PredictionChanges:
     """The effect of a removal on predictions, as counts.
 
     Attributes:
@@ -124,7 +124,7 @@ class Counts:
 
     @property
     def agreement(self) -> float:
-        """The share of images whose Top-1 class is that of the unmodified network."""
+        """The fraction of images whose Top-1 class is that of the unmodified network."""
         return 1 - self.changed / self.images
 
     @property
@@ -133,7 +133,7 @@ class Counts:
         return wilson(self.images - self.changed, self.images)
 
     def to_dict(self) -> Values:
-        """Return counts, shares, intervals and the test as plain values."""
+        """Return counts, fractions, intervals and the test as plain values."""
         labelled = bool(self.score.images)
         return {
             **self.score.to_dict(),

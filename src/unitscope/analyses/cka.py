@@ -22,7 +22,7 @@ from unitscope.results import Result, Values, layer_table, layers_by_name
 from unitscope.text import count_noun
 from unitscope.units import Layer
 
-MOST_IMAGES = 1000
+MAX_IMAGES = 1000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,11 +67,11 @@ class LayerSimilarity(Result):
         return {title: matrix_table({"layer": [layer.display_name for layer in self.layers]}, self.matrix)}
 
 
-def cka(atlas: Atlas, images: Sequence[str] = (), *, max_images: int = MOST_IMAGES) -> LayerSimilarity:
+def cka(atlas: Atlas, images: Sequence[str] = (), *, max_images: int = MAX_IMAGES) -> LayerSimilarity:
     """Return the linear CKA between an atlas's layers, over its images or those given by id or as ``class:NAME``.
 
-    Images that could not be read are left out. If there are more than ``most`` images, that many are taken, evenly
-    spaced.
+    Images that could not be read are left out. If there are more than ``max_images`` images, that many are used,
+    evenly spaced.
 
     Raises:
         ImageError, UnitscopeError: if there is no such image or class, or fewer than 3 images could be read; for two

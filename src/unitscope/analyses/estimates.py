@@ -1,6 +1,7 @@
 """Means over images of values from several random draws: value, standard error, spread over draws.
 
-In: values ``[draw, image]``, or one count per draw. Out: `Estimate` and `Share`. Knows nothing of what was measured.
+In: values ``[draw, image]``, or one count per draw. Out: `Estimate` and `Proportion`. Independent of
+what was measured.
 """
 
 import warnings
@@ -50,8 +51,8 @@ class Estimate:
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
-    """A share of images, for each draw.
+class Proportion:
+    """A fraction of images, for each draw.
 
     Attributes:
         counts: number of images, one per draw.
@@ -63,12 +64,12 @@ class Share:
 
     @property
     def value(self) -> float:
-        """The share, averaged over the draws."""
+        """The fraction, averaged over the draws."""
         return float(np.mean(self.counts)) / self.total
 
     @property
     def spread(self) -> float:
-        """Standard deviation of the draws' shares; NaN for a single draw."""
+        """Standard deviation of the draws' fractions; NaN for a single draw."""
         return _spread(np.array(self.counts) / self.total)
 
     @property

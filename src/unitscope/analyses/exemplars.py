@@ -10,7 +10,7 @@ from unitscope.units import Unit
 
 
 def unit_exemplars(atlas: Atlas, unit: str | Unit, *, lowest: bool = False) -> ExemplarSheet:
-    """Return the images with a unit's largest responses, or its smallest, without pictures and maps.
+    """Return the images with a unit's highest responses, or its lowest, without pictures and maps.
 
     Raises:
         LayerError: if the atlas has no such unit.

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from unitscope.atlas import Atlas, Label
 from unitscope.errors import ImageError, UnitscopeError, closest, closest_file
-from unitscope.images.class_matching import plain
+from unitscope.images.class_matching import normalize_name
 from unitscope.summaries import ClassSums
 from unitscope.units import Layer
 
@@ -110,7 +110,7 @@ def find_class(atlas: Atlas, name: str) -> int:
     if not labels:
         raise UnitscopeError(f"no class '{name}': the images of atlas '{atlas.path}' have no labels")
     exact = [number for number, label in enumerate(labels) if label.label == name]
-    matches = exact or [number for number, label in enumerate(labels) if plain(name) in _names(label)]
+    matches = exact or [number for number, label in enumerate(labels) if normalize_name(name) in _names(label)]
     if len(matches) == 1:
         return matches[0]
     if matches:
@@ -141,7 +141,7 @@ def _example(labels: Sequence[Label]) -> str:
 
 def _miss(atlas: Atlas, name: str) -> str:
     """Return the error message for a name that is not an image of the atlas."""
-    if any(plain(name) in _names(label) for label in atlas.manifest.labels):
+    if any(normalize_name(name) in _names(label) for label in atlas.manifest.labels):
         return f"no image '{name}' in atlas '{atlas.path}', and no file of this name; for the class write {CLASS}{name}"
     near = closest_file(name, atlas.images["image"])
     return f"no image '{name}' in atlas '{atlas.path}', and no file or class of this name" + (
@@ -150,4 +150,4 @@ def _miss(atlas: Atlas, name: str) -> str:
 
 
 def _names(label: Label) -> tuple[str, str]:
-    return plain(label.label), plain(label.name)
+    return normalize_name(label.label), normalize_name(label.name)

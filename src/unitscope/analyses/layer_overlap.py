@@ -27,7 +27,7 @@ class LayerOverlap(Result):
 
     Attributes:
         names: names of the images and classes.
-        top: number of units with the largest mean responses to compare; all units of smaller layers.
+        top: number of units with the highest mean responses to compare; all units of smaller layers.
         table: one row per layer: layer, shared (number of units in the top of all), expected and p_value (as in
             `Rule`), cosine (smallest cosine between the mean responses of two of them; NaN if undefined).
     """
@@ -60,7 +60,7 @@ def layer_overlap(
     Args:
         atlas: the atlas.
         names: names of two or more images or classes.
-        top: number of units with the largest mean responses to compare.
+        top: number of units with the highest mean responses to compare.
         means: the result of `group_means` for each name, if it is already available.
 
     Raises:

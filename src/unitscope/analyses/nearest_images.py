@@ -88,10 +88,10 @@ def _nearest(atlas: Atlas, group: ImageGroup, count: int) -> pd.DataFrame:
 
 
 def cosines_with(atlas: Atlas, group: ImageGroup) -> NDArray[np.float64]:
-    """Return the cosine of each image's responses with a subject's mean, float64 ``[image]``; NaN where there is none.
+    """Return the cosine of each image's responses with the group's mean response, float64 ``[image]``; NaN if none.
 
     Raises:
-        UnitscopeError: if the subject itself has no direction.
+        UnitscopeError: if the group's mean response is zero or not finite.
     """
     aim = unit_vectors(group.mean)
     if np.isnan(aim).any():

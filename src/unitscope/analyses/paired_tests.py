@@ -1,6 +1,6 @@
 """Effect sizes and tests of paired differences, for each unit.
 
-In: differences ``[image, unit]``. Out: one number per unit. Knows nothing of what is compared.
+In: differences ``[image, unit]``. Out: one number per unit. Independent of what is compared.
 """
 
 from typing import Any, Literal
@@ -61,7 +61,7 @@ def signed_rank(differences: Values, alternative: Literal["less", "greater"]) ->
 
 
 def _counted(differences: Values) -> Numbers:
-    """Return the share of all 2ⁿ assignments of signs whose positive ranks sum to at most the observed sum.
+    """Return the fraction of all 2ⁿ assignments of signs whose positive ranks sum to at most the observed sum.
 
     SciPy's permutation test does this too if there are ties or zeros, but takes minutes for a layer.
     """

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 
 import pandas as pd
 
-from unitscope.analyses.estimates import Estimate, Share
+from unitscope.analyses.estimates import Estimate, Proportion
 from unitscope.results import Result, Values, layer_table, layers_by_name
 from unitscope.text import count_noun
 from unitscope.units import Layer
@@ -28,7 +28,7 @@ class LayerEffect:
 
     Attributes:
         layer: the layer.
-        overlap: ``|T ∩ T'| / n`` for the n units with the largest responses before (T) and after (T').
+        overlap: ``|T ∩ T'| / n`` for the n units with the highest responses before (T) and after (T').
         expected_by_chance: expected overlap of T with a random T': n divided by the layer's number of units.
         cosine: cosine of the response vectors before and after.
     """
@@ -107,10 +107,10 @@ class Effect:
     perturbation: str
     value: float
     seeds: tuple[int, ...]
-    flips: Share | None
+    flips: Proportion | None
     p_values: tuple[float, ...]
-    top1: Share | None
-    top5: Share | None
+    top1: Proportion | None
+    top5: Proportion | None
     layers: tuple[LayerEffect, ...]
     units: tuple[UnitEffect, ...]
 
@@ -125,7 +125,7 @@ class Effect:
             "flips_interval": flips and list(flips.interval),
             "flips_spread": flips and flips.spread,
             "flipped": flips and list(flips.counts),
-            **_right_values(self.top1, self.top5),
+            **_accuracy_values(self.top1, self.top5),
             "p_values": list(self.p_values),
             "units": [unit.values() for unit in self.units],
             "layers": [layer.values() for layer in self.layers],
@@ -139,9 +139,9 @@ class Effect:
             values["perturbation"],
             values["value"],
             tuple(values.get("seeds", ())),
-            None if flipped is None else Share(tuple(flipped), images),
+            None if flipped is None else Proportion(tuple(flipped), images),
             tuple(values.get("p_values", ())),
-            *_right_shares(values),
+            *_accuracy_shares(values),
             tuple(LayerEffect.from_values(each, layers, images) for each in values.get("layers", ())),
             tuple(UnitEffect.from_values(each, layers, images) for each in values["units"]),
         )
@@ -164,7 +164,7 @@ class PerturbResult(Result):
         note: why the network could not be exported, if it runs under hooks; otherwise empty.
         perturbations: the perturbations; empty in a stored result.
         image_set: the images; None in a stored result.
-        strongest: for each unit the row numbers of the images with its largest responses, at most 9.
+        strongest: for each unit the row numbers of the images with its highest responses, at most 9.
     """
 
     kind: ClassVar[str] = "perturbation"
@@ -175,8 +175,8 @@ class PerturbResult(Result):
     data: str
     seeds: tuple[int, ...]
     top: int
-    top1: Share | None
-    top5: Share | None
+    top1: Proportion | None
+    top5: Proportion | None
     effects: tuple[Effect, ...]
     note: str = ""
     perturbations: tuple[Any, ...] = ()
@@ -209,7 +209,7 @@ class PerturbResult(Result):
             "seeds": list(self.seeds),
             "top": self.top,
             "note": self.note,
-            "baseline": _right_values(self.top1, self.top5),
+            "baseline": _accuracy_values(self.top1, self.top5),
             "units": units,
             "prediction_flips": flips[0] if single else flips,
             "settings": settings,
@@ -229,31 +229,31 @@ class PerturbResult(Result):
             values["data"],
             tuple(values.get("seeds", ())),
             values.get("top", 0),
-            *_right_shares(values.get("baseline", {})),
+            *_accuracy_shares(values.get("baseline", {})),
             tuple(Effect.from_values(each, layers, images) for each in settings),
             values.get("note", ""),
         )
 
     def tables(self) -> dict[str, pd.DataFrame]:
-        """Return what became of predictions, units and layers."""
-        clean = {"perturbation": "none", **_right_row(self.top1, self.top5)}
+        """Return the effects on predictions, units and layers."""
+        clean = {"perturbation": "none", **_accuracy_row(self.top1, self.top5)}
         tables = {self.title: pd.DataFrame([clean, *map(_effect_row, self.effects)])}
         units = [_unit_row(effect, unit) for effect in self.effects for unit in effect.units]
         if units:
-            tables["Units: means over images, ± one standard error"] = pd.DataFrame(units)
-        layers = [self._layer_row(place) for place in range(len(self.effects[0].layers))]
+            tables["Units: means over images, with standard errors"] = pd.DataFrame(units)
+        layers = [self._layer_row(index) for index in range(len(self.effects[0].layers))]
         if layers:
             title = f"Layers: overlap of the top {self.top}, and cosine of responses, before and after"
             tables[title] = pd.DataFrame(layers)
         return tables
 
-    def _layer_row(self, place: int) -> Values:
-        first = self.effects[0].layers[place]
+    def _layer_row(self, index: int) -> Values:
+        first = self.effects[0].layers[index]
         row: Values = {"layer": first.layer.display_name, "by chance": first.expected_by_chance}
         for effect in self.effects:
             for name in ("overlap", "cosine"):
                 title = f"{name}, {effect.perturbation} {effect.value:g}"
-                row[title] = getattr(effect.layers[place], name).value
+                row[title] = getattr(effect.layers[index], name).value
         return row
 
 
@@ -267,7 +267,7 @@ def _effect_row(effect: Effect) -> Values:
         "changed predictions": flips and flips.value,
         "95% low": low,
         "95% high": high,
-        **_right_row(effect.top1, effect.top5),
+        **_accuracy_row(effect.top1, effect.top5),
     }
 
 
@@ -277,20 +277,20 @@ def _unit_row(effect: Effect, unit: UnitEffect) -> Values:
         "perturbation": effect.perturbation,
         "value": effect.value,
         "map correlation": unit.map_correlation.value,
-        "± of maps": unit.map_correlation.error,
+        "map correlation, standard error": unit.map_correlation.error,
         "images": unit.map_correlation.count,
         "change of α": unit.response_change.value,
-        "± of α": unit.response_change.error,
+        "change of α, standard error": unit.response_change.error,
         "relative change": unit.relative_change.value,
     }
 
 
-def _right_row(top1: Share | None, top5: Share | None) -> Values:
+def _accuracy_row(top1: Proportion | None, top5: Proportion | None) -> Values:
     return {"top1": top1 and top1.value, "top5": top5 and top5.value}
 
 
-def _right_values(top1: Share | None, top5: Share | None) -> Values:
-    """Return shares with intervals, counts (one per draw) and images; None where no image has a class."""
+def _accuracy_values(top1: Proportion | None, top5: Proportion | None) -> Values:
+    """Return fractions with intervals, counts (one per draw) and images; None where no image has a class."""
     values: Values = {"labelled": top1.total if top1 else 0}
     for name, share in (("top1", top1), ("top5", top5)):
         values |= {
@@ -301,8 +301,8 @@ def _right_values(top1: Share | None, top5: Share | None) -> Values:
     return values
 
 
-def _right_shares(values: Values) -> tuple[Share | None, Share | None]:
-    """Return the top-1 and top-5 accuracy that `_right_values` described."""
+def _accuracy_shares(values: Values) -> tuple[Proportion | None, Proportion | None]:
+    """Return the top-1 and top-5 accuracy that `_accuracy_values` described."""
     counts = [values.get(f"{name}_correct") for name in ("top1", "top5")]
-    first, second = (None if each is None else Share(tuple(each), values["labelled"]) for each in counts)
+    first, second = (None if each is None else Proportion(tuple(each), values["labelled"]) for each in counts)
     return first, second

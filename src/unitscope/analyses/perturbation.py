@@ -1,7 +1,7 @@
 """Measure the effect of perturbations on selections, response vectors, maps and predictions.
 
 In: responses, maps and predictions for the same images, clean and perturbed. Out: statistics per image, and their means
-with errors. Knows nothing of how images are perturbed or networks run.
+with errors. Independent of how images are perturbed and networks are run.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from unitscope.analyses.ablation_counts import Truth
 from unitscope.analyses.cosines import unit_vectors
-from unitscope.analyses.estimates import Share, estimate, relative_change
+from unitscope.analyses.estimates import Proportion, estimate, relative_change
 from unitscope.analyses.perturb_result import LayerEffect, UnitEffect
 from unitscope.analyses.selection import TopK
 from unitscope.analyses.statistics import mcnemar
@@ -55,7 +55,7 @@ class PerturbationStats:
 
 
 def selection_overlap(layer: Layer, before: NDArray[Any], after: NDArray[Any], *, top: int) -> Floats:
-    """Return ``|T ∩ T'| / n`` for each image's n largest responses before and after, ``[image]``.
+    """Return ``|T ∩ T'| / n`` for each image's n highest responses before and after, ``[image]``.
 
     Responses are ``[image, unit]``; ties go to the lower unit; n is `selected`. NaN for images with a NaN response.
     """
@@ -114,16 +114,16 @@ def unit_effects(
     return tuple(effects)
 
 
-def flips(clean: PerturbationStats, changed: PerturbationStats) -> Share | None:
-    """Return the share of images whose Top-1 changes; None if there are no classes."""
+def flips(clean: PerturbationStats, changed: PerturbationStats) -> Proportion | None:
+    """Return the fraction of images whose Top-1 changes; None if there are no classes."""
     if not clean.classes.shape[2]:
         return None
     other = changed.classes[..., 0] != clean.classes[..., 0]
-    return Share(tuple(int(count) for count in other.sum(1)), other.shape[1])
+    return Proportion(tuple(int(count) for count in other.sum(1)), other.shape[1])
 
 
-def right_answers(readings: PerturbationStats, truth: Truth, *, among: int) -> Share | None:
-    """Return the share of labelled images with a correct prediction; None if there are none.
+def correct_predictions(readings: PerturbationStats, truth: Truth, *, among: int) -> Proportion | None:
+    """Return the fraction of labelled images with a correct prediction; None if there are none.
 
     Args:
         readings: statistics of the images.
@@ -132,8 +132,8 @@ def right_answers(readings: PerturbationStats, truth: Truth, *, among: int) -> S
     """
     if not _judged(readings, truth):
         return None
-    right = [truth.has(answers[:, :among]) for answers in readings.classes]
-    return Share(tuple(int(draw.sum()) for draw in right), int(truth.known.sum()))
+    correct = [truth.has(answers[:, :among]) for answers in readings.classes]
+    return Proportion(tuple(int(draw.sum()) for draw in correct), int(truth.known.sum()))
 
 
 def mcnemar_by_draw(clean: PerturbationStats, changed: PerturbationStats, truth: Truth) -> tuple[float, ...]:
@@ -146,7 +146,7 @@ def mcnemar_by_draw(clean: PerturbationStats, changed: PerturbationStats, truth:
 
 
 def strongest(responses: NDArray[Any], count: int) -> NDArray[np.int64]:
-    """Return the positions of a unit's largest responses ``[image]``, largest first; ties go to the lower position."""
+    """Return the positions of a unit's highest responses ``[image]``, highest first; ties go to the lower position."""
     return np.argsort(-responses, kind="stable")[:count]
 
 

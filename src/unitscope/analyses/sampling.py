@@ -10,7 +10,7 @@ from unitscope.atlas import Atlas
 from unitscope.errors import check_seeds
 from unitscope.units import Layer
 
-MOST = 1024
+MAX_IMAGES = 1024
 _SHARDS = 16
 
 
@@ -21,27 +21,27 @@ def sample(atlas: Atlas, layer: Layer, *, seed: int = 0) -> tuple[NDArray[np.int
         UnitscopeError: if the seed is negative.
     """
     check_seeds([seed])
-    rows = drawn(len(atlas.images), int(atlas.manifest.scan["shard_size"]), seed=seed)
+    rows = sampled_rows(len(atlas.images), int(atlas.manifest.scan["shard_size"]), seed=seed)
     responses = atlas.responses(layer, rows)
     read = np.isfinite(responses).any(1)
     return rows[read], responses[read]
 
 
-def drawn(images: int, shard_size: int, *, seed: int) -> NDArray[np.int64]:
+def sampled_rows(images: int, shard_size: int, *, seed: int) -> NDArray[np.int64]:
     """Return at most 1,024 row numbers, ascending: all, or equally many from each of some evenly spaced shards.
 
     Each shard is a file, so few shards are used, but at least sixteen: neighbouring images are often of one class.
     Rows within a shard are drawn at random, since evenly spaced ones could hit the same classes again and again.
     """
-    if images <= MOST:
+    if images <= MAX_IMAGES:
         return np.arange(images)
     size = min(shard_size, images)
     shards = -(-images // size)
-    count = min(shards, max(_SHARDS, MOST // size))
+    count = min(shards, max(_SHARDS, MAX_IMAGES // size))
     starts = [(2 * number + 1) * shards // (2 * count) * size for number in range(count)]
-    random = np.random.default_rng(seed)
-    return np.concatenate([start + _draw(min(size, images - start), MOST // count, random) for start in starts])
+    rng = np.random.default_rng(seed)
+    return np.concatenate([start + _draw(min(size, images - start), MAX_IMAGES // count, rng) for start in starts])
 
 
-def _draw(of: int, most: int, random: np.random.Generator) -> NDArray[np.int64]:
-    return np.sort(random.choice(of, min(most, of), replace=False))
+def _draw(count: int, max_count: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    return np.sort(rng.choice(count, min(max_count, count), replace=False))

@@ -78,7 +78,7 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class TopK:
-    """Select the ``count`` units with the largest responses; ties go to the lower channel, NaN is never selected.
+    """Select the ``count`` units with the highest responses; ties go to the lower channel, NaN is never selected.
 
     Examples:
         >>> TopK(2).mask(Layer(0, "relu", "activation", 4, (4,)), [3, 9, 9, 1])

@@ -17,7 +17,7 @@ from unitscope.units import Layer
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BaseRate:
-    """The share of images that select each unit, float64 ``[unit]``, and the number of images."""
+    """The fraction of images that select each unit, float64 ``[unit]``, and the number of images."""
 
     layer: Layer
     share: NDArray[np.float64]

@@ -55,7 +55,7 @@ class Selectivity(Result):
 
 
 def selective_units(atlas: Atlas, layer: str | Layer, name: str) -> Selectivity:
-    """Return the units of a layer whose largest class mean is that of a class, ordered by the selectivity index.
+    """Return the units of a layer whose highest class mean is that of a class, ordered by the selectivity index.
 
     Raises:
         LayerError, AtlasError: if the network has no such layer, or the scan did not tap it.
@@ -68,7 +68,7 @@ def selective_units(atlas: Atlas, layer: str | Layer, name: str) -> Selectivity:
             f"selectivity needs images of two or more classes; atlas '{atlas.path}' has only '{labels[number].name}'"
         )
     # The table has the name of a class, which several labels may share.
-    alike = [place for place, label in enumerate(labels) if label.name == labels[number].name]
+    alike = [index for index, label in enumerate(labels) if label.name == labels[number].name]
     means = atlas.class_means[alike, atlas.index.span(found)]
     greatest = np.where(np.isfinite(means), means, -np.inf).argmax(0) == alike.index(number)
     best = greatest & (units["selective_class"] == labels[number].name).to_numpy()

@@ -92,11 +92,11 @@ class Similarity(Result):
     def _pairs_table(self, pairs: Pairs) -> pd.DataFrame:
         rows = [
             (
-                *(self.labels[place] for place in at),
+                *(self.labels[index] for index in at),
                 *(each[at] for each in (self.matrix, pairs.mean, pairs.std, pairs.count)),
             )
             for at in combinations_with_replacement(range(len(self.labels)), 2)
-            if max(self.images[place] for place in at) > 1
+            if max(self.images[index] for index in at) > 1
         ]
         columns = ["between", "and", "cosine of means", "mean over pairs", "standard deviation", "pairs"]
         table = pd.DataFrame(rows, columns=columns)
@@ -170,8 +170,8 @@ def matrix_table(beside: Values, matrix: Matrix) -> pd.DataFrame:
     """Return a matrix as a table with numbered rows and columns, after columns with the names of the rows."""
     numbers = range(1, len(matrix) + 1)
     table = pd.DataFrame(matrix, columns=[str(number) for number in numbers])
-    for place, (title, names) in enumerate(({"": numbers} | beside).items()):
-        table.insert(place, title, list(names))
+    for index, (title, names) in enumerate(({"": numbers} | beside).items()):
+        table.insert(index, title, list(names))
     table.attrs["decimals"] = 2
     return table
 

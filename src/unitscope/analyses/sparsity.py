@@ -1,4 +1,4 @@
-"""Sparsity of a layer: the share of zero responses, and sparsity indices.
+"""Sparsity of a layer: the fraction of zero responses, and sparsity indices.
 
 In: an atlas and a layer. Out: `Sparsity`.
 Reads the responses of a sample of images only; everything else comes from the atlas's summaries of units and classes.
@@ -17,10 +17,10 @@ from unitscope.analyses.sampling import sample
 from unitscope.analyses.sparsity_indices import (
     gini,
     hoyer,
-    hoyer_of_ratio,
+    hoyer_from_treves_rolls,
     treves_rolls,
-    treves_rolls_of_moments,
-    zero_share,
+    treves_rolls_from_moments,
+    zero_fraction,
 )
 from unitscope.atlas import Atlas
 from unitscope.errors import UnitscopeError
@@ -41,7 +41,7 @@ class Distribution:
         images: number of images.
         means: mean α of each unit, float64 ``[unit]``; NaN if it has no responses.
         histogram: number of units with a mean in each bin, int64 ``[bin]``.
-        zero_fraction: share of units whose mean is exactly zero.
+        zero_fraction: fraction of units whose mean is exactly zero.
         gini: index of the means; see `unitscope.analyses.sparsity_indices`.
         hoyer: index of the means, likewise.
         treves_rolls: index of the means, likewise.
@@ -75,7 +75,7 @@ class Sparsity(Result):
 
     Attributes:
         layer: the layer.
-        zero_fraction: share of exact zeros among the responses of all images and units.
+        zero_fraction: fraction of exact zeros among the responses of all images and units.
         dead: channels of units whose response is zero for every image, int64 ``[dead]``.
         edges: edges of the bins of all histograms, float64 ``[bin + 1]``.
         overall: distribution of the units' means over all images (paper, figures 5 and 6).
@@ -141,7 +141,7 @@ class Sparsity(Result):
             "images": self.overall.images,
             "units": self.layer.units,
             "dead": len(self.dead),
-            "share of zero responses": self.zero_fraction,
+            "fraction of zero responses": self.zero_fraction,
         }
         of_means = [
             (f"mean responses of the units, {each.name} ({each.images})", *(getattr(each, name) for name in INDICES))
@@ -203,7 +203,7 @@ def mean_distributions(
 
 
 def zeros_of(units: pd.DataFrame) -> float:
-    """Return the share of zeros in all responses of some rows of the unit table; NaN if there are no responses."""
+    """Return the fraction of zeros in all responses of some rows of the unit table; NaN if there are no responses."""
     count = units["count"].to_numpy()
     return float((units["zero_fraction"] * count).sum() / count.sum()) if count.any() else float("nan")
 
@@ -217,7 +217,7 @@ def _class_means(atlas: Atlas, layer: Layer, name: str) -> tuple[str, NDArray[np
 
 
 def _edges(means: Sequence[NDArray[np.float64]], bins: int) -> NDArray[np.float64]:
-    """Return bin edges from zero (or the smallest mean, if negative) to the largest mean."""
+    """Return bin edges from zero (or the lowest mean, if negative) to the highest mean."""
     shown = np.concatenate([[0.0], *means])
     low, high = float(np.nanmin(shown)), float(np.nanmax(shown))
     return np.linspace(low, high if high > low else low + 1, bins + 1)
@@ -231,7 +231,7 @@ def _distribution(
         int(counts.max()),
         means,
         np.histogram(means[np.isfinite(means)], edges)[0],
-        float(zero_share(means)),
+        float(zero_fraction(means)),
         float(gini(means)),
         float(hoyer(means)),
         float(treves_rolls(means)),
@@ -243,9 +243,9 @@ def both_signs(units: pd.DataFrame) -> NDArray[np.bool_]:
     return (units["min"].to_numpy() < 0) & (units["max"].to_numpy() > 0)  # type: ignore[no-any-return]
 
 
-def lifetime_of_moments(units: pd.DataFrame) -> pd.DataFrame:
+def lifetime_from_moments(units: pd.DataFrame) -> pd.DataFrame:
     """Return lifetime indices from each unit's moments; NaN if responses have both signs."""
-    ratio = treves_rolls_of_moments(units["mean"], units["std"])
+    ratio = treves_rolls_from_moments(units["mean"], units["std"])
     ratio = np.where(both_signs(units), np.nan, ratio)
     return pd.DataFrame(
         {
@@ -253,14 +253,14 @@ def lifetime_of_moments(units: pd.DataFrame) -> pd.DataFrame:
             "zero_fraction": units["zero_fraction"].to_numpy(),
             "dead": units["dead"].to_numpy(),
             "treves_rolls": ratio,
-            "hoyer": hoyer_of_ratio(ratio, units["count"]),
+            "hoyer": hoyer_from_treves_rolls(ratio, units["count"]),
             "images": units["count"].to_numpy(),
         }
     )
 
 
 def _lifetime(units: pd.DataFrame, responses: NDArray[np.float32]) -> pd.DataFrame:
-    table, both = lifetime_of_moments(units), both_signs(units)
+    table, both = lifetime_from_moments(units), both_signs(units)
     if both.any():
         sampled = responses[:, both]
         table.loc[both, "treves_rolls"] = treves_rolls(sampled, axis=0)
@@ -273,7 +273,7 @@ def _population(atlas: Atlas, rows: NDArray[np.int64], responses: NDArray[np.flo
     return pd.DataFrame(
         {
             "image": atlas.images["image"].to_numpy()[rows],
-            "zero_fraction": zero_share(responses),
+            "zero_fraction": zero_fraction(responses),
             "gini": gini(responses),
             "hoyer": hoyer(responses),
             "treves_rolls": treves_rolls(responses),

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 
 import pandas as pd
 
-from unitscope.analyses.sparsity import both_signs, lifetime_of_moments, zeros_of
+from unitscope.analyses.sparsity import both_signs, lifetime_from_moments, zeros_of
 from unitscope.analyses.sparsity_indices import (
     gini,
     hoyer,
@@ -62,7 +62,7 @@ def sparsity_by_layer(atlas: Atlas) -> SparsityByLayer:
 
 
 def _layer_row(layer: Layer, units: pd.DataFrame) -> dict[str, object]:
-    means, lifetime = units["mean"].to_numpy(), lifetime_of_moments(units)
+    means, lifetime = units["mean"].to_numpy(), lifetime_from_moments(units)
     return {
         "layer": layer.name,
         "units": layer.units,

@@ -16,8 +16,8 @@ from numpy.typing import ArrayLike, NDArray
 Indices = NDArray[np.float64]
 
 
-def zero_share(responses: ArrayLike, axis: int = -1) -> Indices:
-    """Return the share of responses that are exactly zero."""
+def zero_fraction(responses: ArrayLike, axis: int = -1) -> Indices:
+    """Return the fraction of responses that are exactly zero."""
     given = np.asarray(responses)
     return _divide((given == 0).sum(axis), _count(given, axis))
 
@@ -48,7 +48,7 @@ def hoyer(responses: ArrayLike, axis: int = -1) -> Indices:
         >>> hoyer([[1, 1, 1, 1], [0, 0, 0, 5]])
         array([0., 1.])
     """
-    return hoyer_of_ratio(treves_rolls(responses, axis), _count(np.asarray(responses), axis))
+    return hoyer_from_treves_rolls(treves_rolls(responses, axis), _count(np.asarray(responses), axis))
 
 
 def treves_rolls(responses: ArrayLike, axis: int = -1) -> Indices:
@@ -61,13 +61,13 @@ def treves_rolls(responses: ArrayLike, axis: int = -1) -> Indices:
     return _at_most_one(_divide(sizes.sum(axis) ** 2, count * np.square(sizes).sum(axis)))
 
 
-def treves_rolls_of_moments(mean: ArrayLike, std: ArrayLike) -> Indices:
+def treves_rolls_from_moments(mean: ArrayLike, std: ArrayLike) -> Indices:
     """Return Treves and Rolls's ratio of responses with one sign, from their mean and population standard deviation."""
     square = np.square(np.asarray(mean, np.float64))
     return _at_most_one(_divide(square, square + np.square(np.asarray(std, np.float64))))
 
 
-def hoyer_of_ratio(ratio: ArrayLike, count: ArrayLike) -> Indices:
+def hoyer_from_treves_rolls(ratio: ArrayLike, count: ArrayLike) -> Indices:
     """Return Hoyer's sparseness of ``count`` responses from their Treves-Rolls ratio: L1/L2 is √(n a)."""
     root = np.sqrt(np.asarray(count, np.float64))
     return _divide(root * (1 - np.sqrt(np.asarray(ratio, np.float64))), root - 1)

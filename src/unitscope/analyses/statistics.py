@@ -12,9 +12,9 @@ from scipy import stats
 Interval = tuple[float, float]
 
 
-def wilson(right: int, total: int, *, confidence: float = 0.95) -> Interval:
+def wilson(successes: int, total: int, *, confidence: float = 0.95) -> Interval:
     """Return Wilson's score interval of a proportion (Wilson, 1927), valid also near 0 and 1 and for few images."""
-    found = stats.binomtest(right, total).proportion_ci(confidence, method="wilson")
+    found = stats.binomtest(successes, total).proportion_ci(confidence, method="wilson")
     return float(found.low), float(found.high)
 
 

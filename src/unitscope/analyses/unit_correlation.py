@@ -16,7 +16,7 @@ from unitscope.errors import UnitscopeError
 from unitscope.results import Result, Values, columns_of, frame_of, layer_table, layers_by_name
 from unitscope.units import Layer, Unit
 
-# Differences of responses below this share of their mean are rounding errors.
+# Differences of responses below this fraction of their mean are rounding errors.
 _ROUNDING = 1e-6
 
 

@@ -25,10 +25,10 @@ class UnitResponses(Result):
     Attributes:
         layer: the layer.
         unit: the unit.
-        edges: edges of the bins, float64 ``[bin + 1]``, from zero (or the smallest response, if negative) to the
-            largest response.
+        edges: edges of the bins, float64 ``[bin + 1]``, from zero (or the lowest response, if negative) to the
+            highest response.
         histogram: number of images with a response in each bin, int64 ``[bin]``.
-        classes: one row per label: label, name, images (that could be read), mean (α over them); the largest mean
+        classes: one row per label: label, name, images (that could be read), mean (α over them); the highest mean
             first. Labels without a mean are left out.
     """
 
@@ -98,7 +98,7 @@ def response_histogram(
 
 
 def unit_class_means(atlas: Atlas, unit: str | Unit) -> pd.DataFrame:
-    """Return the mean response of a unit to each class, the largest first; see `UnitResponses`.
+    """Return the mean response of a unit to each class, the highest first; see `UnitResponses`.
 
     Raises:
         LayerError: if the atlas has no such layer or unit.

@@ -25,7 +25,7 @@ from unitscope.units import Layer
 
 Name = Literal["max", "shared", "only"]
 NINE = TopK(9)
-_MOST_COLUMNS, _LONGEST_NAME = 4, 28  # of subjects, in the table of units
+_MAX_COLUMNS, _LONGEST_NAME = 4, 28  # of subjects, in the table of units
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,7 +47,7 @@ class Rule(Result):
             of the layer's units (Holm), float64 ``[unit]``.
         expected: number of units expected for random selections of the same sizes; None for ``max``.
         p_value: probability that random selections give at least as many units; an upper bound with ``at_least``.
-        base_rate: share of the atlas's images that select each unit, float64 ``[unit]``; None if not computed.
+        base_rate: fraction of the atlas's images that select each unit, float64 ``[unit]``; None if not computed.
         base_images: number of images of the base rate.
         at_least: minimum number of images that select a shared unit; None if groups were compared by their means.
         groups: the groups of images with all responses; empty in a stored rule.
@@ -133,7 +133,7 @@ class Rule(Result):
         units = {
             "unit": self.units,
             "response": self.responses,
-            **{_short(name): self.responses_by_subject[name] for name in each if len(each) <= _MOST_COLUMNS},
+            **{_short(name): self.responses_by_subject[name] for name in each if len(each) <= _MAX_COLUMNS},
             f"selected in (of {self.images})": self.support,
             "p-value of the count": self.support_p,
         }
@@ -160,7 +160,7 @@ class Rule(Result):
 
 
 def top_units(group: ImageGroup, selector: Selector = NINE, *, base: BaseRate | None = None) -> Rule:
-    """Return the units with the largest responses to an image or class (the paper's maximum rule)."""
+    """Return the units with the highest responses to an image or class (the paper's maximum rule)."""
     return _rule(_Query("max", selector, (group,)), select(group, selector), (None, None), base)
 
 
@@ -180,7 +180,7 @@ def intersection(
             different layers, if ``at_least`` exceeds the number of images, or the layer has too few units.
     """
     query = _Query("shared", selector, tuple(groups), at_least=at_least)
-    _check(query, fewest=1 if at_least is not None else 2)
+    _check(query, min_groups=1 if at_least is not None else 2)
     if at_least is None:
         selections = [select(group, selector) for group in groups]
         found = reduce(and_, selections)
@@ -204,7 +204,7 @@ def difference(
         UnitscopeError: if there are no groups or no others, or two groups are the same or from different layers.
     """
     query = _Query("only", selector, tuple(groups), tuple(others))
-    _check(query, fewest=1)
+    _check(query, min_groups=1)
     inside = [select(group, selector) for group in groups]
     outside = [select(other, selector) for other in others]
     found = reduce(lambda left, other: left - other, outside, reduce(and_, inside))
@@ -277,11 +277,11 @@ def _chance_of_support(votes: NDArray[np.bool_], found: Selection, at_least: int
     return units * tail, support_bound(tail, units, len(found))
 
 
-def _check(query: _Query, *, fewest: int) -> None:
+def _check(query: _Query, *, min_groups: int) -> None:
     groups, others = query.groups, query.others
     if not groups:
         raise UnitscopeError("no image or class was given; give one or more")
-    if len(groups) < fewest:
+    if len(groups) < min_groups:
         raise UnitscopeError(
             f"shared units need two or more images or classes, but only '{groups[0].name}' was given; "
             "give another, or use --at-least (at_least) for the images of one class"

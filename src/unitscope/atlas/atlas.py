@@ -124,7 +124,7 @@ class Atlas:
         return self._responses.read(every[rows], slice(some.start, some.stop))
 
     def exemplars(self, unit: str | Unit, *, lowest: bool = False) -> pd.DataFrame:
-        """Return the images with a unit's largest (or smallest) responses: rank, image, response, label.
+        """Return the images with a unit's highest (or lowest) responses: rank, image, response, label.
 
         Raises:
             LayerError: if the atlas has no such layer or unit.
@@ -192,11 +192,11 @@ class Atlas:
         """The folder of the images at the time of the scan."""
         return Path(self.manifest.images["root"])
 
-    def source(self, root: str | Path | None = None, *, ids: Iterable[str] | None = None) -> ImageSource:
+    def source(self, image_root: str | Path | None = None, *, ids: Iterable[str] | None = None) -> ImageSource:
         """Return the atlas's images, to be opened; row for row those of the table, without labels.
 
         Args:
-            root: where the images are now, if they have moved.
+            image_root: where the images are now, if they have moved.
             ids: only these images.
 
         Raises:
@@ -204,7 +204,7 @@ class Atlas:
         """
         scanned = self.manifest.images
         return reopen_images(
-            scanned["root"] if root is None else root,
+            scanned["root"] if image_root is None else image_root,
             layout=scanned["layout"],
             ids=self.images["image"] if ids is None else ids,
         )

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from unitscope.atlas.storage import StoragePath, remove, write_atomic
 from unitscope.errors import AtlasError, first_line
-from unitscope.summaries import SomeClassSums, Summary
+from unitscope.summaries import ShardClassSums, Summary
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,11 +46,11 @@ class Part:
     sizes: NDArray[np.int32]
     errors: NDArray[np.str_]
     summary: Summary
-    classes: SomeClassSums = field(default_factory=lambda: SomeClassSums.empty(0))
+    classes: ShardClassSums = field(default_factory=lambda: ShardClassSums.empty(0))
 
-    def class_sums(self, members: Sequence[Sequence[int]]) -> SomeClassSums:
-        """Return the sums of the responses by class; ``members`` lists each image's class numbers."""
-        return SomeClassSums.of(self.responses, members) if self.responses.shape[1] else self.classes
+    def class_sums(self, class_numbers: Sequence[Sequence[int]]) -> ShardClassSums:
+        """Return the sums of the responses by class; ``class_numbers`` lists each image's class numbers."""
+        return ShardClassSums.of(self.responses, class_numbers) if self.responses.shape[1] else self.classes
 
 
 _ARRAYS = tuple(one.name for one in fields(Part) if one.name not in ("summary", "classes"))
@@ -63,7 +63,7 @@ class Parts:
     folder: StoragePath
 
     @classmethod
-    def beside(cls, atlas: StoragePath) -> "Parts":
+    def for_atlas(cls, atlas: StoragePath) -> "Parts":
         """Return the parts that belong to an atlas."""
         return cls(atlas.with_name(atlas.name + ".parts"))
 
@@ -132,7 +132,7 @@ class Parts:
     def write(self, shard: int, part: Part) -> None:
         """Write a shard's part atomically."""
         arrays = {name: getattr(part, name) for name in _ARRAYS}
-        sums = {f"class_{one.name}": getattr(part.classes, one.name) for one in fields(SomeClassSums)}
+        sums = {f"class_{one.name}": getattr(part.classes, one.name) for one in fields(ShardClassSums)}
         file = io.BytesIO()
         np.savez(file, allow_pickle=False, **arrays, **part.summary.to_arrays(), **sums)
         write_atomic(self._path(shard), file.getbuffer())
@@ -154,7 +154,7 @@ class Parts:
         return Part(
             **{name: values[name] for name in _ARRAYS},
             summary=Summary.from_arrays(values),
-            classes=SomeClassSums(*(values[f"class_{one.name}"] for one in fields(SomeClassSums))),
+            classes=ShardClassSums(*(values[f"class_{one.name}"] for one in fields(ShardClassSums))),
         )
 
     def remove(self) -> None:

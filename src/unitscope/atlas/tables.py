@@ -97,7 +97,7 @@ def _nullable(values: Sequence[bool], known: Sequence[bool]) -> list[bool | None
 
 
 def _selective(sums: ClassSums, labels: Sequence[Label]) -> dict[str, Any]:
-    """Return the class with the largest mean response, and the class selectivity index of Morcos et al. (2018).
+    """Return the class with the highest mean response, and the class selectivity index of Morcos et al. (2018).
 
     The index is (μ_max - μ_rest) / (μ_max + μ_rest), where μ_rest is the mean of the other classes' means.
     """

@@ -15,7 +15,7 @@ from unitscope.engine.targets import Target
 from unitscope.errors import UnitscopeError, closest
 from unitscope.images import decode
 from unitscope.networks import Network
-from unitscope.plugins import ATTRIBUTIONS, Plugin, check_registered, errors_of, find_plugins
+from unitscope.plugins import ATTRIBUTIONS, Plugin, check_registered, find_plugins, report_plugin_errors
 
 
 def attribute(
@@ -25,7 +25,7 @@ def attribute(
 
     Args:
         network: from `unitscope.load`; for several images pass a session, so that the network is exported only once.
-        image: an image file, or a picture.
+        image: an image file, or a Pillow image.
         target: the number of a class, or a unit as ``LAYER:UNIT``.
         method: the name of the method, such as ``gradient``.
 
@@ -41,7 +41,7 @@ def attribute(
     picture = image if isinstance(image, Image.Image) else decode(Path(image))
     prepared = session.network.preprocessing.prepare(picture)
     run: Attribution = plugin.make()
-    with errors_of(plugin):
+    with report_plugin_errors(plugin):
         found: NDArray[np.float32] = run(session, prepared[None], target)[0].cpu().numpy()
     return found
 

@@ -1,6 +1,6 @@
 """The interface of a method of attribution.
 
-In: a session, prepared images, a target. Out: one map per image. Knows no files and no figures.
+In: a session, prepared images, a target. Out: one map per image. Independent of files and figures.
 """
 
 from typing import Protocol

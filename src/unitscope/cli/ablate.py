@@ -21,7 +21,7 @@ from unitscope.cli.options import (
     Weights,
 )
 from unitscope.cli.output import emit, log
-from unitscope.cli.progress import counted
+from unitscope.cli.progress import progress_bar
 from unitscope.text import count_noun
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def ablate(
     ],
     fractions: Annotated[
         list[float] | None,
-        typer.Option("--fraction", metavar="F", help="Share of units, 0 to 1; may be repeated. [0.1 0.2 0.5 0.8]"),
+        typer.Option("--fraction", metavar="F", help="Fraction of units, 0 to 1; may be repeated. [0.1 0.2 0.5 0.8]"),
     ] = None,
     counts: Annotated[
         list[int] | None, typer.Option("--count", metavar="N", help="Number of units; may be repeated.")
@@ -93,7 +93,7 @@ def ablate(
     from unitscope.networks import load
 
     loaded = load(network, weights=weights, seed=seed, preprocess=preprocess)
-    options = RunOptions(batch_size, device, limit, counted)
+    options = RunOptions(batch_size, device, limit, progress_bar)
     found = run(loaded, image_set, settings, atlas=means, options=options)
     _log_notes(found)
     emit(found, as_json=as_json, output=output)
@@ -114,8 +114,8 @@ def _log_notes(found: "Ablation") -> None:
         log(f"note: left out {count_noun(found.failed, 'file')} that could not be read")
     if found.images < MIN_IMAGES:
         log(
-            f"note: {count_noun(found.images, 'image')} can't show the effect of units, since the intervals are wide; "
-            f"use {MIN_IMAGES} images or more"
+            f"note: too few images ({found.images}) to measure the effect of units, because the intervals are wide; "
+            f"use {MIN_IMAGES} or more"
         )
     if not found.baseline.images:
         log("note: no label is a class of the network, so the table shows agreement with the unmodified network")

@@ -30,7 +30,7 @@ def demo(
         return
     emit(result.scan.summary, as_json=False)
     log_failures(result.scan)
-    print_table(("most selective unit", "for", "selectivity"), result.found, title="Found")
+    print_table(("unit", "photograph", "selectivity"), result.found, title="Most selective units")
     log(f"\nFigures are in '{output}': " + ", ".join(path.name for path in result.figures))
     atlas, unit = result.scan.atlas.path, result.found[0][0]
     log("Next:")

@@ -1,4 +1,4 @@
-"""The command ``exemplars``: the images with a unit's largest responses.
+"""The command ``exemplars``: the images with a unit's highest responses.
 
 In: the command line. Out: a table or JSON, and a figure with ``-o``.
 """
@@ -21,7 +21,10 @@ def exemplars(
     unit: Annotated[str, typer.Argument(metavar="LAYER:UNIT", help="A unit, such as act:46:68.", show_default=False)],
     output: Figure = None,
     lowest: Annotated[
-        bool, typer.Option("--lowest", help="List the smallest responses; the figure shows the greatest.")
+        bool,
+        typer.Option(
+            "--lowest", help="List the images with the lowest responses; the figure always shows the highest."
+        ),
     ] = False,
     image_root: ImageRoot = None,
     as_json: Json = False,
@@ -35,6 +38,6 @@ def exemplars(
     def sheet() -> "ExemplarSheet":  # images and maps need the network, and so torch
         from unitscope.inspection import exemplar_sheet
 
-        return exemplar_sheet(opened, unit, images=image_root)
+        return exemplar_sheet(opened, unit, image_root=image_root)
 
     emit(unit_exemplars(opened, unit, lowest=lowest), as_json=as_json, output=output, sheet=sheet)

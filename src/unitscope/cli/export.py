@@ -10,7 +10,7 @@ import typer
 
 from unitscope.cli.options import AtlasArgument, Device, ImageRoot, Json, Preprocess, Seed, Weights
 from unitscope.cli.output import log, print_json, size
-from unitscope.cli.progress import counted
+from unitscope.cli.progress import progress_bar
 from unitscope.cli.serve import MeasurementsOption, NetworkOption, check_web, lazy_inspector, make_explorer
 from unitscope.errors import UnitscopeError
 
@@ -53,7 +53,7 @@ def export(
     log(f"{site.pages:,} pages, about {size(site.bytes)}, into '{folder}'")
     if site.maps and inspector.missing:
         raise UnitscopeError(f"activation maps can't be made. {inspector.missing} Or omit them with --no-network")
-    with counted("writing", site.steps) as on_batch:
+    with progress_bar("writing", site.steps) as on_batch:
         site.write(folder, inspector, on_batch=on_batch)
     written = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
     if as_json:

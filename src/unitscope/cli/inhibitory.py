@@ -11,7 +11,7 @@ import typer
 
 from unitscope.cli.options import AtlasArgument, BatchSize, Device, Figure, ImageRoot, Json
 from unitscope.cli.output import emit, log
-from unitscope.cli.progress import counted
+from unitscope.cli.progress import progress_bar
 from unitscope.errors import UnitscopeError
 from unitscope.text import count_noun
 
@@ -79,7 +79,7 @@ def inhibitory(
     def sheet() -> "InhibitionSheet":
         from unitscope.inspection.inhibition import inhibition_sheet
 
-        return inhibition_sheet(opened, whole, network=job.session, images=image_root)
+        return inhibition_sheet(opened, whole, network=job.session, image_root=image_root)
 
     emit(found.head(rows), as_json=as_json, output=output, sheet=sheet)
 
@@ -92,7 +92,7 @@ class _Job:
     layer: str
     removal: bool
     logit: str | None
-    images: str | None
+    image_root: str | None
     batch_size: int | None
     device: str
     limit: int | None
@@ -110,11 +110,11 @@ def _run(job: _Job, concept: "Inhibition | str") -> "Inhibition":
     from unitscope.experiments.inhibition import find_network_class, inhibition_by_removal
     from unitscope.experiments.run_options import RunOptions
 
-    options = RunOptions(job.batch_size, job.device, job.limit, counted)
+    options = RunOptions(job.batch_size, job.device, job.limit, progress_bar)
     name = job.logit or (concept if isinstance(concept, str) else None)
     if job.removal and name:
         find_network_class(job.session.network, name)  # fail before running the images
-    where: dict[str, Any] = {"network": job.session, "images": job.images, "options": options}
+    where: dict[str, Any] = {"network": job.session, "image_root": job.image_root, "options": options}
     found = _on_category(job, concept, where) if isinstance(concept, str) else concept
     if job.removal:
         found = inhibition_by_removal(job.atlas, found, class_name=job.logit or "", **where)

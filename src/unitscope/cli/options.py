@@ -13,7 +13,7 @@ from unitscope.errors import require_file
 from unitscope.plugins import NETWORKS, file_in, find_plugins
 
 
-def network_there(network: str | None) -> str | None:
+def check_network_file(network: str | None) -> str | None:
     """Return a network reference; its file, if it has one, must exist."""
     if network and (file := file_in(network)):
         require_file(Path(file))
@@ -27,14 +27,14 @@ def network_forms() -> str:
     return ", ".join([f"{name}:NAME" for name in names if not name.startswith(".")] + files)
 
 
-def weights_there(weights: str | None) -> str | None:
+def check_weights_file(weights: str | None) -> str | None:
     """Return the choice of weights; a file must exist."""
     if weights not in (None, "none"):
         require_file(Path(weights))
     return weights
 
 
-def drawable(figure: Path | None) -> Path | None:
+def check_figure_path(figure: Path | None) -> Path | None:
     """Return the path of a figure; its suffix must be a supported format."""
     if figure is not None:
         from unitscope.figures.saving import check_name
@@ -43,7 +43,7 @@ def drawable(figure: Path | None) -> Path | None:
     return figure
 
 
-def atlas_at(text: str) -> Path:
+def parse_atlas_path(text: str) -> Path:
     """Return the path of an atlas: a folder, or a URL such as ``s3://bucket/my.atlas``."""
     if "://" not in text:
         return Path(text)
@@ -57,19 +57,19 @@ NetworkArgument = Annotated[
     typer.Argument(
         metavar="NETWORK",
         help=f"A network, such as torchvision:resnet50 or model.py:build ({network_forms()}).",
-        callback=network_there,
+        callback=check_network_file,
         show_default=False,
     ),
 ]
 AtlasArgument = Annotated[
-    Path, typer.Argument(metavar="ATLAS", help="An atlas, made by `scan`.", parser=atlas_at, show_default=False)
+    Path, typer.Argument(metavar="ATLAS", help="An atlas, made by `scan`.", parser=parse_atlas_path, show_default=False)
 ]
 Weights = Annotated[
     str | None,
     typer.Option(
         metavar="FILE",
-        help="Weights: a .safetensors, state-dict or .h5 file, or 'none' for random ones.",
-        callback=weights_there,
+        help="Weights: a safetensors, state-dict or Keras (.h5, .keras) file, or 'none' for random ones.",
+        callback=check_weights_file,
     ),
 ]
 Seed = Annotated[int | None, typer.Option(help="Seed of random weights.")]
@@ -101,6 +101,6 @@ Figure = Annotated[
         metavar="FIGURE",
         help="Also draw a figure: a .png, .svg or .pdf file.",
         show_default=False,
-        callback=drawable,
+        callback=check_figure_path,
     ),
 ]

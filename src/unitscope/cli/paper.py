@@ -10,7 +10,7 @@ import typer
 
 from unitscope.cli.options import BatchSize, Device, Json
 from unitscope.cli.output import log, print_json, print_table
-from unitscope.cli.progress import counted
+from unitscope.cli.progress import progress_bar
 
 OLD_OPTIONS = {"--networks": "--network"}
 
@@ -44,7 +44,7 @@ def paper(
     from unitscope.paper import NetworkSpec, Sources, write_paper
 
     specs = [NetworkSpec.parse(text) for text in networks or NETWORKS]
-    options = RunOptions(batch_size, device, limit, counted)
+    options = RunOptions(batch_size, device, limit, progress_bar)
     report = write_paper(specs, Sources(imagenet, coco, output), log=log, options=options)
     if as_json:
         print_json(

@@ -19,10 +19,10 @@ from unitscope.cli.options import (
     Preprocess,
     Seed,
     Weights,
-    drawable,
+    check_figure_path,
 )
 from unitscope.cli.output import draw_to, emit, log
-from unitscope.cli.progress import counted
+from unitscope.cli.progress import progress_bar
 from unitscope.errors import UnitscopeError
 from unitscope.text import count_noun
 
@@ -73,7 +73,7 @@ def perturb(
         typer.Option(
             metavar="FIGURE",
             help="Draw the units' maps, clean and perturbed (the paper's figure 7).",
-            callback=drawable,
+            callback=check_figure_path,
         ),
     ] = None,
     limit: Limit = None,
@@ -99,7 +99,7 @@ def perturb(
     from unitscope.networks import load
 
     changes = _changes(noise or [], blur or [], brightness or [], jpeg or [])
-    options = RunOptions(batch_size, device, limit, counted)
+    options = RunOptions(batch_size, device, limit, progress_bar)
     image_set = options.select_images(image_set)
     session = Session(load(network, weights=weights, seed=seed, preprocess=preprocess), device=device)
     result = run(

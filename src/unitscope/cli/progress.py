@@ -30,7 +30,7 @@ def bar(*columns: "ProgressColumn") -> "Progress":
 
 
 @contextmanager
-def counted(title: str, images: int) -> Iterator[Callable[[int], None]]:
+def progress_bar(title: str, images: int) -> Iterator[Callable[[int], None]]:
     """Show a progress bar within the context; yield a function to call with the number of images of each batch."""
     with bar() as shown:
         task = shown.add_task(title, total=images)
@@ -48,7 +48,7 @@ def scan_progress(atlas: "StoragePath") -> "Iterator[_ScanProgress]":
     except KeyboardInterrupt:
         from unitscope.atlas.parts import Parts
 
-        parts, kept = Parts.beside(atlas), ""
+        parts, kept = Parts.for_atlas(atlas), ""
         with suppress(Exception):  # a store that can't be reached now
             if parts.plan() is not None:
                 kept = f"; finished shards are kept in '{parts.folder}'; run the same command again to resume"

@@ -46,7 +46,7 @@ def rule(
         typer.Option("--not-in", metavar="B", help="Images or classes that --in is compared with; may be repeated."),
     ] = None,
     maximum: Annotated[
-        list[str] | None, typer.Option("--max", metavar="A", help="The units with the largest responses to this.")
+        list[str] | None, typer.Option("--max", metavar="A", help="The units with the highest responses to this.")
     ] = None,
     top: Annotated[int | None, typer.Option(help="Units selected for each image or class.", show_default="9")] = None,
     threshold: Annotated[
@@ -82,7 +82,7 @@ def rule(
     def sheet() -> "RuleSheet":  # images and maps need the network, and so torch
         from unitscope.inspection import rule_sheet
 
-        return rule_sheet(opened, found, network=session(), images=image_root)
+        return rule_sheet(opened, found, network=session(), image_root=image_root)
 
     emit(found, as_json=as_json, output=output, sheet=sheet)
 

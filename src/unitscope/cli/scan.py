@@ -18,7 +18,7 @@ from unitscope.cli.options import (
     Preprocess,
     Seed,
     Weights,
-    atlas_at,
+    parse_atlas_path,
 )
 from unitscope.cli.output import emit, log
 from unitscope.cli.progress import scan_progress
@@ -37,7 +37,7 @@ def scan(
     output: Annotated[
         Path,
         typer.Option(
-            "-o", "--output", metavar="ATLAS", help="The atlas to write.", parser=atlas_at, show_default=False
+            "-o", "--output", metavar="ATLAS", help="The atlas to write.", parser=parse_atlas_path, show_default=False
         ),
     ],
     layers: Annotated[
@@ -65,10 +65,17 @@ def scan(
     runner: Annotated[str, typer.Option(help="local or ray.")] = "local",
     workers: Annotated[
         int | None,
-        typer.Option(min=1, help="Number of worker processes or Ray actors. [1; with Ray one per GPU or machine]"),
+        typer.Option(
+            min=1,
+            help="Number of worker processes or Ray actors. "
+            "[1; with --device cuda one per GPU; with Ray on CPUs one per machine]",
+        ),
     ] = None,
     address: Annotated[
-        str | None, typer.Option(metavar="ADDRESS", help="Address of a running Ray cluster. [start one here]")
+        str | None,
+        typer.Option(
+            metavar="ADDRESS", help="Address of a running Ray cluster. [the cluster of this machine, or a new one]"
+        ),
     ] = None,
     limit: Limit = None,
     weights: Weights = None,

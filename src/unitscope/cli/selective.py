@@ -20,7 +20,7 @@ def selective(
     output: Figure = None,
     as_json: Json = False,
 ) -> None:
-    """List the units whose greatest class mean is that of a class, by the selectivity index."""
+    """List the units whose highest class mean is that of a class, by the selectivity index."""
     from unitscope.analyses.selectivity import selective_units
     from unitscope.atlas import open_atlas
 

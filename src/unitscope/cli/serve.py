@@ -60,7 +60,7 @@ def serve(
     preprocess: Preprocess = None,
     device: Device = "cpu",
 ) -> None:
-    """Show an atlas in the browser: layers, units, images, classes, a lab, the camera."""
+    """Show an atlas in the browser: layers, units, images, classes, a lab, a live view."""
     check_web()
     from unitscope.atlas import open_atlas
     from unitscope.web.app import create_app

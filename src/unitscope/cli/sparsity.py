@@ -1,4 +1,4 @@
-"""The command ``sparsity``: the share of zero responses, and sparsity indices.
+"""The command ``sparsity``: the fraction of zero responses, and sparsity indices.
 
 In: the command line. Out: tables or JSON, and a figure with ``-o``.
 """

@@ -21,7 +21,7 @@ def units_html(
 
     Args:
         units: rows of the table of units.
-        exemplars: returns a unit's exemplars, largest response first.
+        exemplars: returns a unit's exemplars, highest response first.
         image_uri: returns an image as a data URI, given its id and its side in pixels.
     """
     count, side = (9, 96) if len(units) <= _MAX_LARGE else (3, 64)

@@ -20,7 +20,7 @@ class Exemplar:
     """One of the images to which a unit responds most strongly.
 
     Attributes:
-        rank: 1 for the largest response.
+        rank: 1 for the highest response.
         image: the image's id.
         response: α of this unit for this image.
         label: the image's labels, joined by commas; empty if there are none.
@@ -38,7 +38,7 @@ class Exemplar:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ExemplarSheet(Result):
-    """A unit and its exemplars, largest response first, or lowest first (paper, figure 2)."""
+    """A unit and its exemplars, highest response first, or lowest first (paper, figure 2)."""
 
     kind: ClassVar[str] = "exemplars"
 

@@ -67,7 +67,7 @@ def strip(bars: Sequence[tuple[str, int, float]]) -> str:
     """Return a bar for each layer: its height is the logarithm of the number of units, its dark part the zeros.
 
     Args:
-        bars: name, number of units and share of zero responses of each layer.
+        bars: name, number of units and fraction of zero responses of each layer.
     """
     most = max((np.log2(1 + units) for _, units, _ in bars), default=1.0)
     drawn = "".join(_bar(name, units, zeros, 100 * np.log2(1 + units) / most) for name, units, zeros in bars)

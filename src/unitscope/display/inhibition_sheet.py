@@ -21,7 +21,7 @@ class InhibitionExample:
         has_concept: whether the image shows the concept.
         picture: the resized and cropped image, uint8 ``[row, column, RGB]``; None if the file can't be read.
         map: the unit's activation map, float32 ``[row, column]``; None if the file can't be read.
-        mask: the share of each pixel that the concept covers, float32 ``[row, column]``; None if unknown.
+        mask: the fraction of each pixel that the concept covers, float32 ``[row, column]``; None if unknown.
         note: the measured values, in words.
     """
 

@@ -39,7 +39,7 @@ class PerturbedImage:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PerturbedUnit:
-    """A unit and its exemplars before and after perturbation, largest response first."""
+    """A unit and its exemplars before and after perturbation, highest response first."""
 
     layer: Layer
     unit: int

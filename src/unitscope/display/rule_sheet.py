@@ -58,7 +58,7 @@ class RuleSheet:
         network: the network's reference.
         layer: the layer of the units.
         images: the images shown, in the order given by the user.
-        rows: the first of the units found, largest response first.
+        rows: the first of the units found, highest response first.
     """
 
     title: str

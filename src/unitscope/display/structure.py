@@ -43,7 +43,7 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Column:
+class LayerTopUnits:
     """The top units of one layer for one image.
 
     Attributes:
@@ -89,7 +89,7 @@ class Structure(Result):
     image: str
     picture: NDArray[np.uint8]
     predictions: tuple[Prediction, ...]
-    columns: tuple[Column, ...]
+    columns: tuple[LayerTopUnits, ...]
     enlarged: tuple[Enlargement, ...] = ()
     probabilities: NDArray[np.float32] | None = None
 
@@ -114,7 +114,7 @@ class Structure(Result):
         layers = layers_by_name(values, [one["layer"] for one in values["layers"]])
         predictions = (Prediction(one["class"], one["name"], one["probability"]) for one in values["predictions"])
         columns = (
-            Column(
+            LayerTopUnits(
                 layers[one["layer"]],
                 np.array(one["units"], np.int64),
                 np.array(one["responses"], np.float32),

@@ -30,7 +30,7 @@ def thumbnail(picture: Image.Image, preprocessing: Mapping[str, Any], side: int)
     Raises:
         ImageError: if it is too narrow to be shown.
     """
-    return webp(framed(picture, preprocessing, side))
+    return webp(crop_for_network(picture, preprocessing, side))
 
 
 def webp(picture: Image.Image) -> bytes:
@@ -40,7 +40,7 @@ def webp(picture: Image.Image) -> bytes:
         return buffer.getvalue()
 
 
-def framed(picture: Image.Image, preprocessing: Mapping[str, Any], side: int) -> Image.Image:
+def crop_for_network(picture: Image.Image, preprocessing: Mapping[str, Any], side: int) -> Image.Image:
     """Return the part of a picture that a preprocessing keeps; ``side`` is the longer side in pixels.
 
     Like `Preprocessing`, resize the picture and crop its centre, with black margins where it is too small. A custom

@@ -1,7 +1,7 @@
 """Run networks fast: `Session`, engines, precision, batch sizes, loading of images.
 
 In: a network and images. Out: logits, responses, activation maps and gradients. Results must not depend on the batch or
-on timing. Knows nothing of atlases or figures.
+on timing. Independent of atlases and figures.
 """
 
 from unitscope.engine.allocator import tune_allocator

@@ -21,7 +21,7 @@ from unitscope.units import Layer
 ON_CPU = 16
 MAX_BATCH = 256  # larger batches are not faster, and a shard should hold several batches
 _MEMORY_SHARE = 0.6  # of the free memory; compiled graphs and decoded images need some too
-Made = TypeVar("Made")
+T = TypeVar("T")
 _PROBES = (8, 1)  # images in the batches that measure memory, until one fits
 
 
@@ -37,23 +37,23 @@ def batch_size_for(network: Network, trace: Trace, layers: Sequence[Layer], *, p
     if device.type != "cuda":
         return ON_CPU
     free = torch.cuda.mem_get_info(device)[0]
-    return fitting(free, _bytes_per_image(network, trace, layers, precision))
+    return largest_batch_size(free, _bytes_per_image(network, trace, layers, precision))
 
 
-def fitting(free: int, image: int) -> int:
+def largest_batch_size(free_bytes: int, bytes_per_image: int) -> int:
     """Return the largest power of two of images, up to `MAX_BATCH`, that fits into free memory.
 
     Args:
-        free: free memory in bytes.
-        image: memory per image in bytes.
+        free_bytes: free memory in bytes.
+        bytes_per_image: memory per image in bytes.
     """
     count = MAX_BATCH
-    while count > 1 and count * image > _MEMORY_SHARE * free:
+    while count > 1 and count * bytes_per_image > _MEMORY_SHARE * free_bytes:
         count //= 2
     return count
 
 
-def unless_full(run: Callable[[], Made]) -> Made | None:
+def none_if_out_of_memory(run: Callable[[], T]) -> T | None:
     """Return what a function returns, or None if it runs out of the device's memory, which is then freed."""
     try:
         return run()
@@ -63,7 +63,7 @@ def unless_full(run: Callable[[], Made]) -> Made | None:
     return None
 
 
-def no_memory(device: torch.device) -> UnitscopeError:
+def out_of_memory_error(device: torch.device) -> UnitscopeError:
     """Return the error for a device on which a single image runs out of memory."""
     return UnitscopeError(f"'{device}' runs out of memory with a single image; use --device cpu")
 
@@ -74,7 +74,7 @@ def _bytes_per_image(network: Network, trace: Trace, layers: Sequence[Layer], pr
     for count in _PROBES:
         if used := _bytes_of(network, run, count, precision):
             return max(used // count, 1)
-    raise no_memory(device_of(network.module))
+    raise out_of_memory_error(device_of(network.module))
 
 
 def _bytes_of(network: Network, run: nn.Module, count: int, precision: Precision) -> int | None:

@@ -12,7 +12,7 @@ from unitscope.errors import NetworkError
 from unitscope.networks import Network
 
 
-def place(network: Network, device: str) -> Network:
+def to_device(network: Network, device: str) -> Network:
     """Return the network on a device: itself on a CPU, a copy elsewhere.
 
     Raises:

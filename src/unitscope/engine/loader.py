@@ -151,7 +151,7 @@ def read_image(images: ImageSource, row: int, phi: Phi) -> PreparedImage:
         return PreparedImage(row, None, 0, 0, first_line(problem))
 
 
-def nothing_readable(images: ImageSource, first: str) -> ImageError:
+def no_readable_images_error(images: ImageSource, first: str) -> ImageError:
     """Return the error for images of which none could be read; ``first`` is the error of the first one."""
     if len(images) == 1:
         return ImageError(first)

@@ -2,7 +2,7 @@
 
 In: a network and a device. Out: logits, responses, activation maps and gradients of images, optionally with masked
 units; the network split at a layer. Two graphs are made on first use: a fast one (folded and fused, inference only) and
-the plain, differentiable one. Knows nothing of atlases or figures.
+the plain, differentiable one. Independent of atlases and figures.
 """
 
 import math
@@ -18,8 +18,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from unitscope.engine.batch_sizes import batch_size_for, no_memory, unless_full
-from unitscope.engine.devices import check_device, place
+from unitscope.engine.batch_sizes import batch_size_for, none_if_out_of_memory, out_of_memory_error
+from unitscope.engine.devices import check_device, to_device
 from unitscope.engine.executor import Executor, NormalizedTaps, make_executor, optimize_for_eager
 from unitscope.engine.fast_graph import FastGraph
 from unitscope.engine.loader import Batch, batches
@@ -40,7 +40,7 @@ MAX_CELLS = 2**26
 """Maximum number of cells in all maps of a batch: 256 MB in float32."""
 _CACHED_TAPS = 8
 
-Made = TypeVar("Made")
+T = TypeVar("T")
 
 
 class Session:
@@ -72,7 +72,7 @@ class Session:
     ) -> None:
         if batch_size is not None and batch_size < 1:
             raise UnitscopeError(f"batch_size must be at least 1, not {batch_size}")
-        self.network = network if device is None else place(network, device)
+        self.network = network if device is None else to_device(network, device)
         self.device = device_of(self.network.module)
         self.precision: Precision = choose_precision(precision, engine="eager", device=str(self.device))
         self._batch_size = batch_size
@@ -344,20 +344,20 @@ class Session:
             self._taps.move_to_end(key)
             return self._taps[key]
 
-    def _in_batches(self, prepared: Tensor, run: Callable[[Tensor], Made]) -> list[Made]:
+    def _in_batches(self, prepared: Tensor, run: Callable[[Tensor], T]) -> list[T]:
         """Run images batch by batch; one that runs out of memory is run again in halves."""
         if prepared.ndim != 4 or not len(prepared):
             shape = list(prepared.shape)
             raise UnitscopeError(f"prepared images have the shape [image, 3, H, W] with one image or more, not {shape}")
-        parts: list[Made] = []
+        parts: list[T] = []
         while len(prepared):
             count = min(len(prepared), self.batch_size if len(prepared) > 1 else 1)
-            part = unless_full(partial(run, prepared[:count]))
+            part = none_if_out_of_memory(partial(run, prepared[:count]))
             if part is not None:
                 parts.append(part)
                 prepared = prepared[count:]
             elif count == 1:
-                raise no_memory(self.device)
+                raise out_of_memory_error(self.device)
             else:
                 self._batch_size = count // 2
         return parts

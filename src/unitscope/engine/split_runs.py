@@ -12,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from unitscope.engine.batch_sizes import no_memory, unless_full
-from unitscope.engine.loader import nothing_readable
+from unitscope.engine.batch_sizes import none_if_out_of_memory, out_of_memory_error
+from unitscope.engine.loader import no_readable_images_error
 from unitscope.engine.session import Session
 from unitscope.graph.interventions import SplitActivations
 from unitscope.graph.split import SplitNetwork
@@ -96,7 +96,7 @@ class SplitRun:
                 yield SplitBatch(rows[:size], activations)
                 prepared, rows = prepared[size:], rows[size:]
         if not readable:
-            raise nothing_readable(self.images, first_error)
+            raise no_readable_images_error(self.images, first_error)
 
     def logits(self, batch: SplitBatch, removed: Tensor, fill: Tensor) -> Tensor:
         """Return the logits of a batch after removing units, ``[variant, image, class]``; see `SplitNetwork.suffix`.
@@ -116,13 +116,13 @@ class SplitRun:
             x = session.network.preprocessing.normalize(prepared.to(session.device))
             return self.halves.prefix(x.contiguous(memory_format=torch.channels_last))
 
-        activations = unless_full(run)
+        activations = none_if_out_of_memory(run)
         if activations is None and len(prepared) == 1:
-            raise no_memory(session.device)
+            raise out_of_memory_error(session.device)
         return activations
 
     def _suffix(self, live: tuple[Tensor, ...], removed: Tensor, fill: Tensor) -> Tensor:
-        logits = unless_full(lambda: self.halves.suffix(live, removed, fill))
+        logits = none_if_out_of_memory(lambda: self.halves.suffix(live, removed, fill))
         if logits is not None:
             return logits
         if len(live[0]) > 1:
@@ -130,7 +130,7 @@ class SplitRun:
             masks = (removed, removed) if removed.shape[1] == 1 else removed.tensor_split(2, 1)
             return torch.cat([self._suffix(some, mask, fill) for some, mask in zip(halves, masks, strict=True)], 1)
         if len(removed) == 1:
-            raise no_memory(self.session.device)
+            raise out_of_memory_error(self.session.device)
         return torch.cat([self._suffix(live, some, fill) for some in removed.tensor_split(2)])
 
     def kept(self, on_batch: Callable[[int], None]) -> tuple[list[SplitBatch] | None, NDArray[np.float64]]:

@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unitscope.analyses.ablation import Ablation, Outcome
-from unitscope.analyses.ablation_counts import TOP5, Predictions, Removed, Score
+from unitscope.analyses.ablation_counts import TOP5, AblationSetting, Predictions, Score
 from unitscope.analyses.predictions import best_classes
 from unitscope.atlas import Atlas
 from unitscope.engine import tune_allocator
 from unitscope.engine.session import Session
 from unitscope.engine.split_runs import SplitBatch, SplitRun
 from unitscope.experiments.ablation_grid import AblationGrid
-from unitscope.experiments.run_options import Counting, RunOptions, truth_of
+from unitscope.experiments.run_options import ProgressFactory, RunOptions, truth_of
 from unitscope.experiments.unit_ranking import UnitRanking
 from unitscope.images import ImageSource
 from unitscope.networks import Network
@@ -62,14 +62,14 @@ def ablate(
     session = Session.of(network, device=options.device)
     tune_allocator()
     layers = dict.fromkeys(session.layers.find(address) for address in grid.layers)
-    removed = [grid.settings(layer) for layer in layers]
+    settings = [grid.settings(layer) for layer in layers]
     means = [None if atlas is None else _means_of(atlas, layer) for layer in layers]
     # Split one layer at a time, since each split has its own copy of the weights.
     splits = (SplitRun(session, layer, image_set, options.batch_size) for layer in layers)
     with session.inference():
         runs = [
-            _run(_LayerExperiment(split, settings, grid, options.progress), known)
-            for split, settings, known in zip(splits, removed, means, strict=True)
+            _run(_LayerExperiment(split, of_layer, grid, options.progress), known)
+            for split, of_layer, known in zip(splits, settings, means, strict=True)
         ]
     return _ablation(session.network, image_set, runs)
 
@@ -78,7 +78,7 @@ def ablate(
 class _Run:
     """Predictions for one layer, ``[image, rank]`` for each setting, and row numbers; units as in `Outcome`."""
 
-    removed: tuple[Removed, ...]
+    settings: tuple[AblationSetting, ...]
     units: tuple[tuple[int, ...] | None, ...]
     rows: NDArray[np.int64]
     before: Predictions
@@ -90,11 +90,11 @@ class _LayerExperiment:
     """The settings at one layer."""
 
     split: SplitRun
-    removed: tuple[Removed, ...]
+    settings: tuple[AblationSetting, ...]
     grid: AblationGrid
-    progress: Counting
+    progress: ProgressFactory
 
-    def counted(self, title: str) -> AbstractContextManager[Callable[[int], None]]:
+    def track(self, title: str) -> AbstractContextManager[Callable[[int], None]]:
         """Show the progress of one pass over the images."""
         return self.progress(f"{title} {self.split.layer.name}", len(self.split.images))
 
@@ -110,25 +110,25 @@ def _run(experiment: _LayerExperiment, means: NDArray[np.float64] | None) -> _Ru
     """Run the images once, or twice if unknown means are needed and the activations are too large to cache."""
     layer, rows, predictions = experiment.split.layer, [], []
     # The unmodified network is one of the variants, so that it differs from the others by the removal only.
-    variants = [Removed(layer.name, "image", "low", 0, layer.units), *experiment.removed]
+    variants = [AblationSetting(layer.name, "image", "low", 0, layer.units), *experiment.settings]
     batches, means = _batches(experiment, means)
     fill, ranking = experiment.fill(means), UnitRanking(means)
-    with experiment.counted("removing from") as on_batch:
+    with experiment.track("removing from") as on_batch:
         for batch in batches:
             rows.append(batch.rows)
             predictions.append(_predict(experiment.split, batch, _masks(variants, ranking, batch), fill))
             on_batch(len(batch.rows))
     joined = np.concatenate(predictions, 1)
-    units = tuple(_units(removed, ranking) for removed in experiment.removed)
-    return _Run(experiment.removed, units, np.concatenate(rows), joined[0], joined[1:])
+    units = tuple(_units(setting, ranking) for setting in experiment.settings)
+    return _Run(experiment.settings, units, np.concatenate(rows), joined[0], joined[1:])
 
 
-def _units(removed: Removed, ranking: UnitRanking) -> tuple[int, ...] | None:
+def _units(setting: AblationSetting, ranking: UnitRanking) -> tuple[int, ...] | None:
     """Return the removed units in their order of removal; None if they differ between images."""
-    if removed.scope == "image":
+    if setting.scope == "image":
         return None
-    (ranks,) = ranking(removed, torch.empty(1, removed.units), ())
-    return tuple(ranks.argsort()[: removed.count].tolist())
+    (ranks,) = ranking(setting, torch.empty(1, setting.units), ())
+    return tuple(ranks.argsort()[: setting.count].tolist())
 
 
 def _batches(
@@ -137,7 +137,7 @@ def _batches(
     """Return the images' activations at the cut, and the means if they are needed."""
     if means is not None or not experiment.grid.needs_means:
         return experiment.split.batches(), means
-    with experiment.counted("means of") as on_batch:
+    with experiment.track("means of") as on_batch:
         kept, means = experiment.split.kept(on_batch)
     return kept or experiment.split.batches(), means
 
@@ -149,16 +149,16 @@ def _predict(split: SplitRun, batch: SplitBatch, masks: list[Tensor], fill: Tens
     return np.concatenate(best)[:, : len(batch.rows)]
 
 
-def _masks(variants: Sequence[Removed], ranking: UnitRanking, batch: SplitBatch) -> list[Tensor]:
+def _masks(variants: Sequence[AblationSetting], ranking: UnitRanking, batch: SplitBatch) -> list[Tensor]:
     """Return a mask of removed units for each variant, bool ``[image, unit]``; equal rankings are computed once."""
     responses, rows = batch.activations.responses, batch.filled_rows
     ranks: dict[tuple[str, str, int | None], Tensor] = {}
     masks = []
-    for removed in variants:
-        key = (removed.scope, removed.order, removed.seed)
+    for setting in variants:
+        key = (setting.scope, setting.order, setting.seed)
         if key not in ranks:
-            ranks[key] = ranking(removed, responses, rows)
-        masks.append((ranks[key] < removed.count).expand(len(responses), -1))
+            ranks[key] = ranking(setting, responses, rows)
+        masks.append((ranks[key] < setting.count).expand(len(responses), -1))
     return masks
 
 
@@ -177,9 +177,9 @@ def _ablation(network: Network, images: ImageSource, runs: Sequence[_Run]) -> Ab
     rows = runs[0].rows
     truth = truth_of(network, images, rows.tolist())
     outcomes = tuple(
-        Outcome(removed, predictions, run.before, truth, units)
+        Outcome(setting, predictions, run.before, truth, units)
         for run in runs
-        for removed, units, predictions in zip(run.removed, run.units, run.after, strict=True)
+        for setting, units, predictions in zip(run.settings, run.units, run.after, strict=True)
     )
     failed, data, before = len(images) - len(rows), images.fingerprint(), runs[0].before
     baseline = Score.of(before, truth)

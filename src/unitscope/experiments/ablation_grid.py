@@ -1,13 +1,13 @@
 """The settings of an ablation: layers, scopes, orders, fractions or counts.
 
-In: words and numbers from the user. Out: a checked `AblationGrid`; for a layer, its list of `Removed`.
+In: words and numbers from the user. Out: a checked `AblationGrid`; for a layer, its `AblationSetting`s.
 Doesn't import torch, so that invalid input is reported at once.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from unitscope.analyses.ablation_counts import Removed
+from unitscope.analyses.ablation_counts import AblationSetting
 from unitscope.errors import LayerError, UnitscopeError, check_seeds, closest
 from unitscope.text import count_noun
 from unitscope.units import Layer
@@ -23,7 +23,7 @@ class AblationGrid:
 
     Attributes:
         layers: addresses of layers; units are removed from one layer at a time.
-        fractions: shares of the layer's units, 0 to 1; rounded to the nearest number of units, halves up.
+        fractions: fractions of the layer's units, 0 to 1; rounded to the nearest number of units, halves up.
         counts: numbers of units.
         scopes: ``image`` (units ranked by each image's responses), ``dataset`` (by the means over all images).
         orders: ``low``, ``high``, ``random``.
@@ -50,9 +50,7 @@ class AblationGrid:
             raise UnitscopeError("nothing to remove; give --fraction (0.2 is 20 percent of the units) or --count")
         for fraction in self.fractions:
             if not 0 <= fraction <= 1:
-                raise UnitscopeError(
-                    f"fraction {fraction:g} is not a share from 0 to 1; 0.2 is 20 percent of the units"
-                )
+                raise UnitscopeError(f"fraction {fraction:g} is not between 0 and 1; 0.2 is 20 percent of the units")
         for count in self.counts:
             if count < 0:
                 raise UnitscopeError(f"can't remove {count} units; give a count of 0 or more")
@@ -74,7 +72,7 @@ class AblationGrid:
         ranked = "dataset" in self.scopes and {"low", "high"} & set(self.orders)
         return self.value == "mean" or bool(ranked)
 
-    def settings(self, layer: Layer) -> tuple[Removed, ...]:
+    def settings(self, layer: Layer) -> tuple[AblationSetting, ...]:
         """Return all settings for one layer.
 
         Raises:
@@ -89,7 +87,7 @@ class AblationGrid:
         ]
         amounts += [(None, count) for count in dict.fromkeys(self.counts)]
         return tuple(
-            Removed(layer.name, scope, order, count, layer.units, fraction, self.value, seed)
+            AblationSetting(layer.name, scope, order, count, layer.units, fraction, self.value, seed)
             for scope in dict.fromkeys(self.scopes)
             for order, seed in self._orders()
             for fraction, count in amounts

@@ -1,7 +1,7 @@
 """Transform COCO's masks like the images, down to the cells of an activation map.
 
-In: an atlas and a category; a mask and a preprocessing. Out: the images with the category; the share of each cell that
-it covers. Knows nothing of units; `inhibition` weights their maps with these shares.
+In: an atlas and a category; a mask and a preprocessing. Out: the images with the category; the fraction of each cell
+that it covers. Independent of units; `inhibition` weights their maps with these fractions.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -39,7 +39,7 @@ class CategorySplit:
         return replace(self, images=images, others=self.others.limit(max(1, len(images))))
 
     def view(self, image: str, phi: Preprocessing) -> Weights:
-        """Return the share of each pixel of the network's input that the category covers, 0 to 1, ``[row, column]``."""
+        """Return the fraction of each pixel of the network's input that the category covers, ``[row, column]``."""
         return warp_mask(self.masks.upright_mask(image), phi)
 
 
@@ -74,13 +74,13 @@ class MapSource:
         return np.asarray(total) / len(images)
 
 
-def category_split(atlas: Atlas, category: str, *, root: str | Path | None = None) -> CategorySplit:
+def category_split(atlas: Atlas, category: str, *, image_root: str | Path | None = None) -> CategorySplit:
     """Return the readable images of a COCO atlas with and without a category.
 
     Args:
         atlas: an atlas of a COCO folder.
         category: COCO's name of the category; upper and lower case are equal.
-        root: the folder of the images, if they were moved.
+        image_root: the folder of the images, if they were moved.
 
     Raises:
         AtlasError: if the atlas is not from COCO images.
@@ -92,15 +92,17 @@ def category_split(atlas: Atlas, category: str, *, root: str | Path | None = Non
             f"the images of atlas '{atlas.path}' ({scanned['layout']}) have no segmentations of '{category}'; "
             "scan a folder with COCO's annotations, or use --class"
         )
-    every = image_set(atlas, atlas.images["image"].iloc[atlas.readable], root=root)
+    every = image_set(atlas, atlas.images["image"].iloc[atlas.readable], image_root=image_root)
     masks = category_masks(every, category)
     without = [image for image in every.ids if image not in masks.outlines]
-    return CategorySplit(image_set(atlas, masks.ids, root=root), image_set(atlas, without, root=root), masks)
+    return CategorySplit(
+        image_set(atlas, masks.ids, image_root=image_root), image_set(atlas, without, image_root=image_root), masks
+    )
 
 
-def image_set(atlas: Atlas, ids: Iterable[str], *, root: str | Path | None = None) -> ImageSource:
-    """Return some of an atlas's images, without labels; ``root`` is their folder, if they were moved."""
-    return atlas.source(root, ids=ids)
+def image_set(atlas: Atlas, ids: Iterable[str], *, image_root: str | Path | None = None) -> ImageSource:
+    """Return some of an atlas's images, without labels; ``image_root`` is their folder, if they were moved."""
+    return atlas.source(image_root, ids=ids)
 
 
 def phi_of(network: Network) -> Preprocessing:
@@ -130,7 +132,7 @@ def pool_to_grid(view: Weights, rows: int, columns: int) -> Weights:
 
 
 def _shares(pixels: int, cells: int) -> NDArray[np.float64]:
-    """Return the share of each cell's length that each pixel covers, ``[cell, pixel]``."""
+    """Return the fraction of each cell's length that each pixel covers, ``[cell, pixel]``."""
     edges, starts = np.linspace(0, pixels, cells + 1), np.arange(pixels)
     overlaps = np.minimum(edges[1:, None], starts + 1) - np.maximum(edges[:-1, None], starts)
     shares: NDArray[np.float64] = overlaps.clip(0) * cells / pixels

@@ -1,7 +1,7 @@
 """Perturbations of images: noise, blur, brightness, JPEG.
 
 In: an image from `Preprocessing.prepare`, uint8 ``[3, H, W]``, its row and a seed. Out: the perturbed image, uint8
-or float32 on the same 0–255 scale, for `Preprocessing.normalize`. Knows nothing of networks, files or batches.
+or float32 on the same 0–255 scale, for `Preprocessing.normalize`. Independent of networks, files and batches.
 """
 
 import io

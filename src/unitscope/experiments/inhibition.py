@@ -40,7 +40,7 @@ MIN_CELLS = 0.5
 """Minimum number of cells that the concept, and the rest of the view, must cover for an image to count."""
 
 ROUNDING = 1e-5
-"""Changes of a logit by less than this share of the image's largest logit are float32 rounding errors."""
+"""Changes of a logit by less than this fraction of the image's largest logit are float32 rounding errors."""
 
 _MAX_CELL_ASPECT = 2  # cells of small maps are not exactly square
 
@@ -51,7 +51,7 @@ def category_inhibition(
     category: str,
     *,
     network: Network | Session | None = None,
-    images: str | Path | None = None,
+    image_root: str | Path | None = None,
     options: RunOptions | None = None,
 ) -> Inhibition:
     """Return a layer's units, ranked by how dark their maps are on objects of a COCO category; see `map_contrast`.
@@ -64,7 +64,7 @@ def category_inhibition(
         layer: a tapped layer.
         category: COCO's name of the category.
         network: the network; needed only if the atlas was made from a module given in Python.
-        images: the folder of the images, if they were moved.
+        image_root: the folder of the images, if they were moved.
         options: batch size, device, and the number of images with the category to use, evenly spaced.
 
     Raises:
@@ -76,7 +76,7 @@ def category_inhibition(
     """
     options = options or RunOptions()
     found = atlas.find(layer)
-    every = category_split(atlas, category, root=images)
+    every = category_split(atlas, category, image_root=image_root)
     concept = every.limit(options.limit)
     require_min(len(concept.images), f"images with '{every.masks.category}'")
     session = session_of(atlas, network, device=options.device, batch_size=options.batch_size)
@@ -93,21 +93,21 @@ def category_inhibition(
 
 def inhibition_by_removal(
     atlas: Atlas,
-    found: Inhibition,
+    result: Inhibition,
     *,
     class_name: str = "",
     network: Network | Session | None = None,
-    images: str | Path | None = None,
+    image_root: str | Path | None = None,
     options: RunOptions | None = None,
 ) -> Inhibition:
     """Return an inhibition with the effect of removing each unit, alone, on a class's logit for the same images.
 
     Args:
         atlas: the atlas of the inhibition.
-        found: from `category_inhibition` or `class_inhibition`.
+        result: from `category_inhibition` or `class_inhibition`.
         class_name: the network's class; by default the class of the concept.
         network: the network; needed only if the atlas was made from a module given in Python.
-        images: the folder of the images, if they were moved.
+        image_root: the folder of the images, if they were moved.
         options: batch size, device, and the number of images to use, evenly spaced.
 
     Raises:
@@ -117,13 +117,13 @@ def inhibition_by_removal(
     """
     options = options or RunOptions()
     session = session_of(atlas, network, device=options.device, batch_size=options.batch_size)
-    number = found.network_class
+    number = result.network_class
     if class_name or number is None:
-        number = find_network_class(session.network, class_name or found.concept)
-    some = options.select_images(image_set(atlas, found.images, root=images))
-    require_min(len(some), f"images with '{found.concept}'")
-    changes = logit_changes(session, some, found.layer, number, options=options)
-    return found.with_removal(Removal(session.network.classes[number], logit_rise(changes)))
+        number = find_network_class(session.network, class_name or result.concept)
+    some = options.select_images(image_set(atlas, result.images, image_root=image_root))
+    require_min(len(some), f"images with '{result.concept}'")
+    changes = logit_changes(session, some, result.layer, number, options=options)
+    return result.with_removal(Removal(session.network.classes[number], logit_rise(changes)))
 
 
 def find_network_class(network: Network, name: str) -> int:
@@ -203,8 +203,8 @@ def _mean_maps(source: MapSource, concept: CategorySplit, phi: Preprocessing) ->
         means.images.append(image)
         means.inside.append(parts[0])
         means.outside.append(parts[1])
-        if other_mean is not None and (place := inside_outside(other_mean, weights)) is not None:
-            means.by_place.append(place[0] - place[1])
+        if other_mean is not None and (by_place := inside_outside(other_mean, weights)) is not None:
+            means.by_place.append(by_place[0] - by_place[1])
     return means
 
 

@@ -15,15 +15,15 @@ from unitscope.analyses.ablation_counts import TOP5, Truth
 from unitscope.analyses.perturb_result import Effect, PerturbResult
 from unitscope.analyses.perturbation import (
     PerturbationStats,
+    correct_predictions,
     flips,
     layer_effects,
     mcnemar_by_draw,
-    right_answers,
     strongest,
     unit_effects,
 )
 from unitscope.engine import tune_allocator
-from unitscope.engine.loader import Batch, nothing_readable, read_image
+from unitscope.engine.loader import Batch, no_readable_images_error, read_image
 from unitscope.engine.outputs import Outputs
 from unitscope.engine.session import Session
 from unitscope.errors import NetworkError, UnitscopeError, check_seeds
@@ -78,8 +78,8 @@ def perturb(
     image_set = options.select_images(images)
     experiment = _Experiment(session, image_set, track(session, layers, units, top=top), draws)
     with options.progress("perturbing", len(image_set)) as on_batch:
-        parts = list(experiment.parts(options.batch_size, on_batch))
-    return experiment.result(parts)
+        batches = list(experiment.batches(options.batch_size, on_batch))
+    return experiment.result(batches)
 
 
 def changed_batch(perturbation: Perturbation, prepared: Tensor, rows: Sequence[int], seed: int) -> Tensor:
@@ -118,7 +118,7 @@ def _check(network: Network, draws: Draws, top: int) -> None:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Part:
+class _BatchStats:
     """The statistics of one batch, for the images that could be read."""
 
     rows: tuple[int, ...]
@@ -135,36 +135,36 @@ class _Experiment:
     tracked: TrackedNetwork
     draws: Draws
 
-    def parts(self, batch_size: int | None, on_batch: Callable[[int], None]) -> Iterator[_Part]:
+    def batches(self, batch_size: int | None, on_batch: Callable[[int], None]) -> Iterator[_BatchStats]:
         """Yield the statistics of each batch, in the order of the images."""
         tune_allocator()
         layers, maps = self.tracked.index.layers, self.tracked.mapped
         for batch, outputs in self.session.stream(self.images, responses=layers, maps=maps, batch_size=batch_size):
             if outputs is not None:
-                yield self._part(batch, outputs)
+                yield self._batch_stats(batch, outputs)
             on_batch(len(batch.pictures))
 
-    def _part(self, batch: Batch, outputs: Outputs) -> _Part:
+    def _batch_stats(self, batch: Batch, outputs: Outputs) -> _BatchStats:
         prepared, rows = batch.tensor(), tuple(picture.image for picture in batch.good)
         before = self.tracked.outputs(outputs)
         changed = {}
         for change, seeds in self.draws.items():
             runs = (self._run(changed_batch(change, prepared, rows, seed)) for seed in seeds)
             changed[change] = PerturbationStats.stacked([self.tracked.compare(before, after) for after in runs])
-        return _Part(rows, self.tracked.clean(before), changed)
+        return _BatchStats(rows, self.tracked.clean(before), changed)
 
     def _run(self, prepared: Tensor) -> TrackedOutputs:
         layers, maps = self.tracked.index.layers, self.tracked.mapped
         return self.tracked.outputs(self.session.run(prepared, responses=layers, maps=maps))
 
-    def result(self, parts: list[_Part]) -> PerturbResult:
+    def result(self, batches: list[_BatchStats]) -> PerturbResult:
         """Return the result over all batches."""
         network = self.session.network
-        if not parts:
-            raise nothing_readable(self.images, read_image(self.images, 0, network.preprocessing).error)
-        rows = [row for part in parts for row in part.rows]
+        if not batches:
+            raise no_readable_images_error(self.images, read_image(self.images, 0, network.preprocessing).error)
+        rows = [row for batch in batches for row in batch.rows]
         truth = truth_of(network, self.images, rows)
-        clean = PerturbationStats.joined([part.clean for part in parts])
+        clean = PerturbationStats.joined([batch.clean for batch in batches])
         greatest = [strongest(responses, STRONGEST) for responses in clean.responses[0].T]
         return PerturbResult(
             network.reference,
@@ -173,24 +173,26 @@ class _Experiment:
             self.images.fingerprint(),
             max(self.draws.values(), key=len),
             self.tracked.top,
-            right_answers(clean, truth, among=1),
-            right_answers(clean, truth, among=TOP5),
-            tuple(self._effect(change, clean, parts, truth) for change in self.draws),
+            correct_predictions(clean, truth, among=1),
+            correct_predictions(clean, truth, among=TOP5),
+            tuple(self._effect(change, clean, batches, truth) for change in self.draws),
             self.tracked.note,
             tuple(self.draws),
             self.images,
-            tuple(tuple(rows[place] for place in places) for places in greatest),
+            tuple(tuple(rows[index] for index in indices) for indices in greatest),
         )
 
-    def _effect(self, change: Perturbation, clean: PerturbationStats, parts: list[_Part], truth: Truth) -> Effect:
-        changed = PerturbationStats.joined([part.changed[change] for part in parts])
+    def _effect(
+        self, change: Perturbation, clean: PerturbationStats, batches: list[_BatchStats], truth: Truth
+    ) -> Effect:
+        changed = PerturbationStats.joined([batch.changed[change] for batch in batches])
         return Effect(
             *name_and_value(change),
             self.draws[change],
             flips(clean, changed),
             mcnemar_by_draw(clean, changed, truth),
-            right_answers(changed, truth, among=1),
-            right_answers(changed, truth, among=TOP5),
+            correct_predictions(changed, truth, among=1),
+            correct_predictions(changed, truth, among=TOP5),
             layer_effects(changed, self.tracked.layers, top=self.tracked.top),
             unit_effects(clean, changed, self.tracked.units),
         )

@@ -14,12 +14,12 @@ from unitscope.images import ImageSource, open_images
 from unitscope.networks import Network
 from unitscope.scanning.plan import labels_of
 
-Counting = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
+ProgressFactory = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 """Takes a title and a number of images; returns a context that yields a function to call with each batch's images."""
 
 
 @contextmanager
-def uncounted(title: str, images: int) -> Iterator[Callable[[int], None]]:
+def no_progress(title: str, images: int) -> Iterator[Callable[[int], None]]:
     """Show no progress."""
     yield lambda done: None
 
@@ -32,7 +32,7 @@ class RunOptions:
         batch_size: images in a batch; None uses 16 on a CPU, and as many as fit on a GPU.
         device: ``cpu``, ``cuda``, …; None uses the network's.
         limit: number of images to use, evenly spaced; None for all.
-        progress: shows progress; see `Counting`.
+        progress: shows progress; see `ProgressFactory`.
 
     Raises:
         UnitscopeError: if ``batch_size`` or ``limit`` is less than 1.
@@ -41,7 +41,7 @@ class RunOptions:
     batch_size: int | None = None
     device: str | None = None
     limit: int | None = None
-    progress: Counting = uncounted
+    progress: ProgressFactory = no_progress
 
     def __post_init__(self) -> None:
         if self.batch_size is not None and self.batch_size < 1:

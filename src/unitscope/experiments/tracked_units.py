@@ -1,7 +1,7 @@
 """Track layers and units of a network while its input changes.
 
 In: a session, layers and units. Out: a `TrackedNetwork`, which compares two runs of the same images.
-Knows nothing of the kind of change, or of files.
+Independent of the kind of change and of files.
 """
 
 from collections.abc import Iterable, Sequence

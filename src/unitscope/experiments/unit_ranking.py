@@ -1,6 +1,6 @@
 """Rank the units of a layer for an ablation, for each image or for all.
 
-In: a `Removed`, responses. Out: ranks.
+In: an `AblationSetting`, responses. Out: ranks.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from unitscope.analyses.ablation_counts import Removed
+from unitscope.analyses.ablation_counts import AblationSetting
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,23 +24,23 @@ class UnitRanking:
 
     means: NDArray[np.float64] | None
 
-    def __call__(self, removed: Removed, responses: Tensor, rows: Sequence[int]) -> Tensor:
+    def __call__(self, setting: AblationSetting, responses: Tensor, rows: Sequence[int]) -> Tensor:
         """Return ranks, int64 ``[image, unit]``, or ``[1, unit]`` if they are the same for every image.
 
         Args:
-            removed: the setting.
+            setting: the order, and whether it is the same for all images.
             responses: responses of the layer's units, ``[image, unit]``.
             rows: row numbers of the images, which seed random orders.
         """
-        if removed.order == "random":
-            seed = removed.seed or 0
-            seeds = [(seed,)] if removed.scope == "dataset" else [(seed, row) for row in rows]
+        if setting.order == "random":
+            seed = setting.seed or 0
+            seeds = [(seed,)] if setting.scope == "dataset" else [(seed, row) for row in rows]
             drawn = [np.random.default_rng(seed).permutation(responses.shape[1]) for seed in seeds]
             return torch.from_numpy(np.stack(drawn)).to(responses.device)
-        if removed.scope == "dataset":
+        if setting.scope == "dataset":
             assert self.means is not None
-            return _RANKS[removed.order](torch.from_numpy(self.means)[None]).to(responses.device)
-        return _RANKS[removed.order](responses)
+            return _RANKS[setting.order](torch.from_numpy(self.means)[None]).to(responses.device)
+        return _RANKS[setting.order](responses)
 
 
 def _rank(values: Tensor) -> Tensor:

@@ -24,9 +24,9 @@ from unitscope.networks import Network, eval_mode
 from unitscope.scanning.atlas_network import session_of
 from unitscope.units import Layer, UnitIndex
 
-# Relative to a unit's largest response; float32 sums in a different order differ by about 1e-6. The terms of a unit's
-# sums are as large as its layer's values, so the scale is at least a hundredth of the layer's largest response.
-TOLERANCE, LEAST = 1e-4, 0.01
+# Relative to a unit's largest absolute response; float32 sums in a different order differ by about 1e-6. The terms of a
+# unit's sums are as large as its layer's values, so the scale is at least a hundredth of the layer's largest response.
+TOLERANCE, MIN_SCALE = 1e-4, 0.01
 # For scans with lower precision, and for responses stored in half precision. In deep networks, bf16 differed by up to
 # 0.16 of a layer's largest response (docs/speed.md), so only large errors are found, relative to the whole layer.
 _TOLERANCES = {"float32": TOLERANCE, "tf32": 3e-3, "bf16": 0.3}
@@ -101,7 +101,7 @@ def _summaries(atlas: Atlas, chosen: NDArray[np.int64]) -> Iterator[_Comparison]
         mean = float(known.mean()) if len(known) else np.nan
         yield _Comparison("mean", name, "", float(row["mean"]), mean, scale)
         zeros = float((known == 0).mean()) if len(known) else 0.0
-        yield _Comparison("share of zeros", name, "", float(row["zero_fraction"]), zeros, 1e-8)
+        yield _Comparison("fraction of zeros", name, "", float(row["zero_fraction"]), zeros, 1e-8)
         yield from _extremes(atlas, int(position), name, column)
 
 
@@ -122,8 +122,8 @@ def _responses(
     table = atlas.units.iloc[chosen]
     of_unit = atlas.units[["min", "max"]].abs().max(axis=1)
     of_layer = of_unit.groupby(atlas.units["layer"]).transform("max")
-    least = LEAST if _tolerance(atlas) == TOLERANCE else 1.0
-    greatest = of_unit.clip(lower=least * of_layer).to_numpy()[chosen]
+    min_scale = MIN_SCALE if _tolerance(atlas) == TOLERANCE else 1.0
+    greatest = of_unit.clip(lower=min_scale * of_layer).to_numpy()[chosen]
     names = [f"{layer}:{channel}" for layer, channel in zip(table["layer"], table["channel"], strict=True)]
     layers = [layer for layer in atlas.layers if layer.name in set(table["layer"])]
     read, tolerance, images = 0, _tolerance(atlas), atlas.source()
@@ -134,9 +134,9 @@ def _responses(
         if again is None:
             continue
         read += 1
-        for place, before in _stored(atlas, chosen, int(row)):
-            values = float(before), float(again[place]), float(greatest[place])
-            yield _Comparison("response", names[place], image, *values, tolerance)
+        for position, before in _stored(atlas, chosen, int(row)):
+            values = float(before), float(again[position]), float(greatest[position])
+            yield _Comparison("response", names[position], image, *values, tolerance)
     if not read:
         raise AtlasError(f"none of the images of atlas '{atlas.path}' can be read in '{images.root}' any more")
 
@@ -146,9 +146,9 @@ def _stored(atlas: Atlas, chosen: NDArray[np.int64], row: int) -> Iterator[tuple
     if atlas.has_responses:
         yield from enumerate(atlas.dataset["responses"][row].to_numpy()[chosen])
         return
-    ranks, places = np.nonzero(atlas.dataset["top_images"].to_numpy()[:, chosen] == row)
+    ranks, positions = np.nonzero(atlas.dataset["top_images"].to_numpy()[:, chosen] == row)
     values = atlas.dataset["top_values"].to_numpy()
-    yield from ((int(place), values[rank, chosen[place]]) for rank, place in zip(ranks, places, strict=True))
+    yield from ((int(at), values[rank, chosen[at]]) for rank, at in zip(ranks, positions, strict=True))
 
 
 def _tolerance(atlas: Atlas) -> float:

@@ -13,7 +13,7 @@ from unitscope.display.heatmaps import CAPTION, overlay, tone
 from unitscope.figures import theme
 from unitscope.figures.drawing import draw
 from unitscope.figures.text_layout import number, shorten, width, wrap
-from unitscope.figures.tile_layout import GAP, MARGIN, Box, Sheet, resized
+from unitscope.figures.tile_layout import GAP, MARGIN, Box, Canvas, resized
 
 TILE, SEAM = 224, 6
 BLOCK = 3 * TILE + 2 * SEAM
@@ -23,20 +23,20 @@ HEAD = MARGIN + theme.line(theme.TITLE) + GAP
 
 @draw.register
 def exemplars(sheet: ExemplarSheet) -> Figure:
-    """Return the figure of a unit's exemplars in reading order, greatest response first, at most 3 a row."""
-    with theme.look():
+    """Return the figure of a unit's exemplars in reading order, highest response first, at most 3 a row."""
+    with theme.context():
         blocks = grid(len(sheet.exemplars))
         right = max((box.right for box in blocks), default=MARGIN + BLOCK)
         bottom = max((box.bottom for box in blocks), default=HEAD) + 2 * GAP
         caption = wrap(_caption(sheet), theme.SMALL, right - MARGIN)
         step = theme.line(theme.SMALL)
-        drawn = Sheet.blank(right + MARGIN, bottom + len(caption) * step + MARGIN)
-        _title(drawn, sheet, right - MARGIN)
+        canvas = Canvas.blank(right + MARGIN, bottom + len(caption) * step + MARGIN)
+        _title(canvas, sheet, right - MARGIN)
         for entry, box in zip(sheet.exemplars, blocks, strict=True):
-            _block(drawn, entry, box)
-        for place, text in enumerate(caption):
-            drawn.write(MARGIN, bottom + place * step, text, size=theme.SMALL, color=theme.QUIET)
-        return drawn.figure
+            _block(canvas, entry, box)
+        for index, text in enumerate(caption):
+            canvas.write(MARGIN, bottom + index * step, text, size=theme.SMALL, color=theme.QUIET)
+        return canvas.figure
 
 
 def grid(count: int) -> list[Box]:
@@ -63,32 +63,32 @@ def _caption(sheet: ExemplarSheet) -> str:
     )
 
 
-def _title(drawn: Sheet, sheet: ExemplarSheet, room: int) -> None:
+def _title(canvas: Canvas, sheet: ExemplarSheet, room: int) -> None:
     text = shorten(f"{sheet.layer.name}:{sheet.unit} of {sheet.network}", theme.TITLE, room)
-    drawn.write(MARGIN, MARGIN, text, size=theme.TITLE)
+    canvas.write(MARGIN, MARGIN, text, size=theme.TITLE)
 
 
-def _block(drawn: Sheet, entry: Exemplar, box: Box) -> None:
-    _line(drawn, entry, box)
-    places = tiles(box)
+def _block(canvas: Canvas, entry: Exemplar, box: Box) -> None:
+    _line(canvas, entry, box)
+    boxes = tiles(box)
     if entry.picture is not None:
-        places = [place.fit(*entry.picture.shape[:2]) for place in places]
+        boxes = [tile.fit(*entry.picture.shape[:2]) for tile in boxes]
     tones = None if entry.map is None else tone(entry.map)
-    picture = None if entry.picture is None else resized(entry.picture, places[0])
+    picture = None if entry.picture is None else resized(entry.picture, boxes[0])
     both = None if picture is None or tones is None else overlay(picture, tones)
-    for values, place in zip((picture, tones, both), places, strict=True):
+    for values, tile in zip((picture, tones, both), boxes, strict=True):
         if values is None:
-            drawn.blank_tile(place)
+            canvas.blank_tile(tile)
         else:
-            drawn.image(values, place)
+            canvas.image(values, tile)
 
 
-def _line(drawn: Sheet, entry: Exemplar, box: Box) -> None:
+def _line(canvas: Canvas, entry: Exemplar, box: Box) -> None:
     figures = f"{entry.rank}   α = {number(entry.response)}"
-    drawn.write(box.left, box.top, figures)
+    canvas.write(box.left, box.top, figures)
     left = box.left + width(figures, theme.BODY) + GAP
     label = shorten(entry.label, theme.BODY, 0.6 * (box.right - left))
-    drawn.write(left, box.top, label, color=theme.ACCENT)
+    canvas.write(left, box.top, label, color=theme.ACCENT)
     room = box.right - left - width(label, theme.BODY) - GAP
     name = shorten(entry.image, theme.SMALL, room, keep_end=True)
-    drawn.write(box.right, box.top + 2, name, ha="right", size=theme.SMALL, color=theme.QUIET)
+    canvas.write(box.right, box.top + 2, name, ha="right", size=theme.SMALL, color=theme.QUIET)

@@ -1,7 +1,7 @@
 """Draw a square matrix as a heat map with names on both axes, values in large cells, and a colour bar.
 
 In: a matrix ``[row, row]``, names and, for clustered rows, SciPy's linkage. Out: a matplotlib Figure.
-Knows nothing of what the values mean. All lengths are pixels.
+Independent of what the values mean. All lengths are pixels.
 """
 
 from dataclasses import dataclass
@@ -18,11 +18,11 @@ from scipy.cluster.hierarchy import leaves_list
 
 from unitscope.display.heatmaps import COLOUR_MAP
 from unitscope.figures import theme
-from unitscope.figures.layers import thinned
+from unitscope.figures.layers import labelled_positions
 from unitscope.figures.text_layout import minus, shorten, widest, wrap
 from unitscope.figures.tile_layout import GAP, MARGIN, Box, write
 
-MOST_WRITTEN = 28
+MAX_WRITTEN = 28
 CELL, SMALL_MAP, LARGE_MAP, NAME_ROOM = 74, 420, 1480, 400
 TREE, BAR, BAR_ROOM, TITLE_ROOM = 190, 26, 110, 1300
 TICK = 12
@@ -52,21 +52,21 @@ class HeatMap:
     tree: Matrix | None = None
 
 
-def draw(given: HeatMap) -> Figure:
+def draw(data: HeatMap) -> Figure:
     """Return the figure of a heat map."""
-    with theme.look():
-        order = np.arange(len(given.names)) if given.tree is None else leaves_list(given.tree)
-        names = [shorten(given.names[n], theme.SMALL, NAME_ROOM, keep_end="/" in given.names[n]) for n in order]
-        matrix = given.matrix[np.ix_(order, order)]
-        sheet = _Layout.of(given, names)
+    with theme.context():
+        order = np.arange(len(data.names)) if data.tree is None else leaves_list(data.tree)
+        names = [shorten(data.names[n], theme.SMALL, NAME_ROOM, keep_end="/" in data.names[n]) for n in order]
+        matrix = data.matrix[np.ix_(order, order)]
+        sheet = _Layout.of(data, names)
         figure = Figure((sheet.width / theme.DPI, sheet.height / theme.DPI), theme.DPI)
         sheet.write(figure)
         colours = ScalarMappable(scale(matrix), COLOUR_MAP)
         _cells(sheet.axes(figure, sheet.map), matrix, colours, names)
-        if given.tree is not None:
-            _branches(sheet.axes(figure, sheet.tree), given.tree, order)
-        _bar(sheet.axes(figure, sheet.bar), colours, given.measure)
-        figure.draw_without_rendering()  # makes the ticks now: matplotlib < 3.11 would in the caller's look
+        if data.tree is not None:
+            _branches(sheet.axes(figure, sheet.tree), data.tree, order)
+        _bar(sheet.axes(figure, sheet.bar), colours, data.measure)
+        figure.draw_without_rendering()  # makes the ticks now: matplotlib < 3.11 would in the caller's style
         return figure
 
 
@@ -80,13 +80,13 @@ def scale(matrix: Matrix) -> Normalize:
 
 def branches(tree: Matrix, order: NDArray[np.int64]) -> list[tuple[Matrix, Matrix]]:
     """Return each merge of a linkage as a bracket: heights ``[4]``, and positions ``[4]`` along the ordered rows."""
-    place = {int(row): position + 0.5 for position, row in enumerate(order)}
-    height = dict.fromkeys(place, 0.0)
+    centre = {int(row): position + 0.5 for position, row in enumerate(order)}
+    height = dict.fromkeys(centre, 0.0)
     drawn = []
     for number, (one, other, high, _) in enumerate(tree.tolist(), start=len(order)):
-        ends = place[int(one)], place[int(other)]
+        ends = centre[int(one)], centre[int(other)]
         drawn.append((np.array([height[int(one)], high, high, height[int(other)]]), np.repeat(ends, 2)))
-        place[number], height[number] = sum(ends) / 2, high
+        centre[number], height[number] = sum(ends) / 2, high
     return drawn
 
 
@@ -103,23 +103,23 @@ class _Layout:
     caption: tuple[str, ...]
 
     @classmethod
-    def of(cls, given: HeatMap, names: list[str]) -> "_Layout":
+    def of(cls, data: HeatMap, names: list[str]) -> "_Layout":
         count, room = len(names), ceil(widest(names, theme.SMALL)) + TICK
         side = max(SMALL_MAP, min(CELL * count, LARGE_MAP))
         square = Box(MARGIN + room, MARGIN + theme.line(theme.TITLE) + 2 * GAP, side, side)
-        tree = Box(square.right + GAP, square.top, TREE if given.tree is not None else 0, side)
+        tree = Box(square.right + GAP, square.top, TREE if data.tree is not None else 0, side)
         bar = Box(tree.right + (GAP if tree.width else 0) + GAP, square.top, BAR, side)
         # A small map's sheet is as wide as its title, within reason.
-        title = shorten(given.title, theme.TITLE, max(TITLE_ROOM, bar.right + BAR_ROOM - MARGIN))
+        title = shorten(data.title, theme.TITLE, max(TITLE_ROOM, bar.right + BAR_ROOM - MARGIN))
         width = max(ceil(widest([title], theme.TITLE)) + 2 * MARGIN, bar.right + BAR_ROOM + MARGIN)
-        caption = tuple(wrap(given.caption, theme.SMALL, width - 2 * MARGIN))
+        caption = tuple(wrap(data.caption, theme.SMALL, width - 2 * MARGIN))
         below = max(room, 3 * theme.line(theme.SMALL) if tree.width else 0) + GAP
         height = square.bottom + below + len(caption) * theme.line(theme.SMALL) + MARGIN
         return cls(width, height, square, tree, bar, title, caption)
 
     def axes(self, figure: Figure, box: Box) -> Axes:
-        place = (box.left / self.width, 1 - box.bottom / self.height, box.width / self.width, box.height / self.height)
-        axes = figure.add_axes(place)
+        bounds = (box.left / self.width, 1 - box.bottom / self.height, box.width / self.width, box.height / self.height)
+        axes = figure.add_axes(bounds)
         axes.grid(visible=False)
         axes.tick_params(length=3, width=0.6, color=theme.QUIET, labelsize=theme.SMALL, labelcolor=theme.INK)
         return axes
@@ -128,8 +128,8 @@ class _Layout:
         step = theme.line(theme.SMALL)
         write(figure, self.title, MARGIN, MARGIN, theme.TITLE)
         first = self.height - MARGIN - len(self.caption) * step
-        for place, text in enumerate(self.caption):
-            write(figure, text, MARGIN, first + place * step, theme.SMALL, theme.QUIET)
+        for index, text in enumerate(self.caption):
+            write(figure, text, MARGIN, first + index * step, theme.SMALL, theme.QUIET)
 
 
 def _cells(axes: Axes, matrix: Matrix, colours: ScalarMappable, names: list[str]) -> None:
@@ -139,10 +139,10 @@ def _cells(axes: Axes, matrix: Matrix, colours: ScalarMappable, names: list[str]
     axes.pcolormesh(cells, rasterized=True)
     axes.set_ylim(len(names), 0)
     axes.spines[:].set_visible(False)
-    shown = thinned(len(names))
+    shown = labelled_positions(len(names))
     axes.set_xticks([n + 0.5 for n in shown], [names[n] for n in shown], rotation=90)
     axes.set_yticks([n + 0.5 for n in shown], [names[n] for n in shown])
-    if len(names) > MOST_WRITTEN:
+    if len(names) > MAX_WRITTEN:
         return
     for (row, column), value in np.ndenumerate(matrix):
         ink = theme.INK if row == column and np.isfinite(value) else _ink(value, colours)
@@ -162,8 +162,8 @@ def _two(value: float) -> str:
 
 
 def _branches(axes: Axes, tree: Matrix, order: NDArray[np.int64]) -> None:
-    for heights, places in branches(tree, order):
-        axes.plot(heights, places, color=theme.INK, linewidth=0.9, solid_joinstyle="miter")
+    for heights, positions in branches(tree, order):
+        axes.plot(heights, positions, color=theme.INK, linewidth=0.9, solid_joinstyle="miter")
     axes.set_ylim(len(order), 0)
     farthest = max(tree[:, 2].max(), 1e-3)
     axes.set_xlim(-0.02 * farthest, 1.05 * farthest)

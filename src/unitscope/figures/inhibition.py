@@ -18,7 +18,7 @@ from unitscope.display.inhibition_sheet import InhibitedUnit, InhibitionExample,
 from unitscope.figures import theme
 from unitscope.figures.drawing import draw
 from unitscope.figures.text_layout import minus, shorten, width, wrap
-from unitscope.figures.tile_layout import GAP, MARGIN, Box, Sheet, resized
+from unitscope.figures.tile_layout import GAP, MARGIN, Box, Canvas, resized
 
 TILE, SEAM = 150, 6
 BLOCK = 3 * TILE + 2 * SEAM
@@ -31,19 +31,19 @@ NARROWEST = 2 * BLOCK + 2 * GAP
 @draw.register
 def inhibition(sheet: InhibitionSheet) -> Figure:
     """Return the figure of a layer's most inhibitory units, one row each, the most inhibitory first."""
-    with theme.look():
+    with theme.context():
         across = max((len(unit.examples) for unit in sheet.units), default=0)
         room = max(NARROWEST, across * (BLOCK + 2 * GAP) - 2 * GAP)
         caption = wrap(_caption(sheet), theme.SMALL, room)
         bottom = HEAD + len(sheet.units) * ROW
-        drawn = Sheet.blank(room + 2 * MARGIN, bottom + len(caption) * SMALL_LINE + MARGIN)
+        canvas = Canvas.blank(room + 2 * MARGIN, bottom + len(caption) * SMALL_LINE + MARGIN)
         title = f"{found_units(sheet.layer, sheet.concept, sheet.by)}, in {sheet.network}"
-        drawn.write(MARGIN, MARGIN, shorten(title, theme.TITLE, room), size=theme.TITLE)
-        for place, unit in enumerate(sheet.units):
-            _row(drawn, unit, HEAD + place * ROW, room)
-        for place, text in enumerate(caption):
-            drawn.write(MARGIN, bottom + place * SMALL_LINE, text, size=theme.SMALL, color=theme.QUIET)
-        return drawn.figure
+        canvas.write(MARGIN, MARGIN, shorten(title, theme.TITLE, room), size=theme.TITLE)
+        for index, unit in enumerate(sheet.units):
+            _row(canvas, unit, HEAD + index * ROW, room)
+        for index, text in enumerate(caption):
+            canvas.write(MARGIN, bottom + index * SMALL_LINE, text, size=theme.SMALL, color=theme.QUIET)
+        return canvas.figure
 
 
 def _caption(sheet: InhibitionSheet) -> str:
@@ -55,20 +55,20 @@ def _caption(sheet: InhibitionSheet) -> str:
         else f"first images of '{sheet.concept}', then the other images to which the unit responds most"
     )
     return (
-        f"One row per unit, the most inhibited first; {images}: the image as the network sees it, the unit's "
-        "activation map, the map over the picture. Tones: one scale for all maps of a unit, from their least value "
+        f"One row per unit, the most inhibitory first; {images}: the image as the network sees it, the unit's "
+        "activation map, the map over the picture. Tones: one scale for all maps of a unit, from their lowest value "
         f"(dark) to the {PERCENTILE}th percentile of the cells above it (bright), to the power {GAMMA}."
     )
 
 
-def _row(drawn: Sheet, unit: InhibitedUnit, top: int, room: int) -> None:
+def _row(canvas: Canvas, unit: InhibitedUnit, top: int, room: int) -> None:
     name = f"unit {unit.unit}"
-    drawn.write(MARGIN, top, name, size=theme.BODY, color=theme.ACCENT)
+    canvas.write(MARGIN, top, name, size=theme.BODY, color=theme.ACCENT)
     left = MARGIN + width(name, theme.BODY) + GAP
-    drawn.write(left, top, shorten(minus(unit.note), theme.BODY, MARGIN + room - left))
-    for place, (example, tones) in enumerate(zip(unit.examples, _tones(unit.examples), strict=True)):
-        box = Box(MARGIN + place * (BLOCK + 2 * GAP), top + LINE + 6, BLOCK, 2 * SMALL_LINE + TILE)
-        _block(drawn, example, tones, box)
+    canvas.write(left, top, shorten(minus(unit.note), theme.BODY, MARGIN + room - left))
+    for index, (example, tones) in enumerate(zip(unit.examples, _tones(unit.examples), strict=True)):
+        box = Box(MARGIN + index * (BLOCK + 2 * GAP), top + LINE + 6, BLOCK, 2 * SMALL_LINE + TILE)
+        _block(canvas, example, tones, box)
 
 
 def _tones(examples: tuple[InhibitionExample, ...]) -> list[Tones | None]:
@@ -78,36 +78,36 @@ def _tones(examples: tuple[InhibitionExample, ...]) -> list[Tones | None]:
     return [None if example.map is None else next(toned) for example in examples]
 
 
-def _block(drawn: Sheet, example: InhibitionExample, tones: Tones | None, box: Box) -> None:
+def _block(canvas: Canvas, example: InhibitionExample, tones: Tones | None, box: Box) -> None:
     name = shorten(example.image, theme.SMALL, BLOCK, keep_end=True)
-    drawn.write(box.left, box.top, name, size=theme.SMALL, color=theme.QUIET)
-    places = [Box(box.left + n * (TILE + SEAM), box.top + SMALL_LINE, TILE, TILE) for n in range(3)]
+    canvas.write(box.left, box.top, name, size=theme.SMALL, color=theme.QUIET)
+    boxes = [Box(box.left + n * (TILE + SEAM), box.top + SMALL_LINE, TILE, TILE) for n in range(3)]
     if example.picture is None or tones is None:
-        for place in places:
-            drawn.blank_tile(place)
+        for tile in boxes:
+            canvas.blank_tile(tile)
         return
-    places = [place.fit(*example.picture.shape[:2]) for place in places]
-    picture = resized(example.picture, places[0])
+    boxes = [tile.fit(*example.picture.shape[:2]) for tile in boxes]
+    picture = resized(example.picture, boxes[0])
     shown: tuple[NDArray[Any], ...] = (picture, tones, overlay(picture, tones))
-    for values, place in zip(shown, places, strict=True):
-        drawn.image(values, place)
+    for values, tile in zip(shown, boxes, strict=True):
+        canvas.image(values, tile)
         if example.mask is not None:
-            _outline(drawn, example.mask, place)
+            _outline(canvas, example.mask, tile)
     bottom = box.bottom - SMALL_LINE + 4
-    drawn.write(box.left, bottom, minus(example.note), size=theme.SMALL)
+    canvas.write(box.left, bottom, minus(example.note), size=theme.SMALL)
     left = box.left + width(example.note, theme.SMALL) + GAP
     label = shorten(example.label, theme.SMALL, max(0.0, box.right - left))
     colour = theme.ACCENT if example.has_concept else theme.QUIET
-    drawn.write(box.right, bottom, label, ha="right", size=theme.SMALL, color=colour)
+    canvas.write(box.right, bottom, label, ha="right", size=theme.SMALL, color=colour)
 
 
-def _outline(drawn: Sheet, mask: NDArray[np.float32], place: Box) -> None:
-    """Return a white line with a dark rim, visible on dark and bright alike; closed along the picture's edge."""
+def _outline(canvas: Canvas, mask: NDArray[np.float32], box: Box) -> None:
+    """Draw a white outline with a dark rim, visible on dark and bright alike; closed along the picture's edge."""
     rows, columns = mask.shape
     framed = np.pad(mask, 1)
-    across = place.left + (np.arange(-1, columns + 1) + 0.5).clip(0, columns) * place.width / columns
-    down = place.top + (np.arange(-1, rows + 1) + 0.5).clip(0, rows) * place.height / rows
-    drawn.axes.contour(
+    across = box.left + (np.arange(-1, columns + 1) + 0.5).clip(0, columns) * box.width / columns
+    down = box.top + (np.arange(-1, rows + 1) + 0.5).clip(0, rows) * box.height / rows
+    canvas.axes.contour(
         across,
         down,
         framed,

@@ -22,13 +22,13 @@ from unitscope.figures.tile_layout import MARGIN, write
 
 NEEDED = ("layer", "layer_index", "mean", "zero_fraction", "dead")
 WIDTH, CHART, BETWEEN, SIDE = 1500, 210, 66, 110
-NAME_ROOM, MOST_NAMES = 400, 40
+NAME_ROOM, MAX_NAMES = 400, 40
 HEAD = MARGIN + theme.line(theme.TITLE) + 52
 BAND = (0.1, 0.25, 0.5, 0.75, 0.9)
 
 
 def layer_summary(units: pd.DataFrame, *, title: str = "") -> Figure:
-    """Return four charts over depth: units per layer, their mean responses, their shares of zeros, dead units.
+    """Return four charts over depth: units per layer, their mean responses, their fractions of zeros, dead units.
 
     Lines are medians over a layer's units; bands hold the middle half and the middle 80 %.
 
@@ -36,7 +36,7 @@ def layer_summary(units: pd.DataFrame, *, title: str = "") -> Figure:
         UnitscopeError: if the table lacks one of the columns `NEEDED`, or has no rows.
     """
     _check(units)
-    with theme.look():
+    with theme.context():
         layers = units.groupby("layer_index", sort=True)
         names = [str(name) for name in layers["layer"].first()]
         figure, charts = charts_over_layers(title or "Units by layer", names, count=4)
@@ -46,7 +46,7 @@ def layer_summary(units: pd.DataFrame, *, title: str = "") -> Figure:
         _spread(
             charts[2],
             layers["zero_fraction"],
-            "Share of images with a response of zero: median, middle half, middle 80 %",
+            "Fraction of images with a response of zero: median, middle half, middle 80 %",
         )
         shares(charts[2])
         counts(charts[3], layers["dead"].sum().to_numpy(int), _dead_title(units))
@@ -55,19 +55,19 @@ def layer_summary(units: pd.DataFrame, *, title: str = "") -> Figure:
 
 
 @draw.register
-def _(found: LayerList) -> Figure:
+def _(result: LayerList) -> Figure:
     """Draw the number of units of each layer."""
-    with theme.look():
-        names = [layer.name for layer in found.layers]
-        figure, (chart,) = charts_over_layers(f"Layers of {found.network}", names, count=1)
-        counts(chart, np.array([layer.units for layer in found.layers]), "Units")
+    with theme.context():
+        names = [layer.name for layer in result.layers]
+        figure, (chart,) = charts_over_layers(f"Layers of {result.network}", names, count=1)
+        counts(chart, np.array([layer.units for layer in result.layers]), "Units")
         figure.draw_without_rendering()
         return figure
 
 
-def thinned(count: int) -> list[int]:
+def labelled_positions(count: int) -> list[int]:
     """Return the positions of the layers whose names are shown: all, or every k-th so that at most 40 are."""
-    return list(range(0, count, max(1, ceil(count / MOST_NAMES))))
+    return list(range(0, count, max(1, ceil(count / MAX_NAMES))))
 
 
 def decades(values: np.ndarray) -> list[float]:
@@ -107,7 +107,7 @@ def charts_over_layers(title: str, names: list[str], *, count: int, above: int =
         chart.set_xlim(-0.6, len(names) - 0.4)
         chart.xaxis.set_major_locator(FixedLocator([]))
         chart.tick_params(length=3, width=0.6, color=theme.QUIET, labelsize=theme.SMALL, labelcolor=theme.INK)
-    shown = thinned(len(names))
+    shown = labelled_positions(len(names))
     charts[-1].set_xticks(shown, [names[position] for position in shown], rotation=90)
     return figure, charts
 

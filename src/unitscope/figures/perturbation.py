@@ -44,15 +44,15 @@ def perturbation(effects: Sequence[Effect], *, title: str = "") -> Figure:
         raise UnitscopeError("there is no perturbation to draw; give one or more effects")
     kinds = [_of_kind(effects, kind) for kind in dict.fromkeys(effect.perturbation for effect in effects)]
     above = ABOVE if effects[0].flips else 0
-    with theme.look():
+    with theme.context():
         names = [layer.layer.name for layer in effects[0].layers]
         figure, charts = charts_over_layers(title or "Perturbations", names, count=2 * len(kinds), above=above)
         if above:
             for kind, chart in zip(kinds, _strip(figure, len(kinds)), strict=True):
                 _flips(chart, kind)
             figure.axes[2 * len(kinds)].set_title("Changed predictions, with 95 % intervals", pad=7)
-        for place, kind in enumerate(kinds):
-            _depth(charts[2 * place : 2 * place + 2], kind)
+        for index, kind in enumerate(kinds):
+            _depth(charts[2 * index : 2 * index + 2], kind)
         figure.draw_without_rendering()  # make ticks now: matplotlib < 3.11 makes them later, in the caller's style
         return figure
 
@@ -75,15 +75,15 @@ def _strip(figure: Figure, count: int) -> list[Axes]:
     """Draw charts side by side, above those over layers."""
     across, down = figure.get_size_inches() * theme.DPI
     wide = (WIDTH - SIDE - MARGIN - (count - 1) * BETWEEN) // count
-    lefts = [SIDE + place * (wide + BETWEEN) for place in range(count)]
+    lefts = [SIDE + index * (wide + BETWEEN) for index in range(count)]
     return [figure.add_axes((left / across, 1 - (HEAD + CHART) / down, wide / across, CHART / down)) for left in lefts]
 
 
 def _styles(count: int) -> Iterator[dict[str, Any]]:
     """Yield a colour and a marker for each of ``count`` strengths, weak to strong."""
-    places = np.linspace(LIGHTEST, DARKEST, count) if count > 1 else [0.35]
-    for place, shade in enumerate(places):
-        yield {"color": colormaps[COLOUR_MAP](shade), "marker": MARKERS[place % len(MARKERS)]}
+    shades = np.linspace(LIGHTEST, DARKEST, count) if count > 1 else [0.35]
+    for index, shade in enumerate(shades):
+        yield {"color": colormaps[COLOUR_MAP](shade), "marker": MARKERS[index % len(MARKERS)]}
 
 
 def _flips(chart: Axes, kind: list[Effect]) -> None:
@@ -143,10 +143,10 @@ def _lines(chart: Axes, kind: list[Effect], curves: list[list[Estimate]]) -> flo
     for effect, curve, style in zip(kind, curves, _styles(len(kind)), strict=True):
         values = np.array([estimate.value for estimate in curve])
         errors = NORMAL_95 * np.array([estimate.error for estimate in curve])
-        place = np.arange(len(values))
-        chart.fill_between(place, values - errors, values + errors, color=style["color"], alpha=0.15, linewidth=0)
+        x = np.arange(len(values))
+        chart.fill_between(x, values - errors, values + errors, color=style["color"], alpha=0.15, linewidth=0)
         chart.plot(
-            place,
+            x,
             values,
             label=STRENGTHS[effect.perturbation].format(effect.value),
             linewidth=1.4,

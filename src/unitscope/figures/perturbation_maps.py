@@ -13,14 +13,14 @@ from unitscope.figures import theme
 from unitscope.figures.drawing import draw
 from unitscope.figures.perturbation import name_of
 from unitscope.figures.text_layout import minus, number, shorten, widest, width, wrap
-from unitscope.figures.tile_layout import GAP, MARGIN, Box, Sheet, resized
+from unitscope.figures.tile_layout import GAP, MARGIN, Box, Canvas, resized
 from unitscope.text import count_noun
 
 TILE, SEAM, NARROWEST = 152, 6, 1000
 LINE, SMALL_LINE, TITLE_LINE = theme.line(theme.BODY), theme.line(theme.SMALL), theme.line(theme.TITLE)
 STATE = 2 * TILE + SEAM + SMALL_LINE + 4 + GAP
 CAPTION = (
-    "Each unit on its images of greatest response α: the picture as the network sees it, the activation map below, and "
+    "Each unit on its images of highest response α: the picture as the network sees it, the activation map below, and "
     "r, the correlation of that map with the clean picture's. Tones: all maps of one image share one scale, from their "
     f"least value (dark) to the {PERCENTILE}th percentile of the cells above it (bright), to the power {GAMMA}."
 )
@@ -29,7 +29,7 @@ CAPTION = (
 @draw.register
 def perturbed(sheet: PerturbedSheet) -> Figure:
     """Return the figure of units before and after perturbations: one block per unit, one column per image."""
-    with theme.look():
+    with theme.context():
         states = ["Clean", *(name_of(*each) for each in sheet.perturbations)]
         label = round(widest(states, theme.BODY)) + 2 * GAP
         most = max((len(unit.images) for unit in sheet.units), default=0)
@@ -38,13 +38,13 @@ def perturbed(sheet: PerturbedSheet) -> Figure:
         head = MARGIN + TITLE_LINE + GAP
         block = LINE + SMALL_LINE + 6 + len(states) * STATE + GAP
         bottom = head + len(sheet.units) * block
-        drawn = Sheet.blank(across, bottom + len(caption) * SMALL_LINE + MARGIN)
-        drawn.write(MARGIN, MARGIN, shorten(_title(sheet), theme.TITLE, across - 2 * MARGIN), size=theme.TITLE)
-        for place, unit in enumerate(sheet.units):
-            _block(drawn, unit, states, Box(MARGIN, head + place * block, across - 2 * MARGIN, block), label)
-        for place, text in enumerate(caption):
-            drawn.write(MARGIN, bottom + place * SMALL_LINE, text, size=theme.SMALL, color=theme.QUIET)
-        return drawn.figure
+        canvas = Canvas.blank(across, bottom + len(caption) * SMALL_LINE + MARGIN)
+        canvas.write(MARGIN, MARGIN, shorten(_title(sheet), theme.TITLE, across - 2 * MARGIN), size=theme.TITLE)
+        for index, unit in enumerate(sheet.units):
+            _block(canvas, unit, states, Box(MARGIN, head + index * block, across - 2 * MARGIN, block), label)
+        for index, text in enumerate(caption):
+            canvas.write(MARGIN, bottom + index * SMALL_LINE, text, size=theme.SMALL, color=theme.QUIET)
+        return canvas.figure
 
 
 def _title(sheet: PerturbedSheet) -> str:
@@ -52,41 +52,41 @@ def _title(sheet: PerturbedSheet) -> str:
     return f"{count_noun(count, 'unit')} of {sheet.network}, images clean and perturbed"
 
 
-def _block(drawn: Sheet, unit: PerturbedUnit, states: list[str], box: Box, label: int) -> None:
+def _block(canvas: Canvas, unit: PerturbedUnit, states: list[str], box: Box, label: int) -> None:
     name = shorten(f"{unit.layer.name}:{unit.unit}", theme.BODY, box.width, keep_end=True)
-    drawn.write(box.left, box.top, name, color=theme.ACCENT)
+    canvas.write(box.left, box.top, name, color=theme.ACCENT)
     top = box.top + LINE + SMALL_LINE + 6
     if not unit.images:
-        drawn.write(box.left, top, "None of its images can be read.", color=theme.QUIET)
+        canvas.write(box.left, top, "None of its images can be read.", color=theme.QUIET)
         return
-    for place, state in enumerate(states):
-        drawn.write(box.left, top + place * STATE, state)
-    for place, image in enumerate(unit.images):
-        left = box.left + label + place * (TILE + SEAM)
+    for index, state in enumerate(states):
+        canvas.write(box.left, top + index * STATE, state)
+    for index, image in enumerate(unit.images):
+        left = box.left + label + index * (TILE + SEAM)
         text = shorten(image.image, theme.SMALL, TILE, keep_end=True)
-        drawn.write(left, box.top + LINE, text, size=theme.SMALL, color=theme.QUIET)
-        _column(drawn, image, left, top)
+        canvas.write(left, box.top + LINE, text, size=theme.SMALL, color=theme.QUIET)
+        _column(canvas, image, left, top)
 
 
-def _column(drawn: Sheet, image: PerturbedImage, left: int, top: int) -> None:
+def _column(canvas: Canvas, image: PerturbedImage, left: int, top: int) -> None:
     states = [image.clean, *image.changed]
     tones = tone(np.stack([state.map for state in states]))
-    for place, (state, map_) in enumerate(zip(states, tones, strict=True)):
-        _state(drawn, state, map_, Box(left, top + place * STATE, TILE, TILE), clean=place == 0)
+    for index, (state, map_) in enumerate(zip(states, tones, strict=True)):
+        _state(canvas, state, map_, Box(left, top + index * STATE, TILE, TILE), clean=index == 0)
 
 
-def _state(drawn: Sheet, state: PerturbedMap, tones: Tones, place: Box, *, clean: bool) -> None:
-    fitted = place.fit(*state.picture.shape[:2])
-    drawn.image(resized(state.picture, fitted), fitted)
-    below = place.moved(0, TILE + SEAM)
-    drawn.image(tones, below.fit(*tones.shape))
+def _state(canvas: Canvas, state: PerturbedMap, tones: Tones, box: Box, *, clean: bool) -> None:
+    fitted = box.fit(*state.picture.shape[:2])
+    canvas.image(resized(state.picture, fitted), fitted)
+    below = box.moved(0, TILE + SEAM)
+    canvas.image(tones, below.fit(*tones.shape))
     known = np.isfinite(state.correlation)
     text = minus(f"α {number(state.response)}" if clean else f"r {state.correlation:.2f}" if known else "r –")
-    drawn.write(place.left, below.bottom + 4, text, size=theme.SMALL)
+    canvas.write(box.left, below.bottom + 4, text, size=theme.SMALL)
     if not clean:
         beside = width(text, theme.SMALL) + 2 * SEAM  # near its own r, not the next image's
         alpha = _alpha(state.response, TILE - beside)
-        drawn.write(place.left + beside, below.bottom + 4, alpha, size=theme.SMALL, color=theme.QUIET)
+        canvas.write(box.left + beside, below.bottom + 4, alpha, size=theme.SMALL, color=theme.QUIET)
 
 
 def _alpha(response: float, room: float) -> str:

@@ -25,7 +25,7 @@ from unitscope.figures.tile_layout import GAP, MARGIN
 from unitscope.text import count_noun
 
 WIDTH, ROW, NAME_ROOM, CHART = 1500, 30, 560, 260  # pixels
-MOST_BARS = 40
+MAX_BARS = 40
 SIGNIFICANT = 0.05
 
 
@@ -50,12 +50,12 @@ class Bars:
     @property
     def shown(self) -> int:
         """Number of bars that are drawn."""
-        return min(len(self.names), MOST_BARS)
+        return min(len(self.names), MAX_BARS)
 
 
 def bars(title: str, panels: Sequence[Bars], caption: str = "") -> Figure:
     """Return a figure of panels of bars, one below the other, with a caption; 40 bars a panel at most."""
-    with theme.look():
+    with theme.context():
         figure, charts = stacked(title, [max(1, each.shown) * ROW for each in panels], notes(caption, panels))
         for axes, each in zip(charts, panels, strict=True):
             draw_bars(axes, each)
@@ -81,7 +81,7 @@ def stacked(title: str, heights: Sequence[int], caption: str) -> tuple[Figure, l
 def notes(caption: str, panels: Sequence[Bars]) -> str:
     """Return the caption, with the number of bars that are not drawn."""
     longest = max((len(each.names) for each in panels), default=0)
-    first = f"The first {MOST_BARS} of {longest:,}." if longest > MOST_BARS else ""
+    first = f"The first {MAX_BARS} of {longest:,}." if longest > MAX_BARS else ""
     return " ".join(filter(None, (caption, first)))
 
 
@@ -108,10 +108,10 @@ def draw_bars(axes: Axes, each: Bars) -> None:
     axes.grid(visible=True, axis="x")
     axes.grid(visible=False, axis="y")
     axes.xaxis.set_major_locator(MaxNLocator(6))
-    dress(axes, each.axis, title=each.title)
+    label_axes(axes, each.axis, title=each.title)
 
 
-def dress(axes: Axes, along: str, *, up: str = "", title: str = "") -> None:
+def label_axes(axes: Axes, along: str, *, up: str = "", title: str = "") -> None:
     """Label the axes of a chart."""
     axes.set_title(shorten(title, theme.BODY, WIDTH - NAME_ROOM - 4 * MARGIN), pad=7)
     axes.set_xlabel(along, size=theme.SMALL)
@@ -120,42 +120,44 @@ def dress(axes: Axes, along: str, *, up: str = "", title: str = "") -> None:
 
 
 @draw.register
-def _(found: Rule) -> Figure:
+def _(result: Rule) -> Figure:
     """Draw the units of a rule, by their mean response."""
-    chance = "" if found.expected is None else f"{count_noun(len(found.units), 'unit')}, {found.expected:.3g} expected"
+    chance = (
+        "" if result.expected is None else f"{count_noun(len(result.units), 'unit')}, {result.expected:.3g} expected"
+    )
     caption = chance and f"{chance} for random selections of the same sizes."
-    return bars(found.title, [_units(found.units, found.responses, "mean response α")], caption)
+    return bars(result.title, [_units(result.units, result.responses, "mean response α")], caption)
 
 
 @draw.register
-def _(found: Inhibition) -> Figure:
+def _(result: Inhibition) -> Figure:
     """Draw the units that a concept inhibits, by their effect size."""
-    pale = found.units["p_corrected"].to_numpy() > SIGNIFICANT
-    images = count_noun(len(found.images), "image")
+    pale = result.units["p_corrected"].to_numpy() > SIGNIFICANT
+    images = count_noun(len(result.images), "image")
     measured = f"Rank-biserial correlation over {images}; −1: darker on the concept in each."
-    if found.by == "class contrast":
-        measured = f"Cliff's delta of {images} and {found.others:,} others; −1: each responds less than all others."
+    if result.by == "class contrast":
+        measured = f"Cliff's delta of {images} and {result.others:,} others; −1: each responds less than all others."
     caption = f"{measured} Pale: not significant at {SIGNIFICANT} (Benjamini and Hochberg)."
-    return bars(found.title, [_units(found.units["unit"], found.units["effect_size"], "effect size", pale)], caption)
+    return bars(result.title, [_units(result.units["unit"], result.units["effect_size"], "effect size", pale)], caption)
 
 
 @draw.register
-def _(found: Selectivity) -> Figure:
+def _(result: Selectivity) -> Figure:
     """Draw the units that are most selective for a class, by the selectivity index."""
-    title = f"Units of {found.layer.display_name} most selective for {found.concept}"
-    return bars(title, [_units(found.units["unit"], found.units["selectivity"], "class selectivity index")])
+    title = f"Units of {result.layer.display_name} most selective for {result.concept}"
+    return bars(title, [_units(result.units["unit"], result.units["selectivity"], "class selectivity index")])
 
 
 @draw.register
-def _(found: SimilarUnits) -> Figure:
+def _(result: SimilarUnits) -> Figure:
     """Draw the units that are most correlated with a unit."""
-    title = f"Units most correlated with {found.layer.display_name}, unit {found.unit}"
-    caption = f"Pearson's r of the responses to {count_noun(found.images, 'image')}."
-    return bars(title, [_units(found.units["unit"], found.units["correlation"], "correlation")], caption)
+    title = f"Units most correlated with {result.layer.display_name}, unit {result.unit}"
+    caption = f"Pearson's r of the responses to {count_noun(result.images, 'image')}."
+    return bars(title, [_units(result.units["unit"], result.units["correlation"], "correlation")], caption)
 
 
 @draw.register
-def _(found: NearestImages) -> Figure:
+def _(result: NearestImages) -> Figure:
     """Draw the images nearest to each image or class, by their cosine."""
     panels = [
         Bars(
@@ -167,9 +169,9 @@ def _(found: NearestImages) -> Figure:
             "cosine",
             f"Nearest to {name}",
         )
-        for name, table in found.nearest.items()
+        for name, table in result.nearest.items()
     ]
-    return bars(f"Nearest images at {found.layer.display_name}", panels)
+    return bars(f"Nearest images at {result.layer.display_name}", panels)
 
 
 def _units(units: Iterable[int], values: ArrayLike, axis: str, pale: NDArray[np.bool_] | None = None) -> Bars:

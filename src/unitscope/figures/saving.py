@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from unitscope.errors import UnitscopeError
 from unitscope.figures import theme
-from unitscope.files import replacing
+from unitscope.files import atomic_path
 
 _METADATA: dict[str, dict[str, Any]] = {
     ".png": {},
@@ -48,5 +48,5 @@ def check_name(path: Path) -> None:
 
 def _write(figure: Figure, path: Path, suffix: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as temporary, theme.look():
+    with atomic_path(path) as temporary, theme.context():
         figure.savefig(temporary, format=suffix[1:], dpi=theme.DPI, metadata=_METADATA[suffix])

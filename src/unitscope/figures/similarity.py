@@ -23,12 +23,12 @@ from unitscope.errors import UnitscopeError
 from unitscope.figures import theme
 from unitscope.figures.drawing import draw as draw_result
 from unitscope.figures.heatmap import HeatMap, draw
-from unitscope.figures.layers import NAME_ROOM, SIDE, WIDTH, thinned
+from unitscope.figures.layers import NAME_ROOM, SIDE, WIDTH, labelled_positions
 from unitscope.figures.text_layout import shorten, widest
 from unitscope.figures.tile_layout import GAP, MARGIN, Box, write
 from unitscope.text import count_noun
 
-MOST_PAIRS = 10
+MAX_PAIRS = 10
 DIAGONAL = "Colours span the values off the diagonal; the diagonal is 1 by definition and grey."
 CHART, SWATCH = 420, 60
 HEAD = MARGIN + theme.line(theme.TITLE) + GAP
@@ -41,7 +41,7 @@ def similarity(
 ) -> Figure:
     """Return the heat map of cosines ``[group, group]``, ordered and annotated by a tree, if given.
 
-    The tree comes from `unitscope.analyses.similarity.tree`; that of a single group has no branches.
+    The tree comes from `unitscope.analyses.cosines.tree`; that of a single group has no branches.
     """
     tree = tree if tree is not None and len(tree) else None
     caption = f"Cosine of mean responses; 1 means identical direction. {DIAGONAL}"
@@ -71,13 +71,13 @@ def similarity_by_layer(
         UnitscopeError: if there are more than 10 pairs (5 images or classes), too many to distinguish.
     """
     pairs = list(combinations(range(len(names)), 2))
-    if len(pairs) > MOST_PAIRS:
+    if len(pairs) > MAX_PAIRS:
         raise UnitscopeError(f"{len(names)} images or classes give {len(pairs)} curves; draw at most 5")
-    with theme.look():
-        places = [shorten(name, theme.SMALL, NAME_ROOM, keep_end=True) for name in layers]
+    with theme.context():
+        ticks = [shorten(name, theme.SMALL, NAME_ROOM, keep_end=True) for name in layers]
         keys = _keys([(names[one], names[other]) for one, other in pairs])
         chart = Box(SIDE, max((box.bottom for _, box in keys), default=HEAD) + 2 * GAP, WIDTH - SIDE - MARGIN, CHART)
-        height = chart.bottom + ceil(widest(places, theme.SMALL)) + MARGIN + 16
+        height = chart.bottom + ceil(widest(ticks, theme.SMALL)) + MARGIN + 16
         figure = Figure((WIDTH / theme.DPI, height / theme.DPI), theme.DPI)
         text = shorten(title or "Similarity over depth", theme.TITLE, WIDTH - 2 * MARGIN)
         write(figure, text, MARGIN, MARGIN, theme.TITLE)
@@ -86,39 +86,39 @@ def similarity_by_layer(
         )
         for number, ((one, other), (words, box)) in enumerate(zip(pairs, keys, strict=True)):
             _key(figure, _curve(axes, matrices[:, one, other], number), words, box)
-        _axes(axes, places)
+        _axes(axes, ticks)
         figure.draw_without_rendering()  # make ticks now: matplotlib < 3.11 makes them later, in the caller's style
         return figure
 
 
 @draw_result.register
-def _(found: Similarity) -> Figure:
-    title = f"Similarity at {found.layer.name}" + (f" of {found.network}" if found.network else "")
-    return similarity(found.matrix, found.captions, tree=found.tree if found.clustered else None, title=title)
+def _(result: Similarity) -> Figure:
+    title = f"Similarity at {result.layer.name}" + (f" of {result.network}" if result.network else "")
+    return similarity(result.matrix, result.captions, tree=result.tree if result.clustered else None, title=title)
 
 
 @draw_result.register
-def _(found: SimilarityByLayer) -> Figure:
-    title = f"Similarity over depth of {found.network}" if found.network else ""
-    names = [layer.name for layer in found.layers]
-    return similarity_by_layer(found.matrices, names, names=found.captions, title=title)
+def _(result: SimilarityByLayer) -> Figure:
+    title = f"Similarity over depth of {result.network}" if result.network else ""
+    names = [layer.name for layer in result.layers]
+    return similarity_by_layer(result.matrices, names, names=result.captions, title=title)
 
 
 @draw_result.register
-def _(found: LayerSimilarity) -> Figure:
-    title = f"Similarity of the layers of {found.network} (linear CKA)" if found.network else ""
-    return layer_similarity(found.matrix, [layer.name for layer in found.layers], images=found.images, title=title)
+def _(result: LayerSimilarity) -> Figure:
+    title = f"Similarity of the layers of {result.network} (linear CKA)" if result.network else ""
+    return layer_similarity(result.matrix, [layer.name for layer in result.layers], images=result.images, title=title)
 
 
 def _curve(axes: Axes, values: NDArray[np.float64], number: int) -> Line2D:
-    """Return colours of one map from dark to light, and marks and lines, so that curves differ in grey too."""
-    colour = colormaps[COLOUR_MAP](0.08 + 0.7 * ((number * 3) % MOST_PAIRS) / (MOST_PAIRS - 1))
+    """Draw one curve; colours, markers and lines differ, so that curves can be told apart in grey too."""
+    colour = colormaps[COLOUR_MAP](0.08 + 0.7 * ((number * 3) % MAX_PAIRS) / (MAX_PAIRS - 1))
     mark, style = MARKS[number % len(MARKS)], STYLES[number // len(MARKS)]
     return axes.plot(values, style, marker=mark, color=colour, linewidth=1.4, markersize=4)[0]
 
 
 def _keys(pairs: list[tuple[str, str]]) -> list[tuple[str, Box]]:
-    """Return the label of each pair and its place above the chart, in up to 3 columns, as many as fit."""
+    """Return the label of each pair and its box above the chart, in up to 3 columns, as many as fit."""
     room = (WIDTH - 2 * MARGIN - SWATCH - 3 * GAP) / 2 - GAP
     words = [" – ".join(shorten(name, theme.SMALL, room, keep_end="/" in name) for name in pair) for pair in pairs]
     wide = SWATCH + ceil(widest(words, theme.SMALL)) + 3 * GAP
@@ -141,9 +141,9 @@ def _key(figure: Figure, curve: Line2D, words: str, box: Box) -> None:
 
 
 def _axes(axes: Axes, names: list[str]) -> None:
-    shown = thinned(len(names))
+    shown = labelled_positions(len(names))
     axes.set_xlim(-0.6, len(names) - 0.4)
-    axes.set_xticks(shown, [names[place] for place in shown], rotation=90)
+    axes.set_xticks(shown, [names[index] for index in shown], rotation=90)
     axes.set_ylabel("cosine", size=theme.SMALL)
     axes.yaxis.set_major_locator(MaxNLocator(6))
     axes.tick_params(length=3, width=0.6, color=theme.QUIET, labelsize=theme.SMALL, labelcolor=theme.INK)

@@ -23,54 +23,54 @@ from unitscope.text import count_noun
 
 WIDTH, PANEL, HEAD_ROOM, FOOT_ROOM, SIDE, BETWEEN = 1500, 250, 64, 82, 96, 44
 HEAD = MARGIN + theme.line(theme.TITLE) + 12
-LEAST = 0.7  # where bars begin, so that a single unit is visible on a log axis
+BAR_START = 0.7  # where bars begin, so that a single unit is visible on a log axis
 GINI, HOYER, TREVES_ROLLS = "Gini", "Hoyer", "1 − Treves–Rolls"
 STYLES = dict(zip((GINI, HOYER, TREVES_ROLLS), theme.CURVES, strict=True))
 
 
 @draw.register
-def sparsity(found: Sparsity, *, title: str = "") -> Figure:
+def sparsity(result: Sparsity, *, title: str = "") -> Figure:
     """Return histograms of the units' mean responses, over all images and over each class, all with the same axes."""
-    panels = [found.overall, *found.classes]
+    panels = [result.overall, *result.classes]
     across = 2 if len(panels) == 4 else min(3, len(panels))
     down = ceil(len(panels) / across)
-    caption = wrap(_caption(found), theme.SMALL, WIDTH - 2 * MARGIN)
+    caption = wrap(_caption(result), theme.SMALL, WIDTH - 2 * MARGIN)
     step = HEAD_ROOM + PANEL + FOOT_ROOM
     height = HEAD + down * step + len(caption) * theme.line(theme.SMALL) + MARGIN
-    with theme.look():
+    with theme.context():
         figure = Figure((WIDTH / theme.DPI, height / theme.DPI), theme.DPI)
-        write(figure, _heading(found, title or found.network), MARGIN, MARGIN, theme.TITLE)
+        write(figure, _heading(result, title or result.network), MARGIN, MARGIN, theme.TITLE)
         wide = (WIDTH - SIDE - MARGIN - (across - 1) * BETWEEN) // across
         tallest = max(int(panel.histogram.max()) for panel in panels)
-        for place, panel in enumerate(panels):
-            left = SIDE + (place % across) * (wide + BETWEEN)
-            top = HEAD + (place // across) * step + HEAD_ROOM
+        for index, panel in enumerate(panels):
+            left = SIDE + (index % across) * (wide + BETWEEN)
+            top = HEAD + (index // across) * step + HEAD_ROOM
             box = (left / WIDTH, 1 - (top + PANEL) / height, wide / WIDTH, PANEL / height)
             chart = figure.add_axes(box)
-            _histogram(chart, panel, found.edges, tallest)
+            _histogram(chart, panel, result.edges, tallest)
             chart.set_xlabel("mean response α of a unit", size=theme.SMALL)
-            if place % across == 0:
+            if index % across == 0:
                 chart.set_ylabel("units", size=theme.SMALL)
             else:
                 chart.tick_params(labelleft=False)
             write(figure, shorten(_name(panel), theme.BODY, wide), left, top - HEAD_ROOM + 6, theme.BODY)
             indices = shorten(_indices(panel), theme.SMALL, wide)
             write(figure, indices, left, top - HEAD_ROOM + 6 + theme.line(theme.BODY), theme.SMALL, theme.QUIET)
-        for place, line in enumerate(caption):
-            top = HEAD + down * step + place * theme.line(theme.SMALL)
+        for index, line in enumerate(caption):
+            top = HEAD + down * step + index * theme.line(theme.SMALL)
             write(figure, line, MARGIN, top, theme.SMALL, theme.QUIET)
         figure.draw_without_rendering()  # make ticks now: matplotlib < 3.11 makes them later, in the caller's style
         return figure
 
 
 @draw.register
-def sparsity_by_layer(found: SparsityByLayer, *, title: str = "") -> Figure:
+def sparsity_by_layer(result: SparsityByLayer, *, title: str = "") -> Figure:
     """Return curves over depth: zeros, the sparsity of mean responses and of single units' responses, dead units.
 
     Treves and Rolls's ratio a is drawn as 1 − a, so that higher is sparser in all curves.
     """
-    table, title = found.table, title or found.network
-    with theme.look():
+    table, title = result.table, title or result.network
+    with theme.context():
         heading = f"Sparsity over depth: {title}" if title else "Sparsity over depth"
         figure, charts = charts_over_layers(heading, [str(name) for name in table["layer"]], count=4)
         _curves(charts[0], {"": table["zero_fraction"]}, "Responses that are exactly zero")
@@ -85,16 +85,16 @@ def sparsity_by_layer(found: SparsityByLayer, *, title: str = "") -> Figure:
         return figure
 
 
-def _heading(found: Sparsity, title: str) -> str:
-    text = f"Sparsity of {found.layer.name}" + (f" of {title}" if title else "")
+def _heading(result: Sparsity, title: str) -> str:
+    text = f"Sparsity of {result.layer.name}" + (f" of {title}" if title else "")
     return shorten(text, theme.TITLE, WIDTH - 2 * MARGIN)
 
 
-def _caption(found: Sparsity) -> str:
-    units, dead = count_noun(found.layer.units, "unit"), len(found.dead)
+def _caption(result: Sparsity) -> str:
+    units, dead = count_noun(result.layer.units, "unit"), len(result.dead)
     return (
         f"{units}, each counted once, by its mean response over the images; the number of units is on a log scale. "
-        f"{found.zero_fraction:.1%} of all responses are exactly zero; "
+        f"{result.zero_fraction:.1%} of all responses are exactly zero; "
         f"{count_noun(dead, 'unit')} {'is' if dead == 1 else 'are'} dead."
     )
 
@@ -110,15 +110,15 @@ def _indices(panel: Distribution) -> str:
 def _histogram(chart: Axes, panel: Distribution, edges: np.ndarray, tallest: int) -> None:
     chart.bar(
         edges[:-1],
-        np.maximum(panel.histogram - LEAST, 0),
-        bottom=LEAST,
+        np.maximum(panel.histogram - BAR_START, 0),
+        bottom=BAR_START,
         width=np.diff(edges),
         align="edge",
         color=theme.ACCENT,
         linewidth=0,
     )
     chart.set_yscale("log")
-    chart.set_ylim(LEAST, max(tallest, 10) * 1.4)
+    chart.set_ylim(BAR_START, max(tallest, 10) * 1.4)
     chart.set_xlim(edges[0], edges[-1])
     chart.xaxis.set_major_locator(MaxNLocator(5))
     chart.yaxis.set_major_locator(LogLocator(10))

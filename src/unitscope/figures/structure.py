@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from unitscope.display.heatmaps import CAPTION, Tones, column_tones, tone
-from unitscope.display.structure import Column, Enlargement, Prediction, Structure
+from unitscope.display.structure import Enlargement, LayerTopUnits, Prediction, Structure
 from unitscope.errors import UnitscopeError
 from unitscope.figures import theme
 from unitscope.figures.drawing import draw
@@ -27,7 +27,7 @@ from unitscope.figures.structure_layout import (
     stacks,
 )
 from unitscope.figures.text_layout import number, shorten, wrap
-from unitscope.figures.tile_layout import GAP, MARGIN, Box, Sheet, resized
+from unitscope.figures.tile_layout import GAP, MARGIN, Box, Canvas, resized
 
 PICTURE, ENLARGED = 448, 336
 CHANCE = theme.line(theme.BODY) + 16
@@ -56,18 +56,18 @@ def structure(view: Structure) -> Figure:
     """
     if not view.picture.size:
         raise UnitscopeError("a stored structure has no maps to draw; run `unitscope structure` again with -o")
-    with theme.look():
+    with theme.context():
         plan = _plan(view)
-        sheet = Sheet.blank(plan.width, plan.height)
-        _title(sheet, view, plan)
-        _headers(sheet, plan.stacks)
+        canvas = Canvas.blank(plan.width, plan.height)
+        _title(canvas, view, plan)
+        _headers(canvas, plan.stacks)
         for column, stack in zip(view.columns, plan.stacks, strict=True):
-            _maps(sheet, column, stack)
-        _panel(sheet, view, plan.panel)
-        for place, text in enumerate(plan.caption):
-            top = plan.caption_top + place * NUMBER
-            sheet.write(MARGIN, top, text, size=theme.SMALL, color=theme.QUIET)
-        return sheet.figure
+            _maps(canvas, column, stack)
+        _panel(canvas, view, plan.panel)
+        for index, text in enumerate(plan.caption):
+            top = plan.caption_top + index * NUMBER
+            canvas.write(MARGIN, top, text, size=theme.SMALL, color=theme.QUIET)
+        return canvas.figure
 
 
 def _plan(view: Structure) -> _Plan:
@@ -86,7 +86,7 @@ def _caption(view: Structure, scale: float) -> str:
     most = max((len(column.units) for column in view.columns), default=0)
     single = any(column.maps.shape[1:] == (1, 1) for column in view.columns)
     return (
-        f"Columns: layers from shallow to deep, each with its units of greatest response α (at most {most}), "
+        f"Columns: layers from shallow to deep, each with its units of highest response α (at most {most}), "
         f"numbered; all maps in true proportion ({scale:.3g} px per cell). {CAPTION}"
         + " Single cells are compared within their layer."
         * single
@@ -116,32 +116,32 @@ def _enlarged_shape(entry: Enlargement) -> tuple[int, int]:
     return (rows * factor, columns * factor) if factor else (box.height, box.width)
 
 
-def _title(sheet: Sheet, view: Structure, plan: _Plan) -> None:
+def _title(canvas: Canvas, view: Structure, plan: _Plan) -> None:
     text = shorten(f"{view.image} in {view.network}", theme.TITLE, plan.width - 2 * MARGIN)
-    sheet.write(MARGIN, MARGIN, text, size=theme.TITLE)
+    canvas.write(MARGIN, MARGIN, text, size=theme.TITLE)
 
 
-def _headers(sheet: Sheet, placed: list[Stack]) -> None:
+def _headers(canvas: Canvas, placed: list[Stack]) -> None:
     for stack in placed:
         foot = (stack.tiles[0].top if stack.tiles else stack.bottom) - ROW_GAP
-        for place, text in enumerate(stack.header):
+        for index, text in enumerate(stack.header):
             style = {
                 "size": theme.SMALL,
-                "color": theme.QUIET if place == len(stack.header) - 1 else theme.INK,
+                "color": theme.QUIET if index == len(stack.header) - 1 else theme.INK,
             }
             if not stack.turned:
-                sheet.write(stack.left, foot - (len(stack.header) - place) * NUMBER, text, **style)
+                canvas.write(stack.left, foot - (len(stack.header) - index) * NUMBER, text, **style)
             else:
-                middle = stack.left + stack.width / 2 + (place - (len(stack.header) - 1) / 2) * NUMBER
-                sheet.write(middle, foot, text, ha="center", va="bottom", rotation=90, **style)
+                middle = stack.left + stack.width / 2 + (index - (len(stack.header) - 1) / 2) * NUMBER
+                canvas.write(middle, foot, text, ha="center", va="bottom", rotation=90, **style)
 
 
-def _maps(sheet: Sheet, column: Column, stack: Stack) -> None:
+def _maps(canvas: Canvas, column: LayerTopUnits, stack: Stack) -> None:
     tones = column_tones(column.maps)
     for unit, values, tile in zip(column.units, tones, stack.tiles, strict=True):
-        sheet.image(_shown(values, tile), tile)
+        canvas.image(_shown(values, tile), tile)
         middle = tile.left + tile.width / 2
-        sheet.write(middle, tile.bottom + 3, str(unit), ha="center", size=theme.SMALL, color=theme.QUIET)
+        canvas.write(middle, tile.bottom + 3, str(unit), ha="center", size=theme.SMALL, color=theme.QUIET)
 
 
 def _shown(values: Tones, box: Box) -> Tones:
@@ -150,31 +150,31 @@ def _shown(values: Tones, box: Box) -> Tones:
     return np.asarray(Image.fromarray(values).resize((box.width, box.height), Image.Resampling.BOX))
 
 
-def _panel(sheet: Sheet, view: Structure, boxes: list[Box]) -> None:
+def _panel(canvas: Canvas, view: Structure, boxes: list[Box]) -> None:
     picture, *rest = boxes
-    sheet.image(resized(view.picture, picture), picture)
+    canvas.image(resized(view.picture, picture), picture)
     if view.predictions:
-        _predictions(sheet, view.predictions, rest.pop(0))
+        _predictions(canvas, view.predictions, rest.pop(0))
     for entry, box in zip(view.enlarged, rest, strict=True):
-        _enlarged(sheet, entry, box)
+        _enlarged(canvas, entry, box)
 
 
-def _predictions(sheet: Sheet, predictions: tuple[Prediction, ...], box: Box) -> None:
-    for place, entry in enumerate(predictions):
-        top = box.top + place * CHANCE
+def _predictions(canvas: Canvas, predictions: tuple[Prediction, ...], box: Box) -> None:
+    for index, entry in enumerate(predictions):
+        top = box.top + index * CHANCE
         name = shorten(entry.name, theme.BODY, box.width - 120)
-        sheet.write(box.left, top, name)
-        sheet.write(box.right, top, f"{entry.probability:.1%}", ha="right", color=theme.QUIET)
+        canvas.write(box.left, top, name)
+        canvas.write(box.right, top, f"{entry.probability:.1%}", ha="right", color=theme.QUIET)
         bar = Box(box.left, top + theme.line(theme.BODY), box.width, 5)
-        sheet.fill(bar, theme.BLANK)
-        sheet.fill(Box(bar.left, bar.top, round(box.width * entry.probability), 5), theme.ACCENT)
+        canvas.fill(bar, theme.BLANK)
+        canvas.fill(Box(bar.left, bar.top, round(box.width * entry.probability), 5), theme.ACCENT)
 
 
-def _enlarged(sheet: Sheet, entry: Enlargement, box: Box) -> None:
+def _enlarged(canvas: Canvas, entry: Enlargement, box: Box) -> None:
     *names, response = _labels(entry)
-    for place, text in enumerate((*names, response)):
-        colour = theme.QUIET if place == len(names) else theme.INK
-        sheet.write(box.left, box.top + place * theme.line(theme.BODY), text, color=colour)
+    for index, text in enumerate((*names, response)):
+        colour = theme.QUIET if index == len(names) else theme.INK
+        canvas.write(box.left, box.top + index * theme.line(theme.BODY), text, color=colour)
     rows, columns = _enlarged_shape(entry)
     tile = Box(box.left, box.top + _label_height(entry), columns, rows)
-    sheet.image(_shown(tone(entry.map), tile), tile)
+    canvas.image(_shown(tone(entry.map), tile), tile)

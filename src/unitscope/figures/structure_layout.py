@@ -7,7 +7,7 @@ The cells of all maps have the same size, so a 56×56 map is 4 times as wide as 
 from dataclasses import dataclass
 from math import ceil
 
-from unitscope.display.structure import Column
+from unitscope.display.structure import LayerTopUnits
 from unitscope.figures import theme
 from unitscope.figures.text_layout import widest, wrap
 from unitscope.figures.tile_layout import GAP, Box, flow
@@ -45,14 +45,14 @@ def scale_of(sizes: list[tuple[int, int]]) -> float:
     return min(1.0, 448 / largest) if most < 1 else float(min(wanted, most))
 
 
-def header(column: Column, room: float = HEADER_ROOM) -> tuple[str, ...]:
+def header(column: LayerTopUnits, room: float = HEADER_ROOM) -> tuple[str, ...]:
     """Return the lines above a column: the layer's name in at most two lines, the size of its maps, its units."""
     rows, columns = column.maps.shape[1:]
     counts = f"{rows}×{columns} · {count_noun(column.layer.units, 'unit')}"
     return (*wrap(column.layer.name, theme.SMALL, room, after=".", most=2), counts)
 
 
-def stacks(columns: tuple[Column, ...], scale: float, *, left: int, top: int) -> list[Stack]:
+def stacks(columns: tuple[LayerTopUnits, ...], scale: float, *, left: int, top: int) -> list[Stack]:
     """Return the columns side by side, starting at ``left``, with their first maps at ``top``."""
     placed: list[Stack] = []
     for column in columns:
@@ -83,7 +83,7 @@ def extent(boxes: list[Box], right: int, bottom: int) -> tuple[int, int]:
     return max([right, *(box.right for box in boxes)]), max([bottom, *(box.bottom for box in boxes)])
 
 
-def _stack(column: Column, scale: float, left: int, top: int) -> Stack:
+def _stack(column: LayerTopUnits, scale: float, left: int, top: int) -> Stack:
     rows, columns = (max(1, round(side * scale)) for side in column.maps.shape[1:])
     count, step = len(column.units), rows + NUMBER + ROW_GAP
     across = ceil(count / max(1, TALLEST // step))

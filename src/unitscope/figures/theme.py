@@ -1,7 +1,7 @@
 """Style of all figures: fonts, sizes, colours, resolution.
 
-In: nothing. Out: constants, and `look`, a context with matplotlib's settings for our figures, after which the caller's
-rc settings are restored. Lengths on a sheet are pixels at `DPI`; font sizes are points.
+In: nothing. Out: constants, and `context`, a context manager with matplotlib's settings for our figures, after which
+the caller's rc settings are restored. Lengths on a sheet are pixels at `DPI`; font sizes are points.
 """
 
 from collections.abc import Iterator
@@ -53,7 +53,7 @@ def line(size: float) -> int:
 
 
 @contextmanager
-def look() -> Iterator[None]:
+def context() -> Iterator[None]:
     """Draw with unitscope's settings within the context, and restore the caller's afterwards."""
     with mpl.rc_context():
         mpl.rcdefaults()

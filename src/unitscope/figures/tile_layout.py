@@ -1,7 +1,7 @@
 """Draw sheets of tiles: figures whose coordinates are pixels from the top left corner.
 
 In: boxes, arrays, lines of text. Out: a matplotlib Figure in which all tiles are aligned to whole pixels.
-Knows nothing of networks or units.
+Independent of networks and units.
 """
 
 from dataclasses import dataclass
@@ -53,15 +53,15 @@ class Box:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Sheet:
+class Canvas:
     """A figure covered by invisible axes whose coordinates are pixels."""
 
     figure: Figure
     axes: Axes
 
     @classmethod
-    def blank(cls, width: int, height: int) -> "Sheet":
-        """Return an empty sheet; width and height are in pixels."""
+    def blank(cls, width: int, height: int) -> "Canvas":
+        """Return an empty canvas; width and height are in pixels."""
         # Slightly more than the whole number, since float rounding could otherwise lose one pixel.
         figure = Figure(((width + 1e-6) / theme.DPI, (height + 1e-6) / theme.DPI), theme.DPI)
         figure.suppressComposite = True  # keep each tile a separate image in SVG and PDF

@@ -16,7 +16,7 @@ from unitscope.display.rule_sheet import RuleImage, RuleRow, RuleSheet
 from unitscope.figures import theme
 from unitscope.figures.drawing import draw
 from unitscope.figures.text_layout import number, shorten, width, wrap
-from unitscope.figures.tile_layout import GAP, MARGIN, Box, Sheet, resized
+from unitscope.figures.tile_layout import GAP, MARGIN, Box, Canvas, resized
 
 TILE, SEAM, LABEL, NARROWEST = 184, 8, 260, 1000
 LINE, SMALL_LINE, TITLE_LINE = theme.line(theme.BODY), theme.line(theme.SMALL), theme.line(theme.TITLE)
@@ -45,21 +45,21 @@ class _Plan:
 @draw.register
 def rules(sheet: RuleSheet) -> Figure:
     """Return the figure of a rule's units: one row each, with its maps over the rule's images, then its exemplars."""
-    with theme.look():
+    with theme.context():
         plan = _plan(sheet)
-        drawn = Sheet.blank(plan.width, plan.height)
-        for place, text in enumerate(plan.title):
-            drawn.write(MARGIN, MARGIN + place * TITLE_LINE, text, size=theme.TITLE)
-        for place, text in enumerate(plan.note):
-            top = MARGIN + len(plan.title) * TITLE_LINE + place * LINE
-            drawn.write(MARGIN, top, text, color=theme.QUIET)
-        _heads(drawn, sheet, plan)
-        for place, row in enumerate(sheet.rows):
-            _row(drawn, sheet, row, plan, top=plan.rows + place * ROW)
-        for place, text in enumerate(plan.caption):
-            top = plan.caption_top + place * SMALL_LINE
-            drawn.write(MARGIN, top, text, size=theme.SMALL, color=theme.QUIET)
-        return drawn.figure
+        canvas = Canvas.blank(plan.width, plan.height)
+        for index, text in enumerate(plan.title):
+            canvas.write(MARGIN, MARGIN + index * TITLE_LINE, text, size=theme.TITLE)
+        for index, text in enumerate(plan.note):
+            top = MARGIN + len(plan.title) * TITLE_LINE + index * LINE
+            canvas.write(MARGIN, top, text, color=theme.QUIET)
+        _heads(canvas, sheet, plan)
+        for index, row in enumerate(sheet.rows):
+            _row(canvas, sheet, row, plan, top=plan.rows + index * ROW)
+        for index, text in enumerate(plan.caption):
+            top = plan.caption_top + index * SMALL_LINE
+            canvas.write(MARGIN, top, text, size=theme.SMALL, color=theme.QUIET)
+        return canvas.figure
 
 
 def _plan(sheet: RuleSheet) -> _Plan:
@@ -77,9 +77,9 @@ def _plan(sheet: RuleSheet) -> _Plan:
     return _Plan(title, note, head, rows, columns, exemplars, caption, across, height)
 
 
-def _turns(images: tuple[RuleImage, ...], place: int) -> int:
+def _turns(images: tuple[RuleImage, ...], index: int) -> int:
     """Return how often, up to an image, another group begins."""
-    return sum(a.group != b.group for a, b in pairwise(images[: place + 1]))
+    return sum(a.group != b.group for a, b in pairwise(images[: index + 1]))
 
 
 def _caption(sheet: RuleSheet) -> str:
@@ -88,46 +88,46 @@ def _caption(sheet: RuleSheet) -> str:
     return (
         "Top row: the given images, resized and cropped as for the network. One row per unit: its activation map over "
         f"each of them, with α of that image, then over its exemplars, the images of the atlas with its "
-        f"greatest α. {CAPTION}"
+        f"highest α. {CAPTION}"
     )
 
 
-def _heads(drawn: Sheet, sheet: RuleSheet, plan: _Plan) -> None:
+def _heads(canvas: Canvas, sheet: RuleSheet, plan: _Plan) -> None:
     for image, left in zip(sheet.images, plan.columns, strict=True):
         word = "not " if image.excluded else ""
-        whole = image.image == image.group  # of a file's name the end tells most
+        whole = image.image == image.group  # the end of a file name is the most informative
         name = word + shorten(image.group, theme.BODY, TILE - width(word, theme.BODY), keep_end=whole)
-        drawn.write(left, plan.head, name, color=theme.QUIET if image.excluded else theme.ACCENT)
+        canvas.write(left, plan.head, name, color=theme.QUIET if image.excluded else theme.ACCENT)
         if not whole:
             text = shorten(image.image, theme.SMALL, TILE, keep_end=True)
-            drawn.write(left, plan.head + LINE, text, size=theme.SMALL, color=theme.QUIET)
-        _tile(drawn, image.picture, Box(left, plan.head + 2 * SMALL_LINE + 6, TILE, TILE))
+            canvas.write(left, plan.head + LINE, text, size=theme.SMALL, color=theme.QUIET)
+        _tile(canvas, image.picture, Box(left, plan.head + 2 * SMALL_LINE + 6, TILE, TILE))
     if plan.exemplars:
-        drawn.write(plan.exemplars[0], plan.rows - LINE - 6, "Exemplars")
+        canvas.write(plan.exemplars[0], plan.rows - LINE - 6, "Exemplars")
 
 
-def _row(drawn: Sheet, sheet: RuleSheet, row: RuleRow, plan: _Plan, *, top: int) -> None:
-    drawn.write(MARGIN, top, f"unit {row.unit}", size=theme.TITLE)
-    for place, text in enumerate(row.note):
-        line = top + TITLE_LINE + 6 + place * SMALL_LINE
-        drawn.write(MARGIN, line, shorten(text, theme.SMALL, LABEL - SEAM), size=theme.SMALL, color=theme.QUIET)
+def _row(canvas: Canvas, sheet: RuleSheet, row: RuleRow, plan: _Plan, *, top: int) -> None:
+    canvas.write(MARGIN, top, f"unit {row.unit}", size=theme.TITLE)
+    for index, text in enumerate(row.note):
+        line = top + TITLE_LINE + 6 + index * SMALL_LINE
+        canvas.write(MARGIN, line, shorten(text, theme.SMALL, LABEL - SEAM), size=theme.SMALL, color=theme.QUIET)
     below = top + TILE + 4
     for image, map_, response, left in zip(sheet.images, row.maps, row.responses, plan.columns, strict=True):
-        _tile(drawn, _glowing(image.picture, map_), Box(left, top, TILE, TILE))
-        drawn.write(left, below, f"α = {number(response)}", size=theme.SMALL)
+        _tile(canvas, _overlaid(image.picture, map_), Box(left, top, TILE, TILE))
+        canvas.write(left, below, f"α = {number(response)}", size=theme.SMALL)
     for exemplar, left in zip(row.exemplars, plan.exemplars, strict=False):
-        _tile(drawn, _glowing(exemplar.picture, exemplar.map), Box(left, top, TILE, TILE))
+        _tile(canvas, _overlaid(exemplar.picture, exemplar.map), Box(left, top, TILE, TILE))
         text = shorten(exemplar.label or exemplar.image, theme.SMALL, TILE, keep_end=not exemplar.label)
-        drawn.write(left, below, text, size=theme.SMALL, color=theme.ACCENT if exemplar.label else theme.QUIET)
+        canvas.write(left, below, text, size=theme.SMALL, color=theme.ACCENT if exemplar.label else theme.QUIET)
 
 
-def _glowing(picture: Picture | None, map_: NDArray[np.float32] | None) -> Picture | None:
+def _overlaid(picture: Picture | None, map_: NDArray[np.float32] | None) -> Picture | None:
     return None if picture is None or map_ is None else overlay(picture, tone(map_))
 
 
-def _tile(drawn: Sheet, picture: Picture | None, place: Box) -> None:
+def _tile(canvas: Canvas, picture: Picture | None, box: Box) -> None:
     if picture is None:
-        drawn.blank_tile(place)
+        canvas.blank_tile(box)
     else:
-        fitted = place.fit(*picture.shape[:2])
-        drawn.image(resized(picture, fitted), fitted)
+        fitted = box.fit(*picture.shape[:2])
+        canvas.image(resized(picture, fitted), fitted)

@@ -85,7 +85,7 @@ class UnsplitGraph:
         return torch.stack([self.edited(x, mask, replacement) for mask in masks])
 
 
-def no_logits(name: str) -> NetworkError:
+def no_logits_error(name: str) -> NetworkError:
     """Return the error for a network that is not a classifier."""
     return NetworkError(f"{name} returns no logits [image, class], so the effect of a removal can't be measured")
 
@@ -146,5 +146,5 @@ class HookedSplit:
         with eval_mode(self.module):
             logits = logits_of(self.module(x))
         if logits is None:
-            raise no_logits(self.name)
+            raise no_logits_error(self.name)
         return logits

@@ -1,4 +1,4 @@
-"""Silence for what exports and converts networks: it logs, warns and prints much that users can't act on.
+"""Suppress logs, warnings and stderr output of PyTorch's export and of converters in this thread.
 
 In: nothing. Out: a context in which what this thread logs, warns of or writes to stderr is dropped. Other threads keep
 theirs.
@@ -26,7 +26,7 @@ class _OtherThreads(logging.Filter):
 
 
 class _Stderr:
-    """Stands for stderr while some threads are silent: it writes only what others write."""
+    """Replacement for stderr that drops the output of silenced threads."""
 
     def __init__(self, stream: TextIO) -> None:
         self.stream, self.silent = stream, list[int]()

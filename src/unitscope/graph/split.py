@@ -20,7 +20,7 @@ from unitscope.graph.interventions import (
     SplitActivations,
     UnsplitGraph,
     constant_maps,
-    no_logits,
+    no_logits_error,
     replace_units,
 )
 from unitscope.graph.ops import op_name
@@ -125,7 +125,7 @@ def _logits(whole: GraphModule, name: str) -> Node:
     (output,) = whole.graph.find_nodes(op="output")
     logits = output.args[0][0]  # type: ignore[index]
     if not isinstance(logits, Node):
-        raise no_logits(name)
+        raise no_logits_error(name)
     return logits
 
 

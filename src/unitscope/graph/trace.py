@@ -1,7 +1,7 @@
 """Trace a module with `torch.export`, or with forward hooks where the export fails.
 
 In: a module in evaluation mode and its input size. Out: a `Trace`: the layers, and modules with taps.
-Knows nothing of images, files or speed; `engine` optimises the graphs built here.
+Independent of images, files and speed; `engine` optimises the graphs built here.
 """
 
 from collections.abc import Sequence

@@ -2,7 +2,7 @@
 
 In: a folder (plain, class folders, ImageNet's validation set, COCO), one file, or a URL that a plug-in opens.
 Out: an `ImageSource` with stable ids and labels; `decode_row` decodes one of its images to upright RGB.
-Knows nothing of networks, batches or torch; needs Pillow and NumPy only.
+Independent of networks, batches and torch; needs Pillow and NumPy only.
 """
 
 from unitscope.images.class_matching import match_classes

@@ -1,7 +1,7 @@
 """Class folders: the name of the folder is the label.
 
 In: image ids. Out: one label per image, or None if the images are not in class folders.
-Knows nothing of a network's classes; `class_matching` finds the class of a label.
+Independent of a network's classes; `class_matching` finds the class of a label.
 """
 
 import re

@@ -15,7 +15,9 @@ from unitscope.errors import ImageError
 from unitscope.images.listing import Labels, read_text
 
 Hook = Callable[[dict[str, Any]], dict[str, Any]]
-Place = tuple[Path | None, str]  # annotation file (None for an image outside all splits), and the image's name in it
+AnnotationEntry = tuple[
+    Path | None, str
+]  # annotation file (None for an image outside all splits), and the image's name in it
 
 _FOLDER = "annotations"
 _PREFIX = "instances_"
@@ -27,14 +29,14 @@ def read_labels(root: Path, ids: tuple[str, ...]) -> Labels | None:
     Raises:
         ImageError: if the annotations are invalid.
     """
-    places = find_annotations(root, ids)
-    if places is None:
+    entries = find_annotations(root, ids)
+    if entries is None:
         return None
-    read = {path: _read_categories(path) for path in {path for path, _ in places.values()} if path}
-    return {image_id: read[path].get(name, ()) if path else () for image_id, (path, name) in places.items()}
+    read = {path: _read_categories(path) for path in {path for path, _ in entries.values()} if path}
+    return {image_id: read[path].get(name, ()) if path else () for image_id, (path, name) in entries.items()}
 
 
-def find_annotations(root: Path, ids: tuple[str, ...]) -> dict[str, Place] | None:
+def find_annotations(root: Path, ids: tuple[str, ...]) -> dict[str, AnnotationEntry] | None:
     """Return the annotation file of each image, or None if there is no ``instances_*.json``; read no file.
 
     An annotation file is used only if the folder of its split exists. Files in ``annotations/`` are not images.

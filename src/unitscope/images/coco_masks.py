@@ -1,7 +1,8 @@
 """Segmentation masks of one COCO category.
 
 In: a COCO image set and a category's name. Out: the images with that category, and a mask for each, drawn on demand.
-Keeps the polygons of this category only, since those of all categories take gigabytes. Knows no networks and no maps.
+Keeps the polygons of this category only, since those of all categories take gigabytes. Independent of networks and
+maps.
 """
 
 from collections import defaultdict
@@ -15,7 +16,7 @@ from PIL import Image, ImageDraw
 
 from unitscope.errors import ImageError, closest
 from unitscope.images.coco import find_annotations, format_errors, read_json, without_polygons
-from unitscope.images.decoding import turned
+from unitscope.images.decoding import apply_orientation
 from unitscope.images.source import ImageSource
 
 Mask = NDArray[np.uint8]
@@ -60,8 +61,8 @@ class CategoryMasks:
     def mask(self, image: str) -> Mask:
         """Return the mask of all the category's objects in an image, uint8 ``[row, column]``.
 
-        Values are the share of a pixel that an object covers, 0 to 255; the largest where objects overlap. The mask is
-        aligned with the pixels as stored in the file; see `upright_mask`.
+        Values are the fraction of a pixel that an object covers, 0 to 255; the largest where objects overlap. The mask
+        is aligned with the pixels as stored in the file; see `upright_mask`.
 
         Raises:
             ImageError: if the image's segmentations are invalid.
@@ -81,7 +82,7 @@ class CategoryMasks:
         Raises:
             ImageError: if the image's segmentations are invalid, or its file can't be read.
         """
-        return np.array(turned(Image.fromarray(self.mask(image)), Path(self.root, image)))
+        return np.array(apply_orientation(Image.fromarray(self.mask(image)), Path(self.root, image)))
 
 
 def category_masks(images: ImageSource, category: str) -> CategoryMasks:
@@ -90,17 +91,17 @@ def category_masks(images: ImageSource, category: str) -> CategoryMasks:
     Raises:
         ImageError: if the images are not from COCO, there is no such category, or the annotations are invalid.
     """
-    places = find_annotations(Path(images.root), images.ids) if images.layout == "coco" else None
-    if places is None:
+    entries = find_annotations(Path(images.root), images.ids) if images.layout == "coco" else None
+    if entries is None:
         raise ImageError(
             f"the images in '{images.root}' have no segmentations of '{category}': "
             "give images in COCO's layout, with annotations/instances_*.json"
         )
-    files = sorted({path for path, _ in places.values() if path})
+    files = sorted({path for path, _ in entries.values() if path})
     names = {path: _names(path) for path in files}
     name = _find(category, [name for known in names.values() for name in known.values()])
     found = {path: _outlines(path, {n for n, known in names[path].items() if known == name}) for path in files}
-    by_image = {image: found[path].get(file) for image, (path, file) in places.items() if path}
+    by_image = {image: found[path].get(file) for image, (path, file) in entries.items() if path}
     return CategoryMasks(name, images.root, {image: outlines for image, outlines in by_image.items() if outlines})
 
 

@@ -1,7 +1,7 @@
 """Decode an image file to an upright RGB image.
 
 In: a path, bytes, an open file, or a row of an image source. Out: a Pillow image of mode RGB, whatever the file's
-format, depth, palette or transparency. Knows no networks and does not resize, which is the preprocessing's job. Safe to
+format, depth, palette or transparency. Independent of networks; resizing is the preprocessing's job. Safe to
 call from several threads; Pillow releases the GIL while it decodes.
 """
 
@@ -42,18 +42,18 @@ _UPRIGHT = {
 }
 
 
-def decode(image: Encoded, *, most_pixels: int = MAX_PIXELS) -> Image.Image:
+def decode(image: Encoded, *, max_pixels: int = MAX_PIXELS) -> Image.Image:
     """Return the image in a file as RGB and upright; the first frame of an animation.
 
     Args:
         image: a path, the bytes of an image file, or an open image file, which stays open.
-        most_pixels: the maximum number of pixels.
+        max_pixels: the maximum number of pixels.
 
     Raises:
-        ImageError: if the file is missing, empty, not an image or damaged, or has more than ``most_pixels`` pixels.
+        ImageError: if the file is missing, empty, not an image or damaged, or has more than ``max_pixels`` pixels.
     """
     shown = f"'{image}'" if isinstance(image, (str, Path)) else "the picture"
-    return _decode(lambda: _opened(image), shown, most_pixels)
+    return _decode(lambda: _opened(image), shown, max_pixels)
 
 
 def decode_row(images: ImageSource, row: int) -> Image.Image:
@@ -75,7 +75,7 @@ def pixels_of_plain_jpeg(file: BinaryIO) -> int:
         return 0
 
 
-def turned(picture: Image.Image, path: Path) -> Image.Image:
+def apply_orientation(picture: Image.Image, path: Path) -> Image.Image:
     """Return a picture that is aligned with a file's stored pixels, rotated as `decode` rotates that file.
 
     Raises:
@@ -94,10 +94,10 @@ def _opened(image: Encoded) -> AbstractContextManager[BinaryIO]:
     return io.BytesIO(image) if isinstance(image, bytes) else nullcontext(image)
 
 
-def _decode(opened: Opened, shown: str, most_pixels: int) -> Image.Image:
+def _decode(opened: Opened, shown: str, max_pixels: int) -> Image.Image:
     try:
         with without_warnings(), opened() as file, Image.open(file, formats=_FORMATS) as image:
-            _check_size(shown, image, most_pixels)
+            _check_size(shown, image, max_pixels)
             image.load()
             return _upright(_to_rgb(image), _orientation(image))
     except ImageError:

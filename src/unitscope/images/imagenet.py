@@ -1,7 +1,7 @@
 """ImageNet's 1000 wnids in order, and the labels of its validation set.
 
 In: ids of files named ``ILSVRC2012_val_00000001.JPEG``, in one flat folder. Out: one wnid per image, from the label
-file in that folder or up to four folders above. Knows nothing of networks; wnids are in the usual order of the classes.
+file in that folder or up to four folders above. Independent of networks; wnids are in the usual order of the classes.
 """
 
 import csv
@@ -52,37 +52,37 @@ def _is_label_file(image_id: str) -> bool:
 
 def _find_wnids(root: Path, image_id: str, names: set[str]) -> Wnids:
     """Look for label files in the images' folder first, then in the folders above."""
-    folder = (root / image_id).parent
-    highest = len(folder.relative_to(root).parts) + _FOLDERS_ABOVE
-    for place in (folder, *folder.parents)[: highest + 1]:
-        wnids = _from_csv(place) or _from_xml(place, names) or _from_devkit(place) or _from_list(place)
+    lowest = (root / image_id).parent
+    highest = len(lowest.relative_to(root).parts) + _FOLDERS_ABOVE
+    for folder in (lowest, *lowest.parents)[: highest + 1]:
+        wnids = _from_csv(folder) or _from_xml(folder, names) or _from_devkit(folder) or _from_list(folder)
         if wnids:
             return wnids
     return {}
 
 
-def _from_csv(place: Path) -> Wnids:
+def _from_csv(folder: Path) -> Wnids:
     """Kaggle: ``ILSVRC2012_val_00000001,n03995372 85 1 499 272``."""
-    path = place / "LOC_val_solution.csv"
+    path = folder / "LOC_val_solution.csv"
     if not path.is_file():
         return {}
     rows = [row for row in csv.reader(read_text(path).splitlines()) if row and _VALIDATION.fullmatch(row[0])]
     return {row[0]: _wnid("".join(row[1:]).split(" ")[0], path) for row in rows}
 
 
-def _from_xml(place: Path, names: set[str]) -> Wnids:
+def _from_xml(folder: Path, names: set[str]) -> Wnids:
     """PASCAL annotations, one file per image; a regular expression reads 50,000 files faster than an XML parser."""
-    folder = place / "Annotations" / "CLS-LOC" / "val"
-    if not folder.is_dir():
+    annotations = folder / "Annotations" / "CLS-LOC" / "val"
+    if not annotations.is_dir():
         return {}
-    texts = {path.stem: read_text(path) for path in folder.glob("*.xml") if path.stem in names}
+    texts = {path.stem: read_text(path) for path in annotations.glob("*.xml") if path.stem in names}
     found = {name: re.search(r"<name>\s*(n\d{8})\s*</name>", text) for name, text in texts.items()}
     return {name: match[1] for name, match in found.items() if match}
 
 
-def _from_devkit(place: Path) -> Wnids:
+def _from_devkit(folder: Path) -> Wnids:
     """The official devkit: line i has the ``ILSVRC2012_ID`` of image i, and ``meta.mat`` maps it to a wnid."""
-    data = place / _DEVKIT / "data"
+    data = folder / _DEVKIT / "data"
     truth, meta = data / "ILSVRC2012_validation_ground_truth.txt", data / "meta.mat"
     if not (truth.is_file() and meta.is_file()):
         return {}
@@ -110,9 +110,9 @@ def _read_meta(path: Path) -> dict[int, str]:
         raise ImageError(f"'{path}' is not a valid meta.mat of ImageNet's devkit: {error}") from error
 
 
-def _from_list(place: Path) -> Wnids:
+def _from_list(folder: Path) -> Wnids:
     """Caffe: ``ILSVRC2012_val_00000001.JPEG 65``, the class number or its wnid."""
-    path = place / "val.txt"
+    path = folder / "val.txt"
     if not path.is_file():
         return {}
     rows = [line.split() for line in read_text(path).splitlines() if _VALIDATION.search(line)]

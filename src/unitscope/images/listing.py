@@ -1,7 +1,7 @@
 """List the files of a folder, and read text files with clear errors.
 
 In: a folder or a label file. Out: sorted ids, paths with ``/`` relative to the folder; text. Also defines `Labels`, the
-type of a layout's result. Knows no image formats and no layouts.
+type of a layout's result. Independent of image formats and layouts.
 """
 
 import os

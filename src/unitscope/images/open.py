@@ -12,7 +12,7 @@ from pathlib import Path
 from unitscope.errors import ImageError, UnitscopeError, closest
 from unitscope.images.listing import names_in
 from unitscope.images.source import ImageSource
-from unitscope.plugins import SOURCES, Plugin, check_registered, errors_of, find_plugins
+from unitscope.plugins import SOURCES, Plugin, check_registered, find_plugins, report_plugin_errors
 
 
 def open_images(address: str | Path) -> ImageSource:
@@ -22,7 +22,7 @@ def open_images(address: str | Path) -> ImageSource:
         ImageError: if it does not exist, can't be read or has no images, or its labels are invalid.
     """
     plugin, kind = _kind(str(address))
-    with errors_of(plugin):
+    with report_plugin_errors(plugin):
         images = kind.of(str(address))
         if not isinstance(images, ImageSource):
             raise TypeError(f"of returned a {type(images).__name__}, not an ImageSource")
@@ -57,7 +57,7 @@ def _kinds_that_open(address: str, broken: list[str]) -> Iterable[tuple[Plugin, 
     """Yield the kinds of source that open an address; append the errors of those that fail to ``broken``."""
     for plugin in find_plugins(SOURCES):
         try:
-            with errors_of(plugin):
+            with report_plugin_errors(plugin):
                 kind: type[ImageSource] = plugin.load()
                 opens = kind.can_open(address)
         except UnitscopeError as problem:

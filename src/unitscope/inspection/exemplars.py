@@ -18,7 +18,7 @@ from unitscope.units import Unit
 
 
 def exemplar_sheet(
-    atlas: Atlas, unit: str | Unit, *, network: Network | Session | None = None, images: str | Path | None = None
+    atlas: Atlas, unit: str | Unit, *, network: Network | Session | None = None, image_root: str | Path | None = None
 ) -> ExemplarSheet:
     """Return a unit's exemplars with pictures and activation maps (paper, figure 2).
 
@@ -26,7 +26,7 @@ def exemplar_sheet(
         atlas: from `unitscope.open_atlas`.
         unit: ``LAYER:UNIT``.
         network: the network; needed only if the atlas was made from a module given in Python.
-        images: the folder of the images, if they were moved.
+        image_root: the folder of the images, if they were moved.
 
     Raises:
         LayerError: if the atlas has no such unit.
@@ -34,7 +34,7 @@ def exemplar_sheet(
     """
     sheet = unit_exemplars(atlas, unit)
     session = session_of(atlas, network)
-    files = image_set(atlas, [exemplar.image for exemplar in sheet.exemplars], root=images)
+    files = image_set(atlas, [exemplar.image for exemplar in sheet.exemplars], image_root=image_root)
     maps = activation_maps(session, files, sheet.layer, [sheet.unit])
     shown = (
         replace(exemplar, picture=one.picture, map=one.maps[0]) if one else exemplar

@@ -31,45 +31,47 @@ View = NDArray[np.float32]
 
 def inhibition_sheet(
     atlas: Atlas,
-    found: Inhibition,
+    result: Inhibition,
     *,
     units: int = 5,
     across: int = 4,
     network: Network | Session | None = None,
-    images: str | Path | None = None,
+    image_root: str | Path | None = None,
 ) -> InhibitionSheet:
     """Return the first units of an inhibition, each with some images (paper, figure 3).
 
     Args:
         atlas: the atlas of the inhibition.
-        found: from `category_inhibition` or `class_inhibition`.
+        result: from `category_inhibition` or `class_inhibition`.
         units: number of units.
         across: number of images per unit.
         network: the network; needed only if the atlas was made from a module given in Python.
-        images: the folder of the images, if they were moved.
+        image_root: the folder of the images, if they were moved.
 
     Raises:
         NetworkError: if the network can't be loaded, or its preprocessing is a function (for a category).
         ImageError: if the masks can't be read.
     """
     session = session_of(atlas, network)
-    first = found.units.head(units)
-    if found.by == "map contrast":
-        views = _evenly_parted(atlas, found, session.network, root=images)
+    first = result.units.head(units)
+    if result.by == "map contrast":
+        views = _evenly_parted(atlas, result, session.network, image_root=image_root)
         chosen = [list(views)[:across]] * len(first)
     else:
         views = {}
-        chosen = beside_exemplars(atlas, found, [int(unit) for unit in first["unit"]], across)
+        chosen = beside_exemplars(atlas, result, [int(unit) for unit in first["unit"]], across)
     ids = list(dict.fromkeys(image for row in chosen for image in row))
     channels = [int(unit) for unit in first["unit"]]
-    files = image_set(atlas, ids, root=images)
-    seen = activation_maps(session, files, found.layer, channels)
-    album = _Album(atlas, found, dict(zip(ids, seen, strict=True)), views)
+    files = image_set(atlas, ids, image_root=image_root)
+    seen = activation_maps(session, files, result.layer, channels)
+    album = _Album(atlas, result, dict(zip(ids, seen, strict=True)), views)
     rows = tuple(
-        InhibitedUnit(channels[place], _note(found, row), tuple(album.example(image, place) for image in chosen[place]))
-        for place, (_, row) in enumerate(first.iterrows())
+        InhibitedUnit(
+            channels[index], _note(result, row), tuple(album.example(image, index) for image in chosen[index])
+        )
+        for index, (_, row) in enumerate(first.iterrows())
     )
-    return InhibitionSheet(session.network.reference, found.layer, found.concept, found.by, rows)
+    return InhibitionSheet(session.network.reference, result.layer, result.concept, result.by, rows)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,40 +79,42 @@ class _Album:
     """The images that were run, and the masks of those that show the concept."""
 
     atlas: Atlas
-    found: Inhibition
+    result: Inhibition
     seen: dict[str, ImageMaps | None]
     views: dict[str, View]
 
-    def example(self, image: str, place: int) -> InhibitionExample:
-        """Return an image and its map of the unit at position ``place``."""
+    def example(self, image: str, index: int) -> InhibitionExample:
+        """Return an image and its map of the unit at position ``index``."""
         one, view = self.seen[image], self.views.get(image)
         row = self.atlas.image_number(image)
         return InhibitionExample(
             image,
             ", ".join(self.atlas.images["label_names"].iloc[row]),
-            image in self.found.images,
+            image in self.result.images,
             None if one is None else one.picture,
-            None if one is None else one.maps[place],
+            None if one is None else one.maps[index],
             view,
-            "" if one is None else _measured(one.maps[place], view),
+            "" if one is None else _measured(one.maps[index], view),
         )
 
 
-def _evenly_parted(atlas: Atlas, found: Inhibition, network: Network, *, root: str | Path | None) -> dict[str, View]:
+def _evenly_parted(
+    atlas: Atlas, result: Inhibition, network: Network, *, image_root: str | Path | None
+) -> dict[str, View]:
     """Return the masks of some images, ordered by how close they are to covering half of the view."""
-    phi, concept = phi_of(network), category_split(atlas, found.concept, root=root)
-    some = image_set(atlas, found.images, root=root).limit(_CANDIDATES)
+    phi, concept = phi_of(network), category_split(atlas, result.concept, image_root=image_root)
+    some = image_set(atlas, result.images, image_root=image_root).limit(_CANDIDATES)
     views = {image: concept.view(image, phi) for image in some.ids}
     return dict(sorted(views.items(), key=lambda view: abs(float(view[1].mean()) - 0.5)))
 
 
-def beside_exemplars(atlas: Atlas, found: Inhibition, channels: Sequence[int], across: int) -> list[list[str]]:
-    """Return for each unit some images of the class, evenly spaced, and the others with its largest responses."""
-    of_class = image_set(atlas, found.images).limit((across + 1) // 2).ids
+def beside_exemplars(atlas: Atlas, result: Inhibition, channels: Sequence[int], across: int) -> list[list[str]]:
+    """Return for each unit some images of the class, evenly spaced, and the others with its highest responses."""
+    of_class = image_set(atlas, result.images).limit((across + 1) // 2).ids
     ids = atlas.images["image"].to_numpy()
-    others = atlas.readable[~np.isin(ids[atlas.readable], found.images)]
+    others = atlas.readable[~np.isin(ids[atlas.readable], result.images)]
     most = across - len(of_class)
-    responses = (atlas.responses(found.layer, units=slice(unit, unit + 1))[others, 0] for unit in channels)
+    responses = (atlas.responses(result.layer, units=slice(unit, unit + 1))[others, 0] for unit in channels)
     return [[*of_class, *ids[others[np.argsort(-each, kind="stable")[:most]]]] for each in responses]
 
 
@@ -121,8 +125,8 @@ def _measured(map_: View, view: View | None) -> str:
     return "" if parts is None else f"{parts[0][0]:.3g} on it, {parts[1][0]:.3g} outside"
 
 
-def _note(found: Inhibition, row: "pd.Series[float]") -> str:
-    where = "mean α {:.3g} on it, {:.3g} on others" if found.by == "class contrast" else "{:.3g} on it, {:.3g} outside"
+def _note(result: Inhibition, row: "pd.Series[float]") -> str:
+    where = "mean α {:.3g} on it, {:.3g} on others" if result.by == "class contrast" else "{:.3g} on it, {:.3g} outside"
     means = where.format(row["inside"], row["outside"])
     spread = f", d_z {row['d_z']:.2f}" if "d_z" in row else ""
     return f"{means}; effect size {row['effect_size']:.2f}{spread}, corrected p = {row['p_corrected']:.2g}"

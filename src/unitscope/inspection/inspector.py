@@ -13,7 +13,7 @@ from PIL import Image
 from unitscope.display.structure import Change, Structure
 from unitscope.engine.session import Session
 from unitscope.images import ImageSource
-from unitscope.inspection.structure import spread, structure
+from unitscope.inspection.structure import evenly_spaced_layers, structure
 from unitscope.inspection.unit_maps import activation_maps, all_maps
 from unitscope.units import Layer
 
@@ -45,5 +45,5 @@ class Inspector:
         top: int = 9,
     ) -> Structure:
         """Return a picture's structure at some layers, or about 13 of the atlas's; see `inspection.structure`."""
-        shown = spread(self.layers) if layers is None else layers
+        shown = evenly_spaced_layers(self.layers) if layers is None else layers
         return structure(self.session, picture, layers=shown, change=change, top=top)

@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from unitscope.analyses.predictions import probabilities, top_predictions
-from unitscope.display.structure import Change, Column, Enlargement, Prediction, Structure
+from unitscope.display.structure import Change, Enlargement, LayerTopUnits, Prediction, Structure
 from unitscope.engine.session import Session
 from unitscope.errors import UnitscopeError
 from unitscope.experiments.corruptions import Noise
@@ -54,7 +54,7 @@ class LayerRange:
                 "give --start, --stop and --step in that range"
             )
         chosen = tuple(layers[start - 1 : stop : step])
-        return spread(chosen) if self.step is None else chosen
+        return evenly_spaced_layers(chosen) if self.step is None else chosen
 
 
 def structure(
@@ -104,7 +104,7 @@ def structure(
     )
 
 
-def spread(layers: Sequence[Layer]) -> tuple[Layer, ...]:
+def evenly_spaced_layers(layers: Sequence[Layer]) -> tuple[Layer, ...]:
     """Return up to 13 layers, evenly spaced, including the first and the last."""
     positions = np.linspace(0, len(layers) - 1, min(len(layers), _COLUMNS)).round().astype(int)
     return tuple(layers[position] for position in positions)
@@ -154,11 +154,11 @@ def predictions_of(network: Network, logits: NDArray[np.float32] | None) -> tupl
     )
 
 
-def column_of(layer: Layer, map_: Tensor, top: int) -> Column:
+def column_of(layer: Layer, map_: Tensor, top: int) -> LayerTopUnits:
     """Return the top units of a layer for its output ``[1, …]`` for one image."""
     responses = mean_map(map_, layer.unit_axis)[0].cpu().numpy()
     units = np.argsort(-responses, kind="stable")[:top]
-    return Column(layer, units, responses[units], plane(map_[0], layer, units.tolist()))
+    return LayerTopUnits(layer, units, responses[units], plane(map_[0], layer, units.tolist()))
 
 
 def _enlargement(layer: Layer, unit: int, map_: Tensor) -> Enlargement:

@@ -29,86 +29,86 @@ _IMAGES_OF_A_CLASS = 4
 
 
 def rule_sheet(
-    atlas: Atlas, found: Rule, *, network: Network | Session | None = None, images: str | Path | None = None
+    atlas: Atlas, result: Rule, *, network: Network | Session | None = None, image_root: str | Path | None = None
 ) -> RuleSheet:
     """Return the units of a rule, at most 16, with maps over at most 6 of the images and 4 exemplars each.
 
-    A class is shown by its images with the largest mean response over these units.
+    A class is shown by its images with the highest mean response over these units.
 
     Args:
         atlas: the atlas that the rule was computed from.
-        found: from `intersection`, `difference` or `top_units`.
+        result: from `intersection`, `difference` or `top_units`.
         network: needed only for an atlas of a module given from Python, which can't be loaded by reference.
-        images: the folder with the images, if it has moved since the scan.
+        image_root: the folder with the images, if it has moved since the scan.
 
     Raises:
         ImageError: if none of the images can be read any more.
         NetworkError: if the network can't be loaded, or its weights or preprocessing differ from those of the scan.
     """
     session = session_of(atlas, network)
-    images_shown = list(_images_shown(found))[:_IMAGES]
-    units = found.units[:_ROWS].tolist()
-    exemplars = [unit_exemplars(atlas, Unit(found.layer.name, unit)).exemplars[:_EXEMPLARS] for unit in units]
+    images_shown = list(_images_shown(result))[:_IMAGES]
+    units = result.units[:_ROWS].tolist()
+    exemplars = [unit_exemplars(atlas, Unit(result.layer.name, unit)).exemplars[:_EXEMPLARS] for unit in units]
     names = dict.fromkeys(
         [group.images[row] for group, row in images_shown] + [one.image for e in exemplars for one in e]
     )
     scanned = [name for name in names if atlas.has_image(name)]
     new = [name for name in names if not atlas.has_image(name)]
-    source = atlas.source(images, ids=scanned)
+    source = atlas.source(image_root, ids=scanned)
     maps: dict[str, ImageMaps | None] = {}
     for some, opened in ((scanned, source), (new, image_files(new))):
-        maps |= zip(some, activation_maps(session, opened, found.layer, units), strict=True)
+        maps |= zip(some, activation_maps(session, opened, result.layer, units), strict=True)
     if not any(maps.values()):
         raise ImageError(
             f"no image of atlas '{atlas.path}' can be read in '{source.root}'; "
-            "give their new folder (--image-root, or images= in Python)"
+            "give their new folder (--image-root, or image_root= in Python)"
         )
-    shown = tuple(_rule_image(found, group, row, maps) for group, row in images_shown)
+    shown = tuple(_rule_image(result, group, row, maps) for group, row in images_shown)
     rows = (
         RuleRow(
             unit,
-            _unit_note(found, place),
+            _unit_note(result, index),
             tuple(float(group.responses[row, unit]) for group, row in images_shown),
-            tuple(None if (one := maps[image.image]) is None else one.maps[place] for image in shown),
-            tuple(_with_map(one, maps[one.image], place) for one in exemplars[place]),
+            tuple(None if (one := maps[image.image]) is None else one.maps[index] for image in shown),
+            tuple(_with_map(one, maps[one.image], index) for one in exemplars[index]),
         )
-        for place, unit in enumerate(units)
+        for index, unit in enumerate(units)
     )
-    return RuleSheet(found.title, _note(found), session.network.reference, found.layer, shown, tuple(rows))
+    return RuleSheet(result.title, _note(result), session.network.reference, result.layer, shown, tuple(rows))
 
 
-def _images_shown(found: Rule) -> Iterator[tuple[ImageGroup, int]]:
+def _images_shown(result: Rule) -> Iterator[tuple[ImageGroup, int]]:
     """Yield the images shown for each image or class of the rule, as rows of its responses."""
-    groups = found.groups + found.others
+    groups = result.groups + result.others
     for group in groups:
-        units = found.units if len(found.units) else slice(None)
+        units = result.units if len(result.units) else slice(None)
         mean = group.responses[:, units].mean(1, dtype=np.float64)
         order = np.argsort(-mean, kind="stable")[: max(1, _IMAGES_OF_A_CLASS // len(groups))]
         yield from ((group, int(row)) for row in order)
 
 
-def _rule_image(found: Rule, group: ImageGroup, row: int, maps: dict[str, ImageMaps | None]) -> RuleImage:
+def _rule_image(result: Rule, group: ImageGroup, row: int, maps: dict[str, ImageMaps | None]) -> RuleImage:
     image = group.images[row]
     one = maps[image]
-    return RuleImage(group.name, image, group in found.others, None if one is None else one.picture)
+    return RuleImage(group.name, image, group in result.others, None if one is None else one.picture)
 
 
-def _with_map(exemplar: Exemplar, maps: ImageMaps | None, place: int) -> Exemplar:
-    return exemplar if maps is None else replace(exemplar, picture=maps.picture, map=maps.maps[place])
+def _with_map(exemplar: Exemplar, maps: ImageMaps | None, index: int) -> Exemplar:
+    return exemplar if maps is None else replace(exemplar, picture=maps.picture, map=maps.maps[index])
 
 
-def _unit_note(found: Rule, place: int) -> tuple[str, ...]:
-    lines = [f"mean α {found.responses[place]:.3g}"]
-    if found.images > 1:
-        lines.append(f"selected in {found.support[place]} of {found.images}")
-    if found.base_rate is not None:
-        lines.append(f"base rate {found.base_rate[place]:.1%}")
+def _unit_note(result: Rule, index: int) -> tuple[str, ...]:
+    lines = [f"mean α {result.responses[index]:.3g}"]
+    if result.images > 1:
+        lines.append(f"selected in {result.support[index]} of {result.images}")
+    if result.base_rate is not None:
+        lines.append(f"base rate {result.base_rate[index]:.1%}")
     return tuple(lines)
 
 
-def _note(found: Rule) -> str:
-    count = len(found.units)
+def _note(result: Rule) -> str:
+    count = len(result.units)
     text = f"{count or 'No'} unit{'' if count == 1 else 's'}"
-    if found.expected is not None and found.p_value is not None:
-        text += f"; {found.expected:.3g} expected by chance (p = {found.p_value:.2g})"
+    if result.expected is not None and result.p_value is not None:
+        text += f"; {result.expected:.3g} expected by chance (p = {result.p_value:.2g})"
     return text + (f"; the first {_ROWS} are shown." if count > _ROWS else ".")

@@ -1,7 +1,7 @@
 """Load pretrained vision networks.
 
 In: a reference (`torchvision:resnet50`, `card.toml`, `file.py:function`, …) or any `nn.Module`. Out: a `Network`: the
-module, its preprocessing φ, its class names and a fingerprint of its weights. Knows nothing of layers, graphs or scans.
+module, its preprocessing φ, its class names and a fingerprint of its weights. Independent of layers, graphs and scans.
 Each origin of networks is a module in `origins`.
 """
 

@@ -1,6 +1,6 @@
 """Read network cards: TOML files with everything that is needed to load a network.
 
-In: a card's path. Out: a `Recipe`, the arguments of `load`, with absolute paths. Does not interpret references or
+In: a card's path. Out: `LoadOptions`, the arguments of `load`, with absolute paths. Does not interpret references or
 preprocessing.
 """
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from unitscope.errors import NetworkError, closest, require_file
-from unitscope.networks.preprocessing import Wanted
+from unitscope.networks.preprocessing import PreprocessingLike
 from unitscope.networks.weights import Weights, parse_weights
 
 _KINDS: dict[str, tuple[type, ...]] = {
@@ -27,30 +27,30 @@ _TYPE_NAMES = {str: "text", list: "a list", int: "a whole number", dict: "a tabl
 
 
 @dataclass(frozen=True)
-class Recipe:
+class LoadOptions:
     """The arguments of `load`; None for those that are not given."""
 
     network: str
     weights: str | None = None
     seed: int | None = None
-    preprocess: Wanted | None = None
+    preprocess: PreprocessingLike | None = None
     classes: tuple[str, ...] | None = None
     trained: bool | None = None
 
     @property
-    def chosen_weights(self) -> Weights:
+    def weights_choice(self) -> Weights:
         """Which weights are meant: the origin's own, random ones, or a file."""
         return parse_weights(self.weights, self.seed or 0)
 
-    def on(self, card: "Recipe") -> "Recipe":
-        """Return the card's recipe, updated with this one; other weights make the card's ``trained`` unknown."""
+    def merged_with(self, card: "LoadOptions") -> "LoadOptions":
+        """Return the card's options, updated with these; other weights make the card's ``trained`` unknown."""
         given = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "network"}
         base = vars(card) if self.weights is None else {**vars(card), "trained": None}
-        return Recipe(**{**base, **{name: value for name, value in given.items() if value is not None}})
+        return LoadOptions(**{**base, **{name: value for name, value in given.items() if value is not None}})
 
 
-def read_card(path: Path) -> Recipe:
-    """Return the recipe in a network card.
+def read_card(path: Path) -> LoadOptions:
+    """Return the options in a network card.
 
     Raises:
         NetworkError: if the card is missing or not valid TOML, or has unknown keys or invalid values.
@@ -61,7 +61,7 @@ def read_card(path: Path) -> Recipe:
         raise NetworkError(f"'{path}' is not valid TOML: {error}") from error
     _check(path, values)
     folder = path.resolve().parent
-    return Recipe(
+    return LoadOptions(
         network=_network(values, folder),
         weights=_weights(values.get("weights"), folder),
         seed=values.get("seed"),

@@ -1,7 +1,7 @@
 """Download weight files into the caches of torchvision, timm and Keras.
 
 In: a URL or a Hugging Face repository. Out: a local file, from the cache or downloaded (progress goes to stderr).
-Knows nothing of networks. If a download fails, the error says which file to get and where to put it.
+Independent of networks. If a download fails, the error says which file to get and where to put it.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ from urllib.parse import urlparse
 import torch
 
 from unitscope.errors import NetworkError
-from unitscope.files import replacing
+from unitscope.files import atomic_path
 
 _HUGGINGFACE_FILES = ("model.safetensors", "pytorch_model.bin")
 _TIMEOUT = 10  # seconds
@@ -77,7 +77,7 @@ def _download(url: str, file: Path, md5: str | None) -> None:
         found = torch.hub.HASH_REGEX.search(file.name)
         torch.hub.download_url_to_file(url, str(file), found.group(1) if found else None)
         return
-    with replacing(file) as part:
+    with atomic_path(file) as part:
         torch.hub.download_url_to_file(url, str(part))
         with part.open("rb") as content:
             given = hashlib.file_digest(content, "md5").hexdigest()

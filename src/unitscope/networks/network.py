@@ -1,7 +1,7 @@
 """`Network`: a module with its preprocessing, its class names and a fingerprint of its weights.
 
 In: a module loaded by an origin, or given by the user. Out: `Network`, and `eval_mode`, which restores the module.
-Knows nothing of where networks come from or what they are used for.
+Independent of where networks come from and what they are used for.
 """
 
 import hashlib

@@ -1,6 +1,6 @@
 """The protocol of network origins.
 
-In: the name of a network and a recipe. Out: a `Network`. Origins are found through the entry points
+In: the name of a network and load options. Out: a `Network`. Origins are found through the entry points
 `unitscope.networks`. The name of an entry point decides which references the origin loads: ``zoo`` loads references
 that begin with ``zoo:``; a suffix such as ``.zoo`` loads files, ``FILE.zoo`` and ``FILE.zoo:NAME``.
 """
@@ -8,7 +8,7 @@ that begin with ``zoo:``; a suffix such as ``.zoo`` loads files, ``FILE.zoo`` an
 from collections.abc import Sequence
 from typing import Protocol
 
-from unitscope.networks.cards import Recipe
+from unitscope.networks.cards import LoadOptions
 from unitscope.networks.network import Network
 from unitscope.networks.weights import STATE_DICT_SUFFIXES
 
@@ -28,14 +28,15 @@ class Origin(Protocol):
     has_weights: bool = False
     """Whether a reference includes the weights, as a network card does."""
 
-    def load(self, name: str, recipe: Recipe) -> Network:
+    def load(self, name: str, options: LoadOptions) -> Network:
         """Return a network.
 
-        The caller has set the random seed, and replaces preprocessing and class names if the recipe has any.
+        The caller has set the random seed, and replaces preprocessing and class names if the options have any.
 
         Args:
             name: the part after the scheme, or the whole reference of a file.
-            recipe: the user's options. `Recipe.chosen_weights` are the origin's own weights, random ones, or a file.
+            options: the user's options. `LoadOptions.weights_choice` says whether the weights are the origin's own,
+                random ones, or those of a file.
 
         Raises:
             NetworkError: if the name is unknown, a package is missing, or the weights can't be found or don't fit.

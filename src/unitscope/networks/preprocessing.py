@@ -1,7 +1,7 @@
 """Preprocessing φ in two steps: resize and crop each image (on the CPU), normalize each batch (on the device).
 
 In: RGB images. Out: uint8 tensors ``[3, H, W]`` of the network's input size, then float32 batches ``[B, 3, H, W]``.
-Knows nothing of networks or files. `PRESETS` has the preprocessings that can be given by name.
+Independent of networks and files. `PRESETS` has the preprocessings that can be given by name.
 """
 
 from collections.abc import Callable, Mapping
@@ -166,10 +166,10 @@ PRESETS = {
     "inception": Preprocessing(342, 299, mean=HALF, std=HALF),
 }
 
-Wanted = str | Mapping[str, Any] | Preprocessing | CustomPreprocessing | Function
+PreprocessingLike = str | Mapping[str, Any] | Preprocessing | CustomPreprocessing | Function
 
 
-def parse_preprocessing(wanted: Wanted) -> Preprocessing | CustomPreprocessing:
+def parse_preprocessing(wanted: PreprocessingLike) -> Preprocessing | CustomPreprocessing:
     """Return the preprocessing given by a preset's name, a table of parameters, a function, or itself.
 
     Raises:

@@ -15,13 +15,21 @@ import torch
 from torch import nn
 
 from unitscope.errors import NetworkError, UnitscopeError
-from unitscope.networks.cards import Recipe
+from unitscope.networks.cards import LoadOptions
 from unitscope.networks.custom_preprocessing import CustomPreprocessing
 from unitscope.networks.network import Network
 from unitscope.networks.origin import Origin
-from unitscope.networks.preprocessing import PRESETS, Preprocessing, Wanted, parse_preprocessing
-from unitscope.networks.weights import STATE_DICT_SUFFIXES, File, Random, Weights
-from unitscope.plugins import NETWORKS, Plugin, check_registered, errors_of, file_in, find_plugins, plugin_for
+from unitscope.networks.preprocessing import PRESETS, Preprocessing, PreprocessingLike, parse_preprocessing
+from unitscope.networks.weights import STATE_DICT_SUFFIXES, RandomWeights, Weights, WeightsFile
+from unitscope.plugins import (
+    NETWORKS,
+    Plugin,
+    check_registered,
+    file_in,
+    find_plugins,
+    plugin_for,
+    report_plugin_errors,
+)
 
 
 def load(
@@ -29,7 +37,7 @@ def load(
     *,
     weights: str | Path | None = None,
     seed: int | None = None,
-    preprocess: Wanted | None = None,
+    preprocess: PreprocessingLike | None = None,
     classes: Sequence[str] | None = None,
 ) -> Network:
     """Return the network with this reference, ready to run, or a given module as a `Network`.
@@ -45,7 +53,7 @@ def load(
     Raises:
         NetworkError: if the network, its weights or its preprocessing can't be found or loaded, or don't fit together.
     """
-    recipe = Recipe(
+    options = LoadOptions(
         network="" if isinstance(network, nn.Module) else str(network),
         weights=None if weights is None else str(weights),
         seed=seed,
@@ -53,34 +61,34 @@ def load(
         classes=None if classes is None else tuple(classes),
     )
     if isinstance(network, nn.Module):
-        return _with_options(_from_module(network, recipe), recipe)
-    loaded = load_recipe(recipe)
+        return _with_options(_from_module(network, options), options)
+    loaded = load_with_options(options)
     loaded.module.eval().requires_grad_(False)
-    return replace(loaded, reference=recipe.network, source=_source(recipe))
+    return replace(loaded, reference=options.network, source=_source(options))
 
 
-def _from_module(module: nn.Module, recipe: Recipe) -> Network:
-    if recipe.weights is not None or recipe.seed is not None:
+def _from_module(module: nn.Module, options: LoadOptions) -> Network:
+    if options.weights is not None or options.seed is not None:
         raise NetworkError(f"a given module ({type(module).__name__}) has its own weights; omit weights and seed")
     return Network(type(module).__name__, module, PRESETS["imagenet"])
 
 
-def load_recipe(recipe: Recipe) -> Network:
-    """Return the network of a recipe, with the recipe's preprocessing and class names.
+def load_with_options(options: LoadOptions) -> Network:
+    """Return the network of load options, with their preprocessing and class names.
 
     Raises:
         NetworkError: as in `load`.
     """
-    plugin = _plugin(recipe.network)
-    weights = recipe.chosen_weights
+    plugin = _plugin(options.network)
+    weights = options.weights_choice
     origin: Origin = plugin.make()
     _check_format(weights, origin)
-    with _seeded(recipe.seed or 0), errors_of(plugin):
-        network = origin.load(_name(recipe.network), recipe)
+    with _seeded(options.seed or 0), report_plugin_errors(plugin):
+        network = origin.load(_name(options.network), options)
         if not isinstance(network, Network):
             raise TypeError(f"load returned a {type(network).__name__}, not a Network")
-    trained = network.trained and not isinstance(weights, Random) if recipe.trained is None else recipe.trained
-    return _with_options(replace(network, trained=trained), recipe)
+    trained = network.trained and not isinstance(weights, RandomWeights) if options.trained is None else options.trained
+    return _with_options(replace(network, trained=trained), options)
 
 
 def origin_of(reference: str) -> Origin:
@@ -108,7 +116,7 @@ def _name(reference: str) -> str:
 
 def _check_format(weights: Weights, origin: Origin) -> None:
     """Raise NetworkError for a weight file that only other origins can read."""
-    suffix = weights.path.suffix if isinstance(weights, File) and weights.path.is_file() else ""
+    suffix = weights.path.suffix if isinstance(weights, WeightsFile) and weights.path.is_file() else ""
     if not suffix or origin.has_weights or suffix in (*STATE_DICT_SUFFIXES, *origin.weight_suffixes):
         return
     if others := [one.form for one in _origins()[0].values() if suffix in one.weight_suffixes]:
@@ -137,7 +145,7 @@ def _unknown(reference: str) -> str:
 def _names(plugin: Plugin, origin: Origin, broken: list[str]) -> Sequence[str]:
     """Return the networks of an origin; if it fails, none, and append the error to ``broken``."""
     try:
-        with errors_of(plugin):
+        with report_plugin_errors(plugin):
             return tuple(origin.names())
     except UnitscopeError as problem:
         broken.append(str(problem))
@@ -160,25 +168,25 @@ def _either(forms: Sequence[str]) -> str:
     return " or ".join(filter(None, [", ".join(forms[:-1]), forms[-1]]))
 
 
-def _with_options(network: Network, recipe: Recipe) -> Network:
-    """Return the network with the recipe's preprocessing and class names, if it has any."""
-    if recipe.preprocess is not None:
-        network = replace(network, preprocessing=parse_preprocessing(recipe.preprocess))
-    if recipe.classes is not None:
-        network = replace(network, classes=recipe.classes, wnids=())
+def _with_options(network: Network, options: LoadOptions) -> Network:
+    """Return the network with the options' preprocessing and class names, if they have any."""
+    if options.preprocess is not None:
+        network = replace(network, preprocessing=parse_preprocessing(options.preprocess))
+    if options.classes is not None:
+        network = replace(network, classes=options.classes, wnids=())
     return network
 
 
-def _source(recipe: Recipe) -> dict[str, Any]:
+def _source(options: LoadOptions) -> dict[str, Any]:
     """Return the arguments as plain values with absolute paths; an empty dict if the preprocessing is a function."""
-    wanted = recipe.preprocess
+    wanted = options.preprocess
     if isinstance(wanted, Preprocessing):
         wanted = wanted.to_dict()
     elif isinstance(wanted, CustomPreprocessing) or callable(wanted):
         return {}
-    weights = recipe.weights if recipe.weights in (None, "none") else str(Path(recipe.weights).resolve())
-    source = {"network": _absolute(recipe.network), "weights": weights, "seed": recipe.seed, "preprocess": wanted}
-    return source if recipe.classes is None else {**source, "classes": list(recipe.classes)}
+    weights = options.weights if options.weights in (None, "none") else str(Path(options.weights).resolve())
+    source = {"network": _absolute(options.network), "weights": weights, "seed": options.seed, "preprocess": wanted}
+    return source if options.classes is None else {**source, "classes": list(options.classes)}
 
 
 def _absolute(reference: str) -> str:

@@ -1,7 +1,7 @@
 """Read weight files without running code from them, and load them into a module.
 
 In: a safetensors file, or one that `torch.load(weights_only=True)` can read. Out: tensors by name, or a module whose
-weights match the file exactly. Knows nothing of references, origins or downloads.
+weights match the file exactly. Independent of references, origins and downloads.
 """
 
 import pickle
@@ -27,12 +27,12 @@ _PREFIXES = re.compile(r"^(?:module\.|_orig_mod\.)+")
 
 
 @dataclass(frozen=True, slots=True)
-class Default:
+class DefaultWeights:
     """The weights that the network's origin provides."""
 
 
 @dataclass(frozen=True, slots=True)
-class Random:
+class RandomWeights:
     """Random weights from the network's own initialization."""
 
     seed: int
@@ -42,7 +42,7 @@ class Random:
 
 
 @dataclass(frozen=True, slots=True)
-class File:
+class WeightsFile:
     """Weights from a file."""
 
     path: Path
@@ -51,14 +51,14 @@ class File:
         return str(self.path)
 
 
-Weights = Default | Random | File
+Weights = DefaultWeights | RandomWeights | WeightsFile
 
 
 def parse_weights(weights: str | Path | None, seed: int) -> Weights:
     """Return the weights given by None (the origin's), ``none`` (random), or a file's path."""
     if weights is None:
-        return Default()
-    return Random(seed) if str(weights) == "none" else File(Path(weights))
+        return DefaultWeights()
+    return RandomWeights(seed) if str(weights) == "none" else WeightsFile(Path(weights))
 
 
 def read_state_dict(file: Path) -> State:

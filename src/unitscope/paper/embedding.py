@@ -14,6 +14,7 @@ from PIL import Image
 
 _WIDEST = 16383  # pixels, the limit of WebP
 _SMALLEST = 0.4  # of the PNG's size: lossless WebP, which is slow, is hardly ever smaller
+_METHOD = 2  # takes half the time of the default, 4, and makes files of the same size within 3 %
 _QUALITY = 90  # for photographs: no visible loss against the PNG, at a quarter of its size
 
 
@@ -43,7 +44,7 @@ def embedded(figure: Figure, png: Path) -> Embedded:
 
 def _webp(image: Image.Image, **how: int) -> bytes:
     written = io.BytesIO()
-    image.save(written, "WEBP", **how)
+    image.save(written, "WEBP", method=_METHOD, **how)
     return written.getvalue()
 
 

@@ -1,6 +1,7 @@
-"""The paper's figures for one case of a report.
+"""The paper's figures for one network of a report.
 
-In: a case. Out: `Picture` values (a matplotlib Figure, its title, notes for the reader), or `Missing` with the reason.
+In: a network. Out: `Picture` values (a matplotlib Figure, its title, notes for the reader), or `Missing` with the
+reason.
 Each function makes one figure, or raises an error that says why it can't.
 """
 
@@ -30,14 +31,14 @@ from unitscope.inspection import LayerRange, exemplar_sheet, rule_sheet, structu
 from unitscope.inspection.inhibition import inhibition_sheet
 from unitscope.inspection.perturbation import perturbed_sheet
 from unitscope.paper import published_values as values
-from unitscope.paper.networks import Case, Log, Unscanned
+from unitscope.paper.networks import Log, ReportNetwork, Unscanned
 from unitscope.paper.report_items import Missing, Picture, attempt
 from unitscope.text import count_noun
 from unitscope.units import Layer
 
 _NOISE_IMAGES = 100
 _PAPERS_SIGMA = 0.1
-_MOST_IMAGES_OF_A_KIND = 60
+_MAX_IMAGES_OF_A_KIND = 60
 _CATS_OF_IMAGENET, _DOGS_OF_IMAGENET = slice(281, 286), slice(151, 269)
 _CONCEPT = "person"
 _PAPERS_CALLS = 49  # activation layers of ResNet-50
@@ -46,7 +47,7 @@ _PAPERS_CALLS = 49  # activation layers of ResNet-50
 Drawn = tuple[Figure, str]  # the figure, and a note for the reader
 
 
-def draw_all(case: Case, *, log: Log) -> Iterator[Picture | Missing]:
+def draw_all(case: ReportNetwork, *, log: Log) -> Iterator[Picture | Missing]:
     """Yield each figure, or the reason why it can't be made; a single reason if none can."""
     if isinstance(case.images_scan, Unscanned) and isinstance(case.coco_scan, Unscanned):
         yield Missing(f"Figures: {case.name}", case.images_scan.reason)
@@ -61,7 +62,7 @@ def draw_all(case: Case, *, log: Log) -> Iterator[Picture | Missing]:
             yield Picture(f"{_file_name(title)}-{case.name}", full, *drawn)
 
 
-def _figure_1(case: Case) -> Drawn:
+def _figure_1(case: ReportNetwork) -> Drawn:
     atlas, calls = case.atlas, len(case.layers.activations)
     image = str(_readable(atlas)["image"].iloc[0])
     columns = LayerRange(10, 46, 3) if calls == _PAPERS_CALLS else LayerRange(start=min(2, calls))
@@ -71,19 +72,19 @@ def _figure_1(case: Case) -> Drawn:
     return figures.structure(view), f"Shown of {calls} activation layers: {which}. Image: {image}."
 
 
-def _figure_2(case: Case) -> Drawn:
+def _figure_2(case: ReportNetwork) -> Drawn:
     atlas = case.coco
     if case.network.reference == values.NETWORK_OF_FIGURE_2:
         unit, how = values.UNIT_OF_FIGURE_2, "the paper's unit"
     else:
-        channel, score = _most_outstanding(atlas, case.last)
+        channel, score = _unit_with_highest_z_score(atlas, case.last)
         unit = f"{case.last.name}:{channel}"
         how = f"the unit with the highest z-score of the last exemplar in its layer ({score:.1f})"
     sheet = exemplar_sheet(atlas, unit, network=case.session)
     return figures.exemplars(sheet), f"{unit}, {how}."
 
 
-def _figure_3(case: Case) -> Drawn:
+def _figure_3(case: ReportNetwork) -> Drawn:
     atlas = case.coco
     found = category_inhibition(atlas, case.last, _CONCEPT, network=case.session, options=case.options)
     if found.units.empty:
@@ -99,7 +100,7 @@ def _figure_3(case: Case) -> Drawn:
     return figures.inhibition(sheet), note
 
 
-def _figure_4(case: Case) -> Drawn:
+def _figure_4(case: ReportNetwork) -> Drawn:
     atlas = case.atlas
     imagenet = case.network.classes if case.network.wnids else ()
     cats = _images_of(atlas, ("cat", *imagenet[_CATS_OF_IMAGENET]))
@@ -115,7 +116,7 @@ def _figure_4(case: Case) -> Drawn:
     shares = f"{counts[most]} unit{'' if counts[most] == 1 else 's'}"
     note = (
         f"At {case.last.name}: of {len(counts):,} pairs of a cat's image and a dog's, this one shares most of the 9 "
-        f"units of greatest response: {counts[most]} ({chance}). A pair shares "
+        f"units of highest response: {counts[most]} ({chance}). A pair shares "
         f"{float(np.mean(list(counts.values()))):.2f} on average; chance would give {found.expected:.2f}. The paper's "
         "cat and dog share 3 of VGG-16's 512."
     )
@@ -124,11 +125,11 @@ def _figure_4(case: Case) -> Drawn:
     return figures.rules(replace(sheet, note=sheet_note)), note
 
 
-def _figures_5_and_6(case: Case) -> Drawn:
+def _figures_5_and_6(case: ReportNetwork) -> Drawn:
     atlas = case.atlas
     present = sorted({str(name) for names in _readable(atlas)["label_names"] for name in names})
     wanted = [name for name in values.CLASSES_OF_FIGURES_5_AND_6.values() if name in present]
-    others = [present[place * len(present) // 3] for place in range(3)] if len(present) >= 3 else present
+    others = [present[number * len(present) // 3] for number in range(3)] if len(present) >= 3 else present
     chosen = [*wanted, *(name for name in others if name not in wanted)][:3]
     found = sparsity(atlas, case.last, chosen)
     drawn = figures.sparsity(found, title=case.name)
@@ -141,12 +142,12 @@ def _figures_5_and_6(case: Case) -> Drawn:
     return drawn, note
 
 
-def _sparsity_by_depth(case: Case) -> Drawn:
+def _sparsity_by_depth(case: ReportNetwork) -> Drawn:
     drawn = figures.sparsity_by_layer(sparsity_by_layer(case.atlas), title=case.name)
     return drawn, "From the stored summaries of all images."
 
 
-def _figure_7(case: Case) -> Drawn:
+def _figure_7(case: ReportNetwork) -> Drawn:
     noise = _noise(case)
     at = noise.perturbations.index(Noise(_PAPERS_SIGMA))
     effects = noise.effects[at]
@@ -155,7 +156,7 @@ def _figure_7(case: Case) -> Drawn:
         f"{unit.layer.name}:{unit.unit} map correlation {minus(f'{unit.map_correlation.value:.2f}')}"
         for unit in effects.units
     )
-    flips = f" {effects.flips.value:.1%} of {result.images} predictions flip." if effects.flips else ""
+    flips = f" {effects.flips.value:.1%} of {result.images} predictions change." if effects.flips else ""
     note = (
         f"Gaussian noise of σ = 0.1 (variance 0.01) on the 0–1 scale. {correlations}.{flips} The paper says of its two "
         "units, conv5_3:71 and conv5_2:11 of VGG-16, that they change little."
@@ -164,15 +165,15 @@ def _figure_7(case: Case) -> Drawn:
     return drawn, note
 
 
-def _noise_by_depth(case: Case) -> Drawn:
+def _noise_by_depth(case: ReportNetwork) -> Drawn:
     result = _noise(case)
     drawn = figures.perturbation(result.effects, title=f"Noise over depth: {case.name}")
     return drawn, f"{result.images} images, Gaussian noise on the 0–1 scale."
 
 
 @lru_cache(maxsize=1)
-def _noise(case: Case) -> PerturbResult:
-    """One run for both figures, with the last convolution's two units of largest mean response."""
+def _noise(case: ReportNetwork) -> PerturbResult:
+    """One run for both figures, with the last convolution's two units of highest mean response."""
     table = case.atlas.units
     alive = table[(table["layer"] == case.last.name) & ~table["dead"]]
     if alive.empty:
@@ -195,10 +196,10 @@ def _images_of(atlas: Atlas, names: Sequence[str]) -> list[str]:
         raise UnitscopeError(
             f"none of the {count_noun(len(images), 'image')} taken from '{atlas.root}' shows a {names[0]}"
         )
-    return found[:_MOST_IMAGES_OF_A_KIND]
+    return found[:_MAX_IMAGES_OF_A_KIND]
 
 
-def _most_outstanding(atlas: Atlas, layer: Layer) -> tuple[int, float]:
+def _unit_with_highest_z_score(atlas: Atlas, layer: Layer) -> tuple[int, float]:
     """Return the unit whose last exemplar has the highest z-score, and this z-score."""
     units, top = atlas.units_of(layer), atlas.dataset["top_values"][:, atlas.index.span(layer)]
     if (count := len(_readable(atlas))) < len(top):
@@ -223,7 +224,7 @@ def _file_name(title: str) -> str:
     return chosen.lower().replace(" and ", "-").replace(" ", "-")
 
 
-_FIGURES: tuple[tuple[str, Callable[[Case], Drawn]], ...] = (
+_FIGURES: tuple[tuple[str, Callable[[ReportNetwork], Drawn]], ...] = (
     ("Figure 1. Structure", _figure_1),
     ("Figure 2. A unit over COCO", _figure_2),
     ("Figure 3. Inhibitory units", _figure_3),

@@ -1,6 +1,6 @@
 """The networks of a report: loaded, traced and scanned.
 
-In: references and folders. Out: `Case` values, with the reason for each network that can't be scanned.
+In: references and folders. Out: `ReportNetwork` values, with the reason for each network that can't be scanned.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -70,7 +70,7 @@ class Unscanned:
 
 
 @dataclass(frozen=True, eq=False)
-class Case:
+class ReportNetwork:
     """One network of the report.
 
     Attributes:
@@ -109,7 +109,7 @@ class Case:
         Raises:
             UnitscopeError: if it was not scanned on any, with the reason.
         """
-        return _had(self.images_scan).images
+        return _require_scan(self.images_scan).images
 
     @property
     def atlas(self) -> Atlas:
@@ -118,7 +118,7 @@ class Case:
         Raises:
             UnitscopeError: if there is none, with the reason.
         """
-        return _had(self.images_scan).atlas
+        return _require_scan(self.images_scan).atlas
 
     @property
     def coco(self) -> Atlas:
@@ -127,10 +127,12 @@ class Case:
         Raises:
             UnitscopeError: if it was not scanned on them, with the reason.
         """
-        return _had(self.coco_scan).atlas
+        return _require_scan(self.coco_scan).atlas
 
 
-def make_cases(specs: Sequence[NetworkSpec], sources: Sources, options: RunOptions, *, log: Log) -> list[Case]:
+def make_networks(
+    specs: Sequence[NetworkSpec], sources: Sources, options: RunOptions, *, log: Log
+) -> list[ReportNetwork]:
     """Load and scan the networks, one after the other; atlases that are there already are used again.
 
     Raises:
@@ -162,7 +164,7 @@ def last_layer(layers: LayerTable, classes: int) -> Layer:
         if (
             layer.kind in (ACTIVATION, "cat", "add")
             and len(layer.shape) == 3
-            and max(layer.shape[place] for place in range(3) if place != layer.unit_axis - 1) > 1
+            and max(layer.shape[axis] for axis in range(3) if axis != layer.unit_axis - 1) > 1
             and layer.units != classes
         ):
             return layer
@@ -171,13 +173,13 @@ def last_layer(layers: LayerTable, classes: int) -> Layer:
 
 def _make(
     spec: NetworkSpec, sources: Sources, opened: Mapping[str | Path | None, ImageSource], options: RunOptions, log: Log
-) -> Case:
+) -> ReportNetwork:
     log(f"{spec.name}: loading")
     session = Session(load(spec.network), device=options.device)
-    case = Case(spec.name, session, options, Unscanned(""), Unscanned(""))
-    unfit, atlas = _unfit(case), sources.output / spec.name
-    images_scan = unfit or opened.get(spec.images or sources.imagenet, _NO_IMAGES)
-    coco_scan = unfit or (_OWN_IMAGES if spec.images else opened.get(sources.coco, _NO_COCO))
+    case = ReportNetwork(spec.name, session, options, Unscanned(""), Unscanned(""))
+    reason, atlas = _reason_to_skip(case), sources.output / spec.name
+    images_scan = reason or opened.get(spec.images or sources.imagenet, _NO_IMAGES)
+    coco_scan = reason or (_OWN_IMAGES if spec.images else opened.get(sources.coco, _NO_COCO))
     return replace(
         case,
         images_scan=_scan(case, images_scan, atlas.with_name(f"{atlas.name}-images.atlas"), log),
@@ -185,14 +187,14 @@ def _make(
     )
 
 
-def _unfit(case: Case) -> str:
+def _reason_to_skip(case: ReportNetwork) -> str:
     """Return the reason why a network can't be analysed; empty if it can."""
     if not case.network.trained:
         return f"it is untrained ({Path(case.network.weights).name}), so its units are not informative"
     return "" if case.layers.activations else _NO_ACTIVATIONS
 
 
-def _scan(case: Case, images: ImageSource | str, atlas: Path, log: Log) -> Scanned | Unscanned:
+def _scan(case: ReportNetwork, images: ImageSource | str, atlas: Path, log: Log) -> Scanned | Unscanned:
     """Scan a network on images; a string is the reason why there are none."""
     if isinstance(images, str):
         return Unscanned(images)
@@ -202,7 +204,7 @@ def _scan(case: Case, images: ImageSource | str, atlas: Path, log: Log) -> Scann
     return Scanned(images, scan(case.session, images, atlas, options=options).atlas)
 
 
-def _had(scanned: Scanned | Unscanned) -> Scanned:
+def _require_scan(scanned: Scanned | Unscanned) -> Scanned:
     if isinstance(scanned, Unscanned):
         raise UnitscopeError(scanned.reason)
     return scanned

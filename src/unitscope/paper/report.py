@@ -21,7 +21,7 @@ from unitscope.experiments.run_options import RunOptions
 from unitscope.paper import figures as pictures
 from unitscope.paper import tables
 from unitscope.paper.embedding import Embedded, embedded
-from unitscope.paper.networks import Case, Log, NetworkSpec, Sources, make_cases
+from unitscope.paper.networks import Log, NetworkSpec, ReportNetwork, Sources, make_networks
 from unitscope.paper.report_items import Item, Missing, Picture, Table, attempt
 from unitscope.version import versions
 
@@ -55,14 +55,14 @@ def write_paper(
     if not networks:
         raise UnitscopeError("no network for the report; give one or more with --network")
     sources.output.mkdir(parents=True, exist_ok=True)
-    cases = make_cases(networks, sources, options or RunOptions(), log=log)
+    cases = make_networks(networks, sources, options or RunOptions(), log=log)
     writer = _Writer(sources.output)
     for item in _items(cases, log):
         writer.add(item)
     return writer.finish(cases)
 
 
-def _items(cases: Sequence[Case], log: Log) -> Iterator[Item]:
+def _items(cases: Sequence[ReportNetwork], log: Log) -> Iterator[Item]:
     """Yield the tables, then each network's figures."""
     log("tables 1 and 2")
     yield attempt("Table 1", partial(tables.parameters, cases))
@@ -84,7 +84,7 @@ def _items(cases: Sequence[Case], log: Log) -> Iterator[Item]:
         yield from pictures.draw_all(case, log=log)
 
 
-def _ablation(case: Case) -> Ablation:
+def _ablation(case: ReportNetwork) -> Ablation:
     settings = AblationGrid([case.last.name], FRACTIONS, orders=("low", "high", "random"))
     found = ablate(case.session, case.images, settings, atlas=case.atlas, options=case.options)
     if not found.baseline.images:
@@ -130,13 +130,13 @@ class _Writer:
                 self.missing.append(item)
                 self.shown.append(_Shown(item.title, reason=item.reason))
 
-    def finish(self, cases: Sequence[Case]) -> Report:
+    def finish(self, cases: Sequence[ReportNetwork]) -> Report:
         page = self.folder / "report.html"
         template = jinja2.Environment(
             loader=jinja2.PackageLoader("unitscope.paper"), autoescape=True, undefined=jinja2.StrictUndefined
         ).get_template("report.html")
         listed = [(case.name, case.network.reference, Path(case.network.weights).name, _last(case)) for case in cases]
-        text = template.render(items=self.shown, cases=listed, versions=versions())
+        text = template.render(items=self.shown, networks=listed, versions=versions())
         write_atomic(page, text.encode())
         return Report(page, tuple(self.tables), tuple(self.figures), tuple(self.missing))
 
@@ -158,7 +158,7 @@ class _Writer:
         return _Shown(picture.title, picture.note, picture=embedded(picture.figure, png), files=files)
 
 
-def _last(case: Case) -> str:
+def _last(case: ReportNetwork) -> str:
     found = attempt("last convolution", lambda: case.last.name)
     return "–" if isinstance(found, Missing) else found
 

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from unitscope.errors import UnitscopeError
 
-Made = TypeVar("Made")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,7 +46,7 @@ class Missing:
 Item = Table | Picture | Missing
 
 
-def attempt(title: str, make: Callable[[], Made]) -> Made | Missing:
+def attempt(title: str, make: Callable[[], T]) -> T | Missing:
     """Return the item made, or `Missing` if it fails with an error of unitscope's, so that the report goes on."""
     try:
         return make()

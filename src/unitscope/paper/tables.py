@@ -1,6 +1,6 @@
-"""The paper's tables for the cases of a report.
+"""The paper's tables for the networks of a report.
 
-In: cases. Out: `Table` values: a data frame, its title, notes for the reader.
+In: networks. Out: `Table` values: a data frame, its title, notes for the reader.
 """
 
 import time
@@ -21,14 +21,14 @@ from unitscope.graph import device_of
 from unitscope.networks import Network, eval_mode
 from unitscope.networks.cards import read_card
 from unitscope.paper import published_values as values
-from unitscope.paper.networks import Case, Scanned
+from unitscope.paper.networks import ReportNetwork, Scanned
 from unitscope.paper.report_items import Missing, Picture, Table
 
 CLASSES_OF_TABLE_3 = 12
 _TIMED, _BATCH = 5, 8
 
 
-def parameters(cases: Sequence[Case]) -> Table:
+def parameters(cases: Sequence[ReportNetwork]) -> Table:
     """Return Table 1: the size of the networks."""
     rows = []
     for case in cases:
@@ -48,11 +48,11 @@ def parameters(cases: Sequence[Case]) -> Table:
     return Table("table-1", "Table 1. Size of the networks", _whole(pd.DataFrame(rows)), note)
 
 
-def errors(cases: Sequence[Case]) -> Table:
+def errors(cases: Sequence[ReportNetwork]) -> Table:
     """Return Table 2: depth, size, error and time per image."""
     rows = []
     for case in cases:
-        right = case.atlas.manifest.accuracy if isinstance(case.images_scan, Scanned) else {}
+        accuracy = case.atlas.manifest.accuracy if isinstance(case.images_scan, Scanned) else {}
         paper = values.TABLE_2.get(values.row_of(_architecture(case)), (None,) * 5)
         rows.append(
             {
@@ -60,9 +60,9 @@ def errors(cases: Sequence[Case]) -> Table:
                 "layers with weights": sum(layer.kind in ("convolution", "linear") for layer in case.layers),
                 "activation layers": len(case.layers.activations),
                 "parameters (M)": round(case.network.parameter_count / 1e6, 1),
-                "images": right.get("images"),
-                "Top-1 error %": _error(right, "top1"),
-                "Top-5 error %": _error(right, "top5"),
+                "images": accuracy.get("images"),
+                "Top-1 error %": _error(accuracy, "top1"),
+                "Top-5 error %": _error(accuracy, "top5"),
                 "ms per image": round(milliseconds(case.network), 1),
                 "paper: layers": paper[0],
                 "paper: Top-1 error %": paper[2],
@@ -81,13 +81,13 @@ def errors(cases: Sequence[Case]) -> Table:
     return Table("table-2", "Table 2. Depth, error and time", _whole(pd.DataFrame(rows)), note)
 
 
-def cosines(case: Case) -> tuple[Table, Picture]:
+def cosines(case: ReportNetwork) -> tuple[Table, Picture]:
     """Return Table 3, as a table and as a heat map: the cosine between images of twelve classes, one image per class.
 
     Raises:
         UnitscopeError: if there are no images, or images of fewer than two classes.
     """
-    chosen = _twelve(case)
+    chosen = _classes_of_table_3(case)
     if len(chosen) < 2:
         raise UnitscopeError(f"the readable images in '{case.atlas.root}' have fewer than two classes")
     names = [name for name, _ in chosen]
@@ -102,12 +102,12 @@ def cosines(case: Case) -> tuple[Table, Picture]:
     return table, Picture(f"{table.name}-map", title, figures.similarity(found.matrix, names, title=table.title))
 
 
-def title_of_cosines(case: Case) -> str:
+def title_of_cosines(case: ReportNetwork) -> str:
     """Return the title of a network's Table 3."""
     return f"Table 3. Cosine between images: {case.name}"
 
 
-def removal(cases: Sequence[tuple[Case, Ablation | Missing]]) -> list[Table | Missing]:
+def removal(cases: Sequence[tuple[ReportNetwork, Ablation | Missing]]) -> list[Table | Missing]:
     """Return Tables 4 and 5, which also show the removal of the highest and of random units."""
     missing = "; ".join(f"{case.name}: {found.reason}" for case, found in cases if isinstance(found, Missing))
     note = (
@@ -117,8 +117,8 @@ def removal(cases: Sequence[tuple[Case, Ablation | Missing]]) -> list[Table | Mi
     )
     tables: list[Table | Missing] = []
     for number, scope, fraction, paper, what in (
-        (4, "image", 0.2, values.TABLE_4, "each image loses its own lowest 20 % of the last convolution's units"),
-        (5, "dataset", 0.1, values.TABLE_5, "all images lose the lowest 10 %, by the means over the data set"),
+        (4, "image", 0.2, values.TABLE_4, "the lowest 20 % of the last convolution's units, ranked for each image"),
+        (5, "dataset", 0.1, values.TABLE_5, "the lowest 10 % by the means over all images, the same for every image"),
     ):
         rows = [
             row
@@ -153,28 +153,32 @@ def _finish(device: torch.device) -> None:
         torch.accelerator.synchronize(device)
 
 
-def _architecture(case: Case) -> str:
+def _architecture(case: ReportNetwork) -> str:
     """Return the reference behind a card, so that a card of VGG-16 is compared with the paper's VGG-16."""
     reference = case.network.reference
     return read_card(Path(reference)).network if reference.endswith(".toml") else reference
 
 
 def _removal_rows(
-    case: Case, found: Ablation, scope: str, fraction: float, paper: Mapping[str, tuple[float, float, float, float]]
+    case: ReportNetwork,
+    found: Ablation,
+    scope: str,
+    fraction: float,
+    paper: Mapping[str, tuple[float, float, float, float]],
 ) -> list[dict[str, object]]:
     rows = []
     before = found.baseline.to_dict()
     for outcome in found.outcomes:
-        removed = outcome.removed
-        order = f"{removed.order}{'est' if removed.order != 'random' else ''}"
-        if (removed.scope, removed.fraction) != (scope, fraction):
+        setting = outcome.setting
+        order = f"{setting.order}{'est' if setting.order != 'random' else ''}"
+        if (setting.scope, setting.fraction) != (scope, fraction):
             continue
         after = outcome.score.to_dict()
-        known = paper.get(values.row_of(_architecture(case))) if removed.order == "low" else None
+        known = paper.get(values.row_of(_architecture(case))) if setting.order == "low" else None
         rows.append(
             {
                 "network": case.name,
-                "units": f"{order} {removed.count} of {removed.units}",
+                "units": f"{order} {setting.count} of {setting.units}",
                 "Top-1 before": _share(before, "top1"),
                 "Top-1 after": _share(after, "top1"),
                 "interval": "{:.3f}–{:.3f}".format(*after["top1_interval"]),
@@ -194,15 +198,15 @@ def _share(values_: dict[str, float], name: str) -> str:
     return f"{values_[name]:.4f} ({values_[f'{name}_correct']})"
 
 
-def _error(right: dict[str, int], name: str) -> str:
-    if not right:
+def _error(accuracy: dict[str, int], name: str) -> str:
+    if not accuracy:
         return "–"
-    wrong = right["images"] - right[f"{name}_correct"]
-    low, high = wilson(wrong, right["images"])
-    return f"{100 * wrong / right['images']:.1f} ({100 * low:.1f}–{100 * high:.1f})"
+    wrong = accuracy["images"] - accuracy[f"{name}_correct"]
+    low, high = wilson(wrong, accuracy["images"])
+    return f"{100 * wrong / accuracy['images']:.1f} ({100 * low:.1f}–{100 * high:.1f})"
 
 
-def _twelve(case: Case) -> list[tuple[str, str]]:
+def _classes_of_table_3(case: ReportNetwork) -> list[tuple[str, str]]:
     """Return twelve classes with the first readable image of each: the paper's, if present, then evenly spaced ones."""
     images = case.atlas.images.query("error == ''")
     first: dict[str, str] = {}
@@ -212,7 +216,7 @@ def _twelve(case: Case) -> list[tuple[str, str]]:
     wanted = [name for name in dict.fromkeys(name for pair in values.TABLE_3 for name in pair) if name in first]
     others = [name for name in first if name not in wanted]
     missing = min(CLASSES_OF_TABLE_3 - len(wanted), len(others))
-    spaced = [others[place * len(others) // missing] for place in range(missing)]
+    spaced = [others[index * len(others) // missing] for index in range(missing)]
     return [(name, first[name]) for name in [*wanted, *spaced]]
 
 

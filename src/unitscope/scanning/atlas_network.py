@@ -14,7 +14,7 @@ from unitscope.networks import Network, load
 
 def session_of(
     atlas: Atlas,
-    given: Network | Session | None = None,
+    network: Network | Session | None = None,
     *,
     device: str | None = None,
     batch_size: int | None = None,
@@ -25,19 +25,19 @@ def session_of(
         NetworkError: as in `network_of`, and if there is no such device.
         UnitscopeError: if the given session is on another device.
     """
-    if isinstance(given, Session):
-        check_same(atlas, given.network)
-        return Session.of(given, device=device)
-    return Session(network_of(atlas, given), device=device, batch_size=batch_size)
+    if isinstance(network, Session):
+        check_same(atlas, network.network)
+        return Session.of(network, device=device)
+    return Session(network_of(atlas, network), device=device, batch_size=batch_size)
 
 
-def network_of(atlas: Atlas, given: Network | None = None) -> Network:
-    """Return the network that an atlas was made with; ``given`` is needed if it was a module given in Python.
+def network_of(atlas: Atlas, network: Network | None = None) -> Network:
+    """Return the network that an atlas was made with; ``network`` is needed if it was a module given in Python.
 
     Raises:
         NetworkError: if it can't be loaded, or its weights or its preprocessing differ from those of the scan.
     """
-    network = given or _loaded(atlas)
+    network = network or _loaded(atlas)
     check_same(atlas, network)
     return network
 

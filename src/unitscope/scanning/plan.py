@@ -46,7 +46,7 @@ class ScanOptions:
 
     Attributes:
         layers: names, patterns or aliases of the layers to tap; all activation calls if empty.
-        top: k, the number of images with the largest and with the smallest responses, stored for each unit.
+        top: k, the number of images with the highest and with the lowest responses, stored for each unit.
         batch_size: images in a batch; None chooses it by the device.
         shard_size: images in a shard; a resumed scan repeats unfinished shards, about one per worker.
         device: ``cpu``, ``cuda``, ``cuda:1``, …

@@ -21,7 +21,7 @@ from unitscope.atlas.parts import Parts
 from unitscope.atlas.schema import MANIFEST, ImageList, Manifest, check_not_taken
 from unitscope.atlas.storage import StoragePath, storage_path
 from unitscope.atlas.writer import write_atlas
-from unitscope.engine.loader import nothing_readable
+from unitscope.engine.loader import no_readable_images_error
 from unitscope.engine.session import Session
 from unitscope.errors import AtlasError, UnitscopeError
 from unitscope.images import ImageSource, open_images
@@ -99,7 +99,7 @@ def scan(
     image_set = images if isinstance(images, ImageSource) else open_images(images)
     if options.limit is not None:
         image_set = image_set.limit(options.limit)
-    parts = Parts.beside(target)
+    parts = Parts.for_atlas(target)
     session = network if isinstance(network, Session) else Session(network, device=options.device)
     if network is session or not str(session.device).startswith(options.device):  # a module stays where it is
         options = replace(options, device=str(session.device))
@@ -201,7 +201,7 @@ def _check_readable(plan: Plan, parts: Parts) -> None:
             return
         first = first or str(errors[0])
     parts.remove()
-    raise nothing_readable(plan.images, first)
+    raise no_readable_images_error(plan.images, first)
 
 
 def _manifest(plan: Plan) -> Manifest:

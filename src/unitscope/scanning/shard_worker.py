@@ -22,7 +22,7 @@ from unitscope.engine.executor import BatchOutput
 from unitscope.engine.loader import Batch, Decoder, Pillow, batches, decoding_threads
 from unitscope.engine.torchcodec_loader import Torchcodec
 from unitscope.scanning.plan import Plan
-from unitscope.summaries import SomeClassSums, Summary
+from unitscope.summaries import ShardClassSums, Summary
 
 T = TypeVar("T")
 
@@ -189,11 +189,11 @@ class _Shard:
         )
         return ShardResult(self.number, part, self.seconds, self.data_wait)
 
-    def _kept(self) -> tuple[NDArray[np.float32], SomeClassSums]:
+    def _kept(self) -> tuple[NDArray[np.float32], ShardClassSums]:
         """Return the responses; if they are not stored, sums by class instead, unless those are larger."""
         if self.plan.options.responses == "none":
             members = self.plan.members[self.rows.start : self.rows.stop]
-            sums = SomeClassSums.of(self.responses, members)
+            sums = ShardClassSums.of(self.responses, members)
             if sums.sums.nbytes + sums.counts.nbytes <= self.responses.nbytes:
                 return self.responses[:, :0], sums
-        return self.responses, SomeClassSums.empty(self.responses.shape[1])
+        return self.responses, ShardClassSums.empty(self.responses.shape[1])

@@ -1,7 +1,7 @@
 """Sums of responses by class, for class means.
 
-In: responses ``[image, unit]`` and each image's classes (none, one or several). Out: `SomeClassSums` for a shard, which
-usually has few of the classes, and `ClassSums`, their total over all classes.
+In: responses ``[image, unit]`` and each image's classes (none, one or several). Out: `ShardClassSums` for a shard,
+which usually has few of the classes, and `ClassSums`, their total over all classes.
 """
 
 from collections.abc import Sequence
@@ -32,13 +32,13 @@ class ClassSums:
         return cls(np.zeros((classes, units)), np.zeros((classes, units), np.int64))
 
     @classmethod
-    def of(cls, responses: NDArray[np.float32], members: Sequence[Sequence[int]], *, classes: int) -> Self:
-        """Return the sums of responses ``[image, unit]``; ``members`` lists each image's class numbers."""
+    def of(cls, responses: NDArray[np.float32], class_numbers: Sequence[Sequence[int]], *, classes: int) -> Self:
+        """Return the sums of responses ``[image, unit]``; ``class_numbers`` lists each image's class numbers."""
         total = cls.empty(responses.shape[1], classes=classes)
-        total.add(SomeClassSums.of(responses, members))
+        total.add(ShardClassSums.of(responses, class_numbers))
         return total
 
-    def add(self, some: "SomeClassSums") -> None:
+    def add(self, some: "ShardClassSums") -> None:
         """Add the sums of some classes in place: with many classes the totals are too large to copy per shard."""
         self.sums[some.numbers] += some.sums
         self.counts[some.numbers] += some.counts
@@ -60,7 +60,7 @@ class ClassSums:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class SomeClassSums:
+class ShardClassSums:
     """Responses summed by class, for the classes that occur in some images.
 
     Attributes:
@@ -79,10 +79,10 @@ class SomeClassSums:
         return cls(np.zeros(0, np.int64), np.zeros((0, units)), np.zeros((0, units), np.int64))
 
     @classmethod
-    def of(cls, responses: NDArray[np.float32], members: Sequence[Sequence[int]]) -> Self:
-        """Return the sums of responses ``[image, unit]``; ``members`` lists each image's class numbers."""
+    def of(cls, responses: NDArray[np.float32], class_numbers: Sequence[Sequence[int]]) -> Self:
+        """Return the sums of responses ``[image, unit]``; ``class_numbers`` lists each image's class numbers."""
         rows: dict[int, list[int]] = {}
-        for row, (_, numbers) in enumerate(zip(responses, members, strict=True)):
+        for row, (_, numbers) in enumerate(zip(responses, class_numbers, strict=True)):
             for number in numbers:
                 rows.setdefault(number, []).append(row)
         if not rows:

@@ -20,8 +20,8 @@ class Moments:
         count: number of images with a response, int64.
         mean: mean response, float64; 0 if there are no responses.
         m2: sum of squared deviations from the mean, float64.
-        min: smallest response, float32; +inf if there are no responses.
-        max: largest response, float32; -inf if there are no responses.
+        min: lowest response, float32; +inf if there are no responses.
+        max: highest response, float32; -inf if there are no responses.
         zeros: number of responses that are exactly zero, int64.
     """
 

@@ -1,4 +1,4 @@
-"""Exemplars: the images with each unit's k largest and k smallest responses.
+"""Exemplars: the images with each unit's k highest and k lowest responses.
 
 In: responses ``[image, unit]`` and image ids. Out: `Extremes`, exact, which can be merged.
 Images are ordered by response, then by image id, so the order of images and shards does not matter.
@@ -20,14 +20,14 @@ _NO_KEY = np.iinfo(np.int64).min  # smaller than the key of any response
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Extremes:
-    """Each unit's largest and smallest responses, the most extreme first.
+    """Each unit's highest and lowest responses, the most extreme first.
 
     They are stored as sortable keys, int64 ``[rank, unit]``: the response's bits in the upper half, the image id in the
     lower half.
 
     Attributes:
-        top: keys of the largest responses, descending.
-        bottom: keys of the negated smallest responses, descending.
+        top: keys of the highest responses, descending.
+        bottom: keys of the negated lowest responses, descending.
     """
 
     top: NDArray[np.int64]

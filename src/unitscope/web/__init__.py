@@ -1,6 +1,6 @@
 """The explorer: an atlas as pages for a browser, served live or written out as a static site.
 
-In: an atlas. Out: pages, each with a JSON twin. Nothing here imports torch: the network is behind a `LazyInspector`,
+In: an atlas. Out: pages, each also as JSON. Nothing here imports torch: the network is behind a `LazyInspector`,
 which the code that starts the server makes with `unitscope.inspection`.
 
 - `atlas_cache`: arrays that pages need often, kept in memory; `pages`: the contents of each page, as plain values

@@ -1,6 +1,6 @@
-"""The server: it answers each address with a page or its JSON twin.
+"""The server: it answers each address with a page, as HTML or as JSON.
 
-In: a `PageRenderer`, `ImageFiles`, a `LazyInspector`. Out: an ASGI application behind its `Guard`.
+In: a `PageRenderer`, `ImageFiles`, a `LazyInspector`. Out: an ASGI application behind its `SecurityMiddleware`.
 Each route asks one function of `pages` and renders what it says; what needs the network is in `network_routes`.
 """
 
@@ -24,15 +24,15 @@ from unitscope.web.lazy_inspector import LazyInspector
 from unitscope.web.links import ServerLinks
 from unitscope.web.network_routes import add_routes
 from unitscope.web.page_renderer import PageRenderer
+from unitscope.web.pages.class_page import class_page
 from unitscope.web.pages.compare import compare_page
-from unitscope.web.pages.home import home
+from unitscope.web.pages.home import home_page
 from unitscope.web.pages.image import image_list, image_page
-from unitscope.web.pages.label import label_page
 from unitscope.web.pages.layer import layer_page
 from unitscope.web.pages.search import search_page
 from unitscope.web.pages.unit import unit_page
 from unitscope.web.responses import json_response, picture_response, quoted
-from unitscope.web.security import LOCAL, Guard
+from unitscope.web.security import LOCAL, SecurityMiddleware
 
 LINKS = ServerLinks()
 _UNAVAILABLE = (
@@ -43,7 +43,7 @@ _UNAVAILABLE = (
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class ErrorPage:
     """Why a page can't be shown."""
 
     title: str
@@ -52,7 +52,7 @@ class Problem:
 
 def create_app(
     explorer: PageRenderer, pictures: ImageFiles, inspector: LazyInspector, *, hosts: frozenset[str] = LOCAL
-) -> Guard:
+) -> SecurityMiddleware:
     """Return the application that serves an atlas.
 
     Args:
@@ -67,47 +67,49 @@ def create_app(
     add_routes(app, explorer, pictures, inspector)
     app.add_api_route("/static/plotly.min.js", _plotly, include_in_schema=False)
     app.mount("/static", StaticFiles(packages=[("unitscope.web", "static")]))
-    _problems(app, explorer)
-    return Guard(app, hosts)
+    _error_pages(app, explorer)
+    return SecurityMiddleware(app, hosts)
 
 
 def _pages(app: FastAPI, explorer: PageRenderer, pictures: ImageFiles, inspector: LazyInspector) -> None:
     atlas_cache = explorer.atlas_cache
 
-    def page(path: str, template: str, ask: Callable[..., Any], show: Callable[[Any], Any] | None = None) -> None:
-        """Add a page and its JSON twin; `ask` is the route and returns the page's values."""
+    def page(
+        path: str, template: str, get_values: Callable[..., Any], show: Callable[[Any], Any] | None = None
+    ) -> None:
+        """Add a page, as HTML and as JSON; `get_values` is the route and returns the page's values."""
         shown = show or (lambda values: explorer.html(template, values, LINKS, missing=inspector.missing))
         twin = "/index.json" if path == "/" else f"{path}.json"
-        app.add_api_route(twin, _answer(ask, json_response))
-        app.add_api_route(path, _answer(ask, lambda values: _html(shown(values))), response_class=HTMLResponse)
+        app.add_api_route(twin, _route(get_values, json_response))
+        app.add_api_route(path, _route(get_values, lambda values: _html(shown(values))), response_class=HTMLResponse)
 
-    def ask_home() -> Any:
-        return home(atlas_cache)
+    def home_values() -> Any:
+        return home_page(atlas_cache)
 
-    def ask_layer(layer: str) -> Any:
+    def layer_values(layer: str) -> Any:
         return layer_page(atlas_cache, atlas_cache.atlas.find(layer))
 
-    def ask_unit(layer: str, channel: int) -> Any:
+    def unit_values(layer: str, channel: int) -> Any:
         found, number = atlas_cache.atlas.unit(f"{layer}:{channel}")
         return unit_page(atlas_cache, found, number, results=explorer.results)
 
-    def ask_images(page: int = 1) -> Any:
+    def images_values(page: int = 1) -> Any:
         return image_list(atlas_cache, page)
 
-    def ask_image(image: str) -> Any:
+    def image_values(image: str) -> Any:
         return image_page(atlas_cache, image)
 
-    def ask_label(label: str, layer: str = "") -> Any:
-        return label_page(atlas_cache, label, explorer.find(layer))
+    def class_values(label: str, layer: str = "") -> Any:
+        return class_page(atlas_cache, label, explorer.find(layer))
 
-    def ask_compare(
+    def compare_values(
         a: Annotated[list[str], Query()] = [],  # noqa: B006 (FastAPI copies it)
         layer: str = "",
         top: int = 9,
     ) -> Any:
         return compare_page(atlas_cache, [name for name in a if name], explorer.find(layer), top=top)
 
-    def ask_search(q: str = "") -> Any:
+    def search_values(q: str = "") -> Any:
         return search_page(atlas_cache, q)
 
     def show_image(values: Any) -> str:
@@ -120,31 +122,31 @@ def _pages(app: FastAPI, explorer: PageRenderer, pictures: ImageFiles, inspector
             return RedirectResponse(link, 303)
         return explorer.html("search", values, LINKS, query=values.query)
 
-    page("/", "home", ask_home)
-    page("/layer/{layer:path}", "layer", ask_layer)
+    page("/", "home", home_values)
+    page("/layer/{layer:path}", "layer", layer_values)
     page(
         "/unit/{layer:path}/{channel}",
         "unit",
-        ask_unit,
+        unit_values,
         lambda values: explorer.unit_html(values, LINKS, missing=inspector.missing),
     )
-    page("/images", "images", ask_images)
-    page("/image/{image:path}", "image", ask_image, show_image)
-    page("/class/{label:path}", "label", ask_label, lambda values: explorer.label_html(values, LINKS))
-    page("/compare", "compare", ask_compare, lambda values: explorer.compare_html(values, LINKS))
-    page("/search", "search", ask_search, show_search)
+    page("/images", "images", images_values)
+    page("/image/{image:path}", "image", image_values, show_image)
+    page("/class/{label:path}", "class", class_values, lambda values: explorer.class_html(values, LINKS))
+    page("/compare", "compare", compare_values, lambda values: explorer.compare_html(values, LINKS))
+    page("/search", "search", search_values, show_search)
 
 
 def _html(shown: str | Response) -> Response:
     return shown if isinstance(shown, Response) else HTMLResponse(shown)
 
 
-def _answer(ask: Callable[..., Any], form: Callable[[Any], Response]) -> Callable[..., Response]:
-    """Return a route with the parameters of `ask`, whose values `form` turns into a response."""
+def _route(get_values: Callable[..., Any], to_response: Callable[[Any], Response]) -> Callable[..., Response]:
+    """Return a route with the parameters of `get_values`, whose values `to_response` turns into a response."""
 
-    @functools.wraps(ask)
+    @functools.wraps(get_values)
     def answer(*args: Any, **values: Any) -> Response:
-        return form(ask(*args, **values))
+        return to_response(get_values(*args, **values))
 
     answer.__annotations__["return"] = Response
     return answer
@@ -178,33 +180,33 @@ def _plotly() -> FileResponse:
     )
 
 
-def _problems(app: FastAPI, explorer: PageRenderer) -> None:
+def _error_pages(app: FastAPI, explorer: PageRenderer) -> None:
     """Answer every error with a page, or with JSON if JSON was requested; tracebacks go to the log only."""
 
-    def response(request: Request, status: int, problem: Problem) -> Response:
+    def response(request: Request, status: int, page: ErrorPage) -> Response:
         wants_json = request.url.path.endswith(".json") or "application/json" in request.headers.get("accept", "")
         if wants_json:
-            return json_response(problem, status)
-        return HTMLResponse(explorer.html("problem", problem, LINKS), status)
+            return json_response(page, status)
+        return HTMLResponse(explorer.html("error", page, LINKS), status)
 
     @app.exception_handler(UnitscopeError)
-    def not_found(request: Request, problem: UnitscopeError) -> Response:
-        message = str(problem).encode("utf-8", "replace").decode()  # it may quote bytes that are not valid text
-        return response(request, 404, Problem("Not found", message))
+    def not_found(request: Request, error: UnitscopeError) -> Response:
+        message = str(error).encode("utf-8", "replace").decode()  # it may quote bytes that are not valid text
+        return response(request, 404, ErrorPage("Not found", message))
 
     @app.exception_handler(HTTPException)
-    def refused(request: Request, problem: HTTPException) -> Response:
-        missing = problem.status_code == 404
-        message = f"There is no page '{request.url.path}'." if missing else str(problem.detail)
-        return response(request, problem.status_code, Problem("Not found" if missing else "Invalid request", message))
+    def refused(request: Request, error: HTTPException) -> Response:
+        missing = error.status_code == 404
+        message = f"There is no page '{request.url.path}'." if missing else str(error.detail)
+        return response(request, error.status_code, ErrorPage("Not found" if missing else "Invalid request", message))
 
     @app.exception_handler(Exception)
-    def failed(request: Request, problem: Exception) -> Response:
-        return response(request, 500, Problem("Server error", f"{first_line(problem)}. The server's log has more."))
+    def failed(request: Request, error: Exception) -> Response:
+        return response(request, 500, ErrorPage("Server error", f"{first_line(error)}. The server's log has more."))
 
     @app.exception_handler(RequestValidationError)
-    def invalid(request: Request, problem: RequestValidationError) -> Response:
-        if any(one["loc"][0] == "path" for one in problem.errors()):
-            return response(request, 404, Problem("Not found", f"There is no page '{request.url.path}'."))
-        message = "; ".join(f"{'.'.join(map(str, one['loc'][1:]))}: {one['msg']}" for one in problem.errors())
-        return response(request, 422, Problem("Invalid request", message))
+    def invalid(request: Request, error: RequestValidationError) -> Response:
+        if any(one["loc"][0] == "path" for one in error.errors()):
+            return response(request, 404, ErrorPage("Not found", f"There is no page '{request.url.path}'."))
+        message = "; ".join(f"{'.'.join(map(str, one['loc'][1:]))}: {one['msg']}" for one in error.errors())
+        return response(request, 422, ErrorPage("Invalid request", message))

@@ -25,7 +25,7 @@ _BLOCK = 64  # units whose responses are read at once; reading a single unit tak
 
 
 @dataclass(frozen=True, slots=True)
-class Ranked:
+class RankedImage:
     """An image among a unit's extremes: its row in the atlas, its id, α, its labels."""
 
     rank: int
@@ -73,13 +73,13 @@ class AtlasCache:
         end = "bottom" if lowest else "top"
         return self._extremes[f"{end}_images"][:, self.atlas.index.span(layer)]
 
-    def extremes(self, layer: Layer, channel: int, *, lowest: bool = False) -> tuple[Ranked, ...]:
-        """Return a unit's images of greatest (or least) response, the most extreme first."""
+    def extremes(self, layer: Layer, channel: int, *, lowest: bool = False) -> tuple[RankedImage, ...]:
+        """Return a unit's images of highest (or lowest) response, the most extreme first."""
         position, end = self.atlas.index.flat(layer, channel), "bottom" if lowest else "top"
         rows = self._extremes[f"{end}_images"][:, position]
         values = self._extremes[f"{end}_values"][:, position]
         return tuple(
-            Ranked(rank, int(row), self.ids[row], float(value), self.label_names[row])
+            RankedImage(rank, int(row), self.ids[row], float(value), self.label_names[row])
             for rank, (row, value) in enumerate(zip(rows, values, strict=True), 1)
             if row >= 0
         )

@@ -11,17 +11,17 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-MOST_BYTES = 2**30
+MAX_BYTES = 2**30
 """How much one atlas's pictures may take on disk."""
 
 
 class Cache:
     """A folder of small files, each named by the hash of its name in the cache."""
 
-    def __init__(self, folder: Path, *, most_bytes: int = MOST_BYTES) -> None:
+    def __init__(self, folder: Path, *, max_bytes: int = MAX_BYTES) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         facts = sorted((file.stat().st_mtime, file.name, file.stat().st_size) for file in folder.iterdir())
-        self.folder, self.most_bytes = folder, most_bytes
+        self.folder, self.max_bytes = folder, max_bytes
         self.files = {name: size for _, name, size in facts}
         self.bytes = sum(self.files.values())
         self.lock = threading.Lock()
@@ -60,7 +60,7 @@ class Cache:
         """Record a file and remove the least recently used: dictionaries keep their order, so these come first."""
         self.bytes += size - self.files.pop(path.name, 0)
         self.files[path.name] = size
-        while self.bytes > self.most_bytes and len(self.files) > 1:
+        while self.bytes > self.max_bytes and len(self.files) > 1:
             oldest = next(iter(self.files))
             self.bytes -= self.files.pop(oldest)
             (self.folder / oldest).unlink(missing_ok=True)

@@ -70,7 +70,7 @@ def removal(layer: str, settings: Sequence[Setting]) -> Chart:
     return Chart(
         f"{'Accuracy' if scored else 'Unchanged predictions'} after removing units of {layer}",
         ", ".join(dict.fromkeys(map(images_of, settings))),
-        "units removed" if counted else "share of the layer's units removed",
+        "units removed" if counted else "fraction of the layer's units removed",
         "Top-1" if scored else "unchanged predictions",
         x_shares=not counted,
         y_shares=True,

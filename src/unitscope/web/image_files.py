@@ -10,7 +10,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from unitscope.display.thumbnails import SMALL, framed, map_shape, strip, thumbnail
+from unitscope.display.thumbnails import SMALL, crop_for_network, map_shape, strip, thumbnail
 from unitscope.errors import ImageError
 from unitscope.images import ImageSource, decode, decode_row
 from unitscope.units import Layer
@@ -19,7 +19,7 @@ from unitscope.web.cache import Cache
 from unitscope.web.lazy_inspector import LazyInspector
 
 UPLOAD = "upload:"
-MOST_PIXELS = 50_000_000
+MAX_PIXELS = 50_000_000
 """The largest picture that a visitor may upload."""
 _HASH = re.compile(r"[0-9a-f]{64}")
 
@@ -98,10 +98,10 @@ class ImageFiles:
         """Store an uploaded picture, and return its address, ``upload:HASH``.
 
         Raises:
-            ImageError: if it can't be read as a picture, or has more than `MOST_PIXELS`.
+            ImageError: if it can't be read as a picture, or has more than `MAX_PIXELS`.
         """
         name = hashlib.sha256(data).hexdigest()
-        framed(decode(data, most_pixels=MOST_PIXELS), self.atlas_cache.atlas.manifest.preprocessing, SMALL)
+        crop_for_network(decode(data, max_pixels=MAX_PIXELS), self.atlas_cache.atlas.manifest.preprocessing, SMALL)
         self.cache.put(UPLOAD + name, data)
         return UPLOAD + name
 

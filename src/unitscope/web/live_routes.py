@@ -1,4 +1,4 @@
-"""The camera: its page, and the WebSocket that its frames run through.
+"""The live view: its page, and the WebSocket that its frames run through.
 
 In: a FastAPI application. Out: the same with these routes. Without a network the page says why, and how to get one.
 """
@@ -12,7 +12,7 @@ from fastapi import FastAPI, WebSocket, WebSocketDisconnect
 from fastapi.responses import HTMLResponse, Response
 from PIL import Image
 
-from unitscope.display.structure import Column
+from unitscope.display.structure import LayerTopUnits
 from unitscope.errors import ImageError, UnitscopeError, first_line
 from unitscope.units import Layer
 from unitscope.web import structure_json
@@ -24,12 +24,12 @@ from unitscope.web.responses import json_response
 from unitscope.web.templating import to_json
 
 LINKS = ServerLinks()
-_MOST_PINNED = 24
+_MAX_PINNED = 24
 _TOP = 9
 
 
 def add_live_routes(app: FastAPI, explorer: PageRenderer, inspector: LazyInspector) -> None:
-    """Add the camera's page and its WebSocket."""
+    """Add the page of the live view and its WebSocket."""
 
     def opened() -> LivePage:
         return live_page(explorer.atlas_cache, top=_TOP, missing=inspector.missing)
@@ -40,7 +40,7 @@ def add_live_routes(app: FastAPI, explorer: PageRenderer, inspector: LazyInspect
 
     @app.get("/live.json")
     def live_twin() -> Response:
-        """Return the values of the camera's page."""
+        """Return the values of the live view's page."""
         return json_response(opened())
 
     @app.websocket("/live.ws")
@@ -62,8 +62,8 @@ def add_live_routes(app: FastAPI, explorer: PageRenderer, inspector: LazyInspect
 
 def _watched(explorer: PageRenderer, layer: str, pins: list[str]) -> dict[Layer, list[int]]:
     """Return the layer shown and the layers with pinned units, each with its pinned units."""
-    if len(pins) > _MOST_PINNED:
-        raise UnitscopeError(f"at most {_MOST_PINNED} units can be pinned, not {len(pins)}; unpin some")
+    if len(pins) > _MAX_PINNED:
+        raise UnitscopeError(f"at most {_MAX_PINNED} units can be pinned, not {len(pins)}; unpin some")
     watched: dict[Layer, list[int]] = {explorer.find(layer): []}
     for pin in pins:
         found, channel = explorer.atlas_cache.atlas.unit(pin)
@@ -71,7 +71,7 @@ def _watched(explorer: PageRenderer, layer: str, pins: list[str]) -> dict[Layer,
     return watched
 
 
-def _picked(column: Column, pins: list[int]) -> Column:
+def _picked(column: LayerTopUnits, pins: list[int]) -> LayerTopUnits:
     """Return a column with its top units and the pinned ones only."""
     shown = np.flatnonzero((np.arange(len(column.units)) < _TOP) | np.isin(column.units, pins))
     return replace(column, units=column.units[shown], responses=column.responses[shown], maps=column.maps[shown])

@@ -19,7 +19,7 @@ from unitscope.web.image_files import ImageFiles
 from unitscope.web.lazy_inspector import LazyInspector
 
 
-def missing(count: int, of: int, root: str) -> ImageError:
+def missing_images_error(count: int, of: int, root: str) -> ImageError:
     """Return the error for images of a site that can't be read."""
     return ImageError(
         f"{count:,} of the {of:,} images to show can't be read in '{root}' any more; give their new folder "
@@ -57,7 +57,7 @@ class MapStrips:
             unreadable += maps is None
             on_batch(1)
         if unreadable:
-            raise missing(unreadable, len(rows), self.pictures.source.root)
+            raise missing_images_error(unreadable, len(rows), self.pictures.source.root)
         for layer in self.layers:
             self._write_layer(folder / str(layer.index), layer, tones[layer.name])
 

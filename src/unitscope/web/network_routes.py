@@ -1,4 +1,4 @@
-"""Routes that need the network: maps, structures, uploads and the lab; the camera is in `live_routes`.
+"""Routes that need the network: maps, structures, uploads and the lab; the live view is in `live_routes`.
 
 In: a FastAPI application. Out: the same with these routes. Without a network each route says why, and how to get one.
 """
@@ -23,16 +23,16 @@ from unitscope.web.pages.lab import LabPage, lab_page
 from unitscope.web.responses import json_response, picture_response, quoted
 
 LINKS = ServerLinks()
-MOST_BYTES = 20_000_000
-"""The largest uploaded picture or camera frame."""
-_MOST_REMOVED = 4096
+MAX_BYTES = 20_000_000
+"""The largest uploaded picture or frame of the live view."""
+_MAX_REMOVED = 4096
 
 
 class LabRequest(BaseModel):
     """A request of the lab: an image, units to remove (``LAYER:UNIT``), noise."""
 
     image: str
-    removed: list[str] = Field(default_factory=list, max_length=_MOST_REMOVED)
+    removed: list[str] = Field(default_factory=list, max_length=_MAX_REMOVED)
     sigma: float = Field(default=0, ge=0, le=1)
     seed: int = Field(default=0, ge=0, lt=2**32)
 
@@ -63,9 +63,9 @@ def _maps_and_structure(app: FastAPI, explorer: PageRenderer, pictures: ImageFil
 def _uploads(app: FastAPI, explorer: PageRenderer, pictures: ImageFiles, inspector: LazyInspector) -> None:
     @app.post("/upload")
     def upload(request: Request, picture: Annotated[UploadFile, File()]) -> Response:
-        data = picture.file.read(MOST_BYTES + 1)
-        if len(data) > MOST_BYTES:
-            raise HTTPException(413, f"the image is larger than {MOST_BYTES // 1_000_000} MB")
+        data = picture.file.read(MAX_BYTES + 1)
+        if len(data) > MAX_BYTES:
+            raise HTTPException(413, f"the image is larger than {MAX_BYTES // 1_000_000} MB")
         try:
             address = pictures.add_upload(data)
         except ImageError as problem:

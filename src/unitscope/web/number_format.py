@@ -23,7 +23,7 @@ def number(value: float | None, digits: int = 3) -> str:
 
 
 def share(value: float | None) -> str:
-    """Return a share in per cent; a dash for none."""
+    """Return a fraction in per cent; a dash for none."""
     return "–" if value is None or not math.isfinite(value) else f"{value:.1%}"
 
 

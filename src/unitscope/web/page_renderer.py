@@ -12,9 +12,9 @@ from unitscope.web.atlas_cache import AtlasCache
 from unitscope.web.class_pairs import Rows
 from unitscope.web.links import Links
 from unitscope.web.measurements import Measurements
+from unitscope.web.pages.class_page import ClassPage, annotated_unit
 from unitscope.web.pages.compare import ComparePage
 from unitscope.web.pages.home import label_facts, network_name
-from unitscope.web.pages.label import LabelPage, annotated_unit
 from unitscope.web.pages.unit import UnitPage
 from unitscope.web.templating import render
 
@@ -37,16 +37,18 @@ class PageRenderer:
     def unit_html(self, page: UnitPage, links: Links, *, missing: str = "") -> str:
         """Return a unit's page as HTML."""
         layer = self.atlas_cache.atlas.find(page.layer)
-        alike = [
+        similar = [
             annotated_unit(self.atlas_cache, layer, one.channel, f"r = {one.correlation:.2f}") for one in page.alike
         ]
         links_of = [links.label(one.label) for one in page.classes]
         labels_of = {one.row: self.atlas_cache.labels[one.row] for one in page.exemplars}
-        return self.html("unit", page, links, alike=alike, classlinks=links_of, labels_of=labels_of, missing=missing)
+        return self.html(
+            "unit", page, links, similar=similar, classlinks=links_of, labels_of=labels_of, missing=missing
+        )
 
-    def label_html(self, page: LabelPage, links: Links) -> str:
+    def class_html(self, page: ClassPage, links: Links) -> str:
         """Return a class's page as HTML."""
-        return self.html("label", page, links, layers=self.layer_names)
+        return self.html("class", page, links, layers=self.layer_names)
 
     def compare_html(self, page: ComparePage, links: Links, *, pairs: Rows = []) -> str:  # noqa: B006 (read only)
         """Return a comparison as HTML; `pairs` are links to further comparisons."""

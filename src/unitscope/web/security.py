@@ -18,7 +18,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 LOCAL = frozenset({"127.0.0.1", "localhost", "[::1]"})
 
-MOST_BYTES = 21_000_000
+MAX_BYTES = 21_000_000
 """The largest body of a request: an uploaded picture with its form."""
 
 POLICY = "; ".join(
@@ -44,18 +44,18 @@ _HEADERS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Guard:
+class SecurityMiddleware:
     """An application behind the checks.
 
     Attributes:
         app: the application.
         hosts: host names, without port, that requests may use; empty allows any.
-        most_bytes: the largest body of a request.
+        max_bytes: the largest body of a request.
     """
 
     app: App
     hosts: frozenset[str] = LOCAL
-    most_bytes: int = MOST_BYTES
+    max_bytes: int = MAX_BYTES
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on to the application, or refuse it."""
@@ -95,8 +95,8 @@ class Guard:
         length = headers.get(b"content-length", "")
         if b"transfer-encoding" in headers or not re.fullmatch(r"\d{1,15}", length):
             return 411, "the request needs a Content-Length header"
-        if int(length) > self.most_bytes:
-            return 413, f"at most {self.most_bytes // 1_000_000} MB can be sent, not {int(length) / 1e6:.0f}"
+        if int(length) > self.max_bytes:
+            return 413, f"at most {self.max_bytes // 1_000_000} MB can be sent, not {int(length) / 1e6:.0f}"
         return None
 
 

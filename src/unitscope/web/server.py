@@ -8,7 +8,7 @@ import socket
 import uvicorn
 
 from unitscope.errors import UnitscopeError
-from unitscope.web.network_routes import MOST_BYTES
+from unitscope.web.network_routes import MAX_BYTES
 from unitscope.web.security import App
 
 
@@ -30,5 +30,5 @@ def listen(host: str, port: int) -> socket.socket:
 
 def server(app: App) -> uvicorn.Server:
     """Return a server for an application; run it with sockets."""
-    config = uvicorn.Config(app, log_level="warning", ws_max_size=MOST_BYTES, ws_max_queue=1, server_header=False)
+    config = uvicorn.Config(app, log_level="warning", ws_max_size=MAX_BYTES, ws_max_queue=1, server_header=False)
     return uvicorn.Server(config)

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from unitscope.analyses.image_groups import class_rows
-from unitscope.display.thumbnails import LARGE, SMALL, framed, webp
+from unitscope.display.thumbnails import LARGE, SMALL, crop_for_network, webp
 from unitscope.errors import ImageError, UnitscopeError
 from unitscope.images import decode_row
 from unitscope.units import Layer
@@ -24,20 +24,20 @@ from unitscope.web.class_pairs import pair_rows
 from unitscope.web.image_files import ImageFiles
 from unitscope.web.lazy_inspector import LazyInspector
 from unitscope.web.links import SiteLinks
-from unitscope.web.map_strips import MapStrips, missing
+from unitscope.web.map_strips import MapStrips, missing_images_error
 from unitscope.web.page_renderer import PageRenderer
+from unitscope.web.pages.class_page import IMAGES, class_page
 from unitscope.web.pages.compare import ComparePage, compare_page
-from unitscope.web.pages.home import home
-from unitscope.web.pages.label import IMAGES, label_page
+from unitscope.web.pages.home import home_page
 from unitscope.web.pages.layer import layer_page
 from unitscope.web.pages.unit import unit_page
 
-MOST_PAIRS = 120
+MAX_PAIRS = 120
 """The most pairs of classes that are compared: all pairs of up to 16 classes; of more, neighbours first."""
 # Bytes per file, measured on EfficientNet-Lite0 and SqueezeNet.
 _PAGE, _CARD, _THUMBNAIL, _PICTURE, _MAP = 12_500, 170, 2_600, 12_000, 280
 
-Advanced = Callable[[int], None]
+ProgressCallback = Callable[[int], None]
 
 
 @dataclass(frozen=True)
@@ -95,8 +95,8 @@ class StaticSite:
             return ()  # comparing classes needs the responses to their images
         rows = [self._rows_of[label] for label in self.labels]
         count = len(rows)
-        places = ((one, one + apart) for apart in range(1, count) for one in range(count - apart))
-        chosen = islice(((one, other) for one, other in places if rows[one] != rows[other]), MOST_PAIRS)
+        neighbours = ((one, one + apart) for apart in range(1, count) for one in range(count - apart))
+        chosen = islice(((one, other) for one, other in neighbours if rows[one] != rows[other]), MAX_PAIRS)
         return tuple((self.labels[one], self.labels[other]) for one, other in sorted(chosen))
 
     @property
@@ -122,7 +122,7 @@ class StaticSite:
         ranks = len(self.explorer.atlas_cache.extreme_rows(self.layers[0]))
         return pages + pictures + (self.units * ranks * _MAP if self.maps else 0)
 
-    def write(self, folder: Path, inspector: LazyInspector, *, on_batch: Advanced = lambda steps: None) -> None:
+    def write(self, folder: Path, inspector: LazyInspector, *, on_batch: ProgressCallback = lambda steps: None) -> None:
         """Write the site, reporting each of its `steps`.
 
         Raises:
@@ -153,7 +153,7 @@ class StaticSite:
     def _texts(self) -> Iterator[tuple[str, str]]:
         """Yield each page's path and its text."""
         explorer, atlas_cache = self.explorer, self.explorer.atlas_cache
-        yield "index.html", explorer.html("home", home(atlas_cache, published=True), self._links(0))
+        yield "index.html", explorer.html("home", home_page(atlas_cache, published=True), self._links(0))
         for layer in self.layers:
             yield f"layer/{layer.index}.html", explorer.html("layer", layer_page(atlas_cache, layer), self._links(1))
             for channel in range(layer.units):
@@ -161,7 +161,7 @@ class StaticSite:
                 yield f"unit/{layer.index}/{channel}.html", explorer.unit_html(unit, self._links(2))
         last, links = self.layers[-1], self._links(1)
         for number, label in enumerate(self.labels):
-            yield f"class/{number}.html", explorer.label_html(label_page(atlas_cache, label, last), links)
+            yield f"class/{number}.html", explorer.class_html(class_page(atlas_cache, label, last), links)
         yield from self._comparisons(last, links)
 
     def _comparisons(self, layer: Layer, links: SiteLinks) -> Iterator[tuple[str, str]]:
@@ -187,7 +187,7 @@ class StaticSite:
             frozenset(layer.name for layer in self.layers) if self.maps else frozenset(),
         )
 
-    def _write_pictures(self, folder: Path, on_batch: Advanced) -> None:
+    def _write_pictures(self, folder: Path, on_batch: ProgressCallback) -> None:
         """Write each image at both sizes, decoding it once, without the server's cache."""
         atlas_cache, sizes, unreadable = self.explorer.atlas_cache, {"picture": LARGE, "thumbnail": SMALL}, 0
         for name in sizes:
@@ -196,13 +196,13 @@ class StaticSite:
             try:
                 picture = decode_row(self.pictures.source, row)
                 for name, side in sizes.items():
-                    shown = webp(framed(picture.copy(), atlas_cache.atlas.manifest.preprocessing, side))
+                    shown = webp(crop_for_network(picture.copy(), atlas_cache.atlas.manifest.preprocessing, side))
                     (folder / name / f"{row}.webp").write_bytes(shown)
             except ImageError:
                 unreadable += 1
             on_batch(1)
         if unreadable:
-            raise missing(unreadable, len(self.rows), self.pictures.source.root)
+            raise missing_images_error(unreadable, len(self.rows), self.pictures.source.root)
 
     def check(self, folder: Path) -> None:
         """Check that the folder does not exist yet, that the site fits on the disk and that its images are there.
@@ -222,7 +222,7 @@ class StaticSite:
             )
         wanted = {*(self.rows if self.images else ()), *(self.exemplar_rows if self.maps else ())}
         if unreadable := sum(self.pictures.source.stamp(row) == (0, 0) for row in wanted):
-            raise missing(unreadable, len(wanted), self.pictures.source.root)
+            raise missing_images_error(unreadable, len(wanted), self.pictures.source.root)
 
 
 def _copy_scripts(folder: Path) -> None:

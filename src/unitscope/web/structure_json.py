@@ -10,7 +10,7 @@ from PIL import Image
 
 from unitscope.display.heatmaps import column_tones
 from unitscope.display.html import uri
-from unitscope.display.structure import Column, Structure
+from unitscope.display.structure import LayerTopUnits, Structure
 from unitscope.display.thumbnails import map_shape, png, shrunk, webp
 from unitscope.web.atlas_cache import AtlasCache
 from unitscope.web.links import Links
@@ -47,7 +47,7 @@ def structure_of_image(found: Structure, links: Links, atlas_cache: AtlasCache) 
     }
 
 
-def _column(column: Column, links: Links) -> dict[str, Any]:
+def _column(column: LayerTopUnits, links: Links) -> dict[str, Any]:
     tones = column_tones(column.maps)
     shape = map_shape(tones.shape[1:])
     maps = [uri("png", png(shrunk(one, shape))) for one in tones]

@@ -6,10 +6,10 @@ In: a card's path and the user's options. Out: the `Network` that the card descr
 
 from pathlib import Path
 
-from unitscope.networks.cards import Recipe, read_card
+from unitscope.networks.cards import LoadOptions, read_card
 from unitscope.networks.network import Network
 from unitscope.networks.origin import Origin
-from unitscope.networks.registry import load_recipe
+from unitscope.networks.registry import load_with_options
 
 
 class Card(Origin):
@@ -18,10 +18,10 @@ class Card(Origin):
     form = "CARD.toml"
     has_weights = True
 
-    def load(self, name: str, recipe: Recipe) -> Network:
-        """Return the network of a card; options in the recipe override those in the card.
+    def load(self, name: str, options: LoadOptions) -> Network:
+        """Return the network of a card; options override those in the card.
 
         Raises:
             NetworkError: if the card can't be read, or its network can't be loaded.
         """
-        return load_recipe(recipe.on(read_card(Path(name))))
+        return load_with_options(options.merged_with(read_card(Path(name))))

@@ -19,13 +19,13 @@ from torch import Tensor, nn
 
 from unitscope.errors import NetworkError, closest
 from unitscope.networks import hub
-from unitscope.networks.cards import Recipe
+from unitscope.networks.cards import LoadOptions
 from unitscope.networks.imagenet import imagenet_classes
 from unitscope.networks.network import Network
 from unitscope.networks.origin import Origin
 from unitscope.networks.origins.keras_files import Layers, opened
 from unitscope.networks.preprocessing import PRESETS
-from unitscope.networks.weights import Default, File, Random, State, mismatch
+from unitscope.networks.weights import DefaultWeights, RandomWeights, State, WeightsFile, mismatch
 
 if TYPE_CHECKING:
     import h5py
@@ -38,12 +38,12 @@ _FLAT = (7, 7, 512)  # shape of VGG's last map, which Keras flattens channels la
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class KerasLayer:
     """A Keras layer with weights, and the path of the corresponding torchvision module."""
 
     name: str
     kind: str
-    place: str
+    module_path: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,41 +52,41 @@ class Model:
 
     url: str
     md5: str
-    parts: tuple[Part, ...]
+    layers: tuple[KerasLayer, ...]
 
     def names(self, kind: str) -> list[str]:
         """Return the names of the layers of one class."""
-        return [part.name for part in self.parts if part.kind == kind]
+        return [layer.name for layer in self.layers if layer.kind == kind]
 
 
-def _vgg(*convolutions: int) -> Iterator[Part]:
+def _vgg(*convolutions: int) -> Iterator[KerasLayer]:
     """Yield VGG's layers, given the number of convolutions in each block."""
-    place = 0
+    index = 0
     for block, count in enumerate(convolutions, 1):
         for number in range(1, count + 1):
-            yield Part(f"block{block}_conv{number}", CONVOLUTION, f"features.{place}")
-            place += 2
-        place += 1
-    for name, place in (("fc1", 0), ("fc2", 3), ("predictions", 6)):
-        yield Part(name, DENSE, f"classifier.{place}")
+            yield KerasLayer(f"block{block}_conv{number}", CONVOLUTION, f"features.{index}")
+            index += 2
+        index += 1
+    for name, index in (("fc1", 0), ("fc2", 3), ("predictions", 6)):
+        yield KerasLayer(name, DENSE, f"classifier.{index}")
 
 
-def _resnet(*blocks: int) -> Iterator[Part]:
+def _resnet(*blocks: int) -> Iterator[KerasLayer]:
     """Yield ResNet's layers, given the number of blocks per stage; a shortcut comes before its block's last layer."""
-    yield Part("conv1_conv", CONVOLUTION, "conv1")
-    yield Part("conv1_bn", NORM, "bn1")
+    yield KerasLayer("conv1_conv", CONVOLUTION, "conv1")
+    yield KerasLayer("conv1_bn", NORM, "bn1")
     for stage, count in enumerate(blocks, 1):
         for block in range(count):
-            name, place = f"conv{stage + 1}_block{block + 1}", f"layer{stage}.{block}"
+            name, path = f"conv{stage + 1}_block{block + 1}", f"layer{stage}.{block}"
             for number in (1, 2, 3) if block else (1, 2, 0, 3):
                 conv, norm = (f"conv{number}", f"bn{number}") if number else ("downsample.0", "downsample.1")
-                yield Part(f"{name}_{number}_conv", CONVOLUTION, f"{place}.{conv}")
-                yield Part(f"{name}_{number}_bn", NORM, f"{place}.{norm}")
-    yield Part("predictions", DENSE, "fc")
+                yield KerasLayer(f"{name}_{number}_conv", CONVOLUTION, f"{path}.{conv}")
+                yield KerasLayer(f"{name}_{number}_bn", NORM, f"{path}.{norm}")
+    yield KerasLayer("predictions", DENSE, "fc")
 
 
-def _model(folder: str, name: str, md5: str, parts: Iterator[Part]) -> Model:
-    return Model(f"{_STORAGE}/{folder}/{name}_weights_tf_dim_ordering_tf_kernels.h5", md5, tuple(parts))
+def _model(folder: str, name: str, md5: str, layers: Iterator[KerasLayer]) -> Model:
+    return Model(f"{_STORAGE}/{folder}/{name}_weights_tf_dim_ordering_tf_kernels.h5", md5, tuple(layers))
 
 
 # The checksums are those in keras.applications.
@@ -103,7 +103,7 @@ class Keras(Origin):
     form = "keras:NAME"
     weight_suffixes = (".h5", ".hdf5", ".keras")
 
-    def load(self, name: str, recipe: Recipe) -> Network:
+    def load(self, name: str, options: LoadOptions) -> Network:
         """Return a network of keras.applications with Keras's weights and the paper's preprocessing, ``caffe``.
 
         Raises:
@@ -112,13 +112,13 @@ class Keras(Origin):
         if name not in MODELS:
             hint = closest(name, MODELS) or f"known: {', '.join(MODELS)}"
             raise NetworkError(f"no Keras network '{name}'; {hint}")
-        reference, weights = f"keras:{name}", recipe.chosen_weights
-        if isinstance(weights, Random):
+        reference, weights = f"keras:{name}", options.weights_choice
+        if isinstance(weights, RandomWeights):
             module, outputs, label = _built(name, 1000), 1000, str(weights)
         else:
-            file = weights.path if isinstance(weights, File) else _cached(name, reference)
+            file = weights.path if isinstance(weights, WeightsFile) else _cached(name, reference)
             module, outputs = _filled(name, file)
-            label = file.name if isinstance(weights, Default) else str(weights)
+            label = file.name if isinstance(weights, DefaultWeights) else str(weights)
         return Network(reference, module, PRESETS["caffe"], *imagenet_classes(outputs), label)
 
     def names(self) -> Sequence[str]:
@@ -168,7 +168,7 @@ def _outputs(layers: Layers) -> int:
 def _check(name: str, module: nn.Module, layers: Layers, file: Path) -> None:
     """Raise NetworkError unless the file has exactly the network's layers, with their shapes."""
     model = MODELS[name]
-    expected = {part.name: _shapes(part, module.get_submodule(part.place)) for part in model.parts}
+    expected = {layer.name: _shapes(layer, module.get_submodule(layer.module_path)) for layer in model.layers}
     given = {layer: [list(array.shape) for array in arrays] for layer, arrays in layers.items()}
     top = model.names(DENSE)
     if expected.keys() - given.keys() == set(top):
@@ -177,45 +177,49 @@ def _check(name: str, module: nn.Module, layers: Layers, file: Path) -> None:
             "get the file without '_notop' in its name, or save the model with include_top=True"
         )
     if differences := mismatch(expected, given):
-        others = [other for other, known in MODELS.items() if given.keys() == {part.name for part in known.parts}]
+        others = [other for other, known in MODELS.items() if given.keys() == {layer.name for layer in known.layers}]
         hint = f"; its layers are those of keras:{others[0]}" if others and others[0] != name else ""
         raise NetworkError(f"'{file}' doesn't fit keras:{name}: {differences}{hint}")
 
 
-def _shapes(part: Part, module: nn.Module) -> list[list[int]]:
+def _shapes(layer: KerasLayer, module: nn.Module) -> list[list[int]]:
     """Return the shapes of a layer's arrays in Keras's file."""
     weight: Tensor = module.weight  # type: ignore[assignment]
-    if part.kind == CONVOLUTION:
+    if layer.kind == CONVOLUTION:
         outputs, inputs, height, width = weight.shape
         return [[height, width, inputs, outputs], [outputs]]
-    if part.kind == DENSE:
+    if layer.kind == DENSE:
         return [[*reversed(weight.shape)], [len(weight)]]
     return [[len(weight)]] * 4
 
 
 def _state(model: Model, layers: Layers) -> State:
     """Return the arrays of a file with torchvision's names and torch's order of axes."""
-    return {f"{part.place}.{name}": value for part in model.parts for name, value in _tensors(part, layers).items()}
+    return {
+        f"{layer.module_path}.{name}": value
+        for layer in model.layers
+        for name, value in _tensors(layer, layers).items()
+    }
 
 
-def _tensors(part: Part, layers: Layers) -> State:
-    arrays = [_tensor(array) for array in layers[part.name]]
-    if part.kind == NORM:
+def _tensors(layer: KerasLayer, layers: Layers) -> State:
+    arrays = [_tensor(array) for array in layers[layer.name]]
+    if layer.kind == NORM:
         scale, shift, mean, variance = arrays
         # torchvision's convolutions before a norm have no bias; subtracting it from the norm's mean is equivalent.
-        bias = _tensor(layers[part.name.removesuffix("bn") + "conv"][1])
+        bias = _tensor(layers[layer.name.removesuffix("bn") + "conv"][1])
         norm = {"weight": scale, "bias": shift, "running_mean": mean - bias, "running_var": variance}
         return norm | {"num_batches_tracked": torch.tensor(0)}
     kernel, bias = arrays
-    weight = {"weight": _turned(part, kernel).contiguous()}
-    return weight if part.name.endswith("_conv") else weight | {"bias": bias}
+    weight = {"weight": _turned(layer, kernel).contiguous()}
+    return weight if layer.name.endswith("_conv") else weight | {"bias": bias}
 
 
-def _turned(part: Part, kernel: Tensor) -> Tensor:
+def _turned(layer: KerasLayer, kernel: Tensor) -> Tensor:
     """Return a kernel, ``[height, width, in, out]`` or ``[in, out]``, with torch's order of axes."""
-    if part.kind == CONVOLUTION:
+    if layer.kind == CONVOLUTION:
         return kernel.permute(3, 2, 0, 1)
-    if part.name == "fc1":
+    if layer.name == "fc1":
         return kernel.view(*_FLAT, -1).permute(3, 2, 0, 1).flatten(1)
     return kernel.T
 

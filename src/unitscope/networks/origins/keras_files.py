@@ -1,7 +1,7 @@
 """Read Keras's weight files: HDF5 in three layouts.
 
 In: an ``.h5``, ``.weights.h5`` or ``.keras`` file, and the expected layers. Out: each layer's arrays, by the current
-layer names of keras.applications. Knows nothing of torch or of the meaning of the arrays.
+layer names of keras.applications. Independent of torch and of the meaning of the arrays.
 """
 
 import io
@@ -81,8 +81,8 @@ def _by_class(container: "h5py.Group", wanted: Wanted) -> Layers:
     layers: Layers = {}
     for kind, names in wanted.items():
         groups = [(number, arrays) for found, number, arrays in counted if found == kind]
-        for place, (number, arrays) in enumerate(groups):
-            layers[names[place] if place < len(names) else f"{kind}_{number}"] = _numbered(arrays)
+        for index, (number, arrays) in enumerate(groups):
+            layers[names[index] if index < len(names) else f"{kind}_{number}"] = _numbered(arrays)
     return layers
 
 

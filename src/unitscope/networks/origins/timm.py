@@ -14,12 +14,12 @@ from torch import nn
 
 from unitscope.errors import NetworkError, closest
 from unitscope.networks import hub
-from unitscope.networks.cards import Recipe
+from unitscope.networks.cards import LoadOptions
 from unitscope.networks.imagenet import imagenet_classes
 from unitscope.networks.network import Network
 from unitscope.networks.origin import Origin
 from unitscope.networks.preprocessing import Preprocessing, Triple
-from unitscope.networks.weights import Default, Random, State, read_state_dict
+from unitscope.networks.weights import DefaultWeights, RandomWeights, State, read_state_dict
 
 
 class Timm(Origin):
@@ -27,21 +27,21 @@ class Timm(Origin):
 
     form = "timm:NAME"
 
-    def load(self, name: str, recipe: Recipe) -> Network:
+    def load(self, name: str, options: LoadOptions) -> Network:
         """Return a model of timm, always with the preprocessing of its pretrained weights.
 
         Raises:
             NetworkError: if timm is missing, the name is unknown, or the weights can't be downloaded or don't fit.
         """
-        timm, weights = _timm(), recipe.chosen_weights
+        timm, weights = _timm(), options.weights_choice
         _check(name, timm)
-        if isinstance(weights, Random):
+        if isinstance(weights, RandomWeights):
             module, label = timm.create_model(name), str(weights)
         else:
             config = timm.get_pretrained_cfg(name).to_dict()
-            file = _pretrained(name, config) if isinstance(weights, Default) else weights.path
+            file = _pretrained(name, config) if isinstance(weights, DefaultWeights) else weights.path
             module = _filled(name, config, file)
-            label = config.get("tag") or file.name if isinstance(weights, Default) else str(weights)
+            label = config.get("tag") or file.name if isinstance(weights, DefaultWeights) else str(weights)
         preprocessing = preprocessing_of(timm.data.resolve_model_data_config(module))
         classes, wnids = imagenet_classes(module.num_classes)
         return Network(f"timm:{name}", module, preprocessing, classes, wnids, label)

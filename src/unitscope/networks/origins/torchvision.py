@@ -13,12 +13,12 @@ from torch import nn
 
 from unitscope.errors import NetworkError, closest
 from unitscope.networks import hub
-from unitscope.networks.cards import Recipe
+from unitscope.networks.cards import LoadOptions
 from unitscope.networks.imagenet import imagenet_classes
 from unitscope.networks.network import Network
 from unitscope.networks.origin import Origin
 from unitscope.networks.preprocessing import Preprocessing, Triple
-from unitscope.networks.weights import Default, File, Random, State, load_into, read_state_dict
+from unitscope.networks.weights import DefaultWeights, RandomWeights, State, WeightsFile, load_into, read_state_dict
 
 Builder = Callable[..., nn.Module]
 
@@ -40,7 +40,7 @@ class Torchvision(Origin):
 
     form = "torchvision:NAME"
 
-    def load(self, name: str, recipe: Recipe) -> Network:
+    def load(self, name: str, options: LoadOptions) -> Network:
         """Return a classification model of torchvision, always with the preprocessing of its default weights.
 
         Raises:
@@ -49,15 +49,15 @@ class Torchvision(Origin):
         from torchvision import models
 
         _check(name)
-        reference, weights = f"torchvision:{name}", recipe.chosen_weights
+        reference, weights = f"torchvision:{name}", options.weights_choice
         builder, pretrained = models.get_model_builder(name), models.get_model_weights(name).DEFAULT
-        if isinstance(weights, Random):
+        if isinstance(weights, RandomWeights):
             outputs = len(pretrained.meta["categories"])
             module = _build(builder, pretrained, outputs)
         else:
-            file = weights.path if isinstance(weights, File) else hub.from_url(pretrained.url, reference)
+            file = weights.path if isinstance(weights, WeightsFile) else hub.from_url(pretrained.url, reference)
             module, outputs = _filled(builder, pretrained, file)
-        label = pretrained.name if isinstance(weights, Default) else str(weights)
+        label = pretrained.name if isinstance(weights, DefaultWeights) else str(weights)
         phi = preprocessing_of(pretrained.transforms())
         classes, wnids = imagenet_classes(outputs)
         return Network(reference, module, phi, classes, wnids, label)

@@ -18,10 +18,10 @@ from unitscope.errors import UnitscopeError
 from unitscope.units import Layer
 from unitscope.web.atlas_cache import AtlasCache
 from unitscope.web.number_format import number
-from unitscope.web.pages.image import Named, named
-from unitscope.web.pages.label import AnnotatedUnit, annotated_unit
+from unitscope.web.pages.class_page import AnnotatedUnit, annotated_unit
+from unitscope.web.pages.image import ImageEntry, image_entries
 
-MOST = 12
+MAX_NAMES = 12
 _UNITS, _IMAGES = 12, 4
 
 
@@ -32,11 +32,11 @@ class ComparedGroup:
     query: str
     name: str
     images: int
-    shown: tuple[Named, ...]
+    shown: tuple[ImageEntry, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Units:
+class RuleUnits:
     """The units that a rule found, at most 12 of `count`."""
 
     title: str
@@ -47,7 +47,7 @@ class Units:
 
 
 @dataclass(frozen=True, slots=True)
-class AtLayer:
+class LayerComparison:
     """The units shared at a layer; `cosine` is the least between any two groups, None where it is undefined."""
 
     layer: str
@@ -67,10 +67,10 @@ class ComparePage:
     layer: str
     top: int
     compared: tuple[ComparedGroup, ...]
-    shared: Units | None
-    alone: tuple[Units, ...]
+    shared: RuleUnits | None
+    alone: tuple[RuleUnits, ...]
     matrix: tuple[tuple[float | None, ...], ...]
-    layers: tuple[AtLayer, ...]
+    layers: tuple[LayerComparison, ...]
 
 
 def compare_page(cache: AtlasCache, names: Sequence[str], layer: Layer, *, top: int = 9) -> ComparePage:
@@ -79,11 +79,11 @@ def compare_page(cache: AtlasCache, names: Sequence[str], layer: Layer, *, top: 
     A class may also be named without ``class:``.
 
     Raises:
-        UnitscopeError: if there is no such image or class, a name is given twice, or there are more than `MOST`.
+        UnitscopeError: if there is no such image or class, a name is given twice, or there are more than `MAX_NAMES`.
     """
     names = tuple(dict.fromkeys(_full_name(cache, name.strip()) for name in names))
-    if len(names) > MOST:
-        raise UnitscopeError(f"at most {MOST} images and classes are compared at once, not {len(names)}")
+    if len(names) > MAX_NAMES:
+        raise UnitscopeError(f"at most {MAX_NAMES} images and classes are compared at once, not {len(names)}")
     groups = [image_group(cache.atlas, name, layer) for name in names]
     compared = tuple(_compared(cache, group) for group in groups)
     if len(groups) < 2:
@@ -119,19 +119,21 @@ def _compared(cache: AtlasCache, group: ImageGroup) -> ComparedGroup:
     name = group.name
     if name.startswith(CLASS):
         name = cache.atlas.manifest.labels[find_class(cache.atlas, name.removeprefix(CLASS))].name
-    return ComparedGroup(group.name, name, len(group.images), named(cache, rows))
+    return ComparedGroup(group.name, name, len(group.images), image_entries(cache, rows))
 
 
-def _units(cache: AtlasCache, found: Rule, title: str) -> Units:
+def _units(cache: AtlasCache, found: Rule, title: str) -> RuleUnits:
     listed = zip(found.units[:_UNITS].tolist(), found.responses.tolist(), strict=False)
     first = tuple(annotated_unit(cache, found.layer, unit, f"α {number(response)}") for unit, response in listed)
-    return Units(title, len(found.units), found.expected, found.p_value, first)
+    return RuleUnits(title, len(found.units), found.expected, found.p_value, first)
 
 
-def _by_layer(cache: AtlasCache, names: Sequence[str], top: int) -> tuple[AtLayer, ...]:
+def _by_layer(cache: AtlasCache, names: Sequence[str], top: int) -> tuple[LayerComparison, ...]:
     table = layer_overlap(cache.atlas, names, top, means=[cache.means(name) for name in names]).table
     rows = table.itertuples(index=False, name=None)
-    return tuple(AtLayer(layer, shared, expected, p, _known(cosine)) for layer, shared, expected, p, cosine in rows)
+    return tuple(
+        LayerComparison(layer, shared, expected, p, _known(cosine)) for layer, shared, expected, p, cosine in rows
+    )
 
 
 def _known(value: float) -> float | None:

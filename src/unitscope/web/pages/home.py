@@ -1,6 +1,6 @@
 """The first page: the network as a strip of layers, the data set, facts about the scan.
 
-In: an `AtlasCache`. Out: `Home`.
+In: an `AtlasCache`. Out: `HomePage`.
 """
 
 import re
@@ -35,7 +35,7 @@ class LabelFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class Home:
+class HomePage:
     """The atlas as a whole; `facts` are pairs of a name and a value, as text for the reader."""
 
     network: str
@@ -48,10 +48,10 @@ class Home:
     command: str
 
 
-def home(cache: AtlasCache, *, published: bool = False) -> Home:
+def home_page(cache: AtlasCache, *, published: bool = False) -> HomePage:
     """Return the values of the first page; if `published`, without the folders of the machine that scanned."""
     manifest = cache.atlas.manifest
-    return Home(
+    return HomePage(
         network_name(cache) if published else manifest.network["reference"],
         int(manifest.images["count"]),
         int(manifest.images.get("failed", 0)),

@@ -16,7 +16,7 @@ _TOP = 9
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class ImageEntry:
     """An image's row, id and labels."""
 
     row: int
@@ -35,7 +35,7 @@ class Predicted:
 
 @dataclass(frozen=True, slots=True)
 class TopUnits:
-    """The units of a layer with the greatest responses to an image."""
+    """The units of a layer with the highest responses to an image."""
 
     layer: str
     units: tuple[int, ...]
@@ -63,7 +63,7 @@ class ImagePage:
 class ImageList:
     """One page of the images, `AT_ONCE` per page; pages count from 1."""
 
-    images: tuple[Named, ...]
+    images: tuple[ImageEntry, ...]
     page: int
     pages: int
     total: int
@@ -100,12 +100,12 @@ def image_list(cache: AtlasCache, page: int) -> ImageList:
     pages = max(1, -(-total // AT_ONCE))
     page = min(max(page, 1), pages)
     rows = range((page - 1) * AT_ONCE, min(page * AT_ONCE, total))
-    return ImageList(named(cache, rows), page, pages, total)
+    return ImageList(image_entries(cache, rows), page, pages, total)
 
 
-def named(cache: AtlasCache, rows: "range | list[int]") -> tuple[Named, ...]:
+def image_entries(cache: AtlasCache, rows: "range | list[int]") -> tuple[ImageEntry, ...]:
     """Return images by their rows."""
-    return tuple(Named(int(row), cache.ids[row], cache.label_names[row]) for row in rows)
+    return tuple(ImageEntry(int(row), cache.ids[row], cache.label_names[row]) for row in rows)
 
 
 def predictions(cache: AtlasCache, row: int) -> tuple[Predicted, ...]:

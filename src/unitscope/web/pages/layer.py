@@ -38,13 +38,13 @@ class LayerPage:
 def layer_page(cache: AtlasCache, layer: Layer) -> LayerPage:
     """Return the values of a layer's page."""
     facts = layer_facts(cache)
-    place = next(n for n, one in enumerate(facts) if one.layer == layer.name)
+    index = next(n for n, one in enumerate(facts) if one.layer == layer.name)
     units = cache.atlas.units_of(layer)
     rows = cache.extreme_rows(layer)[:CARD].T
     return LayerPage(
-        facts[place],
-        facts[place - 1].layer if place else "",
-        facts[place + 1].layer if place + 1 < len(facts) else "",
+        facts[index],
+        facts[index - 1].layer if index else "",
+        facts[index + 1].layer if index + 1 < len(facts) else "",
         int(units["count"].max()),
         {name: _plain(units[name].to_numpy()) for name in _columns(units.columns)},
         [[int(row) for row in unit if row >= 0] for unit in rows],

@@ -1,4 +1,4 @@
-"""The camera's page as plain values.
+"""The live view's page as plain values.
 
 In: an `AtlasCache`. Out: `LivePage`. The activation maps of its frames come from the network.
 """
@@ -11,7 +11,7 @@ from unitscope.web.pages.lab import layer_names
 
 @dataclass(frozen=True, slots=True)
 class LivePage:
-    """The camera's page.
+    """The live view's page.
 
     Attributes:
         layers: names of the atlas's layers, shallow to deep.
@@ -25,5 +25,5 @@ class LivePage:
 
 
 def live_page(cache: AtlasCache, *, top: int, missing: str) -> LivePage:
-    """Return the camera's page."""
+    """Return the live view's page."""
     return LivePage(layer_names(cache), top, missing)

@@ -14,10 +14,10 @@ from unitscope.errors import UnitscopeError
 from unitscope.web.atlas_cache import AtlasCache
 from unitscope.web.links import Links
 from unitscope.web.pages.home import LabelFacts
-from unitscope.web.pages.image import Named, named
+from unitscope.web.pages.image import ImageEntry, image_entries
 
 T = TypeVar("T")
-_MOST = 20
+_MAX_RESULTS = 20
 _NUMBER = re.compile(r"(?:unit\s*)?(\d{1,9})", re.IGNORECASE)
 
 
@@ -29,7 +29,7 @@ class SearchPage:
     units: tuple[tuple[str, int], ...]
     layers: tuple[str, ...]
     labels: tuple[LabelFacts, ...]
-    images: tuple[Named, ...]
+    images: tuple[ImageEntry, ...]
 
     def sole(self, links: Links) -> str:
         """Return the link to the only match, or an empty string if there are several or it has no page."""
@@ -57,7 +57,7 @@ def search_page(cache: AtlasCache, query: str) -> SearchPage:
         _units(cache, query.strip()),
         _layers(cache, query.strip()),
         tuple(LabelFacts(one.label, one.name, cache.atlas.label_counts.get(one.label, 0)) for one in found_labels),
-        named(cache, _first(row for row, image in enumerate(cache.ids) if word in image.casefold())),
+        image_entries(cache, _first(row for row, image in enumerate(cache.ids) if word in image.casefold())),
     )
 
 
@@ -78,14 +78,14 @@ def _layers(cache: AtlasCache, word: str) -> tuple[str, ...]:
         exact = [cache.atlas.find(word).name]
     except UnitscopeError:
         exact = []
-    alike = (
+    similar = (
         layer.name
         for layer in cache.atlas.layers
         if not (exact and word.startswith("act:"))
         and any(word.casefold() in address.casefold() for address in (layer.name, *layer.aliases))
     )
-    return tuple(dict.fromkeys([*exact, *_first(alike)]))
+    return tuple(dict.fromkeys([*exact, *_first(similar)]))
 
 
 def _first(found: Iterable[T]) -> list[T]:
-    return list(itertools.islice(found, _MOST))
+    return list(itertools.islice(found, _MAX_RESULTS))

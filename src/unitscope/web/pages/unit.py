@@ -10,10 +10,10 @@ import numpy as np
 from unitscope.analyses.unit_correlation import similar_units
 from unitscope.analyses.unit_responses import response_histogram, unit_class_means
 from unitscope.units import Layer, Unit
-from unitscope.web.atlas_cache import AtlasCache, Ranked
+from unitscope.web.atlas_cache import AtlasCache, RankedImage
 from unitscope.web.measurements import Measurements
 
-_CLASSES, _ALIKE = 12, 8
+_CLASSES, _SIMILAR = 12, 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class ClassMean:
 
 
 @dataclass(frozen=True, slots=True)
-class Alike:
+class SimilarUnit:
     """A unit of the same layer, and the correlation of its responses with this unit's."""
 
     channel: int
@@ -54,11 +54,11 @@ class UnitPage:
     channel: int
     units: int
     statistics: dict[str, float | int | bool | str | None]
-    exemplars: tuple[Ranked, ...]
-    lowest: tuple[Ranked, ...]
+    exemplars: tuple[RankedImage, ...]
+    lowest: tuple[RankedImage, ...]
     histogram: Histogram | None
     classes: tuple[ClassMean, ...]
-    alike: tuple[Alike, ...]
+    alike: tuple[SimilarUnit, ...]
     alike_images: int
     removal: tuple[str, ...]
     map_shape: tuple[int, ...]
@@ -66,7 +66,7 @@ class UnitPage:
 
 def unit_page(cache: AtlasCache, layer: Layer, channel: int, *, results: Measurements = Measurements()) -> UnitPage:  # noqa: B008 (frozen)
     """Return the values of a unit's page."""
-    alike, images = _alike(cache, layer, channel)
+    similar, images = _similar(cache, layer, channel)
     return UnitPage(
         layer.name,
         channel,
@@ -76,7 +76,7 @@ def unit_page(cache: AtlasCache, layer: Layer, channel: int, *, results: Measure
         cache.extremes(layer, channel, lowest=True),
         _histogram(cache, layer, channel),
         _classes(cache, Unit(layer.name, channel)),
-        alike,
+        similar,
         images,
         results.removal_notes(layer.name, channel),
         layer.shape,
@@ -95,13 +95,13 @@ def _classes(cache: AtlasCache, unit: Unit) -> tuple[ClassMean, ...]:
     return tuple(ClassMean(*row) for row in rows.itertuples(index=False, name=None))
 
 
-def _alike(cache: AtlasCache, layer: Layer, channel: int) -> tuple[tuple[Alike, ...], int]:
+def _similar(cache: AtlasCache, layer: Layer, channel: int) -> tuple[tuple[SimilarUnit, ...], int]:
     """Return the units that are most correlated with a unit, and over how many images."""
     if not cache.atlas.has_responses:
         return (), 0
     unit = Unit(layer.name, channel)
-    found = similar_units(cache.atlas, unit, _ALIKE, standardized=cache.standardized(layer))
-    return tuple(Alike(*row) for row in found.units.itertuples(index=False, name=None)), found.images
+    found = similar_units(cache.atlas, unit, _SIMILAR, standardized=cache.standardized(layer))
+    return tuple(SimilarUnit(*row) for row in found.units.itertuples(index=False, name=None)), found.images
 
 
 def _statistics(cache: AtlasCache, layer: Layer, channel: int) -> dict[str, float | int | bool | str | None]:

@@ -24,7 +24,7 @@
   }
 
   const shares = (values) => (values ? { tickformat: ".0%" } : {});
-  const middles = (edges) => edges.slice(1).map((edge, place) => (edge + edges[place]) / 2);
+  const middles = (edges) => edges.slice(1).map((edge, index) => (edge + edges[index]) / 2);
 
   const kinds = {
     responses(data) {
@@ -42,8 +42,8 @@
     },
     classes(data) {
       const bars = {
-        type: "bar", orientation: "h", x: data.means, y: data.names.map((_, place) => place), marker: { color: colour("--bar") },
-        customdata: data.links, hovertext: data.names.map((name, place) => `${text(name)}: ${number(data.means[place])}`), hovertemplate: "%{hovertext}<extra></extra>",
+        type: "bar", orientation: "h", x: data.means, y: data.names.map((_, index) => index), marker: { color: colour("--bar") },
+        customdata: data.links, hovertext: data.names.map((name, index) => `${text(name)}: ${number(data.means[index])}`), hovertemplate: "%{hovertext}<extra></extra>",
       };
       const names = { tickmode: "array", tickvals: bars.y, ticktext: data.names.map(text) };
       return [
@@ -62,15 +62,15 @@
       ];
     },
     depth(data, width) {
-      const x = data.layers.map((_, place) => place);
+      const x = data.layers.map((_, index) => index);
       const short = data.layers.map((name) => text(data.calls[name] || (name.length > 18 ? `…${name.slice(-17)}` : name)));
       // Label only as many layers as fit.
       const step = Math.ceil((18 * x.length) / Math.max(width - 110, 100));
-      const named = x.filter((place) => place % step === 0);
-      const ticks = { tickangle: -60, tickmode: "array", tickvals: named, ticktext: named.map((place) => short[place]) };
+      const named = x.filter((index) => index % step === 0);
+      const ticks = { tickangle: -60, tickmode: "array", tickvals: named, ticktext: named.map((index) => short[index]) };
       const parts = Math.min(...data.cosine) < 0 ? [-1, -0.5, 0, 0.5, 1] : [0, 0.25, 0.5, 0.75, 1];
       const series = (values) => ({
-        x, y: values, hovertext: data.layers.map((name, place) => `${text(name)}: ${number(values[place])}`), hovertemplate: "%{hovertext}",
+        x, y: values, hovertext: data.layers.map((name, index) => `${text(name)}: ${number(values[index])}`), hovertemplate: "%{hovertext}",
       });
       const shared = { type: "bar", ...series(data.shared), name: "shared units", marker: { color: colour("--bar") } };
       const chance = { type: "scatter", mode: "lines", ...series(data.expected), name: "by chance", line: { color: colour("--ink"), dash: "dot" } };
@@ -85,8 +85,8 @@
       ];
     },
     curves(data, width) {
-      const traces = data.curves.map((curve, place) => ({
-        type: "scatter", mode: "lines+markers", x: curve.x, y: curve.y, name: text(curve.name), line: { dash: ["solid", "dash", "dot"][place % 3] },
+      const traces = data.curves.map((curve, index) => ({
+        type: "scatter", mode: "lines+markers", x: curve.x, y: curve.y, name: text(curve.name), line: { dash: ["solid", "dash", "dot"][index % 3] },
         error_y: { type: "data", symmetric: false, array: curve.above, arrayminus: curve.below, thickness: 1 },
       }));
       return [
@@ -99,12 +99,12 @@
   function draw() {
     for (const figure of document.querySelectorAll("figure.chart")) {
       const data = JSON.parse(figure.querySelector("script").textContent);
-      const place = figure.querySelector(".plot") || figure.appendChild(Object.assign(document.createElement("div"), { className: "plot" }));
+      const container = figure.querySelector(".plot") || figure.appendChild(Object.assign(document.createElement("div"), { className: "plot" }));
       const [traces, form] = kinds[figure.dataset.chart](data, figure.clientWidth);
-      Plotly.react(place, traces, form, { displayModeBar: false, responsive: true });
-      if (data.links && !place.dataset.linked) {
-        place.dataset.linked = "yes";
-        place.on("plotly_click", ({ points }) => points[0].customdata && location.assign(points[0].customdata));
+      Plotly.react(container, traces, form, { displayModeBar: false, responsive: true });
+      if (data.links && !container.dataset.linked) {
+        container.dataset.linked = "yes";
+        container.on("plotly_click", ({ points }) => points[0].customdata && location.assign(points[0].customdata));
       }
     }
   }
@@ -112,9 +112,9 @@
   function paint() {
     for (const cell of document.querySelectorAll("table.matrix td[data-value]")) {
       const value = Math.min(1, Math.max(0, Number(cell.dataset.value)));
-      const place = Math.min(value * (MAGMA.length - 1), MAGMA.length - 1.001);
-      const low = Math.floor(place);
-      const mixed = MAGMA[low].map((part, n) => Math.round(part + (MAGMA[low + 1][n] - part) * (place - low)));
+      const position = Math.min(value * (MAGMA.length - 1), MAGMA.length - 1.001);
+      const low = Math.floor(position);
+      const mixed = MAGMA[low].map((part, n) => Math.round(part + (MAGMA[low + 1][n] - part) * (position - low)));
       cell.style.backgroundColor = `rgb(${mixed.join(" ")})`;
       cell.style.color = value > 0.62 ? "#000" : "#fff";
     }

@@ -3,7 +3,7 @@
 const bars = [...document.querySelectorAll(".strip a")];
 const widths = bars.map((bar) => Math.log2(1 + Number(bar.dataset.units)));
 const most = Math.max(...widths);
-bars.forEach((bar, place) => {
-  bar.style.setProperty("--height", Math.max(6, (100 * widths[place]) / most).toFixed(1));
+bars.forEach((bar, index) => {
+  bar.style.setProperty("--height", Math.max(6, (100 * widths[index]) / most).toFixed(1));
   bar.style.setProperty("--zero", (100 * Number(bar.dataset.zero)).toFixed(1));
 });

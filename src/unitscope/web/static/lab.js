@@ -7,7 +7,7 @@
   }
   const { sigma, layer, top, unit, shown_sigma, shown_top } = form.elements;
   const choose = document.getElementById("choose");
-  const place = document.getElementById("structure");
+  const container = document.getElementById("structure");
   const list = document.getElementById("predictions");
   const image = form.dataset.image;
   // The URL holds the page's state, so that it can be reloaded, bookmarked and shared.
@@ -51,9 +51,9 @@
     const classes = [...after.predictions, ...before.predictions.filter((one) => !numbers.has(one.class))];
     list.replaceChildren(...classes.map((one) => row(one, after)));
     const shown = new Map(before.layers.map((column) => [column.layer, new Set(column.units.map((one) => one.unit))]));
-    window.drawStructure(place, after, (column, one) => !shown.get(column.layer).has(one.unit));
+    window.drawStructure(container, after, (column, one) => !shown.get(column.layer).has(one.unit));
     document.getElementById("picture").src = after.picture;
-    place.dataset.ready = String(Number(place.dataset.ready || 0) + 1);
+    container.dataset.ready = String(Number(container.dataset.ready || 0) + 1);
   }
 
   async function ask() {
@@ -67,7 +67,7 @@
     const requested = [...named];
     const address = state(image);
     const changed = units.length || noise;
-    const after = changed ? await window.loadStructure(place, "/lab.json", { image, removed: units, sigma: noise }) : before;
+    const after = changed ? await window.loadStructure(container, "/lab.json", { image, removed: units, sigma: noise }) : before;
     running = false;
     if (after) {
       accepted = requested;
@@ -127,7 +127,7 @@
     ask();
   });
   (async () => {
-    before = await window.loadStructure(place, `/structure.json?image=${encodeURIComponent(image)}`);
+    before = await window.loadStructure(container, `/structure.json?image=${encodeURIComponent(image)}`);
     if (before) {
       restore();
       ask();

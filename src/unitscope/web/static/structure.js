@@ -1,6 +1,6 @@
 // An image's structure: a column per layer with the maps of its top units, from the server's JSON.
 "use strict";
-window.drawStructure = (place, found, moved = () => false) => {
+window.drawStructure = (container, found, moved = () => false) => {
   const dialog = document.getElementById("enlarged");
   function enlarge(layer, unit) {
     const name = `${layer.layer}:${unit.unit}`;
@@ -12,7 +12,7 @@ window.drawStructure = (place, found, moved = () => false) => {
     dialog.querySelector(".body").replaceChildren(words, picture);
     dialog.showModal();
   }
-  place.replaceChildren(
+  container.replaceChildren(
     ...found.layers.map((layer) => {
       const units = layer.units.map((unit) => {
         const picture = element("img", { src: unit.map, alt: `unit ${unit.unit}` });
@@ -30,9 +30,9 @@ window.drawStructure = (place, found, moved = () => false) => {
   const shown = document.getElementById("shown");
   const some = found.layers.length < found.of_layers;
   shown.textContent = some ? `${found.layers.length} of ${found.of_layers} layers, evenly spaced from the first to the last` : `All ${found.of_layers} layers`;
-  place.removeAttribute("aria-busy");
+  container.removeAttribute("aria-busy");
 };
-window.loadStructure = async (place, address, body) => {
+window.loadStructure = async (container, address, body) => {
   let message = "The server did not respond.";
   try {
     const response = await fetch(address, body && { method: "POST", body: JSON.stringify(body), headers: { "content-type": "application/json" } });
@@ -44,16 +44,16 @@ window.loadStructure = async (place, address, body) => {
   } catch {
     // No response, or not JSON: keep the default message.
   }
-  place.replaceChildren(element("p", { className: "reason", textContent: message }));
-  place.removeAttribute("aria-busy");
+  container.replaceChildren(element("p", { className: "reason", textContent: message }));
+  container.removeAttribute("aria-busy");
   return null;
 };
 (async () => {
-  const place = document.getElementById("structure");
-  if (place && place.dataset.source) {
-    const found = await window.loadStructure(place, place.dataset.source);
+  const container = document.getElementById("structure");
+  if (container && container.dataset.source) {
+    const found = await window.loadStructure(container, container.dataset.source);
     if (found) {
-      window.drawStructure(place, found);
+      window.drawStructure(container, found);
       showPredictions(found.predictions);
     }
   }

@@ -22,7 +22,7 @@
       canvas.height = Math.max(1, Math.round((canvas.width * strip.naturalHeight) / width));
       const context = canvas.getContext("2d");
       context.imageSmoothingQuality = "high";
-      const left = Number(canvas.dataset.place) * width;
+      const left = Number(canvas.dataset.index) * width;
       cell.getContext("2d").drawImage(strip, left, 0, width, cell.height, 0, 0, width, cell.height);
       context.drawImage(cell, 0, 0, canvas.width, canvas.height);
     }

@@ -1,6 +1,6 @@
 """One class of images at one layer: its images, the units that stand out for it, how sparse it is.
 
-In: a `AtlasCache`, a label, a layer. Out: `LabelPage`.
+In: a `AtlasCache`, a label, a layer. Out: `ClassPage`.
 """
 
 from dataclasses import dataclass
@@ -18,11 +18,11 @@ from unitscope.errors import UnitscopeError
 from unitscope.units import Layer
 from unitscope.web.atlas_cache import AtlasCache
 from unitscope.web.number_format import number
-from unitscope.web.pages.image import Named, named
+from unitscope.web.pages.image import ImageEntry, image_entries
 
 IMAGES = 24
 _UNITS = 12
-_MOST = 0.9  # of a class's images, for a unit to be shared by them
+_SHARED_FRACTION = 0.9  # of a class's images, for a unit to be shared by them
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class AnnotatedUnit:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class UnitList:
     """Units that an analysis found; `note` says what was computed, or why it could not be."""
 
     note: str
@@ -43,7 +43,7 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class Spread:
+class MeanHistograms:
     """Histograms of the units' mean responses: over the class, and over all images."""
 
     edges: tuple[float, ...]
@@ -55,7 +55,7 @@ class Spread:
 
 
 @dataclass(frozen=True, slots=True)
-class LabelPage:
+class ClassPage:
     """A label of the images at one layer."""
 
     label: str
@@ -63,14 +63,14 @@ class LabelPage:
     layer: str
     images: int
     correct: int | None
-    shown: tuple[Named, ...]
-    selective: Found
-    shared: Found
-    inhibitory: Found
-    spread: Spread
+    shown: tuple[ImageEntry, ...]
+    selective: UnitList
+    shared: UnitList
+    inhibitory: UnitList
+    spread: MeanHistograms
 
 
-def label_page(cache: AtlasCache, label: str, layer: Layer) -> LabelPage:
+def class_page(cache: AtlasCache, label: str, layer: Layer) -> ClassPage:
     """Return the values of a class's page.
 
     Raises:
@@ -79,13 +79,13 @@ def label_page(cache: AtlasCache, label: str, layer: Layer) -> LabelPage:
     found = cache.atlas.manifest.labels[find_class(cache.atlas, label)]
     rows = class_rows(cache.atlas, found.label)
     judged = cache.atlas.images["correct"].iloc[rows].dropna()
-    return LabelPage(
+    return ClassPage(
         found.label,
         found.name,
         layer.name,
         len(rows),
         int(judged.sum()) if len(judged) else None,
-        named(cache, rows[:IMAGES].tolist()),
+        image_entries(cache, rows[:IMAGES].tolist()),
         _selective(cache, found.label, layer),
         _shared(cache, found.label, layer, len(rows)),
         _inhibitory(cache, found.label, layer),
@@ -93,13 +93,13 @@ def label_page(cache: AtlasCache, label: str, layer: Layer) -> LabelPage:
     )
 
 
-def _selective(cache: AtlasCache, label: str, layer: Layer) -> Found:
+def _selective(cache: AtlasCache, label: str, layer: Layer) -> UnitList:
     try:
         best = selective_units(cache.atlas, layer, label).units
     except UnitscopeError as problem:
-        return Found(str(problem))
+        return UnitList(str(problem))
     note = f"{len(best)} of {layer.units} units respond most to this class on average; sorted by selectivity index."
-    return Found(
+    return UnitList(
         note,
         tuple(
             annotated_unit(cache, layer, int(row["unit"]), f"selectivity {row['selectivity']:.2f}")
@@ -108,17 +108,17 @@ def _selective(cache: AtlasCache, label: str, layer: Layer) -> Found:
     )
 
 
-def _shared(cache: AtlasCache, label: str, layer: Layer, images: int) -> Found:
+def _shared(cache: AtlasCache, label: str, layer: Layer, images: int) -> UnitList:
     if not cache.atlas.has_responses:
-        return Found("This needs responses, but the scan stored none (--store-responses none).")
-    at_least = max(1, int(np.ceil(_MOST * images)))
+        return UnitList("This needs responses, but the scan stored none (--store-responses none).")
+    at_least = max(1, int(np.ceil(_SHARED_FRACTION * images)))
     pick = TopK(min(9, layer.units))
     found = intersection([image_group(cache.atlas, CLASS + label, layer)], pick, at_least=at_least)
     note = (
-        f"Among the {pick} units for at least {at_least} of its {images} images; "
+        f"Units that are among the {pick} for at least {at_least} of the {images} images; "
         f"{number(found.expected, 2)} expected by chance."
     )
-    return Found(
+    return UnitList(
         note,
         tuple(
             annotated_unit(cache, layer, int(unit), f"in {support} of {images}")
@@ -127,19 +127,19 @@ def _shared(cache: AtlasCache, label: str, layer: Layer, images: int) -> Found:
     )
 
 
-def _inhibitory(cache: AtlasCache, label: str, layer: Layer) -> Found:
+def _inhibitory(cache: AtlasCache, label: str, layer: Layer) -> UnitList:
     if not cache.atlas.has_responses:
-        return Found("This needs responses, but the scan stored none (--store-responses none).")
+        return UnitList("This needs responses, but the scan stored none (--store-responses none).")
     try:
         found = class_inhibition(cache.atlas, layer, label, sample=cache.reference_sample(layer))
     except UnitscopeError as problem:
-        return Found(str(problem))
+        return UnitList(str(problem))
     sure = found.units[found.units["p_corrected"] < 0.05]
     note = (
         f"{len(sure)} of {layer.units} units respond less to this class than to {found.others:,} other images"
         f"{_drawn(found)} (Mann–Whitney, p < 0.05 after correction); sorted by Cliff's delta."
     )
-    return Found(
+    return UnitList(
         note,
         tuple(
             annotated_unit(
@@ -155,9 +155,9 @@ def _drawn(found: Inhibition) -> str:
     return f", drawn from {total:,} at random" if total and total > found.others else ""
 
 
-def _spread(cache: AtlasCache, label: str, layer: Layer) -> Spread:
+def _spread(cache: AtlasCache, label: str, layer: Layer) -> MeanHistograms:
     edges, (of_all, of_class) = mean_distributions(cache.atlas, layer, [label])
-    return Spread(
+    return MeanHistograms(
         tuple(edges.tolist()),
         tuple(of_class.histogram.tolist()),
         tuple(of_all.histogram.tolist()),
