@@ -16,9 +16,10 @@ pytest.importorskip("ray", reason="Ray is not installed")
 
 
 @pytest.fixture(autouse=True)
-def whatever_the_memory(monkeypatch):
-    """Keep Ray from killing workers when other programs fill the memory."""
+def on_a_busy_machine(monkeypatch):
+    """Keep Ray from killing workers when other programs fill the memory, and from giving way to them."""
     monkeypatch.setenv("RAY_memory_monitor_refresh_ms", "0")
+    monkeypatch.setenv("RAY_worker_niceness", "0")
 
 
 def test_zero_workers_are_refused():

@@ -199,6 +199,13 @@ def test_a_killed_driver_resumes(card, folder, tmp_path):
     check_killed_driver(folder, tmp_path, "--workers", "1")
 
 
+def descendants(process):
+    """Yield the processes that a process started, those that these started, and so on."""
+    for child in Path(f"/proc/{process}/task/{process}/children").read_text("utf-8").split():
+        yield Path("/proc", child)
+        yield from descendants(child)
+
+
 def check_killed_driver(folder, tmp_path, *who):
     """Kill the command after some parts, and run it again."""
     options = ScanOptions(shard_size=2, batch_size=2)
@@ -215,9 +222,7 @@ def check_killed_driver(folder, tmp_path, *who):
     while running.poll() is None and len(list(parts.glob("part-*.npz"))) < 3 and time.monotonic() < deadline:
         time.sleep(0.01)
     assert running.poll() is None, "it was done before it could be killed"
-    workers = [
-        Path("/proc", pid) for pid in Path(f"/proc/{running.pid}/task/{running.pid}/children").read_text().split()
-    ]
+    workers = list(descendants(running.pid))
     running.send_signal(signal.SIGKILL)
     running.wait()
     before = {path.name for path in parts.glob("part-*.npz")}
