@@ -1,5 +1,6 @@
 """Views with known maps, and helpers to inspect figures."""
 
+import matplotlib
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -8,6 +9,10 @@ from unitscope.display.exemplar_sheet import Exemplar, ExemplarSheet
 from unitscope.display.structure import Enlargement, LayerTopUnits, Prediction, Structure
 from unitscope.figures import structure
 from unitscope.units import Layer
+
+exact_pixels = pytest.mark.skipif(
+    matplotlib.__version_info__ < (3, 11), reason="before 3.11, matplotlib draws images up to one pixel too large"
+)
 
 
 def layer(index, name, units, size):

@@ -8,7 +8,7 @@ from unitscope.display.heatmaps import overlay, tone
 from unitscope.figures import exemplars
 from unitscope.figures.exemplars import grid, tiles
 
-from .conftest import assert_tidy, exemplar, image_box, pixels, sheet_of, texts
+from .conftest import assert_tidy, exact_pixels, exemplar, image_box, pixels, sheet_of, texts
 
 
 def tile_of(figure, number):
@@ -17,6 +17,7 @@ def tile_of(figure, number):
     return canvas[canvas.shape[0] - top : canvas.shape[0] - bottom, left:right]
 
 
+@exact_pixels
 def test_each_exemplar_shows_its_picture_its_map_and_the_overlay():
     entry = exemplar(1)
     figure = exemplars(sheet_of(entry))

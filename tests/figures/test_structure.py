@@ -6,7 +6,7 @@ from unitscope.display.heatmaps import tone
 from unitscope.figures import structure
 from unitscope.figures.structure_layout import header, place_panel, scale_of, stacks
 
-from .conftest import assert_tidy, image_box, pixels, texts, view
+from .conftest import assert_tidy, exact_pixels, image_box, pixels, texts, view
 
 LONG = "features.denseblock4.denselayer1{}.relu2"
 
@@ -41,6 +41,7 @@ def test_one_scale_keeps_small_maps_visible_and_large_ones_within_bounds(sizes, 
     assert scale_of(sizes) == scale
 
 
+@exact_pixels
 def test_every_cell_of_a_map_becomes_a_square_of_its_exact_colour(resnet_view, resnet_figure):
     canvas = pixels(resnet_figure)
     for number in (0, 9 * 5 + 3, 9 * 12):

@@ -3,7 +3,7 @@ import pytest
 
 from unitscope.figures.tile_layout import Box, Canvas, flow, resized
 
-from .conftest import pixels
+from .conftest import exact_pixels, pixels
 
 
 @pytest.mark.parametrize("size", [313, 316, 339, 1000, 5999])
@@ -11,6 +11,7 @@ def test_a_sheet_has_exactly_the_requested_pixels(size):
     assert pixels(Canvas.blank(size, 20).figure).shape == (20, size, 3)
 
 
+@exact_pixels
 def test_an_image_fills_its_box_inside_a_frame_of_one_pixel():
     canvas = Canvas.blank(40, 30)
     canvas.image(np.full((1, 1, 3), 7, np.uint8), Box(10, 5, 20, 15))

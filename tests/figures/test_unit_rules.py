@@ -8,7 +8,7 @@ from unitscope.display.rule_sheet import RuleImage, RuleRow, RuleSheet
 from unitscope.figures import rules
 from unitscope.figures.unit_rules import TILE
 
-from .conftest import assert_tidy, exemplar, image_box, layer, pixels, texts
+from .conftest import assert_tidy, exact_pixels, exemplar, image_box, layer, pixels, texts
 
 
 def rule_image(number, *, group="class:cat", image="cat/0294.jpg", excluded=False):
@@ -42,6 +42,7 @@ def tile_of(figure, number):
     return canvas[canvas.shape[0] - top : canvas.shape[0] - bottom, left:right]
 
 
+@exact_pixels
 def test_images_are_above_their_maps_and_exemplars_beside_them():
     view = sheet(PAIR, (71, 274))
     figure = rules(view)

@@ -5,12 +5,15 @@ imports torch, which takes seconds.
 """
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from unitscope.errors import require_file
 from unitscope.plugins import NETWORKS, file_in, find_plugins
+
+if TYPE_CHECKING:
+    from unitscope.atlas.storage import StoragePath
 
 
 def check_network_file(network: str | None) -> str | None:
@@ -43,13 +46,13 @@ def check_figure_path(figure: Path | None) -> Path | None:
     return figure
 
 
-def parse_atlas_path(text: str) -> Path:
+def parse_atlas_path(text: str) -> "StoragePath":
     """Return the path of an atlas: a folder, or a URL such as ``s3://bucket/my.atlas``."""
     if "://" not in text:
         return Path(text)
     from unitscope.atlas.storage import storage_path
 
-    return storage_path(text)  # type: ignore[return-value]
+    return storage_path(text)
 
 
 NetworkArgument = Annotated[
@@ -61,8 +64,11 @@ NetworkArgument = Annotated[
         show_default=False,
     ),
 ]
+# A Path or a UPath; older typers convert a parameter that is annotated so to a Path.
+AtlasPath = Any
 AtlasArgument = Annotated[
-    Path, typer.Argument(metavar="ATLAS", help="An atlas, made by `scan`.", parser=parse_atlas_path, show_default=False)
+    AtlasPath,
+    typer.Argument(metavar="ATLAS", help="An atlas, made by `scan`.", parser=parse_atlas_path, show_default=False),
 ]
 Weights = Annotated[
     str | None,

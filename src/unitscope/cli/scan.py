@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from unitscope.cli.options import (
+    AtlasPath,
     BatchSize,
     Device,
     ImagesArgument,
@@ -35,7 +36,7 @@ def scan(
     network: NetworkArgument,
     images: ImagesArgument,
     output: Annotated[
-        Path,
+        AtlasPath,
         typer.Option(
             "-o", "--output", metavar="ATLAS", help="The atlas to write.", parser=parse_atlas_path, show_default=False
         ),

@@ -107,13 +107,13 @@ def _outline(canvas: Canvas, mask: NDArray[np.float32], box: Box) -> None:
     framed = np.pad(mask, 1)
     across = box.left + (np.arange(-1, columns + 1) + 0.5).clip(0, columns) * box.width / columns
     down = box.top + (np.arange(-1, rows + 1) + 0.5).clip(0, rows) * box.height / rows
-    canvas.axes.contour(
+    outline = canvas.axes.contour(
         across,
         down,
         framed,
         levels=[0.5],
         colors=theme.PAPER,
         linewidths=1,
-        path_effects=[withStroke(linewidth=2, foreground=theme.INK)],
         zorder=3,
     )
+    outline.set_path_effects([withStroke(linewidth=2, foreground=theme.INK)])
