@@ -41,16 +41,16 @@ def test_a_command_has_a_page_that_names_each_argument_and_option(name):
     params = COMMANDS[name].params
     options = {word for param in params if param.param_type_name == "option" for word in param.opts}
     arguments = {param.metavar for param in params if param.param_type_name == "argument"}
-    told = set(re.findall(r"--?[a-z][a-z-]*|[A-Z]+:[A-Z]+|[A-Z]+", text))
-    missing = sorted((options - {"--help", "-h"} | arguments) - told)
+    output = set(re.findall(r"--?[a-z][a-z-]*|[A-Z]+:[A-Z]+|[A-Z]+", text))
+    missing = sorted((options - {"--help", "-h"} | arguments) - output)
     assert not missing
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))
 def test_a_command_page_names_no_option_that_the_command_lacks(name):
     table = [line for line in page(f"commands/{name}.md").splitlines() if line.startswith("| `-")]
-    told = {word for line in table for word in re.findall(r"(?<!\w)--[a-z-]+", line.split("|")[1])}
-    assert told == {word for param in COMMANDS[name].params for word in param.opts if word.startswith("--")} - {
+    output = {word for line in table for word in re.findall(r"(?<!\w)--[a-z-]+", line.split("|")[1])}
+    assert output == {word for param in COMMANDS[name].params for word in param.opts if word.startswith("--")} - {
         "--help"
     }
 

@@ -11,7 +11,7 @@ IDS = [f"{animal}/{number:04d}.jpg" for animal in ("cat", "dog", "hen") for numb
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "output"),
     [
         ("hem/0002.jpg", "closest: 'hen/0002.jpg'"),
         ("hen/0002.png", "closest: 'hen/0002.jpg'"),
@@ -23,8 +23,8 @@ IDS = [f"{animal}/{number:04d}.jpg" for animal in ("cat", "dog", "hen") for numb
         ("", ""),
     ],
 )
-def test_closest_file_compares_names_and_requires_equal_numbers(name, told):
-    assert closest_file(name, IDS) == told
+def test_closest_file_compares_names_and_requires_equal_numbers(name, output):
+    assert closest_file(name, IDS) == output
 
 
 def test_closest_file_finds_typos_in_names_without_numbers():
@@ -49,7 +49,7 @@ def test_closest_lists_the_nearest_words():
 
 
 @pytest.mark.parametrize(
-    ("problem", "told"),
+    ("problem", "output"),
     [
         (ValueError("no such op\nand a long trace"), "ValueError: no such op"),
         (KeyError(), "KeyError"),
@@ -57,8 +57,8 @@ def test_closest_lists_the_nearest_words():
         (RuntimeError("x" * 999), "RuntimeError: " + "x" * 186),
     ],
 )
-def test_errors_of_other_libraries_are_shown_as_type_and_first_line(problem, told):
-    assert first_line(problem) == told
+def test_errors_of_other_libraries_are_shown_as_type_and_first_line(problem, output):
+    assert first_line(problem) == output
 
 
 def test_seeds_are_nonnegative_integers():

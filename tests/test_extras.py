@@ -51,8 +51,8 @@ def hide(monkeypatch, package):
 @pytest.mark.parametrize(("extra", "package", "words"), NEEDED, ids=[f"{row[0]}-{row[1]}" for row in NEEDED])
 def test_a_command_reports_the_missing_extra(extra, package, words, images, monkeypatch):
     hide(monkeypatch, package)
-    told = run_command(*(word.format(images=images) for word in words), check=1).stderr
-    assert f"pip install 'unitscope[{extra}]'" in told
+    output = run_command(*(word.format(images=images) for word in words), check=1).stderr
+    assert f"pip install 'unitscope[{extra}]'" in output
 
 
 def test_every_extra_for_users_is_tested():

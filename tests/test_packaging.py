@@ -89,9 +89,9 @@ def test_the_sdist_holds_what_its_tests_need(sdist):
 
 def test_the_sdists_tests_run(sdist):
     tests = ("tests/test_units.py", "tests/test_docs.py")
-    told = run(sys.executable, "-m", "pytest", "-q", *tests, folder=sdist, PYTHONPATH=str(sdist / "src"))
-    assert re.search(r"\d{2,} passed", told)
-    assert "skipped" not in told
+    output = run(sys.executable, "-m", "pytest", "-q", *tests, folder=sdist, PYTHONPATH=str(sdist / "src"))
+    assert re.search(r"\d{2,} passed", output)
+    assert "skipped" not in output
 
 
 def test_the_wheel_holds_the_package_and_nothing_else(built):
@@ -128,10 +128,10 @@ def test_the_installed_wheel_runs_the_demo_with_one_export(environment, tmp_path
     pytest.importorskip("efficientnet_lite_pytorch", reason="the extra 'demo' is not installed")
     (tmp_path / "sitecustomize.py").write_text(COUNTING)  # Python imports it when it starts
     words = (environment / "unitscope", "demo", "-o", "demo", "--json")
-    told = json.loads(run(*words, folder=tmp_path, PYTHONPATH=str(tmp_path)))
+    output = json.loads(run(*words, folder=tmp_path, PYTHONPATH=str(tmp_path)))
     assert (tmp_path / "exports.txt").read_text() == "1"
-    assert len(told["figures"]) >= 6
-    for path in told["figures"]:
+    assert len(output["figures"]) >= 6
+    for path in output["figures"]:
         with Image.open(tmp_path / path) as figure:
             assert figure.width > 500
 

@@ -70,6 +70,6 @@ def test_the_atlas_is_read_without_unitscope_as_its_page_says(toured, monkeypatc
 def test_the_readmes_command_line_tour_names_only_commands_that_exist():
     from unitscope.cli.app import app
 
-    told = re.findall(r"^unitscope (\w+)", "\n".join(blocks(README, "sh")), re.MULTILINE)
-    assert told
-    assert set(told) <= {command.name for command in app.registered_commands}
+    output = re.findall(r"^unitscope (\w+)", "\n".join(blocks(README, "sh")), re.MULTILINE)
+    assert output
+    assert set(output) <= {command.name for command in app.registered_commands}

@@ -42,8 +42,8 @@ def test_a_large_atlas_is_sampled_evenly(make_atlas, shard_size):
 def test_a_rule_reports_how_common_its_units_are(make_atlas):
     atlas = make_atlas(planted(60), layers=LAYERS, shard_size=16)
     selector = TopK(1)
-    asked = [image_group(atlas, name, "relu_1") for name in ("00001.png", "00002.png")]
-    found = intersection(asked, selector, base=base_rate(atlas, "relu_1", selector))
+    given = [image_group(atlas, name, "relu_1") for name in ("00001.png", "00002.png")]
+    found = intersection(given, selector, base=base_rate(atlas, "relu_1", selector))
     assert found.units.tolist() == [3]
     assert found.base_rate.tolist() == [1]
     assert found.base_images == 60

@@ -69,9 +69,9 @@ def plain_cka(one, other):
 
 @pytest.mark.parametrize("seed", range(4))
 def test_the_matrix_holds_cosines_of_mean_responses(seed):
-    asked = [group(f"s{n}", sparse(size, UNITS, seed=[seed, n])) for n, size in enumerate((1, 4, 1, 9))]
-    found = similarity(asked)
-    expected = [[plain_cosine(plain_mean(a.responses), plain_mean(b.responses)) for b in asked] for a in asked]
+    given = [group(f"s{n}", sparse(size, UNITS, seed=[seed, n])) for n, size in enumerate((1, 4, 1, 9))]
+    found = similarity(given)
+    expected = [[plain_cosine(plain_mean(a.responses), plain_mean(b.responses)) for b in given] for a in given]
     np.testing.assert_allclose(found.matrix, expected, rtol=1e-12)
     np.testing.assert_array_equal(found.matrix, found.matrix.T)
     np.testing.assert_array_equal(np.diag(found.matrix), 1)
@@ -82,9 +82,9 @@ def test_the_matrix_holds_cosines_of_mean_responses(seed):
 
 @pytest.mark.parametrize("sizes", [(1, 1, 3), (5, 2, 4), (30, 3, 25)], ids=str)
 def test_pairs_have_mean_spread_and_number_of_single_cosines(sizes):
-    asked = [group(f"s{n}", sparse(size, UNITS, seed=[n, size])) for n, size in enumerate(sizes)]
-    pairs = similarity(asked).pairs
-    for (row, one), (column, other) in product(enumerate(asked), repeat=2):
+    given = [group(f"s{n}", sparse(size, UNITS, seed=[n, size])) for n, size in enumerate(sizes)]
+    pairs = similarity(given).pairs
+    for (row, one), (column, other) in product(enumerate(given), repeat=2):
         cosines_of_pairs = plain_pairs(one, other)
         assert pairs.count[row, column] == len(cosines_of_pairs)
         mean, std = (np.mean, np.std) if cosines_of_pairs else (lambda _: np.nan,) * 2
@@ -142,9 +142,9 @@ def test_a_response_that_is_not_finite_has_no_cosine():
 
 
 def test_reordering_moves_the_matrix_and_pairs_consistently():
-    asked = [group(f"s{n}", sparse(n + 1, UNITS, seed=n)) for n in range(4)]
+    given = [group(f"s{n}", sparse(n + 1, UNITS, seed=n)) for n in range(4)]
     order = np.array([2, 0, 3, 1])
-    moved, expected = similarity(asked).ordered(order), similarity([asked[n] for n in order])
+    moved, expected = similarity(given).ordered(order), similarity([given[n] for n in order])
     assert (moved.labels, moved.images) == (expected.labels, expected.images)
     np.testing.assert_allclose(moved.matrix, expected.matrix, rtol=1e-12)
     np.testing.assert_array_equal(moved.pairs.count, expected.pairs.count)
@@ -214,12 +214,12 @@ def planted(make_atlas):
     return make_atlas(responses, layers={"shallow": 5, "deep": UNITS}, labels=labels, shard_size=6)
 
 
-def plain_nearest(atlas, asked, count):
-    rows = atlas.responses(asked.layer)
+def plain_nearest(atlas, given, count):
+    rows = atlas.responses(given.layer)
     found = []
     for number, name in enumerate(atlas.images["image"]):
-        cosine = plain_cosine(plain_mean(asked.responses), rows[number])
-        if name not in asked.images and not np.isnan(cosine):
+        cosine = plain_cosine(plain_mean(given.responses), rows[number])
+        if name not in given.images and not np.isnan(cosine):
             found.append((-round(cosine, 9), number, name))
     return [name for _, _, name in sorted(found)[:count]]
 
@@ -233,13 +233,13 @@ def nearest(atlas, one, count=9):
 @pytest.mark.parametrize("layer", ["shallow", "deep"])
 @pytest.mark.parametrize("name", ["00000.png", "00003.png", "00017.png", "class:cat"])
 def test_nearest_images_equal_brute_force(planted, layer, name):
-    asked = image_group(planted, name, layer)
-    found = nearest(planted, asked, 6)
-    assert found["image"].tolist() == plain_nearest(planted, asked, 6)
+    given = image_group(planted, name, layer)
+    found = nearest(planted, given, 6)
+    assert found["image"].tolist() == plain_nearest(planted, given, 6)
     assert found["rank"].tolist() == [1, 2, 3, 4, 5, 6]
     for row in found.itertuples():
         other = planted.responses(layer)[planted.image_number(row.image)]
-        assert row.similarity == pytest.approx(plain_cosine(plain_mean(asked.responses), other), abs=1e-11)
+        assert row.similarity == pytest.approx(plain_cosine(plain_mean(given.responses), other), abs=1e-11)
         assert row.label == ("cat", "dog")[int(row.image[:5]) % 2]
 
 

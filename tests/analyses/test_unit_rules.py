@@ -38,33 +38,33 @@ def ordered(units, mean):
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("selector", [TopK(9), Threshold(6.0)])
 def test_rules_equal_set_operations(seed, selector):
-    asked = groups(seed=seed, sizes=(1, 3, 2, 1))
-    means = [one.responses.astype(float).mean(0) for one in asked]
+    requested = groups(seed=seed, sizes=(1, 3, 2, 1))
+    means = [one.responses.astype(float).mean(0) for one in requested]
     sets = [
         top_set(mean, 9) if isinstance(selector, TopK) else {u for u in range(UNITS) if mean[u] > selector.threshold}
         for mean in means
     ]
     both = (means[0] + means[1]) / 2
-    assert top_units(asked[1], selector).units.tolist() == ordered(sets[1], means[1])
-    assert intersection(asked[:2], selector).units.tolist() == ordered(sets[0] & sets[1], both)
-    assert difference(asked[:2], asked[2:], selector).units.tolist() == ordered(
+    assert top_units(requested[1], selector).units.tolist() == ordered(sets[1], means[1])
+    assert intersection(requested[:2], selector).units.tolist() == ordered(sets[0] & sets[1], both)
+    assert difference(requested[:2], requested[2:], selector).units.tolist() == ordered(
         sets[0] & sets[1] - sets[2] - sets[3], both
     )
 
 
 @pytest.mark.parametrize("seed", range(6))
 def test_support_and_at_least_count_images(seed):
-    asked = groups(seed=seed, sizes=(4, 3))
-    rows = [row for one in asked for row in one.responses]
+    requested = groups(seed=seed, sizes=(4, 3))
+    rows = [row for one in requested for row in one.responses]
     counts = Counter(unit for row in rows for unit in top_set(row, 9))
-    mean = (asked[0].mean + asked[1].mean) / 2
+    mean = (requested[0].mean + requested[1].mean) / 2
     for count in (1, 3, 7):
-        found = intersection(asked, at_least=count)
+        found = intersection(requested, at_least=count)
         assert found.units.tolist() == ordered((unit for unit in range(UNITS) if counts[unit] >= count), mean)
         assert found.support.tolist() == [counts[unit] for unit in found.units.tolist()]
         assert found.images == 7
     np.testing.assert_allclose(found.responses, mean[found.units])
-    np.testing.assert_allclose(found.responses_by_subject[asked[1].name], asked[1].mean[found.units])
+    np.testing.assert_allclose(found.responses_by_subject[requested[1].name], requested[1].mean[found.units])
 
 
 def test_at_least_all_images_equals_the_intersection():
@@ -91,13 +91,13 @@ def test_a_known_shared_unit_is_found_and_chance_is_not():
     cats, dogs = (random.exponential(size=(50, 512)).astype(np.float32) for _ in range(2))
     cats[:, [71, 274]] += 6
     dogs[:, [71, 446]] += 6
-    asked = [group("class:cat", cats, layer=layer), group("class:dog", dogs, layer=layer)]
-    found = intersection(asked, at_least=90)
+    requested = [group("class:cat", cats, layer=layer), group("class:dog", dogs, layer=layer)]
+    found = intersection(requested, at_least=90)
     assert found.units.tolist() == [71]
     assert found.support_p[0] < 1e-50
     assert found.p_value < 1e-50
     assert found.expected < 1e-50
-    assert difference(asked[:1], asked[1:], TopK(2)).units.tolist() == [274]
+    assert difference(requested[:1], requested[1:], TopK(2)).units.tolist() == [274]
     nothing = intersection([group("a", cats[0], layer=layer), group("b", random.permutation(cats[1]), layer=layer)])
     assert nothing.p_value > 0.05
 

@@ -31,8 +31,8 @@ def test_json_holds_every_setting_with_counts_intervals_and_tests(output):
     }
     assert values["layer"] == ["classifier.2", "features.12.cat"]
     assert (values["images"], values["labelled"]) == (30, 30)
-    asked = [(one["layer"], one["scope"], one["seed"], one["fraction"], one["removed"]) for one in values["results"]]
-    assert asked == [
+    given = [(one["layer"], one["scope"], one["seed"], one["fraction"], one["removed"]) for one in values["results"]]
+    assert given == [
         (layer, scope, seed, fraction, removed or {"classifier.2": 200, "features.12.cat": 102}[layer])
         for layer in values["layer"]
         for scope in ("image", "dataset")
@@ -101,9 +101,9 @@ def test_a_missing_folder_is_reported_before_the_network_is_loaded(run, tmp_path
 
 def test_a_layer_given_twice_has_each_row_once(run, classes_folder):
     words = ("--layer", "act:-1", "--layer", "classifier.2", "--fraction", 0.5, "--limit", 3, "--order", "low")
-    told = run("ablate", *SQUEEZENET, classes_folder, *words, "--json").json
-    assert told["layer"] == "classifier.2"
-    assert [one["scope"] for one in told["results"]] == ["image", "dataset"]
+    printed = run("ablate", *SQUEEZENET, classes_folder, *words, "--json").json
+    assert printed["layer"] == "classifier.2"
+    assert [one["scope"] for one in printed["results"]] == ["image", "dataset"]
 
 
 def test_too_few_images_give_a_note(run, classes_folder):

@@ -45,11 +45,11 @@ def atlas(pictures, tmp_path_factory):
 
 
 def test_layers_lists_the_papers_layers_of_resnet50():
-    told = json.loads(unitscope("layers", "torchvision:resnet50", "--layer", "act:*", "--json").stdout)
-    assert told["network"] == "torchvision:resnet50"
-    assert len(told["layers"]) == 49
-    assert {"index", "name", "aliases", "kind", "units", "shape"} == set(told["layers"][0])
-    units = [layer["units"] for layer in told["layers"]]
+    output = json.loads(unitscope("layers", "torchvision:resnet50", "--layer", "act:*", "--json").stdout)
+    assert output["network"] == "torchvision:resnet50"
+    assert len(output["layers"]) == 49
+    assert {"index", "name", "aliases", "kind", "units", "shape"} == set(output["layers"][0])
+    units = [layer["units"] for layer in output["layers"]]
     assert [units[n - 1] for n in (10, 13, 22, 25, 40, 43, 49)] == [256, 512, 512, 1024, 1024, 2048, 2048]
 
 
@@ -65,11 +65,11 @@ def test_scan_prints_one_json_object_and_refuses_to_overwrite(pictures, tmp_path
         "--layer",
         "act:1",
     ]
-    told = json.loads(unitscope(*words, "--json").stdout)
-    assert told["images"] == 12
-    assert told["failed"] == 0
-    assert told["units"] == 64
-    assert {"atlas", "layers", "seconds", "images_per_second"} <= set(told)
+    output = json.loads(unitscope(*words, "--json").stdout)
+    assert output["images"] == 12
+    assert output["failed"] == 0
+    assert output["units"] == 64
+    assert {"atlas", "layers", "seconds", "images_per_second"} <= set(output)
     assert "already holds an atlas" in unitscope(*words, "--top", 3, check=1).stderr
     pytest.importorskip("upath", reason="universal-pathlib is not installed")
     gone = unitscope(*words, "-o", "memory://gone.atlas", check=1)
@@ -78,10 +78,10 @@ def test_scan_prints_one_json_object_and_refuses_to_overwrite(pictures, tmp_path
 
 def test_exemplars_are_printed_and_drawn(atlas, tmp_path):
     done = unitscope("exemplars", atlas, "act:26:5", "-o", tmp_path / "unit.png", "--json")
-    told = json.loads(done.stdout)
-    assert told["unit"] == 5
-    assert [row["rank"] for row in told["exemplars"]] == list(range(1, 10))
-    responses = [row["response"] for row in told["exemplars"]]
+    output = json.loads(done.stdout)
+    assert output["unit"] == 5
+    assert [row["rank"] for row in output["exemplars"]] == list(range(1, 10))
+    responses = [row["response"] for row in output["exemplars"]]
     assert responses == sorted(responses, reverse=True)
     assert width_of(tmp_path / "unit.png") > 500
 
@@ -91,17 +91,17 @@ def test_structure_is_printed_and_drawn(pictures, tmp_path):
     done = unitscope(
         *words, "--start", 2, "--stop", 20, "--step", 6, "--enlarge", "act:20:3", "-o", tmp_path / "s.svg", "--json"
     )
-    told = json.loads(done.stdout)
-    assert len(told["layers"]) == 4
-    assert all(len(layer["units"]) == 4 for layer in told["layers"])
-    assert len(told["predictions"]) == 5
+    output = json.loads(done.stdout)
+    assert len(output["layers"]) == 4
+    assert all(len(layer["units"]) == 4 for layer in output["layers"])
+    assert len(output["predictions"]) == 5
     assert (tmp_path / "s.svg").read_text().startswith("<?xml")
 
 
 def test_verify_finds_no_mismatch_in_a_valid_atlas(atlas):
-    told = json.loads(unitscope("verify", atlas, "--json").stdout)
-    assert told["checked"] > 100
-    assert told["mismatches"] == 0
+    output = json.loads(unitscope("verify", atlas, "--json").stdout)
+    assert output["checked"] > 100
+    assert output["mismatches"] == 0
 
 
 @pytest.mark.parametrize(
@@ -184,10 +184,10 @@ def test_ctrl_c_keeps_finished_parts_and_says_how_to_resume(slow, tmp_path):
         time.sleep(0.01)
     assert process.poll() is None, "it was done before it could be stopped"
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate()
+    _, text_shown = process.communicate()
     assert process.returncode == 130
-    assert "run the same command again to resume" in said
-    assert "Traceback" not in said
+    assert "run the same command again to resume" in text_shown
+    assert "Traceback" not in text_shown
     assert not (tmp_path / "a").exists()
     assert "resuming" in unitscope(*words, "-o", tmp_path / "a").stderr
 
@@ -201,20 +201,20 @@ def test_ctrl_c_before_the_first_part_leaves_no_files(slow, tmp_path):
         time.sleep(0.01)
     assert process.poll() is None, "it was done before it could be stopped"
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate()
+    _, text_shown = process.communicate()
     assert process.returncode == 130
-    assert said.rstrip().endswith("stopped")
+    assert text_shown.rstrip().endswith("stopped")
     assert list(tmp_path.iterdir()) == []
 
 
 @needs_shared
 def test_squeezenet_reaches_its_known_accuracy_on_real_images(tmp_path):
     words = ["scan", "torchvision:squeezenet1_0", SHARED / "data/imagenet-sample", "--weights", SQUEEZENET]
-    told = json.loads(unitscope(*words, "--preprocess", "caffe", "-o", tmp_path / "a", "--json").stdout)
-    assert told["images"] == 500
-    assert told["failed"] == 0
-    assert told["top1"] == pytest.approx(0.60, abs=0.005)
-    assert told["top5"] == pytest.approx(0.85, abs=0.005)
+    output = json.loads(unitscope(*words, "--preprocess", "caffe", "-o", tmp_path / "a", "--json").stdout)
+    assert output["images"] == 500
+    assert output["failed"] == 0
+    assert output["top1"] == pytest.approx(0.60, abs=0.005)
+    assert output["top5"] == pytest.approx(0.85, abs=0.005)
     assert json.loads(unitscope("verify", tmp_path / "a", "--json").stdout)["mismatches"] == 0
 
 
@@ -222,9 +222,9 @@ def test_squeezenet_reaches_its_known_accuracy_on_real_images(tmp_path):
 def test_efficientnet_lite0_reaches_its_known_accuracy_on_real_images(tmp_path):
     pytest.importorskip("efficientnet_lite_pytorch", reason="the extra 'package' is not installed")
     words = ["scan", "package:efficientnet-lite0", SHARED / "data/imagenet-sample", "-o", tmp_path / "a", "--json"]
-    told = json.loads(unitscope(*words, "--limit", 250).stdout)  # of all 500 images: 0.87 and 0.97
-    assert told["top1"] == pytest.approx(0.888, abs=0.005)
-    assert told["top5"] == pytest.approx(0.976, abs=0.005)
+    output = json.loads(unitscope(*words, "--limit", 250).stdout)  # of all 500 images: 0.87 and 0.97
+    assert output["top1"] == pytest.approx(0.888, abs=0.005)
+    assert output["top5"] == pytest.approx(0.976, abs=0.005)
 
 
 @needs_shared

@@ -15,20 +15,20 @@ def planted(tmp_path_factory):
 
 def test_a_category_gives_ranked_units_logit_changes_and_a_sheet(planted, run, tmp_path):
     words = ("--layer", "act:-1", "--category", "red square", "--ablate-each", "-o", tmp_path / "sheet.png", "--json")
-    told = run("inhibitory", planted, *words).json
-    assert {"layer", "concept", "by", "images", "units"} <= set(told)
-    assert (told["layer"], told["concept"], told["by"]) == ("relu", "red square", "map contrast")
-    assert (told["images"], told["others"], told["left_out"], told["ranked"]) == (14, 12, 0, 4)
-    first = told["units"][0]
+    printed = run("inhibitory", planted, *words).json
+    assert {"layer", "concept", "by", "images", "units"} <= set(printed)
+    assert (printed["layer"], printed["concept"], printed["by"]) == ("relu", "red square", "map contrast")
+    assert (printed["images"], printed["others"], printed["left_out"], printed["ranked"]) == (14, 12, 0, 4)
+    first = printed["units"][0]
     keys = {"unit", "inside", "outside", "contrast", "effect_size", "p_value", "p_corrected"}
     assert keys | {"by_place", "d_z", "p_holm", "logit_change", "logit_p_corrected"} == set(first)
     assert first["unit"] == DARK
     assert first["contrast"] == pytest.approx(first["inside"] - first["outside"])
-    assert DEAD not in [unit["unit"] for unit in told["units"]]
-    assert EDGE not in [unit["unit"] for unit in told["units"] if unit["p_corrected"] < 0.05]
-    assert told["removal"]["class"] == "red square"
-    assert told["removal"]["units"][0]["unit"] == DARK
-    assert told["removal"]["units"][0]["logit_change"] == first["logit_change"] > 0
+    assert DEAD not in [unit["unit"] for unit in printed["units"]]
+    assert EDGE not in [unit["unit"] for unit in printed["units"] if unit["p_corrected"] < 0.05]
+    assert printed["removal"]["class"] == "red square"
+    assert printed["removal"]["units"][0]["unit"] == DARK
+    assert printed["removal"]["units"][0]["logit_change"] == first["logit_change"] > 0
     with Image.open(tmp_path / "sheet.png") as drawn:
         assert drawn.width > 1000
 
@@ -50,10 +50,10 @@ def test_batch_size_and_device_change_no_number(planted, run, words, tmp_path):
     words = ("--layer", "relu", *words, "--json")
     plain = run("inhibitory", planted, *words).json
     how = ("--batch-size", 5, "--device", "cpu", "-o", tmp_path / "sheet.png")
-    told = run("inhibitory", planted, *words, *how).json
-    assert [unit["unit"] for unit in told["units"]] == [unit["unit"] for unit in plain["units"]]
+    printed = run("inhibitory", planted, *words, *how).json
+    assert [unit["unit"] for unit in printed["units"]] == [unit["unit"] for unit in plain["units"]]
     for name in ("inside", "p_value", *(["logit_change"] if "--ablate-each" in words else [])):
-        assert [unit[name] for unit in told["units"]] == pytest.approx([u[name] for u in plain["units"]], abs=1e-5)
+        assert [unit[name] for unit in printed["units"]] == pytest.approx([u[name] for u in plain["units"]], abs=1e-5)
 
 
 def test_a_batch_size_of_0_is_a_usage_error(planted, run):
@@ -97,8 +97,8 @@ def test_invalid_input_gives_one_clear_message(words, message, planted, run):
 def test_atlases_without_segmentations_and_unscanned_layers_are_refused(classes_atlas, planted, run):
     words = ("--layer", "act:-1", "--category", "hen")
     assert "have no segmentations of 'hen'" in run("inhibitory", classes_atlas, *words, check=1).stderr
-    said = run("inhibitory", planted, "--layer", "conv", "--class", "red square", check=1).stderr
-    assert "was not tapped" in said
+    text_shown = run("inhibitory", planted, "--layer", "conv", "--class", "red square", check=1).stderr
+    assert "was not tapped" in text_shown
 
 
 def test_images_without_labels_have_no_classes(run, tmp_path):
@@ -108,8 +108,8 @@ def test_images_without_labels_have_no_classes(run, tmp_path):
 
 
 def test_classes_of_folders_work_too(classes_atlas, run):
-    told = run("inhibitory", classes_atlas, "--layer", "act:-1", "--class", "hen", "--rows", 3, "--json").json
-    assert (told["concept"], told["images"], told["others"]) == ("hen", 10, 20)
-    effects = [unit["effect_size"] for unit in told["units"]]
+    printed = run("inhibitory", classes_atlas, "--layer", "act:-1", "--class", "hen", "--rows", 3, "--json").json
+    assert (printed["concept"], printed["images"], printed["others"]) == ("hen", 10, 20)
+    effects = [unit["effect_size"] for unit in printed["units"]]
     assert len(effects) == 3
     assert effects == sorted(effects)

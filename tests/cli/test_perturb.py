@@ -19,21 +19,27 @@ def width_of(figure):
 
 def test_one_sigma_lists_its_units_and_flips(run, classes_folder):
     words = ("--noise", 0.1, "--unit", "act:1:3", "--unit", "act:-1:7", "--limit", 5, "--top", 5)
-    told = run("perturb", *SQUEEZENET, classes_folder, *words, "--json").json
-    assert (told["sigma"], told["images"], told["failed"], told["seeds"], told["top"]) == ([0.1], 5, 0, [0], 5)
-    (setting,) = told["settings"]
-    assert told["units"] == setting["units"]
-    assert told["prediction_flips"] == setting["prediction_flips"]
-    assert [(unit["layer"], unit["unit"]) for unit in told["units"]] == [("features.1", 3), ("classifier.2", 7)]
-    assert all(-1 <= unit["map_correlation"] <= 1 for unit in told["units"])
-    assert {"response_change", "relative_change", "map_images", "map_correlation_error"} <= set(told["units"][0])
+    printed = run("perturb", *SQUEEZENET, classes_folder, *words, "--json").json
+    assert (printed["sigma"], printed["images"], printed["failed"], printed["seeds"], printed["top"]) == (
+        [0.1],
+        5,
+        0,
+        [0],
+        5,
+    )
+    (setting,) = printed["settings"]
+    assert printed["units"] == setting["units"]
+    assert printed["prediction_flips"] == setting["prediction_flips"]
+    assert [(unit["layer"], unit["unit"]) for unit in printed["units"]] == [("features.1", 3), ("classifier.2", 7)]
+    assert all(-1 <= unit["map_correlation"] <= 1 for unit in printed["units"])
+    assert {"response_change", "relative_change", "map_images", "map_correlation_error"} <= set(printed["units"][0])
     assert len(setting["layers"]) == 26
     assert set(setting["layers"][0]) > {"layer", "overlap", "cosine", "expected_by_chance"}
     assert setting["layers"][0]["expected_by_chance"] == 5 / 64
     assert setting["flipped"] == [round(setting["prediction_flips"] * 5)]
     assert setting["flips_interval"][0] <= setting["prediction_flips"] <= setting["flips_interval"][1]
-    assert told["data"] == open_images(classes_folder).limit(5).fingerprint()
-    assert told["baseline"]["labelled"] == setting["labelled"] == 5
+    assert printed["data"] == open_images(classes_folder).limit(5).fingerprint()
+    assert printed["baseline"]["labelled"] == setting["labelled"] == 5
     assert 0 <= setting["p_values"][0] <= 1
 
 
@@ -42,15 +48,15 @@ def test_several_settings_are_labelled_and_drawn(run, classes_folder, tmp_path):
     words += ["--unit", "act:2:1", "--noise-seed", 4, "--noise-seed", 5, "--limit", 3, "--batch-size", 2]
     words += ["-o", tmp_path / "curves.png", "--maps", tmp_path / "maps.svg"]
     done = run("perturb", *SQUEEZENET, classes_folder, *words, "--json")
-    told = done.json
-    assert told["sigma"] == [0.05, 0.2]
+    printed = done.json
+    assert printed["sigma"] == [0.05, 0.2]
     settings = [("noise", 0.05), ("noise", 0.2), ("blur", 2), ("brightness", 0.5), ("jpeg", 20)]
-    assert [(each["perturbation"], each["value"]) for each in told["settings"]] == settings
-    assert [(each["perturbation"], each["value"]) for each in told["units"]] == settings
-    assert told["prediction_flips"] == [each["prediction_flips"] for each in told["settings"]]
-    assert [each["seeds"] for each in told["settings"]] == [[4, 5], [4, 5], [4], [4], [4]]
-    assert told["units"][0]["response_change_spread"] > 0
-    assert told["units"][2]["response_change_spread"] is None
+    assert [(each["perturbation"], each["value"]) for each in printed["settings"]] == settings
+    assert [(each["perturbation"], each["value"]) for each in printed["units"]] == settings
+    assert printed["prediction_flips"] == [each["prediction_flips"] for each in printed["settings"]]
+    assert [each["seeds"] for each in printed["settings"]] == [[4, 5], [4, 5], [4], [4], [4]]
+    assert printed["units"][0]["response_change_spread"] > 0
+    assert printed["units"][2]["response_change_spread"] is None
     assert width_of(tmp_path / "curves.png") > 500
     assert (tmp_path / "maps.svg").read_text().startswith("<?xml")
     assert "saved figure: " in done.stderr
@@ -104,8 +110,8 @@ def test_a_batch_size_of_0_is_a_usage_error(run, classes_folder):
 @needs_shared
 def test_stronger_noise_changes_a_real_network_more(run):
     words = (SHARED / "models/vgg16_cifar10.toml", SHARED / "data/cifar10-test", "--limit", 40, "--unit", "conv5_3:71")
-    told = run("perturb", *words, "--noise", 0.02, "--noise", 0.3, "--layer", "conv5_3", "--json").json
-    weak, strong = told["settings"]
+    printed = run("perturb", *words, "--noise", 0.02, "--noise", 0.3, "--layer", "conv5_3", "--json").json
+    weak, strong = printed["settings"]
     assert weak["prediction_flips"] < 0.2
     assert strong["prediction_flips"] > 0.5
     assert weak["top1"] > strong["top1"]

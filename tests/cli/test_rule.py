@@ -36,62 +36,62 @@ def ordered(units, mean):
 
 def test_shared_units_are_those_of_every_selection(run, classes_atlas, responses):
     a, b = "class:tench", "hen/02.png"
-    told = run("rule", classes_atlas, "--layer", LAYER, "--shared", a, "--shared", b, "--top", 30, "--json").json
+    output = run("rule", classes_atlas, "--layer", LAYER, "--shared", a, "--shared", b, "--top", 30, "--json").json
     mean = (responses[a] + responses[b]) / 2
     units = ordered(top(responses[a], 30) & top(responses[b], 30), mean)
     assert len(units) > 0
-    assert told["units"] == units
-    assert (told["layer"], told["rule"], told["top"]) == (LAYER, "shared", 30)
-    np.testing.assert_allclose(told["responses"], mean[units], rtol=1e-6)
-    np.testing.assert_allclose(told["responses_by_subject"][a], responses[a][units], rtol=1e-6)
-    assert told["expected_by_chance"] == pytest.approx(256 * (30 / 256) ** 2)
-    assert 0 < told["p_value"] < 1
+    assert output["units"] == units
+    assert (output["layer"], output["rule"], output["top"]) == (LAYER, "shared", 30)
+    np.testing.assert_allclose(output["responses"], mean[units], rtol=1e-6)
+    np.testing.assert_allclose(output["responses_by_subject"][a], responses[a][units], rtol=1e-6)
+    assert output["expected_by_chance"] == pytest.approx(256 * (30 / 256) ** 2)
+    assert 0 < output["p_value"] < 1
     images = [row for image, row in responses.items() if image.startswith("tench/") or image == b]
-    assert told["images"] == len(images) == 11
-    assert told["support"] == [sum(unit in top(row, 30) for row in images) for unit in units]
+    assert output["images"] == len(images) == 11
+    assert output["support"] == [sum(unit in top(row, 30) for row in images) for unit in units]
     everywhere = [top(row, 30) for image, row in responses.items() if not image.startswith("class:")]
-    np.testing.assert_allclose(told["base_rate"], [np.mean([unit in one for one in everywhere]) for unit in units])
-    assert told["base_rate_images"] == 30
+    np.testing.assert_allclose(output["base_rate"], [np.mean([unit in one for one in everywhere]) for unit in units])
+    assert output["base_rate_images"] == 30
 
 
 def test_exclusive_units_are_in_no_other_selection(run, classes_atlas, responses):
     words = ("--in", "tench/00.png", "--not-in", "class:hen", "--not-in", "goldfish/01.png")
-    told = run("rule", classes_atlas, "--layer", "act:-1", *words, "--json").json
+    output = run("rule", classes_atlas, "--layer", "act:-1", *words, "--json").json
     rows = open_atlas(classes_atlas).responses("act:-1").astype(float)
     ids = list(open_atlas(classes_atlas).images["image"])
-    asked, other = rows[ids.index("tench/00.png")], rows[ids.index("goldfish/01.png")]
+    requested, other = rows[ids.index("tench/00.png")], rows[ids.index("goldfish/01.png")]
     hen = rows[[image.startswith("hen") for image in ids]].mean(0)
-    assert told["units"] == ordered(top(asked, 9) - top(other, 9) - top(hen, 9), asked)
-    assert told["rule"] == "only"
-    assert set(told["responses_by_subject"]) == {"tench/00.png", "class:hen", "goldfish/01.png"}
+    assert output["units"] == ordered(top(requested, 9) - top(other, 9) - top(hen, 9), requested)
+    assert output["rule"] == "only"
+    assert set(output["responses_by_subject"]) == {"tench/00.png", "class:hen", "goldfish/01.png"}
 
 
 def test_at_least_counts_all_images_of_all_classes(run, classes_atlas, responses):
     words = ("--shared", "class:tench", "--shared", "class:hen", "--at-least", 15)
-    told = run("rule", classes_atlas, "--layer", LAYER, *words, "--json").json
+    output = run("rule", classes_atlas, "--layer", LAYER, *words, "--json").json
     rows = [row for image, row in responses.items() if image.startswith(("tench/", "hen/"))]
     counts = {unit: sum(unit in top(row, 9) for row in rows) for unit in range(256)}
     units = {unit for unit, count in counts.items() if count >= 15}
-    assert set(told["units"]) == units
+    assert set(output["units"]) == units
     assert len(units) > 0
-    assert told["support"] == [counts[unit] for unit in told["units"]]
-    assert (told["images"], told["at_least"]) == (20, 15)
+    assert output["support"] == [counts[unit] for unit in output["units"]]
+    assert (output["images"], output["at_least"]) == (20, 15)
     alone = run("rule", classes_atlas, "--layer", LAYER, "--shared", "class:hen", "--at-least", 10, "--json").json
     assert alone["images"] == 10
 
 
 def test_top_units_are_in_order_without_a_comparison(run, classes_atlas, responses):
-    told = run("rule", classes_atlas, "--layer", LAYER, "--max", "class:hen", "--json").json
-    assert told["units"] == ordered(range(256), responses["class:hen"])[:9]
-    assert told["expected_by_chance"] is told["p_value"] is None
+    output = run("rule", classes_atlas, "--layer", LAYER, "--max", "class:hen", "--json").json
+    assert output["units"] == ordered(range(256), responses["class:hen"])[:9]
+    assert output["expected_by_chance"] is output["p_value"] is None
 
 
 def test_a_threshold_replaces_top(run, classes_atlas, responses):
     row = responses["class:hen"]
     threshold = float(np.sort(row)[-4])
-    told = run("rule", classes_atlas, "--layer", LAYER, "--max", "class:hen", "--threshold", threshold, "--json").json
-    assert told["units"] == ordered(range(256), row)[:3]
-    assert (told["top"], told["threshold"]) == (None, threshold)
+    output = run("rule", classes_atlas, "--layer", LAYER, "--max", "class:hen", "--threshold", threshold, "--json").json
+    assert output["units"] == ordered(range(256), row)[:3]
+    assert (output["top"], output["threshold"]) == (None, threshold)
 
 
 def test_a_file_outside_the_atlas_is_run_through_the_network(run, classes_atlas, classes_folder, tmp_path):
@@ -103,9 +103,9 @@ def test_a_file_outside_the_atlas_is_run_through_the_network(run, classes_atlas,
 
 
 def test_a_table_is_printed_without_json(run, classes_atlas):
-    said = run("rule", classes_atlas, "--layer", LAYER, "--shared", "class:hen", "--shared", "class:tench").stdout
-    assert f"Units of {LAYER} (act:25), top 9, shared by class:hen, class:tench" in said
-    assert "selected in (of 20)" in said
+    text_shown = run("rule", classes_atlas, "--layer", LAYER, "--shared", "class:hen", "--shared", "class:tench").stdout
+    assert f"Units of {LAYER} (act:25), top 9, shared by class:hen, class:tench" in text_shown
+    assert "selected in (of 20)" in text_shown
 
 
 WRONG = {

@@ -30,55 +30,55 @@ def responses(classes_atlas):
 
 def test_the_matrix_holds_cosines_of_images_and_class_means(run, classes_atlas, responses):
     names = [TENCH, "class:hen", GOLDFISH]
-    told = run("similarity", classes_atlas, *names, "--layer", "act:-1", "--json").json
-    assert told["layer"] == "classifier.2"
-    assert told["labels"] == names
-    assert told["images"] == [1, 10, 1]
+    result = run("similarity", classes_atlas, *names, "--layer", "act:-1", "--json").json
+    assert result["layer"] == "classifier.2"
+    assert result["labels"] == names
+    assert result["images"] == [1, 10, 1]
     expected = [[cosine(responses(a, "act:-1"), responses(b, "act:-1")) for b in names] for a in names]
-    np.testing.assert_allclose(told["matrix"], expected, atol=1e-12)
-    assert told["pairs"]["count"] == [[0, 10, 1], [10, 45, 10], [1, 10, 0]]
-    assert told["pairs"]["mean"][0][0] is None
-    assert told["pairs"]["mean"][0][2] == pytest.approx(told["matrix"][0][2])
-    assert 0 < told["pairs"]["std"][1][1] < 0.5
+    np.testing.assert_allclose(result["matrix"], expected, atol=1e-12)
+    assert result["pairs"]["count"] == [[0, 10, 1], [10, 45, 10], [1, 10, 0]]
+    assert result["pairs"]["mean"][0][0] is None
+    assert result["pairs"]["mean"][0][2] == pytest.approx(result["matrix"][0][2])
+    assert 0 < result["pairs"]["std"][1][1] < 0.5
 
 
 def test_images_alone_have_no_pairs_and_a_table_in_the_papers_form(run, classes_atlas):
     words = ("similarity", classes_atlas, TENCH, GOLDFISH, HEN, "--layer", "act:5")
-    told = run(*words, "--json").json
+    result = run(*words, "--json").json
     described = {"kind", "version", "network", "layer_table"}
-    assert set(told) == described | {"layer", "labels", "images", "matrix", "shows", "clustered"}
-    assert "pairs" not in told
+    assert set(result) == described | {"layer", "labels", "images", "matrix", "shows", "clustered"}
+    assert "pairs" not in result
     lines = run(*words).stdout.splitlines()
     assert lines[0] == "Cosine similarity at features.4.squeeze_activation (act:5)"
     assert lines[1].split() == ["image", "or", "class", "label", "1", "2", "3"]
     row = lines[3].split()
     assert row[:3] == ["2", GOLDFISH, "goldfish"]
-    assert row[3:] == [f"{value:.2f}" for value in told["matrix"][1]]
+    assert row[3:] == [f"{value:.2f}" for value in result["matrix"][1]]
 
 
 def test_a_class_has_a_table_of_its_pairs(run, classes_atlas):
-    said = run("similarity", classes_atlas, "class:tench", "class:hen", "--layer", "act:5").stdout
-    assert "Over pairs of images" in said
-    assert [line.split()[-1] for line in said.splitlines()[-3:]] == ["45", "100", "45"]
+    text_shown = run("similarity", classes_atlas, "class:tench", "class:hen", "--layer", "act:5").stdout
+    assert "Over pairs of images" in text_shown
+    assert [line.split()[-1] for line in text_shown.splitlines()[-3:]] == ["45", "100", "45"]
 
 
 def test_clustering_orders_the_output_and_the_figure(run, classes_atlas, tmp_path):
     names = [TENCH, GOLDFISH, HEN, "tench/03.png", "goldfish/04.png", "hen/05.png"]
     words = ("similarity", classes_atlas, *names, "--layer", "act:3", "--json")
-    plain, told = run(*words).json, run(*words, "--clustered", "-o", tmp_path / "map.png").json
-    assert sorted(told["labels"]) == sorted(names)
-    order = [names.index(name) for name in told["labels"]]
-    np.testing.assert_array_equal(told["matrix"], np.array(plain["matrix"])[np.ix_(order, order)])
+    plain, result = run(*words).json, run(*words, "--clustered", "-o", tmp_path / "map.png").json
+    assert sorted(result["labels"]) == sorted(names)
+    order = [names.index(name) for name in result["labels"]]
+    np.testing.assert_array_equal(result["matrix"], np.array(plain["matrix"])[np.ix_(order, order)])
     with Image.open(tmp_path / "map.png") as opened:
         assert min(opened.size) > 500
 
 
 def test_nearest_images_are_listed_for_each_subject(run, classes_atlas, responses):
     words = ("similarity", classes_atlas, TENCH, "class:hen", "--layer", "act:-1", "--nearest", 4)
-    told = run(*words, "--json").json
-    assert told["layer"] == "classifier.2"
-    assert [each["subject"] for each in told["nearest"]] == [TENCH, "class:hen"]
-    for each in told["nearest"]:
+    result = run(*words, "--json").json
+    assert result["layer"] == "classifier.2"
+    assert [each["subject"] for each in result["nearest"]] == [TENCH, "class:hen"]
+    for each in result["nearest"]:
         rows = each["images"]
         assert [row["rank"] for row in rows] == [1, 2, 3, 4]
         values = [row["similarity"] for row in rows]
@@ -87,17 +87,17 @@ def test_nearest_images_are_listed_for_each_subject(run, classes_atlas, response
             expected = cosine(responses(each["subject"], "act:-1"), responses(row["image"], "act:-1"))
             assert row["similarity"] == pytest.approx(expected, abs=1e-9)
             assert row["label"] == row["image"].partition("/")[0]
-    assert "hen" not in {row["label"] for row in told["nearest"][1]["images"]}
+    assert "hen" not in {row["label"] for row in result["nearest"][1]["images"]}
     assert f"Nearest to {TENCH}" in run(*words).stdout
 
 
 def test_by_layer_gives_a_matrix_for_each_layer_and_draws_curves(run, classes_atlas, responses, tmp_path):
     names = [TENCH, "class:hen"]
     words = ("similarity", classes_atlas, *names, "--by-layer")
-    told = run(*words, "--json", "-o", tmp_path / "curves.svg").json
-    assert told["labels"] == names
-    assert [each["layer"] for each in told["layers"]] == [layer.name for layer in open_atlas(classes_atlas).layers]
-    for each in told["layers"]:
+    result = run(*words, "--json", "-o", tmp_path / "curves.svg").json
+    assert result["labels"] == names
+    assert [each["layer"] for each in result["layers"]] == [layer.name for layer in open_atlas(classes_atlas).layers]
+    for each in result["layers"]:
         expected = cosine(*(responses(name, each["layer"]) for name in names))
         assert each["matrix"][0][1] == each["matrix"][1][0] == pytest.approx(expected, abs=1e-12)
     assert (tmp_path / "curves.svg").read_text().startswith("<?xml")
@@ -107,16 +107,16 @@ def test_by_layer_gives_a_matrix_for_each_layer_and_draws_curves(run, classes_at
 def test_a_file_outside_the_atlas_equals_its_copy_at_every_layer(run, classes_atlas, classes_folder, tmp_path):
     double = tmp_path / "holiday.png"
     double.write_bytes((classes_folder / HEN).read_bytes())
-    told = run("similarity", classes_atlas, double, HEN, "--by-layer", "--json").json
-    np.testing.assert_allclose([each["matrix"] for each in told["layers"]], 1, atol=1e-5)
+    result = run("similarity", classes_atlas, double, HEN, "--by-layer", "--json").json
+    np.testing.assert_allclose([each["matrix"] for each in result["layers"]], 1, atol=1e-5)
 
 
 def test_between_layers_compares_layers_over_all_images_or_some(run, classes_atlas, tmp_path):
     words = ("similarity", classes_atlas, "--between-layers")
-    told = run(*words, "--json", "-o", tmp_path / "layers.pdf").json
-    assert told["images"] == 30
-    matrix = np.array(told["matrix"])
-    assert matrix.shape == (len(told["layers"]),) * 2
+    result = run(*words, "--json", "-o", tmp_path / "layers.pdf").json
+    assert result["images"] == 30
+    matrix = np.array(result["matrix"])
+    assert matrix.shape == (len(result["layers"]),) * 2
     np.testing.assert_array_equal(np.diag(matrix), 1)
     assert 0 < matrix.min() < matrix[0, 1]
     assert (tmp_path / "layers.pdf").read_bytes().startswith(b"%PDF")

@@ -11,23 +11,23 @@ INDICES = ("zero_fraction", "gini", "hoyer", "treves_rolls")
 
 def test_a_layer_is_printed_as_one_json_object(run, classes_atlas):
     words = ("--layer", "act:-2", "--class", "hen", "--class", "Tench", "--bins", 8)
-    told = run("sparsity", classes_atlas, *words, "--json").json
+    printed = run("sparsity", classes_atlas, *words, "--json").json
     atlas = open_atlas(classes_atlas)
     found = sparsity(atlas, "act:-2", ["hen", "tench"], bins=8)
-    assert (told["layer"], told["units"], told["images"]) == (found.layer.name, found.layer.units, 30)
-    assert told["zero_fraction"] == pytest.approx((atlas.responses("act:-2") == 0).mean())
-    assert told["dead"] == len(told["dead_units"]) == len(found.dead)
-    assert [each["name"] for each in told["classes"]] == ["hen", "tench"]
-    assert [each["images"] for each in told["classes"]] == [10, 10]
-    for each, expected in zip([told, *told["classes"]], [found.overall, *found.classes], strict=True):
+    assert (printed["layer"], printed["units"], printed["images"]) == (found.layer.name, found.layer.units, 30)
+    assert printed["zero_fraction"] == pytest.approx((atlas.responses("act:-2") == 0).mean())
+    assert printed["dead"] == len(printed["dead_units"]) == len(found.dead)
+    assert [each["name"] for each in printed["classes"]] == ["hen", "tench"]
+    assert [each["images"] for each in printed["classes"]] == [10, 10]
+    for each, expected in zip([printed, *printed["classes"]], [found.overall, *found.classes], strict=True):
         assert each["edges"] == found.edges.tolist()
         assert each["histogram"] == expected.histogram.tolist()
         assert {name: each[name] for name in INDICES[1:]} == {name: getattr(expected, name) for name in INDICES[1:]}
-    assert told["population"]["images"] == 30
-    assert told["population"]["gini"]["mean"] == pytest.approx(found.population["gini"].mean())
-    assert told["population"]["gini"]["std"] == pytest.approx(np.std(found.population["gini"]))
-    assert told["lifetime"]["units"] == found.layer.units - len(found.dead)
-    assert told["lifetime"]["treves_rolls"]["median"] == pytest.approx(found.lifetime["treves_rolls"].median())
+    assert printed["population"]["images"] == 30
+    assert printed["population"]["gini"]["mean"] == pytest.approx(found.population["gini"].mean())
+    assert printed["population"]["gini"]["std"] == pytest.approx(np.std(found.population["gini"]))
+    assert printed["lifetime"]["units"] == found.layer.units - len(found.dead)
+    assert printed["lifetime"]["treves_rolls"]["median"] == pytest.approx(found.lifetime["treves_rolls"].median())
 
 
 def test_the_seed_changes_nothing_where_all_images_are_read(run, classes_atlas):
@@ -36,9 +36,9 @@ def test_the_seed_changes_nothing_where_all_images_are_read(run, classes_atlas):
 
 
 def test_all_layers_are_printed_over_depth(run, classes_atlas):
-    told = run("sparsity", classes_atlas, "--by-layer", "--json").json["layers"]
-    assert len(told) == 26
-    assert {"layer", "units", "dead", "lifetime_hoyer", *INDICES} <= set(told[0])
+    printed = run("sparsity", classes_atlas, "--by-layer", "--json").json["layers"]
+    assert len(printed) == 26
+    assert {"layer", "units", "dead", "lifetime_hoyer", *INDICES} <= set(printed[0])
 
 
 @pytest.mark.parametrize("words", [("--layer", "act:-2", "--class", "hen"), ("--by-layer",)])
@@ -78,5 +78,5 @@ def test_invalid_input_gives_one_clear_message(run, classes_atlas, words, messag
     ],
 )
 def test_invalid_options_are_usage_errors(run, classes_atlas, words, message):
-    said = run("sparsity", classes_atlas, *words, check=2).stderr
-    assert message in " ".join(said.replace("│", " ").split())
+    text_shown = run("sparsity", classes_atlas, *words, check=2).stderr
+    assert message in " ".join(text_shown.replace("│", " ").split())

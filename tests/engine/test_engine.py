@@ -334,16 +334,16 @@ def test_bf16_is_close_to_float32_but_not_equal(network, traced, batch, engine):
 
 
 @pytest.mark.parametrize(
-    ("asked", "told"),
+    ("requested", "printed"),
     [
         ({"precision": "fp8"}, "no precision 'fp8'; choose one of float32, tf32, bf16"),
         ({"precision": "tf32"}, "tf32 is for NVIDIA GPUs, not for 'cpu'"),
         ({"precision": "bf16", "engine": "openvino"}, "openvino runs in float32 only"),
     ],
 )
-def test_unavailable_precisions_are_refused(asked, told):
-    with pytest.raises(UnitscopeError, match=told):
-        choose_precision(**{"engine": "eager", **asked})
+def test_unavailable_precisions_are_refused(requested, printed):
+    with pytest.raises(UnitscopeError, match=printed):
+        choose_precision(**{"engine": "eager", **requested})
 
 
 def test_openvino_is_for_the_cpu(traced):

@@ -246,7 +246,7 @@ def test_a_session_on_another_device_is_an_error_that_names_both(folder):
         )
 
 
-def test_the_network_is_left_as_found(images):
+def test_the_network_is_unchanged(images):
     network = calibrated(Branching)
     network.module.train()
     session = Session(network)

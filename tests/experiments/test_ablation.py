@@ -227,9 +227,9 @@ class Counted:
 
     @contextmanager
     def __call__(self, title, images):
-        told = []
-        yield told.append
-        self.bars.append((title, images, told))
+        printed = []
+        yield printed.append
+        self.bars.append((title, images, printed))
 
 
 def test_every_pass_over_the_images_is_counted(network, folder):

@@ -17,13 +17,13 @@ from unitscope.scanning.scan import ScanOptions
 
 
 @pytest.fixture
-def asked(network, folder, tmp_path):
+def given(network, folder, tmp_path):
     atlas = unitscope.scan(network, folder, tmp_path / "a.atlas").atlas
     return atlas, Inspector(Session(network), tuple(atlas.layers)), folder / atlas.images["image"][0]
 
 
-def test_a_structure_equals_that_of_the_command(asked, network):
-    _, inspector, file = asked
+def test_a_structure_equals_that_of_the_command(given, network):
+    _, inspector, file = given
     found = inspector.structure(file, top=4)
     expected = unitscope.structure(network, file, top=4)
     assert found.predictions == expected.predictions
@@ -34,8 +34,8 @@ def test_a_structure_equals_that_of_the_command(asked, network):
         np.testing.assert_array_equal(one.maps, other.maps)
 
 
-def test_a_units_maps_have_its_responses_as_means(asked):
-    atlas, inspector, _ = asked
+def test_a_units_maps_have_its_responses_as_means(given):
+    atlas, inspector, _ = given
     files = [atlas.root / image for image in atlas.images["image"][:20]]
     maps = inspector.maps(image_files([*files, atlas.root / "gone.png"]), atlas.layers[0], 1)
     assert maps[-1] is None
@@ -43,16 +43,16 @@ def test_a_units_maps_have_its_responses_as_means(asked):
     np.testing.assert_allclose([map_.mean() for map_ in maps[:-1]], expected, rtol=1e-5)
 
 
-def test_all_maps_equal_those_of_each_unit(asked):
-    atlas, inspector, file = asked
-    told = list(inspector.all_maps(image_files([file, atlas.root / "gone.png"]), atlas.layers))
-    assert told[1] is None
+def test_all_maps_equal_those_of_each_unit(given):
+    atlas, inspector, file = given
+    output = list(inspector.all_maps(image_files([file, atlas.root / "gone.png"]), atlas.layers))
+    assert output[1] is None
     for unit in range(6):
-        np.testing.assert_array_equal(told[0][0][unit], inspector.maps(image_files([file]), atlas.layers[0], unit)[0])
+        np.testing.assert_array_equal(output[0][0][unit], inspector.maps(image_files([file]), atlas.layers[0], unit)[0])
 
 
-def test_a_removed_unit_is_missing_from_maps_and_predictions(asked, network):
-    _, inspector, file = asked
+def test_a_removed_unit_is_missing_from_maps_and_predictions(given, network):
+    _, inspector, file = given
     gone = inspector.structure(file, change=Change({"relu": (0, 3)}), top=6)
     responses = dict(zip(gone.columns[0].units.tolist(), gone.columns[0].responses.tolist(), strict=True))
     assert responses[0] == responses[3] == 0
@@ -99,8 +99,8 @@ def test_several_layers_are_read_in_one_pass(network, folder, tmp_path):
         np.testing.assert_array_equal(column.maps, alone.maps)
 
 
-def test_noise_is_seeded(asked):
-    _, inspector, file = asked
+def test_noise_is_seeded(given):
+    _, inspector, file = given
     one, same, other = (inspector.structure(file, change=Change(sigma=0.1, seed=seed)).picture for seed in (1, 1, 2))
     np.testing.assert_array_equal(one, same)
     assert (one != other).mean() > 0.5
@@ -120,8 +120,8 @@ def test_custom_preprocessing_is_unchanged_and_has_no_noise(network, folder, tmp
         inspector.structure(folder / atlas.images["image"][3], change=Change(sigma=0.1))
 
 
-def test_threads_get_the_same_results_as_one(asked):
-    atlas, inspector, _ = asked
+def test_threads_get_the_same_results_as_one(given):
+    atlas, inspector, _ = given
     files = [atlas.root / image for image in atlas.images["image"][:6]]
     alone = [inspector.structure(file).columns[0].responses for file in files]
     together = {}

@@ -39,9 +39,9 @@ def test_no_text_overlaps_or_is_clipped_at_any_size(across, units):
 
 
 def test_a_sheet_shows_units_values_and_images():
-    told = " ".join(text for text, _ in texts(inhibition(sheet_of([example(1), example(2)]))))
+    output = " ".join(text for text, _ in texts(inhibition(sheet_of([example(1), example(2)]))))
     for word in ("unit 37", "effect size −0.87", "train2017/000000000002.jpg", "'person'", "outlined"):
-        assert word in told
+        assert word in output
 
 
 def test_an_outline_is_drawn_where_the_mask_is_known():

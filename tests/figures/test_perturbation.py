@@ -130,9 +130,9 @@ def test_each_unit_shows_every_image_in_every_state():
     view = sheet((14, 14), (7, 7), images=3)
     figure = perturbed(view)
     assert len(figure.axes[0].images) == 2 * 3 * 4 * 2
-    told = [text for text, _ in texts(figure)]
-    assert told.count("Clean") == told.count("Noise σ = 0.05") == told.count("JPEG quality 10") == 2
-    assert told.count("r −0.05") == 2 * 3 * 3
+    output = [text for text, _ in texts(figure)]
+    assert output.count("Clean") == output.count("Noise σ = 0.05") == output.count("JPEG quality 10") == 2
+    assert output.count("r −0.05") == 2 * 3 * 3
 
 
 def test_maps_of_one_image_share_one_scale():

@@ -128,9 +128,9 @@ def test_names_of_very_many_groups_are_thinned():
 def test_the_map_of_layers_names_them_and_its_images():
     figure = layer_similarity(matrix_of(26), [f"features.{n}.expand3x3_activation" for n in range(26)], images=1000)
     assert_tidy(figure)
-    told = [text for text, _ in texts(figure)]
-    assert "features.25.expand3x3_activation" in told
-    assert any("over 1,000 images" in text for text in told)
+    output = [text for text, _ in texts(figure)]
+    assert "features.25.expand3x3_activation" in output
+    assert any("over 1,000 images" in text for text in output)
     assert "Blank" in " ".join(text for text, _ in texts(layer_similarity(matrix_of(3, silent=[0]), "abc", images=9)))
 
 

@@ -64,11 +64,11 @@ def test_panels_show_histograms_on_the_same_axes_with_zeros_and_gini():
         assert len(axes.patches) == len(each.histogram)
     heights = [bar.get_y() + bar.get_height() for bar in figure.axes[1].patches]
     np.testing.assert_allclose(heights, np.maximum(CLASSES[0].histogram, 0.7))
-    told = [text for text, _ in texts(figure)]
-    assert told.count("12.5% of units at zero, Gini 0.73") == 3
-    assert "all images (50,000 images)" in told
-    assert "Siamese cat (1 image)" in told
-    assert "42.0% of all responses are exactly zero; 2 units are dead" in " ".join(told)
+    output = [text for text, _ in texts(figure)]
+    assert output.count("12.5% of units at zero, Gini 0.73") == 3
+    assert "all images (50,000 images)" in output
+    assert "Siamese cat (1 image)" in output
+    assert "42.0% of all responses are exactly zero; 2 units are dead" in " ".join(output)
 
 
 @pytest.mark.parametrize("table", [depth(1), depth(33), depth(45, name="n" * 200 + "{}")], ids=len)

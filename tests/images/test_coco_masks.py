@@ -132,12 +132,12 @@ def test_real_masks_have_about_the_area_in_the_annotations():
     names = {f"train2017/{image['file_name']}": image for image in content["images"]}
     assert len(masks.ids) >= 3
     for image in masks.ids:
-        told = names[image]
+        output = names[image]
         areas = [
             annotation["area"]
             for annotation in content["annotations"]
-            if annotation["image_id"] == told["id"] and annotation["category_id"] == number
+            if annotation["image_id"] == output["id"] and annotation["category_id"] == number
         ]
         mask = masks.upright_mask(image)
-        assert mask.shape == (told["height"], told["width"])
+        assert mask.shape == (output["height"], output["width"])
         assert 0.6 * sum(areas) < (mask > 0).sum() < 1.25 * sum(areas)

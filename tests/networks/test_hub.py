@@ -80,19 +80,19 @@ def test_a_missing_file_gives_a_one_line_error(served):
 
 
 def test_without_internet_torchvision_says_which_file_to_put_where(offline, tmp_path):
-    told = offline(ASK.format(reference="torchvision:resnet50")).stdout
-    assert told.startswith("can't download the weights of torchvision:resnet50 (")
-    assert "download resnet50-11ad3fa6.pth from https://download.pytorch.org/models/" in told
-    assert f"into {tmp_path / 'torch' / 'hub' / 'checkpoints'}, or give --weights FILE" in told
-    assert told.endswith("or --weights none for random weights\n")
-    assert told.count("\n") == 1
+    output = offline(ASK.format(reference="torchvision:resnet50")).stdout
+    assert output.startswith("can't download the weights of torchvision:resnet50 (")
+    assert "download resnet50-11ad3fa6.pth from https://download.pytorch.org/models/" in output
+    assert f"into {tmp_path / 'torch' / 'hub' / 'checkpoints'}, or give --weights FILE" in output
+    assert output.endswith("or --weights none for random weights\n")
+    assert output.count("\n") == 1
 
 
 def test_without_internet_timm_says_which_repository_has_the_file(offline):
     pytest.importorskip("timm")
-    told = offline(ASK.format(reference="timm:resnet18.a1_in1k"))
-    assert "download model.safetensors from https://huggingface.co/timm/resnet18.a1_in1k" in told.stdout
-    assert told.stdout.count("\n") == 1
+    output = offline(ASK.format(reference="timm:resnet18.a1_in1k"))
+    assert "download model.safetensors from https://huggingface.co/timm/resnet18.a1_in1k" in output.stdout
+    assert output.stdout.count("\n") == 1
 
 
 def test_a_damaged_file_in_the_cache_is_reported(tmp_path, monkeypatch):

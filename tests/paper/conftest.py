@@ -79,8 +79,8 @@ def coco(tmp_path_factory):
 
     def make(people, plain):
         root = make_coco(tmp_path_factory.mktemp("coco") / "coco", squares=people, plain=plain)
-        told = root / "annotations" / "instances_train.json"
-        told.write_text(told.read_text().replace("red square", "person"))
+        output = root / "annotations" / "instances_train.json"
+        output.write_text(output.read_text().replace("red square", "person"))
         return root
 
     return make
@@ -92,8 +92,8 @@ def make_case(folder, tmp_path_factory):
 
     def make(name, *, coco=None, options=None):
         sources = Sources(folder / "pictures", coco, tmp_path_factory.mktemp("case"))
-        asked = [NetworkSpec(str(folder / f"{name}.toml"))]
-        (case,) = make_networks(asked, sources, options or RunOptions(), log=lambda text: None)
+        given = [NetworkSpec(str(folder / f"{name}.toml"))]
+        (case,) = make_networks(given, sources, options or RunOptions(), log=lambda text: None)
         return case
 
     return make

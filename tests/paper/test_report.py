@@ -25,9 +25,9 @@ def _silent(text):
 def made(folder, tmp_path_factory):
     """A report of incomplete networks, in batches of five images."""
     names, counts = ("headless", "bare", "dead", "random"), Counts()
-    asked = [NetworkSpec(str(folder / f"{name}.toml")) for name in names]
+    requested = [NetworkSpec(str(folder / f"{name}.toml")) for name in names]
     sources = Sources(folder / "pictures", None, tmp_path_factory.mktemp("report"))
-    return write_paper(asked, sources, log=_silent, options=RunOptions(5, progress=counts)), counts
+    return write_paper(requested, sources, log=_silent, options=RunOptions(5, progress=counts)), counts
 
 
 def test_the_report_has_a_reason_for_each_missing_item(made):
@@ -100,8 +100,8 @@ def test_pictures_in_the_page_are_small_copies_of_the_files(made):
 
 
 def test_a_report_without_a_runnable_network_says_why(folder, tmp_path):
-    asked = [NetworkSpec(str(folder / "random.toml"))]
-    report = write_paper(asked, Sources(folder / "pictures", None, tmp_path), log=_silent)
+    requested = [NetworkSpec(str(folder / "random.toml"))]
+    report = write_paper(requested, Sources(folder / "pictures", None, tmp_path), log=_silent)
     reasons = {item.title[:7]: item.reason for item in report.missing}
     assert reasons["Table 4"] == "random: it is untrained (as small() builds them), so its units are not informative"
     assert [title[:7] for title, _ in report.tables] == ["Table 1", "Table 2"]

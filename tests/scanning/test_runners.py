@@ -162,8 +162,8 @@ def test_a_shard_that_kills_its_workers_ends_the_scan_and_names_its_images(folde
     network = unitscope.load(
         f"{tmp_path}/deadly.py:make", preprocess={"size": [16, 16], "mean": [0] * 3, "std": [9] * 3}
     )
-    told = r"the worker of shard \d \(first image 'blue/.*'\) died 3 times \(exit status 9\)"
-    with pytest.raises(UnitscopeError, match=told):
+    output = r"the worker of shard \d \(first image 'blue/.*'\) died 3 times \(exit status 9\)"
+    with pytest.raises(UnitscopeError, match=output):
         unitscope.scan(network, folder, tmp_path / "a", options=ScanOptions(shard_size=40), runner=ProcessRunner(1))
 
 

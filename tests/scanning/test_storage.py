@@ -135,22 +135,22 @@ def test_other_files_in_a_store_are_not_changed(network, folder, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("address", "told"),
+    ("address", "output"),
     [
         ("memory://", r"the URL 'memory://' has no path in the store"),
         ("http://127.0.0.1:9/my.atlas", r"can't (open|write to) 'http://127.0.0.1:9/my.atlas"),
     ],
 )
-def test_an_unwritable_address_is_reported(network, folder, address, told):
+def test_an_unwritable_address_is_reported(network, folder, address, output):
     pytest.importorskip("upath", reason="universal-pathlib is not installed")
-    with pytest.raises(AtlasError, match=told):
+    with pytest.raises(AtlasError, match=output):
         unitscope.scan(network, folder, address, options=OPTIONS)
 
 
 def test_the_planned_size_of_parts_is_correct(network, folder, tmp_path):
     class Weighs(StopsWhileMerging):
         def on_plan(self, plan, *, done, target):
-            self.said = plan.bytes_of_parts()
+            self.bytes = plan.bytes_of_parts()
 
     for kept in ("float32", "none"):
         atlas, weighs = tmp_path / kept, Weighs()
@@ -158,7 +158,7 @@ def test_the_planned_size_of_parts_is_correct(network, folder, tmp_path):
             unitscope.scan(network, folder, atlas, options=ScanOptions(shard_size=8, responses=kept), progress=weighs)
         parts = [dict(np.load(part)) for part in sorted((tmp_path / f"{kept}.parts").glob("part-*.npz"))]
         of_units = [array for part in parts for array in part.values() if array.shape[-1:] == (6,)]
-        assert sum(array.nbytes for array in of_units) == weighs.said
+        assert sum(array.nbytes for array in of_units) == weighs.bytes
 
 
 def test_a_damaged_file_in_a_store_is_reported(network, folder, tmp_path):
@@ -230,14 +230,14 @@ def test_a_decoder_that_does_not_support_the_device_is_reported_first():
 
 
 @pytest.mark.parametrize(
-    ("wrong", "told"),
+    ("wrong", "output"),
     [
         ({"responses": "float8"}, "responses can't be stored as 'float8'; choose one of float32, float16, none"),
         ({"decoder": "gimp"}, "no decoder 'gimp'; choose one of pillow, torchcodec"),
     ],
 )
-def test_unknown_option_values_are_refused(wrong, told):
-    with pytest.raises(UnitscopeError, match=told):
+def test_unknown_option_values_are_refused(wrong, output):
+    with pytest.raises(UnitscopeError, match=output):
         ScanOptions(**wrong)
 
 

@@ -151,7 +151,9 @@ def lenient_page(browser):
 def page(lenient_page):
     """A page that fails the test if the browser logs an error."""
     complaints = []
-    lenient_page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
+    lenient_page.on(
+        "console", lambda message: complaints.append(message.text) if message.type in ("error", "warning") else None
+    )
     lenient_page.on("pageerror", lambda problem: complaints.append(str(problem)))
     yield lenient_page
     assert not complaints

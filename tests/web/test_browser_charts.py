@@ -75,9 +75,9 @@ def test_names_in_charts_are_escaped(page, evil):
         page.wait_for_selector(".js-plotly-plot")
         page.wait_for_timeout(200)
         assert page.locator("svg a").count() == 0
-        told = page.evaluate("[...document.querySelectorAll('svg text')].map((text) => text.textContent).join()")
-        assert "&lt;" not in told
-        assert ("<i>relu" if "compare" in address else EVIL) in told
+        output = page.evaluate("[...document.querySelectorAll('svg text')].map((text) => text.textContent).join()")
+        assert "&lt;" not in output
+        assert ("<i>relu" if "compare" in address else EVIL) in output
 
 
 def test_negative_cosines_are_within_their_chart(page, evil):
@@ -90,7 +90,7 @@ def test_negative_cosines_are_within_their_chart(page, evil):
 def test_ablation_by_count_is_not_drawn_in_percent(page, evil):
     page.goto(f"{evil}/lab")
     page.wait_for_selector(".js-plotly-plot .xtick text")
-    told = page.evaluate("[...document.querySelectorAll('.xtick text')].map((text) => text.textContent).join()")
-    assert "2" in told
-    assert "%" not in told
+    output = page.evaluate("[...document.querySelectorAll('.xtick text')].map((text) => text.textContent).join()")
+    assert "2" in output
+    assert "%" not in output
     assert page.locator(".js-plotly-plot .xtitle").text_content() == "units removed"

@@ -44,24 +44,24 @@ def test_the_url_of_the_lab_holds_its_state(page, site):
 
 
 def test_the_lab_lists_the_top_classes_before_and_after(page, site, atlas):
-    asked = []
-    page.on("request", lambda request: asked.append(request.url) if ".json" in request.url else None)
+    given = []
+    page.on("request", lambda request: given.append(request.url) if ".json" in request.url else None)
     page.goto(f"{site}/lab?image=chelsea/00.jpg&layer=_swish_1&top=9")
     page.wait_for_selector("#structure[data-ready='1']")
     before = page.request.get(f"{site}/structure.json?image=chelsea/00.jpg").json()
     body = {"image": "chelsea/00.jpg", "removed": page.inner_text("#removed").split(", ")}
     after = page.request.post(f"{site}/lab.json", data=body, headers={"origin": site}).json()
-    was, now = ({one["name"]: one["probability"] for one in told["predictions"]} for told in (before, after))
+    was, now = ({one["name"]: one["probability"] for one in output["predictions"]} for output in (before, after))
     assert set(was) != set(now)
     rows = {row.locator(".name").inner_text(): row.locator(".n").inner_text() for row in rows_of(page)}
     assert list(rows) == [*now, *(name for name in was if name not in now)]
-    classes = {one["name"]: one["class"] for told in (before, after) for one in told["predictions"]}
+    classes = {one["name"]: one["class"] for output in (before, after) for one in output["predictions"]}
     for name, words in rows.items():
-        one, other = (f"{100 * told['probabilities'][classes[name]]:.1f}" for told in (before, after))
+        one, other = (f"{100 * output['probabilities'][classes[name]]:.1f}" for output in (before, after))
         assert words == (f"{other}%" if one == other else f"{one} → {other}%")
     page.locator("[name=top]").fill("4")
     page.wait_for_selector("#structure[data-ready='2']")
-    assert [url.split("?")[0].removeprefix(site) for url in asked] == ["/structure.json", "/lab.json", "/lab.json"]
+    assert [url.split("?")[0].removeprefix(site) for url in given] == ["/structure.json", "/lab.json", "/lab.json"]
 
 
 def rows_of(page):

@@ -35,8 +35,8 @@ def test_units_pinned_in_several_layers_come_with_each_frame(page, site):
         until(page, f"document.getElementById('maps').dataset.layer === '{layer}'")
         page.locator("#maps button").nth(2).click()
     until(page, "[...document.querySelectorAll('#pinned li')].filter((pin) => pin.dataset.frames > 3).length === 3")
-    told = page.evaluate("[...document.querySelectorAll('#pinned li')].map((pin) => Number(pin.dataset.frames))")
-    assert told == sorted(told, reverse=True)
+    output = page.evaluate("[...document.querySelectorAll('#pinned li')].map((pin) => Number(pin.dataset.frames))")
+    assert output == sorted(output, reverse=True)
     assert page.locator("#maps li").count() == 9
 
 

@@ -42,8 +42,8 @@ CHANGED = {
 def read(tmp_path):
     """Read what a file holds, as `--measurements` does."""
 
-    def read(told):
-        (tmp_path / "told.json").write_text(told if isinstance(told, str) else json.dumps(told))
+    def read(output):
+        (tmp_path / "told.json").write_text(output if isinstance(output, str) else json.dumps(output))
         return Measurements.read([tmp_path / "told.json"], network="net", data="abc")
 
     return read
@@ -91,7 +91,7 @@ def test_curves_have_sorted_values_and_intervals(read):
 
 
 @pytest.mark.parametrize(
-    ("told", "message"),
+    ("output", "message"),
     [
         ("no JSON", "can't be read as JSON"),
         ("[]", "has no result that unitscope knows"),
@@ -101,9 +101,9 @@ def test_curves_have_sorted_values_and_intervals(read):
         ({**REMOVED, "results": [{n: v for n, v in SETTING.items() if n != "units"}]}, "'ablation' .* incomplete"),
     ],
 )
-def test_a_file_that_is_not_a_result_is_refused(read, told, message):
+def test_a_file_that_is_not_a_result_is_refused(read, output, message):
     with pytest.raises(UnitscopeError, match=message):
-        read(told)
+        read(output)
 
 
 def test_other_results_are_shown_as_tables(read):

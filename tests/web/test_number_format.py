@@ -35,5 +35,5 @@ def test_the_browser_formats_numbers_the_same_way(page):
     page.set_content("<main></main>")
     page.add_script_tag(path=Path(unitscope.web.__file__).parent / "static" / "page.js")
     for value, digits, text in WRITTEN:
-        asked = "null" if value is None or math.isnan(value) else json.dumps(value)
-        assert page.evaluate(f"number({asked}, {digits})") == text
+        given = "null" if value is None or math.isnan(value) else json.dumps(value)
+        assert page.evaluate(f"number({given}, {digits})") == text

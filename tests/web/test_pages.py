@@ -80,9 +80,9 @@ def test_every_page_opens_without_a_network_and_all_its_links_work(client, addre
 def test_every_page_has_a_json_version(client, address):
     path, _, query = address.partition("?")
     twin = "/index.json" if path == "/" else f"{path}.json"
-    told = client.get(f"{twin}?{query}")
-    assert told.status_code == 200
-    assert isinstance(told.json(), dict)
+    output = client.get(f"{twin}?{query}")
+    assert output.status_code == 200
+    assert isinstance(output.json(), dict)
 
 
 def test_the_lab_and_live_json_have_the_initial_state(client, atlas):
@@ -99,15 +99,15 @@ def test_the_lab_and_live_json_have_the_initial_state(client, atlas):
 
 
 def test_a_units_page_agrees_with_the_atlas(client, atlas):
-    told = client.get("/unit/act:-1/725.json").json()
+    output = client.get("/unit/act:-1/725.json").json()
     layer = atlas.find("act:-1")
     responses = atlas.responses(layer)[:, 725]
-    assert told["layer"] == layer.name
-    assert told["statistics"]["mean"] == pytest.approx(responses.mean(dtype=float))
+    assert output["layer"] == layer.name
+    assert output["statistics"]["mean"] == pytest.approx(responses.mean(dtype=float))
     order = np.argsort(-responses, kind="stable")[:9]
-    assert [one["row"] for one in told["exemplars"]] == order.tolist()
-    assert [one["response"] for one in told["exemplars"]] == pytest.approx(responses[order].tolist())
-    histogram = told["histogram"]
+    assert [one["row"] for one in output["exemplars"]] == order.tolist()
+    assert [one["response"] for one in output["exemplars"]] == pytest.approx(responses[order].tolist())
+    histogram = output["histogram"]
     edges = histogram["start"] + histogram["width"] * np.arange(len(histogram["counts"]) + 1)
     assert sum(histogram["counts"]) == len(responses)
     assert edges[0] == 0
@@ -220,28 +220,28 @@ def test_a_units_page_needs_no_labels(make_atlas, tmp_path):
     given = make_atlas(np.random.default_rng(0).random((9, 4)))
     explorer, pictures = explorer_of(given, tmp_path / "pictures")
     client = TestClient(create_app(explorer, pictures, LazyInspector(missing="none"), hosts=frozenset({"testserver"})))
-    told = client.get("/unit/relu/1.json").json()["statistics"]
-    assert told["selective_class"] is None
+    output = client.get("/unit/relu/1.json").json()["statistics"]
+    assert output["selective_class"] is None
     assert client.get("/unit/relu/1").status_code == 200
 
 
 def test_a_layers_page_lists_all_its_units(client, atlas):
-    told = client.get("/layer/act:20.json").json()
+    output = client.get("/layer/act:20.json").json()
     layer = atlas.find("act:20")
-    assert len(told["columns"]["mean"]) == len(told["exemplars"]) == layer.units
-    assert told["exemplars"][3] == [int(row) for row in atlas.dataset["top_images"][:9, atlas.index.flat(layer, 3)]]
+    assert len(output["columns"]["mean"]) == len(output["exemplars"]) == layer.units
+    assert output["exemplars"][3] == [int(row) for row in atlas.dataset["top_images"][:9, atlas.index.flat(layer, 3)]]
 
 
 def test_a_comparison_equals_the_unit_rules(client, atlas):
     import unitscope
 
-    told = client.get("/compare.json?a=class:chelsea&a=class:astronaut&layer=act:24&top=9").json()
+    output = client.get("/compare.json?a=class:chelsea&a=class:astronaut&layer=act:24&top=9").json()
     subjects = unitscope.image_groups(atlas, ["class:chelsea", "class:astronaut"], "act:24")
     found = unitscope.intersection(subjects, unitscope.TopK(9))
-    assert [one["channel"] for one in told["shared"]["units"]] == found.units.tolist()
-    assert told["shared"]["p_value"] == pytest.approx(found.p_value)
-    assert told["matrix"][0][1] == pytest.approx(unitscope.similarity(subjects).matrix[0, 1])
-    assert len(told["layers"]) == len(atlas.layers)
+    assert [one["channel"] for one in output["shared"]["units"]] == found.units.tolist()
+    assert output["shared"]["p_value"] == pytest.approx(found.p_value)
+    assert output["matrix"][0][1] == pytest.approx(unitscope.similarity(subjects).matrix[0, 1])
+    assert len(output["layers"]) == len(atlas.layers)
 
 
 def test_a_comparison_at_each_layer_equals_the_unit_rules(make_atlas):
@@ -249,14 +249,14 @@ def test_a_comparison_at_each_layer_equals_the_unit_rules(make_atlas):
     responses[3] = np.nan
     atlas = make_atlas(responses, layers={"first": 20, "second": 130}, labels=["a", "a,b", "b", "c"] * 10)
     names = ["class:a", "class:b", "00006.png"]
-    for told, layer in zip(
+    for output, layer in zip(
         compare_page(AtlasCache(atlas), names, atlas.layers[0], top=7).layers, atlas.layers, strict=True
     ):
         subjects = [image_group(atlas, name, layer) for name in names]
         rule = intersection(subjects, TopK(7))
-        assert (told.layer, told.shared) == (layer.name, len(rule.units))
-        assert (told.expected, told.p_value) == pytest.approx((rule.expected, rule.p_value))
-        assert told.cosine == pytest.approx(similarity(subjects).matrix.min())
+        assert (output.layer, output.shared) == (layer.name, len(rule.units))
+        assert (output.expected, output.p_value) == pytest.approx((rule.expected, rule.p_value))
+        assert output.cosine == pytest.approx(similarity(subjects).matrix.min())
 
 
 def test_classes_can_be_given_without_a_prefix(client):
@@ -287,8 +287,8 @@ def test_a_bare_number_finds_the_unit_of_each_layer_that_has_it(client, atlas):
     wide = [layer for layer in atlas.layers if layer.units > 725]
     assert 1 < len(wide) < len(atlas.layers)
     for query in ("725", "unit 725"):
-        told = client.get("/search.json", params={"q": query}).json()
-        assert told["units"] == [[layer.name, 725] for layer in wide]
+        output = client.get("/search.json", params={"q": query}).json()
+        assert output["units"] == [[layer.name, 725] for layer in wide]
     text = client.get("/search?q=725").text
     assert "_swish_1:725" in text
     assert "act:33:725" in text
@@ -328,7 +328,7 @@ def test_captions_of_exemplars_link_to_their_classes(client):
 
 
 @pytest.mark.parametrize(
-    ("address", "said"),
+    ("address", "message"),
     [
         ("/layer/nothing", "no layer &#39;nothing&#39;"),
         ("/unit/act:-1/99999", "there is no unit 99999"),
@@ -342,10 +342,10 @@ def test_captions_of_exemplars_link_to_their_classes(client):
         ("/nowhere", "There is no page"),
     ],
 )
-def test_a_missing_page_is_a_clear_404(client, address, said):
+def test_a_missing_page_is_a_clear_404(client, address, message):
     answer = client.get(address)
     assert answer.status_code == 404
-    assert said in answer.text
+    assert message in answer.text
     assert "Traceback" not in answer.text
 
 

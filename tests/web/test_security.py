@@ -68,17 +68,17 @@ def test_an_upload_without_javascript_is_redirected_to_its_page(client):
 
 
 @pytest.mark.parametrize(
-    ("data", "said"),
+    ("data", "text_shown"),
     [
         (b"", "empty file"),
         (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "not an image"),
         (picture()[:200], "truncated"),
     ],
 )
-def test_an_upload_that_is_not_an_image_is_refused(client, data, said):
+def test_an_upload_that_is_not_an_image_is_refused(client, data, text_shown):
     answer = client.post("/upload", files={"picture": data}, headers={"accept": "application/json"})
     assert answer.status_code == 400
-    assert said in answer.json()["message"]
+    assert text_shown in answer.json()["message"]
 
 
 def test_a_picture_too_narrow_is_refused(client):
@@ -158,9 +158,9 @@ def test_each_frame_gets_one_reply(atlas, tmp_path):
     with TestClient(app).websocket_connect("/live.ws?layer=act:-1", headers=headers) as socket:
         for kind in ("JPEG", "WEBP"):
             socket.send_bytes(picture(kind=kind))
-            told = socket.receive_json()
-            assert len(told["predictions"]) == 5
-            assert [len(layer["units"]) for layer in told["layers"]] == [9]
+            output = socket.receive_json()
+            assert len(output["predictions"]) == 5
+            assert [len(layer["units"]) for layer in output["layers"]] == [9]
         socket.send_bytes(b"no picture")
         assert "cannot identify" in socket.receive_json()["message"]
         socket.send_bytes(picture((2500, 2500)))

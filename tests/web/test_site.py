@@ -30,10 +30,10 @@ LAYER = "act:12"
 def write(atlas, base, *, session=None, layer=LAYER, **more):
     explorer, pictures = explorer_of(atlas, base / "cache")
     site = StaticSite(explorer, pictures, (atlas.find(layer),), **more)
-    told = []
+    output = []
     session = (session or network_session(atlas)) if site.maps else LazyInspector(missing="none")
-    site.write(base / "site", session, on_batch=told.append)
-    return site, base / "site", sum(told)
+    site.write(base / "site", session, on_batch=output.append)
+    return site, base / "site", sum(output)
 
 
 def narrow():
@@ -90,9 +90,9 @@ def pages(folder: Path):
 
 
 def test_the_site_has_all_planned_pages(whole):
-    site, folder, told = whole
+    site, folder, output = whole
     assert len(pages(folder)) == site.pages == 2 + 1 + 240 + 11 + 55
-    assert told == site.steps == site.pages + len(site.rows) + len(site.exemplar_rows)
+    assert output == site.steps == site.pages + len(site.rows) + len(site.exemplar_rows)
     size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
     assert 0.6 < size / site.bytes < 1.6
 
@@ -200,9 +200,9 @@ def test_a_site_that_fails_leaves_nothing_behind(atlas, tmp_path):
 
 
 def test_the_site_of_any_atlas_is_complete(strange):
-    _, _, site, folder, told = strange
+    _, _, site, folder, output = strange
     assert len(pages(folder)) == site.pages
-    assert told == site.steps
+    assert output == site.steps
     check_links(folder)
 
 

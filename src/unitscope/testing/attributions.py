@@ -48,7 +48,7 @@ class AttributionTests:
         session, images = self._session(), self._images()
         assert torch.equal(self.attribution(session, images, 3), self.attribution(session, images, 3))
 
-    def test_the_network_is_left_as_found(self) -> None:
+    def test_the_network_is_unchanged(self) -> None:
         """The network's mode and gradients, and the caller's random state, must not change."""
         session, before = self._session(), torch.get_rng_state()
         session.network.module.train()

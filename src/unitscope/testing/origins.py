@@ -28,7 +28,7 @@ class OriginTests:
         """The origin of the reference."""
         return origin_of(self.reference)
 
-    def test_its_form_shows_how_references_are_written(self) -> None:
+    def test_form_shows_how_references_are_written(self) -> None:
         """Error messages list the origins by the form of their references."""
         scheme = self.reference.partition(":")[0]
         assert file_in(self.reference) or self.origin.form.startswith(f"{scheme}:"), self.origin.form
@@ -46,7 +46,7 @@ class OriginTests:
         assert not network.classes or logits.shape == (1, len(network.classes)), "one class name for each logit"
         assert len(network.wnids) in (0, len(network.classes))
 
-    def test_random_weights_are_those_of_the_seed(self) -> None:
+    def test_random_weights_depend_on_the_seed_alone(self) -> None:
         """Equal seeds give equal weights, different seeds different ones; the caller's random state must not change."""
         before = torch.get_rng_state()
         one, same, other = (self._load(seed).fingerprint for seed in (0, 0, 1))
@@ -67,13 +67,13 @@ class OriginTests:
         assert again.fingerprint == network.fingerprint
         assert again.preprocessing == network.preprocessing
 
-    def test_its_names_are_those_that_it_loads(self) -> None:
+    def test_names_can_be_loaded(self) -> None:
         """The origin's names are used to suggest close matches for an unknown name."""
         names = self.origin.names()
         assert all(isinstance(name, str) and name for name in names)
         assert not names or self.reference.partition(":")[2] in names
 
-    def test_an_unknown_name_is_an_error_that_says_it(self) -> None:
+    def test_an_unknown_name_raises_an_error_with_the_name(self) -> None:
         """A network that can't be loaded raises `NetworkError`, which the command line prints without a traceback."""
         head = f"no-such-file{self.reference[-5:]}" if file_in(self.reference) else self.reference.partition(":")[0]
         unknown = head if file_in(self.reference) else f"{head}:no-such-network"

@@ -19,7 +19,7 @@ class SourceTests:
     address: str
     unreadable: tuple[str, ...] = ()
 
-    def test_it_knows_its_addresses_and_no_others(self) -> None:
+    def test_can_open_is_true_for_its_own_addresses_only(self) -> None:
         """Every source is tried on every address: `can_open` must neither raise nor accept those of other sources."""
         kind = type(self._images())
         assert kind.can_open(self.address)
@@ -65,7 +65,7 @@ class SourceTests:
         with ThreadPoolExecutor(8) as pool:
             assert list(pool.map(lambda row: _bytes(images, row), rows)) == [_bytes(images, row) for row in rows]
 
-    def test_stamps_are_sizes_and_what_changes_with_the_content(self) -> None:
+    def test_a_stamp_has_the_size_and_changes_with_the_content(self) -> None:
         """The first number of a stamp is the number of bytes."""
         images = self._images()
         sizes = tuple(len(_bytes(images, row)) for row in range(len(images)))
@@ -73,7 +73,7 @@ class SourceTests:
         assert images.total_bytes() == sum(sizes)
         assert [images.stamp(row) for row in range(len(images))] == [images.stamp(row) for row in range(len(images))]
 
-    def test_the_fingerprint_is_that_of_these_images(self) -> None:
+    def test_the_fingerprint_identifies_the_images(self) -> None:
         """A resumed scan uses the fingerprint to check that the images are unchanged."""
         images = self._images()
         assert images.fingerprint() == self._images().fingerprint()
@@ -88,7 +88,7 @@ class SourceTests:
         assert few.labels == tuple(images.labels[row] for row in kept)
         assert [_bytes(few, 0), _bytes(few, 1)] == [_bytes(images, row) for row in kept]
 
-    def test_an_atlas_opens_its_images_again(self) -> None:
+    def test_an_atlas_reopens_its_images(self) -> None:
         """An atlas reopens its images by address, layout and ids."""
         images = self._images()
         again = reopen_images(images.address, layout=images.layout, ids=images.ids[1:])
@@ -96,7 +96,7 @@ class SourceTests:
         assert (again.ids, again.layout) == (images.ids[1:], images.layout)
         assert _bytes(again, 0) == _bytes(images, 1)
 
-    def test_an_image_that_is_gone_has_no_size_and_is_an_error(self) -> None:
+    def test_a_missing_image_has_no_size_and_raises_an_error(self) -> None:
         """A missing image becomes a row with an error, and must not stop a scan."""
         images = self._images()
         gone = reopen_images(images.address, layout=images.layout, ids=("no/such/image.png",))
@@ -108,7 +108,7 @@ class SourceTests:
         else:
             raise AssertionError("an image that is not there was decoded")
 
-    def test_workers_get_a_copy(self) -> None:
+    def test_a_source_can_be_pickled(self) -> None:
         """A source must stay picklable after use."""
         images = self._images()
         first = _bytes(images, 0)
