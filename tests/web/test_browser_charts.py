@@ -1,5 +1,6 @@
 """Comparisons and charts in Chromium: the drawn values, and the escaping of names."""
 
+import json
 from itertools import pairwise
 from urllib.parse import quote, urlencode
 
@@ -73,11 +74,11 @@ def test_names_in_charts_are_escaped(page, evil):
     ):
         page.goto(evil + address)
         page.wait_for_selector(".js-plotly-plot")
-        page.wait_for_timeout(200)
+        name = "<i>relu" if "compare" in address else EVIL
+        text = "[...document.querySelectorAll('svg text')].map((text) => text.textContent).join()"
+        until(page, f"{text}.includes({json.dumps(name)})")
         assert page.locator("svg a").count() == 0
-        output = page.evaluate("[...document.querySelectorAll('svg text')].map((text) => text.textContent).join()")
-        assert "&lt;" not in output
-        assert ("<i>relu" if "compare" in address else EVIL) in output
+        assert "&lt;" not in page.evaluate(text)
 
 
 def test_negative_cosines_are_within_their_chart(page, evil):
