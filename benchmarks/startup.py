@@ -33,14 +33,7 @@ CASES = {
 }
 
 FIRST = "`compile`, for the first time"
-WORKERS = "`eager`, four workers"
-ENGINES = {
-    "`eager`": "eager",
-    WORKERS: "eager",
-    "`openvino`": "openvino",
-    FIRST: "compile",
-    "`compile`, again": "compile",
-}
+ENGINES = {"`eager`": "eager", "`openvino`": "openvino", FIRST: "compile", "`compile`, again": "compile"}
 
 
 def main() -> None:
@@ -70,7 +63,6 @@ def _scans(folder: Path, temporary: Path) -> dict[str, float]:
     for number, (case, engine) in enumerate(ENGINES.items()):
         command = [UNITSCOPE, "scan", "torchvision:resnet50", str(folder), "-o", str(temporary / f"{number}.atlas")]
         command += ["--weights", "none", "--limit", str(BATCH), "--engine", engine]
-        command += ["--shard-size", str(BATCH // 4), "--workers", "4"] if case == WORKERS else []
         found[case] = _seconds(command, TORCHINDUCTOR_CACHE_DIR=str(temporary / "compiled"))
         if not (temporary / f"{number}.atlas").exists():
             del found[case]  # an engine that is not installed

@@ -1,6 +1,7 @@
 """The command line with real processes, real networks and invalid arguments."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import typer
 from PIL import Image
 
 from unitscope.cli.app import app
@@ -237,6 +239,13 @@ def test_coco_images_have_their_categories(tmp_path):
     assert atlas.manifest.images["layout"] == "coco"
     assert atlas.images["labels"].map(len).max() > 1
     assert atlas.manifest.accuracy == {}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_texts_have_no_brackets_that_rich_takes_for_markup(name):
+    texts = [parameter.help or "" for parameter in typer.main.get_command(app).commands[name].params]
+    assert any(texts)
+    assert [text for text in texts if re.search(r"\[[a-z#/@]", text)] == []
 
 
 @pytest.mark.parametrize("words", [[], ["--help"], ["--version"], *([name, "--help"] for name in COMMANDS)])

@@ -221,7 +221,7 @@ def test_a_batch_that_runs_out_of_memory_is_halved_until_it_fits(images):
     SIZES.clear()
     found = session.run(images, responses=layers)
     assert SIZES == [5, 2, 1, 1, 1, 1, 1]
-    assert session.batch_size == 1
+    assert session.batch_size == session.images_at_once(5) == 1
     with torch.no_grad():
         module, x = session.network.module, session.network.preprocessing.normalize(images)
         expected = module.relu(module.conv(x)).mean((2, 3))
@@ -237,6 +237,8 @@ def test_an_image_that_does_not_fit_alone_is_an_error(images):
 def test_a_session_on_another_device_is_an_error_that_names_both(folder):
     session = Session(unitscope.load(Planted(), preprocess=PHI))
     assert Session.of(session, device="cpu") is session
+    elsewhere = Session(unitscope.load(Planted().to("meta"), preprocess=PHI), device="cpu")
+    assert Session.of(elsewhere, device="cpu") is elsewhere
     with pytest.raises(UnitscopeError, match=r"the session runs on 'cpu', not on 'meta'; use .*device='meta'"):
         unitscope.ablate(
             session,

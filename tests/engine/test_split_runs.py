@@ -75,6 +75,13 @@ def test_perturbing_runs_in_halves_with_the_same_results(kind, folder):
         pd.testing.assert_frame_equal(found.tables()[name], table)
 
 
+def test_perturbing_runs_as_many_images_at_once_as_requested(folder):
+    SIZES.clear()
+    options = unitscope.RunOptions(batch_size=30)
+    unitscope.perturb(network(ShortOfMemory, 10_000), folder, [unitscope.Blur(1)], options=options)
+    assert SIZES == [30, 30, 10, 10]
+
+
 @pytest.mark.parametrize("kind", [ShortOfMemory, ShortBefore])
 def test_an_image_that_does_not_fit_alone_is_an_error(kind, folder):
     with pytest.raises(UnitscopeError, match="out of memory with a single image"):

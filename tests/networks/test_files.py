@@ -76,6 +76,12 @@ def test_a_function_is_seeded_and_the_callers_random_state_is_kept(folder):
     assert torch.equal(torch.get_rng_state(), before)
 
 
+def test_the_code_of_a_relative_file_has_an_absolute_path(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    load("nets.py:small")
+    assert sys.modules["unitscope_file_nets"].small.__code__.co_filename == str(folder / "nets.py")
+
+
 def test_a_file_edited_within_a_second_is_reloaded(folder, monkeypatch):
     monkeypatch.setattr(sys, "dont_write_bytecode", False)
     file = folder / "edited.py"

@@ -45,23 +45,28 @@ def ablate(
     ],
     fractions: Annotated[
         list[float] | None,
-        typer.Option("--fraction", metavar="F", help="Fraction of units, 0 to 1; may be repeated. [0.1 0.2 0.5 0.8]"),
+        typer.Option(
+            "--fraction",
+            metavar="F",
+            help="Fraction of units, 0 to 1; may be repeated.",
+            show_default="0.1 0.2 0.5 0.8",
+        ),
     ] = None,
     counts: Annotated[
         list[int] | None, typer.Option("--count", metavar="N", help="Number of units; may be repeated.")
     ] = None,
     scopes: Annotated[
         list[str] | None,
-        typer.Option("--scope", help="image or dataset; may be repeated. [both]"),
+        typer.Option("--scope", help="image or dataset; may be repeated.", show_default="both"),
     ] = None,
     orders: Annotated[
         list[str] | None,
-        typer.Option("--order", help="low, high or random; may be repeated. [all three]"),
+        typer.Option("--order", help="low, high or random; may be repeated.", show_default="all three"),
     ] = None,
     replace_with: Annotated[str, typer.Option(help="Value of removed maps: zero or mean.")] = "zero",
     random_seeds: Annotated[
         list[int] | None,
-        typer.Option("--random-seed", metavar="N", help="Seed of a random order; may be repeated. [0]"),
+        typer.Option("--random-seed", metavar="N", help="Seed of a random order; may be repeated.", show_default="0"),
     ] = None,
     atlas: Annotated[Path | None, typer.Option(metavar="ATLAS", help="Take the units' means from this atlas.")] = None,
     output: Figure = None,

@@ -21,7 +21,8 @@ def export(
     atlas: AtlasArgument,
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to write to.", show_default=False)],
     layers: Annotated[
-        list[str] | None, typer.Option("--layer", metavar="PATTERN", help="Only these layers; may be repeated. [all]")
+        list[str] | None,
+        typer.Option("--layer", metavar="PATTERN", help="Only these layers; may be repeated.", show_default="all"),
     ] = None,
     no_images: Annotated[
         bool, typer.Option("--no-images", help="Leave out images, and show ids and activation maps only.")

@@ -38,7 +38,9 @@ def inhibitory(
     ] = False,
     target_class: Annotated[
         str | None,
-        typer.Option(metavar="CLASS", help="The network's class whose logit --ablate-each measures. [NAME]"),
+        typer.Option(
+            metavar="CLASS", help="The network's class whose logit --ablate-each measures.", show_default="NAME"
+        ),
     ] = None,
     rows: Annotated[int, typer.Option(min=1, help="Units listed.")] = 20,
     limit: Annotated[

@@ -18,7 +18,10 @@ def layers(
     patterns: Annotated[
         list[str] | None,
         typer.Option(
-            "--layer", metavar="PATTERN", help="Only these, by name, alias or pattern; may be repeated. [all]"
+            "--layer",
+            metavar="PATTERN",
+            help="Only these, by name, alias or pattern; may be repeated.",
+            show_default="all",
         ),
     ] = None,
     weights: Weights = "none",

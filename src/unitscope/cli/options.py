@@ -5,7 +5,7 @@ imports torch, which takes seconds.
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -64,8 +64,14 @@ NetworkArgument = Annotated[
         show_default=False,
     ),
 ]
-# A Path or a UPath; older typers convert a parameter that is annotated so to a Path.
-AtlasPath = Any
+if TYPE_CHECKING:
+    AtlasPath = StoragePath
+else:
+
+    class AtlasPath:
+        """A `Path` or ``UPath``; older versions of typer turn what is annotated as a Path into one."""
+
+
 AtlasArgument = Annotated[
     AtlasPath,
     typer.Argument(metavar="ATLAS", help="An atlas, made by `scan`.", parser=parse_atlas_path, show_default=False),
@@ -81,7 +87,9 @@ Weights = Annotated[
 Seed = Annotated[int | None, typer.Option(help="Seed of random weights.")]
 Preprocess = Annotated[
     str | None,
-    typer.Option(metavar="NAME", help="Preprocessing: caffe, imagenet, tf or inception. [that of the weights]"),
+    typer.Option(
+        metavar="NAME", help="Preprocessing: caffe, imagenet, tf or inception.", show_default="that of the weights"
+    ),
 ]
 ImagesArgument = Annotated[
     str,
@@ -92,7 +100,9 @@ ImagesArgument = Annotated[
     ),
 ]
 Limit = Annotated[int | None, typer.Option(min=1, help="Use this many images, evenly spaced.")]
-BatchSize = Annotated[int | None, typer.Option(min=1, help="Images in a batch. [16; on a GPU as many as fit]")]
+BatchSize = Annotated[
+    int | None, typer.Option(min=1, help="Images in a batch.", show_default="16; on a GPU as many as fit")
+]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, …")]
 ImageRoot = Annotated[
     str | None,

@@ -26,8 +26,8 @@ def paper(
         typer.Option(
             "--network",
             metavar="NETWORK[=IMAGES]",
-            help="A network or card, optionally with images for it; may be repeated. "
-            "[the paper's: keras:vgg16 keras:resnet50]",
+            help="A network or card, optionally with images for it; may be repeated.",
+            show_default="the paper's: keras:vgg16 keras:resnet50",
         ),
     ] = None,
     imagenet: Annotated[str | None, typer.Option(metavar="IMAGES", help="Labelled images, such as ImageNet's.")] = None,

@@ -56,14 +56,16 @@ def perturb(
         typer.Option(metavar="Q", help="JPEG compression with this quality, 1 to 100; may be repeated."),
     ] = None,
     noise_seeds: Annotated[
-        list[int] | None, typer.Option("--noise-seed", metavar="N", help="Seed of the noise; may be repeated. [0]")
+        list[int] | None,
+        typer.Option("--noise-seed", metavar="N", help="Seed of the noise; may be repeated.", show_default="0"),
     ] = None,
     layers: Annotated[
         list[str] | None,
         typer.Option(
             "--layer",
             metavar="PATTERN",
-            help="Layers whose selections are compared, by name, alias or pattern; may be repeated. [all activations]",
+            help="Layers whose selections are compared, by name, alias or pattern; may be repeated.",
+            show_default="all activations",
         ),
     ] = None,
     top: Annotated[int, typer.Option(help="Units in a selection.")] = 9,
@@ -101,7 +103,8 @@ def perturb(
     changes = _changes(noise or [], blur or [], brightness or [], jpeg or [])
     options = RunOptions(batch_size, device, limit, progress_bar)
     image_set = options.select_images(image_set)
-    session = Session(load(network, weights=weights, seed=seed, preprocess=preprocess), device=device)
+    loaded = load(network, weights=weights, seed=seed, preprocess=preprocess)
+    session = Session(loaded, device=device, batch_size=batch_size)
     result = run(
         session,
         image_set,

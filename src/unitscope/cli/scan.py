@@ -46,7 +46,8 @@ def scan(
         typer.Option(
             "--layer",
             metavar="PATTERN",
-            help="Layers to tap, by name, alias or pattern; may be repeated. [all activations]",
+            help="Layers to tap, by name, alias or pattern; may be repeated.",
+            show_default="all activations",
         ),
     ] = None,
     top: Annotated[int, typer.Option(min=1, help="Number of exemplars per unit.")] = 9,
@@ -68,14 +69,16 @@ def scan(
         int | None,
         typer.Option(
             min=1,
-            help="Number of worker processes or Ray actors. "
-            "[1; with --device cuda one per GPU; with Ray on CPUs one per machine]",
+            help="Number of worker processes or Ray actors.",
+            show_default="1; with --device cuda one per GPU; with Ray on CPUs one per machine",
         ),
     ] = None,
     address: Annotated[
         str | None,
         typer.Option(
-            metavar="ADDRESS", help="Address of a running Ray cluster. [the cluster of this machine, or a new one]"
+            metavar="ADDRESS",
+            help="Address of a running Ray cluster.",
+            show_default="the cluster of this machine, or a new one",
         ),
     ] = None,
     limit: Limit = None,

@@ -21,8 +21,9 @@ from unitscope.units import Layer
 ON_CPU = 16
 MAX_BATCH = 256  # larger batches are not faster, and a shard should hold several batches
 _MEMORY_SHARE = 0.6  # of the free memory; compiled graphs and decoded images need some too
-T = TypeVar("T")
 _PROBES = (8, 1)  # images in the batches that measure memory, until one fits
+
+T = TypeVar("T")
 
 
 def batch_size_for(network: Network, trace: Trace, layers: Sequence[Layer], *, precision: Precision) -> int:

@@ -76,6 +76,7 @@ class Session:
         self.device = device_of(self.network.module)
         self.precision: Precision = choose_precision(precision, engine="eager", device=str(self.device))
         self._batch_size = batch_size
+        self._fitting: int | None = None  # after a batch has run out of memory
         self._lock = threading.RLock()
         self._trace: Trace | None = None
         self._fast: FastGraph | None = None
@@ -88,11 +89,15 @@ class Session:
         """Return a given session unchanged, or a new session of a network.
 
         Raises:
-            UnitscopeError: if the given session is on another device.
+            UnitscopeError: if the given session is on another device than ``cuda``, ``cuda:1``, …
         """
         if not isinstance(network, Session):
             return cls(network, device=device, batch_size=batch_size)
-        if device is not None and not _is(network.device, check_device(device)):
+        wanted = network.device if device is None else check_device(device)
+        if wanted.type != "cpu" and (wanted.type, wanted.index or 0) != (
+            network.device.type,
+            network.device.index or 0,
+        ):
             raise UnitscopeError(
                 f"the session runs on '{network.device}', not on '{device}'; use Session(network, device='{device}')"
             )
@@ -118,13 +123,28 @@ class Session:
     @property
     def batch_size(self) -> int:
         """Number of images run at once; halved after a batch has run out of memory."""
-        if self.trace.fallback_reason:
-            return 1  # the control flow of a network that can't be exported may depend on the values in the batch
         with self._lock:
             if self._batch_size is None:
                 layers = self.layers.activations
                 self._batch_size = batch_size_for(self.network, self.trace, layers, precision=self.precision)
-            return self._batch_size
+            return self.images_at_once(self._batch_size)
+
+    def images_at_once(self, batch_size: int | None = None) -> int:
+        """Return the number of images to run at once where ``batch_size`` is wanted; None for the session's."""
+        if self.trace.fallback_reason:
+            return 1  # the control flow of a network that can't be exported may depend on the values in the batch
+        return self.batch_size if batch_size is None else min(batch_size, self._fitting or batch_size)
+
+    def halve(self, batch_size: int) -> int:
+        """Return half of a batch size that ran out of memory, which this and later batches get at most.
+
+        Raises:
+            UnitscopeError: if it was a single image.
+        """
+        if batch_size == 1:
+            raise out_of_memory_error(self.device)
+        self._fitting = batch_size // 2
+        return self._fitting
 
     @contextmanager
     def inference(self) -> Iterator[None]:
@@ -139,6 +159,7 @@ class Session:
         responses: Sequence[Layer | str] = (),
         maps: Sequence[Layer | str] = (),
         masks: Mapping[Layer, Tensor] | None = None,
+        batch_size: int | None = None,
     ) -> Outputs:
         """Return the network's outputs for prepared images.
 
@@ -147,6 +168,7 @@ class Session:
             responses: layers, or their names, whose responses are returned.
             maps: layers, or their names, whose outputs are returned.
             masks: masks by layer, float ``[unit]``: 0 sets a unit's map to zero, 1 keeps it.
+            batch_size: number of images run at once; None uses the session's.
 
         Raises:
             LayerError: if there is no such layer.
@@ -162,7 +184,7 @@ class Session:
                 known = np.empty((len(some), 0), np.float32) if found is None else found.float().cpu().numpy()
                 return Outputs(None if logits is None else logits.float().cpu().numpy(), known, tuple(outputs))
 
-        return Outputs.joined(self._in_batches(prepared, forward))
+        return Outputs.joined(self._in_batches(prepared, forward, batch_size))
 
     def batches(
         self, images: ImageSource, rows: range | None = None, *, batch_size: int | None = None
@@ -201,24 +223,33 @@ class Session:
             batch_size: number of images in a batch; None uses the session's.
         """
         cells = sum(math.prod(self._find(layer).shape) for layer in maps)
-        size = min(batch_size or self.batch_size, max(1, MAX_CELLS // cells if cells else MAX_CELLS))
+        size = min(self.images_at_once(batch_size), max(1, MAX_CELLS // cells if cells else MAX_CELLS))
         for batch in self.batches(images, rows, batch_size=size):
             if not batch.good:
                 yield batch, None
                 continue
             prepared = batch.tensor()
-            outputs = self.run(prepared, responses=responses, maps=maps, masks=masks)
+            outputs = self.run(prepared, responses=responses, maps=maps, masks=masks, batch_size=size)
             if gradients is not None:
-                outputs = replace(outputs, gradients=self.gradients(prepared, gradients, masks=masks))
+                gradient = self.gradients(prepared, gradients, masks=masks, batch_size=size)
+                outputs = replace(outputs, gradients=gradient)
             yield batch, outputs
 
-    def gradients(self, prepared: Tensor, target: Target, *, masks: Mapping[Layer, Tensor] | None = None) -> Tensor:
+    def gradients(
+        self,
+        prepared: Tensor,
+        target: Target,
+        *,
+        masks: Mapping[Layer, Tensor] | None = None,
+        batch_size: int | None = None,
+    ) -> Tensor:
         """Return the gradient of a class's logit, or of a unit's response, with respect to the network's input.
 
         Args:
             prepared: as in `run`.
             target: number of a class, or a unit.
             masks: as in `run`.
+            batch_size: as in `run`.
 
         Returns:
             float32 ``[image, 3, H, W]``, with respect to the normalized input (Simonyan et al., 2014); zero for an
@@ -251,7 +282,7 @@ class Session:
                 (gradient,) = torch.autograd.grad(value, x, allow_unused=True)
                 return torch.zeros_like(x) if gradient is None else gradient
 
-        return torch.cat(self._in_batches(prepared, backward)).detach()
+        return torch.cat(self._in_batches(prepared, backward, batch_size)).detach()
 
     def executor(
         self,
@@ -344,28 +375,21 @@ class Session:
             self._taps.move_to_end(key)
             return self._taps[key]
 
-    def _in_batches(self, prepared: Tensor, run: Callable[[Tensor], T]) -> list[T]:
+    def _in_batches(self, prepared: Tensor, run: Callable[[Tensor], T], batch_size: int | None) -> list[T]:
         """Run images batch by batch; one that runs out of memory is run again in halves."""
         if prepared.ndim != 4 or not len(prepared):
             shape = list(prepared.shape)
             raise UnitscopeError(f"prepared images have the shape [image, 3, H, W] with one image or more, not {shape}")
         parts: list[T] = []
         while len(prepared):
-            count = min(len(prepared), self.batch_size if len(prepared) > 1 else 1)
+            count = min(len(prepared), self.images_at_once(batch_size) if len(prepared) > 1 else 1)
             part = none_if_out_of_memory(partial(run, prepared[:count]))
             if part is not None:
                 parts.append(part)
                 prepared = prepared[count:]
-            elif count == 1:
-                raise out_of_memory_error(self.device)
             else:
-                self._batch_size = count // 2
+                self.halve(count)
         return parts
-
-
-def _is(device: torch.device, wanted: torch.device) -> bool:
-    """Return whether a device is the wanted one, which may lack a number."""
-    return device.type == wanted.type and wanted.index in (None, device.index)
 
 
 def _weights_of(network: Network) -> tuple[Tensor, ...]:

@@ -3,6 +3,7 @@
 In: a session, a layer, images. Out: `SplitBatch` values, in order.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -79,8 +80,10 @@ class SplitRun:
             ImageError: if no image can be read.
             UnitscopeError: if a single image does not fit into memory.
         """
-        session = self.session
-        size = 1 if session.trace.fallback_reason else min(self.batch_size or session.batch_size, len(self.images))
+        session, size = self.session, self.session.images_at_once(self.batch_size)
+        size = min(size, len(self.images))
+        if self.batch_size is None:  # even sizes, so that the last batch needs little padding
+            size = math.ceil(len(self.images) / math.ceil(len(self.images) / size))
         readable, first_error = 0, ""
         for batch in session.batches(self.images, batch_size=size):
             first_error = first_error or next((picture.error for picture in batch.pictures if picture.error), "")
@@ -91,7 +94,7 @@ class SplitRun:
             while len(rows):
                 activations = self._prefix(_padded(prepared[:size], size))
                 if activations is None:
-                    size //= 2
+                    size = session.halve(size)
                     continue
                 yield SplitBatch(rows[:size], activations)
                 prepared, rows = prepared[size:], rows[size:]
@@ -116,10 +119,7 @@ class SplitRun:
             x = session.network.preprocessing.normalize(prepared.to(session.device))
             return self.halves.prefix(x.contiguous(memory_format=torch.channels_last))
 
-        activations = none_if_out_of_memory(run)
-        if activations is None and len(prepared) == 1:
-            raise out_of_memory_error(session.device)
-        return activations
+        return none_if_out_of_memory(run)
 
     def _suffix(self, live: tuple[Tensor, ...], removed: Tensor, fill: Tensor) -> Tensor:
         logits = none_if_out_of_memory(lambda: self.halves.suffix(live, removed, fill))

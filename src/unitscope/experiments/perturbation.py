@@ -155,7 +155,7 @@ class _Experiment:
 
     def _run(self, prepared: Tensor) -> TrackedOutputs:
         layers, maps = self.tracked.index.layers, self.tracked.mapped
-        return self.tracked.outputs(self.session.run(prepared, responses=layers, maps=maps))
+        return self.tracked.outputs(self.session.run(prepared, responses=layers, maps=maps, batch_size=len(prepared)))
 
     def result(self, batches: list[_BatchStats]) -> PerturbResult:
         """Return the result over all batches."""

@@ -29,7 +29,7 @@ class RunOptions:
     """How an experiment runs; except for `limit`, this influences numbers by rounding only.
 
     Attributes:
-        batch_size: images in a batch; None uses 16 on a CPU, and as many as fit on a GPU.
+        batch_size: images in a batch; None uses the session's: 16 on a CPU, as many as fit on a GPU.
         device: ``cpu``, ``cuda``, …; None uses the network's.
         limit: number of images to use, evenly spaced; None for all.
         progress: shows progress; see `ProgressFactory`.

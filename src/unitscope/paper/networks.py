@@ -175,7 +175,7 @@ def _make(
     spec: NetworkSpec, sources: Sources, opened: Mapping[str | Path | None, ImageSource], options: RunOptions, log: Log
 ) -> ReportNetwork:
     log(f"{spec.name}: loading")
-    session = Session(load(spec.network), device=options.device)
+    session = Session(load(spec.network), device=options.device, batch_size=options.batch_size)
     case = ReportNetwork(spec.name, session, options, Unscanned(""), Unscanned(""))
     reason, atlas = _reason_to_skip(case), sources.output / spec.name
     images_scan = reason or opened.get(spec.images or sources.imagenet, _NO_IMAGES)

@@ -5,7 +5,6 @@ If a worker dies, another one computes its shard; if this process dies, the next
 """
 
 import signal
-import sys
 import threading
 from collections import Counter, deque
 from collections.abc import Generator, Iterator, Sequence
@@ -13,7 +12,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
-from multiprocessing.context import ForkServerContext, SpawnContext
 from multiprocessing.process import BaseProcess
 from typing import Protocol
 
@@ -28,7 +26,6 @@ from unitscope.scanning.shard_worker import ShardResult, ShardWorker
 from unitscope.text import count_noun
 
 _JOIN_TIMEOUT = 10  # seconds in which a terminated worker can finish its batch
-_PRELOADED = ["unitscope.scanning.job", "torch._dynamo"]  # what a worker imports, and what exporting imports late
 _MAX_DEATHS = 3  # stop the scan if a shard's worker dies this often
 
 
@@ -165,7 +162,7 @@ class _ProcessPool:
         self.job, self.size = job, size
         self._workers: dict[int, tuple[BaseProcess, Connection]] = {}
         self._busy: set[int] = set()
-        self._context = _context(job.options.device)
+        self._context = get_context("spawn")  # a forked process could not use CUDA
 
     def send(self, worker: int, shard: int) -> None:
         if worker not in self._workers:
@@ -209,15 +206,6 @@ class _ProcessPool:
             process.start()
         theirs.close()
         return process, ours
-
-
-def _context(device: str) -> ForkServerContext | SpawnContext:
-    """Return how workers start: as forks of a server that has imported PyTorch once, or afresh for a GPU or macOS."""
-    if device != "cpu" or sys.platform != "linux":
-        return get_context("spawn")
-    context = get_context("forkserver")
-    context.set_forkserver_preload(_PRELOADED)
-    return context
 
 
 @contextmanager

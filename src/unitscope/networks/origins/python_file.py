@@ -76,8 +76,8 @@ def _function(path: Path, name: str) -> Callable[[], object]:
 
 def _executed(path: Path) -> ModuleType:
     name = f"unitscope_file_{path.stem}"
-    loader = _UncachedLoader(name, str(path))
-    spec = importlib.util.spec_from_file_location(name, path, loader=loader)
+    loader = _UncachedLoader(name, str(path.absolute()))
+    spec = importlib.util.spec_from_loader(name, loader)
     assert spec is not None
     module = importlib.util.module_from_spec(spec)
     # Dataclasses and pickle look up a class's module by name.

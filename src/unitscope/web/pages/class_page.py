@@ -1,6 +1,6 @@
 """One class of images at one layer: its images, the units that stand out for it, how sparse it is.
 
-In: a `AtlasCache`, a label, a layer. Out: `ClassPage`.
+In: an `AtlasCache`, a label, a layer. Out: `ClassPage`.
 """
 
 from dataclasses import dataclass
