@@ -197,7 +197,7 @@ class Session:
             batch_size: number of images in a batch; None uses the session's.
         """
         every = (0, range(len(images)) if rows is None else rows)
-        size, phi = batch_size or self.batch_size, self.network.preprocessing
+        size, phi = self.images_at_once(batch_size), self.network.preprocessing
         return batches(images, [every], phi=phi, batch_size=size, device=self.device)
 
     def stream(

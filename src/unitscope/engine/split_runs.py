@@ -80,10 +80,10 @@ class SplitRun:
             ImageError: if no image can be read.
             UnitscopeError: if a single image does not fit into memory.
         """
-        session, size = self.session, self.session.images_at_once(self.batch_size)
-        size = min(size, len(self.images))
+        session, count = self.session, len(self.images)
+        size = min(session.images_at_once(self.batch_size), count)
         if self.batch_size is None:  # even sizes, so that the last batch needs little padding
-            size = math.ceil(len(self.images) / math.ceil(len(self.images) / size))
+            size = math.ceil(count / math.ceil(count / size))
         readable, first_error = 0, ""
         for batch in session.batches(self.images, batch_size=size):
             first_error = first_error or next((picture.error for picture in batch.pictures if picture.error), "")

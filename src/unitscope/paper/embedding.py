@@ -14,7 +14,7 @@ from PIL import Image
 
 _WIDEST = 16383  # pixels, the limit of WebP
 _SMALLEST = 0.4  # of the PNG's size: lossless WebP, which is slow, is hardly ever smaller
-_METHOD = 2  # takes half the time of the default, 4, and makes files of the same size within 3 %
+_METHOD = 2  # against the default, 4: 0.4 times the time for lossy files, 0.8 for lossless ones; sizes within 3 %
 _QUALITY = 90  # for photographs: no visible loss against the PNG, at a quarter of its size
 
 

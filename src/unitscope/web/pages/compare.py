@@ -79,7 +79,8 @@ def compare_page(cache: AtlasCache, names: Sequence[str], layer: Layer, *, top: 
     A class may also be named without ``class:``.
 
     Raises:
-        UnitscopeError: if there is no such image or class, a name is given twice, or there are more than `MAX_NAMES`.
+        UnitscopeError: if there is no such image or class, two of them are the same images, or there are more than
+            `MAX_NAMES`.
     """
     names = tuple(dict.fromkeys(_full_name(cache, name.strip()) for name in names))
     if len(names) > MAX_NAMES:
