@@ -130,14 +130,14 @@ def test_maps_of_values_that_a_fused_sum_overwrites_are_copies(images):
     together = session.run(images, maps=session.layers.activations).maps[0]
     torch.testing.assert_close(together, session.run(images, maps=[first]).maps[0], rtol=0, atol=0)
     assert any(
-        "_convolution_pointwise_.binary" in str(node.target) for node in session._fast_graph().module.graph.nodes
+        "_convolution_pointwise_.binary" in str(node.target) for node in session._graphs.fast().module.graph.nodes
     )
 
 
 def test_layers_inside_a_fused_convolution_can_be_read_too(images):
     session = Session(calibrated(Residual))
     module, layer = session.network.module, session.layers.find("stem")
-    assert not session._fast_graph().has([layer])
+    assert not session._graphs.fast().has([layer])
     with torch.no_grad():
         expected = module.stem(session.network.preprocessing.normalize(images))
     torch.testing.assert_close(session.run(images, maps=[layer]).maps[0], expected, rtol=1e-4, atol=1e-5)

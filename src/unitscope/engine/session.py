@@ -1,13 +1,10 @@
 """`Session`: a network on one device, exported once. Everything that runs images through a network uses it.
 
 In: a network and a device. Out: logits, responses, activation maps and gradients of images, optionally with masked
-units; the network split at a layer. Two graphs are made on first use: a fast one (folded and fused, inference only) and
-the plain, differentiable one. Independent of atlases and figures.
+units; the network split at a layer. `NetworkGraphs` makes the graphs on first use. Independent of atlases and figures.
 """
 
 import math
-import threading
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -21,24 +18,22 @@ from torch import Tensor, nn
 from unitscope.engine.batch_sizes import batch_size_for, none_if_out_of_memory, out_of_memory_error
 from unitscope.engine.devices import check_device, to_device
 from unitscope.engine.executor import Executor, NormalizedTaps, make_executor, optimize_for_eager
-from unitscope.engine.fast_graph import FastGraph
 from unitscope.engine.loader import Batch, batches
+from unitscope.engine.network_graphs import NetworkGraphs
 from unitscope.engine.options import Engine, Precision, choose_precision
 from unitscope.engine.outputs import Outputs
 from unitscope.engine.precision import at_precision
 from unitscope.engine.targets import Target, find_target
 from unitscope.errors import UnitscopeError
-from unitscope.graph import Trace, device_of, trace_of
+from unitscope.graph import Trace, device_of
 from unitscope.graph.exporting import running
 from unitscope.graph.split import SplitGraph, SplitNetwork, split_at
-from unitscope.graph.trace import ExportedTrace
 from unitscope.images import ImageSource
 from unitscope.networks import Network
 from unitscope.units import Layer, LayerTable
 
 MAX_CELLS = 2**26
 """Maximum number of cells in all maps of a batch: 256 MB in float32."""
-_CACHED_TAPS = 8
 
 T = TypeVar("T")
 
@@ -77,12 +72,8 @@ class Session:
         self.precision: Precision = choose_precision(precision, engine="eager", device=str(self.device))
         self._batch_size = batch_size
         self._fitting: int | None = None  # after a batch has run out of memory
-        self._lock = threading.RLock()
-        self._trace: Trace | None = None
-        self._fast: FastGraph | None = None
-        self._taps: OrderedDict[object, nn.Module] = OrderedDict()
-        self._weights: tuple[Tensor, ...] = ()  # those of the trace
-        self._versions: list[tuple[int, int]] = []
+        self._graphs = NetworkGraphs(self.network, self.precision)
+        self._lock = self._graphs.lock
 
     @classmethod
     def of(cls, network: "Network | Session", *, device: str | None = None, batch_size: int | None = None) -> "Session":
@@ -110,10 +101,7 @@ class Session:
         Raises:
             NetworkError: if the network does not run on an input of its preprocessing's size.
         """
-        with self._lock, torch.autocast(self.device.type, enabled=False):
-            if self._trace is None:
-                self._trace, self._weights = trace_of(self.network), _weights_of(self.network)
-            return self._trace
+        return self._graphs.trace
 
     @property
     def layers(self) -> LayerTable:
@@ -175,7 +163,8 @@ class Session:
             UnitscopeError: if ``prepared`` has another shape, or a single image does not fit into memory.
         """
         masks = masks or {}
-        module = self._tapped(tuple(map(self._find, responses)), tuple(map(self._find, maps)), tuple(masks))
+        means, whole = tuple(map(self._find, responses)), tuple(map(self._find, maps))
+        module = self._graphs.tapped(responses=means, maps=whole, masks=tuple(masks))
         values = [mask.to(self.device) for mask in masks.values()]
 
         def forward(some: Tensor) -> Outputs:
@@ -261,10 +250,9 @@ class Session:
             UnitscopeError: see `run`.
         """
         masks = masks or {}
-        self._follow_weights()
+        self._graphs.follow_weights()
         found = find_target(target, self.layers, self.network.reference)
-        key = ("plain", found.layers, tuple(masks))
-        module = self._cached(key, lambda: self.differentiable(responses=found.layers, masks=tuple(masks)))
+        module = self.differentiable(responses=found.layers, masks=tuple(masks))
         values = [mask.to(self.device) for mask in masks.values()]
 
         def backward(some: Tensor) -> Tensor:
@@ -296,10 +284,10 @@ class Session:
 
         An executor does not acquire the lock, and raises an error if a batch runs out of memory.
         """
-        self._follow_weights()
+        self._graphs.follow_weights()
         precision = precision or self.precision
         size = 1 if self.trace.fallback_reason else batch_size or self.batch_size
-        fast = self._fast_graph() if engine == "eager" and precision == self.precision else None
+        fast = self._graphs.fast() if engine == "eager" and precision == self.precision else None
         trace = self.trace
         if fast and fast.has(layers):
             with running():
@@ -313,7 +301,7 @@ class Session:
         Raises:
             NetworkError: if the network returns no logits, or the layer has no path to them.
         """
-        self._follow_weights()
+        self._graphs.follow_weights()
         trace = self.trace
         with running():
             halves = split_at(trace, layer)
@@ -328,52 +316,10 @@ class Session:
         self, *, responses: Sequence[Layer] = (), maps: Sequence[Layer] = (), masks: Sequence[Layer] = ()
     ) -> nn.Module:
         """Return the plain graph with taps, which autograd can differentiate; see `Trace.tapped`."""
-        self._follow_weights()
-        return self.trace.tapped(responses=responses, maps=maps, masks=masks)
+        return self._graphs.differentiable(responses=tuple(responses), maps=tuple(maps), masks=tuple(masks))
 
     def _find(self, layer: Layer | str) -> Layer:
         return self.layers.find(layer) if isinstance(layer, str) else layer
-
-    def _fast_graph(self) -> FastGraph | None:
-        """Return the fast graph of the current weights; None for a network under hooks."""
-        with self._lock:
-            self._follow_weights()
-            trace = self.trace
-            if self._fast is None and isinstance(trace, ExportedTrace):
-                with running():
-                    self._fast = FastGraph.of(trace, self.device, self.precision)
-            return self._fast
-
-    def _follow_weights(self) -> None:
-        """Drop the fast graph if a weight was written, and the trace if another tensor has taken a weight's place."""
-        with self._lock:
-            weights = _weights_of(self.network)
-            versions = [_version(tensor) for tensor in weights]
-            if [*map(id, weights)] != [*map(id, self._weights)]:
-                self._trace = None
-            elif versions == self._versions:
-                return
-            self._fast, self._versions = None, versions
-            self._taps.clear()
-
-    def _tapped(self, responses: tuple[Layer, ...], maps: tuple[Layer, ...], masks: tuple[Layer, ...]) -> nn.Module:
-        """Return the fast graph with taps, or the plain one if a layer's value is hidden inside a fused op."""
-        with self._lock:
-            fast = self._fast_graph()
-            source = fast if fast and fast.has((*responses, *maps, *masks)) else self.trace
-            return self._cached(
-                (responses, maps, masks),
-                lambda: NormalizedTaps(self.network, source.tapped(responses=responses, maps=maps, masks=masks)),
-            )
-
-    def _cached(self, key: object, make: Callable[[], nn.Module]) -> nn.Module:
-        with self._lock, running():
-            if key not in self._taps:
-                self._taps[key] = make()
-                if len(self._taps) > _CACHED_TAPS:
-                    self._taps.popitem(last=False)
-            self._taps.move_to_end(key)
-            return self._taps[key]
 
     def _in_batches(self, prepared: Tensor, run: Callable[[Tensor], T], batch_size: int | None) -> list[T]:
         """Run images batch by batch; one that runs out of memory is run again in halves."""
@@ -390,12 +336,3 @@ class Session:
             else:
                 self.halve(count)
         return parts
-
-
-def _weights_of(network: Network) -> tuple[Tensor, ...]:
-    return *network.module.parameters(), *network.module.buffers()
-
-
-def _version(tensor: Tensor) -> tuple[int, int]:
-    """Return what changes when a tensor does: where it is, and how often it was written."""
-    return tensor.data_ptr(), 0 if tensor.is_inference() else tensor._version
