@@ -212,11 +212,12 @@ def test_ctrl_c_before_the_first_part_leaves_no_files(slow, tmp_path):
 @needs_shared
 def test_squeezenet_reaches_its_known_accuracy_on_real_images(tmp_path):
     words = ["scan", "torchvision:squeezenet1_0", SHARED / "data/imagenet-sample", "--weights", SQUEEZENET]
-    output = json.loads(unitscope(*words, "--preprocess", "caffe", "-o", tmp_path / "a", "--json").stdout)
-    assert output["images"] == 500
+    words += ["--preprocess", "caffe", "--limit", 250, "-o", tmp_path / "a", "--json"]
+    output = json.loads(unitscope(*words).stdout)  # of all 500 images: 0.60 and 0.85
+    assert output["images"] == 250
     assert output["failed"] == 0
-    assert output["top1"] == pytest.approx(0.60, abs=0.005)
-    assert output["top5"] == pytest.approx(0.85, abs=0.005)
+    assert output["top1"] == pytest.approx(0.64, abs=0.005)
+    assert output["top5"] == pytest.approx(0.86, abs=0.005)
     assert json.loads(unitscope("verify", tmp_path / "a", "--json").stdout)["mismatches"] == 0
 
 

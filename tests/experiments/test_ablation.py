@@ -111,7 +111,7 @@ def test_of_units_with_equal_means_the_lower_is_removed_first_in_either_order(ne
 @needs_shared
 def test_counts_equal_brute_force_on_a_real_vgg():
     network = unitscope.load(SHARED / "models" / "vgg16_cifar10.toml")
-    images = open_images(SHARED / "data" / "cifar10-test").limit(60)
+    images = open_images(SHARED / "data" / "cifar10-test").limit(30)
     submodule = network.module.get_submodule("features.42")
     found = ablate(network, images, AblationGrid(["conv5_3"], FRACTIONS))
     batch = prepared(network, images)
