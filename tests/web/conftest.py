@@ -107,14 +107,17 @@ def site(atlas, tmp_path_factory):
 
 def chromium() -> str:
     """The system's browser, installed on Debian if running as root, else Playwright's own."""
-    for name in BROWSERS:
-        if found := shutil.which(name):
-            return found
+    if found := next(filter(None, map(shutil.which, BROWSERS)), None):
+        return found
     if os.geteuid() == 0 and shutil.which("apt-get"):
+        install = "apt-get install -qy"
         subprocess.run(
-            "apt-get update -q && apt-get install -qy chromium", shell=True, check=False, capture_output=True
+            f"apt-get update -q && {install} {BROWSERS[0]} || {install} {BROWSERS[1]}",
+            shell=True,
+            check=False,
+            capture_output=True,
         )
-        if found := shutil.which("chromium"):
+        if found := next(filter(None, map(shutil.which, BROWSERS)), None):
             return found
     subprocess.run(["playwright", "install", "chromium"], check=False, capture_output=True)
     return ""
