@@ -4,12 +4,14 @@ In: the name of a group. Out: `Plugin` values, each loaded when it is first used
 commands that need it. unitscope's own origins and sources are registered in the same way, in pyproject.toml.
 """
 
+import tomllib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 from unitscope.errors import UnitscopeError, first_line
@@ -118,6 +120,21 @@ def file_in(reference: str) -> str:
     """Return the file in a network reference such as ``model.py:build``; empty if there is none."""
     suffixes = tuple(plugin.name for plugin in _by_suffix())
     return next((part for part in (reference, reference.rpartition(":")[0]) if part.endswith(suffixes)), "")
+
+
+def code_file(reference: str) -> str:
+    """Return the file whose code runs when a network reference is loaded; empty if none does.
+
+    A network card runs code only if it has a factory. Files of plug-ins count as code.
+    """
+    file = file_in(reference)
+    if not file.endswith(".toml"):
+        return file
+    try:
+        card = tomllib.loads(Path(file).read_text("utf-8"))
+    except (OSError, ValueError):  # loading it reports the error
+        return ""
+    return str(card.get("factory", "")) or file_in(str(card.get("network", "")))
 
 
 def check_registered(group: str) -> None:

@@ -13,6 +13,17 @@ def planted(tmp_path_factory):
     return planted_atlas(tmp_path_factory.mktemp("planted"))
 
 
+@pytest.fixture
+def run(run):
+    """Run a command with the network of an atlas, which comes from a file with code."""
+
+    def with_network(command, atlas, *words, check=0):
+        network = unitscope.open_atlas(atlas).manifest.network["source"]["network"]
+        return run(command, atlas, *words, "--network", network, check=check)
+
+    return with_network
+
+
 def test_a_category_gives_ranked_units_logit_changes_and_a_sheet(planted, run, tmp_path):
     words = ("--layer", "act:-1", "--category", "red square", "--ablate-each", "-o", tmp_path / "sheet.png", "--json")
     printed = run("inhibitory", planted, *words).json

@@ -1,5 +1,6 @@
 """The commands `serve` and `export`, partly as real processes."""
 
+import html
 import json
 import signal
 import socket
@@ -148,10 +149,10 @@ def test_a_network_that_could_run_code_is_not_loaded_by_default(classes_folder, 
     ran.unlink()
     with serving(tmp_path / "a.atlas") as (_, address):
         with urllib.request.urlopen(f"{address}/lab") as answer:
-            assert "if you trust it, start with --network" in answer.read().decode()
+            assert "if you trust that file, give it with --network" in html.unescape(answer.read().decode())
         assert not ran.exists()
     done = run("export", tmp_path / "a.atlas", tmp_path / "site", check=1)
-    assert "if you trust it" in done.stderr
+    assert "if you trust that file, give it with --network" in done.stderr
     assert not ran.exists()
 
 

@@ -47,3 +47,61 @@ def test_a_network_with_other_weights_is_refused(atlas, asking):
 @pytest.mark.parametrize("asking", ASKING)
 def test_the_same_network_is_accepted(atlas, asking):
     assert ASKING[asking](atlas, unitscope.load(Planted(), preprocess=PHI)) is not None
+
+
+CODE = (
+    "from pathlib import Path\n\nimport torch\nfrom torch import nn\n\n\ndef make():\n"
+    "    Path(__file__).with_suffix('.ran').touch()\n    torch.manual_seed(3)\n"
+    "    return nn.Sequential(nn.Conv2d(3, 4, 5), nn.ReLU())\n"
+)
+CARD = 'factory = "net.py:make"\n[preprocess]\nsize = 16\nmean = [0, 0, 0]\nstd = [1, 1, 1]\n'
+
+
+@pytest.fixture(params=["net.py:make", "net.toml"])
+def of_code(request, folder, tmp_path):
+    """An atlas of a network whose file runs code, and the reference of that network."""
+    (tmp_path / "net.py").write_text(CODE, "utf-8")
+    (tmp_path / "net.toml").write_text(CARD, "utf-8")
+    reference = f"{tmp_path}/{request.param}"
+    network = unitscope.load(reference, preprocess={"size": 16, "mean": [0] * 3, "std": [1] * 3})
+    atlas = unitscope.scan(network, folder, tmp_path / "a.atlas").atlas
+    (tmp_path / "net.ran").unlink()
+    return atlas, reference
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        network_of,
+        verify,
+        lambda atlas: exemplar_sheet(atlas, "act:1:0"),
+        lambda atlas: image_groups(atlas, [__file__], "act:1"),
+        lambda atlas: rule_sheet(atlas, intersection(image_groups(atlas, ["class:red", "class:blue"], "1"), TopK(3))),
+    ],
+)
+def test_code_that_only_an_atlas_names_is_not_run(of_code, ask, tmp_path):
+    atlas, reference = of_code
+    with pytest.raises(NetworkError, match=rf"names a file that can run code; .* give it with --network '{reference}'"):
+        ask(atlas)
+    assert not (tmp_path / "net.ran").exists()
+
+
+def test_a_reference_from_the_user_is_loaded_with_the_options_of_the_scan(of_code, tmp_path):
+    atlas, reference = of_code
+    assert network_of(atlas, reference).preprocessing.to_dict() == atlas.manifest.preprocessing
+    assert (tmp_path / "net.ran").exists()
+    assert verify(atlas, network=reference).mismatches == ()
+
+
+def test_a_reference_of_other_weights_is_refused(of_code, tmp_path):
+    atlas, reference = of_code
+    (tmp_path / "net.py").write_text(CODE.replace("seed(3)", "seed(4)"), "utf-8")
+    with pytest.raises(NetworkError, match="whose weights differ from those of"):
+        verify(atlas, network=reference)
+
+
+def test_a_card_without_code_is_loaded(folder, tmp_path):
+    (tmp_path / "net.toml").write_text('network = "torchvision:squeezenet1_1"\nweights = "none"\n', "utf-8")
+    network = unitscope.load(f"{tmp_path}/net.toml")
+    atlas = unitscope.scan(network, folder, tmp_path / "a.atlas").atlas
+    assert network_of(atlas).fingerprint == network.fingerprint

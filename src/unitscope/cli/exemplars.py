@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from unitscope.cli.options import AtlasArgument, Figure, ImageRoot, Json
+from unitscope.cli.options import AtlasArgument, AtlasNetwork, Figure, ImageRoot, Json
 from unitscope.cli.output import emit
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ def exemplars(
             "--lowest", help="List the images with the lowest responses; the figure always shows the highest."
         ),
     ] = False,
+    network: AtlasNetwork = None,
     image_root: ImageRoot = None,
     as_json: Json = False,
 ) -> None:
@@ -38,6 +39,6 @@ def exemplars(
     def sheet() -> "ExemplarSheet":  # images and maps need the network, and so torch
         from unitscope.inspection import exemplar_sheet
 
-        return exemplar_sheet(opened, unit, image_root=image_root)
+        return exemplar_sheet(opened, unit, network=network, image_root=image_root)
 
     emit(unit_exemplars(opened, unit, lowest=lowest), as_json=as_json, output=output, sheet=sheet)

@@ -8,10 +8,10 @@ from typing import Annotated
 
 import typer
 
-from unitscope.cli.options import AtlasArgument, Device, ImageRoot, Json, Preprocess, Seed, Weights
+from unitscope.cli.options import AtlasArgument, AtlasNetwork, Device, ImageRoot, Json, Preprocess, Seed, Weights
 from unitscope.cli.output import log, print_json, size
 from unitscope.cli.progress import progress_bar
-from unitscope.cli.serve import MeasurementsOption, NetworkOption, check_web, lazy_inspector, make_explorer
+from unitscope.cli.serve import MeasurementsOption, check_web, lazy_inspector, make_explorer
 from unitscope.errors import UnitscopeError
 
 OLD_OPTIONS = {"--layers": "--layer", "--results": "--measurements", "--images": "--image-root"}
@@ -30,7 +30,7 @@ def export(
     no_network: Annotated[
         bool, typer.Option("--no-network", help="Leave out activation maps, so that no network is needed.")
     ] = False,
-    network: NetworkOption = None,
+    network: AtlasNetwork = None,
     measurements: MeasurementsOption = None,
     image_root: ImageRoot = None,
     weights: Weights = None,

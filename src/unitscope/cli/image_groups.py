@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 
 
 def groups_named(
-    atlas: "Atlas", names: Sequence[str], layer: str | Layer, *, session: "Callable[[], Session] | None" = None
+    atlas: "Atlas",
+    names: Sequence[str],
+    layer: str | Layer,
+    *,
+    network: str | None = None,
+    session: "Callable[[], Session] | None" = None,
 ) -> "tuple[ImageGroup, ...]":
     """Return the image group of each name at a layer; import torch only if a name is a file.
 
@@ -24,6 +29,7 @@ def groups_named(
         atlas: the atlas with the images and classes.
         names: image ids, files or ``class:NAME``.
         layer: the layer of the responses.
+        network: a reference of the atlas's network, if the user gave one.
         session: returns a session of the atlas's network, if the caller needs one too.
 
     Raises:
@@ -39,14 +45,16 @@ def groups_named(
         for name in names:
             if name not in files:
                 group_rows(atlas, name)  # report an unknown name before the network is loaded
-        return image_groups(atlas, names, found, network=session() if session else None)
+        return image_groups(atlas, names, found, network=session() if session else network)
     return tuple(image_group(atlas, name, layer) for name in names)
 
 
-def groups_by_layer(atlas: "Atlas", names: Sequence[str]) -> "Iterable[tuple[ImageGroup, ...]]":
+def groups_by_layer(
+    atlas: "Atlas", names: Sequence[str], network: str | None = None
+) -> "Iterable[tuple[ImageGroup, ...]]":
     """Return the image groups at each layer; files run through the network, which needs torch, once for all layers."""
     if any(Path(name).is_file() for name in names):
         from unitscope.inspection.new_images import image_groups_by_layer
 
-        return image_groups_by_layer(atlas, names, atlas.layers)
+        return image_groups_by_layer(atlas, names, atlas.layers, network=network)
     return (groups_named(atlas, names, layer) for layer in atlas.layers)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from unitscope.cli.options import AtlasArgument, BatchSize, Device, Figure, ImageRoot, Json
+from unitscope.cli.options import AtlasArgument, AtlasNetwork, BatchSize, Device, Figure, ImageRoot, Json
 from unitscope.cli.output import emit, log
 from unitscope.cli.progress import progress_bar
 from unitscope.errors import UnitscopeError
@@ -49,6 +49,7 @@ def inhibitory(
     output: Figure = None,
     batch_size: BatchSize = None,
     device: Device = "cpu",
+    network: AtlasNetwork = None,
     image_root: ImageRoot = None,
     as_json: Json = False,
 ) -> None:
@@ -66,6 +67,7 @@ def inhibitory(
         layer,
         ablate_each or target_class is not None,
         target_class,
+        network,
         image_root,
         batch_size,
         device,
@@ -94,6 +96,7 @@ class _Job:
     layer: str
     removal: bool
     logit: str | None
+    network: str | None
     image_root: str | None
     batch_size: int | None
     device: str
@@ -104,7 +107,7 @@ class _Job:
         """The atlas's network, loaded once, also for the figure."""
         from unitscope.scanning.atlas_network import session_of
 
-        return session_of(self.atlas, device=self.device, batch_size=self.batch_size)
+        return session_of(self.atlas, self.network, device=self.device, batch_size=self.batch_size)
 
 
 def _run(job: _Job, concept: "Inhibition | str") -> "Inhibition":

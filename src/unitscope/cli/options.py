@@ -104,6 +104,15 @@ BatchSize = Annotated[
     int | None, typer.Option(min=1, help="Images in a batch.", show_default="16; on a GPU as many as fit")
 ]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, …")]
+AtlasNetwork = Annotated[
+    str | None,
+    typer.Option(
+        "--network",
+        metavar="NETWORK",
+        help="The atlas's network, if it was a module in Python or comes from a file with code.",
+        callback=check_network_file,
+    ),
+]
 ImageRoot = Annotated[
     str | None,
     typer.Option("--image-root", metavar="FOLDER", help="The folder of the images, if they were moved."),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from unitscope.cli.image_groups import groups_by_layer, groups_named
-from unitscope.cli.options import AtlasArgument, Figure, ImageRoot, Json
+from unitscope.cli.options import AtlasArgument, AtlasNetwork, Figure, ImageRoot, Json
 from unitscope.cli.output import emit
 from unitscope.errors import UnitscopeError
 
@@ -60,6 +60,7 @@ def rule(
         bool, typer.Option("--by-layer", help="With --shared: count the shared units of every layer, shallow to deep.")
     ] = False,
     output: Figure = None,
+    network: AtlasNetwork = None,
     image_root: ImageRoot = None,
     as_json: Json = False,
 ) -> None:
@@ -71,12 +72,12 @@ def rule(
     if by_layer:
         _check_by_layer(layer, shared or [], at_least, threshold)
         opened = open_atlas(atlas)
-        emit(_by_layer(opened, shared or [], 9 if top is None else top), as_json=as_json, output=output)
+        emit(_by_layer(opened, shared or [], 9 if top is None else top, network), as_json=as_json, output=output)
         return
     if layer is None:
         raise typer.BadParameter("no layer was given; give --layer LAYER, or --by-layer with --shared for all layers")
     opened = open_atlas(atlas)
-    session = _session_once(opened)
+    session = _session_once(opened, network)
     found = _find(opened, layer, names_by_option, outside or [], _selector(top, threshold), at_least, session)
 
     def sheet() -> "RuleSheet":  # images and maps need the network, and so torch
@@ -121,14 +122,14 @@ def _check_by_layer(layer: str | None, shared: list[str], at_least: int | None, 
         raise UnitscopeError(f"--by-layer compares the top units of each layer; omit {option}")
 
 
-def _by_layer(opened: "Atlas", names: list[str], top: int) -> "LayerOverlap":
+def _by_layer(opened: "Atlas", names: list[str], top: int, network: str | None) -> "LayerOverlap":
     import numpy as np
 
     from unitscope.analyses.layer_overlap import layer_overlap
 
     if not any(Path(name).is_file() for name in names):
         return layer_overlap(opened, names, top)
-    layers = [[group.mean for group in groups] for groups in groups_by_layer(opened, names)]
+    layers = [[group.mean for group in groups] for groups in groups_by_layer(opened, names, network)]
     return layer_overlap(opened, names, top, means=[np.concatenate(means) for means in zip(*layers, strict=True)])
 
 
@@ -161,13 +162,13 @@ def _find(
     return rules.intersection(groups, selector, at_least=at_least, base=base)
 
 
-def _session_once(opened: "Atlas") -> "Callable[[], Session]":
+def _session_once(opened: "Atlas", network: str | None) -> "Callable[[], Session]":
     """Return a function that loads a session of the atlas's network once, on first use: for files and the figure."""
 
     @cache
     def session() -> "Session":
         from unitscope.scanning.atlas_network import session_of
 
-        return session_of(opened)
+        return session_of(opened, network)
 
     return session

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from unitscope.cli.options import AtlasArgument, Device, ImageRoot, Preprocess, Seed, Weights
+from unitscope.cli.options import AtlasArgument, AtlasNetwork, Device, ImageRoot, Preprocess, Seed, Weights
 from unitscope.cli.output import log
 from unitscope.errors import UnitscopeError
-from unitscope.plugins import file_in
 
 if TYPE_CHECKING:
     from unitscope.atlas import Atlas
@@ -22,14 +21,6 @@ if TYPE_CHECKING:
     from unitscope.web.lazy_inspector import LazyInspector
     from unitscope.web.page_renderer import PageRenderer
 
-NetworkOption = Annotated[
-    str | None,
-    typer.Option(
-        "--network",
-        metavar="NETWORK",
-        help="The atlas's network, if it comes from a file or can't be loaded by its reference.",
-    ),
-]
 MeasurementsOption = Annotated[
     list[Path] | None,
     typer.Option(
@@ -45,7 +36,7 @@ OLD_OPTIONS = {"--results": "--measurements", "--images": "--image-root"}
 
 def serve(
     atlas: AtlasArgument,
-    network: NetworkOption = None,
+    network: AtlasNetwork = None,
     no_network: Annotated[bool, typer.Option("--no-network", help="Show only pages that need no network.")] = False,
     measurements: MeasurementsOption = None,
     image_root: ImageRoot = None,
@@ -83,6 +74,7 @@ def lazy_inspector(
     atlas: "Atlas", network: str | None, no_network: bool, arguments: dict[str, str | int | None], device: str
 ) -> "LazyInspector":
     """Return the inspector, whose network is loaded in the background, or the reason why there is none."""
+    from unitscope.atlas.network_source import reason_to_ask
     from unitscope.web.lazy_inspector import LazyInspector
 
     def without(reason: str) -> LazyInspector:
@@ -94,20 +86,15 @@ def lazy_inspector(
         return without("The explorer was started with --no-network; start it without this option.")
     if not all(importlib.util.find_spec(package) for package in ("torch", "torchvision")):
         return without("PyTorch is not installed; `pip install torch torchvision`, then start the explorer again.")
-    source = str((atlas.manifest.network["source"] or {}).get("network", ""))
-    if network is None and not source:
-        return without("The atlas was made from a module given in Python; give a file that builds it with --network.")
-    if network is None and file_in(source):
-        return without(f"The atlas names a file that may run code; if you trust it, start with --network '{source}'.")
+    if network is None and (reason := reason_to_ask(atlas)):
+        return without(reason)
 
     def made() -> "Inspector":
         from unitscope.engine.session import Session
         from unitscope.inspection.inspector import Inspector
-        from unitscope.networks import load
         from unitscope.scanning.atlas_network import network_of
 
-        given = None if network is None else load(network, **arguments)  # type: ignore[arg-type]
-        session = Session(network_of(atlas, given), device=device)
+        session = Session(network_of(atlas, network, **arguments), device=device)
         return Inspector(session, session.layers.match(layer.name for layer in atlas.layers))
 
     return LazyInspector(made)

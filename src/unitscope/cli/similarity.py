@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from unitscope.cli.image_groups import groups_by_layer, groups_named
-from unitscope.cli.options import AtlasArgument, Figure, Json
+from unitscope.cli.options import AtlasArgument, AtlasNetwork, Figure, Json
 from unitscope.cli.output import emit, log
 from unitscope.errors import UnitscopeError
 
@@ -50,6 +50,7 @@ def similarity(
         ),
     ] = False,
     output: Figure = None,
+    network: AtlasNetwork = None,
     as_json: Json = False,
 ) -> None:
     """Compare images and classes by a layer's responses: cosines (the paper's algorithm 3 and table 3)."""
@@ -59,14 +60,21 @@ def similarity(
     opened = open_atlas(atlas)
     _check(analysis, given, layer, clustered=clustered)
     emit(
-        _find(opened, given, layer, analysis=analysis, nearest=nearest, clustered=clustered),
+        _find(opened, given, layer, analysis=analysis, nearest=nearest, clustered=clustered, network=network),
         as_json=as_json,
         output=output,
     )
 
 
 def _find(
-    opened: "Atlas", names: list[str], layer: str | None, *, analysis: str, nearest: int | None, clustered: bool
+    opened: "Atlas",
+    names: list[str],
+    layer: str | None,
+    *,
+    analysis: str,
+    nearest: int | None,
+    clustered: bool,
+    network: str | None,
 ) -> "Result":
     from unitscope.analyses.cka import cka
     from unitscope.analyses.nearest_images import nearest_images
@@ -74,13 +82,13 @@ def _find(
     if analysis == "--between-layers":
         return cka(opened, names)
     if analysis == "--by-layer":
-        return _by_layer(opened, names)
+        return _by_layer(opened, names, network)
     if layer is None:
         raise typer.BadParameter(
             f"no layer was given; give one, for example --layer {opened.layers[-1].name}"
             + ("" if analysis else ", or compare at every layer with --by-layer")
         )
-    groups = groups_named(opened, names, layer)
+    groups = groups_named(opened, names, layer, network=network)
     return _matrix(groups, opened, clustered=clustered) if nearest is None else nearest_images(opened, groups, nearest)
 
 
@@ -126,9 +134,9 @@ def _matrix(groups: "Sequence[ImageGroup]", opened: "Atlas", *, clustered: bool)
     return found.cluster() if clustered else found
 
 
-def _by_layer(opened: "Atlas", names: list[str]) -> "SimilarityByLayer":
+def _by_layer(opened: "Atlas", names: list[str], network: str | None) -> "SimilarityByLayer":
     from unitscope.analyses.similarity import labels_shown
     from unitscope.analyses.similarity_by_layer import similarity_by_layer
 
-    found = similarity_by_layer(groups_by_layer(opened, names))
+    found = similarity_by_layer(groups_by_layer(opened, names, network))
     return replace(found, network=str(opened.manifest.network["reference"]), shows=labels_shown(opened, names))

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from unitscope.cli.options import AtlasArgument, Json
+from unitscope.cli.options import AtlasArgument, AtlasNetwork, Json
 from unitscope.cli.output import emit
 
 OLD_OPTIONS = {"--units": "--n-units", "--images": "--n-images", "--seed": "--sample-seed"}
@@ -20,13 +20,14 @@ def verify(
         int, typer.Option(metavar="N", help="Number of random images, plus each unit's first exemplar.")
     ] = 8,
     sample_seed: Annotated[int, typer.Option(metavar="N", help="Seed of the random units and images.")] = 0,
+    network: AtlasNetwork = None,
     as_json: Json = False,
 ) -> None:
     """Recompute random units by brute force, with plain forward hooks, and compare them with the atlas."""
     from unitscope.atlas import open_atlas
     from unitscope.experiments.verify import verify as run
 
-    found = run(open_atlas(atlas), units=n_units, images=n_images, seed=sample_seed)
+    found = run(open_atlas(atlas), units=n_units, images=n_images, seed=sample_seed, network=network)
     emit(found, as_json=as_json)
     if found.mismatches:
         raise typer.Exit(1)

@@ -50,7 +50,7 @@ def category_inhibition(
     layer: str | Layer,
     category: str,
     *,
-    network: Network | Session | None = None,
+    network: Network | Session | str | None = None,
     image_root: str | Path | None = None,
     options: RunOptions | None = None,
 ) -> Inhibition:
@@ -63,7 +63,7 @@ def category_inhibition(
         atlas: an atlas of a COCO folder.
         layer: a tapped layer.
         category: COCO's name of the category.
-        network: the network; needed only if the atlas was made from a module given in Python.
+        network: the network, or a reference; needed if it was a module in Python, or comes from a file with code.
         image_root: the folder of the images, if they were moved.
         options: batch size, device, and the number of images with the category to use, evenly spaced.
 
@@ -96,7 +96,7 @@ def inhibition_by_removal(
     result: Inhibition,
     *,
     class_name: str = "",
-    network: Network | Session | None = None,
+    network: Network | Session | str | None = None,
     image_root: str | Path | None = None,
     options: RunOptions | None = None,
 ) -> Inhibition:
@@ -106,7 +106,7 @@ def inhibition_by_removal(
         atlas: the atlas of the inhibition.
         result: from `category_inhibition` or `class_inhibition`.
         class_name: the network's class; by default the class of the concept.
-        network: the network; needed only if the atlas was made from a module given in Python.
+        network: the network, or a reference; needed if it was a module in Python, or comes from a file with code.
         image_root: the folder of the images, if they were moved.
         options: batch size, device, and the number of images to use, evenly spaced.
 

@@ -51,7 +51,7 @@ class _Comparison:
 
 
 def verify(
-    atlas: Atlas, *, units: int = 20, images: int = 8, seed: int = 0, network: Network | Session | None = None
+    atlas: Atlas, *, units: int = 20, images: int = 8, seed: int = 0, network: Network | Session | str | None = None
 ) -> Verification:
     """Recompute random units of an atlas by brute force, and compare them with the stored values.
 
@@ -60,7 +60,7 @@ def verify(
         units: number of random units.
         images: number of random images; each unit's first exemplar is added.
         seed: seed of the random choice.
-        network: needed only for an atlas of a module given from Python.
+        network: the network, or a reference; needed if it was a module in Python, or comes from a file with code.
 
     Raises:
         UnitscopeError: if ``units`` or ``images`` is less than 1, or the seed is negative.

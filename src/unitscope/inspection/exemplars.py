@@ -18,14 +18,18 @@ from unitscope.units import Unit
 
 
 def exemplar_sheet(
-    atlas: Atlas, unit: str | Unit, *, network: Network | Session | None = None, image_root: str | Path | None = None
+    atlas: Atlas,
+    unit: str | Unit,
+    *,
+    network: Network | Session | str | None = None,
+    image_root: str | Path | None = None,
 ) -> ExemplarSheet:
     """Return a unit's exemplars with pictures and activation maps (paper, figure 2).
 
     Args:
         atlas: from `unitscope.open_atlas`.
         unit: ``LAYER:UNIT``.
-        network: the network; needed only if the atlas was made from a module given in Python.
+        network: the network, or a reference; needed if it was a module in Python, or comes from a file with code.
         image_root: the folder of the images, if they were moved.
 
     Raises:

@@ -35,7 +35,7 @@ def inhibition_sheet(
     *,
     units: int = 5,
     across: int = 4,
-    network: Network | Session | None = None,
+    network: Network | Session | str | None = None,
     image_root: str | Path | None = None,
 ) -> InhibitionSheet:
     """Return the first units of an inhibition, each with some images (paper, figure 3).
@@ -45,7 +45,7 @@ def inhibition_sheet(
         result: from `category_inhibition` or `class_inhibition`.
         units: number of units.
         across: number of images per unit.
-        network: the network; needed only if the atlas was made from a module given in Python.
+        network: the network, or a reference; needed if it was a module in Python, or comes from a file with code.
         image_root: the folder of the images, if they were moved.
 
     Raises:

@@ -20,7 +20,7 @@ from unitscope.units import Layer
 
 
 def image_groups(
-    atlas: Atlas, names: Sequence[str], layer: str | Layer, *, network: Network | Session | None = None
+    atlas: Atlas, names: Sequence[str], layer: str | Layer, *, network: Network | Session | str | None = None
 ) -> tuple[ImageGroup, ...]:
     """Return the image group of each name at one layer; files that are not in the atlas run through the network.
 
@@ -34,7 +34,7 @@ def image_groups(
 
 
 def image_groups_by_layer(
-    atlas: Atlas, names: Sequence[str], layers: Sequence[str | Layer], *, network: Network | Session | None = None
+    atlas: Atlas, names: Sequence[str], layers: Sequence[str | Layer], *, network: Network | Session | str | None = None
 ) -> Iterator[tuple[ImageGroup, ...]]:
     """Yield the image groups of all names, layer by layer; files that are not in the atlas run once for all layers.
 

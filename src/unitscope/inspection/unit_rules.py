@@ -29,7 +29,7 @@ _IMAGES_OF_A_CLASS = 4
 
 
 def rule_sheet(
-    atlas: Atlas, result: Rule, *, network: Network | Session | None = None, image_root: str | Path | None = None
+    atlas: Atlas, result: Rule, *, network: Network | Session | str | None = None, image_root: str | Path | None = None
 ) -> RuleSheet:
     """Return the units of a rule, at most 16, with maps over at most 6 of the images and 4 exemplars each.
 
@@ -38,7 +38,7 @@ def rule_sheet(
     Args:
         atlas: the atlas that the rule was computed from.
         result: from `intersection`, `difference` or `top_units`.
-        network: needed only for an atlas of a module given from Python, which can't be loaded by reference.
+        network: the network, or a reference; needed if it was a module in Python, or comes from a file with code.
         image_root: the folder with the images, if it has moved since the scan.
 
     Raises:

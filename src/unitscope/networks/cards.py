@@ -59,6 +59,8 @@ def read_card(path: Path) -> LoadOptions:
         values = tomllib.loads(require_file(path).read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise NetworkError(f"'{path}' is not valid TOML: {error}") from error
+    except OSError as error:
+        raise NetworkError(f"'{path}' can't be read: {error.strerror or error}") from error
     _check(path, values)
     folder = path.resolve().parent
     return LoadOptions(

@@ -1,12 +1,13 @@
 """Load the network of an atlas again, and check that it is the same.
 
-In: an atlas, and the network if it can't be loaded by its reference. Out: the `Network`, or a `Session` of it, with the
-same weights and preprocessing.
+In: an atlas, and the network or a reference where the atlas alone can't say. Out: the `Network`, or a `Session` of it,
+with the same weights and preprocessing. A file with code that only an atlas names is never run.
 """
 
 from typing import Any
 
 from unitscope.atlas import Atlas
+from unitscope.atlas.network_source import network_source, reason_to_ask
 from unitscope.engine.session import Session
 from unitscope.errors import NetworkError
 from unitscope.networks import Network, load
@@ -14,12 +15,18 @@ from unitscope.networks import Network, load
 
 def session_of(
     atlas: Atlas,
-    network: Network | Session | None = None,
+    network: Network | Session | str | None = None,
     *,
     device: str | None = None,
     batch_size: int | None = None,
 ) -> Session:
     """Return a session of the network that an atlas was made with; a given session is checked and returned.
+
+    Args:
+        atlas: from `unitscope.open_atlas`.
+        network: as in `network_of`, or a session.
+        device: where the network runs.
+        batch_size: number of images run at once.
 
     Raises:
         NetworkError: as in `network_of`, and if there is no such device.
@@ -31,13 +38,23 @@ def session_of(
     return Session(network_of(atlas, network), device=device, batch_size=batch_size)
 
 
-def network_of(atlas: Atlas, network: Network | None = None) -> Network:
-    """Return the network that an atlas was made with; ``network`` is needed if it was a module given in Python.
+def network_of(atlas: Atlas, network: Network | str | None = None, **options: Any) -> Network:
+    """Return the network that an atlas was made with.
+
+    Args:
+        atlas: from `unitscope.open_atlas`.
+        network: the network, or a reference that it is loaded from. Needed if the atlas was made from a module given in
+            Python, or if it names a file that can run code.
+        options: options of `load` that replace those of the scan; None keeps them.
 
     Raises:
         NetworkError: if it can't be loaded, or its weights or its preprocessing differ from those of the scan.
     """
-    network = network or _loaded(atlas)
+    if not isinstance(network, Network):
+        if network is None and (reason := reason_to_ask(atlas)):
+            raise NetworkError(reason)
+        given = {"network": network, **options}
+        network = load(**network_source(atlas) | {name: value for name, value in given.items() if value is not None})
     check_same(atlas, network)
     return network
 
@@ -65,12 +82,3 @@ def _differences(before: dict[str, Any], now: dict[str, Any]) -> str:
     """Return the parameters of the preprocessing that differ, as text."""
     keys = [key for key in before | now if before.get(key) != now.get(key)]
     return ", ".join(f"{key} was {before.get(key)}, not {now.get(key)}" for key in keys)
-
-
-def _loaded(atlas: Atlas) -> Network:
-    source = atlas.manifest.network["source"]
-    if not source:
-        raise NetworkError(
-            f"atlas '{atlas.path}' was made from a module given in Python; pass the network of that module too"
-        )
-    return load(**source)
