@@ -1,5 +1,7 @@
 """Rows of the response matrix, read directly from the files, against zarr."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import zarr
@@ -61,7 +63,7 @@ def test_a_response_array_rewritten_with_another_encoding_reads_the_same(atlas, 
     values = group["responses"][:]
     del group["responses"]
     group.create_array("responses", data=values, chunks=(10, 64), fill_value=np.nan, **stored)
-    anew = type(atlas)(atlas.path, atlas.manifest)
+    anew = type(atlas)(atlas.path, replace(atlas.manifest, files={}))
     np.testing.assert_array_equal(anew.responses("wide"), expected)
     np.testing.assert_array_equal(anew.responses("wide", np.array([40, 2])), expected[[40, 2]])
 

@@ -6,7 +6,7 @@ import torch
 import unitscope
 from tests.scanning.conftest import PHI, Planted
 from unitscope import AblationGrid, TopK, ablate, exemplar_sheet, image_groups, intersection, rule_sheet, verify
-from unitscope.errors import NetworkError
+from unitscope.errors import ImageError, NetworkError
 from unitscope.scanning.atlas_network import network_of
 
 
@@ -105,3 +105,32 @@ def test_a_card_without_code_is_loaded(folder, tmp_path):
     network = unitscope.load(f"{tmp_path}/net.toml")
     atlas = unitscope.scan(network, folder, tmp_path / "a.atlas").atlas
     assert network_of(atlas).fingerprint == network.fingerprint
+
+
+@pytest.fixture
+def linked(network, folder, tmp_path):
+    """An atlas of a folder with one image that is a link out of it."""
+    outside = tmp_path / "elsewhere.png"
+    (folder / "red/00.png").rename(outside)
+    (folder / "red/00.png").symlink_to(outside)
+    return unitscope.scan(network, folder, tmp_path / "linked.atlas").atlas
+
+
+def test_links_out_of_the_folder_that_an_atlas_names_are_not_followed(linked):
+    row = linked.image_number("red/00.png")
+    with linked.source().open(row) as file:
+        content = file.read()
+    opened = unitscope.open_atlas(linked.path)
+    with pytest.raises(ImageError, match=r"'red/00.png' is a link out of the folder .* give --image-root"):
+        opened.source().open(row)
+    with opened.source(linked.root).open(row) as file:
+        assert file.read() == content
+
+
+def test_links_are_followed_if_the_user_names_the_folder(linked, network):
+    opened = unitscope.open_atlas(linked.path)
+    sheet = exemplar_sheet(opened, "relu:0", network=network, image_root=linked.root)
+    whole = exemplar_sheet(linked, "relu:0", network=network)
+    assert [one.image for one in sheet.exemplars] == [one.image for one in whole.exemplars]
+    assert all(one.picture is not None for one in sheet.exemplars)
+    assert not verify(opened, network=network, image_root=linked.root).mismatches

@@ -18,6 +18,7 @@ import torch
 import zarr
 
 import unitscope
+from tests.conftest import without_checksums
 from unitscope import ScanOptions
 from unitscope.atlas.parts import Parts
 from unitscope.errors import AtlasError, ImageError, LayerError, NetworkError, UnitscopeError
@@ -295,6 +296,7 @@ def test_verify_passes_a_valid_atlas_and_finds_an_inserted_error(network, folder
     assert found.mismatches == ()
     responses = zarr.open_group(tmp_path / "a" / "arrays.zarr", mode="r+")["responses"]
     responses[:, 2] = responses[:, 2] * 1.01
+    without_checksums(tmp_path / "a")
     broken = unitscope.verify(unitscope.open_atlas(tmp_path / "a"), units=6, network=network)
     assert {mismatch.unit for mismatch in broken.mismatches} == {"relu:2"}
     assert {"mean", "response"} <= {mismatch.what for mismatch in broken.mismatches}

@@ -210,7 +210,7 @@ def zeros_of(units: pd.DataFrame) -> float:
 
 def _class_means(atlas: Atlas, layer: Layer, name: str) -> tuple[str, NDArray[np.float64], NDArray[np.int64]]:
     number, span = find_class(atlas, name), atlas.index.span(layer)
-    counts = atlas.dataset["class_counts"][number, span].to_numpy()
+    counts = atlas.array("class_counts")[number, span].to_numpy()
     if not counts.any():
         raise UnitscopeError(f"none of the images of class '{name}' in atlas '{atlas.path}' could be read")
     return atlas.manifest.labels[number].name, atlas.class_means[number, span], counts

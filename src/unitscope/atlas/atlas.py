@@ -14,10 +14,13 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
+from unitscope.atlas.arrays import check_metadata, open_arrays
+from unitscope.atlas.checksums import check_content, damaged
 from unitscope.atlas.responses import Responses
 from unitscope.atlas.schema import ARRAYS, IMAGES, UNITS, Manifest
-from unitscope.atlas.storage import StoragePath, storage_path, zarr_store
-from unitscope.errors import AtlasError, ImageError, closest_file
+from unitscope.atlas.storage import StoragePath, storage_path
+from unitscope.atlas.tables import read_table
+from unitscope.errors import AtlasError, ImageError, closest_file, first_line
 from unitscope.images import ImageSource, reopen_images
 from unitscope.summaries import ClassSums
 from unitscope.units import Layer, LayerTable, Unit, UnitIndex
@@ -45,10 +48,18 @@ class UnitsView:
 
 @dataclass(frozen=True)
 class Atlas:
-    """The result of a scan: the responses of all tapped units to a set of images."""
+    """The result of a scan: the responses of all tapped units to a set of images.
+
+    Attributes:
+        path: the atlas's folder.
+        manifest: what was scanned, with what, how.
+        follow_links: whether links that lead out of the images' folder are followed; only after a scan by this process,
+            as an opened atlas may be somebody else's.
+    """
 
     path: StoragePath
     manifest: Manifest
+    follow_links: bool = False
 
     @cached_property
     def layers(self) -> LayerTable:
@@ -98,13 +109,21 @@ class Atlas:
         if not self.manifest.labels:
             return np.empty((0, len(self.index)))
         names = ("class_sums", "class_counts")
-        return ClassSums.from_arrays({name: self.dataset[name].to_numpy() for name in names}).means
+        return ClassSums.from_arrays({name: self.array(name).to_numpy() for name in names}).means
 
     @cached_property
     def dataset(self) -> xr.Dataset:
         """All arrays, loaded lazily: ``responses [image, unit]``, ``top_images [rank, unit]`` and so on."""
-        opened: xr.Dataset = xr.open_zarr(zarr_store(self._file(ARRAYS)), chunks=None, consolidated=False)
-        return opened
+        return open_arrays(self.path, self.manifest)
+
+    def array(self, name: str) -> xr.DataArray:
+        """Return an array of `dataset`, after its files were checked once; not for responses, which are read by row.
+
+        Raises:
+            AtlasError: if a file of the array is damaged.
+        """
+        self._check_files(f"{ARRAYS}/{name}/")
+        return self.dataset[name]
 
     def responses(
         self, layer: str | Layer, rows: slice | NDArray[Any] = slice(None), units: slice = slice(None)
@@ -131,8 +150,10 @@ class Atlas:
         """
         layer, channel = self.unit(unit)
         position, end = self.index.flat(layer, channel), "bottom" if lowest else "top"
-        values = self.dataset[f"{end}_values"][:, position].to_numpy()
-        rows = self.dataset[f"{end}_images"][:, position].to_numpy()
+        values = self.array(f"{end}_values")[:, position].to_numpy()
+        rows = self.array(f"{end}_images")[:, position].to_numpy()
+        if (rows >= len(self.images)).any():
+            raise damaged(self.path, f"{ARRAYS}/{end}_images has an image that {IMAGES} lacks")
         found = rows >= 0
         images = self.images.iloc[rows[found]]
         return pd.DataFrame(
@@ -196,7 +217,8 @@ class Atlas:
         """Return the atlas's images, to be opened; row for row those of the table, without labels.
 
         Args:
-            image_root: where the images are now, if they have moved.
+            image_root: where the images are now, if they have moved. Without it, links that lead out of the folder
+                which the atlas names are not followed.
             ids: only these images.
 
         Raises:
@@ -207,6 +229,7 @@ class Atlas:
             scanned["root"] if image_root is None else image_root,
             layout=scanned["layout"],
             ids=self.images["image"] if ids is None else ids,
+            contained=image_root is None and not self.follow_links,
         )
 
     def has_image(self, image: str) -> bool:
@@ -245,6 +268,7 @@ class Atlas:
                 f"atlas '{self.path}' was made with --store-responses none, so it has exemplars and summaries only; "
                 "to use responses, scan again with --store-responses float16 or float32"
             )
+        check_metadata(self.path, self.manifest)
         return Responses.open(self._file(ARRAYS))
 
     @property
@@ -270,8 +294,25 @@ class Atlas:
         )
 
     def _table(self, name: str) -> pd.DataFrame:
-        with self._file(name).open("rb") as file:
-            return pd.read_parquet(file)
+        path = self._file(name)
+        self._check_files(name)
+        try:
+            with path.open("rb") as file:
+                return read_table(file, name, self.manifest)
+        except Exception as problem:  # pyarrow raises many kinds of errors for a damaged file
+            raise damaged(self.path, f"{name}: {first_line(problem)}") from problem
+
+    @cached_property
+    def _checked(self) -> set[str]:
+        """What was checked by `_check_files`."""
+        return set()
+
+    def _check_files(self, start: str) -> None:
+        """Check the content of the files whose names begin so, once."""
+        if start not in self._checked:
+            files = self.manifest.files.items()
+            check_content(self.path, {name: file for name, file in files if name.startswith(start)})
+            self._checked.add(start)
 
     def _file(self, name: str) -> StoragePath:
         if not (self.path / name).exists():

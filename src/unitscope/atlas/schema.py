@@ -7,11 +7,14 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from unitscope.atlas.storage import StoragePath, sizes_in
+from unitscope.atlas.checksums import StoredFile, check_sizes, crc32c
+from unitscope.atlas.storage import StoragePath
+from unitscope.atlas.validation import check_manifest
 from unitscope.errors import AtlasError, first_line
 from unitscope.units import Layer
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+_READABLE = (1, 2)  # files have no checksums in the first
 MANIFEST, IMAGES, UNITS, ARRAYS = "manifest.json", "images.parquet", "units.parquet", "arrays.zarr"
 
 
@@ -48,7 +51,7 @@ class Manifest:
         versions: versions of unitscope and the packages that it used.
         command: the command line.
         all_layers: all layers of the network, tapped or not.
-        files: size in bytes of each other file of the atlas, by relative path.
+        files: size and checksum of each other file of the atlas, by relative path.
     """
 
     network: dict[str, Any]
@@ -62,7 +65,7 @@ class Manifest:
     versions: dict[str, str] = field(default_factory=dict)
     command: str = ""
     all_layers: tuple[Layer, ...] = ()
-    files: dict[str, int] = field(default_factory=dict)
+    files: dict[str, StoredFile] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """Return the manifest as JSON text."""
@@ -70,7 +73,8 @@ class Manifest:
             "layers": [layer.to_dict() for layer in self.layers],
             "all_layers": [layer.to_dict() for layer in self.all_layers],
         }
-        return json.dumps({"schema_version": SCHEMA_VERSION, **values}, indent=1, ensure_ascii=False)
+        whole = {"schema_version": SCHEMA_VERSION, **values}
+        return json.dumps({**whole, "crc32c": _checksum(whole)}, indent=1, ensure_ascii=False)
 
     def accuracy_rates(self) -> dict[str, float]:
         """Return Top-1 and Top-5 accuracy over the labelled images; an empty dict without labels."""
@@ -86,16 +90,22 @@ class Manifest:
         """
         try:
             values = json.loads((folder / MANIFEST).read_text("utf-8"))
+            expected = values.pop("crc32c", None)
+            if expected is not None and expected != _checksum(values):
+                raise ValueError("its values have another checksum than when they were written")
             version = values.pop("schema_version")
-            if version == SCHEMA_VERSION:
+            if version in _READABLE:
+                check_manifest(values)
                 return cls._of(values)
         except (FileNotFoundError, NotADirectoryError):
             raise AtlasError(_no_atlas(folder)) from None
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as problem:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as problem:
             reason = first_line(problem)
-            raise AtlasError(f"'{folder / MANIFEST}' is damaged ({reason}); scan again into a new folder") from problem
+            raise AtlasError(
+                f"'{folder / MANIFEST}' is damaged ({reason}); copy it again, or scan again into a new folder"
+            ) from problem
         raise AtlasError(
-            f"atlas '{folder}' was written in schema {version}, but this version reads schema {SCHEMA_VERSION}; "
+            f"atlas '{folder}' was written in schema {version}, but this version reads schemas 1 and 2; "
             "open it with the unitscope version named in its manifest"
         )
 
@@ -105,14 +115,7 @@ class Manifest:
         Raises:
             AtlasError: if a file is missing or has the wrong size; zarr would read a missing chunk as zeros.
         """
-        sizes = sizes_in(folder) if self.files else {}
-        for name, expected in self.files.items():
-            size = sizes.get(name)
-            if size != expected:
-                what = "is missing" if size is None else f"has {size:,} bytes, not {expected:,}"
-                raise AtlasError(
-                    f"atlas '{folder}' is damaged: {name} {what}; copy it again, or scan again into a new folder"
-                )
+        check_sizes(folder, self.files)
 
     @classmethod
     def _of(cls, values: dict[str, Any]) -> "Manifest":
@@ -123,8 +126,18 @@ class Manifest:
                 "all_layers": tuple(map(Layer.from_dict, values["all_layers"])),
                 "classes": tuple(values["classes"]),
                 "labels": tuple(Label(**label) for label in values["labels"]),
+                "files": {name: _stored_file(one) for name, one in values.get("files", {}).items()},
             }
         )
+
+
+def _stored_file(value: Any) -> StoredFile:
+    return StoredFile(**value) if isinstance(value, dict) else StoredFile(value)
+
+
+def _checksum(values: dict[str, Any]) -> str:
+    """Return the checksum of a manifest's values, whatever their layout in the file."""
+    return f"{crc32c(json.dumps(values, sort_keys=True).encode()):08x}"
 
 
 def check_not_taken(target: StoragePath) -> None:

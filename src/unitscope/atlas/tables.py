@@ -1,22 +1,37 @@
 """The two tables of an atlas: one row per image, one row per unit.
 
-In: parts and merged summaries. Out: tables with the columns listed in docs/atlas-format.md.
+In: parts and merged summaries. Out: tables with the columns listed in docs/atlas-format.md; a check of those read back.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from pyarrow.parquet import ParquetFile
 
 from unitscope.atlas.parts import Part
-from unitscope.atlas.schema import ImageList, Label, Manifest
+from unitscope.atlas.schema import IMAGES, ImageList, Label, Manifest
 from unitscope.summaries import ClassSums, Moments
 from unitscope.units import UnitIndex
 
 TOP5 = 5
 
+_UNIT_COLUMNS = pa.schema(
+    {
+        "layer": pa.string(),
+        "layer_index": pa.int64(),
+        "channel": pa.int64(),
+        "count": pa.int64(),
+        "mean": pa.float64(),
+        "std": pa.float64(),
+        "min": pa.float32(),
+        "max": pa.float32(),
+        "zero_fraction": pa.float64(),
+        "dead": pa.bool_(),
+    }
+)
 _IMAGE_COLUMNS = pa.schema(
     {
         "image": pa.string(),
@@ -78,6 +93,62 @@ def unit_table(index: UnitIndex, moments: Moments, classes: ClassSums, labels: S
         }
     )
     return table.assign(**_selective(classes, labels))
+
+
+def read_table(file: IO[bytes], name: str, manifest: Manifest) -> pd.DataFrame:
+    """Return a table that a scan has written.
+
+    Raises:
+        ValueError: if it has other columns, types, rows or ranges than a scan writes.
+    """
+    parquet = ParquetFile(file)
+    _check_schema(parquet.schema_arrow, _IMAGE_COLUMNS if name == IMAGES else _UNIT_COLUMNS)
+    rows = manifest.images["count"] if name == IMAGES else sum(layer.units for layer in manifest.layers)
+    if parquet.metadata.num_rows != rows:
+        raise ValueError(f"it has {parquet.metadata.num_rows} rows, not {rows}")
+    file.seek(0)
+    table = pd.read_parquet(file)
+    (_check_images if name == IMAGES else _check_units)(table, manifest)
+    return table
+
+
+def _check_schema(schema: pa.Schema, expected: pa.Schema) -> None:
+    for field in expected:
+        number = schema.get_field_index(field.name)
+        if number < 0:
+            raise ValueError(f"it has no column '{field.name}'")
+        if (found := _plain(schema.field(number).type)) != field.type:
+            raise ValueError(f"column '{field.name}' has the type {found}, not {field.type}")
+
+
+def _plain(kind: pa.DataType) -> pa.DataType:
+    """Return a type with the usual kind of text and lists, as pandas chooses other kinds of them."""
+    if pa.types.is_large_string(kind):
+        return pa.string()
+    return pa.list_(_plain(kind.value_type)) if pa.types.is_list(kind) or pa.types.is_large_list(kind) else kind
+
+
+def _check_images(table: pd.DataFrame, manifest: Manifest) -> None:
+    needed = [name for name in _IMAGE_COLUMNS.names if not name.startswith("correct")]
+    if table[needed].isna().any(axis=None):
+        raise ValueError("values are missing")
+    if (table[["width", "height"]] < 0).any(axis=None):
+        raise ValueError("columns 'width' and 'height' have values below 0")
+
+
+def _check_units(table: pd.DataFrame, manifest: Manifest) -> None:
+    layers = manifest.layers
+    names = np.repeat([layer.name for layer in layers], [layer.units for layer in layers])
+    if (table["layer"].to_numpy(object) != names).any():
+        raise ValueError("column 'layer' has other layers than the manifest")
+    if (table["channel"].to_numpy() != np.concatenate([np.arange(layer.units) for layer in layers])).any():
+        raise ValueError("column 'channel' does not count the units of each layer")
+    count, zeros = table["count"], table["zero_fraction"]
+    if not count.between(0, manifest.images["count"]).all() or not zeros.between(0, 1).all():
+        raise ValueError("columns 'count' and 'zero_fraction' have values out of their range")
+    known = count > 0
+    if table.loc[known, ["mean", "std", "min", "max"]].isna().any(axis=None):
+        raise ValueError("statistics of units with responses are missing")
 
 
 def _correctness(predicted: Sequence[Sequence[int]], images: ImageList, labels: Sequence[Label]) -> dict[str, Any]:

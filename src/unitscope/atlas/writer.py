@@ -17,9 +17,11 @@ from numpy.typing import NDArray
 from pyarrow import compute
 from pyarrow.parquet import ParquetWriter
 
+from unitscope.atlas.checksums import StoredFile, crc32c, files_in
 from unitscope.atlas.parts import Part, Parts
+from unitscope.atlas.responses import CHUNK_CODECS, encode_shard
 from unitscope.atlas.schema import ARRAYS, IMAGES, MANIFEST, UNITS, ImageList, Manifest
-from unitscope.atlas.storage import StoragePath, remove, sizes_in, sync_all, sync_folder, write_atomic, zarr_store
+from unitscope.atlas.storage import StoragePath, remove, sync_all, sync_folder, write_atomic, zarr_store
 from unitscope.atlas.tables import image_table, unit_table
 from unitscope.summaries import ClassSums, Summary
 from unitscope.units import UnitIndex
@@ -48,7 +50,7 @@ def write_atlas(target: StoragePath, parts: Parts, *, manifest: Manifest, images
         for shard in range(-(-len(images.ids) // merge.shard_size)):
             merge.add(parts.read(shard))
         merged = merge.finish()
-    finished = replace(merged, files=sizes_in(folder))
+    finished = replace(merged, files=files_in(folder, merge.files))
     write_atomic(folder / MANIFEST, finished.to_json().encode())
     if isinstance(target, Path) and isinstance(folder, Path):
         sync_all(folder)
@@ -69,12 +71,14 @@ class _Merge:
         self.classes = ClassSums.empty(len(self.index), classes=len(manifest.labels))
         self.group = zarr.create_group(zarr_store(folder / ARRAYS))
         self.dtype = str(manifest.scan.get("responses", "float32"))
-        self.responses = None if self.dtype == "none" else self._create_responses()
+        self.files: dict[str, StoredFile] = {}  # those of the responses, the only large ones
+        if self.dtype != "none":
+            self._create_responses()
 
     def add(self, part: Part) -> None:
         first, count = int(part.first), len(part.errors)
-        if self.responses is not None:
-            self.responses[first : first + count] = _as_stored(part.responses, self.dtype)
+        if self.dtype != "none" and len(self.index):
+            self._write_responses(first // self.shard_size, part.responses)
         self.summary = self.summary.merge(part.summary)
         self.classes.add(part.class_sums(self.images.labels[first : first + count]))
         self.rows.add(part)
@@ -93,20 +97,34 @@ class _Merge:
             accuracy=self.rows.accuracy,
         )
 
-    def _create_responses(self) -> Any:
-        units = max(len(self.index), 1)
-        width = min(_UNITS_IN_CHUNK, units)
-        rows = min(self.shard_size, len(self.images.ids))
-        return self.group.create_array(
+    @property
+    def _chunk(self) -> tuple[int, int]:
+        """Number of images and units in a chunk of responses."""
+        return min(self.shard_size, len(self.images.ids)), min(_UNITS_IN_CHUNK, max(len(self.index), 1))
+
+    def _create_responses(self) -> None:
+        (rows, width), units = self._chunk, max(len(self.index), 1)
+        self.group.create_array(
             "responses",
             shape=(len(self.images.ids), len(self.index)),
             dtype=self.dtype,
             chunks=(rows, width),
             shards=(rows, -(-units // width) * width),
-            compressors=None,
+            serializer=CHUNK_CODECS[0],
+            compressors=CHUNK_CODECS[1:],
             fill_value=np.nan,
             dimension_names=("image", "unit"),
         )
+
+    def _write_responses(self, shard: int, responses: NDArray[np.float32]) -> None:
+        rows, width = self._chunk
+        data = encode_shard(_as_stored(responses, self.dtype), rows=rows, width=width)
+        name = f"{ARRAYS}/responses/c/{shard}/0"
+        path = self.folder / name
+        if isinstance(path, Path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+        self.files[name] = StoredFile(len(data), f"{crc32c(data):08x}")
 
 
 class _ImageRows:

@@ -115,7 +115,9 @@ AtlasNetwork = Annotated[
 ]
 ImageRoot = Annotated[
     str | None,
-    typer.Option("--image-root", metavar="FOLDER", help="The folder of the images, if they were moved."),
+    typer.Option(
+        "--image-root", metavar="FOLDER", help="The folder of the images, if they were moved or links lead out of it."
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, and nothing else.")]
 Figure = Annotated[

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from unitscope.cli.options import AtlasArgument, AtlasNetwork, Json
+from unitscope.cli.options import AtlasArgument, AtlasNetwork, ImageRoot, Json
 from unitscope.cli.output import emit
 
 OLD_OPTIONS = {"--units": "--n-units", "--images": "--n-images", "--seed": "--sample-seed"}
@@ -21,13 +21,15 @@ def verify(
     ] = 8,
     sample_seed: Annotated[int, typer.Option(metavar="N", help="Seed of the random units and images.")] = 0,
     network: AtlasNetwork = None,
+    image_root: ImageRoot = None,
     as_json: Json = False,
 ) -> None:
     """Recompute random units by brute force, with plain forward hooks, and compare them with the atlas."""
     from unitscope.atlas import open_atlas
     from unitscope.experiments.verify import verify as run
 
-    found = run(open_atlas(atlas), units=n_units, images=n_images, seed=sample_seed, network=network)
+    how = {"units": n_units, "images": n_images, "seed": sample_seed}
+    found = run(open_atlas(atlas), **how, network=network, image_root=image_root)
     emit(found, as_json=as_json)
     if found.mismatches:
         raise typer.Exit(1)

@@ -1,12 +1,14 @@
 """Verify an atlas: recompute random units on random images by brute force.
 
 In: an atlas whose network and images are available. Out: the number of comparisons, and those that disagree.
-There are two separate checks: stored responses against plain forward hooks on the loaded module (nothing folded or
-compiled), and stored summaries against their definitions, computed from the stored responses.
+All files are compared with their checksums first. Then there are two separate checks: stored responses against plain
+forward hooks on the loaded module (nothing folded or compiled), and stored summaries against their definitions,
+computed from the stored responses.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,6 +17,7 @@ from numpy.typing import NDArray
 
 from unitscope.analyses.verification import Mismatch, Verification
 from unitscope.atlas import Atlas
+from unitscope.atlas.checksums import check_content
 from unitscope.engine.session import Session
 from unitscope.errors import AtlasError, UnitscopeError, check_seeds
 from unitscope.graph import device_of
@@ -51,7 +54,13 @@ class _Comparison:
 
 
 def verify(
-    atlas: Atlas, *, units: int = 20, images: int = 8, seed: int = 0, network: Network | Session | str | None = None
+    atlas: Atlas,
+    *,
+    units: int = 20,
+    images: int = 8,
+    seed: int = 0,
+    network: Network | Session | str | None = None,
+    image_root: str | Path | None = None,
 ) -> Verification:
     """Recompute random units of an atlas by brute force, and compare them with the stored values.
 
@@ -61,18 +70,23 @@ def verify(
         images: number of random images; each unit's first exemplar is added.
         seed: seed of the random choice.
         network: the network, or a reference; needed if it was a module in Python, or comes from a file with code.
+        image_root: the folder of the images, if they were moved, or have links out of their folder.
 
     Raises:
         UnitscopeError: if ``units`` or ``images`` is less than 1, or the seed is negative.
         NetworkError: if the weights or the preprocessing have changed.
-        AtlasError: if no image can be read any more.
+        AtlasError: if a file of the atlas is damaged, or no image can be read any more.
     """
     if units < 1 or images < 1:
         raise UnitscopeError(f"verify needs at least one unit and one image, not {units} and {images}")
     check_seeds([seed])
+    check_content(atlas.path, atlas.manifest.files)
     session = session_of(atlas, network)
     chosen, rows = _choose(atlas, units, images, seed)
-    comparisons = [*_summaries(atlas, chosen), *_responses(atlas, session, chosen, rows)]
+    comparisons = [
+        *_summaries(atlas, chosen),
+        *_responses(atlas, session, atlas.source(image_root), chosen=chosen, rows=rows),
+    ]
     wrong = [Mismatch(c.what, c.unit, c.image, c.stored, c.recomputed) for c in comparisons if not c.agrees]
     return Verification(len(comparisons), tuple(wrong))
 
@@ -82,7 +96,7 @@ def _choose(atlas: Atlas, units: int, images: int, seed: int) -> tuple[NDArray[n
     random = np.random.default_rng(seed)
     chosen = np.sort(random.choice(len(atlas.index), min(units, len(atlas.index)), replace=False))
     some = random.choice(atlas.readable, min(images, len(atlas.readable)), replace=False)
-    first = atlas.dataset["top_images"][0].to_numpy()[chosen]
+    first = atlas.array("top_images")[0].to_numpy()[chosen]
     return chosen, np.unique(np.concatenate([some, first[first >= 0]]))
 
 
@@ -109,7 +123,7 @@ def _extremes(atlas: Atlas, position: int, name: str, column: NDArray[np.float32
     """Compare exemplars with a plain sort: by response, then by image."""
     known = np.flatnonzero(np.isfinite(column))
     for end, sign in (("top", -1), ("bottom", 1)):
-        stored = atlas.dataset[f"{end}_images"][:, position].to_numpy()
+        stored = atlas.array(f"{end}_images")[:, position].to_numpy()
         order = known[np.lexsort((known, sign * column[known]))][: len(stored)]
         expected = np.pad(order, (0, len(stored) - len(order)), constant_values=-1)
         for rank, (found, wanted) in enumerate(zip(stored, expected, strict=True), 1):
@@ -117,7 +131,7 @@ def _extremes(atlas: Atlas, position: int, name: str, column: NDArray[np.float32
 
 
 def _responses(
-    atlas: Atlas, session: Session, chosen: NDArray[np.int64], rows: NDArray[np.int64]
+    atlas: Atlas, session: Session, images: ImageSource, *, chosen: NDArray[np.int64], rows: NDArray[np.int64]
 ) -> Iterator[_Comparison]:
     table = atlas.units.iloc[chosen]
     of_unit = atlas.units[["min", "max"]].abs().max(axis=1)
@@ -126,7 +140,7 @@ def _responses(
     greatest = of_unit.clip(lower=min_scale * of_layer).to_numpy()[chosen]
     names = [f"{layer}:{channel}" for layer, channel in zip(table["layer"], table["channel"], strict=True)]
     layers = [layer for layer in atlas.layers if layer.name in set(table["layer"])]
-    read, tolerance, images = 0, _tolerance(atlas), atlas.source()
+    read, tolerance = 0, _tolerance(atlas)
 
     for row in rows:
         image = str(atlas.images["image"].iloc[row])
@@ -146,8 +160,8 @@ def _stored(atlas: Atlas, chosen: NDArray[np.int64], row: int) -> Iterator[tuple
     if atlas.has_responses:
         yield from enumerate(atlas.dataset["responses"][row].to_numpy()[chosen])
         return
-    ranks, positions = np.nonzero(atlas.dataset["top_images"].to_numpy()[:, chosen] == row)
-    values = atlas.dataset["top_values"].to_numpy()
+    ranks, positions = np.nonzero(atlas.array("top_images").to_numpy()[:, chosen] == row)
+    values = atlas.array("top_values").to_numpy()
     yield from ((int(at), values[rank, chosen[at]]) for rank, at in zip(ranks, positions, strict=True))
 
 

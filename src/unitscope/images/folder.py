@@ -83,6 +83,24 @@ class ImageFolder(ImageSource):
         return status.st_size, status.st_mtime_ns
 
 
+class ContainedFolder(ImageFolder):
+    """A folder that an atlas names: links that lead out of it are not followed, as the atlas may be somebody else's."""
+
+    def path(self, row: int) -> Path:
+        """Return the path of an image.
+
+        Raises:
+            ImageError: if its id or a link leads out of the folder.
+        """
+        path = super().path(row)
+        if not path.resolve().is_relative_to(Path(self.root).resolve()):
+            raise ImageError(
+                f"image '{self.ids[row]}' is a link out of the folder '{self.root}', which only the atlas names; "
+                f"if you trust it, give --image-root '{self.root}'"
+            )
+        return path
+
+
 def image_files(files: Iterable[str | Path]) -> ImageFolder:
     """Return a source of image files from any folders, in the order given; they are not opened before decoding."""
     ids = tuple(_absolute(str(file)).lstrip(os.sep) for file in files)

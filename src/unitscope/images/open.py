@@ -29,18 +29,26 @@ def open_images(address: str | Path) -> ImageSource:
         return images
 
 
-def reopen_images(address: str | Path, *, layout: str, ids: Iterable[str]) -> ImageSource:
+def reopen_images(address: str | Path, *, layout: str, ids: Iterable[str], contained: bool = False) -> ImageSource:
     """Return images that were opened before, by their ids, without labels and without listing the folder again.
+
+    Args:
+        address: a path or URL.
+        layout: name of the kind of source.
+        ids: names of the images.
+        contained: do not follow links that lead out of a folder.
 
     Raises:
         ImageError: if no kind of source opens the address.
     """
-    from unitscope.images.folder import ImageFolder
+    from unitscope.images.folder import ContainedFolder, ImageFolder
 
     listed, where = tuple(ids), os.path.expanduser(address)  # noqa: PTH111 - a URL keeps its two slashes
     if _is_address(where):
         return _kind(where)[1](where, layout, listed, ((),) * len(listed))
     kind = next((kind for _, kind in _kinds_that_open(where, [])), ImageFolder)
+    if contained and kind is ImageFolder:
+        kind = ContainedFolder
     return kind(str(Path(where).absolute()), layout, listed, ((),) * len(listed))
 
 

@@ -201,7 +201,7 @@ def _images_of(atlas: Atlas, names: Sequence[str]) -> list[str]:
 
 def _unit_with_highest_z_score(atlas: Atlas, layer: Layer) -> tuple[int, float]:
     """Return the unit whose last exemplar has the highest z-score, and this z-score."""
-    units, top = atlas.units_of(layer), atlas.dataset["top_values"][:, atlas.index.span(layer)]
+    units, top = atlas.units_of(layer), atlas.array("top_values")[:, atlas.index.span(layer)]
     if (count := len(_readable(atlas))) < len(top):
         raise UnitscopeError(
             f"a unit has {len(top)} exemplars, but only {count_noun(count, 'image')} in '{atlas.root}' can be read; "

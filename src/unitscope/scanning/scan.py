@@ -122,7 +122,7 @@ def _with_earlier_batch_size(options: ScanOptions, parts: Parts, target: Storage
         return options
     made_by = parts.plan()
     if made_by is None and (target / MANIFEST).exists():
-        made_by = open_atlas(target).manifest.scan["plan"]
+        made_by = open_atlas(target).manifest.scan.get("plan", {})
     return replace(options, batch_size=made_by.get("batch size")) if made_by else options
 
 
@@ -160,7 +160,7 @@ def _scan(plan: Plan, parts: Parts, *, target: StoragePath, runner: ScanRunner, 
     progress.on_merge()
     _check_readable(plan, parts)
     write_atlas(target, parts, manifest=_manifest(plan), images=ImageList(plan.images.ids, plan.members))
-    return ScanResult(open_atlas(target), scanned, seconds, data_wait)
+    return ScanResult(replace(open_atlas(target), follow_links=True), scanned, seconds, data_wait)
 
 
 def _do(work: Generator[ShardResult, None, None], parts: Parts) -> float:
@@ -184,7 +184,8 @@ def _existing(target: StoragePath, parts: Parts, plan: Plan) -> ScanResult:
     """Return the existing atlas if it has the same plan; never overwrite another one."""
     check_not_taken(target)
     atlas = open_atlas(target)
-    if changes := differences(atlas.manifest.scan["plan"], plan.to_dict()):
+    atlas = replace(atlas, follow_links=atlas.manifest.images["root"] == plan.images.address)
+    if changes := differences(atlas.manifest.scan.get("plan", {}), plan.to_dict()):
         raise AtlasError(
             f"'{target}' already holds an atlas of another scan: {changes}; choose another -o, or remove it first"
         )

@@ -105,7 +105,7 @@ class AtlasCache:
     @cached_property
     def _extremes(self) -> dict[str, NDArray[Any]]:
         names = [f"{end}_{what}" for end in ("top", "bottom") for what in ("values", "images")]
-        return {name: self.atlas.dataset[name].to_numpy() for name in names}
+        return {name: self.atlas.array(name).to_numpy() for name in names}
 
     @cached_property
     def _means(self) -> Callable[[str], NDArray[np.float64]]:

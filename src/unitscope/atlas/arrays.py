@@ -1,0 +1,124 @@
+"""The arrays of an atlas: what a scan writes, checked before zarr opens them.
+
+In: an atlas folder and its manifest. Out: an xarray Dataset. Only zarr v3 arrays with known names, shapes, types and
+codecs are opened: other codecs can run code, and other shapes would be other numbers.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import xarray as xr
+
+from unitscope.atlas.checksums import check_content, damaged
+from unitscope.atlas.schema import ARRAYS, Manifest
+from unitscope.atlas.storage import StoragePath, sizes_in, zarr_store
+from unitscope.errors import first_line
+
+METADATA = "zarr.json"
+_CODECS = {"bytes", "crc32c", "zstd", "sharding_indexed"}
+_UNIT, _RANK, _CLASS = ("unit",), ("rank", "unit"), ("class", "unit")
+_KINDS = {
+    "count": (_UNIT, ("int64",)),
+    "mean": (_UNIT, ("float64",)),
+    "m2": (_UNIT, ("float64",)),
+    "min": (_UNIT, ("float32",)),
+    "max": (_UNIT, ("float32",)),
+    "zeros": (_UNIT, ("int64",)),
+    "top_values": (_RANK, ("float32",)),
+    "top_images": (_RANK, ("int64",)),
+    "bottom_values": (_RANK, ("float32",)),
+    "bottom_images": (_RANK, ("int64",)),
+    "class_sums": (_CLASS, ("float64",)),
+    "class_counts": (_CLASS, ("int64",)),
+    "responses": (("image", "unit"), ("float32", "float16")),
+}
+
+
+def open_arrays(folder: StoragePath, manifest: Manifest) -> xr.Dataset:
+    """Return the arrays of an atlas as a Dataset that reads them when they are used.
+
+    Raises:
+        AtlasError: if an array is missing or damaged, or not as a scan writes it.
+    """
+    check_metadata(folder, manifest)
+    opened: xr.Dataset = xr.open_zarr(
+        zarr_store(folder / ARRAYS), chunks=None, consolidated=False, zarr_format=3, decode_cf=False
+    )
+    return opened
+
+
+def check_metadata(folder: StoragePath, manifest: Manifest) -> None:
+    """Check the metadata of all arrays; reads a small file of each.
+
+    Raises:
+        AtlasError: if an array is missing or damaged, or not as a scan writes it.
+    """
+    check_content(folder, {name: file for name, file in manifest.files.items() if name.endswith(METADATA)})
+    expected = _expected(manifest)
+    present = {name.partition("/")[0] for name in sizes_in(folder / ARRAYS)} - {METADATA}
+    if strange := present - expected.keys():
+        raise damaged(folder, f"{ARRAYS} has '{min(strange)}', which no scan writes")
+    for name in ("", *expected):
+        path = folder / ARRAYS / name / METADATA
+        try:
+            values = json.loads(path.read_text("utf-8"))
+            _check(values, *expected[name]) if name else _check_group(values)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as problem:
+            where = "/".join(filter(None, (ARRAYS, name, METADATA)))
+            raise damaged(folder, f"{where}: {first_line(problem)}") from problem
+
+
+def _expected(manifest: Manifest) -> dict[str, tuple[tuple[int, ...], tuple[str, ...]]]:
+    """Return the shape and the allowed types of each array."""
+    sizes = {
+        "unit": sum(layer.units for layer in manifest.layers),
+        "rank": manifest.scan["top"],
+        "class": len(manifest.labels),
+        "image": manifest.images["count"],
+    }
+    left_out = set() if manifest.labels else {"class_sums", "class_counts"}
+    stored = manifest.scan.get("responses", "")
+    if stored == "none":
+        left_out.add("responses")
+    return {
+        name: (tuple(sizes[dimension] for dimension in dimensions), types)
+        for name, (dimensions, types) in _KINDS.items()
+        if name not in left_out
+    }
+
+
+def _check_group(values: Mapping[str, Any]) -> None:
+    if (values["zarr_format"], values["node_type"]) != (3, "group"):
+        raise ValueError("not a group of zarr v3")
+
+
+def _check(values: Mapping[str, Any], shape: tuple[int, ...], types: tuple[str, ...]) -> None:
+    if (values["zarr_format"], values["node_type"]) != (3, "array"):
+        raise ValueError("not an array of zarr v3")
+    if tuple(values["shape"]) != shape:
+        raise ValueError(f"its shape is {values['shape']}, not {list(shape)}")
+    if values["data_type"] not in types:
+        raise ValueError(f"its type is {values['data_type']!r}, not {' or '.join(types)}")
+    if values.get("storage_transformers") or values.get("attributes"):
+        raise ValueError("it has attributes or storage transformers, which no scan writes")
+    grid, keys = values["chunk_grid"], values["chunk_key_encoding"]
+    if grid["name"] != "regular" or keys != {"name": "default", "configuration": {"separator": "/"}}:
+        raise ValueError("its chunks are not named as a scan names them")
+    _check_chunk(grid["configuration"]["chunk_shape"], len(shape))
+    _check_codecs(values["codecs"], len(shape))
+
+
+def _check_codecs(codecs: list[Any], dimensions: int) -> None:
+    for codec in codecs:
+        if codec["name"] not in _CODECS:
+            raise ValueError(f"its codec {codec['name']!r} is none of {', '.join(sorted(_CODECS))}")
+        if codec["name"] == "sharding_indexed":
+            inner = codec["configuration"]
+            _check_chunk(inner["chunk_shape"], dimensions)
+            _check_codecs([*inner["codecs"], *inner["index_codecs"]], dimensions)
+
+
+def _check_chunk(shape: list[Any], dimensions: int) -> None:
+    if len(shape) != dimensions or not all(isinstance(side, int) and 1 <= side < 2**40 for side in shape):
+        raise ValueError(f"its chunk shape is {shape}")
