@@ -69,7 +69,7 @@ def write_made_up(target: Path, *, images: int) -> None:
         target,
         parts,
         manifest=Manifest(
-            network={"reference": network.reference, "fingerprint": network.fingerprint},
+            network={"reference": network.reference, "fingerprint": network.fingerprint, "source": None},
             preprocessing=network.preprocessing.to_dict(),
             layers=layers.activations,
             all_layers=layers.layers,

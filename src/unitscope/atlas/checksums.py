@@ -3,7 +3,7 @@
 In: bytes, or the files of a folder. Out: `StoredFile` values, and an `AtlasError` that names a damaged file.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,9 @@ from unitscope.errors import AtlasError, first_line
 
 _PIECE = 2**24  # bytes read at once
 
+crc32c: Callable[[Any], int] = google_crc32c.value
+"""The CRC-32C of bytes or of a contiguous array."""
+
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
@@ -21,11 +24,6 @@ class StoredFile:
 
     bytes: int
     crc32c: str = ""
-
-
-def crc32c(data: Any) -> int:
-    """Return the CRC-32C of bytes or of a contiguous array."""
-    return int(google_crc32c.value(data))
 
 
 def files_in(folder: StoragePath, known: Mapping[str, StoredFile]) -> dict[str, StoredFile]:
