@@ -38,12 +38,47 @@ WRAPPINGS = {
     "parallel": lambda module: prefixed(module, "module."),
     "compiled": lambda module: prefixed(module, "_orig_mod."),
     "compiled and parallel": lambda module: {"state_dict": prefixed(module, "_orig_mod.module.")},
+    "a part parallel": lambda module: {name.replace("1.", "1.module."): v for name, v in module.state_dict().items()},
+    "averaged": lambda module: {"n_averaged": torch.tensor(3), **prefixed(module, "module.")},
+    "lightning": lambda module: {"state_dict": prefixed(module, "model."), "pytorch-lightning_version": "2.4"},
+    "profiled": lambda module: {**module.state_dict(), "total_ops": torch.zeros(1), "0.total_params": torch.zeros(1)},
+    "any key": lambda module: {"net": module.state_dict(), "acc": 91.2, "epoch": 3},
 }
 
 
 @pytest.mark.parametrize("wrapping", WRAPPINGS)
 def test_state_dicts_are_found_in_all_usual_wrappers(tmp_path, module, wrapping):
     torch.save(WRAPPINGS[wrapping](module), file := tmp_path / "w.pth")
+    load_into(loaded := fresh(), read_state_dict(file, loaded.state_dict()), file)
+    assert same(loaded, module)
+
+
+def test_names_of_the_module_itself_are_kept(tmp_path):
+    class Wrapped(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.module = fresh()
+            self.total_ops = nn.Parameter(torch.zeros(1))
+
+    torch.save((saved := Wrapped()).state_dict(), file := tmp_path / "w.pth")
+    load_into(loaded := Wrapped(), read_state_dict(file, loaded.state_dict()), file)
+    assert same(loaded, saved)
+
+
+def test_only_a_prefix_of_all_names_is_removed(tmp_path, module):
+    torch.save({**prefixed(module, "model."), "loss.weight": torch.zeros(1)}, file := tmp_path / "w.pth")
+    with pytest.raises(NetworkError, match=r"missing 0.weight, .*; unexpected model.0.weight, "):
+        load_into(loaded := fresh(), read_state_dict(file, loaded.state_dict()), file)
+
+
+def test_of_several_state_dicts_none_is_chosen(tmp_path, module):
+    torch.save({"teacher": module.state_dict(), "student": module.state_dict()}, file := tmp_path / "w.pth")
+    with pytest.raises(NetworkError, match=r"has several state dicts \('teacher', 'student'\); save the one"):
+        read_state_dict(file)
+
+
+def test_a_file_is_read_by_its_content_not_its_suffix(tmp_path, module):
+    save_file(module.state_dict(), file := tmp_path / "w.ckpt")
     load_into(loaded := fresh(), read_state_dict(file), file)
     assert same(loaded, module)
 
@@ -96,7 +131,7 @@ def test_damaged_files_are_reported(tmp_path, name, content):
 
 def test_a_file_without_tensors_is_refused(tmp_path):
     torch.save({"epoch": 3}, file := tmp_path / "w.pth")
-    with pytest.raises(NetworkError, match=r"has no state dict; save one with torch.save"):
+    with pytest.raises(NetworkError, match=r"has no state dict; it has 'epoch'; save one with torch.save"):
         read_state_dict(file)
 
 

@@ -7,7 +7,7 @@ weights match the file exactly. Independent of references, origins and downloads
 import pickle
 import re
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -23,7 +23,9 @@ Shapes = Mapping[str, list[Any]]
 
 STATE_DICT_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".ckpt")
 _WRAPPERS = ("state_dict", "model_state_dict", "model")
-_PREFIXES = re.compile(r"^(?:module\.|_orig_mod\.)+")
+_WRAPPED = re.compile(r"(?:(?<=\.)|^)(?:module|_orig_mod)\.")  # DataParallel or `torch.compile`, also of a part
+_NOT_NEEDED = "num_batches_tracked"  # older files don't have it, and evaluation doesn't use it
+_COUNTERS = re.compile(r"(?:\.|^)(?:total_ops|total_params|n_averaged)$")  # of thop, and of averaged models
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,20 +63,60 @@ def parse_weights(weights: str | Path | None, seed: int) -> Weights:
     return RandomWeights(seed) if str(weights) == "none" else WeightsFile(Path(weights))
 
 
-def read_state_dict(file: Path) -> State:
-    """Return the tensors in a file by name, on the CPU, without wrapping dicts and prefixes of DataParallel.
+def read_state_dict(file: Path, expected: Iterable[str] = ()) -> State:
+    """Return the tensors in a file by name, on the CPU.
+
+    What wraps the state dict is removed: a dict around it, the counters of profilers, and the prefixes of DataParallel,
+    `torch.compile` and Lightning.
+
+    Args:
+        file: a file of any suffix.
+        expected: the names in the module's own state dict, which tell a prefix from a name.
 
     Raises:
         NetworkError: if there is no such file, it is damaged, can't be read without running code, or has no state dict.
     """
-    content = _read(require_file(file))
-    for key in _WRAPPERS:
-        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
-            content = content[key]
-            break
-    if not isinstance(content, Mapping) or not all(isinstance(value, Tensor) for value in content.values()):
-        raise NetworkError(f"'{file}' has no state dict; save one with torch.save(model.state_dict(), FILE)")
-    return {_PREFIXES.sub("", name).replace("._orig_mod.", "."): value for name, value in content.items()}
+    names = [name for name in expected if not name.endswith(_NOT_NEEDED)]
+    found = _state_in(_read(require_file(file)), file)
+    state = {name: value for name, value in found.items() if name in names or not _COUNTERS.search(name)}
+    if names and state.keys() >= set(names):
+        return state
+    plain = {_WRAPPED.sub("", name): value for name, value in state.items()}
+    return without_prefix(plain if len(plain) == len(state) else state, names)
+
+
+def _state_in(content: Any, file: Path) -> Mapping[str, Tensor]:
+    """Return the state dict in a file's content: the content itself, or one of its values."""
+    if _is_state(content):
+        return content  # type: ignore[no-any-return]
+    keys = [str(key) for key in content] if isinstance(content, Mapping) else []
+    found = {key: content[key] for key in keys if _is_state(content.get(key))}
+    for key in (*_WRAPPERS, *(found if len(found) == 1 else ())):
+        if key in found:
+            return found[key]  # type: ignore[no-any-return]
+    if found:
+        several = ", ".join(f"'{key}'" for key in found)
+        raise NetworkError(f"'{file}' has several state dicts ({several}); save the one that you want in a file")
+    holds = f"; it has {_few([repr(key) for key in keys])}" if keys else ""
+    raise NetworkError(f"'{file}' has no state dict{holds}; save one with torch.save(model.state_dict(), FILE)")
+
+
+def _is_state(content: Any) -> bool:
+    return (
+        isinstance(content, Mapping)
+        and len(content) > 0
+        and all(isinstance(name, str) and isinstance(value, Tensor) for name, value in content.items())
+    )
+
+
+def without_prefix(state: State, expected: Sequence[str]) -> State:
+    """Return the state without the prefix before all its names, if it hides the expected ones."""
+    if not expected or set(expected) & state.keys():
+        return state
+    prefix = next((name.removesuffix(expected[0]) for name in state if name.endswith(f".{expected[0]}")), "")
+    if prefix and all(name.startswith(prefix) for name in state):
+        return {name.removeprefix(prefix): value for name, value in state.items()}
+    return state
 
 
 def load_into(module: nn.Module, state: State, file: str | Path) -> None:
@@ -94,7 +136,7 @@ def load_into(module: nn.Module, state: State, file: str | Path) -> None:
 
 def _read(file: Path) -> Any:
     try:
-        if file.suffix == ".safetensors":
+        if _is_safetensors(file):
             from safetensors.torch import load_file
 
             return load_file(file)
@@ -110,12 +152,21 @@ def _read(file: Path) -> Any:
         raise NetworkError(f"'{file}' is not a weight file, or is damaged ({first_line(error)})") from error
 
 
+def _is_safetensors(file: Path) -> bool:
+    """Return whether a file begins as safetensors do, whatever its suffix: the header's length, then JSON."""
+    with file.open("rb") as opened:
+        start = opened.read(9)
+    return file.suffix == ".safetensors" or (
+        start[8:] == b"{" and int.from_bytes(start[:8], "little") < file.stat().st_size
+    )
+
+
 def mismatch(expected: Shapes, given: Shapes) -> str:
     """Return the differences in names and shapes as text; empty if there are none.
 
-    ``num_batches_tracked`` may be missing, since older files don't have it and evaluation doesn't use it.
+    ``num_batches_tracked`` may be missing.
     """
-    missing = [name for name in expected if name not in given and not name.endswith("num_batches_tracked")]
+    missing = [name for name in expected if name not in given and not name.endswith(_NOT_NEEDED)]
     unexpected = [name for name in given if name not in expected]
     shapes = [
         f"{name} is {given[name]}, not {shape}"

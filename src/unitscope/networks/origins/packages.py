@@ -40,7 +40,7 @@ class Packages(Origin):
             label = str(weights)
         else:
             file = _packaged(name) if isinstance(weights, DefaultWeights) else weights.path
-            load_into(module, read_state_dict(file), file)
+            load_into(module, read_state_dict(file, module.state_dict()), file)
             label = file.name if isinstance(weights, DefaultWeights) else str(weights)
         return Network(f"package:{name}", module, _preprocessing(SIDES[name]), *imagenet_classes(1000), label)
 

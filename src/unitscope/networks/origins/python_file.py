@@ -43,7 +43,7 @@ class PythonFile(Origin):
             raise NetworkError(f"'{name}' must return an nn.Module, not {type(module).__name__}")
         label, weights = f"as {function}() builds them", options.weights_choice
         if isinstance(weights, WeightsFile):
-            load_into(module, read_state_dict(weights.path), weights.path)
+            load_into(module, read_state_dict(weights.path, module.state_dict()), weights.path)
             label = str(weights)
         return Network(name, module, PRESETS["imagenet"], weights=label)
 

@@ -19,7 +19,7 @@ from unitscope.networks.imagenet import imagenet_classes
 from unitscope.networks.network import Network
 from unitscope.networks.origin import Origin
 from unitscope.networks.preprocessing import Preprocessing, Triple
-from unitscope.networks.weights import DefaultWeights, RandomWeights, State, read_state_dict
+from unitscope.networks.weights import DefaultWeights, RandomWeights, State, read_state_dict, without_prefix
 
 
 class Timm(Origin):
@@ -99,6 +99,8 @@ def _pretrained(name: str, config: Mapping[str, Any]) -> Path:
 def _filled(name: str, config: Mapping[str, Any], file: Path) -> nn.Module:
     """Return the model with a file's weights, through timm's own loader, which knows the names in older files."""
     state = read_state_dict(file)
+    if isinstance(config.get("classifier"), str):
+        state = without_prefix(state, [f"{config['classifier']}.weight"])
     outputs = _outputs(state, config)
     overlay = {"state_dict": state, "num_classes": outputs}
     try:

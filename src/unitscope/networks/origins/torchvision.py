@@ -94,12 +94,12 @@ def _check(name: str) -> None:
 
 def _filled(builder: Builder, pretrained: Any, file: Path) -> tuple[nn.Module, int]:
     """Return the model with the weights of a file, and its number of classes."""
+    module = _build(builder, pretrained, outputs := len(pretrained.meta["categories"]))
     state = {
         _OLD_DENSENET.sub(r"\1\2", key): value
-        for key, value in read_state_dict(file).items()
+        for key, value in read_state_dict(file, module.state_dict()).items()
         if not key.startswith(_AUXILIARY)
     }
-    module = _build(builder, pretrained, outputs := len(pretrained.meta["categories"]))
     if (given := _outputs(module, state, outputs)) != outputs:
         module = _build(builder, pretrained, given)
     load_into(module, state, file)
