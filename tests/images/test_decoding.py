@@ -1,3 +1,4 @@
+import io
 import os
 import struct
 import zlib
@@ -269,3 +270,37 @@ def test_many_threads_decode_the_same_as_one(tmp_path):
     with ThreadPoolExecutor(8) as pool:
         together = list(pool.map(pixels, paths * 4))
     assert all(np.array_equal(one, two) for one, two in zip(alone * 4, together, strict=True))
+
+
+def chunk(name, data, *, checksum=None):
+    found = zlib.crc32(name + data) if checksum is None else checksum
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", found)
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        chunk(b"iCCP", b"profile\0\0" + zlib.compress(bytes(2_000_000))),
+        chunk(b"zTXt", b"comment\0\0" + zlib.compress(bytes(2_000_000))),
+        chunk(b"iCCP", b"profile\0\0not compressed"),
+        chunk(b"gAMA", b"\0\0\xb1\x8f", checksum=1),
+        chunk(b"pHYs", b"\0"),
+    ],
+    ids=["large profile", "large text", "broken profile", "wrong checksum", "short chunk"],
+)
+def test_chunks_beside_the_pixels_of_a_png_may_be_broken(extra):
+    image = Image.new("RGB", (60, 40), (10, 200, 30))
+    exif = Image.Exif()
+    exif[274] = 6
+    image.save(written := io.BytesIO(), "PNG", exif=exif)
+    png = written.getvalue()
+    end_of_header = 8 + 12 + 13
+    decoded = decode(png[:end_of_header] + extra + png[end_of_header:])
+    assert (decoded.size, decoded.getpixel((5, 5))) == ((40, 60), (10, 200, 30))
+
+
+def test_a_png_with_broken_pixels_is_refused_with_its_own_error():
+    Image.new("RGB", (60, 40)).save(written := io.BytesIO(), "PNG")
+    png = written.getvalue()
+    with pytest.raises(ImageError, match=r"the picture is (truncated|broken)"):
+        decode(png[:60])

@@ -1,4 +1,5 @@
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -259,3 +260,59 @@ def test_a_missing_folder_suggests_the_nearest(tmp_path):
 def test_an_empty_folder_is_an_error(tmp_path):
     with pytest.raises(ImageError, match="has no images"):
         open_images(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("names", "labels"),
+    [
+        (("train/cat/0.png", "train/dog/0.png", "val/cat/0.png"), ("cat", "dog")),
+        (("train/cat/0.png", "train/dog/0.png"), ("cat", "dog")),
+        (("Train/n02085620-Chihuahua/0.png", "test/0.png"), ("n02085620",)),
+        (("train/0.png", "val/0.png"), ()),
+        (("train/0.png", "bus/0.png"), ("bus", "train")),
+        (("n02085620-Chihuahua/0.png", "n02099601_golden retriever/1.png"), ("n02085620", "n02099601")),
+        (("n020856201/0.png",), ()),
+    ],
+)
+def test_labels_are_the_folders_that_name_classes(tmp_path, names, labels):
+    make(tmp_path, *names)
+    assert open_images(tmp_path).label_names == labels
+
+
+def test_an_empty_class_folder_counts_as_a_class_folder(tmp_path):
+    make(tmp_path, "cat/0.png")
+    assert open_images(tmp_path).layout == "folder"
+    (tmp_path / "dog").mkdir()
+    found = open_images(tmp_path)
+    assert (found.layout, found.label_names) == ("class folders", ("cat",))
+
+
+def test_atlases_and_their_parts_are_not_images(tmp_path):
+    make(tmp_path, "0.png", "my.atlas/manifest.json", "my.atlas/arrays.zarr/zarr.json", "my.atlas/units.parquet")
+    make(tmp_path, "your.atlas.parts/plan.json", "your.atlas.parts/lock", "your.atlas.parts/part-000000.npz")
+    make(tmp_path, "manifest.json/1.png", "spare.parts/2.png")
+    assert open_images(tmp_path).ids == ("0.png", "manifest.json/1.png", "spare.parts/2.png")
+
+
+def test_names_that_are_not_unicode_are_skipped_and_listed(tmp_path):
+    make(tmp_path, "0.png", "1.png")
+    (tmp_path / os.fsdecode(b"bad\xff.png")).touch()
+    found = open_images(tmp_path)
+    assert found.ids == ("0.png", "1.png")
+    assert found.skipped == (r"'bad\udcff.png' is not valid Unicode; rename it",)
+
+
+def test_a_folder_that_can_not_be_read_is_skipped_and_listed(tmp_path, monkeypatch):
+    """As root may read everything, the system's answer is given here."""
+    make(tmp_path, "0.png", "lost+found/1.png")
+    scandir = os.scandir
+
+    def refusing(folder):
+        if str(folder).endswith("lost+found"):
+            raise PermissionError(13, "Permission denied")
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    found = open_images(tmp_path)
+    assert found.ids == ("0.png",)
+    assert found.skipped == (f"folder '{tmp_path}/lost+found' can't be read: Permission denied",)

@@ -20,7 +20,7 @@ from unitscope.cli.options import (
     Seed,
     Weights,
 )
-from unitscope.cli.output import emit, log
+from unitscope.cli.output import emit, log, log_skipped
 from unitscope.cli.progress import progress_bar
 from unitscope.text import count_noun
 
@@ -92,6 +92,7 @@ def ablate(
         random_seeds or (0,),
     )
     image_set, means = open_images(images), None if atlas is None else _open_atlas(atlas, layers)
+    log_skipped(image_set)
 
     from unitscope.experiments.ablation import ablate as run
     from unitscope.experiments.run_options import RunOptions

@@ -20,7 +20,10 @@ from unitscope.text import json_safe
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from unitscope.images import ImageSource
     from unitscope.results import Result
+
+_SKIPPED_SHOWN = 5
 
 
 def emit(
@@ -75,6 +78,14 @@ def print_error(message: str) -> None:
 def log(message: str = "") -> None:
     """Print a message on stderr."""
     sys.stderr.write(f"{message}\n")
+
+
+def log_skipped(images: "ImageSource") -> None:
+    """Print on stderr what could not be listed among images, the first five."""
+    for what in images.skipped[:_SKIPPED_SHOWN]:
+        log(f"note: skipped: {what}")
+    if (more := len(images.skipped) - _SKIPPED_SHOWN) > 0:
+        log(f"note: skipped {more} more")
 
 
 def print_json(values: dict[str, Any]) -> None:

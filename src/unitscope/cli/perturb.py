@@ -21,7 +21,7 @@ from unitscope.cli.options import (
     Weights,
     check_figure_path,
 )
-from unitscope.cli.output import draw_to, emit, log
+from unitscope.cli.output import draw_to, emit, log, log_skipped
 from unitscope.cli.progress import progress_bar
 from unitscope.errors import UnitscopeError
 from unitscope.text import count_noun
@@ -94,6 +94,7 @@ def perturb(
     if maps is not None and not units:
         raise UnitscopeError("--maps draws the maps of units, but no unit was given; add --unit LAYER:UNIT")
     image_set = open_images(images)
+    log_skipped(image_set)
 
     from unitscope.engine.session import Session
     from unitscope.experiments.perturbation import perturb as run

@@ -21,7 +21,7 @@ from unitscope.cli.options import (
     Weights,
     parse_atlas_path,
 )
-from unitscope.cli.output import emit, log
+from unitscope.cli.output import emit, log, log_skipped
 from unitscope.cli.progress import scan_progress
 from unitscope.errors import UnitscopeError
 
@@ -97,6 +97,7 @@ def scan(
         raise UnitscopeError(f"'{output}' is lost when this command ends; write to a folder or another store with -o")
     _check_runner(runner, address)
     image_set = open_images(images)
+    log_skipped(image_set)
 
     from unitscope.networks import load
     from unitscope.scanning import ScanOptions

@@ -7,25 +7,32 @@ Independent of a network's classes; `class_matching` finds the class of a label.
 import re
 from pathlib import Path
 
-from unitscope.images.listing import Labels
+from unitscope.images.listing import Labels, folders_in
 
-_WNID = re.compile(r"n\d{8}")
+_WNID = re.compile(r"(n\d{8})(?:[-_ ].*)?")
+_SPLITS = {"train", "training", "val", "valid", "validation", "test", "testing"}
 
 
 def wnid_of(image_id: str) -> str | None:
-    """Return the wnid (ImageNet class) among the folders of an image id; None if there is none."""
-    return next((part for part in image_id.split("/")[:-1] if _WNID.fullmatch(part)), None)
+    """Return the wnid (ImageNet class) among the folders of an image id, such as ``n02085620-Chihuahua``, or None."""
+    found = (_WNID.fullmatch(part) for part in image_id.split("/")[:-1])
+    return next((match[1] for match in found if match), None)
 
 
-def read_labels(_root: Path, ids: tuple[str, ...]) -> Labels | None:
-    """Return each image's folder as its label, or None if all images are in one folder that is not a wnid."""
-    labels = {image_id: _label(image_id) for image_id in ids}
+def read_labels(root: Path, ids: tuple[str, ...]) -> Labels | None:
+    """Return each image's folder as its label, or None if all images are in one folder that is not a wnid.
+
+    Folders named ``train``, ``val`` and the like are not labels but hold the folders that are.
+    """
     tops = {image_id.split("/")[0] for image_id in ids if "/" in image_id}
-    if len(tops) > 1 or any(map(wnid_of, ids)):
-        return labels
+    if tops and all(top.lower() in _SPLITS for top in tops):
+        labels = {image_id: _label(image_id, depth=1) for image_id in ids}
+        return labels if any(labels.values()) else None
+    if len(tops) > 1 or any(map(wnid_of, ids)) or (tops and len(tops | folders_in(root)) > 1):
+        return {image_id: _label(image_id, depth=0) for image_id in ids}
     return None
 
 
-def _label(image_id: str) -> tuple[str, ...]:
-    top, *rest = image_id.split("/")
-    return (wnid_of(image_id) or top,) if rest else ()
+def _label(image_id: str, *, depth: int) -> tuple[str, ...]:
+    folders = image_id.split("/")[depth:-1]
+    return (wnid_of(image_id) or folders[0],) if folders else ()

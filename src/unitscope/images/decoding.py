@@ -17,6 +17,7 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 
 from unitscope.errors import ImageError
 from unitscope.images.pillow_warnings import without_warnings
+from unitscope.images.png_chunks import SIGNATURE, without_extras
 from unitscope.images.source import ImageSource
 
 Encoded = str | Path | bytes | BinaryIO
@@ -96,14 +97,35 @@ def _opened(image: Encoded) -> AbstractContextManager[BinaryIO]:
 
 def _decode(opened: Opened, shown: str, max_pixels: int) -> Image.Image:
     try:
-        with without_warnings(), opened() as file, Image.open(file, formats=_FORMATS) as image:
-            _check_size(shown, image, max_pixels)
-            image.load()
-            return _upright(_to_rgb(image), _orientation(image))
+        return _decode_whole(opened, shown, max_pixels)
     except ImageError:
         raise
     except Exception as error:  # a damaged file can make a decoder raise anything
+        if (plain := _plain_png(opened)) is not None:
+            try:
+                return _decode_whole(lambda: io.BytesIO(plain), shown, max_pixels)
+            except Exception:
+                raise _explained(error, opened, shown) from error
         raise _explained(error, opened, shown) from error
+
+
+def _decode_whole(opened: Opened, shown: str, max_pixels: int) -> Image.Image:
+    with without_warnings(), opened() as file, Image.open(file, formats=_FORMATS) as image:
+        _check_size(shown, image, max_pixels)
+        image.load()
+        return _upright(_to_rgb(image), _orientation(image))
+
+
+def _plain_png(opened: Opened) -> bytes | None:
+    """Return a PNG file without what its pixels don't need; None for other files."""
+    try:
+        with opened() as file:
+            file.seek(0)
+            if file.read(len(SIGNATURE)) != SIGNATURE:
+                return None
+            return without_extras(SIGNATURE + file.read())
+    except OSError:
+        return None
 
 
 def _explained(error: Exception, opened: Opened, shown: str) -> ImageError:

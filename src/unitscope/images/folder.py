@@ -45,10 +45,11 @@ class ImageFolder(ImageSource):
         root = Path(_absolute(address))
         if not root.is_dir():
             return cls(str(root.parent), "folder", (root.name,), ((),))
-        layout, labels = _read_layout(root, tuple(list_files(root)))
+        listing = list_files(root)
+        layout, labels = _read_layout(root, listing.ids)
         if not labels:
             raise ImageError(f"'{root}' has no images; give a folder with images, or an image file")
-        return cls(str(root), layout, tuple(labels), tuple(labels.values()))
+        return cls(str(root), layout, tuple(labels), tuple(labels.values()), listing.skipped)
 
     @property
     def address(self) -> str:

@@ -6,6 +6,7 @@ type of a layout's result. Independent of image formats and layouts.
 
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from unitscope.errors import ImageError
@@ -13,17 +14,41 @@ from unitscope.errors import ImageError
 Labels = dict[str, tuple[str, ...]]  # labels by image id, in the order of the ids
 
 _IGNORED = "__MACOSX"
+_ATLAS, _PARTS = ("manifest.json", "arrays.zarr"), ("plan.json", "lock")
 
 
-def list_files(root: Path) -> list[str]:
-    """Return the sorted ids of all files in a folder and its subfolders, without hidden ones and ``__MACOSX``.
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The sorted ids of the files in a folder, and what could not be listed, with the reason."""
 
-    Links to folders are followed, unless they lead back to one of their parent folders.
+    ids: tuple[str, ...]
+    skipped: tuple[str, ...]
+
+
+def list_files(root: Path) -> Listing:
+    """Return all files in a folder and its subfolders, without hidden ones, ``__MACOSX``, atlases and their parts.
+
+    Links to folders are followed, unless they lead back to one of their parent folders. Subfolders that can't be read,
+    and names that are not valid Unicode, are skipped.
 
     Raises:
-        ImageError: if a folder can't be read, or a name is not valid Unicode.
+        ImageError: if the folder itself can't be read.
     """
-    return sorted(_walk(str(root), "", ()))
+    skipped: list[str] = []
+    try:
+        ids = sorted(_walk(str(root), "", (), skipped))
+    except OSError as error:
+        raise ImageError(f"folder '{root}' can't be read: {error.strerror}") from error
+    return Listing(tuple(ids), tuple(skipped))
+
+
+def folders_in(root: Path) -> set[str]:
+    """Return the names of the subfolders whose files `list_files` would list, also of empty ones."""
+    try:
+        entries = _entries(str(root))
+    except OSError:
+        return set()
+    return {entry.name for entry in entries if _is_folder(entry) and not _is_atlas(entry.path)}
 
 
 def read_text(path: Path) -> str:
@@ -48,25 +73,34 @@ def names_in(folder: Path) -> list[str]:
         return []
 
 
-def _walk(folder: str, prefix: str, above: tuple[tuple[int, int], ...]) -> Iterator[str]:
+def _walk(folder: str, prefix: str, above: tuple[tuple[int, int], ...], skipped: list[str]) -> Iterator[str]:
     status = os.stat(folder)  # noqa: PTH116 - strings and scandir are fast enough for a million files
     here = (status.st_dev, status.st_ino)
     if here in above:
         return
     for entry in _entries(folder):
         name = prefix + entry.name
-        if _is_folder(entry):
-            yield from _walk(entry.path, name + "/", (*above, here))
-        elif _is_listed(entry):
-            yield _checked(name, folder)
+        if not _is_unicode(name):
+            skipped.append(f"{name!r} is not valid Unicode; rename it")
+        elif not _is_folder(entry):
+            if _is_listed(entry):
+                yield name
+        elif not _is_atlas(entry.path):
+            try:
+                yield from _walk(entry.path, name + "/", (*above, here), skipped)
+            except OSError as error:
+                skipped.append(f"folder '{entry.path}' can't be read: {error.strerror}")
 
 
 def _entries(folder: str) -> list[os.DirEntry[str]]:
-    try:
-        with os.scandir(folder) as entries:
-            return [entry for entry in entries if entry.name[0] != "." and entry.name != _IGNORED]
-    except OSError as error:
-        raise ImageError(f"folder '{folder}' can't be read: {error.strerror}") from error
+    with os.scandir(folder) as entries:
+        return [entry for entry in entries if entry.name[0] != "." and entry.name != _IGNORED]
+
+
+def _is_atlas(folder: str) -> bool:
+    """Return whether a folder is an atlas, or the parts of one, whose files are not images."""
+    names = _PARTS if folder.endswith(".parts") else _ATLAS
+    return all(os.path.exists(os.path.join(folder, name)) for name in names)  # noqa: PTH110, PTH118 - fast
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
@@ -81,9 +115,9 @@ def _is_listed(entry: os.DirEntry[str]) -> bool:
     return entry.is_file()
 
 
-def _checked(name: str, folder: str) -> str:
+def _is_unicode(name: str) -> bool:
     try:
         name.encode()
-    except UnicodeEncodeError as error:
-        raise ImageError(f"a file name in '{folder}' is not valid Unicode: {name!r}; rename it") from error
-    return name
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -26,12 +26,14 @@ class ImageSource(ABC):
         layout: name of the kind of source in messages, for example ``class folders``.
         ids: sorted names of the images, with ``/`` between their parts.
         labels: labels of each image: none, one or several.
+        skipped: what could not be listed, with the reason; for messages.
     """
 
     root: str
     layout: str
     ids: tuple[str, ...]
     labels: tuple[tuple[str, ...], ...]
+    skipped: tuple[str, ...] = ()
 
     @classmethod
     @abstractmethod
