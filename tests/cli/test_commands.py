@@ -1,6 +1,7 @@
 """The command line with real processes, real networks and invalid arguments."""
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -284,3 +285,14 @@ def loaded_by(code, words, check=0):
     done = subprocess.run(run, check=False, capture_output=True, text=True)
     assert done.returncode == check, done.stderr
     return set(done.stdout.splitlines()[-1].split())
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_a_terminal_without_unicode_gets_question_marks_and_valid_json(encoding, tmp_path):
+    (tmp_path / "n\u00e9t.py").write_text("from torch import nn\ndef make():\n    return nn.Conv2d(3, 4, 3)\n", "utf-8")
+    words = [Path(sys.executable).with_name("unitscope"), "layers", tmp_path / "n\u00e9t.py:make"]
+    environment = {**os.environ, "PYTHONIOENCODING": encoding, "PYTHONUTF8": "1"}
+    shown = subprocess.run(words, check=True, capture_output=True, env=environment).stdout.decode(encoding)
+    assert ("4?" if encoding == "ascii" else "4\u00d7") in shown
+    printed = subprocess.run([*words, "--json"], check=True, capture_output=True, env=environment).stdout
+    assert "n\u00e9t.py" in json.loads(printed.decode(encoding))["network"]

@@ -112,8 +112,8 @@ def test_other_layouts_have_no_segmentations(tmp_path):
 
 
 def test_invalid_annotations_are_refused(tmp_path):
-    images = coco(tmp_path, [{"image_id": 0, "category_id": 1}])
-    with pytest.raises(ImageError, match="is not in COCO's format: it has no 'segmentation'"):
+    images = rewritten(coco(tmp_path, [annotation(0, 1, [SQUARE])]), lambda record: {"id": [record["id"]]})
+    with pytest.raises(ImageError, match="is not in COCO's format: "):
         category_masks(images, "cat")
 
 
@@ -141,3 +141,73 @@ def test_real_masks_have_about_the_area_in_the_annotations():
         mask = masks.upright_mask(image)
         assert mask.shape == (output["height"], output["width"])
         assert 0.6 * sum(areas) < (mask > 0).sum() < 1.25 * sum(areas)
+
+
+def packed(runs):
+    """COCO's compressed run lengths, from their definition."""
+    text = ""
+    for number, run in enumerate(runs):
+        value, more = (run - runs[number - 2] if number > 2 else run), True
+        while more:
+            bits, value = value & 31, value >> 5
+            more = not ((value == 0 and not bits & 16) or (value == -1 and bits & 16))
+            text += chr((bits | (32 if more else 0)) + 48)
+    return text
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_compressed_run_lengths_equal_plain_ones(tmp_path, seed):
+    dice = np.random.default_rng(seed)
+    cuts = np.sort(dice.choice(np.arange(1, 600 * 80), 2 * seed + 7, replace=False))
+    runs = np.diff([0, *cuts, 600 * 80]).tolist()
+    sizes = ((80, 600), (80, 600))
+    shapes = [annotation(n, 1, {"size": [600, 80], "counts": counts}) for n, counts in enumerate((runs, packed(runs)))]
+    masks = category_masks(coco(tmp_path, shapes, sizes=sizes), "cat")
+    np.testing.assert_array_equal(masks.mask("val/a.png"), masks.mask("val/b.png"))
+    assert masks.mask("val/a.png").any()
+
+
+def rewritten(images, change):
+    """The images, after a change of each image's record in their annotations."""
+    path = Path(images.root, "annotations", "instances_val.json")
+    content = json.loads(path.read_text("utf-8"))
+    content["images"] = [record | change(record) for record in content["images"]]
+    path.write_text(json.dumps(content), "utf-8")
+    return images
+
+
+def test_widths_and_heights_may_be_floats_that_are_whole(tmp_path):
+    images = coco(tmp_path, [annotation(0, 1, [SQUARE])])
+    right = category_masks(images, "cat").mask("val/a.png")
+    rewritten(images, lambda record: {"width": 8.0, "height": 6.0})
+    np.testing.assert_array_equal(category_masks(images, "cat").mask("val/a.png"), right)
+    rewritten(images, lambda record: {"width": 8.5})
+    with pytest.raises(ImageError, match=r"8.5 is not a width or height in pixels"):
+        category_masks(images, "cat")
+
+
+@pytest.mark.parametrize("missing", [{}, {"segmentation": []}])
+def test_objects_with_a_box_only_are_refused(tmp_path, missing):
+    box = {"image_id": 0, "category_id": 1, "bbox": [2, 1, 3, 2], **missing}
+    images = coco(tmp_path, [box, annotation(1, 1, [SQUARE]), {**box, "category_id": 2}])
+    with pytest.raises(ImageError, match="objects of 'cat' with a box only; masks need outlines"):
+        category_masks(images, "cat")
+
+
+def test_outlines_drawn_on_the_upright_picture_are_not_rotated(tmp_path):
+    images = coco(tmp_path, [annotation(0, 1, [SQUARE])])
+    upright = np.zeros((6, 8, 3), np.uint8)
+    upright[1:3, 2:5] = 255
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(upright).transpose(Image.Transpose.ROTATE_90).save(images.path(0), exif=exif)
+    assert decode(images.path(0)).size == (8, 6)
+    mask = category_masks(images, "cat").upright_mask("val/a.png")
+    np.testing.assert_allclose(mask, np.asarray(decode(images.path(0)))[..., 0].astype(int), atol=EDGE)
+
+
+@pytest.mark.parametrize("prefix", ["val/", "./x/val/", "C:\\data\\val\\", "/home/set/val/"])
+def test_masks_are_found_by_the_end_of_a_file_name(tmp_path, prefix):
+    images = coco(tmp_path, [annotation(0, 1, [SQUARE])])
+    rewritten(images, lambda record: {"file_name": prefix + record["file_name"]})
+    assert category_masks(open_images(tmp_path), "cat").ids == ("val/a.png",)

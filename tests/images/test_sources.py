@@ -192,6 +192,46 @@ def test_a_coco_split_folder_finds_the_annotations_next_to_it(tmp_path):
     assert labels_by_id(tmp_path / "train2017") == {"1.jpg": ("cat", "dog"), "2.jpg": (), "stray.jpg": ()}
 
 
+def with_names(root: Path, names: dict[int, str], *, split: str = "train2017") -> Path:
+    """Rename the images in the annotations."""
+    path = root / "annotations" / "instances_train2017.json"
+    content = json.loads(path.read_text("utf-8"))
+    content["images"] = [{"id": number, "file_name": name} for number, name in names.items()]
+    path.unlink()
+    (root / "annotations" / f"instances_{split}.json").write_text(json.dumps(content))
+    return root
+
+
+@pytest.mark.parametrize("prefix", ["train2017/", "data/train2017/", "C:\\data\\train2017\\", "/set/train2017/"])
+def test_coco_file_names_are_matched_by_their_end(tmp_path, prefix):
+    with_names(with_coco(tmp_path), {1: f"{prefix}1.jpg", 2: f"{prefix}2.jpg"})
+    assert labels_by_id(tmp_path)["train2017/1.jpg"] == ("cat", "dog")
+    assert labels_by_id(tmp_path)["train2017/stray.jpg"] == ()
+
+
+def test_the_only_annotations_are_those_of_all_images(tmp_path):
+    """CVAT writes instances_default.json and a folder images."""
+    root = make(tmp_path / "set", "images/1.jpg", "images/2.jpg", "images/3.jpg")
+    (with_coco(tmp_path / "other") / "annotations").rename(root / "annotations")
+    with_names(root, {1: "1.jpg", 3: "3.jpg"}, split="default")
+    found = labels_by_id(root)
+    assert (found["images/1.jpg"], found["images/2.jpg"], found["images/3.jpg"]) == (("cat", "dog"), (), ("cat",))
+
+
+def test_a_coco_file_name_that_could_mean_two_images_means_neither(tmp_path):
+    with_coco(tmp_path)
+    make(tmp_path, "train2017/a/7.jpg", "train2017/b/7.jpg", "train2017/c/8.jpg")
+    with_names(tmp_path, {1: "7.jpg", 2: "x/c/8.jpg", 3: "d/8.jpg"})
+    found = labels_by_id(tmp_path)
+    assert found["train2017/a/7.jpg"] == found["train2017/b/7.jpg"] == found["train2017/c/8.jpg"] == ()
+
+
+def test_annotations_that_name_none_of_the_images_are_an_error(tmp_path):
+    with_names(with_coco(tmp_path), {1: "one.jpg"})
+    with pytest.raises(ImageError, match=r"names none of these images, such as 'train2017/1.jpg', but .* 'one.jpg'"):
+        open_images(tmp_path)
+
+
 @pytest.mark.parametrize("text", ["{", "[]", '{"images": []}'])
 def test_broken_annotations_are_an_error(tmp_path, text):
     with_coco(tmp_path)

@@ -367,6 +367,19 @@ def test_invalid_numbers_are_refused(client):
     assert client.post("/lab.json", json={"image": "chelsea/00.jpg", "sigma": 7}).status_code == 422
 
 
+def test_names_with_line_breaks_have_a_page(make_atlas, tmp_path):
+    from tests.web.conftest import explorer_of
+    from unitscope.web.app import create_app
+    from unitscope.web.lazy_inspector import LazyInspector
+
+    odd = "one\ntwo\u2028three"
+    given = make_atlas(np.eye(6, 4), layers={"re\nlu": 4}, labels=[odd, "b", odd, "b", odd, "b"])
+    explorer, pictures = explorer_of(given, tmp_path / "pictures")
+    client = TestClient(create_app(explorer, pictures, LazyInspector(missing="none"), hosts=frozenset({"testserver"})))
+    for address in (f"/class/{quote(odd)}", "/layer/re%0Alu", "/unit/re%0Alu/1", "/"):
+        assert client.get(address).status_code == 200, address
+
+
 def test_names_in_an_atlas_are_escaped(make_atlas, tmp_path):
     """An atlas may be untrusted; its labels and layers are shown as text, never as markup."""
     from tests.web.conftest import explorer_of

@@ -3,6 +3,7 @@
 In: the command line. Out: an exit status: 0 for success, 1 for invalid input, 2 for wrong usage, 130 after Ctrl-C.
 """
 
+import io
 import os
 import sys
 from types import ModuleType
@@ -85,6 +86,9 @@ for module in COMMANDS:
 
 def main() -> None:
     """Run the command line; print the user's mistakes as one message, never as a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without Unicode shows ? for ×
     try:
         app()
     except UnitscopeError as problem:

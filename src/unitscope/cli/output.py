@@ -90,7 +90,8 @@ def log_skipped(images: "ImageSource") -> None:
 
 def print_json(values: dict[str, Any]) -> None:
     """Print one JSON object on stdout."""
-    sys.stdout.write(json.dumps(json_safe(values), ensure_ascii=False, allow_nan=False) + "\n")
+    unicode = (sys.stdout.encoding or "utf-8").lower().replace("-", "") == "utf8"
+    sys.stdout.write(json.dumps(json_safe(values), ensure_ascii=not unicode, allow_nan=False) + "\n")
     sys.stdout.flush()
 
 

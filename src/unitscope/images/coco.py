@@ -5,8 +5,8 @@ Out: the category names of each image on disk. Bounding boxes are ignored; `coco
 """
 
 import json
-from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -32,20 +32,73 @@ def read_labels(root: Path, ids: tuple[str, ...]) -> Labels | None:
     entries = find_annotations(root, ids)
     if entries is None:
         return None
-    read = {path: _read_categories(path) for path in {path for path, _ in entries.values()} if path}
-    return {image_id: read[path].get(name, ()) if path else () for image_id, (path, name) in entries.items()}
+    labels: Labels = {}
+    for path in sorted({path for path, _ in entries.values() if path}):
+        read = _read_categories(path)
+        for image_id, name in matched(path, entries, read).items():
+            labels[image_id] = read[name]
+    return {image_id: labels.get(image_id, ()) for image_id in entries}
+
+
+def matched(path: Path, entries: Mapping[str, AnnotationEntry], names: Iterable[str]) -> dict[str, str]:
+    """Return the name that a label file gives each image; images that it does not name are left out.
+
+    Names that don't fit as they stand are matched if one ends with the other, and no other image or name fits as well:
+    tools write ``val/0.png``, absolute paths and the like.
+
+    Raises:
+        ImageError: if the file names images, but none of these.
+    """
+    wanted, known = {image_id: name for image_id, (file, name) in entries.items() if file == path}, set(names)
+    found = {image_id: name for image_id, name in wanted.items() if name in known}
+    by_last: defaultdict[str, list[str]] = defaultdict(list)
+    for name in known - set(found.values()):
+        by_last[_parts(name)[-1]].append(name)
+    guessed = {
+        image_id: best
+        for image_id, name in wanted.items()
+        if image_id not in found and (best := _best(name, by_last[_parts(name)[-1]]))
+    }
+    once = Counter(guessed.values())
+    found |= {image_id: name for image_id, name in guessed.items() if once[name] == 1}
+    if known and wanted and not found:
+        raise ImageError(
+            f"label file '{path}' names none of these images, such as '{min(wanted)}', but for example '{min(known)}'; "
+            "correct its 'file_name', or remove it"
+        )
+    return found
+
+
+def _parts(name: str) -> list[str]:
+    return [part for part in name.replace("\\", "/").split("/") if part] or [""]
+
+
+def _best(name: str, candidates: list[str]) -> str:
+    """Return the candidate that ends with a name, or that the name ends with; the longest one, if it is alone."""
+    own = _parts(name)
+    lengths = {other: min(len(own), len(parts)) for other in candidates if _is_end(own, parts := _parts(other))}
+    best = [other for other, length in lengths.items() if length == max(lengths.values())]
+    return best[0] if len(best) == 1 else ""
+
+
+def _is_end(one: list[str], other: list[str]) -> bool:
+    shorter = min(len(one), len(other))
+    return one[-shorter:] == other[-shorter:]
 
 
 def find_annotations(root: Path, ids: tuple[str, ...]) -> dict[str, AnnotationEntry] | None:
     """Return the annotation file of each image, or None if there is no ``instances_*.json``; read no file.
 
-    An annotation file is used only if the folder of its split exists. Files in ``annotations/`` are not images.
+    An annotation file is used only if the folder of its split exists, or if it is the only one and no folder is a
+    split. Files in ``annotations/`` are not images.
     """
     beside = _annotations(root.parent / _FOLDER, root.name)
     within = {path.stem.removeprefix(_PREFIX) for path in (root / _FOLDER).glob(f"{_PREFIX}*.json")}
     if within:
         images = [image_id for image_id in ids if not image_id.startswith(f"{_FOLDER}/")]
         splits = {image_id: _split_of(image_id, within) for image_id in images}
+        if len(within) == 1 and not any(split for split, _ in splits.values()):  # CVAT: instances_default.json, images/
+            splits = {image_id: (min(within), image_id) for image_id in images}
         return {
             image_id: (_annotations(root / _FOLDER, split) if split else None, name)
             for image_id, (split, name) in splits.items()

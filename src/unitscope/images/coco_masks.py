@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from unitscope.errors import ImageError, closest
-from unitscope.images.coco import find_annotations, format_errors, read_json, without_polygons
+from unitscope.images.coco import find_annotations, format_errors, matched, read_json, without_polygons
 from unitscope.images.decoding import apply_orientation
 from unitscope.images.source import ImageSource
 
@@ -79,6 +79,8 @@ class CategoryMasks:
     def upright_mask(self, image: str) -> Mask:
         """Return the mask rotated by the image's EXIF orientation, so that it is aligned with `decode`'s output.
 
+        A mask whose width and height are those of the upright image, not of the stored one, is not rotated.
+
         Raises:
             ImageError: if the image's segmentations are invalid, or its file can't be read.
         """
@@ -100,9 +102,12 @@ def category_masks(images: ImageSource, category: str) -> CategoryMasks:
     files = sorted({path for path, _ in entries.values() if path})
     names = {path: _names(path) for path in files}
     name = _find(category, [name for known in names.values() for name in known.values()])
-    found = {path: _outlines(path, {n for n, known in names[path].items() if known == name}) for path in files}
-    by_image = {image: found[path].get(file) for image, (path, file) in entries.items() if path}
-    return CategoryMasks(name, images.root, {image: outlines for image, outlines in by_image.items() if outlines})
+    found = {path: _outlines(path, name, {n for n, known in names[path].items() if known == name}) for path in files}
+    by_image: dict[str, Outlines] = {}
+    for path, (outlines, listed) in found.items():
+        of_image = matched(path, entries, listed)
+        by_image |= {image: outlines[file] for image, file in of_image.items() if file in outlines}
+    return CategoryMasks(name, images.root, {image: by_image[image] for image in images.ids if image in by_image})
 
 
 def _names(path: Path) -> dict[Any, str]:
@@ -125,8 +130,8 @@ def _first_few(names: list[str]) -> str:
     return ", ".join(known[:10]) + (f" and {len(known) - 10} more" if len(known) > 10 else "")
 
 
-def _outlines(path: Path, categories: set[Any]) -> dict[str, Outlines]:
-    """Return outlines by file name, for the images with one of the categories."""
+def _outlines(path: Path, name: str, categories: set[Any]) -> tuple[dict[str, Outlines], list[str]]:
+    """Return outlines by file name, for the images with one of the categories of this name; and all file names."""
 
     def drop_others(record: dict[str, Any]) -> dict[str, Any]:
         return record if record.get("category_id") in categories else without_polygons(record)
@@ -136,18 +141,33 @@ def _outlines(path: Path, categories: set[Any]) -> dict[str, Outlines]:
     with format_errors(path):
         for annotation in content["annotations"]:
             if annotation["category_id"] in categories:
-                shapes[annotation["image_id"]].append(annotation["segmentation"])
-        return {
-            str(image["file_name"]): Outlines(image["height"], image["width"], tuple(shapes[image["id"]]))
+                shapes[annotation["image_id"]].append(annotation.get("segmentation"))
+        if not all(all(found) for found in shapes.values()):
+            raise ImageError(
+                f"label file '{path}' has objects of '{name}' with a box only; masks need outlines ('segmentation')"
+            )
+        outlines = {
+            str(image["file_name"]): Outlines(_side(image["height"]), _side(image["width"]), tuple(shapes[image["id"]]))
             for image in content["images"]
             if image["id"] in shapes
         }
+        return outlines, [str(image["file_name"]) for image in content["images"]]
+
+
+def _side(value: Any) -> int:
+    """Return a width or height in pixels, which some tools write as 48.0."""
+    number = float(value)
+    if not number.is_integer() or not 1 <= number < 2**20:
+        raise TypeError(f"{value!r} is not a width or height in pixels")
+    return int(number)
 
 
 def _draw(shape: Any, height: int, width: int) -> Mask:
-    """Return one object's mask, from polygons or an uncompressed run-length encoding."""
+    """Return one object's mask, from polygons or a run-length encoding."""
     if isinstance(shape, dict):
-        return _decode_runs(shape["counts"], *shape["size"])
+        counts = shape["counts"]
+        runs = _runs(counts) if isinstance(counts, str) else counts
+        return _decode_runs(runs, *map(_side, shape["size"]))
     mask = np.zeros((height, width), np.uint8)
     for polygon in shape:
         if len(polygon) >= 6:  # points and lines have no area
@@ -170,6 +190,29 @@ def _fill_polygon(mask: Mask, points: NDArray[np.float64]) -> None:
     part = mask[top:bottom, left:right]
     drawn = np.array(canvas.reduce(factor))
     np.maximum(part, drawn[: part.shape[0], : part.shape[1]], out=part)
+
+
+def _runs(text: str) -> list[int]:
+    """Return the run lengths of COCO's compressed encoding (``rleFrString`` in its API).
+
+    A character holds five bits and whether more follow; from the fourth on, a number is the difference from the number
+    two before it.
+    """
+    runs: list[int] = []
+    value = shift = 0
+    for character in text:
+        bits = ord(character) - 48
+        if not 0 <= bits < 64:
+            raise ValueError(f"the run lengths have the character {character!r}")
+        value |= (bits & 31) << shift
+        shift += 5
+        if bits & 32:
+            continue
+        if bits & 16:
+            value -= 1 << shift
+        runs.append(value + (runs[-2] if len(runs) > 2 else 0))
+        value = shift = 0
+    return runs
 
 
 def _decode_runs(counts: list[int], height: int, width: int) -> Mask:

@@ -41,6 +41,7 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_SIDEWAYS = (5, 6, 7, 8)
 
 
 def decode(image: Encoded, *, max_pixels: int = MAX_PIXELS) -> Image.Image:
@@ -79,12 +80,16 @@ def pixels_of_plain_jpeg(file: BinaryIO) -> int:
 def apply_orientation(picture: Image.Image, path: Path) -> Image.Image:
     """Return a picture that is aligned with a file's stored pixels, rotated as `decode` rotates that file.
 
+    A picture that has the size of the upright file, and not that of the stored one, is returned as it is.
+
     Raises:
         ImageError: if the file can't be read.
     """
     try:
         with without_warnings(), Image.open(path, formats=_FORMATS) as image:
-            return _upright(picture, _orientation(image))
+            orientation = _orientation(image)
+            turned = orientation in _SIDEWAYS and image.width != image.height
+            return picture if turned and picture.size == image.size[::-1] else _upright(picture, orientation)
     except Exception as error:  # as below
         raise _explained(error, lambda: _opened(path), f"'{path}'") from error
 

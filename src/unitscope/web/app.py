@@ -123,16 +123,16 @@ def _pages(app: FastAPI, explorer: PageRenderer, pictures: ImageFiles, inspector
         return explorer.html("search", values, LINKS, query=values.query)
 
     page("/", "home", home_values)
-    page("/layer/{layer:path}", "layer", layer_values)
+    page("/layer/{layer:text}", "layer", layer_values)
     page(
-        "/unit/{layer:path}/{channel}",
+        "/unit/{layer:text}/{channel}",
         "unit",
         unit_values,
         lambda values: explorer.unit_html(values, LINKS, missing=inspector.missing),
     )
     page("/images", "images", images_values)
-    page("/image/{image:path}", "image", image_values, show_image)
-    page("/class/{label:path}", "class", class_values, lambda values: explorer.class_html(values, LINKS))
+    page("/image/{image:text}", "image", image_values, show_image)
+    page("/class/{label:text}", "class", class_values, lambda values: explorer.class_html(values, LINKS))
     page("/compare", "compare", compare_values, lambda values: explorer.compare_html(values, LINKS))
     page("/search", "search", search_values, show_search)
 

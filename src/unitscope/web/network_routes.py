@@ -46,7 +46,7 @@ def add_routes(app: FastAPI, explorer: PageRenderer, pictures: ImageFiles, inspe
 
 
 def _maps_and_structure(app: FastAPI, explorer: PageRenderer, pictures: ImageFiles, inspector: LazyInspector) -> None:
-    @app.get("/maps/{layer:path}/{channel}.png", response_class=Response)
+    @app.get("/maps/{layer:text}/{channel}.png", response_class=Response)
     def maps(request: Request, layer: str, channel: int) -> Response:
         found, number = explorer.atlas_cache.atlas.unit(f"{layer}:{channel}")
         return picture_response(request, pictures.maps(inspector, found, number), "image/png")

@@ -8,9 +8,27 @@ from typing import Any
 from urllib.parse import quote
 
 from fastapi.responses import Response
+from starlette.convertors import Convertor, register_url_convertor
 from starlette.requests import Request
 
 from unitscope.web.templating import to_json
+
+
+class AnyText(Convertor[str]):
+    """A part of an address with any characters, ``{name:text}``; Starlette's own ``path`` stops at a line break."""
+
+    regex = "(?s:.*)"
+
+    def convert(self, value: str) -> str:
+        """Return the text."""
+        return value
+
+    def to_string(self, value: str) -> str:
+        """Return the text."""
+        return value
+
+
+register_url_convertor("text", AnyText())
 
 
 def json_response(values: Any, status: int = 200) -> Response:
