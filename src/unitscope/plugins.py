@@ -123,18 +123,20 @@ def file_in(reference: str) -> str:
 
 
 def code_file(reference: str) -> str:
-    """Return the file whose code runs when a network reference is loaded; empty if none does.
+    """Return the file whose code can run when a network reference is loaded; empty if none can.
 
-    A network card runs code only if it has a factory. Files of plug-ins count as code.
+    A network card runs no code if it names a network without a file. Files of plug-ins count as code, as does a card
+    that can't be read.
     """
     file = file_in(reference)
     if not file.endswith(".toml"):
         return file
     try:
         card = tomllib.loads(Path(file).read_text("utf-8"))
-    except (OSError, ValueError):  # loading it reports the error
-        return ""
-    return str(card.get("factory", "")) or file_in(str(card.get("network", "")))
+    except (OSError, ValueError):
+        return file
+    plain = file == reference and isinstance(card.get("network"), str) and "factory" not in card
+    return file_in(card["network"]) if plain else file
 
 
 def check_registered(group: str) -> None:

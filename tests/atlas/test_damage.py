@@ -244,3 +244,31 @@ def test_the_shards_of_responses_are_read_by_zarr(atlas):
     path.write_bytes(content)
     with pytest.raises(ValueError, match="checksum"):
         _ = zarr.open_group(atlas.path / "arrays.zarr", mode="r")["responses"][:]
+
+
+@pytest.mark.parametrize("codec", ["pickle", "zlib"])
+def test_consolidated_metadata_is_not_used(atlas, tmp_path, codec):
+    path = atlas.path / "arrays.zarr" / "zarr.json"
+    values = json.loads(path.read_text("utf-8"))
+    array = json.loads((atlas.path / "arrays.zarr" / "responses" / "zarr.json").read_text("utf-8"))
+    array["codecs"] = [{"name": f"numcodecs.{codec}", "configuration": {}}]
+    values["consolidated_metadata"] = {"kind": "inline", "must_understand": False, "metadata": {"responses": array}}
+    path.write_text(json.dumps(values), "utf-8")
+    rewrite(atlas.path, lambda values: values.update(files={}))
+    found = answers(atlas.path)
+    assert isinstance(found["all rows"], AtlasError)
+    assert isinstance(found["exemplars"], AtlasError)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda values: values["scan"].update(top=10**12),
+        lambda values: values["preprocessing"].update(mean=[10**400]),
+        lambda values: values["layers"][0].update(units=10**18, shape=[10**18]),
+    ],
+)
+def test_numbers_that_would_fill_the_memory_are_refused(atlas, change):
+    rewrite(atlas.path, change)
+    found = answers(atlas.path)
+    assert all(isinstance(found[name], AtlasError) for name in found if name not in ("network", "images"))

@@ -181,9 +181,10 @@ def test_widths_and_heights_may_be_floats_that_are_whole(tmp_path):
     right = category_masks(images, "cat").mask("val/a.png")
     rewritten(images, lambda record: {"width": 8.0, "height": 6.0})
     np.testing.assert_array_equal(category_masks(images, "cat").mask("val/a.png"), right)
-    rewritten(images, lambda record: {"width": 8.5})
-    with pytest.raises(ImageError, match=r"8.5 is not a width or height in pixels"):
-        category_masks(images, "cat")
+    for wrong in (8.5, "wide", 0, 10**400, 10**9, None):
+        rewritten(images, lambda record, wrong=wrong: {"width": wrong})
+        with pytest.raises(ImageError, match=r"is not in COCO's format: "):
+            category_masks(images, "cat")
 
 
 @pytest.mark.parametrize("missing", [{}, {"segmentation": []}])

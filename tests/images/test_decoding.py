@@ -304,3 +304,11 @@ def test_a_png_with_broken_pixels_is_refused_with_its_own_error():
     png = written.getvalue()
     with pytest.raises(ImageError, match=r"the picture is (truncated|broken)"):
         decode(png[:60])
+
+
+def test_a_png_with_a_damaged_name_of_a_needed_chunk_is_refused():
+    Image.new("RGB", (60, 40), (10, 200, 30)).quantize(4).save(written := io.BytesIO(), "PNG", transparency=0)
+    png = written.getvalue()
+    for bit in range(8):
+        with pytest.raises(ImageError):
+            decode(png.replace(b"PLTE", bytes([ord("P") ^ 1 << bit]) + b"LTE"))

@@ -63,6 +63,9 @@ def test_names_of_the_module_itself_are_kept(tmp_path):
     torch.save((saved := Wrapped()).state_dict(), file := tmp_path / "w.pth")
     load_into(loaded := Wrapped(), read_state_dict(file, loaded.state_dict()), file)
     assert same(loaded, saved)
+    torch.save(prefixed(saved, "module."), file)
+    load_into(loaded := Wrapped(), read_state_dict(file, loaded.state_dict()), file)
+    assert same(loaded, saved)
 
 
 def test_only_a_prefix_of_all_names_is_removed(tmp_path, module):

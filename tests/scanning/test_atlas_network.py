@@ -1,5 +1,7 @@
 """Functions of an atlas and a network accept only the network of the atlas."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -134,3 +136,24 @@ def test_links_are_followed_if_the_user_names_the_folder(linked, network):
     assert [one.image for one in sheet.exemplars] == [one.image for one in whole.exemplars]
     assert all(one.picture is not None for one in sheet.exemplars)
     assert not verify(opened, network=network, image_root=linked.root).mismatches
+
+
+def test_a_card_in_an_odd_place_runs_no_code(folder, tmp_path, monkeypatch, network):
+    """The loader and the check of an atlas must mean the same file."""
+    monkeypatch.chdir(tmp_path)
+    atlas = unitscope.scan(network, folder, tmp_path / "a.atlas").atlas
+    (tmp_path / "net.py").write_text(CODE, "utf-8")
+    (tmp_path / "card.toml:z").write_text(CARD, "utf-8")
+    (tmp_path / "net.py:make").mkdir()
+    (tmp_path / "net.py:make" / "card.toml").write_text('factory = ""\n', "utf-8")
+    for reference in ("card.toml:z", "net.py:make/card.toml", "gone.toml"):
+        manifest = replace(atlas.manifest, network={**atlas.manifest.network, "source": {"network": reference}})
+        with pytest.raises(NetworkError, match="names a file that can run code"):
+            network_of(replace(atlas, manifest=manifest))
+    assert not (tmp_path / "net.ran").exists()
+    for reference, message in (
+        ("card.toml:z", "is not the name of a card"),
+        ("net.py:make/card.toml", "an empty fact"),
+    ):
+        with pytest.raises(NetworkError, match=message):
+            unitscope.load(reference)

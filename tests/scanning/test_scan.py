@@ -1,6 +1,7 @@
 """Complete scans of a network with known units."""
 
 import json
+import os
 import runpy
 import signal
 import subprocess
@@ -380,3 +381,12 @@ def test_decoding_threads_use_one_torch_thread_and_the_main_thread_keeps_its_own
             assert pool.submit(torch.get_num_threads).result() == torch.get_num_threads() == 3
     finally:
         torch.set_num_threads(own)
+
+
+def test_what_could_not_be_written_at_the_end_is_refused_at_the_start(network, folder, tmp_path):
+    with pytest.raises(AtlasError, match=r"the atlas of this scan could not be read: .*scan.top is 2000000"):
+        unitscope.scan(network, folder, tmp_path / "a", options=ScanOptions(top=2_000_000))
+    odd = folder.rename(folder.with_name(os.fsdecode(b"im\xffages")))
+    with pytest.raises(UnitscopeError, match="could not be read"):
+        unitscope.scan(network, odd, tmp_path / "b")
+    assert not list(tmp_path.glob("?"))

@@ -16,6 +16,7 @@ from unitscope.atlas.storage import StoragePath, sizes_in, zarr_store
 from unitscope.errors import first_line
 
 METADATA = "zarr.json"
+_SMALL = 2**14  # a side of a chunk that may be larger than the array
 _CODECS = {"bytes", "crc32c", "zstd", "sharding_indexed"}
 _UNIT, _RANK, _CLASS = ("unit",), ("rank", "unit"), ("class", "unit")
 _KINDS = {
@@ -42,9 +43,12 @@ def open_arrays(folder: StoragePath, manifest: Manifest) -> xr.Dataset:
         AtlasError: if an array is missing or damaged, or not as a scan writes it.
     """
     check_metadata(folder, manifest)
-    opened: xr.Dataset = xr.open_zarr(
-        zarr_store(folder / ARRAYS), chunks=None, consolidated=False, zarr_format=3, decode_cf=False
-    )
+    try:
+        opened: xr.Dataset = xr.open_zarr(
+            zarr_store(folder / ARRAYS), chunks=None, consolidated=False, zarr_format=3, decode_cf=False
+        )
+    except Exception as problem:  # zarr and xarray raise many kinds of errors
+        raise damaged(folder, f"{ARRAYS}: {first_line(problem)}") from problem
     return opened
 
 
@@ -63,8 +67,8 @@ def check_metadata(folder: StoragePath, manifest: Manifest) -> None:
         path = folder / ARRAYS / name / METADATA
         try:
             values = json.loads(path.read_text("utf-8"))
-            _check(values, *expected[name]) if name else _check_group(values)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as problem:
+            _check(values, name, *expected[name]) if name else _check_group(values)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError) as problem:
             where = "/".join(filter(None, (ARRAYS, name, METADATA)))
             raise damaged(folder, f"{where}: {first_line(problem)}") from problem
 
@@ -91,9 +95,11 @@ def _expected(manifest: Manifest) -> dict[str, tuple[tuple[int, ...], tuple[str,
 def _check_group(values: Mapping[str, Any]) -> None:
     if (values["zarr_format"], values["node_type"]) != (3, "group"):
         raise ValueError("not a group of zarr v3")
+    if values.keys() - {"zarr_format", "node_type", "attributes"} or values.get("attributes"):
+        raise ValueError("it has more than a group's type, which no scan writes")
 
 
-def _check(values: Mapping[str, Any], shape: tuple[int, ...], types: tuple[str, ...]) -> None:
+def _check(values: Mapping[str, Any], name: str, shape: tuple[int, ...], types: tuple[str, ...]) -> None:
     if (values["zarr_format"], values["node_type"]) != (3, "array"):
         raise ValueError("not an array of zarr v3")
     if tuple(values["shape"]) != shape:
@@ -102,23 +108,29 @@ def _check(values: Mapping[str, Any], shape: tuple[int, ...], types: tuple[str, 
         raise ValueError(f"its type is {values['data_type']!r}, not {' or '.join(types)}")
     if values.get("storage_transformers") or values.get("attributes"):
         raise ValueError("it has attributes or storage transformers, which no scan writes")
+    if values.get("dimension_names") not in (None, list(_KINDS[name][0])):
+        raise ValueError(f"its dimensions are {values['dimension_names']}")
+    if values["fill_value"] not in (0, "NaN"):
+        raise ValueError(f"its fill value is {values['fill_value']!r}")
     grid, keys = values["chunk_grid"], values["chunk_key_encoding"]
     if grid["name"] != "regular" or keys != {"name": "default", "configuration": {"separator": "/"}}:
         raise ValueError("its chunks are not named as a scan names them")
-    _check_chunk(grid["configuration"]["chunk_shape"], len(shape))
-    _check_codecs(values["codecs"], len(shape))
+    _check_chunk(grid["configuration"]["chunk_shape"], shape)
+    _check_codecs(values["codecs"], shape)
 
 
-def _check_codecs(codecs: list[Any], dimensions: int) -> None:
+def _check_codecs(codecs: list[Any], shape: tuple[int, ...]) -> None:
     for codec in codecs:
         if codec["name"] not in _CODECS:
             raise ValueError(f"its codec {codec['name']!r} is none of {', '.join(sorted(_CODECS))}")
         if codec["name"] == "sharding_indexed":
             inner = codec["configuration"]
-            _check_chunk(inner["chunk_shape"], dimensions)
-            _check_codecs([*inner["codecs"], *inner["index_codecs"]], dimensions)
+            _check_chunk(inner["chunk_shape"], shape)
+            _check_codecs([*inner["codecs"], *inner["index_codecs"]], shape)
 
 
-def _check_chunk(shape: list[Any], dimensions: int) -> None:
-    if len(shape) != dimensions or not all(isinstance(side, int) and 1 <= side < 2**40 for side in shape):
-        raise ValueError(f"its chunk shape is {shape}")
+def _check_chunk(chunk: list[Any], shape: tuple[int, ...]) -> None:
+    """Check that a chunk is not much larger than its array, as decoding it would fill the memory."""
+    sides = zip(chunk, shape, strict=True)
+    if not all(isinstance(side, int) and 1 <= side <= max(2 * length, _SMALL) for side, length in sides):
+        raise ValueError(f"its chunk shape is {chunk}")

@@ -61,7 +61,7 @@ class Responses:
         Raises:
             KeyError: if the atlas has no responses.
         """
-        return cls(arrays / "responses", zarr.open_group(zarr_store(arrays), mode="r")["responses"])
+        return cls(arrays / "responses", _group(arrays)["responses"])
 
     def read(self, rows: NDArray[np.int64], units: slice) -> NDArray[np.float32]:
         """Return rows in the order given, for a slice of units; NaN where nothing is stored.
@@ -88,7 +88,7 @@ class Responses:
     def _read_with_zarr(self, rows: NDArray[np.int64], units: slice) -> NDArray[np.float32]:
         try:
             return np.asarray(self.array.oindex[rows, units], np.float32)
-        except ValueError as problem:  # a wrong checksum
+        except Exception as problem:  # a wrong checksum, or what the store or a codec raises
             raise _damaged(self.folder, problem) from problem
 
     @property
@@ -154,6 +154,10 @@ def _check(values: NDArray[Any], checksum: bytes, what: str) -> None:
 
 def _damaged(path: StoragePath, problem: Exception) -> AtlasError:
     return AtlasError(f"'{path}' is damaged ({problem}); copy it again, or scan again into a new folder")
+
+
+def _group(arrays: StoragePath) -> Any:
+    return zarr.open_group(zarr_store(arrays), mode="r", zarr_format=3, use_consolidated=False)
 
 
 def _mapped(path: Path, *, sparse: bool) -> mmap.mmap:

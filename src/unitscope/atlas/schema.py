@@ -99,7 +99,7 @@ class Manifest:
                 return cls._of(values)
         except (FileNotFoundError, NotADirectoryError):
             raise AtlasError(_no_atlas(folder)) from None
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as problem:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError) as problem:
             reason = first_line(problem)
             raise AtlasError(
                 f"'{folder / MANIFEST}' is damaged ({reason}); copy it again, or scan again into a new folder"
@@ -108,6 +108,18 @@ class Manifest:
             f"atlas '{folder}' was written in schema {version}, but this version reads schemas 1 and 2; "
             "open it with the unitscope version named in its manifest"
         )
+
+    def check(self) -> None:
+        """Check that this manifest can be written and read back, before a scan takes hours.
+
+        Raises:
+            AtlasError: if it can't, for example for a path that is not valid Unicode.
+        """
+        try:
+            values = json.loads(self.to_json().encode())
+            check_manifest({name: value for name, value in values.items() if name not in ("schema_version", "crc32c")})
+        except ValueError as problem:
+            raise AtlasError(f"the atlas of this scan could not be read: {first_line(problem)}") from problem
 
     def check_files(self, folder: StoragePath) -> None:
         """Check that all files of the atlas exist and have the right size.

@@ -3,7 +3,6 @@
 In: the values of manifest.json. Out: nothing, or a `ValueError` that names the key.
 """
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,14 +12,15 @@ Check = Callable[[Any, str], None]
 
 @dataclass(frozen=True, slots=True)
 class Whole:
-    """A whole number of at least ``least``."""
+    """A whole number from ``least`` to ``most``."""
 
     least: int = 0
+    most: int = 2**63 - 1
 
     def __call__(self, value: Any, where: str) -> None:
         """Raise ValueError for another value."""
-        if not isinstance(value, int) or isinstance(value, bool) or not self.least <= value < 2**63:
-            raise ValueError(f"{where} is {_brief(value)}, not a whole number of at least {self.least}")
+        if not isinstance(value, int) or isinstance(value, bool) or not self.least <= value <= self.most:
+            raise ValueError(f"{where} is {_brief(value)}, not a whole number from {self.least} to {self.most}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,7 @@ class Number:
 
     def __call__(self, value: Any, where: str) -> None:
         """Raise ValueError for another value."""
-        if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
+        if not isinstance(value, int | float) or isinstance(value, bool) or not -1e300 < value < 1e300:
             raise ValueError(f"{where} is {_brief(value)}, not a number")
 
 
@@ -174,7 +174,7 @@ MANIFEST = Table(
             {"root": Text(), "layout": Text(), "count": Whole()}, {"failed": Whole(), "fingerprint": Text()}
         ),
         "scan": Table(
-            {"shard_size": Whole(1), "top": Whole(1)},
+            {"shard_size": Whole(1), "top": Whole(1, most=10**6)},
             {
                 "responses": Text(("float32", "float16", "none")),
                 "batch_size": Whole(1),

@@ -156,9 +156,12 @@ def _outlines(path: Path, name: str, categories: set[Any]) -> tuple[dict[str, Ou
 
 def _side(value: Any) -> int:
     """Return a width or height in pixels, which some tools write as 48.0."""
-    number = float(value)
-    if not number.is_integer() or not 1 <= number < 2**20:
-        raise TypeError(f"{value!r} is not a width or height in pixels")
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        number = 0.0
+    if not number.is_integer() or not 1 <= number < 2**16:
+        raise TypeError(f"{str(value)[:20]!r} is not a width or height in pixels")
     return int(number)
 
 
@@ -217,5 +220,7 @@ def _runs(text: str) -> list[int]:
 
 def _decode_runs(counts: list[int], height: int, width: int) -> Mask:
     """Decode COCO's run lengths, which alternate between background and object, column by column."""
+    if sum(counts) != height * width:
+        raise ValueError(f"the run lengths add up to {sum(counts)}, not to {height} × {width}")
     inside = np.repeat(np.arange(len(counts)) % 2 == 1, counts)
     return (255 * inside).astype(np.uint8).reshape(width, height).T

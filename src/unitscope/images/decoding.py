@@ -42,6 +42,7 @@ _UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 _SIDEWAYS = (5, 6, 7, 8)
+_MAX_PNG = 2**29  # bytes of a PNG file that are read again without its extra chunks
 
 
 def decode(image: Encoded, *, max_pixels: int = MAX_PIXELS) -> Image.Image:
@@ -128,8 +129,8 @@ def _plain_png(opened: Opened) -> bytes | None:
             file.seek(0)
             if file.read(len(SIGNATURE)) != SIGNATURE:
                 return None
-            return without_extras(SIGNATURE + file.read())
-    except OSError:
+            return without_extras(SIGNATURE + file.read(_MAX_PNG))
+    except Exception:  # the first error is the one that matters
         return None
 
 

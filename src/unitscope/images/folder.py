@@ -79,7 +79,7 @@ class ImageFolder(ImageSource):
         """Return a file's size and modification time; zeros if it is missing, which becomes a row with an error."""
         try:
             status = self.path(row).stat()
-        except OSError:
+        except (OSError, ImageError):
             return 0, 0
         return status.st_size, status.st_mtime_ns
 
@@ -94,7 +94,11 @@ class ContainedFolder(ImageFolder):
             ImageError: if its id or a link leads out of the folder.
         """
         path = super().path(row)
-        if not path.resolve().is_relative_to(Path(self.root).resolve()):
+        try:
+            inside = path.resolve().is_relative_to(Path(self.root).resolve())
+        except (OSError, RuntimeError, ValueError) as error:  # a circular link; a name with a null character
+            raise ImageError(f"'{self.name(row)}' can't be opened: {error}") from error
+        if not inside:
             raise ImageError(
                 f"image '{self.ids[row]}' is a link out of the folder '{self.root}', which only the atlas names; "
                 f"if you trust it, give --image-root '{self.root}'"

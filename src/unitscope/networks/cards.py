@@ -83,6 +83,8 @@ def _check(path: Path, values: Mapping[str, Any]) -> None:
             raise NetworkError(f"'{path}' has {key} = {value!r}; it must be {wanted}")
     if ("network" in values) == ("factory" in values):
         raise NetworkError(f"'{path}' needs either network = 'torchvision:NAME' or factory = 'file.py:function'")
+    if values.get("factory") == "":
+        raise NetworkError(f"'{path}' has an empty factory; write factory = 'file.py:function'")
     if values.get("network", "").endswith(".toml"):
         raise NetworkError(f"'{path}' refers to another card, '{values['network']}'; name the network directly")
 

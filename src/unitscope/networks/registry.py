@@ -53,12 +53,14 @@ def load(
     Raises:
         NetworkError: if the network, its weights or its preprocessing can't be found or loaded, or don't fit together.
     """
+    if seed is not None and not 0 <= seed < 2**63:
+        raise NetworkError(f"seed must be from 0 to 2**63 - 1, not {seed}")
     options = LoadOptions(
         network="" if isinstance(network, nn.Module) else str(network),
         weights=None if weights is None else str(weights),
         seed=seed,
         preprocess=preprocess,
-        classes=None if classes is None else tuple(classes),
+        classes=None if classes is None else tuple(map(str, classes)),
     )
     if isinstance(network, nn.Module):
         return _with_options(_from_module(network, options), options)

@@ -24,6 +24,8 @@ Shapes = Mapping[str, list[Any]]
 STATE_DICT_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".ckpt")
 _WRAPPERS = ("state_dict", "model_state_dict", "model")
 _WRAPPED = re.compile(r"(?:(?<=\.)|^)(?:module|_orig_mod)\.")  # DataParallel or `torch.compile`, also of a part
+_OUTER = re.compile(r"^(?:module|_orig_mod)\.")
+_MOST_WRAPPERS = 4
 _NOT_NEEDED = "num_batches_tracked"  # older files don't have it, and evaluation doesn't use it
 _COUNTERS = re.compile(r"(?:\.|^)(?:total_ops|total_params|n_averaged)$")  # of thop, and of averaged models
 
@@ -76,13 +78,24 @@ def read_state_dict(file: Path, expected: Iterable[str] = ()) -> State:
     Raises:
         NetworkError: if there is no such file, it is damaged, can't be read without running code, or has no state dict.
     """
-    names = [name for name in expected if not name.endswith(_NOT_NEEDED)]
-    found = _state_in(_read(require_file(file)), file)
-    state = {name: value for name, value in found.items() if name in names or not _COUNTERS.search(name)}
-    if names and state.keys() >= set(names):
-        return state
-    plain = {_WRAPPED.sub("", name): value for name, value in state.items()}
-    return without_prefix(plain if len(plain) == len(state) else state, names)
+    names = {name: None for name in expected if not name.endswith(_NOT_NEEDED)}
+    found = dict(_state_in(_read(require_file(file)), file))
+    plain = found
+    for _ in range(_MOST_WRAPPERS):
+        if names and plain.keys() >= names.keys():
+            return _without_counters(plain, names)
+        plain = _renamed(plain, _OUTER)
+    return without_prefix(_renamed(_without_counters(found, names), _WRAPPED), list(names))
+
+
+def _without_counters(state: State, names: Mapping[str, None]) -> State:
+    return {name: value for name, value in state.items() if name in names or not _COUNTERS.search(name)}
+
+
+def _renamed(state: State, removed: re.Pattern[str]) -> State:
+    """Return the state with parts of the names removed, unless two names become one."""
+    renamed = {removed.sub("", name): value for name, value in state.items()}
+    return renamed if len(renamed) == len(state) else state
 
 
 def _state_in(content: Any, file: Path) -> Mapping[str, Tensor]:

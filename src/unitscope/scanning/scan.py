@@ -143,6 +143,7 @@ def _scan(plan: Plan, parts: Parts, *, target: StoragePath, runner: ScanRunner, 
     made_by = parts.plan()
     if made_by is not None:
         check_not_stale(made_by, plan.to_dict(), parts.folder)
+    _manifest(plan).check()
     try:
         if made_by is None:
             parts.write_plan(plan.to_dict())

@@ -6,6 +6,7 @@ In: a card's path and the user's options. Out: the `Network` that the card descr
 
 from pathlib import Path
 
+from unitscope.errors import NetworkError
 from unitscope.networks.cards import LoadOptions, read_card
 from unitscope.networks.network import Network
 from unitscope.networks.origin import Origin
@@ -24,4 +25,6 @@ class Card(Origin):
         Raises:
             NetworkError: if the card can't be read, or its network can't be loaded.
         """
+        if not name.endswith(".toml"):
+            raise NetworkError(f"'{name}' is not the name of a card; write {name.rpartition(':')[0]}")
         return load_with_options(options.merged_with(read_card(Path(name))))
