@@ -36,19 +36,18 @@ _KINDS = {
 }
 
 
-def open_arrays(folder: StoragePath, manifest: Manifest) -> xr.Dataset:
-    """Return the arrays of an atlas as a Dataset that reads them when they are used.
+def open_arrays(arrays: StoragePath) -> xr.Dataset:
+    """Return the arrays in a folder, after `check_metadata`, as a Dataset that reads them when they are used.
 
     Raises:
-        AtlasError: if an array is missing or damaged, or not as a scan writes it.
+        AtlasError: if zarr or xarray can't open them.
     """
-    check_metadata(folder, manifest)
     try:
         opened: xr.Dataset = xr.open_zarr(
-            zarr_store(folder / ARRAYS), chunks=None, consolidated=False, zarr_format=3, decode_cf=False
+            zarr_store(arrays), chunks=None, consolidated=False, zarr_format=3, decode_cf=False
         )
     except Exception as problem:  # zarr and xarray raise many kinds of errors
-        raise damaged(folder, f"{ARRAYS}: {first_line(problem)}") from problem
+        raise damaged(arrays.parent, f"{ARRAYS}: {first_line(problem)}") from problem
     return opened
 
 

@@ -114,7 +114,7 @@ class Atlas:
     @cached_property
     def dataset(self) -> xr.Dataset:
         """All arrays, loaded lazily: ``responses [image, unit]``, ``top_images [rank, unit]`` and so on."""
-        return open_arrays(self.path, self.manifest)
+        return open_arrays(self._arrays)
 
     def array(self, name: str) -> xr.DataArray:
         """Return an array of `dataset`, after its files were checked once; not for responses, which are read by row.
@@ -268,8 +268,13 @@ class Atlas:
                 f"atlas '{self.path}' was made with --store-responses none, so it has exemplars and summaries only; "
                 "to use responses, scan again with --store-responses float16 or float32"
             )
+        return Responses.open(self._arrays)
+
+    @cached_property
+    def _arrays(self) -> StoragePath:
+        """The folder of the arrays, whose metadata were checked."""
         check_metadata(self.path, self.manifest)
-        return Responses.open(self._file(ARRAYS))
+        return self.path / ARRAYS
 
     @property
     def has_responses(self) -> bool:
