@@ -57,9 +57,14 @@ def pytest_xdist_make_scheduler(config, log):
     return scheduler
 
 
+def installed_browser():
+    """The path of the first installed browser, or None."""
+    return next(filter(None, map(shutil.which, BROWSERS)), None)
+
+
 def pytest_report_header():
     """Report the browser that tests the pages."""
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    found = installed_browser()
     return f"browser: {found or 'none here; tests of pages install one (apt-get as root, else playwright install)'}"
 
 

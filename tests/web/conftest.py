@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import unitscope
-from tests.conftest import BROWSERS
+from tests.conftest import BROWSERS, installed_browser
 from unitscope.demo import NETWORK, write_photographs
 from unitscope.web.app import create_app
 from unitscope.web.atlas_cache import AtlasCache
@@ -107,7 +107,7 @@ def site(atlas, tmp_path_factory):
 
 def chromium() -> str:
     """The system's browser, installed on Debian if running as root, else Playwright's own."""
-    if found := next(filter(None, map(shutil.which, BROWSERS)), None):
+    if found := installed_browser():
         return found
     if os.geteuid() == 0 and shutil.which("apt-get"):
         install = "apt-get install -qy"
@@ -117,7 +117,7 @@ def chromium() -> str:
             check=False,
             capture_output=True,
         )
-        if found := next(filter(None, map(shutil.which, BROWSERS)), None):
+        if found := installed_browser():
             return found
     subprocess.run(["playwright", "install", "chromium"], check=False, capture_output=True)
     return ""
