@@ -195,7 +195,6 @@ def test_a_branching_network_is_traced_with_hooks_and_has_a_fallback_reason():
 def test_hooks_give_each_image_its_responses_and_nan_for_layers_not_called(images, shift):
     module = made(Branching)
     found = traced(module)
-    dark = "dark" in [layer.name for layer in found.layers]
     called, other = ("bright", "dark") if shift > 0 else ("dark", "bright")
     layers = found.layers.layers
     for image in images[:, None] + shift:
@@ -212,7 +211,7 @@ def test_hooks_give_each_image_its_responses_and_nan_for_layers_not_called(image
             if layer.name == called:
                 torch.testing.assert_close(row, convolved.mean((2, 3)))
                 assert not row.isnan().any()
-    assert {"bright", "dark"} & {layer.name for layer in layers} == {"dark" if dark else "bright"}
+    assert {"bright", "dark"} <= {layer.name for layer in layers}
 
 
 def test_hooks_read_a_convolution_before_the_following_in_place_relu(images):
@@ -233,14 +232,16 @@ def test_hooks_are_removed_after_a_pass_and_after_an_error(images):
     tapped = found.tapped(responses=found.layers.layers)
     tapped(images[:1])
     assert hooks_on(module) == before
-    with pytest.raises(ValueError, match="too bright"):
+    with pytest.raises(NetworkError, match="small failed on an image: ValueError: too bright"):
         tapped(images[:1] + 1000)
     assert hooks_on(module) == before
     handle.remove()
 
 
 def test_a_module_that_cannot_run_on_the_input_is_an_error_with_the_size():
-    with pytest.raises(NetworkError, match=r"small does not run on an input of 5×6 RGB pixels: .*--preprocess"):
+    with pytest.raises(
+        NetworkError, match=r"small does not run on an input of 5×6 pixels with 3 channels: .*--preprocess"
+    ):
         trace(nn.Sequential(nn.Flatten(), nn.Linear(7, 2)).eval(), (5, 6), name="small")
 
 
@@ -264,5 +265,6 @@ def test_responses_and_maps_in_one_run_equal_separate_runs(kind, images):
     first, *_, last = found.layers.layers
     with torch.no_grad():
         logits, responses, *maps = found.tapped(responses=[first, last], maps=[last])(images[:1])
-        torch.testing.assert_close((logits, responses), found.tapped(responses=[first, last])(images[:1]))
-        torch.testing.assert_close((logits, None, *maps), found.tapped(maps=[last])(images[:1]))
+        separate = found.tapped(responses=[first, last])(images[:1]), found.tapped(maps=[last])(images[:1])
+    torch.testing.assert_close((logits, responses), separate[0], equal_nan=True)  # NaN where a branch is not taken
+    torch.testing.assert_close((logits, None, *maps), separate[1], equal_nan=True)

@@ -156,16 +156,17 @@ def test_any_function_from_image_to_tensor_is_accepted(photo):
     assert torch.equal(phi.normalize(prepared[None])[0], prepared)
     picture = phi.picture(prepared)
     assert (picture.shape, picture.dtype, picture.min(), picture.max()) == ((40, 60, 3), np.uint8, 0, 255)
-    assert json.loads(json.dumps(phi.to_dict())) == {"function": "Compose", "size": [40, 60]}
+    told = json.loads(json.dumps(phi.to_dict()))
+    assert told == {"function": "Compose", "size": [40, 60], "probe": phi.probe}
 
 
 def test_a_function_that_returns_no_float_tensor_is_refused():
-    with pytest.raises(NetworkError, match=r"must return a float tensor \[3, H, W\], not Image"):
+    with pytest.raises(NetworkError, match=r"must return a float tensor \[channel, H, W\], not Image"):
         parse_preprocessing(lambda image: image)
 
 
 def test_a_function_that_fails_is_refused():
-    with pytest.raises(NetworkError, match="failed on a grey image: division by zero"):
+    with pytest.raises(NetworkError, match="failed on a picture: division by zero"):
         parse_preprocessing(lambda _: 1 / 0)
 
 

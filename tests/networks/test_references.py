@@ -201,7 +201,7 @@ def test_the_source_of_a_card_works_from_any_folder(shared, tmp_path, monkeypatc
 
 def test_with_a_function_as_preprocessing_there_is_no_source():
     network = load("torchvision:squeezenet1_1", weights="none", preprocess=grey)
-    assert network.preprocessing == CustomPreprocessing(grey, (8, 8))
+    assert network.preprocessing == CustomPreprocessing(grey, (8, 8), 3, network.preprocessing.probe)
     assert network.source == {}
 
 

@@ -147,3 +147,15 @@ def test_a_missing_file_suggests_the_nearest_names(tmp_path):
 def test_a_folder_in_place_of_a_file_is_refused(tmp_path):
     with pytest.raises(NetworkError, match="is a folder, not a file"):
         read_state_dict(tmp_path)
+
+
+@pytest.mark.filterwarnings("ignore:`?torch.jit:FutureWarning", "ignore:`?torch.jit:DeprecationWarning")
+@pytest.mark.parametrize("kind", ["scripted", "exported"])
+def test_a_file_that_holds_a_program_says_how_to_save_its_weights(tmp_path, kind):
+    module, file = nn.Sequential(nn.Conv2d(3, 4, 3)).eval(), tmp_path / ("net.pt" if kind == "scripted" else "net.pt2")
+    if kind == "scripted":
+        torch.jit.script(module).save(str(file))
+    else:
+        torch.export.save(torch.export.export(module, (torch.zeros(1, 3, 8, 8),)), file)
+    with pytest.raises(NetworkError, match=r"holds a program, not weights; save its weights with torch.save\(torch\."):
+        read_state_dict(file, module.state_dict())

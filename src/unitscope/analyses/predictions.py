@@ -22,13 +22,22 @@ def best_classes(logits: NDArray[Any], count: int) -> NDArray[np.int32]:
     return np.concatenate(ranks, -1).astype(np.int32)
 
 
-def top_predictions(logits: NDArray[np.float32], count: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-    """Return the `best_classes` of logits ``[image, class]`` and their softmax probabilities, ``[image, rank]``."""
+def top_predictions(
+    logits: NDArray[np.float32], count: int, *, squashing: str = "softmax"
+) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """Return the `best_classes` of logits ``[image, class]`` and their `probabilities`, ``[image, rank]``."""
     best = best_classes(logits, count)
-    return best, np.take_along_axis(probabilities(logits), best, 1)
+    return best, np.take_along_axis(probabilities(logits, squashing=squashing), best, 1)
 
 
-def probabilities(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the softmax of logits ``[image, class]``, over the classes."""
+def probabilities(logits: NDArray[np.float32], *, squashing: str = "softmax") -> NDArray[np.float32]:
+    """Return probabilities for logits ``[image, class]``.
+
+    Args:
+        logits: float32 ``[image, class]``.
+        squashing: ``softmax`` over the classes, or ``sigmoid`` for each class on its own, as in the network.
+    """
+    if squashing == "sigmoid":
+        return np.asarray(0.5 * (1 + np.tanh(0.5 * logits.astype(np.float64))), np.float32)  # never overflows
     shifted = np.exp(logits.astype(np.float64) - logits.max(1, keepdims=True))
     return np.asarray(shifted / shifted.sum(1, keepdims=True), np.float32)

@@ -321,7 +321,7 @@ class Atlas:
 
     def _file(self, name: str) -> StoragePath:
         if not (self.path / name).exists():
-            raise AtlasError(f"atlas '{self.path}' is damaged: {name} is missing; scan again into a new folder")
+            raise damaged(self.path, f"{name} is missing")
         return self.path / name
 
 

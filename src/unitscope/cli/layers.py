@@ -35,8 +35,8 @@ def layers(
 
     loaded = load(network, weights=_card_or(network, weights), preprocess=preprocess)
     traced = Session(loaded).trace
-    if traced.fallback_reason:
-        log(f"note: {traced.fallback_reason}")
+    for note in traced.notes:
+        log(f"note: {note}")
     chosen = traced.layers.match(patterns) if patterns else tuple(traced.layers)
     emit(LayerList(network, chosen), as_json=as_json)
 

@@ -69,8 +69,8 @@ class _ScanProgress:
     def on_plan(self, plan: "Plan", *, done: int, target: "StoragePath") -> None:
         """Print what will be read, tapped and written."""
         images, network = plan.images, plan.network
-        if plan.trace.fallback_reason:
-            log(f"note:  {plan.trace.fallback_reason}")
+        for note in plan.trace.notes:
+            log(f"note:  {note}")
         files = f"{count_noun(len(images), 'file')}, {size(images.total_bytes())}"
         log(f"read:  {files}, from '{images.root}' ({images.layout})")
         log(f"units: {_units(plan)} of {network.reference} ({network.weights})")

@@ -92,9 +92,9 @@ def lazy_inspector(
     def made() -> "Inspector":
         from unitscope.engine.session import Session
         from unitscope.inspection.inspector import Inspector
-        from unitscope.scanning.atlas_network import network_of
+        from unitscope.scanning.atlas_network import network_of, session_of
 
-        session = Session(network_of(atlas, network, **arguments), device=device)
+        session = session_of(atlas, Session(network_of(atlas, network, **arguments), device=device))
         return Inspector(session, session.layers.match(layer.name for layer in atlas.layers))
 
     return LazyInspector(made)

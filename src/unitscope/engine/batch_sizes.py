@@ -29,11 +29,11 @@ T = TypeVar("T")
 def batch_size_for(network: Network, trace: Trace, layers: Sequence[Layer], *, precision: Precision) -> int:
     """Return the batch size for the network's device.
 
-    It is 1 for networks under hooks, since their forward pass may depend on the values in the batch. On a GPU, a small
+    It is 1 where an image's values may depend on the others in its batch. On a GPU, a small
     batch is run to measure the memory per image.
     """
     device = device_of(network.module)
-    if trace.fallback_reason:
+    if trace.single_image:
         return 1
     if device.type != "cuda":
         return ON_CPU

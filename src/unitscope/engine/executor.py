@@ -131,8 +131,9 @@ def make_executor(
 def example(network: Network, batch_size: int) -> Tensor:
     """Return a batch in the shape and dtype of prepared images, with standard or custom preprocessing."""
     phi = network.preprocessing
-    dtype = torch.float32 if isinstance(phi, CustomPreprocessing) else torch.uint8
-    return torch.zeros(batch_size, 3, *phi.size, dtype=dtype)
+    custom = isinstance(phi, CustomPreprocessing)
+    dtype, channels = (torch.float32, phi.channels) if custom else (torch.uint8, 3)
+    return torch.zeros(batch_size, channels, *phi.size, dtype=dtype)
 
 
 class NormalizedTaps(nn.Module):

@@ -7,6 +7,7 @@ what was made of the old ones is dropped. `Session` runs images through these mo
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -16,9 +17,9 @@ from unitscope.engine.fast_graph import FastGraph
 from unitscope.engine.options import Precision
 from unitscope.graph import Trace, device_of, trace_of
 from unitscope.graph.exporting import running
-from unitscope.graph.trace import ExportedTrace
-from unitscope.networks import Network
-from unitscope.units import Layer
+from unitscope.graph.trace import ExportedTrace, HookedTrace
+from unitscope.networks import Network, eval_mode
+from unitscope.units import Layer, LayerTable
 
 _CACHED_TAPS = 8
 
@@ -49,6 +50,20 @@ class NetworkGraphs:
             if self._trace is None:
                 self._trace, self._weights = trace_of(self.network), _weights_of(self.network)
             return self._trace
+
+    def see(self, prepared: Tensor) -> None:
+        """Add the layers of branches that only these prepared images take, for a network under hooks."""
+        with self.lock, running(), torch.no_grad():
+            if isinstance(self.trace, HookedTrace):
+                normalized = self.network.preprocessing.normalize(prepared.to(self.device))
+                with eval_mode(self.network.module):
+                    self._trace = self.trace.with_layers_of(normalized)
+
+    def adopt(self, layers: LayerTable) -> None:
+        """Use the layers of an earlier trace of the same network, if it runs under hooks."""
+        with self.lock:
+            if isinstance(self.trace, HookedTrace):
+                self._trace = replace(self.trace, layers=layers)
 
     def fast(self) -> FastGraph | None:
         """Return the fast graph of the current weights; None for a network under hooks."""

@@ -32,6 +32,8 @@ from unitscope.images import ImageSource
 from unitscope.networks import Network
 from unitscope.units import Layer, LayerTable
 
+SEEN = 16
+"""Number of images that show which layers a network calls that branches on its values."""
 MAX_CELLS = 2**26
 """Maximum number of cells in all maps of a batch: 256 MB in float32."""
 
@@ -108,6 +110,21 @@ class Session:
         """All calls of the network that can be tapped, in execution order."""
         return self.trace.layers
 
+    def see(self, images: ImageSource) -> None:
+        """Find the layers that only some images call, in a network that branches on its values.
+
+        Up to `SEEN` images, evenly spaced, are run if the network can't be exported. Others have all their layers.
+        """
+        if not self.trace.fallback_reason:
+            return
+        for batch in self.batches(images.limit(SEEN)):
+            if batch.good:
+                self._graphs.see(batch.tensor())
+
+    def adopt(self, layers: LayerTable) -> None:
+        """Use the layers that a scan of the same network found, in a network that branches on its values; see `see`."""
+        self._graphs.adopt(layers)
+
     @property
     def batch_size(self) -> int:
         """Number of images run at once; halved after a batch has run out of memory."""
@@ -119,8 +136,8 @@ class Session:
 
     def images_at_once(self, batch_size: int | None = None) -> int:
         """Return the number of images to run at once where ``batch_size`` is wanted; None for the session's."""
-        if self.trace.fallback_reason:
-            return 1  # the control flow of a network that can't be exported may depend on the values in the batch
+        if self.trace.single_image:
+            return 1
         return self.batch_size if batch_size is None else min(batch_size, self._fitting or batch_size)
 
     def halve(self, batch_size: int) -> int:
@@ -286,7 +303,7 @@ class Session:
         """
         self._graphs.follow_weights()
         precision = precision or self.precision
-        size = 1 if self.trace.fallback_reason else batch_size or self.batch_size
+        size = 1 if self.trace.single_image else batch_size or self.batch_size
         fast = self._graphs.fast() if engine == "eager" and precision == self.precision else None
         trace = self.trace
         if fast and fast.has(layers):

@@ -57,9 +57,9 @@ def ablate(
     """
     options = options or RunOptions()
     image_set = options.select_images(images)
-    if atlas is not None:
-        check_same(atlas, network.network if isinstance(network, Session) else network)
     session = Session.of(network, device=options.device)
+    if atlas is not None:
+        check_same(atlas, session)
     tune_allocator()
     layers = dict.fromkeys(session.layers.find(address) for address in grid.layers)
     settings = [grid.settings(layer) for layer in layers]

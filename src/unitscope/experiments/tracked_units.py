@@ -45,7 +45,7 @@ class TrackedNetwork:
         index: unit index of all tapped layers, including those of the units.
         mapped: layers of the units.
         top: number of units in a selection.
-        note: why the network could not be exported, if it runs under hooks.
+        note: what the user should know of the network; see `Trace.notes`.
     """
 
     layers: tuple[Layer, ...]
@@ -99,7 +99,7 @@ def track(session: Session, layers: Sequence[str], units: Iterable[str | Unit], 
     pairs = tuple(dict.fromkeys(table.unit(unit) for unit in units))
     mapped = tuple(dict.fromkeys(layer for layer, _ in pairs))
     tapped = tuple(sorted({*chosen, *mapped}, key=lambda layer: layer.index))
-    return TrackedNetwork(chosen, pairs, UnitIndex(tapped), mapped, top, session.trace.fallback_reason)
+    return TrackedNetwork(chosen, pairs, UnitIndex(tapped), mapped, top, "; ".join(session.trace.notes))
 
 
 def _columns(values: list[NDArray[np.float64]], images: int) -> NDArray[np.float64]:

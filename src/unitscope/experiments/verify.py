@@ -186,7 +186,7 @@ def _plain_responses(
         return None
     batch = network.preprocessing.normalize(prepared[None].to(device_of(network.module)))
     with eval_mode(network.module), torch.no_grad():
-        hooked = HookedTaps(network.module, means=tuple(layers))(batch)[1]
+        hooked = HookedTaps(network.module, session.trace.head, means=tuple(layers))(batch)[1]
         assert hooked is not None
         responses = hooked[0].cpu().numpy()
         index = UnitIndex(tuple(layers))

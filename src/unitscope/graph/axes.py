@@ -15,15 +15,58 @@ from unitscope.graph.ops import CONVOLUTION, LINEAR, NORM, is_pointwise, kind_of
 
 Axes = dict[Node, int]
 
+_BATCH_NORMS = ("batch_norm_legit_no_training", "batch_norm_legit", "batch_norm")
+
 
 def unit_axes(graph: Graph) -> Axes:
-    """Return the unit axis of each node for which it is known."""
+    """Return the unit axis of each node for which it is known.
+
+    Axes follow the values through the graph. Where they are lost, for example in a reshape that splits the units, the
+    ops that use a value tell: a convolution takes units on axis 1.
+    """
+    axes = _followed(graph, {})
+    return _followed(graph, known) if (known := _from_users(graph, axes)) else axes
+
+
+def _followed(graph: Graph, known: Axes) -> Axes:
+    """Return the axes that follow from the ops, and from those already known."""
     axes: Axes = {}
     for node in graph.nodes:
         axis = _axis(node, axes) if node.op == "call_function" else None
+        axis = known.get(node) if axis is None else axis
         if axis is not None:
             axes[node] = axis
     return axes
+
+
+def _from_users(graph: Graph, axes: Axes) -> Axes:
+    """Return the axes that users tell, of nodes behind a known axis whose own is lost."""
+    behind: set[Node] = set()
+    for node in graph.nodes:
+        if node in axes or any(source in behind for source in node.all_input_nodes):
+            behind.add(node)
+    found: Axes = {}
+    for node in reversed(graph.nodes):
+        if node in behind and node not in axes and shape_of(node):
+            wanted = {axis for user in node.users if (axis := _wanted(user, node, axes | found)) is not None}
+            if len(wanted) == 1:
+                found[node] = wanted.pop()
+    return found
+
+
+def _wanted(user: Node, node: Node, axes: Axes) -> int | None:
+    """Return the axis on which an op takes the units of a value, None if it takes any."""
+    name, kind, dims = op_name(user), kind_of(user), len(shape_of(node))
+    if not user.args or user.args[0] is not node:
+        return None
+    if kind == CONVOLUTION or name.endswith((*_BATCH_NORMS, "group_norm", "instance_norm")):
+        return 1
+    if name.endswith("pool2d") or name.startswith("upsample"):
+        return 1 if dims == 4 else None
+    if kind in (LINEAR, NORM):
+        return dims - 1
+    same = is_pointwise(user) and tuple(map(str, shape_of(user))) == tuple(map(str, shape_of(node)))
+    return axes.get(user) if same else None
 
 
 def shape_of(node: Node) -> tuple[Any, ...]:
@@ -41,7 +84,7 @@ def _args(node: Node) -> tuple[Any, ...]:
 
 def _axis(node: Node, axes: Axes) -> int | None:
     name, kind, dims = op_name(node), kind_of(node), len(shape_of(node))
-    if kind == CONVOLUTION or name.endswith(("batch_norm_legit_no_training", "batch_norm")):
+    if kind == CONVOLUTION or name.endswith(_BATCH_NORMS):
         return 1
     if name.endswith(("group_norm", "instance_norm")):
         return 1
@@ -118,6 +161,11 @@ def _unsqueeze(node: Node, source: Node, axis: int) -> int | None:
     return axis + (dim <= axis)
 
 
+def _shuffle(node: Node, source: Node, axis: int) -> int | None:
+    """``pixel_shuffle`` takes its units from the third axis from the end, and puts them there."""
+    return axis if axis == len(shape_of(source)) - 3 else None
+
+
 def _element(node: Node, source: Node, axis: int) -> int | None:
     """``getitem``: one of an op's several values; all share the axis recorded for that op."""
     return axis if len(shape_of(node)) > axis else None
@@ -137,6 +185,9 @@ _MOVES: Mapping[str, Callable[[Node, Node, int], int | None]] = {
     "squeeze": _squeeze,
     "unsqueeze": _unsqueeze,
     "getitem": _element,
+    "pixel_shuffle": _shuffle,
+    "pixel_unshuffle": _shuffle,
+    "channel_shuffle": _same,
 } | dict.fromkeys(
     [
         "cat",

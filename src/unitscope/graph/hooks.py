@@ -6,15 +6,19 @@ A hook reduces or copies its tensor at once, since a later in-place op may overw
 """
 
 import contextlib
+import inspect
 from collections import Counter
 from collections.abc import Callable, Iterator
-from typing import Any
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
+from unitscope.errors import NetworkError, first_line
 from unitscope.graph.aliases import with_aliases
+from unitscope.graph.logits import Head, are_probabilities, returning_logits
 from unitscope.graph.ops import CONVOLUTION, LINEAR, NORM, POOL, mask_shape
+from unitscope.graph.reproducibility import OpRecorder
 from unitscope.networks import eval_mode
 from unitscope.units import ACTIVATION, Layer
 
@@ -30,8 +34,43 @@ _ON_LAST_AXIS = (nn.Linear, nn.LayerNorm, nn.RMSNorm)
 _NO_ACTIVATION = (nn.Softmax, nn.Softmax2d, nn.LogSoftmax, nn.Softmin, nn.MultiheadAttention, nn.GLU)
 
 
-def record_layers(module: nn.Module, example: Tensor) -> tuple[Layer, ...]:
-    """Return the calls of leaf modules in one forward pass, as layers."""
+def record_layers(module: nn.Module, example: Tensor, head: Head) -> tuple[tuple[Layer, ...], list[str]]:
+    """Return the calls of leaf modules as layers, and the random ops that were called.
+
+    A network under hooks may branch on its values, so it runs on several inputs: each branch that one of them takes
+    has its layers.
+
+    Raises:
+        NetworkError: if the module doesn't run on the example, which is one image.
+    """
+    with torch.no_grad():
+        _checked(module, example, head)
+    found = _layers_of(module, example, head)
+    head.probabilities = are_probabilities(logits_of(module, example, head))
+    with OpRecorder() as recorder:
+        for other in _other_examples(example):
+            with contextlib.suppress(Exception):  # the network may refuse such an input
+                found = _merged(found, _layers_of(module, other, head))
+        logits_of(module, example, head)  # last, so that the head is that of the example
+    return tuple(with_aliases([replace(layer, index=at) for at, layer in enumerate(found)])), recorder.random
+
+
+def layers_of_images(layers: tuple[Layer, ...], module: nn.Module, images: Tensor, head: Head) -> tuple[Layer, ...]:
+    """Return the layers, and those that only these images call; ``images`` is ``[image, channel, row, column]``."""
+    found = list(layers)
+    for image in images[:, None]:
+        found = _merged(found, _layers_of(module, image, head))
+    return tuple(with_aliases([replace(layer, index=at, aliases=()) for at, layer in enumerate(found)]))
+
+
+def uncalled_modules(module: nn.Module, layers: tuple[Layer, ...]) -> list[str]:
+    """Return the paths of leaf modules of a kind that can be tapped, but that are no layers."""
+    called = {layer.name for layer in layers}
+    leaves = ((path, part) for path, part in module.named_modules() if path and not any(True for _ in part.children()))
+    return [path for path, part in leaves if _kind(part) and path not in called]
+
+
+def _layers_of(module: nn.Module, example: Tensor, head: Head) -> list[Layer]:
     layers: list[Layer] = []
     outputs: list[tuple[Tensor, int]] = []  # earlier outputs and their unit axes
 
@@ -44,8 +83,78 @@ def record_layers(module: nn.Module, example: Tensor) -> tuple[Layer, ...]:
             layers.append(Layer(len(layers), name, kind, shape[axis], shape[1:], axis))
 
     with torch.no_grad(), calls(module, record):
-        module(example)
-    return tuple(with_aliases(layers))
+        logits_of(module, example, head)
+    return layers
+
+
+def _other_examples(example: Tensor) -> Iterator[Tensor]:
+    """Yield inputs that may take other branches than noise: fainter and stronger noise, and constant images."""
+    yield from (example * scale for scale in (0.1, 4.0, -1.0))
+    yield from (torch.full_like(example, value) for value in (0.0, 2.0, -2.0))
+
+
+def _merged(found: list[Layer], others: list[Layer]) -> list[Layer]:
+    """Return the layers of two runs, each once, those of the second behind the layer that they followed."""
+    merged, names = list(found), {layer.name for layer in found}
+    position = 0
+    for layer in others:
+        if layer.name in names:
+            position = [each.name for each in merged].index(layer.name) + 1
+        else:
+            merged.insert(position, layer)
+            position += 1
+    return merged
+
+
+def logits_of(module: nn.Module, x: Tensor, head: Head) -> Tensor | None:
+    """Run a module and return its logits ``[image, class]``, None if it has none.
+
+    Raises:
+        NetworkError: if the module doesn't run on this input, or see `returning_logits`.
+    """
+    try:
+        with returning_logits(module, head):
+            return module(x)[0]  # type: ignore[no-any-return]
+    except NetworkError:
+        raise
+    except Exception as problem:
+        raise NetworkError(f"{head.name} failed on an image: {first_line(problem)}") from problem
+
+
+def _checked(module: nn.Module, example: Tensor, head: Head) -> None:
+    """Check that a module runs on an example, and say what it needs if not."""
+    try:
+        logits_of(module, example, head)
+    except NetworkError as problem:
+        if problem.__cause__ is None:
+            raise
+        raise NetworkError(_refused(module, example, head.name, problem.__cause__)) from problem
+
+
+def _refused(module: nn.Module, x: Tensor, name: str, problem: BaseException) -> str:
+    """Return the message for a module that doesn't run on an input, with what it needs."""
+    _, channels, rows, columns = x.shape
+    what = f"{name} does not run on an input of {rows}×{columns} pixels with {channels} channels: {first_line(problem)}"
+    if others := _other_inputs(module):
+        return f"{what}; it takes other inputs beside images ({', '.join(others)}): wrap it in a module that gives them"
+    wanted = next(
+        (part.in_channels for part in module.modules() if isinstance(part, nn.modules.conv._ConvNd)), channels
+    )
+    if wanted == channels:
+        return f"{what}; give the preprocessing that it was trained with (--preprocess)"
+    cure = "order = 'L' in its preprocessing makes images grey" if wanted == 1 else "use a function as preprocessing"
+    return f"{what}; its first convolution takes {wanted}, not {channels}: {cure}, or wrap it in a module"
+
+
+def _other_inputs(module: nn.Module) -> list[str]:
+    """Return the names of required inputs of a module's forward pass, except the first."""
+    required = [
+        parameter.name
+        for parameter in inspect.signature(module.forward).parameters.values()
+        if parameter.default is parameter.empty
+        and parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
+    ]
+    return required[1:]
 
 
 @contextlib.contextmanager
@@ -79,13 +188,14 @@ class HookedTaps(nn.Module):
     def __init__(
         self,
         module: nn.Module,
+        head: Head,
         *,
         means: tuple[Layer, ...] = (),
         maps: tuple[Layer, ...] = (),
         masks: tuple[Layer, ...] = (),
     ) -> None:
         super().__init__()
-        self.module, self.means, self.maps, self.masks = module, means, maps, masks
+        self.module, self.head, self.means, self.maps, self.masks = module, head, means, maps, masks
 
     def forward(self, x: Tensor, *masks: Tensor) -> tuple[Tensor | None, ...]:
         """Run the network once, with hooks registered for this call only."""
@@ -103,9 +213,9 @@ class HookedTaps(nn.Module):
             return edited if name in masked else None
 
         with eval_mode(self.module), calls(self.module, keep):
-            output = self.module(x)
+            logits = logits_of(self.module, x, self.head)
         responses = torch.cat([means[layer.name] for layer in self.means], 1) if self.means else None
-        return (logits_of(output), responses, *(maps[layer.name] for layer in self.maps))
+        return (logits, responses, *(maps[layer.name] for layer in self.maps))
 
 
 def mean_map(output: Tensor, unit_axis: int) -> Tensor:
@@ -116,13 +226,6 @@ def mean_map(output: Tensor, unit_axis: int) -> Tensor:
 
 def _missing(shape: tuple[int, ...], x: Tensor) -> Tensor:
     return torch.full((len(x), *shape), torch.nan, device=x.device)
-
-
-def logits_of(output: Any) -> Tensor | None:
-    """Return the first tensor of shape ``[image, class]`` in a network's output, None if there is none."""
-    values = output.values() if isinstance(output, dict) else output
-    values = values if isinstance(values, (tuple, list)) else [values] if isinstance(values, Tensor) else list(values)
-    return next((value for value in values if isinstance(value, Tensor) and value.ndim == 2), None)
 
 
 def _kind(leaf: nn.Module) -> str:

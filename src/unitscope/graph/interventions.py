@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from unitscope.errors import NetworkError
 from unitscope.graph.hooks import calls, logits_of, mean_map
+from unitscope.graph.logits import Head
 from unitscope.networks import eval_mode
 from unitscope.units import Layer
 
@@ -85,9 +86,10 @@ class UnsplitGraph:
         return torch.stack([self.edited(x, mask, replacement) for mask in masks])
 
 
-def no_logits_error(name: str) -> NetworkError:
+def no_logits_error(head: Head) -> NetworkError:
     """Return the error for a network that is not a classifier."""
-    return NetworkError(f"{name} returns no logits [image, class], so the effect of a removal can't be measured")
+    reason = head.note or f"{head.name} returns no logits [image, class]"
+    return NetworkError(f"{reason}; so the effect of a removal can't be measured")
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,12 +99,12 @@ class HookedSplit:
     Attributes:
         module: the network's module.
         layer: the layer of the units.
-        name: the network's name in messages.
+        head: which of the network's outputs is the logits.
     """
 
     module: nn.Module
     layer: Layer
-    name: str
+    head: Head
 
     def prefix(self, x: Tensor) -> SplitActivations:
         """See `SplitNetwork.prefix`; responses are NaN where an image's forward pass skips the layer.
@@ -144,7 +146,7 @@ class HookedSplit:
 
     def _logits(self, x: Tensor) -> Tensor:
         with eval_mode(self.module):
-            logits = logits_of(self.module(x))
+            logits = logits_of(self.module, x, self.head)
         if logits is None:
-            raise no_logits_error(self.name)
+            raise no_logits_error(self.head)
         return logits

@@ -16,10 +16,9 @@ from torch.fx import Graph, Node
 
 from unitscope.graph.aliases import with_aliases
 from unitscope.graph.axes import Axes, shape_of
-from unitscope.graph.ops import SIGNIFICANT, kind_of, op_name
-from unitscope.units import Layer
-
-Call = tuple[str, str]  # the key of a module call, and the module's path
+from unitscope.graph.formulas import Formulas
+from unitscope.graph.ops import SIGNIFICANT, kind_of, module_call, op_name
+from unitscope.units import ACTIVATION, Layer
 
 
 def name_layers(graph: Graph, axes: Axes, module: nn.Module) -> list[tuple[Node, Layer]]:
@@ -37,6 +36,15 @@ def name_layers(graph: Graph, axes: Axes, module: nn.Module) -> list[tuple[Node,
     return [
         (node, replace(layer, aliases=(*layer.aliases, *outputs.get(node, ()))))
         for (node, _), layer in zip(found, layers, strict=True)
+    ]
+
+
+def lost_activations(graph: Graph, axes: Axes, module: nn.Module) -> list[str]:
+    """Return the names of activation calls that are no layers, since their unit axis is unknown."""
+    return [
+        base
+        for node, kind, base in _calls(graph, module)
+        if kind == ACTIVATION and node not in axes and len(shape_of(node)) > 1 and _by_image(node, graph)
     ]
 
 
@@ -74,9 +82,10 @@ class _Names:
 def _calls(graph: Graph, module: nn.Module) -> Iterator[tuple[Node, str, str]]:
     """Yield output node, kind and base name of each call; the ops of a leaf module's call count as one."""
     nodes = [node for node in graph.nodes if node.op == "call_function"]
-    for (_, path), group in groupby(nodes, key=_module_call):
+    formulas = Formulas.of(graph)
+    for (_, path), group in groupby(nodes, key=module_call):
         ops = list(group)
-        kinds = [kind_of(node) for node in ops]
+        kinds = [_kind(node, formulas) for node in ops]
         if path and _is_leaf(module, path) and sum(kind in SIGNIFICANT for kind in kinds) <= 1:
             kind = next((kind for kind in kinds if kind in SIGNIFICANT), "")
             yield ops[-1], kind or kinds[-1], path
@@ -89,19 +98,17 @@ def _calls(graph: Graph, module: nn.Module) -> Iterator[tuple[Node, str, str]]:
             )
 
 
+def _kind(node: Node, formulas: Formulas) -> str:
+    if node in formulas.results:
+        return ACTIVATION
+    return "" if node in formulas.inner else kind_of(node)
+
+
 def _first_value(node: Node) -> Node:
     """Return the node of the first value of an op that returns several, such as batch norm."""
     if isinstance(node.meta.get("val"), (tuple, list)):
         return next((user for user in node.users if user.args[1:] == (0,)), node)
     return node
-
-
-def _module_call(node: Node) -> Call:
-    stack = node.meta.get("nn_module_stack") or {}
-    for key, (path, _) in reversed(stack.items()):
-        if not key.startswith("_empty_nn_module_stack"):
-            return key, path
-    return "", ""
 
 
 def _is_leaf(module: nn.Module, path: str) -> bool:
@@ -113,6 +120,9 @@ def _is_leaf(module: nn.Module, path: str) -> bool:
 
 def _tappable(node: Node, axes: Axes, graph: Graph) -> bool:
     """Return whether a node has images on axis 0, units on another axis and floating-point values."""
-    shape = shape_of(node)
-    batch = shape_of(next(iter(graph.find_nodes(op="placeholder"))))[0]
-    return axes.get(node, 0) > 0 and str(shape[0]) == str(batch) and node.meta["val"].is_floating_point()
+    return axes.get(node, 0) > 0 and _by_image(node, graph) and node.meta["val"].is_floating_point()
+
+
+def _by_image(node: Node, graph: Graph) -> bool:
+    (images, *_) = graph.find_nodes(op="placeholder")
+    return str(shape_of(node)[0]) == str(shape_of(images)[0])

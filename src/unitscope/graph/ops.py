@@ -20,7 +20,8 @@ _NAMES_BY_KIND = {
     CONVOLUTION: "conv1d conv2d conv3d convolution conv_transpose1d conv_transpose2d conv_transpose3d",
     LINEAR: "linear addmm",
     NORM: (
-        "native_batch_norm_legit_no_training native_batch_norm batch_norm layer_norm native_layer_norm "
+        "native_batch_norm_legit_no_training native_batch_norm_legit native_batch_norm batch_norm layer_norm "
+        "native_layer_norm "
         "group_norm native_group_norm instance_norm rms_norm fused_rms_norm"
     ),
     POOL: (
@@ -47,34 +48,27 @@ def op_name(node: Node) -> str:
 
 def kind_of(node: Node) -> str:
     """Return the kind of layer of an op; empty for ops such as ``view`` or ``getitem``, which are not layers."""
-    if is_swish(node):
-        return ACTIVATION
-    if any(is_swish(user) for user in node.users) and op_name(node) in ("sigmoid", "mul"):
-        return ""  # part of x·σ(x), which counts as one activation
     return _KINDS.get(op_name(node), "")
 
 
-def is_swish(node: Node) -> bool:
-    """Return whether a node is x·σ(x) or x·σ(βx), written as a product."""
-    if op_name(node) != "mul" or len(node.args) < 2:
-        return False
-    pairs = (node.args[:2], node.args[1::-1])
-    return any(
-        isinstance(gate, Node) and op_name(gate) == "sigmoid" and value in _unscaled(gate.args[0])
-        for value, gate in pairs
-    )
+def is_activation(node: Node) -> bool:
+    """Return whether an op is an activation by its name, such as ``relu``."""
+    return _KINDS.get(op_name(node)) == ACTIVATION
 
 
 def is_pointwise(node: Node) -> bool:
     """Return whether an op works element by element."""
     tags = getattr(node.target, "tags", ())
-    return torch.Tag.pointwise in tags or _KINDS.get(op_name(node)) == ACTIVATION
+    return torch.Tag.pointwise in tags or is_activation(node)
 
 
-def _unscaled(node: object) -> tuple[object, ...]:
-    if isinstance(node, Node) and op_name(node) == "mul" and not isinstance(node.args[1], Node):
-        return (node, node.args[0])
-    return (node,)
+def module_call(node: Node) -> tuple[str, str]:
+    """Return the key of the innermost module call that a node belongs to, and the module's path."""
+    stack = node.meta.get("nn_module_stack") or {}
+    for key, (path, _) in reversed(stack.items()):
+        if not key.startswith("_empty_nn_module_stack"):
+            return key, path
+    return "", ""
 
 
 def mask_shape(layer: Layer) -> list[int]:

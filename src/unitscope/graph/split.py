@@ -57,9 +57,9 @@ def split_at(trace: Trace, layer: Layer) -> SplitNetwork:
         NetworkError: if the network returns no logits, or the layer has no path to them.
     """
     if isinstance(trace, HookedTrace):
-        return HookedSplit(trace.module, layer, trace.layers.network)
+        return HookedSplit(trace.module, layer, trace.head)
     assert isinstance(trace, ExportedTrace)
-    return _cut_graph(trace.graph_module, trace.nodes[layer.name], layer, trace.layers.network)
+    return _cut_graph(trace, trace.nodes[layer.name], layer)
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,13 +99,13 @@ class SplitGraph:
         return replacement
 
 
-def _cut_graph(whole: GraphModule, node: Node, layer: Layer, name: str) -> SplitNetwork:
-    output = _logits(whole, name)
+def _cut_graph(trace: ExportedTrace, node: Node, layer: Layer) -> SplitNetwork:
+    whole, output = trace.graph_module, _logits(trace)
     suffix = {op for op in _descendants(node) if op in _ancestors(output)}
     if output is not node and output not in suffix:
         raise NetworkError(
-            f"layer '{layer.name}' has no path to the logits of {name}, so removing its units changes nothing; "
-            "choose a layer before the logits"
+            f"layer '{layer.name}' has no path to the logits of {trace.layers.network}, so removing its units changes "
+            "nothing; choose a layer before the logits"
         )
     axes = unit_axes(whole.graph)
     chain = commuting_ops(node, axes)
@@ -114,18 +114,19 @@ def _cut_graph(whole: GraphModule, node: Node, layer: Layer, name: str) -> Split
     (images,) = whole.graph.find_nodes(op="placeholder")
     crossing = _crossing(suffix, _descendants(images) | {images})
     live = [edited, *sorted(crossing - {edited})]
-    if not all(_by_image(value, node) for value in live) or not _sizes_known(suffix, node):
-        # A value has windows or heads of several images on its first axis, so only the images themselves can cross.
+    whole_images = trace.single_image or not all(_by_image(value, node) for value in live)
+    if whole_images or not _sizes_known(suffix, node):
+        # Variants side by side would be one batch, or a value has windows of several images on its first axis.
         return UnsplitGraph(*_uncut(whole, node, layer), layer)
     before = _before(whole, node, layer, live)
     return SplitGraph(before, _after(whole, suffix, live, output), _chain(whole, node, chain), layer, axes[edited])
 
 
-def _logits(whole: GraphModule, name: str) -> Node:
-    (output,) = whole.graph.find_nodes(op="output")
+def _logits(trace: ExportedTrace) -> Node:
+    (output,) = trace.graph_module.graph.find_nodes(op="output")
     logits = output.args[0][0]  # type: ignore[index]
     if not isinstance(logits, Node):
-        raise no_logits_error(name)
+        raise no_logits_error(trace.head)
     return logits
 
 

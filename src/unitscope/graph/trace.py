@@ -5,28 +5,26 @@ Independent of images, files and speed; `engine` optimises the graphs built here
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import torch
 from torch import Tensor, nn
-from torch.export import Dim
-from torch.fx import Graph, GraphModule, Node
+from torch.fx import GraphModule, Node
 
 from unitscope.errors import NetworkError, first_line
 from unitscope.graph.axes import unit_axes
+from unitscope.graph.export import export_logits
 from unitscope.graph.exporting import exporting
-from unitscope.graph.functionalize import functional
-from unitscope.graph.hooks import HookedTaps, record_layers
-from unitscope.graph.naming import name_layers
-from unitscope.graph.ops import op_name
-from unitscope.graph.silence import silenced
+from unitscope.graph.fingerprint import graph_fingerprint, module_fingerprint
+from unitscope.graph.hooks import HookedTaps, layers_of_images, record_layers, uncalled_modules
+from unitscope.graph.logits import Head
+from unitscope.graph.naming import lost_activations, name_layers
+from unitscope.graph.reproducibility import batch_note, ops_over_batch, random_note, random_ops
 from unitscope.graph.taps import LAYER, add_taps
 from unitscope.networks import Network, eval_mode
+from unitscope.text import count_noun
 from unitscope.units import Layer, LayerTable
-
-# Some CUDA kernels (average pooling over a whole map) accept no larger batch, so the export has to declare the limit.
-_MAX_BATCH = 65_535
 
 
 class Trace(Protocol):
@@ -40,6 +38,26 @@ class Trace(Protocol):
     @property
     def fallback_reason(self) -> str:
         """One sentence: why the network could not be exported and what the fallback lacks; empty if it was exported."""
+        ...
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the user should know of the network, a sentence each: the fallback, randomness, missing predictions."""
+        ...
+
+    @property
+    def single_image(self) -> bool:
+        """Whether images have to run one at a time, since an image's values depend on the others in its batch."""
+        ...
+
+    @property
+    def head(self) -> Head:
+        """Which output holds the logits, and how they become probabilities."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the forward pass: the ops, their order and their constants, without the weights."""
         ...
 
     def tapped(
@@ -61,6 +79,10 @@ class ExportedTrace:
     layers: LayerTable
     graph_module: GraphModule
     nodes: dict[str, Node] = field(repr=False)
+    head: Head
+    fingerprint: str
+    notes: tuple[str, ...] = ()
+    single_image: bool = False
     fallback_reason: str = ""
 
     def tapped(
@@ -77,40 +99,77 @@ class HookedTrace:
 
     layers: LayerTable
     module: nn.Module
+    head: Head
+    fingerprint: str
     fallback_reason: str
+    random: tuple[str, ...] = ()
+    single_image: bool = True
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """See `Trace.notes`."""
+        random = random_note(self.head.name, self.random) if self.random else ""
+        return tuple(filter(None, (self.fallback_reason, random, self._uncalled_note(), self.head.note)))
+
+    def with_layers_of(self, images: Tensor) -> "HookedTrace":
+        """Return the trace with the layers of branches that only these images take, ``[image, channel, row, column]``.
+
+        Raises:
+            NetworkError: if the network doesn't run on one of them.
+        """
+        found = layers_of_images(self.layers.layers, self.module, images, self.head)
+        return replace(self, layers=LayerTable(found, self.layers.network))
+
+    def _uncalled_note(self) -> str:
+        names = uncalled_modules(self.module, self.layers.layers)
+        if not names:
+            return ""
+        some = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
+        return (
+            f"{self.head.name} branches on its values, and no input that was tried calls {some}: they are no layers, "
+            "also where an image of a scan calls them"
+        )
 
     def tapped(
         self, *, responses: Sequence[Layer] = (), maps: Sequence[Layer] = (), masks: Sequence[Layer] = ()
     ) -> nn.Module:
         """See `Trace.tapped`; responses and maps are NaN where an image's forward pass skips the layer."""
-        return HookedTaps(self.module, means=tuple(responses), maps=tuple(maps), masks=tuple(masks))
+        return HookedTaps(self.module, self.head, means=tuple(responses), maps=tuple(maps), masks=tuple(masks))
 
 
-def trace(module: nn.Module, size: tuple[int, int], *, name: str) -> Trace:
+def trace(module: nn.Module, size: tuple[int, int], *, name: str, channels: int = 3, classes: int = 0) -> Trace:
     """Return the trace of a module.
 
     Args:
         module: in evaluation mode; it is not modified.
-        size: rows and columns of its input, which has three channels.
+        size: rows and columns of its input.
         name: the network's name in messages.
+        channels: number of channels of its input.
+        classes: number of the network's class names; 0 if it has none.
 
     Raises:
-        NetworkError: if the module does not run on an input of this size.
+        NetworkError: if the module does not run on an input of this size, or returns another number of values for an
+            image than it has class names.
     """
-    example = torch.zeros(2, 3, *size, device=device_of(module))
+    example, head = torch.zeros(2, channels, *size, device=device_of(module)), Head(name, classes)
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         example.normal_(generator=torch.Generator(example.device).manual_seed(0))
         try:
-            return _export(module, example, name)
+            return _export(module, example, head)
+        except NetworkError:
+            raise
         except Exception as problem:  # whatever stopped the export, hooks may still work
             reason = first_line(problem)
-        return _hook(module, example[:1], name, reason)
+        return _hook(module, example[:1], Head(name, classes), reason)
 
 
 def trace_of(network: Network) -> Trace:
     """Return the trace of a network at its own input size; see `trace`."""
     with eval_mode(network.module):
-        return trace(network.module, network.preprocessing.size, name=network.reference)
+        phi = network.preprocessing
+        return trace(
+            network.module, phi.size, name=network.reference, channels=phi.channels, classes=len(network.classes)
+        )
 
 
 def device_of(module: nn.Module) -> torch.device:
@@ -119,53 +178,51 @@ def device_of(module: nn.Module) -> torch.device:
     return tensors[0].device if tensors else torch.device("cpu")
 
 
-def _export(module: nn.Module, example: Tensor, name: str) -> ExportedTrace:
+def _export(module: nn.Module, example: Tensor, head: Head) -> ExportedTrace:
     with exporting():
-        with silenced():
-            program = torch.export.export(
-                module, (example,), dynamic_shapes=({0: Dim("batch", max=_MAX_BATCH)},), strict=False
-            )
-            graph_module = functional(program)
-        _simplify(graph_module)
-        named = name_layers(graph_module.graph, unit_axes(graph_module.graph), module)
+        graph_module = export_logits(module, example, head)
+        axes = unit_axes(graph_module.graph)
+        named = name_layers(graph_module.graph, axes, module)
+        fingerprint = graph_fingerprint(graph_module, module)
     for node, layer in named:
         node.meta[LAYER] = layer.name  # copies of the node keep it
-    table = LayerTable(tuple(layer for _, layer in named), name)
-    return ExportedTrace(table, graph_module, {layer.name: node for node, layer in named})
+    table = LayerTable(tuple(layer for _, layer in named), head.name)
+    over_batch, lost = ops_over_batch(graph_module.graph), lost_activations(graph_module.graph, axes, module)
+    return ExportedTrace(
+        table,
+        graph_module,
+        {layer.name: node for node, layer in named},
+        head,
+        fingerprint,
+        _notes(graph_module, head, over_batch, lost),
+        single_image=bool(over_batch),
+    )
 
 
-def _simplify(graph_module: GraphModule) -> None:
-    """Drop guards and pytree wrapping, so that inputs and outputs are plain tensors in any memory format."""
-    for node in list(graph_module.graph.nodes):
-        if node.op == "call_module" and node.target == "_guards_fn":
-            graph_module.graph.erase_node(node)
-        elif op_name(node) in ("view", "unsafe_view"):
-            node.target = torch.ops.aten.reshape.default  # a channels_last tensor can't always be viewed
-    graph = Graph()
-    copies: dict[Node, Node] = {}
-    outputs = graph.graph_copy(graph_module.graph, copies)
-    values = outputs if isinstance(outputs, (tuple, list)) else (outputs,)
-    graph.output((_logits([value for value in values if isinstance(value, Node)]),))
-    graph_module.graph = graph
-    graph_module.recompile()
+def _notes(graph_module: GraphModule, head: Head, over_batch: list[str], lost: list[str]) -> tuple[str, ...]:
+    drawn = random_ops(graph_module.graph)
+    notes = (
+        random_note(head.name, drawn) if drawn else "",
+        batch_note(head.name, over_batch) if over_batch else "",
+        _lost_note(head.name, lost) if lost else "",
+        head.note,
+    )
+    return tuple(filter(None, notes))
 
 
-def _logits(outputs: list[Node]) -> Node | None:
-    """Return the first output of shape ``[image, class]``; it is taken as the prediction."""
-    return next((node for node in outputs if len(node.meta["val"].shape) == 2), None)
+def _lost_note(name: str, lost: list[str]) -> str:
+    some = ", ".join(lost[:3]) + (", …" if len(lost) > 3 else "")
+    return (
+        f"{count_noun(len(lost), 'activation call')} of {name} can't be layers, since reshapes hide which axis holds "
+        f"their units: {some}"
+    )
 
 
-def _hook(module: nn.Module, example: Tensor, name: str, reason: str) -> HookedTrace:
-    try:
-        layers = record_layers(module, example)
-    except Exception as problem:
-        rows, columns = example.shape[-2:]
-        raise NetworkError(
-            f"{name} does not run on an input of {rows}×{columns} RGB pixels: {first_line(problem)}; "
-            "give the preprocessing that it was trained with (--preprocess)"
-        ) from problem
+def _hook(module: nn.Module, example: Tensor, head: Head, reason: str) -> HookedTrace:
+    layers, drawn = record_layers(module, example, head)
     fallback_reason = (
-        f"{name} can't be exported as a graph ({reason}), so it runs with forward hooks instead: only its modules "
+        f"{head.name} can't be exported as a graph ({reason}), so it runs with forward hooks instead: only its modules "
         "become layers (functional ops do not), images run one at a time, and nothing is compiled"
     )
-    return HookedTrace(LayerTable(layers, name), module, fallback_reason)
+    table = LayerTable(layers, head.name)
+    return HookedTrace(table, module, head, module_fingerprint(module), fallback_reason, tuple(drawn))

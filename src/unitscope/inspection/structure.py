@@ -97,10 +97,10 @@ def structure(
         session.network.reference,
         "" if isinstance(image, Image.Image) else str(image),
         phi.picture(shown.round().to(torch.uint8) if change.sigma else prepared),
-        predictions_of(session.network, logits),
+        predictions_of(session, logits),
         tuple(column_of(layer, map_, top) for layer, map_ in zip(chosen, maps, strict=False)),
         tuple(_enlargement(layer, unit, map_) for (layer, unit), map_ in zip(units, maps[len(chosen) :], strict=True)),
-        None if logits is None else probabilities(logits)[0],
+        None if logits is None else probabilities(logits, squashing=session.trace.head.squashing)[0],
     )
 
 
@@ -143,14 +143,15 @@ def _masks(table: LayerTable, change: Change) -> dict[Layer, Tensor]:
     return masks
 
 
-def predictions_of(network: Network, logits: NDArray[np.float32] | None) -> tuple[Prediction, ...]:
+def predictions_of(session: Session, logits: NDArray[np.float32] | None) -> tuple[Prediction, ...]:
     """Return the five most probable classes for logits ``[1, class]``, most probable first."""
     if logits is None:
         return ()
-    classes, probabilities = top_predictions(logits, 5)
+    names = session.network.classes
+    best, likely = top_predictions(logits, 5, squashing=session.trace.head.squashing)
     return tuple(
-        Prediction(int(n), network.classes[n] if n < len(network.classes) else str(n), float(p))
-        for n, p in zip(classes[0], probabilities[0], strict=True)
+        Prediction(int(n), names[n] if n < len(names) else str(n), float(p))
+        for n, p in zip(best[0], likely[0], strict=True)
     )
 
 

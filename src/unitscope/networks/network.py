@@ -4,17 +4,20 @@ In: a module loaded by an origin, or given by the user. Out: `Network`, and `eva
 Independent of where networks come from and what they are used for.
 """
 
+import copy
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import chain
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.fx import GraphModule
 
+from unitscope.errors import NetworkError
 from unitscope.networks.custom_preprocessing import CustomPreprocessing
 from unitscope.networks.float32_precision import float32_matmul_precision
 from unitscope.networks.preprocessing import Preprocessing
@@ -29,7 +32,7 @@ class Network:
 
     Attributes:
         reference: the network's name, for example ``torchvision:resnet50``; the class name of a given module.
-        module: from a float32 batch ``[B, 3, H, W]`` to logits ``[B, class]``.
+        module: from a float32 batch ``[B, channel, H, W]`` to logits ``[B, class]``.
         preprocessing: φ, from images to that batch.
         classes: class names in the order of the logits; may be empty.
         wnids: ImageNet's wnids in the order of the logits; empty unless the classes are ImageNet's.
@@ -78,6 +81,34 @@ def eval_mode(module: nn.Module) -> Iterator[nn.Module]:
     finally:
         for part, training in modes:
             part.training = training
+
+
+def in_float32(network: Network) -> Network:
+    """Return a network with float32 weights: itself, or a copy if its weights are of another floating-point type."""
+    types = {value.dtype for value in network.module.parameters() if value.is_floating_point()} - {torch.float32}
+    if not types:
+        return network
+    names = " and ".join(sorted(str(dtype).removeprefix("torch.") for dtype in types))
+    module = copy.deepcopy(network.module).float()
+    return replace(network, module=module, weights=f"{network.weights}, {names} run as float32")
+
+
+def check_eager(module: nn.Module) -> None:
+    """Check that a module's calls can be followed: that it is Python code, not a program that was exported from it.
+
+    Raises:
+        NetworkError: if it is a scripted, traced, frozen or exported module.
+    """
+    if isinstance(module, torch.jit.ScriptModule):
+        raise NetworkError(
+            f"{type(module).__name__} is a TorchScript module (scripted, traced or frozen), whose calls can't be "
+            "followed; load the Python module and give it the file's state_dict()"
+        )
+    if isinstance(module, GraphModule) and hasattr(module, "_in_spec"):
+        raise NetworkError(
+            "the module was made by torch.export, which leaves no layers to follow; load the Python module that was "
+            "exported and give it the state_dict()"
+        )
 
 
 def _memory(tensor: Tensor) -> memoryview:

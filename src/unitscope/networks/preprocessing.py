@@ -1,6 +1,7 @@
 """Preprocessing φ in two steps: resize and crop each image (on the CPU), normalize each batch (on the device).
 
-In: RGB images. Out: uint8 tensors ``[3, H, W]`` of the network's input size, then float32 batches ``[B, 3, H, W]``.
+In: RGB images. Out: uint8 tensors ``[3, H, W]`` of the network's input size, then float32 batches
+``[B, channel, H, W]``.
 Independent of networks and files. `PRESETS` has the preprocessings that can be given by name.
 """
 
@@ -21,7 +22,8 @@ from unitscope.networks.custom_preprocessing import CustomPreprocessing, Functio
 Size = tuple[int, int]
 Triple = tuple[float, float, float]
 
-ORDERS = ("RGB", "BGR")
+ORDERS = ("RGB", "BGR", "L")
+_LUMA = (0.299, 0.587, 0.114)  # weights of red, green and blue in grey, as in Pillow's mode L (ITU-R 601)
 # Pillow's nearest is torch's nearest-exact; torch has no Lanczos filter.
 INTERPOLATIONS = {"bilinear": "bilinear", "bicubic": "bicubic", "nearest": "nearest-exact", "lanczos": None}
 KEYS = ("size", "resize", "crop", "interpolation", "mean", "std", "order")
@@ -37,7 +39,8 @@ class Preprocessing:
         interpolation: ``bilinear``, ``bicubic``, ``nearest`` or ``lanczos``, always antialiased.
         mean: means of the red, green and blue values, on the 0–255 scale.
         std: standard deviations of the red, green and blue values, on the 0–255 scale.
-        order: ``RGB``, or ``BGR`` for networks that expect blue first.
+        order: ``RGB``, ``BGR`` for networks that expect blue first, or ``L`` for networks of grey images, with
+            one channel.
 
     Raises:
         NetworkError: if a value is invalid.
@@ -66,6 +69,11 @@ class Preprocessing:
         """Height and width of the network's input."""
         size = self.resize if self.crop is None else self.crop
         return (size, size) if isinstance(size, int) else size
+
+    @property
+    def channels(self) -> int:
+        """Number of channels of the network's input."""
+        return 1 if self.order == "L" else 3
 
     def prepare(self, image: Image.Image) -> Tensor:
         """Return the resized and cropped image, uint8 ``[3, H, W]`` in RGB order.
@@ -102,16 +110,19 @@ class Preprocessing:
         return functional.center_crop(resized, list(self.size)).contiguous()  # type: ignore[no-any-return]
 
     def normalize(self, batch: Tensor) -> Tensor:
-        """Return a prepared batch ``[B, 3, H, W]``, normalized: ``(x - mean) / std``."""
+        """Return a prepared batch ``[B, 3, H, W]``, normalized: ``(x - mean) / std``, ``[B, channel, H, W]``."""
         return self.normalizer(batch.device)(batch)
 
     def normalizer(self, device: torch.device) -> Callable[[Tensor], Tensor]:
         """Return `normalize` for batches on one device, with mean and std already copied to that device."""
         mean = torch.tensor(self.mean, dtype=torch.float32, device=device).view(3, 1, 1)
         std = torch.tensor(self.std, dtype=torch.float32, device=device).view(3, 1, 1)
+        luma = torch.tensor(_LUMA, dtype=torch.float32, device=device).view(3, 1, 1)
 
         def normalize(batch: Tensor) -> Tensor:
             values = (batch.to(torch.float32) - mean) / std
+            if self.order == "L":
+                return (values * luma).sum(1, keepdim=True)
             return values.flip(1) if self.order == "BGR" else values
 
         return normalize

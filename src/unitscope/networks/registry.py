@@ -17,7 +17,7 @@ from torch import nn
 from unitscope.errors import NetworkError, UnitscopeError
 from unitscope.networks.cards import LoadOptions
 from unitscope.networks.custom_preprocessing import CustomPreprocessing
-from unitscope.networks.network import Network
+from unitscope.networks.network import Network, check_eager, in_float32
 from unitscope.networks.origin import Origin
 from unitscope.networks.preprocessing import PRESETS, Preprocessing, PreprocessingLike, parse_preprocessing
 from unitscope.networks.weights import STATE_DICT_SUFFIXES, RandomWeights, Weights, WeightsFile
@@ -47,12 +47,17 @@ def load(
         weights: a safetensors or state-dict file, or a file in another format that the origin reads; ``none`` for
             random weights; None for the origin's own.
         seed: seed of random weights, 0 by default. The caller's random state is not changed.
-        preprocess: a preset's name, a table of parameters, or a function from RGB image to tensor ``[3, H, W]``.
+        preprocess: a preset's name, a table of parameters, or a function from RGB image to tensor ``[channel, H, W]``.
         classes: class names in the order of the logits, which replace the network's own.
 
     Raises:
         NetworkError: if the network, its weights or its preprocessing can't be found or loaded, or don't fit together.
     """
+    if not isinstance(network, (str, Path, nn.Module)):
+        raise NetworkError(
+            f"load takes a reference or an nn.Module, not {type(network).__name__}; for a state dict, give the module "
+            "that it was saved from"
+        )
     if seed is not None and not 0 <= seed < 2**63:
         raise NetworkError(f"seed must be from 0 to 2**63 - 1, not {seed}")
     options = LoadOptions(
@@ -63,8 +68,8 @@ def load(
         classes=None if classes is None else tuple(map(str, classes)),
     )
     if isinstance(network, nn.Module):
-        return _with_options(_from_module(network, options), options)
-    loaded = load_with_options(options)
+        return in_float32(_with_options(_from_module(network, options), options))
+    loaded = in_float32(load_with_options(options))
     loaded.module.eval().requires_grad_(False)
     return replace(loaded, reference=options.network, source=_source(options))
 
@@ -72,6 +77,7 @@ def load(
 def _from_module(module: nn.Module, options: LoadOptions) -> Network:
     if options.weights is not None or options.seed is not None:
         raise NetworkError(f"a given module ({type(module).__name__}) has its own weights; omit weights and seed")
+    check_eager(module)
     return Network(type(module).__name__, module, PRESETS["imagenet"])
 
 
@@ -89,6 +95,7 @@ def load_with_options(options: LoadOptions) -> Network:
         network = origin.load(_name(options.network), options)
         if not isinstance(network, Network):
             raise TypeError(f"load returned a {type(network).__name__}, not a Network")
+        check_eager(network.module)
     trained = network.trained and not isinstance(weights, RandomWeights) if options.trained is None else options.trained
     return _with_options(replace(network, trained=trained), options)
 

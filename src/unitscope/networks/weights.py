@@ -162,7 +162,16 @@ def _read(file: Path) -> Any:
             "torch.save(model.state_dict(), FILE) or safetensors.torch.save_file(model.state_dict(), FILE)"
         ) from error
     except Exception as error:  # a damaged file can make the readers raise anything
+        if "TorchScript" in str(error):
+            raise _program_error(file, "torch.jit.load(FILE).state_dict()") from error
+        if file.suffix == ".pt2":
+            raise _program_error(file, "torch.export.load(FILE).state_dict") from error
         raise NetworkError(f"'{file}' is not a weight file, or is damaged ({first_line(error)})") from error
+
+
+def _program_error(file: Path, read: str) -> NetworkError:
+    """Return the error for a file that holds a whole program."""
+    return NetworkError(f"'{file}' holds a program, not weights; save its weights with torch.save({read}, OTHER_FILE)")
 
 
 def _is_safetensors(file: Path) -> bool:

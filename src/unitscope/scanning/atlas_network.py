@@ -6,11 +6,15 @@ with the same weights and preprocessing. A file with code that only an atlas nam
 
 from typing import Any
 
+import PIL
+import torch
+
 from unitscope.atlas import Atlas
 from unitscope.atlas.network_source import network_source, reason_to_ask
 from unitscope.engine.session import Session
 from unitscope.errors import NetworkError
 from unitscope.networks import Network, load
+from unitscope.units import LayerTable
 
 
 def session_of(
@@ -33,9 +37,13 @@ def session_of(
         UnitscopeError: if the given session is on another device.
     """
     if isinstance(network, Session):
-        check_same(atlas, network.network)
-        return Session.of(network, device=device)
-    return Session(network_of(atlas, network), device=device, batch_size=batch_size)
+        check_same(atlas, network)
+        session = Session.of(network, device=device)
+    else:
+        session = Session(network_of(atlas, network), device=device, batch_size=batch_size)
+        check_same(atlas, session)
+    session.adopt(LayerTable(atlas.manifest.all_layers, session.network.reference))
+    return session
 
 
 def network_of(atlas: Atlas, network: Network | str | None = None, **options: Any) -> Network:
@@ -59,26 +67,54 @@ def network_of(atlas: Atlas, network: Network | str | None = None, **options: An
     return network
 
 
-def check_same(atlas: Atlas, network: Network) -> None:
+def check_same(atlas: Atlas, network: Network | Session) -> None:
     """Check that a network has the weights and the preprocessing that an atlas was made with.
+
+    A session's forward pass is checked too, since the same weights can be used in another way. It is known where the
+    atlas was made with the same version of PyTorch.
 
     Raises:
         NetworkError: if it has not; the message says what differs.
     """
     made_with = atlas.manifest
+    if isinstance(network, Session):
+        _check_forward_pass(atlas, network)
+        network = network.network
     if network.fingerprint != made_with.network["fingerprint"]:
         raise NetworkError(
             f"atlas '{atlas.path}' was made with {made_with.network['reference']}, whose weights differ from those of "
             f"{network.reference}; give the network that it was made with, or scan again"
         )
-    if differ := _differences(made_with.preprocessing, network.preprocessing.to_dict()):
+    if differ := _differences(atlas, network.preprocessing.to_dict()):
         raise NetworkError(
             f"atlas '{atlas.path}' was made with a preprocessing that differs from that of {network.reference} "
             f"({differ}); give the one that it was made with, or scan again"
         )
 
 
-def _differences(before: dict[str, Any], now: dict[str, Any]) -> str:
-    """Return the parameters of the preprocessing that differ, as text."""
+def _check_forward_pass(atlas: Atlas, session: Session) -> None:
+    """Check that a session computes what the atlas was made with, as far as the atlas says."""
+    fingerprint = atlas.manifest.scan.get("plan", {}).get("graph")
+    if fingerprint and _same_versions(atlas) and fingerprint != session.trace.fingerprint:
+        reference = session.network.reference
+        raise NetworkError(
+            f"atlas '{atlas.path}' was made with another forward pass than that of {reference}, although the weights "
+            "are the same; give the network that it was made with, or scan again"
+        )
+
+
+def _same_versions(atlas: Atlas) -> bool:
+    """Return whether PyTorch and Pillow, which graphs and rounding depend on, are those of the scan."""
+    plan, versions = atlas.manifest.scan.get("plan", {}), {"torch": torch.__version__, "pillow": PIL.__version__}
+    return all(plan.get(name) == version for name, version in versions.items())
+
+
+def _differences(atlas: Atlas, now: dict[str, Any]) -> str:
+    """Return the parameters of the preprocessing that differ from the atlas's, as text."""
+    before = atlas.manifest.preprocessing
     keys = [key for key in before | now if before.get(key) != now.get(key)]
-    return ", ".join(f"{key} was {before.get(key)}, not {now.get(key)}" for key in keys)
+    if "probe" not in before or not _same_versions(atlas):
+        keys = [key for key in keys if key != "probe"]
+    changed = ["it returns another tensor for the same image"] if "probe" in keys else []
+    others = [f"{key} was {before.get(key)}, not {now.get(key)}" for key in keys if key != "probe"]
+    return ", ".join(others + changed)

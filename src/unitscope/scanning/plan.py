@@ -158,6 +158,7 @@ class Plan:
         return {
             "network": self.network.reference,
             "weights": self.network.fingerprint,
+            "graph": self.trace.fingerprint,
             "preprocessing": self.network.preprocessing.to_dict(),
             "layers": [layer.name for layer in self.layers],
             "images": len(self.images),
@@ -191,6 +192,7 @@ def make_plan(session: Session, images: ImageSource, options: ScanOptions, *, da
     """
     if options.decoder == "torchcodec":
         check_usable(session.device)
+    session.see(images)
     network, traced = session.network, session.trace
     layers = traced.layers.match(options.layers) if options.layers else traced.layers.activations
     if not layers:
@@ -200,7 +202,7 @@ def make_plan(session: Session, images: ImageSource, options: ScanOptions, *, da
         )
     engine = choose_engine(options.engine, images=len(images), trace=traced, device=options.device)
     precision = choose_precision(options.precision, engine=engine, device=options.device)
-    batch_size = None if traced.fallback_reason else options.batch_size
+    batch_size = None if traced.single_image else options.batch_size
     batch_size = batch_size or batch_size_for(network, traced, layers, precision=precision)
     return Plan(
         session,
@@ -261,6 +263,8 @@ def check_not_stale(made_by: dict[str, Any], plan: dict[str, Any], folder: Stora
 def differences(made_by: dict[str, Any], plan: dict[str, Any], *, where: tuple[str, str] = ("before", "now")) -> str:
     """Return the first differences between two plans as text; empty if there are none."""
     names = [name for name in plan | made_by if made_by.get(name) != plan.get(name)]
+    if "graph" not in made_by:  # plans of earlier versions don't say
+        names = [name for name in names if name != "graph"]
     if "images" in names:  # with another number of images, the fingerprint differs anyway
         names = [name for name in names if name != "data"]
     return "; ".join(_difference(name, made_by.get(name), plan.get(name), where) for name in names[:3])
@@ -269,8 +273,8 @@ def differences(made_by: dict[str, Any], plan: dict[str, Any], *, where: tuple[s
 def _difference(name: str, one: Any, other: Any, where: tuple[str, str]) -> str:
     if name == "data":
         return "the image files have changed"
-    if name == "weights":
-        return "the network's weights have changed"
+    if name in ("weights", "graph"):
+        return f"the network's {'weights have' if name == 'weights' else 'forward pass has'} changed"
     if isinstance(other, (list, dict)) or isinstance(one, (list, dict)):
-        return f"the {name} have changed"
+        return f"the {name} {'have' if name.endswith('s') else 'has'} changed"
     return f"{name} {one} {where[0]}, {other} {where[1]}"

@@ -166,7 +166,7 @@ class _Shard:
         logits, responses = outputs.numpy()
         self.responses[rows] = np.where(np.isfinite(responses), responses, np.float32(np.nan))
         if logits is not None:
-            best = top_predictions(logits, TOP5)
+            best = top_predictions(logits, TOP5, squashing=self.plan.trace.head.squashing)
             width = best[0].shape[1]
             self.top_classes[rows, :width], self.top_probabilities[rows, :width] = best
 
