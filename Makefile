@@ -5,7 +5,7 @@ VENV := .venv$(if $(filter-out python3,$(PYTHON)),-$(notdir $(PYTHON)))
 BIN := $(VENV)/bin
 EXTRAS := demo,timm,package,web,openvino,ray,cloud,torchcodec
 
-.PHONY: help demo paper test test-lowest check docs bench format
+.PHONY: help demo paper test test-lowest check torture docs bench format
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -43,6 +43,9 @@ check: $(VENV)/dev  ## check format, lint, types, import layers, dependencies an
 	$(BIN)/lint-imports
 	$(BIN)/deptry src
 	$(BIN)/python -m tests.assertions
+
+torture: $(VENV)/dev  ## damage, interrupt and flood it at length (hours); writes docs/torture.md
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.torture --write
 
 docs: $(VENV)/dev  ## build the docs site in site/; fails on a broken link or an undocumented public name
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --clean

@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pytest
@@ -89,40 +90,40 @@ class GivenParts(Parts):
         )
 
 
+def write_small_atlas(folder, responses, *, layers=None, labels=None, shard_size=512):
+    """Write an atlas of the given responses below a folder and open it; see `make_atlas`."""
+    responses = np.asarray(responses)
+    sizes = layers or {"relu": responses.shape[1]}
+    table = tuple(
+        Layer(number, name, "activation", units, (units, 2, 2)) for number, (name, units) in enumerate(sizes.items())
+    )
+    had = [tuple(filter(None, each.split(","))) for each in labels or [""] * len(responses)]
+    names = sorted({name for each in had for name in each})
+    target = folder / f"{len(list(folder.iterdir()))}.atlas"
+    parts = GivenParts(target.with_suffix(".parts"), responses, shard_size)
+    parts.folder.mkdir()
+    manifest = Manifest(
+        network={"reference": "planted", "fingerprint": "", "source": None},
+        preprocessing={},
+        layers=table,
+        all_layers=(*table, Layer(len(table), "untapped", "linear", 3, (3,))),
+        classes=(),
+        labels=tuple(Label(name, name, None) for name in names),
+        images={"root": str(folder), "layout": "folder", "count": len(responses)},
+        scan={"shard_size": shard_size, "top": 3},
+    )
+    images = ImageList(
+        tuple(f"{number:05d}.png" for number in range(len(responses))),
+        tuple(tuple(names.index(name) for name in each) for each in had),
+    )
+    write_atlas(target, parts, manifest=manifest, images=images)
+    return open_atlas(target)
+
+
 @pytest.fixture
 def make_atlas(tmp_path):
     """Make an atlas: ``make_atlas(responses, layers={"relu": 4}, labels=["cat", "", "cat,dog"], shard_size=5)``."""
-
-    def make(responses, *, layers=None, labels=None, shard_size=512):
-        responses = np.asarray(responses)
-        sizes = layers or {"relu": responses.shape[1]}
-        table = tuple(
-            Layer(number, name, "activation", units, (units, 2, 2))
-            for number, (name, units) in enumerate(sizes.items())
-        )
-        had = [tuple(filter(None, each.split(","))) for each in labels or [""] * len(responses)]
-        names = sorted({name for each in had for name in each})
-        target = tmp_path / f"{len(list(tmp_path.iterdir()))}.atlas"
-        parts = GivenParts(target.with_suffix(".parts"), responses, shard_size)
-        parts.folder.mkdir()
-        manifest = Manifest(
-            network={"reference": "planted", "fingerprint": "", "source": None},
-            preprocessing={},
-            layers=table,
-            all_layers=(*table, Layer(len(table), "untapped", "linear", 3, (3,))),
-            classes=(),
-            labels=tuple(Label(name, name, None) for name in names),
-            images={"root": str(tmp_path), "layout": "folder", "count": len(responses)},
-            scan={"shard_size": shard_size, "top": 3},
-        )
-        images = ImageList(
-            tuple(f"{number:05d}.png" for number in range(len(responses))),
-            tuple(tuple(names.index(name) for name in each) for each in had),
-        )
-        write_atlas(target, parts, manifest=manifest, images=images)
-        return open_atlas(target)
-
-    return make
+    return partial(write_small_atlas, tmp_path)
 
 
 def without_checksums(folder):

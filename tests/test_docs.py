@@ -145,6 +145,18 @@ def test_troubleshooting_quotes_messages_of_the_code():
     assert not [quote for quote in quoted if not any(quote in message for message in messages)]
 
 
+def test_a_promise_names_tests_that_exist():
+    tests = {
+        node.name
+        for path in Path(__file__).parent.rglob("test_*.py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.FunctionDef)
+    }
+    rows = [line for line in page("promises.md").splitlines() if line.startswith("| ") and "promise | test" not in line]
+    assert len(rows) > 20
+    assert not [line for line in rows if not (named := re.findall(r"`(test_\w+)`", line)) or not set(named) <= tests]
+
+
 def strings(tree):
     """All string literals of a module, with … in place of f-string fields."""
     for node in ast.walk(tree):

@@ -41,17 +41,23 @@ def _followed(graph: Graph, known: Axes) -> Axes:
 
 def _from_users(graph: Graph, axes: Axes) -> Axes:
     """Return the axes that users tell, of nodes behind a known axis whose own is lost."""
-    behind: set[Node] = set()
-    for node in graph.nodes:
-        if node in axes or any(source in behind for source in node.all_input_nodes):
-            behind.add(node)
     found: Axes = {}
+    behind = behind_axes(graph, axes)
     for node in reversed(graph.nodes):
         if node in behind and node not in axes and shape_of(node):
             wanted = {axis for user in node.users if (axis := _wanted(user, node, axes | found)) is not None}
             if len(wanted) == 1:
                 found[node] = wanted.pop()
     return found
+
+
+def behind_axes(graph: Graph, axes: Axes) -> set[Node]:
+    """Return the nodes with a known axis, and those computed from them."""
+    behind: set[Node] = set()
+    for node in graph.nodes:
+        if node in axes or any(source in behind for source in node.all_input_nodes):
+            behind.add(node)
+    return behind
 
 
 def _wanted(user: Node, node: Node, axes: Axes) -> int | None:

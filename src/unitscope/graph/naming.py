@@ -15,7 +15,7 @@ from torch import nn
 from torch.fx import Graph, Node
 
 from unitscope.graph.aliases import with_aliases
-from unitscope.graph.axes import Axes, shape_of
+from unitscope.graph.axes import Axes, behind_axes, shape_of
 from unitscope.graph.formulas import Formulas
 from unitscope.graph.ops import SIGNIFICANT, kind_of, module_call, op_name
 from unitscope.units import ACTIVATION, Layer
@@ -40,11 +40,15 @@ def name_layers(graph: Graph, axes: Axes, module: nn.Module) -> list[tuple[Node,
 
 
 def lost_activations(graph: Graph, axes: Axes, module: nn.Module) -> list[str]:
-    """Return the names of activation calls that are no layers, since their unit axis is unknown."""
+    """Return the names of activation calls that are no layers, since their unit axis is unknown.
+
+    Those of values that no layer comes before, such as codes of positions, are left out.
+    """
+    behind = behind_axes(graph, axes) - axes.keys()
     return [
         base
         for node, kind, base in _calls(graph, module)
-        if kind == ACTIVATION and node not in axes and len(shape_of(node)) > 1 and _by_image(node, graph)
+        if kind == ACTIVATION and node in behind and len(shape_of(node)) > 1 and _by_image(node, graph)
     ]
 
 
