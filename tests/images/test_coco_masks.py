@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from unitscope.errors import ImageError
-from unitscope.images import decode, open_images
+from unitscope.images import decode, open_images, reopen_images
 from unitscope.images.coco_masks import category_masks
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "data" / "coco-sample"
@@ -212,3 +212,39 @@ def test_masks_are_found_by_the_end_of_a_file_name(tmp_path, prefix):
     images = coco(tmp_path, [annotation(0, 1, [SQUARE])])
     rewritten(images, lambda record: {"file_name": prefix + record["file_name"]})
     assert category_masks(open_images(tmp_path), "cat").ids == ("val/a.png",)
+
+
+def contained(images):
+    """The same images, as an atlas that may be somebody else's names them."""
+    return reopen_images(images.root, layout=images.layout, ids=images.ids, contained=True)
+
+
+def test_annotations_in_the_folder_that_an_atlas_names_are_read(tmp_path):
+    masks = category_masks(contained(coco(tmp_path, [annotation(0, 1, [SQUARE])])), "cat")
+    assert masks.upright_mask("val/a.png").shape == (6, 8)
+
+
+def test_annotations_beside_the_folder_that_only_an_atlas_names_are_not_read(tmp_path):
+    coco(tmp_path, [annotation(0, 1, [SQUARE])])
+    split = open_images(tmp_path / "val")
+    with pytest.raises(ImageError, match=r"label file .* is outside the folder .* give --image-root"):
+        category_masks(contained(split), "cat")
+
+
+@pytest.mark.parametrize("moved", ["annotations", "annotations/instances_val.json"])
+def test_annotations_behind_a_link_out_of_the_folder_that_only_an_atlas_names_are_not_read(tmp_path, moved):
+    images = coco(tmp_path / "coco", [annotation(0, 1, [SQUARE])])
+    (tmp_path / "coco" / moved).rename(tmp_path / "elsewhere")
+    (tmp_path / "coco" / moved).symlink_to(tmp_path / "elsewhere")
+    assert category_masks(images, "cat").ids == ("val/a.png",)
+    with pytest.raises(ImageError, match=r"label file .* is outside the folder .* give --image-root"):
+        category_masks(contained(images), "cat")
+
+
+def test_the_orientation_of_an_image_behind_a_link_out_of_the_folder_is_not_read(tmp_path):
+    images = coco(tmp_path / "coco", [annotation(0, 1, [SQUARE])])
+    images.path(0).rename(tmp_path / "elsewhere.png")
+    images.path(0).symlink_to(tmp_path / "elsewhere.png")
+    assert category_masks(images, "cat").upright_mask("val/a.png").shape == (6, 8)
+    with pytest.raises(ImageError, match=r"'val/a.png' is a link out of the folder"):
+        category_masks(contained(images), "cat").upright_mask("val/a.png")

@@ -7,6 +7,7 @@ maps.
 
 from collections import defaultdict
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from PIL import Image, ImageDraw
 from unitscope.errors import ImageError, closest
 from unitscope.images.coco import find_annotations, format_errors, matched, read_json, without_polygons
 from unitscope.images.decoding import apply_orientation
+from unitscope.images.folder import ContainedFolder
 from unitscope.images.source import ImageSource
 
 Mask = NDArray[np.uint8]
@@ -39,18 +41,18 @@ class Outlines:
     shapes: tuple[Any, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class CategoryMasks:
     """Masks of one category.
 
     Attributes:
         category: the category's name, as spelled by COCO.
-        root: the folder of the images.
+        images: opens the images.
         outlines: outlines by image id, for the images with the category, ordered by id.
     """
 
     category: str
-    root: str
+    images: ImageSource
     outlines: dict[str, Outlines] = field(repr=False)
 
     @property
@@ -84,14 +86,19 @@ class CategoryMasks:
         Raises:
             ImageError: if the image's segmentations are invalid, or its file can't be read.
         """
-        return np.array(apply_orientation(Image.fromarray(self.mask(image)), Path(self.root, image)))
+        return np.array(apply_orientation(Image.fromarray(self.mask(image)), self.images, self._rows[image]))
+
+    @cached_property
+    def _rows(self) -> dict[str, int]:
+        return {image: row for row, image in enumerate(self.images.ids)}
 
 
 def category_masks(images: ImageSource, category: str) -> CategoryMasks:
     """Return the masks of a category in a COCO image set; upper and lower case of its name are equal.
 
     Raises:
-        ImageError: if the images are not from COCO, there is no such category, or the annotations are invalid.
+        ImageError: if the images are not from COCO, there is no such category, or the annotations are invalid, or
+            outside the folder of the images, which only an atlas names.
     """
     entries = find_annotations(Path(images.root), images.ids) if images.layout == "coco" else None
     if entries is None:
@@ -100,6 +107,9 @@ def category_masks(images: ImageSource, category: str) -> CategoryMasks:
             "give images in COCO's layout, with annotations/instances_*.json"
         )
     files = sorted({path for path, _ in entries.values() if path})
+    if isinstance(images, ContainedFolder):
+        for path in files:
+            images.check(path, f"label file '{path}' is outside")
     names = {path: _names(path) for path in files}
     name = _find(category, [name for known in names.values() for name in known.values()])
     found = {path: _outlines(path, name, {n for n, known in names[path].items() if known == name}) for path in files}
@@ -107,7 +117,7 @@ def category_masks(images: ImageSource, category: str) -> CategoryMasks:
     for path, (outlines, listed) in found.items():
         of_image = matched(path, entries, listed)
         by_image |= {image: outlines[file] for image, file in of_image.items() if file in outlines}
-    return CategoryMasks(name, images.root, {image: by_image[image] for image in images.ids if image in by_image})
+    return CategoryMasks(name, images, {image: by_image[image] for image in images.ids if image in by_image})
 
 
 def _names(path: Path) -> dict[Any, str]:

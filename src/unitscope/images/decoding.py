@@ -78,21 +78,23 @@ def pixels_of_plain_jpeg(file: BinaryIO) -> int:
         return 0
 
 
-def apply_orientation(picture: Image.Image, path: Path) -> Image.Image:
-    """Return a picture that is aligned with a file's stored pixels, rotated as `decode` rotates that file.
+def apply_orientation(picture: Image.Image, images: ImageSource, row: int) -> Image.Image:
+    """Return a picture that is aligned with the stored pixels of an image of a source, rotated as `decode` rotates it.
 
-    A picture that has the size of the upright file, and not that of the stored one, is returned as it is.
+    A picture that has the size of the upright image, and not that of the stored one, is returned as it is.
 
     Raises:
-        ImageError: if the file can't be read.
+        ImageError: if the image can't be read, or the source can't open it.
     """
     try:
-        with without_warnings(), Image.open(path, formats=_FORMATS) as image:
+        with without_warnings(), images.open(row) as file, Image.open(file, formats=_FORMATS) as image:
             orientation = _orientation(image)
             turned = orientation in _SIDEWAYS and image.width != image.height
             return picture if turned and picture.size == image.size[::-1] else _upright(picture, orientation)
+    except ImageError:
+        raise
     except Exception as error:  # as below
-        raise _explained(error, lambda: _opened(path), f"'{path}'") from error
+        raise _explained(error, lambda: images.open(row), f"'{images.name(row)}'") from error
 
 
 def _opened(image: Encoded) -> AbstractContextManager[BinaryIO]:

@@ -94,16 +94,24 @@ class ContainedFolder(ImageFolder):
             ImageError: if its id or a link leads out of the folder.
         """
         path = super().path(row)
+        self.check(path, f"image '{self.ids[row]}' is a link out of")
+        return path
+
+    def check(self, path: Path, otherwise: str) -> None:
+        """Check that a file is in the folder, after links; ``otherwise`` begins the message if it is not.
+
+        Raises:
+            ImageError: if it is not.
+        """
         try:
             inside = path.resolve().is_relative_to(Path(self.root).resolve())
         except (OSError, RuntimeError, ValueError) as error:  # a circular link; a name with a null character
-            raise ImageError(f"'{self.name(row)}' can't be opened: {error}") from error
+            raise ImageError(f"'{path}' can't be opened: {error}") from error
         if not inside:
             raise ImageError(
-                f"image '{self.ids[row]}' is a link out of the folder '{self.root}', which only the atlas names; "
+                f"{otherwise} the folder '{self.root}', which only the atlas names; "
                 f"if you trust it, give --image-root '{self.root}'"
             )
-        return path
 
 
 def image_files(files: Iterable[str | Path]) -> ImageFolder:
