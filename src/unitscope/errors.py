@@ -29,8 +29,36 @@ class ImageError(UnitscopeError):
     """An image, or a folder of them, that can't be read."""
 
 
+class ImageTooLargeError(ImageError):
+    """An image of more pixels than are decoded."""
+
+
+class ImageOutsideError(ImageError):
+    """A file outside the folder of the images, which only an atlas names."""
+
+
+class UnknownImageError(ImageError, LookupError):
+    """An image that the atlas does not have."""
+
+
+class UnknownClassError(UnitscopeError, LookupError):
+    """A class of images that the atlas does not have."""
+
+
 class AtlasError(UnitscopeError):
     """An atlas that is missing, damaged, stale, or would be overwritten."""
+
+
+class DamagedAtlasError(AtlasError):
+    """An atlas whose files are missing or changed."""
+
+
+class UntappedLayerError(AtlasError, LookupError):
+    """A layer of the network that the scan of the atlas did not tap."""
+
+
+class BusyError(UnitscopeError):
+    """A server that has too much to do; the request may be sent again in a few seconds."""
 
 
 def closest(name: str, known: Iterable[str], *, count: int = 3, cutoff: float = 0.6) -> str:

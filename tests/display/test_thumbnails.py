@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from unitscope.display.thumbnails import crop_for_network, map_shape, png, shrunk, thumbnail
+from unitscope.display.thumbnails import crop_for_network, map_shape, pixels_needed, png, shrunk, thumbnail
 from unitscope.errors import ImageError
 from unitscope.images import decode
 from unitscope.networks import Preprocessing
@@ -39,6 +39,27 @@ def test_a_thumbnail_is_cropped_as_for_the_network(phi, size):
     assert shown.shape == seen.shape
     assert np.abs(shown - seen).mean() < 3
     assert np.quantile(np.abs(shown - seen), 0.97) < 12
+
+
+@pytest.mark.parametrize(
+    "phi",
+    [
+        Preprocessing(256, 224).to_dict(),
+        Preprocessing((224, 224)).to_dict(),
+        Preprocessing((20, 300)).to_dict(),
+        Preprocessing(100, 50).to_dict(),
+        {"function": "mine", "size": [64, 64]},
+    ],
+)
+def test_a_thumbnail_of_a_jpeg_decoded_smaller_is_that_of_the_whole(phi):
+    with io.BytesIO() as buffer:
+        smooth(1500, 1050).save(buffer, "JPEG", quality=95)
+        data = buffer.getvalue()
+    reduced = decode(data, at_least=pixels_needed(phi, 96))
+    assert reduced.width < 1500
+    one, other = (np.asarray(crop_for_network(each, phi, 96), float) for each in (reduced, decode(data)))
+    assert one.shape == other.shape
+    assert np.abs(one - other).mean() < 1.5
 
 
 def test_with_custom_preprocessing_the_whole_picture_is_shown():

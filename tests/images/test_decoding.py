@@ -1,6 +1,7 @@
 import io
 import os
 import struct
+import tracemalloc
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,9 +11,11 @@ import PIL
 import pytest
 from PIL import Image
 
-from unitscope.errors import ImageError
+from tests.images.costly_pictures import deep_png, many_scans
+from unitscope.errors import ImageError, ImageTooLargeError
 from unitscope.images import decode
-from unitscope.images.decoding import MAX_PIXELS
+from unitscope.images.decoding import MAX_PIXELS, pixels_in, pixels_of_plain_jpeg
+from unitscope.images.deep_grey import rgb_of_deep_grey
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "data"
 RED, WHITE = (255, 0, 0), (255, 255, 255)
@@ -312,3 +315,59 @@ def test_a_png_with_a_damaged_name_of_a_needed_chunk_is_refused():
     for bit in range(8):
         with pytest.raises(ImageError):
             decode(png.replace(b"PLTE", bytes([ord("P") ^ 1 << bit]) + b"LTE"))
+
+
+@pytest.mark.parametrize("kind", ["uint16", "int32", "float32"])
+def test_deep_grey_in_blocks_equals_the_whole_scaled_at_once(tmp_path, kind):
+    random = np.random.default_rng(3)
+    values = (random.random((1500, 1100)) * 60000 - (kind != "uint16") * 900).astype(kind)
+    if kind == "float32":
+        values[3, 4], values[5, 6], values[7, 8] = np.nan, np.inf, -np.inf
+    Image.fromarray(values).save(tmp_path / "deep.tif")
+    wide = values.astype(np.float64)
+    finite = wide[np.isfinite(wide)]
+    low, high = (0, 65535) if kind == "uint16" else (finite.min(), finite.max())
+    expected = np.rint(np.nan_to_num((wide - low) * (255 / (high - low)), nan=0, posinf=255, neginf=0))
+    np.testing.assert_array_equal(pixels(tmp_path / "deep.tif")[..., 0], expected.astype(np.uint8))
+
+
+def test_deep_grey_takes_little_more_memory_than_its_bytes():
+    image = Image.fromarray(np.zeros((4000, 3000), np.uint16))
+    tracemalloc.start()
+    rgb_of_deep_grey(image)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 6 * 4000 * 3000
+
+
+def test_a_jpeg_can_be_decoded_smaller_and_no_smaller_than_asked_for(tmp_path):
+    smooth = np.asarray(Image.fromarray(noise(9, 12, 3)).resize((1200, 900), Image.Resampling.BICUBIC))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(smooth).save(tmp_path / "a.jpg", quality=95, exif=exif)
+    Image.fromarray(smooth).save(tmp_path / "a.png")
+    whole = decode(tmp_path / "a.jpg")
+    for least, size in ((900, (900, 1200)), (450, (450, 600)), (300, (450, 600)), (112, (113, 150)), (5, (113, 150))):
+        reduced = decode(tmp_path / "a.jpg", at_least=least)
+        assert reduced.size == size
+        difference = np.asarray(reduced, int) - np.asarray(whole.resize(size, Image.Resampling.BOX), int)
+        assert np.abs(difference).mean() < 2
+    assert decode(tmp_path / "a.png", at_least=5).size == (1200, 900)
+
+
+@pytest.mark.parametrize("find", [decode, pixels_in])
+def test_a_jpeg_of_many_scans_is_refused_before_it_is_decoded(find):
+    with pytest.raises(ImageTooLargeError, match=r"a JPEG of 600 scans over 6\.0 megapixels, which takes too long"):
+        find(many_scans(3000, 2000, 600))
+    usual = many_scans(3000, 2000, 10)
+    assert decode(usual).size == (3000, 2000)
+    assert pixels_in(usual) == pixels_of_plain_jpeg(io.BytesIO(usual)) == 6_000_000
+    assert pixels_of_plain_jpeg(io.BytesIO(many_scans(3000, 2000, 600))) == 0
+
+
+def test_pixels_are_counted_from_the_header():
+    assert pixels_in(deep_png(4000, 3000)) == 12_000_000
+    with pytest.raises(ImageTooLargeError, match=r"12\.0 megapixels is over the limit of 10\.0"):
+        pixels_in(deep_png(4000, 3000), max_pixels=10_000_000)
+    with pytest.raises(ImageError, match="is not an image"):
+        pixels_in(b"text")

@@ -4,6 +4,7 @@ In: image files, the preprocessing of an atlas, activation maps. Out: bytes of W
 """
 
 import io
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -68,6 +69,18 @@ def crop_for_network(picture: Image.Image, preprocessing: Mapping[str, Any], sid
     kept = picture.resize(size, Image.Resampling.LANCZOS, box=part, reducing_gap=3)
     shown.paste(kept, (round((box[0] - left) * scale), round((box[1] - top) * scale)))
     return shown
+
+
+def pixels_needed(preprocessing: Mapping[str, Any], side: int) -> int:
+    """Return how many pixels the shorter side of a picture needs for `crop_for_network` to lose nothing visible.
+
+    They are twice those shown, as each shown pixel averages several.
+    """
+    resize, crop = preprocessing.get("resize"), preprocessing.get("crop")
+    if resize is None:
+        return 2 * side
+    longest = max(_pair(resize))
+    return math.ceil(2 * side * longest / max(_pair(crop) if crop else _pair(resize)))
 
 
 def strip(maps: Sequence[NDArray[np.float32] | None], shape: tuple[int, int]) -> bytes:

@@ -9,13 +9,12 @@ import io
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
-import numpy as np
-from numpy.typing import NDArray
 from PIL import ExifTags, Image, UnidentifiedImageError
 
-from unitscope.errors import ImageError
+from unitscope.errors import ImageError, ImageTooLargeError
+from unitscope.images.deep_grey import rgb_of_deep_grey
 from unitscope.images.pillow_warnings import without_warnings
 from unitscope.images.png_chunks import SIGNATURE, without_extras
 from unitscope.images.source import ImageSource
@@ -25,6 +24,9 @@ Opened = Callable[[], AbstractContextManager[BinaryIO]]
 
 MAX_PIXELS = 178_956_970
 """Pillow's limit against decompression bombs; it applies even if ``Image.MAX_IMAGE_PIXELS`` was raised."""
+
+MAX_SCANNED_PIXELS = 3_000_000_000
+"""Largest product of a JPEG's pixels and scans: it decodes in seconds, and a usual progressive one has 10 scans."""
 
 MAX_ASPECT = 100
 """Largest ratio of longer to shorter side; resizing a narrower image could fill the memory."""
@@ -42,38 +44,59 @@ _UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 _SIDEWAYS = (5, 6, 7, 8)
+_START_OF_SCAN = b"\xff\xda"
 _MAX_PNG = 2**29  # bytes of a PNG file that are read again without its extra chunks
 
 
-def decode(image: Encoded, *, max_pixels: int = MAX_PIXELS) -> Image.Image:
+def decode(image: Encoded, *, max_pixels: int = MAX_PIXELS, at_least: int | None = None) -> Image.Image:
     """Return the image in a file as RGB and upright; the first frame of an animation.
 
     Args:
         image: a path, the bytes of an image file, or an open image file, which stays open.
         max_pixels: the maximum number of pixels.
+        at_least: for thumbnails: a JPEG may be decoded smaller, to this many pixels of its shorter side or more, which
+            is faster. None decodes every pixel.
 
     Raises:
-        ImageError: if the file is missing, empty, not an image or damaged, or has more than ``max_pixels`` pixels.
+        ImageError: if the file is missing, empty, not an image or damaged.
+        ImageTooLargeError: if it has more than ``max_pixels`` pixels, or is a JPEG of too many scans.
     """
-    shown = f"'{image}'" if isinstance(image, (str, Path)) else "the picture"
-    return _decode(lambda: _opened(image), shown, max_pixels)
+    return _decode(lambda: _opened(image), _shown(image), max_pixels=max_pixels, at_least=at_least)
 
 
-def decode_row(images: ImageSource, row: int) -> Image.Image:
+def decode_row(images: ImageSource, row: int, *, at_least: int | None = None) -> Image.Image:
     """Return an image of a source, see `decode`.
 
     Raises:
         ImageError: as in `decode`, or if the source can't open the image.
     """
-    return _decode(lambda: images.open(row), f"'{images.name(row)}'", MAX_PIXELS)
+    shown = f"'{images.name(row)}'"
+    return _decode(lambda: images.open(row), shown, max_pixels=MAX_PIXELS, at_least=at_least)
+
+
+def pixels_in(image: Encoded, *, max_pixels: int = MAX_PIXELS) -> int:
+    """Return the number of pixels of an image file, from its header.
+
+    Raises:
+        ImageError: as in `decode`; pixels that can't be read are found by decoding only.
+    """
+    shown = _shown(image)
+    try:
+        with without_warnings(), _opened(image) as file, Image.open(file, formats=_FORMATS) as opened:
+            _check_size(shown, opened, file, max_pixels)
+            return opened.width * opened.height
+    except ImageError:
+        raise
+    except Exception as error:  # as below
+        raise _explained(error, lambda: _opened(image), shown) from error
 
 
 def pixels_of_plain_jpeg(file: BinaryIO) -> int:
     """Return the number of pixels of a grey or RGB JPEG; 0 for other files and for files that `decode` rejects."""
     try:
         with without_warnings(), Image.open(file, formats=("JPEG",)) as image:
-            pixels = image.width * image.height
-            return pixels if image.mode in ("RGB", "L") and pixels <= MAX_PIXELS else 0
+            _check_size("", image, file, MAX_PIXELS)
+            return image.width * image.height if image.mode in ("RGB", "L") else 0
     except Exception:  # `decode` reports whatever is wrong with the file
         return 0
 
@@ -103,23 +126,29 @@ def _opened(image: Encoded) -> AbstractContextManager[BinaryIO]:
     return io.BytesIO(image) if isinstance(image, bytes) else nullcontext(image)
 
 
-def _decode(opened: Opened, shown: str, max_pixels: int) -> Image.Image:
+def _shown(image: Encoded) -> str:
+    return f"'{image}'" if isinstance(image, (str, Path)) else "the picture"
+
+
+def _decode(opened: Opened, shown: str, *, max_pixels: int, at_least: int | None) -> Image.Image:
     try:
-        return _decode_whole(opened, shown, max_pixels)
+        return _decode_whole(opened, shown, max_pixels, at_least)
     except ImageError:
         raise
     except Exception as error:  # a damaged file can make a decoder raise anything
         if (plain := _plain_png(opened)) is not None:
             try:
-                return _decode_whole(lambda: io.BytesIO(plain), shown, max_pixels)
+                return _decode_whole(lambda: io.BytesIO(plain), shown, max_pixels, at_least)
             except Exception:
                 raise _explained(error, opened, shown) from error
         raise _explained(error, opened, shown) from error
 
 
-def _decode_whole(opened: Opened, shown: str, max_pixels: int) -> Image.Image:
+def _decode_whole(opened: Opened, shown: str, max_pixels: int, at_least: int | None) -> Image.Image:
     with without_warnings(), opened() as file, Image.open(file, formats=_FORMATS) as image:
-        _check_size(shown, image, max_pixels)
+        _check_size(shown, image, file, max_pixels)
+        if at_least:
+            image.draft(None, (at_least, at_least))
         image.load()
         return _upright(_to_rgb(image), _orientation(image))
 
@@ -140,17 +169,25 @@ def _explained(error: Exception, opened: Opened, shown: str) -> ImageError:
     return ImageError(_unidentified(opened, shown) if isinstance(error, UnidentifiedImageError) else _why(shown, error))
 
 
-def _check_size(shown: str, image: Image.Image, most: int) -> None:
+def _check_size(shown: str, image: Image.Image, file: BinaryIO, most: int) -> None:
     pixels = image.width * image.height
     if pixels > most:
-        raise ImageError(f"{shown} is too large: {_mega(pixels)} megapixels is over the limit of {_mega(most)}")
+        raise ImageTooLargeError(f"{shown} is too large: {_mega(pixels)} megapixels is over the limit of {_mega(most)}")
+    if image.format in ("JPEG", "MPO"):
+        file.seek(0)
+        scans = file.read().count(_START_OF_SCAN)
+        if scans * pixels > MAX_SCANNED_PIXELS:
+            raise ImageTooLargeError(
+                f"{shown} is a JPEG of {scans} scans over {_mega(pixels)} megapixels, which takes too long to decode; "
+                "save it again"
+            )
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode == "F" or image.mode.startswith("I"):
-        return _from_deep_grey(image)
+        return rgb_of_deep_grey(image)
     if image.has_transparency_data:
-        return _on_white(image.convert("RGBA"))
+        return _on_white(image if image.mode == "RGBA" else image.convert("RGBA"))
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
@@ -158,26 +195,6 @@ def _on_white(image: Image.Image) -> Image.Image:
     white = Image.new("RGB", image.size, "white")
     white.paste(image, mask=image)
     return white
-
-
-def _from_deep_grey(image: Image.Image) -> Image.Image:
-    """Convert 16-bit, 32-bit or float grey values; the transparent value that a PNG can define becomes white."""
-    values = np.asarray(image)
-    grey = _to_bytes(values, full=1.0 if image.mode == "F" else 65535.0)
-    if "transparency" in image.info:
-        grey[values == image.info["transparency"]] = 255
-    return Image.fromarray(grey).convert("RGB")
-
-
-def _to_bytes(values: NDArray[Any], *, full: float) -> NDArray[np.uint8]:
-    """Scale 0…full to 0…255; if values are out of that range, scale minimum…maximum instead."""
-    wide = values.astype(np.float64)
-    finite = wide[np.isfinite(wide)]
-    low, high = (finite.min(), finite.max()) if finite.size else (0.0, full)
-    if low >= 0 and high <= full:
-        low, high = 0.0, full
-    scaled = (wide - low) * (255 / ((high - low) or 1.0))
-    return np.rint(np.nan_to_num(scaled, nan=0, posinf=255, neginf=0)).astype(np.uint8)
 
 
 def _orientation(image: Image.Image) -> int | None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from unitscope.errors import ImageError
+from unitscope.errors import ImageError, ImageOutsideError
 from unitscope.images import class_folders, coco, imagenet
 from unitscope.images.listing import Labels, list_files
 from unitscope.images.source import ImageSource
@@ -60,11 +60,11 @@ class ImageFolder(ImageSource):
         """Return the path of an image.
 
         Raises:
-            ImageError: if its id leads out of the folder, which only happens with a manipulated atlas.
+            ImageOutsideError: if its id leads out of the folder, which only happens with a manipulated atlas.
         """
         image = self.ids[row]
         if image.startswith("/") or (".." in image and ".." in PurePosixPath(image).parts):
-            raise ImageError(f"image '{image}' is outside the folder '{self.root}', so it is not opened")
+            raise ImageOutsideError(f"image '{image}' is outside the folder '{self.root}', so it is not opened")
         return Path(self.root, image)
 
     def name(self, row: int) -> str:
@@ -91,7 +91,7 @@ class ContainedFolder(ImageFolder):
         """Return the path of an image.
 
         Raises:
-            ImageError: if its id or a link leads out of the folder.
+            ImageOutsideError: if its id or a link leads out of the folder.
         """
         path = super().path(row)
         self.check(path, f"image '{self.ids[row]}' is a link out of")
@@ -101,14 +101,14 @@ class ContainedFolder(ImageFolder):
         """Check that a file is in the folder, after links; ``otherwise`` begins the message if it is not.
 
         Raises:
-            ImageError: if it is not.
+            ImageOutsideError: if it is not.
         """
         try:
             inside = path.resolve().is_relative_to(Path(self.root).resolve())
         except (OSError, RuntimeError, ValueError) as error:  # a circular link; a name with a null character
             raise ImageError(f"'{path}' can't be opened: {error}") from error
         if not inside:
-            raise ImageError(
+            raise ImageOutsideError(
                 f"{otherwise} the folder '{self.root}', which only the atlas names; "
                 f"if you trust it, give --image-root '{self.root}'"
             )

@@ -81,7 +81,7 @@ def _unknown(address: str) -> str:
             f"no installed image source opens the URL '{_as_written(address)}'; give a folder, mount or copy the "
             "images, or install a plug-in that opens it"
         )
-    path = Path(os.path.abspath(Path(address).expanduser()))  # noqa: PTH100 - resolve() would follow links
+    path = Path(os.path.abspath(os.path.expanduser(address)))  # noqa: PTH100, PTH111 - resolve() would follow links
     near = closest(path.name, names_in(path.parent))
     return f"no file or folder '{path}'; {near or 'check the path'}"
 
