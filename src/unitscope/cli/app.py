@@ -30,6 +30,7 @@ from unitscope.cli import (
     unit,
     verify,
 )
+from unitscope.cli.home import provide_home
 from unitscope.cli.old_options import command_class
 from unitscope.cli.output import print_error
 from unitscope.errors import UnitscopeError
@@ -89,6 +90,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without Unicode shows ? for ×
+    provide_home()
     try:
         app()
     except UnitscopeError as problem:
