@@ -11,7 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unitscope.atlas import Atlas, Label
-from unitscope.errors import ImageError, UnitscopeError, closest, closest_file
+from unitscope.errors import (
+    ImageError,
+    UnitscopeError,
+    UnknownClassError,
+    UnknownImageError,
+    closest,
+    closest_file,
+)
 from unitscope.images.class_matching import normalize_name
 from unitscope.summaries import ClassSums
 from unitscope.units import Layer
@@ -60,13 +67,13 @@ def group_rows(atlas: Atlas, name: str) -> NDArray[np.int64]:
     """Return the row number of an image, or those of the readable images of a class (``class:NAME``).
 
     Raises:
-        ImageError: if there is no such image, or it could not be read.
-        UnitscopeError: if there is no such class, or none of its images could be read.
+        ImageError: if there is no such image, or it could not be read, as none of the images of a class.
+        UnknownClassError: if there is no such class.
     """
     if name.startswith(CLASS):
         return class_rows(atlas, name.removeprefix(CLASS))
     if not atlas.has_image(name):
-        raise ImageError(_miss(atlas, name))
+        raise UnknownImageError(_miss(atlas, name))
     row = atlas.image_number(name)
     if error := atlas.images["error"].iloc[row]:
         raise ImageError(f"image '{name}' could not be read when atlas '{atlas.path}' was made: {error}")
@@ -108,7 +115,7 @@ def find_class(atlas: Atlas, name: str) -> int:
     if not name.strip():
         raise UnitscopeError(f"'{CLASS}{name}' has no class name; write {CLASS}NAME, as in {CLASS}{_example(labels)}")
     if not labels:
-        raise UnitscopeError(f"no class '{name}': the images of atlas '{atlas.path}' have no labels")
+        raise UnknownClassError(f"no class '{name}': the images of atlas '{atlas.path}' have no labels")
     exact = [number for number, label in enumerate(labels) if label.label == name]
     matches = exact or [number for number, label in enumerate(labels) if normalize_name(name) in _names(label)]
     if len(matches) == 1:
@@ -118,7 +125,7 @@ def find_class(atlas: Atlas, name: str) -> int:
         raise UnitscopeError(f"several classes of atlas '{atlas.path}' are named '{name}': {which}; give one of these")
     near = closest(name, [text for label in labels for text in (label.name, label.label)])
     known = ", ".join(label.name for label in labels[:10]) + (f" and {len(labels) - 10} more" * (len(labels) > 10))
-    raise UnitscopeError(f"no class '{name}' in atlas '{atlas.path}'; {near or f'classes: {known}'}")
+    raise UnknownClassError(f"no class '{name}' in atlas '{atlas.path}'; {near or f'classes: {known}'}")
 
 
 def class_rows(atlas: Atlas, name: str) -> NDArray[np.int64]:
@@ -131,7 +138,7 @@ def class_rows(atlas: Atlas, name: str) -> NDArray[np.int64]:
     rows = atlas.rows_labelled(label)
     rows = rows[np.isin(rows, atlas.readable)]
     if not len(rows):
-        raise UnitscopeError(f"none of the images of class '{name}' in atlas '{atlas.path}' could be read")
+        raise ImageError(f"none of the images of class '{name}' in atlas '{atlas.path}' could be read")
     return rows
 
 

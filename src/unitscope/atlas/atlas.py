@@ -20,7 +20,14 @@ from unitscope.atlas.responses import Responses
 from unitscope.atlas.schema import ARRAYS, IMAGES, UNITS, Manifest
 from unitscope.atlas.storage import StoragePath, storage_path
 from unitscope.atlas.tables import read_table
-from unitscope.errors import AtlasError, ImageError, closest_file, first_line
+from unitscope.errors import (
+    AtlasError,
+    DamagedAtlasError,
+    UnknownImageError,
+    UntappedLayerError,
+    closest_file,
+    first_line,
+)
 from unitscope.images import ImageSource, reopen_images
 from unitscope.summaries import ClassSums
 from unitscope.units import Layer, LayerTable, Unit, UnitIndex
@@ -246,7 +253,9 @@ class Atlas:
             return self._rows[image]
         except KeyError:
             near = closest_file(image, self._rows)
-            raise ImageError(f"no image '{image}' in atlas '{self.path}'" + (f"; {near}" if near else "")) from None
+            raise UnknownImageError(
+                f"no image '{image}' in atlas '{self.path}'" + (f"; {near}" if near else "")
+            ) from None
 
     def rows_labelled(self, label: str) -> NDArray[np.int64]:
         """Return the row numbers of the images that have this label in the column ``labels``."""
@@ -292,8 +301,8 @@ class Atlas:
         return self.layers.unit(Unit(layer.name, parsed.channel))
 
     @staticmethod
-    def _untapped(layer: Layer, path: StoragePath) -> AtlasError:
-        return AtlasError(
+    def _untapped(layer: Layer, path: StoragePath) -> UntappedLayerError:
+        return UntappedLayerError(
             f"layer '{layer.name}' was not tapped by the scan that made '{path}'; "
             f"scan again with --layer '{layer.name}'"
         )

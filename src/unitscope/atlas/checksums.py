@@ -1,6 +1,6 @@
 """CRC-32C checksums of an atlas's files.
 
-In: bytes, or the files of a folder. Out: `StoredFile` values, and an `AtlasError` that names a damaged file.
+In: bytes, or the files of a folder. Out: `StoredFile` values, and a `DamagedAtlasError` that names a damaged file.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,7 +10,7 @@ from typing import Any
 import google_crc32c
 
 from unitscope.atlas.storage import StoragePath, sizes_in
-from unitscope.errors import AtlasError, first_line
+from unitscope.errors import DamagedAtlasError, first_line
 
 _PIECE = 2**24  # bytes read at once
 
@@ -36,7 +36,7 @@ def check_sizes(folder: StoragePath, files: Mapping[str, StoredFile]) -> None:
     """Check that the files exist and have the right size.
 
     Raises:
-        AtlasError: if one is missing or has another size; zarr would read a missing chunk as zeros.
+        DamagedAtlasError: if one is missing or has another size; zarr would read a missing chunk as zeros.
     """
     sizes = sizes_in(folder) if files else {}
     for name, expected in files.items():
@@ -50,7 +50,7 @@ def check_content(folder: StoragePath, files: Mapping[str, StoredFile]) -> None:
     """Check that the files have the right checksums.
 
     Raises:
-        AtlasError: if one has another checksum, or can't be read.
+        DamagedAtlasError: if one has another checksum, or can't be read.
     """
     for name, expected in files.items():
         if not expected.crc32c:
@@ -63,9 +63,9 @@ def check_content(folder: StoragePath, files: Mapping[str, StoredFile]) -> None:
             raise damaged(folder, f"{name} has the checksum {found}, not {expected.crc32c}")
 
 
-def damaged(folder: StoragePath, what: str) -> AtlasError:
+def damaged(folder: StoragePath, what: str) -> DamagedAtlasError:
     """Return the error for a damaged atlas, which says how to get it back."""
-    return AtlasError(f"atlas '{folder}' is damaged: {what}; copy it again, or scan again into a new folder")
+    return DamagedAtlasError(f"atlas '{folder}' is damaged: {what}; copy it again, or scan again into a new folder")
 
 
 def _crc32c_of(path: StoragePath) -> str:

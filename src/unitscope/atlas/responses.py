@@ -20,7 +20,7 @@ from zarr.codecs import BytesCodec, Crc32cCodec, ShardingCodec
 
 from unitscope.atlas.checksums import crc32c
 from unitscope.atlas.storage import StoragePath, zarr_store
-from unitscope.errors import AtlasError
+from unitscope.errors import DamagedAtlasError
 
 CHUNK_CODECS = (BytesCodec(), Crc32cCodec())
 _NO_CHUNK = np.iinfo(np.uint64).max  # offset of a chunk that contains only the fill value
@@ -67,7 +67,7 @@ class Responses:
         """Return rows in the order given, for a slice of units; NaN where nothing is stored.
 
         Raises:
-            AtlasError: if a file is damaged.
+            DamagedAtlasError: if a file is damaged.
         """
         if not self._has_scan_layout:
             return self._read_with_zarr(rows, units)
@@ -152,8 +152,8 @@ def _check(values: NDArray[Any], checksum: bytes, what: str) -> None:
         raise ValueError(f"{what} has another checksum than when it was written")
 
 
-def _damaged(path: StoragePath, problem: Exception) -> AtlasError:
-    return AtlasError(f"'{path}' is damaged ({problem}); copy it again, or scan again into a new folder")
+def _damaged(path: StoragePath, problem: Exception) -> DamagedAtlasError:
+    return DamagedAtlasError(f"'{path}' is damaged ({problem}); copy it again, or scan again into a new folder")
 
 
 def _group(arrays: StoragePath) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 from unitscope.atlas.checksums import StoredFile, check_sizes, crc32c
 from unitscope.atlas.storage import StoragePath
 from unitscope.atlas.validation import check_manifest
-from unitscope.errors import AtlasError, first_line
+from unitscope.errors import AtlasError, DamagedAtlasError, first_line
 from unitscope.units import Layer
 
 SCHEMA_VERSION = 2
@@ -101,7 +101,7 @@ class Manifest:
             raise AtlasError(_no_atlas(folder)) from None
         except (OSError, ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError) as problem:
             reason = first_line(problem)
-            raise AtlasError(
+            raise DamagedAtlasError(
                 f"'{folder / MANIFEST}' is damaged ({reason}); copy it again, or scan again into a new folder"
             ) from problem
         raise AtlasError(
