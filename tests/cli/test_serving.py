@@ -18,23 +18,23 @@ PROGRAM = str(Path(sys.executable).with_name("unitscope"))
 
 
 @contextmanager
-def serving(*words, env=None):
-    """Run `unitscope serve`; yield the process and its address."""
+def serving(*words, env=None, notes=0):
+    """Run `unitscope serve`; yield the process and its address, which it prints after some notes."""
     command = [PROGRAM, "serve", *map(str, words), "--port", "0"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with hearing_ctrl_c():
         process = subprocess.Popen(command, env=env, text=True, **pipes)
     with process:
-        line = process.stderr.readline()
+        line = [process.stderr.readline() for _ in range(notes + 1)][-1]
         try:
             yield process, line.split(" at ")[1].split()[0]
         finally:
             process.kill()
 
 
-def get_json(address):
+def get_json(address, parse=json.loads):
     with urllib.request.urlopen(address) as answer:
-        return json.loads(answer.read())
+        return parse(answer.read())
 
 
 def test_an_atlas_is_served_until_ctrl_c(classes_atlas):

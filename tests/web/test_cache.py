@@ -1,8 +1,11 @@
 """The picture cache and its size limit."""
 
+import shutil
 import threading
 
-from unitscope.web.cache import Cache
+import pytest
+
+from unitscope.web.cache import Cache, cache_folder
 
 
 def test_a_cached_picture_is_not_made_again(tmp_path):
@@ -45,3 +48,24 @@ def test_the_cache_is_thread_safe(tmp_path):
     [thread.join() for thread in threads]
     assert not wrong
     assert cache.bytes == sum(file.stat().st_size for file in tmp_path.iterdir()) <= 500
+
+
+def test_a_picture_that_can_not_be_stored_is_made_each_time(tmp_path):
+    cache = Cache(tmp_path / "pictures")
+    shutil.rmtree(tmp_path / "pictures")
+    assert cache.get("cat", lambda: b"meow") == b"meow"
+    assert cache.get("cat", lambda: b"purr") == b"purr"
+
+
+def test_the_folder_follows_the_environment(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    assert cache_folder("atlas").is_relative_to(tmp_path / "cache")
+    for given in ("", "relative"):
+        monkeypatch.setenv("XDG_CACHE_HOME", given)
+        assert cache_folder("atlas").is_relative_to(tmp_path / "home" / ".cache")
+    assert cache_folder("other", tmp_path) != cache_folder("atlas", tmp_path)
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("HOME", str(tmp_path / "file"))
+    with pytest.raises(NotADirectoryError, match="file"):
+        cache_folder("atlas")

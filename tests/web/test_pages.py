@@ -363,7 +363,8 @@ def test_pages_that_need_a_network_say_so(client):
 
 def test_invalid_numbers_are_refused(client):
     assert client.get("/unit/act:-1/minus").status_code == 404
-    assert client.get("/compare?top=0&a=class:chelsea&a=class:flower").status_code == 404
+    assert client.get("/compare?top=0&a=class:chelsea&a=class:flower").status_code == 400
+    assert client.get("/images?page=last").status_code == 422
     assert client.post("/lab.json", json={"image": "chelsea/00.jpg", "sigma": 7}).status_code == 422
 
 

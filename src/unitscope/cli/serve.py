@@ -7,12 +7,14 @@ import importlib.util
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+from urllib.parse import quote
 
 import typer
 
 from unitscope.cli.options import AtlasArgument, AtlasNetwork, Device, ImageRoot, Preprocess, Seed, Weights
 from unitscope.cli.output import log
 from unitscope.errors import UnitscopeError
+from unitscope.files import private_folder
 
 if TYPE_CHECKING:
     from unitscope.atlas import Atlas
@@ -46,6 +48,16 @@ def serve(
         list[str] | None,
         typer.Option(metavar="NAME", help="Another host name under which the server may be reached; may be repeated."),
     ] = None,
+    root_path: Annotated[
+        str, typer.Option(metavar="PATH", help="The path that a proxy serves, such as /atlas or /user/ada/proxy/8008.")
+    ] = "",
+    proxy_headers: Annotated[
+        bool,
+        typer.Option(
+            "--proxy-headers",
+            help="Believe X-Forwarded-Host and X-Forwarded-Prefix, if only a proxy that sets them reaches the port.",
+        ),
+    ] = False,
     weights: Weights = None,
     seed: Seed = None,
     preprocess: Preprocess = None,
@@ -55,18 +67,21 @@ def serve(
     check_web()
     from unitscope.atlas import open_atlas
     from unitscope.web.app import create_app
-    from unitscope.web.security import LOCAL
+    from unitscope.web.proxy import Proxy, parse_root_path
+    from unitscope.web.security import LOCAL, host_name
     from unitscope.web.server import listen, server
 
+    proxy = Proxy(parse_root_path(root_path), proxy_headers)
     opened = open_atlas(atlas)
     explorer, pictures = make_explorer(opened, measurements or [], image_root)
     arguments = {"weights": weights, "seed": seed, "preprocess": preprocess}
     inspector = lazy_inspector(opened, network, no_network, arguments, device)
-    hosts = LOCAL | {_bracketed(name).lower() for name in (host, *(allow_host or ()))}
-    app = create_app(explorer, pictures, inspector, hosts=frozenset(hosts))
+    hosts = LOCAL | {host_name(name) for name in (host, *(allow_host or ()))}
+    app = create_app(explorer, pictures, inspector, hosts=hosts, proxy=proxy)
     listening = listen(host, port)
     threading.Thread(target=_warm_up, args=(inspector,), daemon=True).start()
-    log(f"{opened.path} at http://{_bracketed(host)}:{listening.getsockname()[1]} (press Ctrl-C to stop)")
+    address = f"http://{host_name(host)}:{listening.getsockname()[1]}"
+    log(f"{opened.path} at {address}{quote(proxy.root_path)} (press Ctrl-C to stop)")
     server(app).run(sockets=[listening])
 
 
@@ -111,7 +126,7 @@ def _warm_up(inspector: "LazyInspector") -> None:
 def make_explorer(atlas: "Atlas", files: list[Path], image_root: str | None) -> "tuple[PageRenderer, ImageFiles]":
     """Return the renderer of the explorer's pages, and its image files."""
     from unitscope.web.atlas_cache import AtlasCache
-    from unitscope.web.cache import Cache, cache_folder
+    from unitscope.web.cache import Cache
     from unitscope.web.image_files import ImageFiles
     from unitscope.web.measurements import Measurements
     from unitscope.web.page_renderer import PageRenderer
@@ -123,7 +138,25 @@ def make_explorer(atlas: "Atlas", files: list[Path], image_root: str | None) -> 
     key = f"{atlas.manifest.to_json()} {source.address}"  # another scan or folder needs other thumbnails
     network, data = atlas.manifest.network["reference"], atlas.manifest.images.get("fingerprint", "")
     measured = Measurements.read(files, network=network, data=data)
-    return PageRenderer(atlas_cache, measured), ImageFiles(atlas_cache, source, Cache(cache_folder(key)))
+    return PageRenderer(atlas_cache, measured), ImageFiles(atlas_cache, source, Cache(_picture_folder(key)))
+
+
+def _picture_folder(key: str) -> Path:
+    """Return the folder for an atlas's pictures: a temporary one where that in the user's home can't be written."""
+    from unitscope.web.cache import cache_folder
+
+    try:
+        return cache_folder(key)
+    except OSError as problem:
+        reason = f"{problem.strerror or problem}" + (f": '{problem.filename}'" if problem.filename else "")
+    try:
+        folder = cache_folder(key, private_folder())
+    except OSError as problem:
+        raise UnitscopeError(
+            f"there is no folder for pictures ({problem.strerror or problem}); set XDG_CACHE_HOME to a writable one"
+        ) from None
+    log(f"note: pictures are kept in '{folder}' ({reason}); set XDG_CACHE_HOME to keep them elsewhere")
+    return folder
 
 
 def check_web() -> None:
@@ -135,7 +168,3 @@ def check_web() -> None:
     for package in ("fastapi", "uvicorn", "plotly", "multipart", "websockets"):
         if importlib.util.find_spec(package) is None:
             raise UnitscopeError(f"the explorer needs {package}; run `pip install 'unitscope[web]'`")
-
-
-def _bracketed(host: str) -> str:
-    return f"[{host}]" if ":" in host and not host.startswith("[") else host

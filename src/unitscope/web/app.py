@@ -1,27 +1,27 @@
 """The server: it answers each address with a page, as HTML or as JSON.
 
-In: a `PageRenderer`, `ImageFiles`, a `LazyInspector`. Out: an ASGI application behind its `SecurityMiddleware`.
+In: a `PageRenderer`, `ImageFiles`, a `LazyInspector`. Out: an ASGI application behind its middlewares.
 Each route asks one function of `pages` and renders what it says; what needs the network is in `network_routes`.
 """
 
-import functools
-from collections.abc import Callable
-from dataclasses import dataclass
+import inspect
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Query, Request
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
-from starlette.exceptions import HTTPException
 
 from unitscope.display.thumbnails import LARGE, SMALL
-from unitscope.errors import ImageError, UnitscopeError, first_line
+from unitscope.errors import ImageError
 from unitscope.version import versions
 from unitscope.web import plotly_asset as charting
+from unitscope.web.error_pages import add_error_pages
 from unitscope.web.image_files import ImageFiles
 from unitscope.web.lazy_inspector import LazyInspector
-from unitscope.web.links import ServerLinks
+from unitscope.web.links import Links
 from unitscope.web.network_routes import add_routes
 from unitscope.web.page_renderer import PageRenderer
 from unitscope.web.pages.class_page import class_page
@@ -31,10 +31,13 @@ from unitscope.web.pages.image import image_list, image_page
 from unitscope.web.pages.layer import layer_page
 from unitscope.web.pages.search import search_page
 from unitscope.web.pages.unit import unit_page
-from unitscope.web.responses import json_response, picture_response, quoted
+from unitscope.web.proxy import Proxy, RootPathMiddleware
+from unitscope.web.request_bodies import BodyMiddleware
+from unitscope.web.responses import json_response, links_of, picture_response
 from unitscope.web.security import LOCAL, SecurityMiddleware
+from unitscope.web.work_queues import WorkQueues
 
-LINKS = ServerLinks()
+Show = Callable[[Any, Links], str | Response]
 _UNAVAILABLE = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 96 96"><rect width="96" height="96" fill="#8884"/>'
     '<text x="48" y="51" font-size="11" font-family="sans-serif" text-anchor="middle" fill="#888">not available</text>'
@@ -42,16 +45,13 @@ _UNAVAILABLE = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class ErrorPage:
-    """Why a page can't be shown."""
-
-    title: str
-    message: str
-
-
 def create_app(
-    explorer: PageRenderer, pictures: ImageFiles, inspector: LazyInspector, *, hosts: frozenset[str] = LOCAL
+    explorer: PageRenderer,
+    pictures: ImageFiles,
+    inspector: LazyInspector,
+    *,
+    hosts: frozenset[str] = LOCAL,
+    proxy: Proxy | None = None,
 ) -> SecurityMiddleware:
     """Return the application that serves an atlas.
 
@@ -60,28 +60,35 @@ def create_app(
         pictures: the atlas's pictures.
         inspector: the atlas's network, or the reason why there is none.
         hosts: host names that requests may use; empty for any.
+        proxy: what is known of a proxy in front of the server.
     """
-    app = FastAPI(title="unitscope", version=versions().get("unitscope", ""), docs_url=None, redoc_url=None)
-    _pages(app, explorer, pictures, inspector)
-    _pictures(app, explorer, pictures)
-    add_routes(app, explorer, pictures, inspector)
+    queues, proxy = WorkQueues(), proxy or Proxy()
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        queues.close()
+
+    version = versions().get("unitscope", "")
+    app = FastAPI(title="unitscope", version=version, docs_url=None, redoc_url=None, lifespan=lifespan)
+    _pages(app, explorer, inspector)
+    _pictures(app, explorer, pictures, queues)
+    add_routes(app, explorer, pictures, inspector, queues)
     app.add_api_route("/static/plotly.min.js", _plotly, include_in_schema=False)
     app.mount("/static", StaticFiles(packages=[("unitscope.web", "static")]))
-    _error_pages(app, explorer)
-    return SecurityMiddleware(app, hosts)
+    add_error_pages(app, explorer)
+    return SecurityMiddleware(RootPathMiddleware(BodyMiddleware(app, pictures.memory), proxy), hosts, proxy)
 
 
-def _pages(app: FastAPI, explorer: PageRenderer, pictures: ImageFiles, inspector: LazyInspector) -> None:
+def _pages(app: FastAPI, explorer: PageRenderer, inspector: LazyInspector) -> None:
     atlas_cache = explorer.atlas_cache
 
-    def page(
-        path: str, template: str, get_values: Callable[..., Any], show: Callable[[Any], Any] | None = None
-    ) -> None:
+    def page(path: str, template: str, get_values: Callable[..., Any], show: Show | None = None) -> None:
         """Add a page, as HTML and as JSON; `get_values` is the route and returns the page's values."""
-        shown = show or (lambda values: explorer.html(template, values, LINKS, missing=inspector.missing))
+        shown = show or (lambda values, links: explorer.html(template, values, links, missing=inspector.missing))
         twin = "/index.json" if path == "/" else f"{path}.json"
-        app.add_api_route(twin, _route(get_values, json_response))
-        app.add_api_route(path, _route(get_values, lambda values: _html(shown(values))), response_class=HTMLResponse)
+        app.add_api_route(twin, _route(get_values, lambda values, _: json_response(values)))
+        app.add_api_route(path, _route(get_values, partial(_html, shown)), response_class=HTMLResponse)
 
     def home_values() -> Any:
         return home_page(atlas_cache)
@@ -112,101 +119,70 @@ def _pages(app: FastAPI, explorer: PageRenderer, pictures: ImageFiles, inspector
     def search_values(q: str = "") -> Any:
         return search_page(atlas_cache, q)
 
-    def show_image(values: Any) -> str:
-        address = values.image
-        picture = f"/picture-of?image={quoted(address)}"
-        return explorer.html("image", values, LINKS, missing=inspector.missing, address=address, picture=picture)
+    def show_image(values: Any, links: Links) -> str:
+        return explorer.html("image", values, links, missing=inspector.missing, address=values.image)
 
-    def show_search(values: Any) -> str | Response:
-        if link := values.sole(LINKS):
+    def show_search(values: Any, links: Links) -> str | Response:
+        if link := values.sole(links):
             return RedirectResponse(link, 303)
-        return explorer.html("search", values, LINKS, query=values.query)
+        return explorer.html("search", values, links, query=values.query)
+
+    def show_unit(values: Any, links: Links) -> str:
+        return explorer.unit_html(values, links, missing=inspector.missing)
 
     page("/", "home", home_values)
     page("/layer/{layer:text}", "layer", layer_values)
-    page(
-        "/unit/{layer:text}/{channel}",
-        "unit",
-        unit_values,
-        lambda values: explorer.unit_html(values, LINKS, missing=inspector.missing),
-    )
+    page("/unit/{layer:text}/{channel}", "unit", unit_values, show_unit)
     page("/images", "images", images_values)
     page("/image/{image:text}", "image", image_values, show_image)
-    page("/class/{label:text}", "class", class_values, lambda values: explorer.class_html(values, LINKS))
-    page("/compare", "compare", compare_values, lambda values: explorer.compare_html(values, LINKS))
+    page("/class/{label:text}", "class", class_values, explorer.class_html)
+    page("/compare", "compare", compare_values, explorer.compare_html)
     page("/search", "search", search_values, show_search)
 
 
-def _html(shown: str | Response) -> Response:
+def _html(show: Show, values: Any, links: Links) -> Response:
+    shown = show(values, links)
     return shown if isinstance(shown, Response) else HTMLResponse(shown)
 
 
-def _route(get_values: Callable[..., Any], to_response: Callable[[Any], Response]) -> Callable[..., Response]:
+def _route(get_values: Callable[..., Any], to_response: Callable[[Any, Links], Response]) -> Callable[..., Response]:
     """Return a route with the parameters of `get_values`, whose values `to_response` turns into a response."""
 
-    @functools.wraps(get_values)
-    def answer(*args: Any, **values: Any) -> Response:
-        return to_response(get_values(*args, **values))
+    def answer(request: Request, **values: Any) -> Response:
+        return to_response(get_values(**values), links_of(request))
 
-    answer.__annotations__["return"] = Response
+    given = inspect.signature(get_values)
+    request = inspect.Parameter("request", inspect.Parameter.KEYWORD_ONLY, annotation=Request)
+    signature = given.replace(parameters=[*given.parameters.values(), request], return_annotation=Response)
+    answer.__name__, answer.__signature__ = get_values.__name__, signature  # type: ignore[attr-defined]
     return answer
 
 
-def _pictures(app: FastAPI, explorer: PageRenderer, pictures: ImageFiles) -> None:
-    def sized(request: Request, row: int, side: int) -> Response:
+def _pictures(app: FastAPI, explorer: PageRenderer, pictures: ImageFiles, queues: WorkQueues) -> None:
+    async def sized(request: Request, row: int, side: int) -> Response:
         try:
-            return picture_response(request, pictures.thumbnail(row, side), "image/webp")
+            data = await queues.pictures.run(partial(pictures.thumbnail, row, side), request)
+            return picture_response(request, data, "image/webp")
         except ImageError:
             if not 0 <= row < len(explorer.atlas_cache.ids):
                 raise
             return Response(_UNAVAILABLE, media_type="image/svg+xml")
 
     @app.get("/thumbnail/{row}.webp", response_class=Response)
-    def thumbnail(request: Request, row: int) -> Response:
-        return sized(request, row, SMALL)
+    async def thumbnail(request: Request, row: int) -> Response:
+        return await sized(request, row, SMALL)
 
     @app.get("/picture/{row}.webp", response_class=Response)
-    def picture(request: Request, row: int) -> Response:
-        return sized(request, row, LARGE)
+    async def picture(request: Request, row: int) -> Response:
+        return await sized(request, row, LARGE)
 
     @app.get("/picture-of", response_class=Response)
-    def picture_of(request: Request, image: str) -> Response:
-        return picture_response(request, pictures.picture_of(image, LARGE), "image/webp")
+    async def picture_of(request: Request, image: str) -> Response:
+        data = await queues.pictures.run(partial(pictures.picture_of, image, LARGE), request)
+        return picture_response(request, data, "image/webp")
 
 
 def _plotly() -> FileResponse:
     return FileResponse(
         charting.script(), media_type="text/javascript", headers={"cache-control": "private, max-age=86400"}
     )
-
-
-def _error_pages(app: FastAPI, explorer: PageRenderer) -> None:
-    """Answer every error with a page, or with JSON if JSON was requested; tracebacks go to the log only."""
-
-    def response(request: Request, status: int, page: ErrorPage) -> Response:
-        wants_json = request.url.path.endswith(".json") or "application/json" in request.headers.get("accept", "")
-        if wants_json:
-            return json_response(page, status)
-        return HTMLResponse(explorer.html("error", page, LINKS), status)
-
-    @app.exception_handler(UnitscopeError)
-    def not_found(request: Request, error: UnitscopeError) -> Response:
-        message = str(error).encode("utf-8", "replace").decode()  # it may quote bytes that are not valid text
-        return response(request, 404, ErrorPage("Not found", message))
-
-    @app.exception_handler(HTTPException)
-    def refused(request: Request, error: HTTPException) -> Response:
-        missing = error.status_code == 404
-        message = f"There is no page '{request.url.path}'." if missing else str(error.detail)
-        return response(request, error.status_code, ErrorPage("Not found" if missing else "Invalid request", message))
-
-    @app.exception_handler(Exception)
-    def failed(request: Request, error: Exception) -> Response:
-        return response(request, 500, ErrorPage("Server error", f"{first_line(error)}. The server's log has more."))
-
-    @app.exception_handler(RequestValidationError)
-    def invalid(request: Request, error: RequestValidationError) -> Response:
-        if any(one["loc"][0] == "path" for one in error.errors()):
-            return response(request, 404, ErrorPage("Not found", f"There is no page '{request.url.path}'."))
-        message = "; ".join(f"{'.'.join(map(str, one['loc'][1:]))}: {one['msg']}" for one in error.errors())
-        return response(request, 422, ErrorPage("Invalid request", message))

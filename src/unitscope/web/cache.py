@@ -8,7 +8,8 @@ import hashlib
 import os
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 MAX_BYTES = 2**30
@@ -16,20 +17,31 @@ MAX_BYTES = 2**30
 
 
 class Cache:
-    """A folder of small files, each named by the hash of its name in the cache."""
+    """A folder of small files, each named by the hash of its name in the cache.
+
+    Raises:
+        OSError: if the folder can't be made or read.
+    """
 
     def __init__(self, folder: Path, *, max_bytes: int = MAX_BYTES) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        facts = sorted((file.stat().st_mtime, file.name, file.stat().st_size) for file in folder.iterdir())
+        facts = sorted(_facts(folder))
         self.folder, self.max_bytes = folder, max_bytes
         self.files = {name: size for _, name, size in facts}
         self.bytes = sum(self.files.values())
         self.lock = threading.Lock()
 
     def get(self, name: str, make: Callable[[], bytes]) -> bytes:
-        """Return the bytes stored under a name, making and storing them first if there are none."""
-        cached = self.find(name)
-        return self.put(name, make()) if cached is None else cached
+        """Return the bytes stored under a name, making and storing them first if there are none.
+
+        A full disk does not matter: they are made again the next time.
+        """
+        if (cached := self.find(name)) is not None:
+            return cached
+        data = make()
+        with suppress(OSError):
+            self.put(name, data)
+        return data
 
     def find(self, name: str) -> bytes | None:
         """Return the bytes stored under a name, or None."""
@@ -73,7 +85,30 @@ def _written(folder: Path, data: bytes) -> Path:
     return Path(file.name)
 
 
-def cache_folder(key: str) -> Path:
-    """Return the folder for an atlas's pictures, following the XDG base directory specification."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "unitscope" / "explorer" / hashlib.sha256(key.encode()).hexdigest()[:16]
+def _facts(folder: Path) -> Iterator[tuple[float, str, int]]:
+    """Yield the time, name and size of each file; another server may remove some meanwhile."""
+    for file in folder.iterdir():
+        with suppress(FileNotFoundError):
+            status = file.stat()
+            yield status.st_mtime, file.name, status.st_size
+
+
+def cache_folder(key: str, base: Path | None = None) -> Path:
+    """Return the folder for an atlas's pictures, following the XDG base directory specification.
+
+    Args:
+        key: another key gives another folder.
+        base: the folder of all caches; None for that of the user.
+
+    Raises:
+        OSError: if it can't be made or written, as for a user without a home.
+    """
+    if base is None:
+        given = os.environ.get("XDG_CACHE_HOME", "")
+        base = Path(given if Path(given).is_absolute() else os.path.expanduser("~/.cache"))  # noqa: PTH111 - never raises
+    if not base.is_absolute():
+        raise FileNotFoundError("there is no home folder")
+    folder = base / "unitscope" / "explorer" / hashlib.sha256(key.encode()).hexdigest()[:16]
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder):
+        return folder

@@ -5,22 +5,25 @@ In: rows, units, addresses of images. Out: bytes. Only images listed in the atla
 
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from PIL import Image
 
-from unitscope.display.thumbnails import SMALL, crop_for_network, map_shape, strip, thumbnail
-from unitscope.errors import ImageError
+from unitscope.display.thumbnails import LARGE, map_shape, pixels_needed, strip, thumbnail
+from unitscope.errors import ImageError, UnknownImageError
 from unitscope.images import ImageSource, decode, decode_row
+from unitscope.images.decoding import pixels_in
 from unitscope.units import Layer
 from unitscope.web.atlas_cache import AtlasCache
 from unitscope.web.cache import Cache
 from unitscope.web.lazy_inspector import LazyInspector
+from unitscope.web.memory_budget import MemoryBudget
 
 UPLOAD = "upload:"
 MAX_PIXELS = 50_000_000
 """The largest picture that a visitor may upload."""
+_BYTES_OF_A_PIXEL = 12  # as stored, without transparency, and upright, each with four bytes
 _HASH = re.compile(r"[0-9a-f]{64}")
 
 
@@ -32,11 +35,13 @@ class ImageFiles:
         atlas_cache: the atlas.
         source: opens the atlas's images, by row.
         cache: pictures made before, and uploads.
+        memory: what uploads may take while they are received and decoded.
     """
 
     atlas_cache: AtlasCache
     source: ImageSource
     cache: Cache
+    memory: MemoryBudget = field(default_factory=MemoryBudget)
 
     def thumbnail(self, row: int, side: int) -> bytes:
         """Return an image as the network sees it, WebP.
@@ -45,12 +50,18 @@ class ImageFiles:
             ImageError: if there is no such row, or its file can't be read.
         """
         if not 0 <= row < len(self.atlas_cache.ids):
-            raise ImageError(f"no image {row}: the atlas's images are numbered 0 to {len(self.atlas_cache.ids) - 1}")
+            raise UnknownImageError(
+                f"no image {row}: the atlas's images are numbered 0 to {len(self.atlas_cache.ids) - 1}"
+            )
         return self._thumbnail(self.atlas_cache.ids[row], side)
 
     def picture_of(self, address: str, side: int) -> bytes:
         """Return an image, given by its id, or an upload as the network sees it, WebP."""
         return self._thumbnail(address, side)
+
+    def stored_maps(self, layer: Layer, channel: int) -> bytes | None:
+        """Return the maps of a unit's exemplars as `maps` does, if they were made before."""
+        return self.cache.find(_maps_name(layer, channel))
 
     def maps(self, inspector: LazyInspector, layer: Layer, channel: int) -> bytes:
         """Return the maps of a unit's exemplars side by side, PNG.
@@ -59,9 +70,8 @@ class ImageFiles:
             NetworkError: if there is no network.
             ImageError: if none of the images can be read.
         """
-        name = f"maps {layer.name} {channel}"
-        if (cached := self.cache.find(name)) is not None:
-            return cached
+        if (stored := self.stored_maps(layer, channel)) is not None:
+            return stored
         rows = [one.row for one in self.atlas_cache.extremes(layer, channel)]
         maps = inspector.get().maps(self.source.take(rows), layer, channel)
         known = [map_.shape for map_ in maps if map_ is not None]
@@ -71,17 +81,17 @@ class ImageFiles:
             )
         data = strip(maps, map_shape(known[0] if known else (1, 1)))
         # An image that is missing now may be back later, so only complete strips are cached.
-        return data if len(known) < len(maps) else self.cache.put(name, data)
+        return data if len(known) < len(maps) else self.cache.put(_maps_name(layer, channel), data)
 
-    def decoded(self, address: str) -> Image.Image:
-        """Return the picture of an image's id, or of ``upload:HASH``.
+    def decoded(self, address: str, *, at_least: int | None = None) -> Image.Image:
+        """Return the picture of an image's id, or of ``upload:HASH``; ``at_least`` is that of `decode`.
 
         Raises:
             ImageError: if the atlas has no such image, it can't be read, or its id leads out of the atlas's folder.
         """
         if address.startswith(UPLOAD):
-            return decode(self._uploaded(address))
-        return decode_row(self.source, self.atlas_cache.atlas.image_number(address))
+            return decode(self._uploaded(address), at_least=at_least)
+        return decode_row(self.source, self.atlas_cache.atlas.image_number(address), at_least=at_least)
 
     def check(self, address: str) -> None:
         """Check that an image or upload exists.
@@ -98,20 +108,32 @@ class ImageFiles:
         """Store an uploaded picture, and return its address, ``upload:HASH``.
 
         Raises:
-            ImageError: if it can't be read as a picture, or has more than `MAX_PIXELS`.
+            ImageError: if it can't be read as a picture.
+            ImageTooLargeError: if it has more than `MAX_PIXELS`, or takes too long to decode.
+            BusyError: if other uploads take the memory that it needs.
         """
-        name = hashlib.sha256(data).hexdigest()
-        crop_for_network(decode(data, max_pixels=MAX_PIXELS), self.atlas_cache.atlas.manifest.preprocessing, SMALL)
-        self.cache.put(UPLOAD + name, data)
-        return UPLOAD + name
+        address = UPLOAD + hashlib.sha256(data).hexdigest()
+        with self.memory.reserve(_BYTES_OF_A_PIXEL * pixels_in(data, max_pixels=MAX_PIXELS)):
+            phi = self.atlas_cache.atlas.manifest.preprocessing
+            picture = decode(data, max_pixels=MAX_PIXELS, at_least=pixels_needed(phi, LARGE))
+            self.cache.put(f"{LARGE} {address}", thumbnail(picture, phi, LARGE))
+        self.cache.put(address, data)
+        return address
 
     def _uploaded(self, address: str) -> Path:
         path = self.cache.path(address)
         if not _HASH.fullmatch(address.removeprefix(UPLOAD)) or not path.is_file():
-            raise ImageError("this uploaded image has been deleted; upload it again")
+            raise UnknownImageError("this uploaded image has been deleted; upload it again")
         return path
 
     def _thumbnail(self, address: str, side: int) -> bytes:
         self.check(address)
+        return self.cache.get(f"{side} {address}", lambda: self._made(address, side))
+
+    def _made(self, address: str, side: int) -> bytes:
         phi = self.atlas_cache.atlas.manifest.preprocessing
-        return self.cache.get(f"{side} {address}", lambda: thumbnail(self.decoded(address), phi, side))
+        return thumbnail(self.decoded(address, at_least=pixels_needed(phi, side)), phi, side)
+
+
+def _maps_name(layer: Layer, channel: int) -> str:
+    return f"maps {layer.name} {channel}"

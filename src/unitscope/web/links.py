@@ -61,54 +61,67 @@ class Links(Protocol):
         """Return the link to the activation maps of a unit's exemplars, side by side."""
         ...
 
+    def served(self, address: str, /, **query: str | int) -> str:
+        """Return the link to a page or an action that only the server has, such as ``lab``."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class ServerLinks:
-    """Addresses on the server, with readable names."""
+    """Addresses on the server, with readable names.
 
+    Attributes:
+        root: the path of the first page, without its last slash; not empty behind a proxy that serves a path.
+    """
+
+    root: str = ""
     live: bool = True
     images: bool = True
 
     def static(self, name: str) -> str:
         """See `Links.static`."""
-        return f"/static/{name}"
+        return f"{self.root}/static/{name}"
 
     def home(self) -> str:
         """See `Links.home`."""
-        return "/"
+        return f"{self.root}/"
 
     def layer(self, layer: str) -> str:
         """See `Links.layer`."""
-        return f"/layer/{_part(layer)}"
+        return f"{self.root}/layer/{_part(layer)}"
 
     def unit(self, layer: str, channel: int | str) -> str:
         """See `Links.unit`."""
-        return f"/unit/{_part(layer)}/{channel}"
+        return f"{self.root}/unit/{_part(layer)}/{channel}"
 
     def image(self, image: str) -> str:
         """See `Links.image`."""
-        return f"/image/{quote(image)}"
+        return f"{self.root}/image/{quote(image)}"
 
     def label(self, label: str, layer: str = "") -> str:
         """See `Links.label`."""
-        return f"/class/{quote(label)}" + (f"?{urlencode({'layer': layer})}" if layer else "")
+        return f"{self.root}/class/{quote(label)}" + (f"?{urlencode({'layer': layer})}" if layer else "")
 
     def compare(self, groups: tuple[str, ...] = (), layer: str = "") -> str:
         """See `Links.compare`."""
         query = [("a", group) for group in groups] + ([("layer", layer)] if layer else [])
-        return "/compare" + (f"?{urlencode(query)}" if query else "")
+        return f"{self.root}/compare" + (f"?{urlencode(query)}" if query else "")
 
     def thumbnail(self, row: int | str) -> str:
         """See `Links.thumbnail`."""
-        return f"/thumbnail/{row}.webp"
+        return f"{self.root}/thumbnail/{row}.webp"
 
     def picture(self, row: int | str) -> str:
         """See `Links.picture`."""
-        return f"/picture/{row}.webp"
+        return f"{self.root}/picture/{row}.webp"
 
     def maps(self, layer: str, channel: int | str) -> str:
         """See `Links.maps`."""
-        return f"/maps/{_part(layer)}/{channel}.png"
+        return f"{self.root}/maps/{_part(layer)}/{channel}.png"
+
+    def served(self, address: str, /, **query: str | int) -> str:
+        """See `Links.served`."""
+        return f"{self.root}/{address}" + (f"?{urlencode(query, quote_via=quote)}" if query else "")
 
 
 def _part(name: str) -> str:
@@ -180,3 +193,7 @@ class SiteLinks:
     def maps(self, layer: str, channel: int | str) -> str:
         """See `Links.maps`."""
         return f"{self.up}maps/{self.layers[layer]}/{channel}.png" if layer in self.maps_of else ""
+
+    def served(self, address: str, /, **query: str | int) -> str:
+        """See `Links.served`."""
+        return ""

@@ -3,6 +3,7 @@
 In: a FastAPI application. Out: the same with these routes. Without a network each route says why, and how to get one.
 """
 
+from functools import partial
 from typing import Annotated
 
 from fastapi import FastAPI, File, HTTPException, UploadFile
@@ -11,18 +12,17 @@ from pydantic import BaseModel, Field
 from starlette.requests import Request
 
 from unitscope.display.structure import Change
-from unitscope.errors import ImageError
+from unitscope.errors import ImageTooLargeError
 from unitscope.web import structure_json
 from unitscope.web.image_files import UPLOAD, ImageFiles
 from unitscope.web.lazy_inspector import LazyInspector
-from unitscope.web.links import ServerLinks
 from unitscope.web.live_routes import add_live_routes
 from unitscope.web.page_renderer import PageRenderer
 from unitscope.web.pages.image import ImagePage
 from unitscope.web.pages.lab import LabPage, lab_page
-from unitscope.web.responses import json_response, picture_response, quoted
+from unitscope.web.responses import json_response, links_of, picture_response, wants_json
+from unitscope.web.work_queues import WorkQueues
 
-LINKS = ServerLinks()
 MAX_BYTES = 20_000_000
 """The largest uploaded picture or frame of the live view."""
 _MAX_REMOVED = 4096
@@ -37,65 +37,76 @@ class LabRequest(BaseModel):
     seed: int = Field(default=0, ge=0, lt=2**32)
 
 
-def add_routes(app: FastAPI, explorer: PageRenderer, pictures: ImageFiles, inspector: LazyInspector) -> None:
+def add_routes(
+    app: FastAPI, explorer: PageRenderer, pictures: ImageFiles, inspector: LazyInspector, queues: WorkQueues
+) -> None:
     """Add the routes that need the network."""
-    _maps_and_structure(app, explorer, pictures, inspector)
-    _uploads(app, explorer, pictures, inspector)
-    _lab(app, explorer, pictures, inspector)
-    add_live_routes(app, explorer, inspector)
+    _maps_and_structure(app, explorer, pictures, inspector, queues)
+    _uploads(app, explorer, pictures, inspector, queues)
+    _lab(app, explorer, pictures, inspector, queues)
+    add_live_routes(app, explorer, inspector, queues)
 
 
-def _maps_and_structure(app: FastAPI, explorer: PageRenderer, pictures: ImageFiles, inspector: LazyInspector) -> None:
+def _maps_and_structure(
+    app: FastAPI, explorer: PageRenderer, pictures: ImageFiles, inspector: LazyInspector, queues: WorkQueues
+) -> None:
     @app.get("/maps/{layer:text}/{channel}.png", response_class=Response)
-    def maps(request: Request, layer: str, channel: int) -> Response:
-        found, number = explorer.atlas_cache.atlas.unit(f"{layer}:{channel}")
-        return picture_response(request, pictures.maps(inspector, found, number), "image/png")
+    async def maps(request: Request, layer: str, channel: int) -> Response:
+        unit = explorer.atlas_cache.atlas.unit(f"{layer}:{channel}")
+        data = await queues.pictures.run(partial(pictures.stored_maps, *unit), request)
+        if data is None:
+            data = await queues.network.run(partial(pictures.maps, inspector, *unit), request)
+        return picture_response(request, data, "image/png")
 
     @app.get("/structure.json")
-    def structure(image: str) -> Response:
-        return json_response(
-            structure_json.structure_of_image(
-                inspector.get().structure(pictures.decoded(image)), LINKS, explorer.atlas_cache
-            )
-        )
+    async def structure(request: Request, image: str) -> Response:
+        links = links_of(request)
+
+        def found() -> Response:
+            result = inspector.get().structure(pictures.decoded(image))
+            return json_response(structure_json.structure_of_image(result, links, explorer.atlas_cache))
+
+        return await queues.network.run(found, request)
 
 
-def _uploads(app: FastAPI, explorer: PageRenderer, pictures: ImageFiles, inspector: LazyInspector) -> None:
+def _uploads(
+    app: FastAPI, explorer: PageRenderer, pictures: ImageFiles, inspector: LazyInspector, queues: WorkQueues
+) -> None:
     @app.post("/upload")
-    def upload(request: Request, picture: Annotated[UploadFile, File()]) -> Response:
-        data = picture.file.read(MAX_BYTES + 1)
+    async def upload(request: Request, picture: Annotated[UploadFile, File()]) -> Response:
+        data = await picture.read(MAX_BYTES + 1)
         if len(data) > MAX_BYTES:
             raise HTTPException(413, f"the image is larger than {MAX_BYTES // 1_000_000} MB")
         try:
-            address = pictures.add_upload(data)
-        except ImageError as problem:
-            raise HTTPException(400, str(problem)) from None
-        page = f"/upload/{address.removeprefix(UPLOAD)}"
-        if "application/json" in request.headers.get("accept", ""):
+            address = await queues.uploads.run(partial(pictures.add_upload, data), request)
+        except ImageTooLargeError as problem:
+            raise HTTPException(413, str(problem)) from None
+        page = links_of(request).served(f"upload/{address.removeprefix(UPLOAD)}")
+        if wants_json(request.scope):
             return json_response({"page": page, "image": address})
         return RedirectResponse(page, 303)
 
     @app.get("/upload/{name}", response_class=HTMLResponse)
-    def uploaded(name: str) -> Response:
+    def uploaded(request: Request, name: str) -> Response:
         address = UPLOAD + name
         pictures.check(address)
         page = ImagePage(-1, "Your picture", (), 0, 0, "", (), None, (), "", "")
-        picture = f"/picture-of?image={quoted(address)}"
-        return HTMLResponse(
-            explorer.html("image", page, LINKS, missing=inspector.missing, address=address, picture=picture)
-        )
+        return HTMLResponse(explorer.html("image", page, links_of(request), missing=inspector.missing, address=address))
 
 
-def _lab(app: FastAPI, explorer: PageRenderer, pictures: ImageFiles, inspector: LazyInspector) -> None:
+def _lab(
+    app: FastAPI, explorer: PageRenderer, pictures: ImageFiles, inspector: LazyInspector, queues: WorkQueues
+) -> None:
     def opened(image: str) -> LabPage:
         address = image or explorer.atlas_cache.ids[0]
         pictures.check(address)
         return lab_page(explorer.atlas_cache, address, results=explorer.results, missing=inspector.missing)
 
     @app.get("/lab", response_class=HTMLResponse)
-    def lab(image: str = "") -> Response:
+    def lab(request: Request, image: str = "") -> Response:
         """The page's script reads the rest of the address (units removed, noise)."""
-        return HTMLResponse(explorer.html("lab", opened(image), LINKS, ids=explorer.atlas_cache.ids[:500]))
+        ids = explorer.atlas_cache.ids[:500]
+        return HTMLResponse(explorer.html("lab", opened(image), links_of(request), ids=ids))
 
     @app.get("/lab.json")
     def lab_twin(image: str = "") -> Response:
@@ -103,11 +114,16 @@ def _lab(app: FastAPI, explorer: PageRenderer, pictures: ImageFiles, inspector: 
         return json_response(opened(image))
 
     @app.post("/lab.json")
-    def changed(body: LabRequest) -> Response:
+    async def changed(request: Request, body: LabRequest) -> Response:
         """Return the structure of the image after the change; that before is at ``/structure.json``."""
-        change = Change(_by_layer(explorer, body.removed), body.sigma, body.seed)
-        found = inspector.get().structure(pictures.decoded(body.image), change=change)
-        return json_response(structure_json.structure_of_image(found, LINKS, explorer.atlas_cache))
+        links = links_of(request)
+
+        def found() -> Response:
+            change = Change(_by_layer(explorer, body.removed), body.sigma, body.seed)
+            result = inspector.get().structure(pictures.decoded(body.image), change=change)
+            return json_response(structure_json.structure_of_image(result, links, explorer.atlas_cache))
+
+        return await queues.network.run(found, request)
 
 
 def _by_layer(explorer: PageRenderer, units: list[str]) -> dict[str, list[int]]:

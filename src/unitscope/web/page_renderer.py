@@ -77,7 +77,7 @@ class PageRenderer:
         return {
             "network": network_name(self.atlas_cache),
             "calls": self.calls,
-            "images": f"{len(self.atlas_cache.ids):,}",
+            "images": f"{atlas.manifest.images['count']:,}",  # not from the table, which may be damaged
             "units": f"{len(atlas.index):,}",
             "path": atlas.path.name,
         }

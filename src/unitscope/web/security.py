@@ -1,25 +1,18 @@
-"""Request checks and security headers: allowed hosts and origins, body size, content security policy.
+"""Request checks and security headers: allowed hosts and origins, content security policy.
 
 In: an ASGI application. Out: the same behind checks of Host and Origin, and with security headers.
 Another site open in the browser must not read an atlas or run the network. So requests, including WebSockets, are
 refused unless they name an allowed host and come from one of our own pages.
 """
 
-import re
-from collections.abc import Awaitable, Callable, MutableMapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
+from unitscope.web.asgi import App, Headers, Receive, Scope, Send, headers_of, refuse
+from unitscope.web.proxy import Proxy
 
 LOCAL = frozenset({"127.0.0.1", "localhost", "[::1]"})
-
-MAX_BYTES = 21_000_000
-"""The largest body of a request: an uploaded picture with its form."""
+_MACHINE = LOCAL | {"0.0.0.0", "[::]"}  # other servers of this machine have pages too
 
 POLICY = "; ".join(
     (
@@ -50,54 +43,61 @@ class SecurityMiddleware:
     Attributes:
         app: the application.
         hosts: host names, without port, that requests may use; empty allows any.
-        max_bytes: the largest body of a request.
+        proxy: what a proxy in front of the server may say.
     """
 
     app: App
     hosts: frozenset[str] = LOCAL
-    max_bytes: int = MAX_BYTES
+    proxy: Proxy = field(default_factory=Proxy)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on to the application, or refuse it."""
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return
-        headers = {name.lower(): value.decode("latin-1") for name, value in scope["headers"]}
-        refusal = self._refusal(headers, websocket=scope["type"] == "websocket", method=scope.get("method", "GET"))
+        refusal = self._refusal(headers_of(scope), scope)
         if refusal and scope["type"] == "websocket":
             await receive()
-            await send({"type": "websocket.close", "code": 1008, "reason": refusal})
+            await send(
+                {"type": "websocket.close", "code": 1008, "reason": refusal.encode("ascii", "replace")[:120].decode()}
+            )
         elif refusal:
-            await _refuse(send, 403, refusal)
-        elif scope["type"] == "http" and (wrong := self._wrong_body(headers, scope["method"])):
-            await _refuse(send, *wrong)
+            await refuse(scope, _with_headers(send), 403, refusal)
         else:
             await self.app(scope, receive, _with_headers(send))
 
-    def _refusal(self, headers: dict[bytes, str], *, websocket: bool, method: str) -> str:
-        host = headers.get(b"host", "")
-        if self.hosts and _name(host) not in self.hosts:
-            name = _name(host) or "NAME"
-            return f"requests for the host '{host}' are refused; start the server with --allow-host {name}"
+    def _refusal(self, headers: Headers, scope: Scope) -> str:
+        names = [headers.get(b"host", ""), *self.proxy.forwarded_hosts(headers)]
+        if wrong := [name for name in names if self.hosts and _name(name) not in self.hosts]:
+            return (
+                f"requests for the host '{wrong[0]}' are refused; start the server with "
+                f"--allow-host {_name(wrong[0]) or 'NAME'}{self.proxy.advice(headers)}"
+            )
         if headers.get(b"sec-fetch-site") == "cross-site" and headers.get(b"sec-fetch-mode") != "navigate":
             return "requests from other sites are refused; only links to this site are allowed"
-        origin = headers.get(b"origin")
+        return self._wrong_origin(headers, names, scope)
+
+    def _wrong_origin(self, headers: Headers, names: list[str], scope: Scope) -> str:
+        """Return why the Origin is refused: it must be the host asked for, or a host that the user has named."""
+        origin, websocket = headers.get(b"origin"), scope["type"] == "websocket"
         if origin is None:
             return "the WebSocket request has no Origin header" if websocket else ""
-        if _netloc(origin) != host and (websocket or method not in ("GET", "HEAD")):
-            return f"requests from '{origin}' are refused"
-        return ""
+        own = _netloc(origin)
+        if own in names or (own and _name(own) in self.hosts - _MACHINE):
+            return ""
+        if not websocket and scope["method"] in ("GET", "HEAD"):
+            return ""
+        return (
+            f"requests from '{origin}' are refused; if that is this server behind a proxy, "
+            f"start it with --allow-host {_name(own) or 'NAME'}, or let the proxy pass on the Host header"
+        )
 
-    def _wrong_body(self, headers: dict[bytes, str], method: str) -> tuple[int, str] | None:
-        """Return the status and reason to refuse a body before reading it; the server enforces the length declared."""
-        if method in ("GET", "HEAD", "OPTIONS"):
-            return None
-        length = headers.get(b"content-length", "")
-        if b"transfer-encoding" in headers or not re.fullmatch(r"\d{1,15}", length):
-            return 411, "the request needs a Content-Length header"
-        if int(length) > self.max_bytes:
-            return 413, f"at most {self.max_bytes // 1_000_000} MB can be sent, not {int(length) / 1e6:.0f}"
-        return None
+
+def host_name(given: str) -> str:
+    """Return the name in a host as a user gives it: with a scheme, a port, a path, or an IPv6 address as it stands."""
+    host = given.partition("://")[2].partition("/")[0] if "://" in given else given.rstrip("/")
+    bare = ":" in host and not host.startswith("[") and host.count(":") > 1
+    return f"[{host}]".lower() if bare else _name(host)
 
 
 def _name(host: str) -> str:
@@ -113,16 +113,9 @@ def _netloc(origin: str) -> str:
 
 
 def _with_headers(send: Send) -> Send:
-    async def sending(message: MutableMapping[str, Any]) -> None:
+    async def sending(message: Scope) -> None:
         if message["type"] == "http.response.start":
             message["headers"] = [*message.get("headers", ()), *_HEADERS]
         await send(message)
 
     return sending
-
-
-async def _refuse(send: Send, status: int, text: str) -> None:
-    body = text.encode()
-    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": status, "headers": [*headers, *_HEADERS]})
-    await send({"type": "http.response.body", "body": body})

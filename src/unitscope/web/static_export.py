@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from unitscope.analyses.image_groups import class_rows
-from unitscope.display.thumbnails import LARGE, SMALL, crop_for_network, webp
+from unitscope.display.thumbnails import LARGE, SMALL, crop_for_network, pixels_needed, webp
 from unitscope.errors import ImageError, UnitscopeError
 from unitscope.images import decode_row
 from unitscope.units import Layer
@@ -189,14 +189,15 @@ class StaticSite:
 
     def _write_pictures(self, folder: Path, on_batch: ProgressCallback) -> None:
         """Write each image at both sizes, decoding it once, without the server's cache."""
-        atlas_cache, sizes, unreadable = self.explorer.atlas_cache, {"picture": LARGE, "thumbnail": SMALL}, 0
+        sizes, unreadable = {"picture": LARGE, "thumbnail": SMALL}, 0
+        phi = self.explorer.atlas_cache.atlas.manifest.preprocessing
         for name in sizes:
             (folder / name).mkdir()
         for row in self.rows:
             try:
-                picture = decode_row(self.pictures.source, row)
+                picture = decode_row(self.pictures.source, row, at_least=pixels_needed(phi, LARGE))
                 for name, side in sizes.items():
-                    shown = webp(crop_for_network(picture.copy(), atlas_cache.atlas.manifest.preprocessing, side))
+                    shown = webp(crop_for_network(picture.copy(), phi, side))
                     (folder / name / f"{row}.webp").write_bytes(shown)
             except ImageError:
                 unreadable += 1

@@ -14,7 +14,7 @@ from unitscope.analyses.selection import TopK
 from unitscope.analyses.selectivity import selective_units
 from unitscope.analyses.sparsity import mean_distributions
 from unitscope.analyses.unit_rules import intersection
-from unitscope.errors import UnitscopeError
+from unitscope.errors import DamagedAtlasError, UnitscopeError
 from unitscope.units import Layer
 from unitscope.web.atlas_cache import AtlasCache
 from unitscope.web.number_format import number
@@ -96,6 +96,8 @@ def class_page(cache: AtlasCache, label: str, layer: Layer) -> ClassPage:
 def _selective(cache: AtlasCache, label: str, layer: Layer) -> UnitList:
     try:
         best = selective_units(cache.atlas, layer, label).units
+    except DamagedAtlasError:
+        raise
     except UnitscopeError as problem:
         return UnitList(str(problem))
     note = f"{len(best)} of {layer.units} units respond most to this class on average; sorted by selectivity index."
@@ -132,6 +134,8 @@ def _inhibitory(cache: AtlasCache, label: str, layer: Layer) -> UnitList:
         return UnitList("This needs responses, but the scan stored none (--store-responses none).")
     try:
         found = class_inhibition(cache.atlas, layer, label, sample=cache.reference_sample(layer))
+    except DamagedAtlasError:
+        raise
     except UnitscopeError as problem:
         return UnitList(str(problem))
     sure = found.units[found.units["p_corrected"] < 0.05]

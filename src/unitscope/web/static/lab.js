@@ -10,6 +10,7 @@
   const container = document.getElementById("structure");
   const list = document.getElementById("predictions");
   const image = form.dataset.image;
+  const page = choose.getAttribute("action");
   // The URL holds the page's state, so that it can be reloaded, bookmarked and shared.
   const given = new URLSearchParams(location.search);
   let named = given.getAll("remove").filter(Boolean);
@@ -34,7 +35,7 @@
     if (Number(sigma.value)) {
       kept.set("sigma", sigma.value);
     }
-    return `/lab?${kept}`;
+    return `${page}?${kept}`;
   }
 
   function row({ name, class: number }, after) {
@@ -67,7 +68,7 @@
     const requested = [...named];
     const address = state(image);
     const changed = units.length || noise;
-    const after = changed ? await window.loadStructure(container, "/lab.json", { image, removed: units, sigma: noise }) : before;
+    const after = changed ? await window.loadStructure(container, `${page}.json`, { image, removed: units, sigma: noise }) : before;
     running = false;
     if (after) {
       accepted = requested;
@@ -127,7 +128,7 @@
     ask();
   });
   (async () => {
-    before = await window.loadStructure(container, `/structure.json?image=${encodeURIComponent(image)}`);
+    before = await window.loadStructure(container, form.dataset.source);
     if (before) {
       restore();
       ask();

@@ -125,7 +125,7 @@
     });
     reconnect();
     const values = await (await fetch(`${address}.json`)).json();
-    tiles.append(...values.exemplars.slice(0, 6).map((one) => element("img", { src: `/thumbnail/${one.row}.webp`, alt: one.image, width: 96, height: 96 })));
+    tiles.append(...values.exemplars.slice(0, 6).map((one) => element("img", { src: form.dataset.thumbnail.replace("{}", one.row), alt: one.image, width: 96, height: 96 })));
   }
 
   // A socket that is still connecting closes itself on open; closing it earlier logs an error in the browser.
@@ -138,7 +138,7 @@
 
   function connect() {
     leave();
-    const address = new URL("/live.ws", location);
+    const address = new URL(form.dataset.socket, location);
     address.protocol = location.protocol === "https:" ? "wss:" : "ws:";
     address.searchParams.set("layer", form.elements.layer.value);
     [...pins.keys()].forEach((name) => address.searchParams.append("pin", name));
