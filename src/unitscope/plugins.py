@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from itertools import groupby
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from unitscope.errors import UnitscopeError, first_line
@@ -120,6 +120,11 @@ def file_in(reference: str) -> str:
     """Return the file in a network reference such as ``model.py:build``; empty if there is none."""
     suffixes = tuple(plugin.name for plugin in _by_suffix())
     return next((part for part in (reference, reference.rpartition(":")[0]) if part.endswith(suffixes)), "")
+
+
+def network_name(reference: str) -> str:
+    """Return a network reference as titles and results show it: a file without its folder."""
+    return PurePath(reference).name if file_in(reference) else reference
 
 
 def code_file(reference: str) -> str:

@@ -120,7 +120,7 @@ class Ablation(Result):
     See the paper, algorithm 4.
 
     Attributes:
-        network: the network's reference.
+        network: the network's name.
         images: number of images that could be read and were run.
         baseline: correct predictions of the unmodified network.
         before: predictions of the unmodified network, int32 ``[image, rank]``, split at the first layer; empty in a

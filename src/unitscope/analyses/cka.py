@@ -34,7 +34,7 @@ class LayerSimilarity(Result):
         images: number of images.
         matrix: linear CKA, float64 ``[layer, layer]``, from 0 to 1, symmetric with a diagonal of 1; NaN for layers
             with the same responses to all images, or with responses that are not finite.
-        network: reference of the network.
+        network: name of the network.
     """
 
     kind: ClassVar[str] = "layer_similarity"
@@ -84,7 +84,7 @@ def cka(atlas: Atlas, images: Sequence[str] = (), *, max_images: int = MAX_IMAGE
     chosen = rows[np.arange(count) * len(rows) // count]
     layers = tuple(atlas.layers)
     matrix = linear_cka((atlas.responses(layer, chosen) for layer in layers), len(layers))
-    return LayerSimilarity(layers, count, matrix, str(atlas.manifest.network["reference"]))
+    return LayerSimilarity(layers, count, matrix, atlas.manifest.network_name)
 
 
 def _rows(atlas: Atlas, images: Sequence[str]) -> NDArray[np.int64]:

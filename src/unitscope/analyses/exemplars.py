@@ -18,4 +18,4 @@ def unit_exemplars(atlas: Atlas, unit: str | Unit, *, lowest: bool = False) -> E
     layer, channel = atlas.unit(unit)
     rows = atlas.exemplars(unit, lowest=lowest).to_dict("records")
     found = (Exemplar(int(row["rank"]), row["image"], float(row["response"]), row["label"]) for row in rows)
-    return ExemplarSheet(str(atlas.manifest.network["reference"]), layer, channel, tuple(found), lowest)
+    return ExemplarSheet(atlas.manifest.network_name, layer, channel, tuple(found), lowest)

@@ -152,7 +152,7 @@ class PerturbResult(Result):
     """The effects of some perturbations on a network.
 
     Attributes:
-        network: the network's reference.
+        network: the network's name.
         images: number of images that could be read and were run.
         failed: number of files that could not be read.
         data: fingerprint of the images, as in an atlas.

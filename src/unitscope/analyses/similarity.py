@@ -34,7 +34,7 @@ class Similarity(Result):
         matrix: cosines of the mean responses, float64 ``[group, group]``, symmetric with a diagonal of 1; NaN for
             groups whose mean responses are all zero or not finite.
         pairs: the same over pairs of images; None if each group is one image.
-        network: reference of the network; empty if unknown.
+        network: name of the network; empty if unknown.
         shows: for each group the labels of the image that it is, joined; empty strings for classes, or no items at all.
         clustered: whether groups are ordered by similarity, so that figures show the tree.
     """

@@ -28,7 +28,7 @@ class SimilarityByLayer(Result):
         layers: in the order given, shallow to deep.
         labels: names of the groups.
         matrices: cosines of the mean responses, float64 ``[layer, group, group]``; NaN as in `Similarity`.
-        network: reference of the network; empty if unknown.
+        network: name of the network; empty if unknown.
         shows: as in `Similarity`.
     """
 

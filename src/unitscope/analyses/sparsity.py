@@ -83,7 +83,7 @@ class Sparsity(Result):
         lifetime: one row per unit: channel, zero_fraction, dead, treves_rolls and hoyer of its responses, and the
             number of images for these two.
         population: one row per sampled image: image, zero_fraction, gini, hoyer and treves_rolls of its responses.
-        network: reference of the network.
+        network: name of the network.
     """
 
     kind: ClassVar[str] = "sparsity"
@@ -181,7 +181,7 @@ def sparsity(
         tuple(of_classes),
         _lifetime(units, responses),
         _population(atlas, rows, responses),
-        str(atlas.manifest.network["reference"]),
+        atlas.manifest.network_name,
     )
 
 

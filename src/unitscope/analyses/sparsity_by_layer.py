@@ -24,7 +24,7 @@ class SparsityByLayer(Result):
     """Sparsity of each layer of an atlas.
 
     Attributes:
-        network: reference of the network.
+        network: name of the network.
         layers: shallow to deep.
         table: one row per layer: layer, units, dead, zero_fraction (of all responses), gini, hoyer and treves_rolls (of
             the means of the units), lifetime_treves_rolls and lifetime_hoyer (mean over the units whose responses have
@@ -58,7 +58,7 @@ class SparsityByLayer(Result):
 def sparsity_by_layer(atlas: Atlas) -> SparsityByLayer:
     """Return the sparsity of each layer, from the summaries of units in the atlas."""
     rows = [_layer_row(layer, atlas.units_of(layer)) for layer in atlas.layers]
-    return SparsityByLayer(str(atlas.manifest.network["reference"]), tuple(atlas.layers), pd.DataFrame(rows))
+    return SparsityByLayer(atlas.manifest.network_name, tuple(atlas.layers), pd.DataFrame(rows))
 
 
 def _layer_row(layer: Layer, units: pd.DataFrame) -> dict[str, object]:

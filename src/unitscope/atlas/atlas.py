@@ -200,14 +200,14 @@ class Atlas:
         return UnitsView(self, self.find(key.layer.name), tuple(key))  # type: ignore[attr-defined]
 
     def __repr__(self) -> str:
-        network, images = self.manifest.network["reference"], self.manifest.images["count"]
+        network, images = self.manifest.network_name, self.manifest.images["count"]
         return f"Atlas('{self.path}': {network}, {images} images, {len(self.index)} units in {len(self.layers)} layers)"
 
     def _repr_html_(self) -> str:
         from unitscope.display.atlas_html import atlas_html
 
         facts = [
-            ("network", self.manifest.network["reference"]),
+            ("network", self.manifest.network_name),
             ("images", f"{len(self.images):,}"),
             ("layers", f"{len(self.layers):,}"),
             ("units", f"{len(self.index):,}"),

@@ -11,6 +11,7 @@ from unitscope.atlas.checksums import StoredFile, check_sizes, crc32c
 from unitscope.atlas.storage import StoragePath
 from unitscope.atlas.validation import check_manifest
 from unitscope.errors import AtlasError, DamagedAtlasError, first_line
+from unitscope.plugins import network_name
 from unitscope.units import Layer
 
 SCHEMA_VERSION = 2
@@ -75,6 +76,11 @@ class Manifest:
         }
         whole = {"schema_version": SCHEMA_VERSION, **values}
         return json.dumps({**whole, "crc32c": _checksum(whole)}, indent=1, ensure_ascii=False)
+
+    @property
+    def network_name(self) -> str:
+        """The network's reference as titles and results show it: a file without its folder."""
+        return network_name(self.network["reference"])
 
     def accuracy_rates(self) -> dict[str, float]:
         """Return Top-1 and Top-5 accuracy over the labelled images; an empty dict without labels."""

@@ -136,7 +136,7 @@ def make_explorer(atlas: "Atlas", files: list[Path], image_root: str | None) -> 
     if image_root is not None and not source.can_open(image_root):
         raise UnitscopeError(f"no folder '{image_root}'; give the folder of the images with --image-root")
     key = f"{atlas.manifest.to_json()} {source.address}"  # another scan or folder needs other thumbnails
-    network, data = atlas.manifest.network["reference"], atlas.manifest.images.get("fingerprint", "")
+    network, data = atlas.manifest.network_name, atlas.manifest.images.get("fingerprint", "")
     measured = Measurements.read(files, network=network, data=data)
     return PageRenderer(atlas_cache, measured), ImageFiles(atlas_cache, source, Cache(_picture_folder(key)))
 

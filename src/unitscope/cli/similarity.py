@@ -126,7 +126,7 @@ def _matrix(groups: "Sequence[ImageGroup]", opened: "Atlas", *, clustered: bool)
     from unitscope.analyses.similarity import labels_shown
     from unitscope.analyses.similarity import similarity as analyse
 
-    found = replace(analyse(groups), network=str(opened.manifest.network["reference"]))
+    found = replace(analyse(groups), network=opened.manifest.network_name)
     found = replace(found, shows=labels_shown(opened, found.labels))
     for name, own in zip(found.labels, found.matrix.diagonal(), strict=True):
         if isnan(own):
@@ -139,4 +139,4 @@ def _by_layer(opened: "Atlas", names: list[str], network: str | None) -> "Simila
     from unitscope.analyses.similarity_by_layer import similarity_by_layer
 
     found = similarity_by_layer(groups_by_layer(opened, names, network))
-    return replace(found, network=str(opened.manifest.network["reference"]), shows=labels_shown(opened, names))
+    return replace(found, network=opened.manifest.network_name, shows=labels_shown(opened, names))

@@ -74,7 +74,7 @@ class Structure(Result):
     """The top units of each layer for one image, from shallow to deep (paper, algorithm 1).
 
     Attributes:
-        network: the network's reference.
+        network: the network's name.
         image: the image's id or path.
         picture: the resized and cropped image, uint8 ``[row, column, RGB]``.
         predictions: the most probable classes, most probable first; empty if the network is not a classifier.

@@ -183,4 +183,4 @@ def _ablation(network: Network, images: ImageSource, runs: Sequence[_Run]) -> Ab
     )
     failed, data, before = len(images) - len(rows), images.fingerprint(), runs[0].before
     baseline = Score.of(before, truth)
-    return Ablation(network.reference, len(rows), baseline, before, outcomes, network.classes, failed, data)
+    return Ablation(network.name, len(rows), baseline, before, outcomes, network.classes, failed, data)

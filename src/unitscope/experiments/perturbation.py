@@ -167,7 +167,7 @@ class _Experiment:
         clean = PerturbationStats.joined([batch.clean for batch in batches])
         greatest = [strongest(responses, STRONGEST) for responses in clean.responses[0].T]
         return PerturbResult(
-            network.reference,
+            network.name,
             len(rows),
             len(self.images) - len(rows),
             self.images.fingerprint(),

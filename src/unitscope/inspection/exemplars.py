@@ -44,4 +44,4 @@ def exemplar_sheet(
         replace(exemplar, picture=one.picture, map=one.maps[0]) if one else exemplar
         for exemplar, one in zip(sheet.exemplars, maps, strict=True)
     )
-    return replace(sheet, network=session.network.reference, exemplars=tuple(shown))
+    return replace(sheet, network=session.network.name, exemplars=tuple(shown))

@@ -71,7 +71,7 @@ def inhibition_sheet(
         )
         for index, (_, row) in enumerate(first.iterrows())
     )
-    return InhibitionSheet(session.network.reference, result.layer, result.concept, result.by, rows)
+    return InhibitionSheet(session.network.name, result.layer, result.concept, result.by, rows)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -34,7 +34,7 @@ def perturbed_sheet(network: Network | Session, result: PerturbResult) -> Pertur
         raise UnitscopeError("the result has no units whose maps can be drawn; give one or more, as LAYER:UNIT")
     session = Session.of(network)
     units = [_unit(session, result, unit, rows) for unit, rows in zip(tracked, result.strongest, strict=True)]
-    return PerturbedSheet(session.network.reference, tuple(map(name_and_value, result.perturbations)), tuple(units))
+    return PerturbedSheet(session.network.name, tuple(map(name_and_value, result.perturbations)), tuple(units))
 
 
 def _unit(session: Session, result: PerturbResult, followed: tuple[Layer, int], rows: tuple[int, ...]) -> PerturbedUnit:

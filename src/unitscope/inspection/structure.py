@@ -94,7 +94,7 @@ def structure(
     outputs = session.run(shown[None], maps=tapped, masks=_masks(session.layers, change))
     logits, maps = outputs.logits, outputs.maps
     return Structure(
-        session.network.reference,
+        session.network.name,
         "" if isinstance(image, Image.Image) else str(image),
         phi.picture(shown.round().to(torch.uint8) if change.sigma else prepared),
         predictions_of(session, logits),

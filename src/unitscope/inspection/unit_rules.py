@@ -74,7 +74,7 @@ def rule_sheet(
         )
         for index, unit in enumerate(units)
     )
-    return RuleSheet(result.title, _note(result), session.network.reference, result.layer, shown, tuple(rows))
+    return RuleSheet(result.title, _note(result), session.network.name, result.layer, shown, tuple(rows))
 
 
 def _images_shown(result: Rule) -> Iterator[tuple[ImageGroup, int]]:

@@ -21,6 +21,7 @@ from unitscope.errors import NetworkError
 from unitscope.networks.custom_preprocessing import CustomPreprocessing
 from unitscope.networks.float32_precision import float32_matmul_precision
 from unitscope.networks.preprocessing import Preprocessing
+from unitscope.plugins import network_name
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +50,11 @@ class Network:
     weights: str = "given module"
     source: dict[str, Any] = field(default_factory=dict)
     trained: bool = True
+
+    @property
+    def name(self) -> str:
+        """The reference as titles and results show it: a file without its folder."""
+        return network_name(self.reference)
 
     @cached_property
     def fingerprint(self) -> str:

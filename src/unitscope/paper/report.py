@@ -135,7 +135,7 @@ class _Writer:
         template = jinja2.Environment(
             loader=jinja2.PackageLoader("unitscope.paper"), autoescape=True, undefined=jinja2.StrictUndefined
         ).get_template("report.html")
-        listed = [(case.name, case.network.reference, Path(case.network.weights).name, _last(case)) for case in cases]
+        listed = [(case.name, case.network.name, Path(case.network.weights).name, _last(case)) for case in cases]
         text = template.render(items=self.shown, networks=listed, versions=versions())
         write_atomic(page, text.encode())
         return Report(page, tuple(self.tables), tuple(self.figures), tuple(self.missing))

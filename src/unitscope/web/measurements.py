@@ -13,6 +13,7 @@ from unitscope.analyses.ablation import Ablation
 from unitscope.analyses.perturb_result import PerturbResult
 from unitscope.analyses.stored_results import load_result
 from unitscope.errors import UnitscopeError
+from unitscope.plugins import network_name
 from unitscope.results import Result, Values
 from unitscope.web.curves import Chart, Setting, changed, images_of, removal
 from unitscope.web.number_format import number
@@ -51,7 +52,7 @@ class Measurements:
 
         Args:
             files: files with results.
-            network: reference of the atlas's network.
+            network: name of the atlas's network.
             data: fingerprint of the atlas's images.
 
         Raises:
@@ -61,7 +62,7 @@ class Measurements:
         for file in files:
             result = load_result(file)
             of = getattr(result, "network", "")
-            if of and of != network:
+            if of and network_name(of) != network:
                 raise UnitscopeError(f"'{file}' has results of {of}, but the atlas is of {network}")
             try:
                 found = found._with(result, data)

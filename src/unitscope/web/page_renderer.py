@@ -14,7 +14,7 @@ from unitscope.web.links import Links
 from unitscope.web.measurements import Measurements
 from unitscope.web.pages.class_page import ClassPage, annotated_unit
 from unitscope.web.pages.compare import ComparePage
-from unitscope.web.pages.home import label_facts, network_name
+from unitscope.web.pages.home import label_facts
 from unitscope.web.pages.unit import UnitPage
 from unitscope.web.templating import render
 
@@ -75,7 +75,7 @@ class PageRenderer:
     def _site(self, links: Links) -> dict[str, Any]:
         atlas = self.atlas_cache.atlas
         return {
-            "network": network_name(self.atlas_cache),
+            "network": atlas.manifest.network_name,
             "calls": self.calls,
             "images": f"{atlas.manifest.images['count']:,}",  # not from the table, which may be damaged
             "units": f"{len(atlas.index):,}",

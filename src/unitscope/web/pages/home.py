@@ -7,7 +7,6 @@ import re
 from dataclasses import dataclass
 from pathlib import PurePath
 
-from unitscope.plugins import file_in
 from unitscope.web.atlas_cache import AtlasCache
 
 
@@ -52,7 +51,7 @@ def home_page(cache: AtlasCache, *, published: bool = False) -> HomePage:
     """Return the values of the first page; if `published`, without the folders of the machine that scanned."""
     manifest = cache.atlas.manifest
     return HomePage(
-        network_name(cache) if published else manifest.network["reference"],
+        manifest.network_name,
         int(manifest.images["count"]),
         int(manifest.images.get("failed", 0)),
         len(cache.atlas.index),
@@ -61,12 +60,6 @@ def home_page(cache: AtlasCache, *, published: bool = False) -> HomePage:
         tuple(_facts(cache, published)),
         _without_paths(manifest.command) if published else manifest.command,
     )
-
-
-def network_name(cache: AtlasCache) -> str:
-    """Return the reference of the network; if it is a file, without its folder."""
-    reference: str = cache.atlas.manifest.network["reference"]
-    return _last_name(reference) if file_in(reference) else reference
 
 
 def layer_facts(cache: AtlasCache) -> tuple[LayerFacts, ...]:
@@ -90,7 +83,7 @@ def _facts(cache: AtlasCache, published: bool) -> list[tuple[str, str]]:
     network, scan, where = manifest.network, manifest.scan, manifest.images["root"]
     rates = manifest.accuracy_rates()
     facts = {
-        "network": "" if published or network_name(cache) == network["reference"] else network["reference"],
+        "network": "" if published or manifest.network_name == network["reference"] else network["reference"],
         "weights": _last_name(network.get("weights", "")) if published else network.get("weights", ""),
         "parameters": f"{network['parameters']:,}" if "parameters" in network else "",
         "fingerprint": str(network.get("fingerprint", ""))[:12],
