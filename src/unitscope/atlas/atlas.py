@@ -22,7 +22,6 @@ from unitscope.atlas.storage import StoragePath, storage_path
 from unitscope.atlas.tables import read_table
 from unitscope.errors import (
     AtlasError,
-    DamagedAtlasError,
     UnknownImageError,
     UntappedLayerError,
     closest_file,
