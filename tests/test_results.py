@@ -11,8 +11,9 @@ import pandas as pd
 import pytest
 
 from unitscope import figures
-from unitscope.analyses.ablation import Ablation, Outcome
+from unitscope.analyses.ablation import Ablation
 from unitscope.analyses.ablation_counts import AblationSetting, Score, Truth
+from unitscope.analyses.ablation_outcome import Outcome
 from unitscope.analyses.cka import LayerSimilarity
 from unitscope.analyses.estimates import Estimate, Proportion
 from unitscope.analyses.image_pairs import Pairs

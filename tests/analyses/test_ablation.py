@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from unitscope.analyses.ablation import Ablation, Outcome
+from unitscope.analyses.ablation import Ablation
 from unitscope.analyses.ablation_counts import AblationSetting, Score, Truth
+from unitscope.analyses.ablation_outcome import Outcome
 
 RIGHT = [[0], [1], [], [2, 3], [0], [4], [1]]
 BEFORE = np.array([[0, 1], [0, 1], [3, 0], [3, 1], [2, 1], [4, 0], [1, 2]], np.int32)

@@ -7,6 +7,20 @@ import pytest
 SHARED = Path(__file__).parents[2].parent / "shared"
 SQUEEZENET = ("torchvision:squeezenet1_1", "--weights", "none", "--seed", 1)
 
+DEAD = """
+import torch
+from torch import nn
+
+def dead():
+    torch.manual_seed(0)
+    layers = dict(conv=nn.Conv2d(3, 4, 3), relu=nn.ReLU(), pool=nn.AdaptiveAvgPool2d(1), flat=nn.Flatten())
+    network = nn.Sequential()
+    for name, layer in (layers | dict(head=nn.Linear(4, 30))).items():
+        network.add_module(name, layer)
+    network.conv.bias.data[:2] = -1e6
+    return network
+"""
+
 
 @pytest.fixture(scope="module")
 def output(run, classes_folder, tmp_path_factory):
@@ -47,6 +61,31 @@ def test_json_holds_every_setting_with_counts_intervals_and_tests(output):
         assert (one["units"] is None) == (one["scope"] == "image")
 
 
+def test_json_has_the_share_of_zeros_and_of_activation_removed(output):
+    values, _ = output
+    for one in values["results"]:
+        assert one["among"] == "all"
+        assert one["maps_removed"] == 30 * one["removed"]
+        assert one["already_zero"] == one["maps_zero"] / one["maps_removed"]
+        assert one["activation_removed"] == one["activation"] / one["activation_total"]
+        assert one["nothing_removed"] == (one["maps_changed"] == 0) == (one["p_value"] is None)
+
+
+def test_orders_by_size_and_removal_among_active_units(run, classes_folder):
+    words = ("--layer", "act:-1", "--fraction", 0.5, "--limit", 5, "--order", "low-abs", "--among", "active")
+    values = run("ablate", *SQUEEZENET, classes_folder, *words, "--json").json
+    assert [(one["order"], one["among"]) for one in values["results"]] == [("low-abs", "active")] * 2
+    assert values["results"][0]["maps_zero"] == 0
+
+
+def test_removing_maps_that_were_zero_already_gives_a_note_and_no_p_value(run, classes_folder, tmp_path):
+    (tmp_path / "dead.py").write_text(DEAD)
+    words = ("--layer", "relu", "--count", 2, "--order", "low", "--scope", "image")
+    done = run("ablate", tmp_path / "dead.py:dead", classes_folder, *words, "--preprocess", "caffe")
+    assert "note: 1 setting of 1 removed nothing, since all maps were zero already" in done.stderr
+    assert "nothing was removed: all 60 maps were zero already" in done.stdout
+
+
 def test_curves_are_drawn(output):
     _, figure = output
     text = figure.read_text("utf-8")
@@ -79,6 +118,7 @@ def test_without_labels_agreement_is_reported(run, classes_folder):
         (("--layer", "act:-1", "--count", 2000), "layer 'classifier.2' has 1,000 units, so 2,000 can't be removed"),
         (("--layer", "act:-1", "--scope", "images"), "no scope 'images'; closest: 'image'"),
         (("--layer", "act:-1", "--order", "lowest"), "no order 'lowest'; closest: 'low'"),
+        (("--layer", "act:-1", "--among", "activ"), "no among 'activ'; closest: 'active'"),
         (("--layer", "act:-1", "--replace-with", "one"), "no value 'one'"),
         (("--layer", "act:-1", "--atlas", "nowhere.atlas"), "no atlas at 'nowhere.atlas'"),
         (("--layer", "act:-1", "-o", "curves.docx"), "'curves.docx'"),

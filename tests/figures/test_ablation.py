@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 from unitscope import figures
-from unitscope.analyses.ablation import Ablation, Outcome
+from unitscope.analyses.ablation import Ablation
 from unitscope.analyses.ablation_counts import AblationSetting, Score, Truth
+from unitscope.analyses.ablation_outcome import Outcome
+from unitscope.analyses.ablation_removed import Removed
 
 from .conftest import assert_tidy, texts
 
@@ -18,7 +20,7 @@ SETTINGS = [
 ]
 
 
-def ablation(labelled=True, layers=("relu",)):
+def ablation(labelled=True, layers=("relu",), removed=None):
     random = np.random.default_rng(0)
     truth = Truth.of([[number % 3] for number in range(30)] if labelled else [[]] * 30)
     before = random.permuted(np.tile(np.arange(6, dtype=np.int32), (30, 1)), axis=1)[:, :5]
@@ -28,6 +30,7 @@ def ablation(labelled=True, layers=("relu",)):
             np.roll(before, place, 1),
             before,
             truth,
+            removed=removed and removed(count),
         )
         for layer in layers
         for place, (scope, order, seed, count) in enumerate(SETTINGS)
@@ -67,3 +70,28 @@ def test_layers_have_rows_and_scopes_have_columns_and_nothing_overlaps():
     figure = figures.ablation(ablation(layers=("features.12.expand3x3_activation", "classifier.2")))
     assert len(figure.axes) == 4
     assert_tidy(figure)
+
+
+def some_removed(count):
+    """Two units per image were zero already, so that removing them removed nothing."""
+    maps = 30 * count
+    return Removed(30, maps, min(maps, 60), maps - min(maps, 60), (count - 2) * 10.0, 80.0)
+
+
+def test_a_second_row_shows_accuracy_over_the_share_of_activation_removed():
+    found = ablation(removed=some_removed)
+    figure = figures.ablation(found)
+    assert len(figure.axes) == 4
+    assert_tidy(figure)
+    line = line_of(figure, 2, "lowest first")
+    assert line.get_xdata().tolist() == pytest.approx([0, 0, 30 / 80])
+    assert list(line.get_ydata()) == list(line_of(figure, 0, "lowest first").get_ydata())
+    assert figure.axes[2].get_xlabel() == "share of Σ|α| removed"
+
+
+def test_removals_of_nothing_are_hollow_and_the_caption_says_so():
+    figure = figures.ablation(ablation(removed=some_removed))
+    hollow = [line for line in figure.axes[0].lines if line.get_linestyle() == "None"]
+    assert [line.get_xdata().tolist() for line in hollow] == [[0.2]]
+    assert "Hollow points removed nothing" in " ".join(text for text, _ in texts(figure))
+    assert "Hollow" not in " ".join(text for text, _ in texts(figures.ablation(ablation())))

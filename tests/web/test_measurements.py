@@ -58,6 +58,14 @@ def test_a_units_page_lists_the_ablations_that_removed_it(read):
     assert results.removal_notes("relu", 4) == (f"{removal}: 75.0% of the predictions stay the same",)
 
 
+def test_a_removal_of_nothing_is_no_evidence_on_a_units_page(read):
+    note = "nothing was removed: all 2,400 maps were zero already"
+    counts = {"maps_removed": 2400, "maps_zero": 2400, "maps_changed": 0, "activation": 0.0, "activation_total": 5.0}
+    nothing = counts | {"top1": 0.5, "top1_interval": [0.4, 0.6], "p_value": None}
+    (text,) = read({**REMOVED, "results": [SETTING | nothing]}).removal_notes("relu", 4)
+    assert text.endswith(f"on 1,200 images: {note}")
+
+
 @pytest.mark.parametrize("change", [{"order": "random", "seed": 0}, {"scope": "image", "units": None}])
 def test_random_and_per_image_ablations_give_no_notes_on_a_unit(read, change):
     assert read({**REMOVED, "results": [SETTING | change]}).removal_notes("relu", 4) == ()

@@ -5,112 +5,17 @@ In: predictions with and without the units, and the true classes if they are kno
 """
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from unitscope.analyses.ablation_counts import AblationSetting, PredictionChanges, Predictions, Score, Truth
+from unitscope.analyses.ablation_counts import Predictions, Score
+from unitscope.analyses.ablation_outcome import CHANGES, Outcome
 from unitscope.results import Result, Values
 from unitscope.text import count_noun
 
 MAX_CLASSES = 5
-CHANGES = ["class", "name", "images", "before", "after", "change"]
-
-
-@dataclass(frozen=True, eq=False)
-class Outcome:
-    """One setting: the removed units, and the predictions without them.
-
-    Attributes:
-        setting: which units were removed.
-        predictions: classes by descending logit, int32 ``[image, rank]``, up to five; no images in a stored result.
-        before: predictions of the unmodified network, likewise.
-        truth: the true classes.
-        units: the removed units in their order of removal; None if they differ between images.
-        stored: the counts of a stored result, and the classes that changed most; None otherwise.
-    """
-
-    setting: AblationSetting
-    predictions: Predictions
-    before: Predictions
-    truth: Truth
-    units: tuple[int, ...] | None = None
-    stored: "tuple[PredictionChanges, pd.DataFrame] | None" = None
-
-    @cached_property
-    def counts(self) -> PredictionChanges:
-        """The effect of the removal, as counts."""
-        if self.stored is not None:
-            return self.stored[0]
-        changed = int((self.predictions[:, 0] != self.before[:, 0]).sum())
-        gained, lost = int(self.gained.sum()), int(self.lost.sum())
-        score = Score.of(self.predictions, self.truth)
-        return PredictionChanges(len(self.predictions), score, gained, lost, changed)
-
-    @property
-    def score(self) -> Score:
-        """Correct predictions without the units."""
-        return self.counts.score
-
-    @cached_property
-    def gained(self) -> NDArray[np.bool_]:
-        """Images whose Top-1 was wrong before and is correct after, bool ``[image]``."""
-        return self.truth.has(self.predictions[:, :1]) & ~self.truth.has(self.before[:, :1]) & self.truth.known  # type: ignore[no-any-return]
-
-    @cached_property
-    def lost(self) -> NDArray[np.bool_]:
-        """Images whose Top-1 was correct before and is wrong after, bool ``[image]``."""
-        return self.truth.has(self.before[:, :1]) & ~self.truth.has(self.predictions[:, :1])  # type: ignore[no-any-return]
-
-    @property
-    def p_value(self) -> float | None:
-        """McNemar's exact test of Top-1 before and after, on the same images; None without labels."""
-        return self.counts.p_value
-
-    @property
-    def changed(self) -> int:
-        """Number of images whose Top-1 class differs, correct or not."""
-        return self.counts.changed
-
-    @property
-    def agreement(self) -> float:
-        """The fraction of images whose Top-1 class is that of the unmodified network."""
-        return self.counts.agreement
-
-    def to_dict(self) -> Values:
-        """Return the setting and its effect as plain values."""
-        setting = self.setting
-        return {
-            "layer": setting.layer,
-            "scope": setting.scope,
-            "order": setting.order,
-            "value": setting.value,
-            "seed": setting.seed,
-            "fraction": setting.fraction,
-            "removed": setting.count,
-            **self.counts.to_dict(),
-        }
-
-    @classmethod
-    def from_values(cls, values: Values, images: int, labelled: int) -> Self:
-        """Return an outcome of a stored result over ``images`` images, of which ``labelled`` have labels."""
-        share = values["fraction"]
-        units = values.get("layer_units") or (round(values["removed"] / share) if share else values["removed"])
-        required: Any = {name: values[name] for name in ("layer", "scope", "order", "fraction")}
-        optional: Any = {name: values[name] for name in ("value", "seed") if name in values}
-        setting = AblationSetting(count=values["removed"], units=units, **required, **optional)
-        score = Score.from_values(values, labelled)
-        gained, lost = values.get("gained") or 0, values.get("lost") or 0
-        changed = values.get("changed")
-        changed = round((1 - values["agreement"]) * images) if changed is None else changed
-        rows = [*values.get("classes_lost", ()), *reversed(values.get("classes_gained", ()))]
-        counts = PredictionChanges(images, score, gained, lost, changed)
-        changes = pd.DataFrame(rows, columns=CHANGES)
-        none, lists = np.empty((0, 1), np.int32), values["units"]
-        return cls(setting, none, none, Truth.of([]), None if lists is None else tuple(lists), (counts, changes))
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,14 +84,15 @@ class Ablation(Result):
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """Return correct predictions with and without removals, and the classes that change most."""
-        settings = pd.DataFrame([self._row(outcome) for outcome in self.outcomes])
+        # As objects, so that whole numbers stay whole beside missing ones.
+        settings = pd.DataFrame([self._row(outcome) for outcome in self.outcomes], dtype=object)
         if not self.baseline.images:
             return {f"{self.network}: agreement with the unmodified network": settings}
         before = {"images": self.baseline.images} | _accuracy(self.baseline.to_dict())
         hardest = min(self.outcomes, key=lambda outcome: outcome.score.top1_correct)
         setting, rows = hardest.setting, self._values_of(hardest)
         title = (
-            f"Classes that change most with {count_noun(setting.count, 'unit')} removed from {setting.layer} "
+            f"Classes that change most with {_units(hardest.units_removed)} removed from {setting.layer} "
             f"({setting.scope}, {setting.order})"
         )
         changes = pd.DataFrame([*rows["classes_lost"], *rows["classes_gained"]])
@@ -197,10 +103,15 @@ class Ablation(Result):
         values = outcome.to_dict()
         order = values["order"] if values["seed"] is None else f"random, seed {values['seed']}"
         row = {name: values[name] for name in ("layer", "scope")} | {"order": order}
-        row |= {name: values[name] for name in ("fraction", "removed")}
+        row |= {"among": values["among"], "fraction": values["fraction"], "removed": round(values["removed"])}
+        row |= {"zero already": values.get("already_zero"), "Σ|α| removed": values.get("activation_removed")}
+        note = {"note": values.get("note", "")}
         if not self.baseline.images:
-            return row | _share(values, "agreement", "agreement") | {"changed": values["changed"]}
-        return row | _accuracy(values) | {name: values[name] for name in ("gained", "lost")} | {"p": values["p_value"]}
+            return row | _share(values, "agreement", "agreement") | {"changed": values["changed"]} | note
+        # Without a removal, "gained 0, lost 0, p = 1" would look like evidence.
+        tested = {} if outcome.nothing_removed else {"gained": values["gained"], "lost": values["lost"]}
+        row |= _accuracy(values) | {"gained": None, "lost": None} | tested | {"p": values["p_value"]}
+        return row | note
 
     def table(self) -> pd.DataFrame:
         """Return one row per setting, with the columns of `Outcome.to_dict`."""
@@ -228,6 +139,10 @@ class Ablation(Result):
 
     def _name(self, number: int) -> str:
         return self.classes[number] if number < len(self.classes) else str(number)
+
+
+def _units(count: float) -> str:
+    return count_noun(count, "unit") if isinstance(count, int) else f"{count:.1f} units on average"
 
 
 def _accuracy(values: Values) -> Values:

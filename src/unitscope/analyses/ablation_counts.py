@@ -24,12 +24,13 @@ class AblationSetting:
     Attributes:
         layer: name of the layer.
         scope: ``image``: units ranked by each image's responses; ``dataset``: the same units for every image.
-        order: ``low`` (lowest responses first), ``high``, ``random``.
-        count: number of removed units.
+        order: ``low`` (lowest responses first), ``high``, ``low-abs`` (lowest ``|α|`` first), ``high-abs``, ``random``.
+        count: number of removed units; with ``among="active"``, at most.
         units: number of units in the layer.
         fraction: the requested fraction of units; None if a count was given.
         value: value of removed maps: ``zero``, or ``mean`` (each unit's mean response over the images).
         seed: seed of a random order, otherwise None.
+        among: ``all`` units, or those ``active``, whose response is not zero: for the image, or for at least one image.
     """
 
     layer: str
@@ -40,6 +41,7 @@ class AblationSetting:
     fraction: float | None = None
     value: str = "zero"
     seed: int | None = None
+    among: str = "all"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

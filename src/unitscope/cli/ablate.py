@@ -61,7 +61,17 @@ def ablate(
     ] = None,
     orders: Annotated[
         list[str] | None,
-        typer.Option("--order", help="low, high or random; may be repeated.", show_default="all three"),
+        typer.Option(
+            "--order",
+            help="low, high, random, low-abs or high-abs (by |α|); may be repeated.",
+            show_default="low high random",
+        ),
+    ] = None,
+    among: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--among", help="all units, or the active ones (α is not zero); may be repeated.", show_default="all"
+        ),
     ] = None,
     replace_with: Annotated[str, typer.Option(help="Value of removed maps: zero or mean.")] = "zero",
     random_seeds: Annotated[
@@ -90,6 +100,7 @@ def ablate(
         orders or ORDERS,
         replace_with,
         random_seeds or (0,),
+        among or ("all",),
     )
     image_set, means = open_images(images), None if atlas is None else _open_atlas(atlas, layers)
     log_skipped(image_set)
@@ -116,6 +127,8 @@ def _open_atlas(path: Path, layers: list[str]) -> "Atlas":
 
 
 def _log_notes(found: "Ablation") -> None:
+    from unitscope.analyses.ablation_notes import removal_notes
+
     if found.failed:
         log(f"note: left out {count_noun(found.failed, 'file')} that could not be read")
     if found.images < MIN_IMAGES:
@@ -123,5 +136,7 @@ def _log_notes(found: "Ablation") -> None:
             f"note: too few images ({found.images}) to measure the effect of units, because the intervals are wide; "
             f"use {MIN_IMAGES} or more"
         )
+    for note in removal_notes(found.outcomes):
+        log(f"note: {note}")
     if not found.baseline.images:
         log("note: no label is a class of the network, so the table shows agreement with the unmodified network")

@@ -16,6 +16,7 @@ from torch import Tensor
 from unitscope.engine.batch_sizes import none_if_out_of_memory, out_of_memory_error
 from unitscope.engine.loader import no_readable_images_error
 from unitscope.engine.session import Session
+from unitscope.engine.unit_means import UnitMeans, UnitSums
 from unitscope.graph.interventions import SplitActivations
 from unitscope.graph.split import SplitNetwork
 from unitscope.images import ImageSource
@@ -133,25 +134,22 @@ class SplitRun:
             raise out_of_memory_error(self.session.device)
         return torch.cat([self._suffix(live, some, fill) for some in removed.tensor_split(2)])
 
-    def kept(self, on_batch: Callable[[int], None]) -> tuple[list[SplitBatch] | None, NDArray[np.float64]]:
-        """Return all batches (None if they are larger than `KEPT_BYTES`) and the mean responses ``[unit]``.
+    def kept(self, on_batch: Callable[[int], None]) -> tuple[list[SplitBatch] | None, UnitMeans]:
+        """Return all batches (None if they are larger than `KEPT_BYTES`) and the units' means over the images.
 
         ``on_batch`` is called with the number of images after each batch.
         """
         kept: list[SplitBatch] | None = []
-        size, count = 0, 0
-        sums = np.zeros(self.layer.units)
+        size, sums = 0, UnitSums(self.layer.units)
         for batch in self.batches():
-            responses = batch.activations.responses[: len(batch.rows)].cpu().numpy().astype(np.float64)
-            sums += np.nansum(responses, 0)
-            count += np.isfinite(responses).sum(0)
+            sums.add(batch.activations.responses[: len(batch.rows)].cpu().numpy())
             size += batch.activations.nbytes
             if kept is not None:
                 kept.append(batch)
             if size > KEPT_BYTES:
                 kept = None
             on_batch(len(batch.rows))
-        return kept, sums / np.maximum(count, 1)
+        return kept, sums.means
 
 
 def _padded(prepared: Tensor, size: int) -> Tensor:

@@ -15,20 +15,26 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from unitscope.analyses.ablation import Ablation, Outcome
+from unitscope.analyses.ablation import Ablation
 from unitscope.analyses.ablation_counts import TOP5, AblationSetting, Predictions, Score
+from unitscope.analyses.ablation_outcome import Outcome
+from unitscope.analyses.ablation_removed import Removed, RemovedByImage
 from unitscope.analyses.predictions import best_classes
 from unitscope.atlas import Atlas
 from unitscope.engine import tune_allocator
 from unitscope.engine.session import Session
 from unitscope.engine.split_runs import SplitBatch, SplitRun
+from unitscope.engine.unit_means import UnitMeans, UnitSums
+from unitscope.errors import AtlasError
 from unitscope.experiments.ablation_grid import AblationGrid
 from unitscope.experiments.run_options import ProgressFactory, RunOptions, truth_of
-from unitscope.experiments.unit_ranking import UnitRanking
+from unitscope.experiments.unit_ranking import Ranked, UnitRanking
 from unitscope.images import ImageSource
 from unitscope.networks import Network
 from unitscope.scanning.atlas_network import check_same
 from unitscope.units import Layer
+
+_ROWS = 4096  # of an atlas, read at once
 
 
 def ablate(
@@ -52,7 +58,7 @@ def ablate(
         LayerError: if the network has no such layer, or the layer has fewer units than are to be removed.
         NetworkError: if the network returns no logits, or the layer has no path to them; if the atlas is from another
             network.
-        AtlasError: if the atlas does not have the layer.
+        AtlasError: if the atlas does not have the layer, or no responses where the grid needs the means of ``|α|``.
         ImageError: if no image can be read.
     """
     options = options or RunOptions()
@@ -63,7 +69,7 @@ def ablate(
     tune_allocator()
     layers = dict.fromkeys(session.layers.find(address) for address in grid.layers)
     settings = [grid.settings(layer) for layer in layers]
-    means = [None if atlas is None else _means_of(atlas, layer) for layer in layers]
+    means = [None if atlas is None else _means_of(atlas, layer, grid) for layer in layers]
     # Split one layer at a time, since each split has its own copy of the weights.
     splits = (SplitRun(session, layer, image_set, options.batch_size) for layer in layers)
     with session.inference():
@@ -80,6 +86,7 @@ class _Run:
 
     settings: tuple[AblationSetting, ...]
     units: tuple[tuple[int, ...] | None, ...]
+    removed: tuple[Removed, ...]
     rows: NDArray[np.int64]
     before: Predictions
     after: Predictions
@@ -98,17 +105,17 @@ class _LayerExperiment:
         """Show the progress of one pass over the images."""
         return self.progress(f"{title} {self.split.layer.name}", len(self.split.images))
 
-    def fill(self, means: NDArray[np.float64] | None) -> Tensor:
+    def fill(self, means: UnitMeans | None) -> Tensor:
         """Return the values of removed units' maps, float32 ``[unit]``."""
         if self.grid.value == "mean":
             assert means is not None
-            return torch.from_numpy(means.astype(np.float32))
+            return torch.from_numpy(means.response.astype(np.float32))
         return torch.zeros(self.split.layer.units)
 
 
-def _run(experiment: _LayerExperiment, means: NDArray[np.float64] | None) -> _Run:
+def _run(experiment: _LayerExperiment, means: UnitMeans | None) -> _Run:
     """Run the images once, or twice if unknown means are needed and the activations are too large to cache."""
-    layer, rows, predictions = experiment.split.layer, [], []
+    layer, rows, predictions, removed = experiment.split.layer, [], [], []
     # The unmodified network is one of the variants, so that it differs from the others by the removal only.
     variants = [AblationSetting(layer.name, "image", "low", 0, layer.units), *experiment.settings]
     batches, means = _batches(experiment, means)
@@ -116,24 +123,25 @@ def _run(experiment: _LayerExperiment, means: NDArray[np.float64] | None) -> _Ru
     with experiment.track("removing from") as on_batch:
         for batch in batches:
             rows.append(batch.rows)
-            predictions.append(_predict(experiment.split, batch, _masks(variants, ranking, batch), fill))
+            masks = _masks(variants, ranking, batch)
+            predictions.append(_predict(experiment.split, batch, masks, fill))
+            removed.append([_removed(batch, mask, fill) for mask in masks[1:]])
             on_batch(len(batch.rows))
     joined = np.concatenate(predictions, 1)
     units = tuple(_units(setting, ranking) for setting in experiment.settings)
-    return _Run(experiment.settings, units, np.concatenate(rows), joined[0], joined[1:])
+    sums = tuple(Removed.sum(parts) for parts in zip(*removed, strict=True))
+    return _Run(experiment.settings, units, sums, np.concatenate(rows), joined[0], joined[1:])
 
 
 def _units(setting: AblationSetting, ranking: UnitRanking) -> tuple[int, ...] | None:
     """Return the removed units in their order of removal; None if they differ between images."""
     if setting.scope == "image":
         return None
-    (ranks,) = ranking(setting, torch.empty(1, setting.units), ())
-    return tuple(ranks.argsort()[: setting.count].tolist())
+    ranked = ranking(setting, torch.empty(1, setting.units), ())
+    return tuple(ranked.ranks[0].argsort()[: int(ranked.first(setting).sum())].tolist())
 
 
-def _batches(
-    experiment: _LayerExperiment, means: NDArray[np.float64] | None
-) -> tuple[Iterable[SplitBatch], NDArray[np.float64] | None]:
+def _batches(experiment: _LayerExperiment, means: UnitMeans | None) -> tuple[Iterable[SplitBatch], UnitMeans | None]:
     """Return the images' activations at the cut, and the means if they are needed."""
     if means is not None or not experiment.grid.needs_means:
         return experiment.split.batches(), means
@@ -152,14 +160,21 @@ def _predict(split: SplitRun, batch: SplitBatch, masks: list[Tensor], fill: Tens
 def _masks(variants: Sequence[AblationSetting], ranking: UnitRanking, batch: SplitBatch) -> list[Tensor]:
     """Return a mask of removed units for each variant, bool ``[image, unit]``; equal rankings are computed once."""
     responses, rows = batch.activations.responses, batch.filled_rows
-    ranks: dict[tuple[str, str, int | None], Tensor] = {}
+    ranks: dict[tuple[str, str, int | None, str], Ranked] = {}
     masks = []
     for setting in variants:
-        key = (setting.scope, setting.order, setting.seed)
+        key = (setting.scope, setting.order, setting.seed, setting.among)
         if key not in ranks:
             ranks[key] = ranking(setting, responses, rows)
-        masks.append((ranks[key] < setting.count).expand(len(responses), -1))
+        masks.append(ranks[key].first(setting).expand(len(responses), -1))
     return masks
+
+
+def _removed(batch: SplitBatch, mask: Tensor, fill: Tensor) -> RemovedByImage:
+    """Return what a mask removes from each image of a batch."""
+    found = batch.activations
+    given = (each.cpu().numpy() for each in (mask, found.nonzero, found.responses, fill))
+    return RemovedByImage.of(*given).head(len(batch.rows))
 
 
 def _chunks(masks: list[Tensor], batch: SplitBatch) -> list[list[Tensor]]:
@@ -169,17 +184,30 @@ def _chunks(masks: list[Tensor], batch: SplitBatch) -> list[list[Tensor]]:
     return [masks[start:end] for start, end in itertools.pairwise(edges)]
 
 
-def _means_of(atlas: Atlas, layer: Layer) -> NDArray[np.float64]:
-    return np.array(atlas.units_of(layer.name)["mean"])
+def _means_of(atlas: Atlas, layer: Layer, grid: AblationGrid) -> UnitMeans:
+    means = np.array(atlas.units_of(layer.name)["mean"])
+    if not grid.needs_magnitudes:
+        return UnitMeans(means, None)
+    if not atlas.has_responses:
+        raise AtlasError(
+            "'--order low-abs', '--order high-abs' and '--among active' need the mean of |α| over all images, but "
+            f"atlas '{atlas.path}' stores no responses; leave out --atlas, or scan with --store-responses float32"
+        )
+    sums, images = UnitSums(layer.units), len(atlas.images)
+    for start in range(0, images, _ROWS):
+        sums.add(atlas.responses(layer.name, np.arange(start, min(start + _ROWS, images))))
+    sizes, dead = np.asarray(sums.means.magnitude), np.array(atlas.units_of(layer.name)["dead"], bool)
+    # In float16, small responses can be stored as zero.
+    return UnitMeans(means, np.where(dead, 0, np.maximum(sizes, np.finfo(np.float64).tiny)))
 
 
 def _ablation(network: Network, images: ImageSource, runs: Sequence[_Run]) -> Ablation:
     rows = runs[0].rows
     truth = truth_of(network, images, rows.tolist())
     outcomes = tuple(
-        Outcome(setting, predictions, run.before, truth, units)
+        Outcome(setting, predictions, run.before, truth, units, removed=removed)
         for run in runs
-        for setting, units, predictions in zip(run.settings, run.units, run.after, strict=True)
+        for setting, units, removed, predictions in zip(run.settings, run.units, run.removed, run.after, strict=True)
     )
     failed, data, before = len(images) - len(rows), images.fingerprint(), runs[0].before
     baseline = Score.of(before, truth)

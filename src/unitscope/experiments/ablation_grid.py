@@ -14,6 +14,8 @@ from unitscope.units import Layer
 
 SCOPES = ("image", "dataset")
 ORDERS = ("low", "high", "random")
+ABS_ORDERS = ("low-abs", "high-abs")
+AMONG = ("all", "active")
 VALUES = ("zero", "mean")
 
 
@@ -26,9 +28,12 @@ class AblationGrid:
         fractions: fractions of the layer's units, 0 to 1; rounded to the nearest number of units, halves up.
         counts: numbers of units.
         scopes: ``image`` (units ranked by each image's responses), ``dataset`` (by the means over all images).
-        orders: ``low``, ``high``, ``random``.
+        orders: ``low`` (lowest α first; where responses have both signs, the most negative), ``high``, ``random``,
+            ``low-abs`` and ``high-abs`` (by ``|α|``, or its mean over all images).
         value: value of a removed map at every position: ``zero``, or the unit's ``mean`` response over the images.
         seeds: seeds of the random order; each is a separate setting.
+        among: ``all`` units, as in the paper, or those ``active``, whose response is not zero: for the image, or for at
+            least one image. A fraction is then one of the active units, and a count is at most their number.
 
     Raises:
         UnitscopeError: if a word is unknown, a number is out of range, or nothing would be removed; if the random order
@@ -42,6 +47,7 @@ class AblationGrid:
     orders: Sequence[str] = ("low",)
     value: str = "zero"
     seeds: Sequence[int] = (0,)
+    among: Sequence[str] = ("all",)
 
     def __post_init__(self) -> None:
         if not self.layers:
@@ -58,7 +64,8 @@ class AblationGrid:
             check_seeds(self.seeds)
         for what, given, known in (
             ("scope", self.scopes, SCOPES),
-            ("order", self.orders, ORDERS),
+            ("order", self.orders, (*ORDERS, *ABS_ORDERS)),
+            ("among", self.among, AMONG),
             ("value", (self.value,), VALUES),
         ):
             for word in given or ("",):
@@ -70,7 +77,13 @@ class AblationGrid:
     def needs_means(self) -> bool:
         """Whether the means over the data set are needed before the first removal."""
         ranked = "dataset" in self.scopes and {"low", "high"} & set(self.orders)
-        return self.value == "mean" or bool(ranked)
+        return self.value == "mean" or bool(ranked) or self.needs_magnitudes
+
+    @property
+    def needs_magnitudes(self) -> bool:
+        """Whether the means of ``|α|`` over the data set are needed before the first removal."""
+        ranked = bool({*ABS_ORDERS} & set(self.orders)) or "active" in self.among
+        return "dataset" in self.scopes and ranked
 
     def settings(self, layer: Layer) -> tuple[AblationSetting, ...]:
         """Return all settings for one layer.
@@ -87,8 +100,9 @@ class AblationGrid:
         ]
         amounts += [(None, count) for count in dict.fromkeys(self.counts)]
         return tuple(
-            AblationSetting(layer.name, scope, order, count, layer.units, fraction, self.value, seed)
+            AblationSetting(layer.name, scope, order, count, layer.units, fraction, self.value, seed, among)
             for scope in dict.fromkeys(self.scopes)
+            for among in dict.fromkeys(self.among)
             for order, seed in self._orders()
             for fraction, count in amounts
         )

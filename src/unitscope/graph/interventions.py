@@ -22,16 +22,18 @@ class SplitActivations:
 
     Attributes:
         responses: α of the layer's units, float32 ``[image, unit]``.
+        nonzero: whether a unit's map has a value other than zero, bool ``[image, unit]``.
         live: the values that cross the cut, each ``[image, …]``; the first is the one to edit.
     """
 
     responses: Tensor
+    nonzero: Tensor
     live: tuple[Tensor, ...]
 
     @property
     def nbytes(self) -> int:
         """Memory that the values take, in bytes."""
-        return sum(value.nbytes for value in (self.responses, *self.live))
+        return sum(value.nbytes for value in (self.responses, self.nonzero, *self.live))
 
 
 def replace_units(value: Tensor, removed: Tensor, replacement: Tensor, *, axis: int) -> Tensor:
@@ -65,7 +67,7 @@ class UnsplitGraph:
     """A graph that can't be cut; the only value that crosses the cut is the images themselves.
 
     Attributes:
-        tapped: from ``x`` to responses.
+        tapped: from ``x`` to ``(responses, nonzero)``.
         edited: from ``(x, removed, replacement)`` to logits.
         layer: the layer of the units.
     """
@@ -76,7 +78,8 @@ class UnsplitGraph:
 
     def prefix(self, x: Tensor) -> SplitActivations:
         """See `SplitNetwork.prefix`."""
-        return SplitActivations(self.tapped(x), (x,))
+        responses, nonzero = self.tapped(x)
+        return SplitActivations(responses, nonzero, (x,))
 
     def suffix(self, live: tuple[Tensor, ...], removed: Tensor, fill: Tensor) -> Tensor:
         """See `SplitNetwork.suffix`."""
@@ -113,15 +116,17 @@ class HookedSplit:
             NetworkError: if the network returns no logits; hooks can't tell before the first run.
         """
         responses = torch.full((len(x), self.layer.units), torch.nan, device=x.device)
+        nonzero = torch.zeros_like(responses, dtype=torch.bool)
 
         def keep(name: str, leaf: nn.Module, given: Tensor, output: Tensor) -> None:
             if name == self.layer.name:
                 responses[image] = mean_map(output, self.layer.unit_axis)[0]
+                nonzero[image] = (output != 0).transpose(0, self.layer.unit_axis).flatten(1).any(1)
 
         for image in range(len(x)):
             with calls(self.module, keep):
                 self._logits(x[image : image + 1])
-        return SplitActivations(responses, (x,))
+        return SplitActivations(responses, nonzero, (x,))
 
     def suffix(self, live: tuple[Tensor, ...], removed: Tensor, fill: Tensor) -> Tensor:
         """See `SplitNetwork.suffix`."""

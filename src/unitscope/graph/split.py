@@ -24,7 +24,7 @@ from unitscope.graph.interventions import (
     replace_units,
 )
 from unitscope.graph.ops import op_name
-from unitscope.graph.taps import add_mean, copied, module_of
+from unitscope.graph.taps import add_mean, add_nonzero, copied, module_of
 from unitscope.graph.trace import ExportedTrace, HookedTrace, Trace
 from unitscope.units import Layer
 
@@ -67,7 +67,7 @@ class SplitGraph:
     """An exported network, split into two graphs.
 
     Attributes:
-        before: from ``x`` to ``(responses, *live)``.
+        before: from ``x`` to ``(responses, nonzero, *live)``.
         after: from ``(*live)`` to logits; the first value is the edited one.
         commuting: from the layer's output to the value that is edited; see `commuting_ops`.
         layer: the layer of the units.
@@ -82,8 +82,8 @@ class SplitGraph:
 
     def prefix(self, x: Tensor) -> SplitActivations:
         """See `SplitNetwork.prefix`."""
-        responses, *live = self.before(x)
-        return SplitActivations(responses, tuple(live))
+        responses, nonzero, *live = self.before(x)
+        return SplitActivations(responses, nonzero, tuple(live))
 
     def suffix(self, live: tuple[Tensor, ...], removed: Tensor, fill: Tensor) -> Tensor:
         """See `SplitNetwork.suffix`."""
@@ -186,8 +186,8 @@ def _sizes_known(suffix: set[Node], like: Node) -> bool:
 
 def _before(whole: GraphModule, node: Node, layer: Layer, live: list[Node]) -> GraphModule:
     graph, copies, _ = copied(whole)
-    responses = add_mean(graph, copies[node], layer)
-    graph.output((responses, *(copies[value] for value in live)))
+    nonzero, responses = add_nonzero(graph, copies[node], layer), add_mean(graph, copies[node], layer)
+    graph.output((responses, nonzero, *(copies[value] for value in live)))
     return module_of(whole, graph)
 
 
@@ -223,9 +223,10 @@ def _copy_op(op: Node, graph: Graph, copies: dict[Node, Node], *, images: Node) 
 
 
 def _uncut(whole: GraphModule, node: Node, layer: Layer) -> tuple[GraphModule, GraphModule]:
-    """Return whole graphs from ``x`` to responses, and from ``(x, removed, replacement)`` to logits."""
+    """Return whole graphs from ``x`` to ``(responses, nonzero)``, and from ``(x, removed, replacement)`` to logits."""
     graph, copies, _ = copied(whole)
-    graph.output(add_mean(graph, copies[node], layer))
+    nonzero, responses = add_nonzero(graph, copies[node], layer), add_mean(graph, copies[node], layer)
+    graph.output((responses, nonzero))
     tapped = module_of(whole, graph)
     graph, copies, logits = copied(whole)
     users = list(copies[node].users)

@@ -72,6 +72,13 @@ def add_mean(graph: Graph, value: Node, layer: Layer) -> Node:
         return _call(graph, _aten.to.dtype, mean, torch.float32)
 
 
+def add_nonzero(graph: Graph, value: Node, layer: Layer) -> Node:
+    """Add a node that tells whether a unit's map has a value other than zero, bool ``[image, unit]``, and return it."""
+    dims = [dim for dim in range(1, len(layer.shape) + 1) if dim != layer.unit_axis]
+    with graph.inserting_after(value):
+        return _call(graph, _aten.any.dims, value, dims) if dims else _call(graph, _aten.ne.Scalar, value, 0)
+
+
 def _mask(graph: Graph, value: Node, layer: Layer) -> Node:
     """Multiply a layer's value by a mask, a new input of the graph; return the product, which all users get."""
     users = list(value.users)

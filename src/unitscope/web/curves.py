@@ -65,7 +65,8 @@ def removal(layer: str, settings: Sequence[Setting]) -> Chart:
         """Return a curve's name: everything that differs between the measurements of this layer."""
         seed = "" if one.get("seed") is None else f" {one['seed']}"
         value = f", to {one.get('value')}" if valued else ""
-        return f"{one['order']}{seed}, by {one['scope']}{value}{f', {images_of(one)}' if elsewhere else ''}"
+        among = ", among active units" if one.get("among") == "active" else ""
+        return f"{one['order']}{seed}, by {one['scope']}{among}{value}{f', {images_of(one)}' if elsewhere else ''}"
 
     return Chart(
         f"{'Accuracy' if scored else 'Unchanged predictions'} after removing units of {layer}",

@@ -18,7 +18,12 @@ from unitscope.results import Result, Values
 from unitscope.web.curves import Chart, Setting, changed, images_of, removal
 from unitscope.web.number_format import number
 
-_ORDERS = {"low": "lowest", "high": "highest"}
+_ORDERS = {
+    "low": "lowest responses",
+    "high": "highest responses",
+    "low-abs": "lowest |α|",
+    "high-abs": "highest |α|",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +125,10 @@ def _cell(value: Any) -> str:
 def _in_words(setting: Setting) -> str:
     value = "their mean" if setting.get("value") == "mean" else "zero"
     units = "unit" if setting["removed"] == 1 else f"{setting['removed']} units"
-    removal = f"Removing the {units} with the {_ORDERS[setting['order']]} responses (maps set to {value})"
+    removal = f"Removing the {units} with the {_ORDERS[setting['order']]} (maps set to {value})"
     start = f"{removal}, on {images_of(setting)}"
+    if setting.get("nothing_removed"):
+        return f"{start}: {setting['note']}"
     if setting.get("top1") is None:
         return f"{start}: {setting['agreement']:.1%} of the predictions stay the same"
     low, high = setting["top1_interval"]
