@@ -41,6 +41,18 @@ def headless():
 def bare():
     return nn.Sequential(nn.Conv2d(3, 24, 5, stride=2), *head())
 
+def vgg():
+    # The convolutions of VGG-16, under other names, for small images.
+    torch.manual_seed(0)
+    body, given = [], 3
+    for width, count in ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3)):
+        for _ in range(count):
+            body += [nn.Conv2d(given, width, 3, padding=1), nn.ReLU()]
+            nn.init.kaiming_normal_(body[-2].weight)
+            given = width
+        body.append(nn.MaxPool2d(2))
+    return nn.Sequential(nn.Sequential(*body), nn.Flatten(), nn.Linear(512, 3))
+
 def dead():
     network = small()
     nn.init.constant_(network[2].bias, -1e4)
@@ -59,7 +71,7 @@ def folder(tmp_path_factory):
     """Cards of the networks, four pictures each of cat, dog and ant, and a class without a readable picture."""
     root = tmp_path_factory.mktemp("paper")
     (root / "nets.py").write_text(NETS)
-    for name in ("small", "headless", "bare", "dead"):
+    for name in ("small", "headless", "bare", "dead", "vgg"):
         (root / f"{name}.toml").write_text(CARD.format(name))
     (root / "random.toml").write_text(CARD.format("small") + "trained = false\n")
     draws = np.random.default_rng(5)
@@ -90,9 +102,9 @@ def coco(tmp_path_factory):
 def make_case(folder, tmp_path_factory):
     """One network, scanned: ``make_case("small", coco=FOLDER, options=Running(5))``."""
 
-    def make(name, *, coco=None, options=None):
+    def make(name, *, coco=None, own=None, options=None):
         sources = Sources(folder / "pictures", coco, tmp_path_factory.mktemp("case"))
-        given = [NetworkSpec(str(folder / f"{name}.toml"))]
+        given = [NetworkSpec(str(folder / f"{name}.toml"), own)]
         (case,) = make_networks(given, sources, options or RunOptions(), log=lambda text: None)
         return case
 

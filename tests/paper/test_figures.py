@@ -3,12 +3,15 @@ from itertools import islice, product
 
 import numpy as np
 import pytest
+from matplotlib.text import Text
 from scipy import stats
 
 from tests.paper.conftest import Counts
 from unitscope.experiments.run_options import RunOptions
+from unitscope.paper.claims import claims_of
 from unitscope.paper.figures import draw_all
 from unitscope.paper.report_items import Missing, Picture
+from unitscope.paper.unit_figures import figure_7, inhibition_of, noise_of
 
 
 @pytest.fixture(scope="module")
@@ -82,3 +85,53 @@ def test_figures_show_image_ids_without_local_folders(items, folder):
 def test_a_network_without_activations_is_reported_once(make_case):
     (item,) = draw_all(make_case("bare"), log=lambda text: None)
     assert item == Missing("Figures: bare", "it has no activation layers, which the paper's tables and figures need")
+
+
+@pytest.fixture(scope="module")
+def vgg(make_case, coco):
+    """A network with the form of VGG-16, and the figures that show its units."""
+    case = make_case("vgg", coco=coco(14, 4))
+    return case, {item.title.partition(".")[0]: item for item in islice(draw_all(case, log=lambda text: None), 3)}
+
+
+def test_figures_2_and_3_show_the_papers_units_in_a_network_with_the_form_of_vgg_16(vgg):
+    case, figures = vgg
+    first, second = case.own_units
+    assert (first.channel, second.channel) == (71, 11)
+    assert figures["Figure 2"].note.startswith(f"{first}, the paper's unit, conv5_3:71.")
+    assert figures["Figure 3"].note.startswith(f"Units of {second.layer} that are darker on a 'person'")
+    ranked = inhibition_of(case).units["unit"].tolist()
+    assert f"is number {ranked.index(11) + 1} of {len(ranked)}" in figures["Figure 3"].note
+    shown = [text.get_text() for text in figures["Figure 3"].figure.findobj(Text)]
+    units = [text for text in shown if re.search(r"\bunit \d+|:\d+$", text)]
+    assert re.search(r"\d+$", units[0])[0] == "11"
+
+
+def test_figure_7_follows_the_papers_units_and_says_whether_predictions_stand_noise(vgg):
+    case, _ = vgg
+    _, note = figure_7(case)
+    assert [(effect.layer.name, effect.unit) for effect in noise_of(case).effects[0].units] == [
+        (unit.layer, unit.channel) for unit in case.own_units
+    ]
+    assert "the paper's own units" in note
+    assert "these data neither support nor contradict the claim that predictions stand this noise" in note
+
+
+def test_a_network_with_its_own_images_has_figure_2_on_these(make_case, folder, coco):
+    case = make_case("vgg", coco=coco(6, 4), own=folder / "pictures")
+    _, on_coco, on_own, *_ = islice(draw_all(case, log=lambda text: None), 3)
+    assert on_coco == Missing("Figure 2. A unit over COCO: vgg", "it has its own images, so it was not run on COCO")
+    assert on_own.title == "Figure 2 on own images. A unit over its own images: vgg"
+    assert "conv5_3:71. Its images show" in on_own.note
+
+
+def test_each_claim_has_a_verdict_or_a_reason(case):
+    claims = list(claims_of([case]))
+    assert len({claim.claim for claim in claims}) == len(claims) == 13
+    for claim in claims:
+        values = claim.to_dict()
+        assert values["verdict"] in {"supported", "not supported", "can't be told"}
+        assert (values["number"] is not None) or values["reason"]
+    by_claim = {claim.claim: claim.verdict for claim in claims}
+    assert by_claim["A cat and a dog share units"].why == "4 images of cats and 4 of dogs; 10 of each are needed"
+    assert "needs a network with the form of ResNet-50" in by_claim["ResNet-50 is sparser than VGG-16"].why

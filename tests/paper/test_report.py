@@ -59,6 +59,26 @@ def test_tables_4_and_5_list_the_skipped_networks_with_reasons(made):
     assert set(table["network"]) == {"dead"}
 
 
+def test_tables_4_and_5_have_controls_and_what_was_removed(made):
+    report, _ = made
+    table = pd.read_csv(dict(report.tables)[next(title for title, _ in report.tables if title.startswith("Table 4"))])
+    units = table["units"].tolist()
+    assert units[:3] == ["lowest 5 of 24", "highest 5 of 24", "random 5 of 24"]
+    assert any(each.endswith("active") for each in units)
+    assert set(table["p"]) == {"nothing removed"}  # every unit of the layer is dead
+    assert table["zero already"].fillna("no unit").tolist() == [1] * 3 + ["no unit"] * 3
+    assert table["Top-1 after"].str.contains("±").tolist() == table["units"].str.startswith("random").tolist()
+
+
+def test_the_claims_come_first_and_name_no_network_that_was_not_run(made):
+    report, _ = made
+    text = report.page.read_text("utf-8")
+    assert re.search("<h2>(.*?)</h2>", text)[1] == "Claims of the paper, and whether these data support them"
+    assert {claim.network for claim in report.claims} == {"headless", "dead", ""}
+    reasons = {claim.verdict.why for claim in report.claims if claim.network == "dead"}
+    assert any(reason.startswith("nothing was removed: ") for reason in reasons)
+
+
 def test_every_network_has_its_sizes_and_table_2_says_how_layers_are_counted(made):
     report, _ = made
     files = {title[:7]: file for title, file in report.tables}
@@ -74,7 +94,7 @@ def test_numbers_of_a_column_have_the_same_digits_and_are_right_aligned(made):
     cells = re.findall('<td class="number">(.*?)</td>', section)
     assert len(cells) == 9
     assert all(re.fullmatch(r"[01]\.\d{3}", cell) for cell in cells)
-    assert cells[0] == "1.000"
+    assert cells[0] != "1.000"  # pairs of different images of a class, not of an image with itself
 
 
 def test_batches_have_the_requested_size_in_scans_and_ablation(made):

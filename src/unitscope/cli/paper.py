@@ -4,13 +4,18 @@ In: the command line. Out: a report with tables and figures; a list of them, or 
 """
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from unitscope.cli.options import BatchSize, Device, Json
 from unitscope.cli.output import log, print_json, print_table
 from unitscope.cli.progress import progress_bar
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from unitscope.paper.claims import Claim
 
 OLD_OPTIONS = {"--networks": "--network"}
 
@@ -53,10 +58,22 @@ def paper(
                 "tables": [{"title": title, "file": str(file)} for title, file in report.tables],
                 "figures": [{"title": title, "file": str(file)} for title, file in report.figures],
                 "missing": [{"title": item.title, "reason": item.reason} for item in report.missing],
+                "claims": [claim.to_dict() for claim in report.claims],
             }
         )
         return
+    _print_claims(report.claims)
     print_table(("item", "file"), [(title, str(file)) for title, file in (*report.tables, *report.figures)])
     for item in report.missing:
         log(f"missing: {item.title}: {item.reason}")
     log(f"report: {report.page}")
+
+
+def _print_claims(claims: "Sequence[Claim]") -> None:
+    if not claims:
+        return
+    from unitscope.paper.claims import TITLE, claims_table
+
+    columns = ["claim", "paper", "network", "verdict", "number", "95 % interval", "p", "why"]
+    rows = claims_table(claims).rows[columns].fillna("").to_numpy().tolist()
+    print_table(columns, rows, title=TITLE)

@@ -2,49 +2,38 @@
 
 In: a network. Out: `Picture` values (a matplotlib Figure, its title, notes for the reader), or `Missing` with the
 reason.
-Each function makes one figure, or raises an error that says why it can't.
+Each function makes one figure, or raises an error that says why it can't; `unit_figures` has those of single units.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from functools import lru_cache, partial
+from functools import partial
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 from unitscope import figures
 from unitscope.analyses.image_groups import image_group
-from unitscope.analyses.perturb_result import PerturbResult
 from unitscope.analyses.selection import TopK, select
 from unitscope.analyses.sparsity import sparsity
 from unitscope.analyses.sparsity_by_layer import sparsity_by_layer
 from unitscope.analyses.unit_rules import intersection
 from unitscope.atlas import Atlas
 from unitscope.errors import UnitscopeError
-from unitscope.experiments.corruptions import Noise
-from unitscope.experiments.inhibition import category_inhibition
-from unitscope.experiments.perturbation import perturb
 from unitscope.figures.text_layout import minus
 from unitscope.images import decode_row
-from unitscope.inspection import LayerRange, exemplar_sheet, rule_sheet, structure
-from unitscope.inspection.inhibition import inhibition_sheet
-from unitscope.inspection.perturbation import perturbed_sheet
+from unitscope.inspection import LayerRange, rule_sheet, structure
 from unitscope.paper import published_values as values
-from unitscope.paper.networks import Log, ReportNetwork, Unscanned
+from unitscope.paper.generality import generality_of
+from unitscope.paper.generality_chart import generality_chart
+from unitscope.paper.networks import OWN_IMAGES, Log, ReportNetwork, Unscanned
+from unitscope.paper.overlap import KINDS, TOP, Overlap, overlap_of
 from unitscope.paper.report_items import Missing, Picture, attempt
+from unitscope.paper.samples import MAX_OF_A_KIND, kinds_of
+from unitscope.paper.unit_figures import Drawn, figure_2, figure_2_on_own_images, figure_3, figure_7, noise_of
 from unitscope.text import count_noun
-from unitscope.units import Layer
 
-_NOISE_IMAGES = 100
-_PAPERS_SIGMA = 0.1
-_MAX_IMAGES_OF_A_KIND = 60
-_CATS_OF_IMAGENET, _DOGS_OF_IMAGENET = slice(281, 286), slice(151, 269)
-_CONCEPT = "person"
 _PAPERS_CALLS = 49  # activation layers of ResNet-50
-
-
-Drawn = tuple[Figure, str]  # the figure, and a note for the reader
 
 
 def draw_all(case: ReportNetwork, *, log: Log) -> Iterator[Picture | Missing]:
@@ -53,6 +42,8 @@ def draw_all(case: ReportNetwork, *, log: Log) -> Iterator[Picture | Missing]:
         yield Missing(f"Figures: {case.name}", case.images_scan.reason)
         return
     for title, draw in _FIGURES:
+        if draw is figure_2_on_own_images and case.coco_scan != Unscanned(OWN_IMAGES):
+            continue
         full = f"{title}: {case.name}"
         log(full)
         drawn = attempt(full, partial(draw, case))
@@ -72,57 +63,46 @@ def _figure_1(case: ReportNetwork) -> Drawn:
     return figures.structure(view), f"Shown of {calls} activation layers: {which}. Image: {image}."
 
 
-def _figure_2(case: ReportNetwork) -> Drawn:
-    atlas = case.coco
-    if case.network.reference == values.NETWORK_OF_FIGURE_2:
-        unit, how = values.UNIT_OF_FIGURE_2, "the paper's unit"
-    else:
-        channel, score = _unit_with_highest_z_score(atlas, case.last)
-        unit = f"{case.last.name}:{channel}"
-        how = f"the unit with the highest z-score of the last exemplar in its layer ({score:.1f})"
-    sheet = exemplar_sheet(atlas, unit, network=case.session)
-    return figures.exemplars(sheet), f"{unit}, {how}."
-
-
-def _figure_3(case: ReportNetwork) -> Drawn:
-    atlas = case.coco
-    found = category_inhibition(atlas, case.last, _CONCEPT, network=case.session, options=case.options)
-    if found.units.empty:
-        raise UnitscopeError(f"no unit of {case.last.name} has a positive mean outside '{_CONCEPT}'")
-    best = found.units.iloc[0]
-    effect = minus(f"{best['effect_size']:.2f}")
-    sheet = inhibition_sheet(atlas, found, network=case.session)
+def _generality_by_depth(case: ReportNetwork) -> Drawn:
+    found = generality_of(case)
+    trend = found.trend
     note = (
-        f"Units of {case.last.name} that are darker on a '{_CONCEPT}' (COCO's polygons) than outside it, over "
-        f"{len(found.images)} images; the first has effect size {effect}, corrected p "
-        f"{best['p_corrected']:.2g}. The paper shows conv5_2:11 of Keras's VGG-16, dark on faces."
+        "For each pair of images, the share of a layer's 10 % of units with the highest responses that both have; by "
+        "chance it is 10 %. Where units are general, images of different classes share many. Bands are 95 % intervals "
+        f"over {trend.images} images. Spearman's correlation of the first curve with depth: "
+        + minus(f"{trend.value:.2f} ({trend.low:.2f} to {trend.high:.2f}).")
     )
-    return figures.inhibition(sheet), note
+    return generality_chart(found, title=f"Generality over depth: {case.name}"), note
 
 
 def _figure_4(case: ReportNetwork) -> Drawn:
     atlas = case.atlas
-    imagenet = case.network.classes if case.network.wnids else ()
-    cats = _images_of(atlas, ("cat", *imagenet[_CATS_OF_IMAGENET]))
-    dogs = _images_of(atlas, ("dog", *imagenet[_DOGS_OF_IMAGENET]))
+    kinds = kinds_of(atlas, case.network.classes, imagenet=bool(case.network.wnids))
+    cats, dogs = (_images_of(atlas, names, kind) for names, kind in zip(kinds, ("cat", "dog"), strict=True))
     groups = {name: image_group(atlas, name, case.last) for name in (*cats, *dogs)}
-    chosen = {name: select(group, TopK(9)) for name, group in groups.items()}
+    chosen = {name: select(group, TopK(TOP)) for name, group in groups.items()}
     counts = {(cat, dog): len(chosen[cat] & chosen[dog]) for cat in cats for dog in dogs}
     most = max(counts, key=lambda pair: counts[pair])
-    found = intersection([groups[name] for name in most], TopK(9))
+    found = intersection([groups[name] for name in most], TopK(TOP))
     assert found.p_value is not None
     # The best of many pairs, so Bonferroni's correction, which equals Holm's for the least p-value.
     chance = f"p = {min(1.0, found.p_value * len(counts)):.2g}, corrected for {len(counts):,} pairs"
     shares = f"{counts[most]} unit{'' if counts[most] == 1 else 's'}"
     note = (
         f"At {case.last.name}: of {len(counts):,} pairs of a cat's image and a dog's, this one shares most of the 9 "
-        f"units of highest response: {counts[most]} ({chance}). A pair shares "
-        f"{float(np.mean(list(counts.values()))):.2f} on average; chance would give {found.expected:.2f}. The paper's "
-        "cat and dog share 3 of VGG-16's 512."
+        f"units of highest response: {counts[most]} ({chance}). {_on_average(overlap_of(case))} The paper's cat and "
+        f"dog share {values.SHARED_BY_CAT_AND_DOG} of VGG-16's 512."
     )
     sheet = rule_sheet(atlas, found, network=case.session)
     sheet_note = f"{shares}; {found.expected:.3g} expected by chance ({chance})."
     return figures.rules(replace(sheet, note=sheet_note)), note
+
+
+def _on_average(found: Overlap) -> str:
+    means = "; ".join(
+        f"{name} {found.means[name].value:.2f} ± {found.spreads[name]:.2f}" for name in KINDS if found.pairs[name]
+    )
+    return f"Mean and standard deviation over all pairs: {means}; chance would give {found.chance:.2f}."
 
 
 def _figures_5_and_6(case: ReportNetwork) -> Drawn:
@@ -147,74 +127,23 @@ def _sparsity_by_depth(case: ReportNetwork) -> Drawn:
     return drawn, "From the stored summaries of all images."
 
 
-def _figure_7(case: ReportNetwork) -> Drawn:
-    noise = _noise(case)
-    at = noise.perturbations.index(Noise(_PAPERS_SIGMA))
-    effects = noise.effects[at]
-    result = replace(noise, perturbations=(noise.perturbations[at],), effects=(effects,))
-    correlations = "; ".join(
-        f"{unit.layer.name}:{unit.unit} map correlation {minus(f'{unit.map_correlation.value:.2f}')}"
-        for unit in effects.units
-    )
-    flips = f" {effects.flips.value:.1%} of {result.images} predictions change." if effects.flips else ""
-    note = (
-        f"Gaussian noise of σ = 0.1 (variance 0.01) on the 0–1 scale. {correlations}.{flips} The paper says of its two "
-        "units, conv5_3:71 and conv5_2:11 of VGG-16, that they change little."
-    )
-    drawn = figures.perturbed(perturbed_sheet(case.session, result))
-    return drawn, note
-
-
 def _noise_by_depth(case: ReportNetwork) -> Drawn:
-    result = _noise(case)
+    result = noise_of(case)
     drawn = figures.perturbation(result.effects, title=f"Noise over depth: {case.name}")
     return drawn, f"{result.images} images, Gaussian noise on the 0–1 scale."
-
-
-@lru_cache(maxsize=1)
-def _noise(case: ReportNetwork) -> PerturbResult:
-    """One run for both figures, with the last convolution's two units of highest mean response."""
-    table = case.atlas.units
-    alive = table[(table["layer"] == case.last.name) & ~table["dead"]]
-    if alive.empty:
-        raise UnitscopeError(f"all units of {case.last.name} are dead, so noise has nothing to change")
-    units = [f"{case.last.name}:{int(channel)}" for channel in alive.nlargest(2, "mean")["channel"]]
-    changes = [Noise(sigma) for sigma in (0.05, _PAPERS_SIGMA, 0.2)]
-    return perturb(case.session, case.images.limit(_NOISE_IMAGES), changes, units=units, options=case.options)
 
 
 def _readable(atlas: Atlas) -> pd.DataFrame:
     return atlas.images.iloc[atlas.readable]
 
 
-def _images_of(atlas: Atlas, names: Sequence[str]) -> list[str]:
-    """Return the first images of classes with these names; the first name is that of the kind."""
+def _images_of(atlas: Atlas, names: set[str], kind: str) -> Sequence[str]:
+    """Return the first images of classes with these names."""
     images = _readable(atlas)
-    has = [bool(set(names) & set(each)) for each in images["label_names"]]
-    found = [str(image) for image in images["image"][has]]
-    if not found:
-        raise UnitscopeError(
-            f"none of the {count_noun(len(images), 'image')} taken from '{atlas.root}' shows a {names[0]}"
-        )
-    return found[:_MAX_IMAGES_OF_A_KIND]
-
-
-def _unit_with_highest_z_score(atlas: Atlas, layer: Layer) -> tuple[int, float]:
-    """Return the unit whose last exemplar has the highest z-score, and this z-score."""
-    units, top = atlas.units_of(layer), atlas.array("top_values")[:, atlas.index.span(layer)]
-    if (count := len(_readable(atlas))) < len(top):
-        raise UnitscopeError(
-            f"a unit has {len(top)} exemplars, but only {count_noun(count, 'image')} in '{atlas.root}' can be read; "
-            "give a folder with more images with --coco"
-        )
-    scores = (top[-1].to_numpy() - units["mean"]) / units["std"].where(units["std"] > 0)
-    if scores.isna().all():
-        raise UnitscopeError(
-            f"every unit of {layer.name} has constant responses over the images in '{atlas.root}'; "
-            "give other images with --coco, or omit this network"
-        )
-    best = int(np.nanargmax(scores.to_numpy()))
-    return best, float(scores.iloc[best])
+    has = np.array([bool(names & set(each)) for each in images["label_names"]], bool)
+    if not has.any():
+        raise UnitscopeError(f"none of the {count_noun(len(images), 'image')} taken from '{atlas.root}' shows a {kind}")
+    return [str(image) for image in images["image"][has][:MAX_OF_A_KIND]]
 
 
 def _file_name(title: str) -> str:
@@ -226,11 +155,13 @@ def _file_name(title: str) -> str:
 
 _FIGURES: tuple[tuple[str, Callable[[ReportNetwork], Drawn]], ...] = (
     ("Figure 1. Structure", _figure_1),
-    ("Figure 2. A unit over COCO", _figure_2),
-    ("Figure 3. Inhibitory units", _figure_3),
+    ("Figure 2. A unit over COCO", figure_2),
+    ("Figure 2 on own images. A unit over its own images", figure_2_on_own_images),
+    ("Figure 3. Inhibitory units", figure_3),
     ("Figure 4. Units that a cat and a dog share", _figure_4),
     ("Figures 5 and 6. Sparsity", _figures_5_and_6),
     ("Beyond figures 5 and 6. Sparsity over depth", _sparsity_by_depth),
-    ("Figure 7. Noise", _figure_7),
+    ("Figure 7. Noise", figure_7),
     ("Beyond figure 7. Noise over depth", _noise_by_depth),
+    ("Beyond figure 1. Generality over depth", _generality_by_depth),
 )

@@ -4,8 +4,9 @@ In: references and folders. Out: `ReportNetwork` values, with the reason for eac
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeVar, cast
 
 from unitscope.atlas import Atlas
 from unitscope.engine.session import Session
@@ -13,16 +14,20 @@ from unitscope.errors import LayerError, UnitscopeError
 from unitscope.experiments.run_options import RunOptions
 from unitscope.images import ImageSource
 from unitscope.networks import Network, load
+from unitscope.networks.cards import read_card
+from unitscope.paper import published_values as values
+from unitscope.paper.own_units import own_units
 from unitscope.plugins import file_in
 from unitscope.scanning import ScanOptions, scan
-from unitscope.units import ACTIVATION, Layer, LayerTable
+from unitscope.units import ACTIVATION, Layer, LayerTable, Unit
 
 Log = Callable[[str], None]
+T = TypeVar("T")
 
 _NO_ACTIVATIONS = "it has no activation layers, which the paper's tables and figures need"
 _NO_IMAGES = "no images of its classes were given; give a folder with --imagenet"
 _NO_COCO = "no COCO images were given; give a folder with --coco"
-_OWN_IMAGES = "it has its own images, so it was not run on COCO"
+OWN_IMAGES = "it has its own images, so it was not run on COCO"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +84,7 @@ class ReportNetwork:
         options: for experiments.
         images_scan: the scan of images of the network's classes, from the report's folder or its own.
         coco_scan: the scan of COCO's images.
+        made: what `once` has made, by function.
     """
 
     name: str
@@ -86,6 +92,13 @@ class ReportNetwork:
     options: RunOptions
     images_scan: Scanned | Unscanned
     coco_scan: Scanned | Unscanned
+    made: dict[object, object] = field(default_factory=dict)
+
+    def once(self, make: "Callable[[ReportNetwork], T]") -> T:
+        """Return what a function makes of this network; it is called once, and what it made is kept."""
+        if make not in self.made:
+            self.made[make] = make(self)
+        return cast("T", self.made[make])
 
     @property
     def network(self) -> Network:
@@ -101,6 +114,24 @@ class ReportNetwork:
     def last(self) -> Layer:
         """The layer of its last convolution, after the activation; see `last_layer`."""
         return last_layer(self.layers, len(self.network.classes))
+
+    @property
+    def architecture(self) -> str:
+        """The paper's name of the network, also if a card holds its reference; the reference if it has none."""
+        reference = self.network.reference
+        return values.row_of(read_card(Path(reference)).network if reference.endswith(".toml") else reference)
+
+    @property
+    def depths(self) -> tuple[Layer, ...]:
+        """Activation layers at a third and two thirds of the depth, and `last`: where several layers are compared."""
+        calls = [layer for layer in self.layers.activations if layer.index < self.last.index]
+        earlier = [calls[len(calls) * part // 3] for part in (1, 2)] if len(calls) >= 3 else []
+        return (*dict.fromkeys(earlier), self.last)
+
+    @property
+    def own_units(self) -> tuple[Unit, ...]:
+        """The paper's own units, conv5_3:71 and conv5_2:11, if it has the form of VGG-16."""
+        return own_units(self.layers)
 
     @property
     def images(self) -> ImageSource:
@@ -179,7 +210,7 @@ def _make(
     case = ReportNetwork(spec.name, session, options, Unscanned(""), Unscanned(""))
     reason, atlas = _reason_to_skip(case), sources.output / spec.name
     images_scan = reason or opened.get(spec.images or sources.imagenet, _NO_IMAGES)
-    coco_scan = reason or (_OWN_IMAGES if spec.images else opened.get(sources.coco, _NO_COCO))
+    coco_scan = reason or (OWN_IMAGES if spec.images else opened.get(sources.coco, _NO_COCO))
     return replace(
         case,
         images_scan=_scan(case, images_scan, atlas.with_name(f"{atlas.name}-images.atlas"), log),

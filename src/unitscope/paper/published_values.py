@@ -28,7 +28,10 @@ TABLE_5 = {
     "ResNet-50": (0.67692, 0.67730, 0.87494, 0.88008),
 }
 CLASSES_OF_FIGURES_5_AND_6 = {284: "Siamese cat", 151: "Chihuahua", 310: "ant"}
-NETWORK_OF_FIGURE_2, UNIT_OF_FIGURE_2 = "keras:vgg16", "conv5_3:71"
+# Layer and unit of figure 2, and of figure 3; figure 7 shows both.
+OWN_UNITS = (("conv5_3", 71), ("conv5_2", 11))
+# Of the nine units of highest response, a cat and a dog share three (figure 4).
+SHARED_BY_CAT_AND_DOG = 3
 
 
 def row_of(reference: str) -> str:

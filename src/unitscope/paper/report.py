@@ -3,39 +3,44 @@
 In: networks and folders. Out: files below one folder, and a `Report` that lists them.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import jinja2
 import pandas as pd
 
 from unitscope import figures
-from unitscope.analyses.ablation import Ablation
 from unitscope.atlas.storage import write_atomic
 from unitscope.errors import UnitscopeError
-from unitscope.experiments.ablation import ablate
-from unitscope.experiments.ablation_grid import AblationGrid
 from unitscope.experiments.run_options import RunOptions
 from unitscope.paper import figures as pictures
 from unitscope.paper import tables
+from unitscope.paper.claims import Claim, claims_of, claims_table
+from unitscope.paper.cosine_table import cosine_items, title_of_cosines
 from unitscope.paper.embedding import Embedded, embedded
+from unitscope.paper.mean_and_max import agreement_table, agreements_of
 from unitscope.paper.networks import Log, NetworkSpec, ReportNetwork, Sources, make_networks
+from unitscope.paper.overlap import overlap_of, overlap_table
+from unitscope.paper.removal import Removals, removal_tables, removals_of
 from unitscope.paper.report_items import Item, Missing, Picture, Table, attempt
+from unitscope.paper.sparseness import sparseness_of, sparseness_table
 from unitscope.version import versions
 
-FRACTIONS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The files written: the page, tables and figures by title; and the items that are missing, with the reasons."""
+    """The files written: the page, tables and figures by title; missing items with the reasons; the paper's claims."""
 
     page: Path
     tables: tuple[tuple[str, Path], ...]
     figures: tuple[tuple[str, Path], ...]
     missing: tuple[Missing, ...]
+    claims: tuple[Claim, ...] = ()
 
 
 def write_paper(
@@ -59,7 +64,11 @@ def write_paper(
     writer = _Writer(sources.output)
     for item in _items(cases, log):
         writer.add(item)
-    return writer.finish(cases)
+    log("judging the claims")
+    claims = tuple(claims_of(cases))
+    if claims:
+        writer.add(claims_table(claims), first=True)
+    return writer.finish(cases, claims)
 
 
 def _items(cases: Sequence[ReportNetwork], log: Log) -> Iterator[Item]:
@@ -68,28 +77,31 @@ def _items(cases: Sequence[ReportNetwork], log: Log) -> Iterator[Item]:
     yield attempt("Table 1", partial(tables.parameters, cases))
     yield attempt("Table 2", partial(tables.errors, cases))
     for case in cases:
-        found = attempt(tables.title_of_cosines(case), partial(tables.cosines, case))
+        found = attempt(title_of_cosines(case), partial(cosine_items, case))
         yield from (found,) if isinstance(found, Missing) else found
-    ablations = []
-    for case in cases:
-        log(f"{case.name}: removing units")
-        ablations.append((case, attempt(f"Tables 4 and 5: {case.name}", partial(_ablation, case))))
-    yield from tables.removal(ablations)
-    for case, removed in ablations:
-        if isinstance(removed, Ablation):
+    removed = _each(cases, "removing units", removals_of, log)
+    yield from removal_tables(removed)
+    for case, removals in removed:
+        if isinstance(removals, Removals):
             title = f"Beyond tables 4 and 5. Removal as curves: {case.name}"
-            drawn = attempt(title, partial(figures.ablation, removed, title=title))
+            drawn = attempt(title, partial(figures.ablation, removals.curves, title=title))
             yield drawn if isinstance(drawn, Missing) else Picture(f"removal-{case.name}", title, drawn)
+    yield overlap_table(_each(cases, "comparing pairs of images", overlap_of, log))
+    yield agreement_table(_each(cases, "comparing mean and maximum", agreements_of, log))
+    yield sparseness_table(_each(cases, "measuring sparsity", sparseness_of, log))
     for case in cases:
         yield from pictures.draw_all(case, log=log)
 
 
-def _ablation(case: ReportNetwork) -> Ablation:
-    settings = AblationGrid([case.last.name], FRACTIONS, orders=("low", "high", "random"))
-    found = ablate(case.session, case.images, settings, atlas=case.atlas, options=case.options)
-    if not found.baseline.images:
-        raise UnitscopeError("none of the images has a label that is a class of the network")
-    return found
+def _each(
+    cases: Sequence[ReportNetwork], what: str, make: Callable[[ReportNetwork], T], log: Log
+) -> list[tuple[ReportNetwork, T | Missing]]:
+    """Return what a function makes of each network, or the reason why it can't."""
+    made: list[tuple[ReportNetwork, T | Missing]] = []
+    for case in cases:
+        log(f"{case.name}: {what}")
+        made.append((case, attempt(what, partial(make, case))))
+    return made
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,17 +132,20 @@ class _Writer:
         self.tables, self.figures = list[tuple[str, Path]](), list[tuple[str, Path]]()
         self.missing = list[Missing]()
 
-    def add(self, item: Item) -> None:
+    def add(self, item: Item, *, first: bool = False) -> None:
+        self.shown.insert(0 if first else len(self.shown), self._written(item))
+
+    def _written(self, item: Item) -> _Shown:
         match item:
             case Table():
-                self.shown.append(self._table(item))
+                return self._table(item)
             case Picture():
-                self.shown.append(self._picture(item))
+                return self._picture(item)
             case Missing():
                 self.missing.append(item)
-                self.shown.append(_Shown(item.title, reason=item.reason))
+                return _Shown(item.title, reason=item.reason)
 
-    def finish(self, cases: Sequence[ReportNetwork]) -> Report:
+    def finish(self, cases: Sequence[ReportNetwork], claims: tuple[Claim, ...]) -> Report:
         page = self.folder / "report.html"
         template = jinja2.Environment(
             loader=jinja2.PackageLoader("unitscope.paper"), autoescape=True, undefined=jinja2.StrictUndefined
@@ -138,7 +153,7 @@ class _Writer:
         listed = [(case.name, case.network.name, Path(case.network.weights).name, _last(case)) for case in cases]
         text = template.render(items=self.shown, networks=listed, versions=versions())
         write_atomic(page, text.encode())
-        return Report(page, tuple(self.tables), tuple(self.figures), tuple(self.missing))
+        return Report(page, tuple(self.tables), tuple(self.figures), tuple(self.missing), claims)
 
     def _table(self, table: Table) -> _Shown:
         path = self.folder / "tables" / f"{table.name}.csv"
