@@ -9,7 +9,7 @@ from unitscope.analyses.ablation import Ablation
 from unitscope.analyses.ablation_counts import AblationSetting, Score, Truth
 from unitscope.analyses.ablation_notes import removal_notes
 from unitscope.analyses.ablation_outcome import Outcome
-from unitscope.analyses.ablation_removed import Removed, RemovedByImage
+from unitscope.analyses.ablation_removed import BatchMaps, Removed
 
 UNITS = 7
 
@@ -42,7 +42,8 @@ def by_hand(removed, nonzero, responses, fill):
 @pytest.mark.parametrize("fill", [np.zeros(UNITS), np.arange(UNITS) / 2.0])
 def test_maps_and_activation_removed_are_those_counted_one_by_one(fill):
     given = drawn()
-    found = Removed.sum([RemovedByImage.of(*given, fill)])
+    removed, *maps = given
+    found = Removed.sum([BatchMaps(*maps, fill).remove(removed)])
     maps, zero, changed, gone, whole = by_hand(*given, fill)
     assert (found.images, found.maps, found.zero, found.changed) == (40, maps, zero, changed)
     assert found.already_zero == zero / maps
@@ -57,14 +58,9 @@ def test_batches_of_any_size_give_the_same_sums_bit_for_bit():
         starts = range(0, 40, size)
         slices = [slice(start, start + size) for start in starts]
         fill = np.zeros(UNITS)
-        return Removed.sum([RemovedByImage.of(removed[at], nonzero[at], responses[at], fill) for at in slices])
+        return Removed.sum([BatchMaps(nonzero[at], responses[at], fill).remove(removed[at]) for at in slices])
 
     assert total(40) == total(1) == total(7)
-
-
-def test_padding_is_left_out():
-    found = RemovedByImage.of(*drawn(), np.zeros(UNITS))
-    assert Removed.sum([found.head(5)]).images == 5
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,29 @@ def test_every_table_and_figure_is_present_or_has_a_reason(real):
 
 
 @needs_shared
+def test_claims_are_judged_and_stand_in_the_report(real):
+    values, folder = real
+    verdicts = {(one["claim"], one["network"]): one for one in values["claims"]}
+    noise = verdicts["Predictions stand noise of σ = 0.1", "squeezenet"]
+    assert noise["verdict"] == "not supported"
+    low, high = noise["interval"]
+    assert low <= noise["number"] <= high < 0.5
+    rest = verdicts["ResNet-50 is sparser than VGG-16", ""]
+    assert (rest["verdict"], rest["number"], rest["interval"]) == ("can't be told", None, None)
+    text = (folder / "report.html").read_text("utf-8")
+    assert text.index("whether these data support them") < text.index("<h2>Table 1")
+    assert "these data contradict the claim that predictions stand this noise" in text
+
+
+@needs_shared
+def test_a_vgg_16_follows_the_papers_units(real):
+    _, folder = real
+    text = (folder / "report.html").read_text("utf-8")
+    section = text.partition("<h2>Figure 7. Noise: vgg16_cifar10</h2>")[2].partition("</section>")[0]
+    assert "the paper's own units, features.42:71" in section.replace("&#39;", "'")
+
+
+@needs_shared
 def test_the_report_needs_no_other_file_and_no_network(real):
     _, folder = real
     text = (folder / "report.html").read_text("utf-8")

@@ -111,6 +111,15 @@ def test_units_shared_by_all_images_in_shallow_layers_only_support_that_those_ar
         assert found.table["different"].iloc[-1] == pytest.approx(0.1, abs=0.03)
 
 
+def test_random_images_support_neither_a_trend_nor_likeness_within_a_class():
+    for seed in range(10):
+        drawn = [responses(60, 100 * seed + number) for number in range(6)]
+        layers = [(RELU, values) for values in drawn]
+        given = animals(each=10, others=40)
+        assert falls(generality(layers, given).trend).answer != SUPPORTED
+        assert by_interval(contrast_of(drawn[0], given.one_class), above=0, below=0.05).answer != SUPPORTED
+
+
 def test_units_at_zero_are_not_shared():
     values = np.zeros((60, UNITS), np.float32)
     values[np.arange(60), np.arange(60)] = 1  # each image has one unit of its own

@@ -6,7 +6,7 @@ nothing, was removed: the accuracy after such a removal is no evidence about the
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -110,27 +110,26 @@ class RemovedByImage:
     activation: NDArray[np.float64]
     total: NDArray[np.float64]
 
-    @classmethod
-    def of(cls, removed: Mask, nonzero: Mask, responses: NDArray[Any], fill: NDArray[Any]) -> "RemovedByImage":
-        """Return the sums for each image.
 
-        Args:
-            removed: the removed units, bool ``[image, unit]``.
-            nonzero: whether a map has a value other than zero, bool ``[image, unit]``.
-            responses: α, ``[image, unit]``; NaN where an image does not reach the layer, which removes nothing.
-            fill: the value of removed maps, ``[unit]``.
-        """
-        known = np.isfinite(responses)
-        gone = removed & known
-        sizes = np.where(known, np.abs(responses), 0).astype(np.float64)
-        return cls(
-            gone.sum(1),
-            (gone & ~nonzero).sum(1),
-            (gone & (nonzero | (fill != 0))).sum(1),
-            np.where(gone, sizes, 0).sum(1),
-            sizes.sum(1),
+class BatchMaps:
+    """The maps of a batch of images at one layer, before a removal.
+
+    Args:
+        nonzero: whether a map has a value other than zero, bool ``[image, unit]``.
+        responses: α, ``[image, unit]``; NaN where an image does not reach the layer, from which nothing is removed.
+        fill: the value of removed maps, ``[unit]``.
+    """
+
+    def __init__(self, nonzero: Mask, responses: NDArray[Any], fill: NDArray[Any]) -> None:
+        self._known = np.isfinite(responses)
+        self._zero = self._known & ~nonzero
+        self._changing = self._known & (nonzero | (fill != 0))
+        self._sizes = np.where(self._known, np.abs(responses), 0).astype(np.float64)
+        self._total = self._sizes.sum(1)
+
+    def remove(self, removed: Mask) -> RemovedByImage:
+        """Return what a mask of removed units takes away, bool ``[image, unit]``."""
+        maps, zero, changed = (
+            np.count_nonzero(removed & some, axis=1) for some in (self._known, self._zero, self._changing)
         )
-
-    def head(self, images: int) -> "RemovedByImage":
-        """Return the first images, without padding."""
-        return RemovedByImage(*(getattr(self, each.name)[:images] for each in fields(self)))
+        return RemovedByImage(maps, zero, changed, np.where(removed, self._sizes, 0).sum(1), self._total)

@@ -18,7 +18,7 @@ from torch import Tensor
 from unitscope.analyses.ablation import Ablation
 from unitscope.analyses.ablation_counts import TOP5, AblationSetting, Predictions, Score
 from unitscope.analyses.ablation_outcome import Outcome
-from unitscope.analyses.ablation_removed import Removed, RemovedByImage
+from unitscope.analyses.ablation_removed import BatchMaps, Removed, RemovedByImage
 from unitscope.analyses.predictions import best_classes
 from unitscope.atlas import Atlas
 from unitscope.engine import tune_allocator
@@ -125,7 +125,7 @@ def _run(experiment: _LayerExperiment, means: UnitMeans | None) -> _Run:
             rows.append(batch.rows)
             masks = _masks(variants, ranking, batch)
             predictions.append(_predict(experiment.split, batch, masks, fill))
-            removed.append([_removed(batch, mask, fill) for mask in masks[1:]])
+            removed.append(_removed(batch, masks[1:], fill))
             on_batch(len(batch.rows))
     joined = np.concatenate(predictions, 1)
     units = tuple(_units(setting, ranking) for setting in experiment.settings)
@@ -170,11 +170,11 @@ def _masks(variants: Sequence[AblationSetting], ranking: UnitRanking, batch: Spl
     return masks
 
 
-def _removed(batch: SplitBatch, mask: Tensor, fill: Tensor) -> RemovedByImage:
-    """Return what a mask removes from each image of a batch."""
-    found = batch.activations
-    given = (each.cpu().numpy() for each in (mask, found.nonzero, found.responses, fill))
-    return RemovedByImage.of(*given).head(len(batch.rows))
+def _removed(batch: SplitBatch, masks: list[Tensor], fill: Tensor) -> list[RemovedByImage]:
+    """Return what each mask removes from each image of a batch, without padding."""
+    found, images = batch.activations, len(batch.rows)
+    maps = BatchMaps(*(each.cpu().numpy() for each in (found.nonzero[:images], found.responses[:images], fill)))
+    return [maps.remove(mask[:images].cpu().numpy()) for mask in masks]
 
 
 def _chunks(masks: list[Tensor], batch: SplitBatch) -> list[list[Tensor]]:
