@@ -268,3 +268,18 @@ def test_responses_and_maps_in_one_run_equal_separate_runs(kind, images):
         separate = found.tapped(responses=[first, last])(images[:1]), found.tapped(maps=[last])(images[:1])
     torch.testing.assert_close((logits, responses), separate[0], equal_nan=True)  # NaN where a branch is not taken
     torch.testing.assert_close((logits, None, *maps), separate[1], equal_nan=True)
+
+
+class Standardized(nn.Conv2d):
+    """A convolution that standardizes its weights with a batch norm, as timm's."""
+
+    def forward(self, x):
+        weight = self.weight.reshape(1, self.out_channels, -1)
+        weight = F.batch_norm(weight, None, None, training=True, momentum=0.0).reshape_as(self.weight)
+        return F.conv2d(x, weight, self.bias)
+
+
+def test_a_convolution_that_standardizes_its_weights_is_one_layer():
+    found = traced(nn.Sequential(Standardized(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1)).eval())
+    assert [layer.name for layer in found.layers] == ["0", "1", "2"]
+    assert not found.single_image

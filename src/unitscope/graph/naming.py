@@ -89,7 +89,7 @@ def _calls(graph: Graph, module: nn.Module) -> Iterator[tuple[Node, str, str]]:
     formulas = Formulas.of(graph)
     for (_, path), group in groupby(nodes, key=module_call):
         ops = list(group)
-        kinds = [_kind(node, formulas) for node in ops]
+        kinds = [_kind(node, formulas, graph) for node in ops]
         if path and _is_leaf(module, path) and sum(kind in SIGNIFICANT for kind in kinds) <= 1:
             kind = next((kind for kind in kinds if kind in SIGNIFICANT), "")
             yield ops[-1], kind or kinds[-1], path
@@ -102,9 +102,11 @@ def _calls(graph: Graph, module: nn.Module) -> Iterator[tuple[Node, str, str]]:
             )
 
 
-def _kind(node: Node, formulas: Formulas) -> str:
+def _kind(node: Node, formulas: Formulas, graph: Graph) -> str:
     if node in formulas.results:
         return ACTIVATION
+    if "batch_norm" in op_name(node) and not _by_image(node, graph):
+        return ""  # it standardizes weights
     return "" if node in formulas.inner else kind_of(node)
 
 
