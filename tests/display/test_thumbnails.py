@@ -10,6 +10,7 @@ from PIL import Image
 from unitscope.display.thumbnails import crop_for_network, map_shape, pixels_needed, png, shrunk, thumbnail
 from unitscope.errors import ImageError
 from unitscope.images import decode
+from unitscope.images.limits import Limits
 from unitscope.networks import Preprocessing
 
 
@@ -55,7 +56,7 @@ def test_a_thumbnail_of_a_jpeg_decoded_smaller_is_that_of_the_whole(phi):
     with io.BytesIO() as buffer:
         smooth(1500, 1050).save(buffer, "JPEG", quality=95)
         data = buffer.getvalue()
-    reduced = decode(data, at_least=pixels_needed(phi, 96))
+    reduced = decode(data, Limits(at_least=pixels_needed(phi, 96)))
     assert reduced.width < 1500
     one, other = (np.asarray(crop_for_network(each, phi, 96), float) for each in (reduced, decode(data)))
     assert one.shape == other.shape

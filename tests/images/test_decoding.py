@@ -14,8 +14,9 @@ from PIL import Image
 from tests.images.costly_pictures import deep_png, many_scans
 from unitscope.errors import ImageError, ImageTooLargeError
 from unitscope.images import decode
-from unitscope.images.decoding import MAX_PIXELS, pixels_in, pixels_of_plain_jpeg
+from unitscope.images.decoding import pixels_in, pixels_of_plain_jpeg
 from unitscope.images.deep_grey import rgb_of_deep_grey
+from unitscope.images.limits import MAX_PIXELS, UNTRUSTED, Limits
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "data"
 RED, WHITE = (255, 0, 0), (255, 255, 255)
@@ -348,11 +349,35 @@ def test_a_jpeg_can_be_decoded_smaller_and_no_smaller_than_asked_for(tmp_path):
     Image.fromarray(smooth).save(tmp_path / "a.png")
     whole = decode(tmp_path / "a.jpg")
     for least, size in ((900, (900, 1200)), (450, (450, 600)), (300, (450, 600)), (112, (113, 150)), (5, (113, 150))):
-        reduced = decode(tmp_path / "a.jpg", at_least=least)
+        reduced = decode(tmp_path / "a.jpg", Limits(at_least=least))
         assert reduced.size == size
         difference = np.asarray(reduced, int) - np.asarray(whole.resize(size, Image.Resampling.BOX), int)
         assert np.abs(difference).mean() < 2
-    assert decode(tmp_path / "a.png", at_least=5).size == (1200, 900)
+    assert decode(tmp_path / "a.png", Limits(at_least=5)).size == (1200, 900)
+
+
+@pytest.mark.parametrize(("least", "size"), [(900, (1200, 900)), (450, (600, 450)), (100, (300, 225)), (5, (300, 225))])
+def test_a_jpeg_2000_can_be_decoded_smaller(tmp_path, least, size):
+    smooth = np.asarray(Image.fromarray(noise(9, 12, 3)).resize((1200, 900), Image.Resampling.BICUBIC))
+    Image.fromarray(smooth).save(tmp_path / "a.jp2")
+    reduced = decode(tmp_path / "a.jp2", Limits(at_least=least))
+    assert reduced.size == size
+    difference = np.asarray(reduced, int) - np.asarray(Image.fromarray(smooth).resize(size, Image.Resampling.BOX), int)
+    assert np.abs(difference).mean() < 2
+
+
+def test_a_jpeg_2000_of_one_scale_is_decoded_whole(tmp_path):
+    Image.fromarray(noise(40, 60, 3)).save(tmp_path / "a.jp2", num_resolutions=1)
+    assert decode(tmp_path / "a.jp2", Limits(at_least=5)).size == (60, 40)
+
+
+def test_formats_that_can_hold_all_threads_are_not_decoded_for_strangers(tmp_path):
+    for suffix in ("ico", "jp2", "ppm"):
+        Image.new("RGB", (32, 32)).save(tmp_path / f"a.{suffix}")
+        assert decode(tmp_path / f"a.{suffix}").size == (32, 32)
+        for find in (decode, pixels_in):
+            with pytest.raises(ImageError, match="its format is not supported; convert it to PNG or JPEG"):
+                find(tmp_path / f"a.{suffix}", Limits(formats=UNTRUSTED))
 
 
 @pytest.mark.parametrize("find", [decode, pixels_in])
@@ -368,6 +393,6 @@ def test_a_jpeg_of_many_scans_is_refused_before_it_is_decoded(find):
 def test_pixels_are_counted_from_the_header():
     assert pixels_in(deep_png(4000, 3000)) == 12_000_000
     with pytest.raises(ImageTooLargeError, match=r"12\.0 megapixels is over the limit of 10\.0"):
-        pixels_in(deep_png(4000, 3000), max_pixels=10_000_000)
+        pixels_in(deep_png(4000, 3000), Limits(10_000_000))
     with pytest.raises(ImageError, match="is not an image"):
         pixels_in(b"text")

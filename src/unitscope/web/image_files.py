@@ -14,6 +14,7 @@ from unitscope.display.thumbnails import LARGE, map_shape, pixels_needed, strip,
 from unitscope.errors import ImageError, UnknownImageError
 from unitscope.images import ImageSource, decode, decode_row
 from unitscope.images.decoding import pixels_in
+from unitscope.images.limits import UNTRUSTED, Limits
 from unitscope.units import Layer
 from unitscope.web.atlas_cache import AtlasCache
 from unitscope.web.cache import Cache
@@ -83,15 +84,15 @@ class ImageFiles:
         # An image that is missing now may be back later, so only complete strips are cached.
         return data if len(known) < len(maps) else self.cache.put(_maps_name(layer, channel), data)
 
-    def decoded(self, address: str, *, at_least: int | None = None) -> Image.Image:
-        """Return the picture of an image's id, or of ``upload:HASH``; ``at_least`` is that of `decode`.
+    def decoded(self, address: str, limits: Limits | None = None) -> Image.Image:
+        """Return the picture of an image's id, or of ``upload:HASH``.
 
         Raises:
             ImageError: if the atlas has no such image, it can't be read, or its id leads out of the atlas's folder.
         """
         if address.startswith(UPLOAD):
-            return decode(self._uploaded(address), at_least=at_least)
-        return decode_row(self.source, self.atlas_cache.atlas.image_number(address), at_least=at_least)
+            return decode(self._uploaded(address), limits)
+        return decode_row(self.source, self.atlas_cache.atlas.image_number(address), limits)
 
     def check(self, address: str) -> None:
         """Check that an image or upload exists.
@@ -112,10 +113,11 @@ class ImageFiles:
             ImageTooLargeError: if it has more than `MAX_PIXELS`, or takes too long to decode.
             BusyError: if other uploads take the memory that it needs.
         """
+        phi = self.atlas_cache.atlas.manifest.preprocessing
+        limits = Limits(MAX_PIXELS, pixels_needed(phi, LARGE), UNTRUSTED)
         address = UPLOAD + hashlib.sha256(data).hexdigest()
-        with self.memory.reserve(_BYTES_OF_A_PIXEL * pixels_in(data, max_pixels=MAX_PIXELS)):
-            phi = self.atlas_cache.atlas.manifest.preprocessing
-            picture = decode(data, max_pixels=MAX_PIXELS, at_least=pixels_needed(phi, LARGE))
+        with self.memory.reserve(_BYTES_OF_A_PIXEL * pixels_in(data, limits)):
+            picture = decode(data, limits)
             self.cache.put(f"{LARGE} {address}", thumbnail(picture, phi, LARGE))
         self.cache.put(address, data)
         return address
@@ -132,7 +134,7 @@ class ImageFiles:
 
     def _made(self, address: str, side: int) -> bytes:
         phi = self.atlas_cache.atlas.manifest.preprocessing
-        return thumbnail(self.decoded(address, at_least=pixels_needed(phi, side)), phi, side)
+        return thumbnail(self.decoded(address, Limits(at_least=pixels_needed(phi, side))), phi, side)
 
 
 def _maps_name(layer: Layer, channel: int) -> str:

@@ -16,6 +16,7 @@ from starlette.requests import Request
 from unitscope.display.structure import LayerTopUnits
 from unitscope.errors import UnitscopeError, first_line
 from unitscope.images import decode
+from unitscope.images.limits import UNTRUSTED, Limits
 from unitscope.units import Layer
 from unitscope.web import structure_json
 from unitscope.web.lazy_inspector import LazyInspector
@@ -110,7 +111,7 @@ def _answer(
 ) -> str:
     """Return the structure of a frame, or an error message, as JSON."""
     try:
-        shown = decode(frame, max_pixels=MAX_PIXELS)
+        shown = decode(frame, Limits(MAX_PIXELS, formats=UNTRUSTED))
         # All units of a layer with pinned units: a pinned unit can have any rank.
         top = max([_TOP, *(layer.units for layer, pins in watched.items() if pins)])
         found = inspector.get().structure(shown, layers=tuple(watched), top=top)

@@ -18,6 +18,7 @@ from unitscope.analyses.image_groups import class_rows
 from unitscope.display.thumbnails import LARGE, SMALL, crop_for_network, pixels_needed, webp
 from unitscope.errors import ImageError, UnitscopeError
 from unitscope.images import decode_row
+from unitscope.images.limits import Limits
 from unitscope.units import Layer
 from unitscope.web import plotly_asset as charting
 from unitscope.web.class_pairs import pair_rows
@@ -195,7 +196,7 @@ class StaticSite:
             (folder / name).mkdir()
         for row in self.rows:
             try:
-                picture = decode_row(self.pictures.source, row, at_least=pixels_needed(phi, LARGE))
+                picture = decode_row(self.pictures.source, row, Limits(at_least=pixels_needed(phi, LARGE)))
                 for name, side in sizes.items():
                     shown = webp(crop_for_network(picture.copy(), phi, side))
                     (folder / name / f"{row}.webp").write_bytes(shown)
