@@ -60,6 +60,7 @@ bench: $(VENV)/dev  ## measure time and memory, each case in its own process; wr
 	$(BIN)/python -m benchmarks.removal --write
 	$(BIN)/python -m benchmarks.questions --write
 	$(BIN)/python -m benchmarks.pages --write
+	$(BIN)/python -m benchmarks.load --write
 	$(BIN)/python -m benchmarks.startup --write
 	$(BIN)/python -m benchmarks.precision --write
 	$(BIN)/python -m benchmarks.exports --write

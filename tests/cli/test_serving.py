@@ -6,7 +6,9 @@ import signal
 import socket
 import subprocess
 import sys
+import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -52,6 +54,24 @@ def test_the_network_is_loaded_in_the_background(classes_atlas):
         found = get_json(f"{address}/structure.json?image={image}")
         assert [len(layer["units"]) for layer in found["layers"]] == [9] * 13
         assert len(found["predictions"]) == 5
+
+
+def test_many_requests_of_the_network_at_once_are_answered_or_refused_and_pages_open(classes_atlas):
+    with serving(classes_atlas) as (_, address), ThreadPoolExecutor(60) as pool:
+        image = get_json(f"{address}/images.json")["images"][0]["image"]
+        asked = [pool.submit(status_of, f"{address}/structure.json?image={image}") for _ in range(60)]
+        pages = [status_of(address + page) for page in ("/", "/unit/act:-1/3", "/images") * 5]
+        assert set(pages) == {200}
+        assert {one.result() for one in asked} <= {200, 429}
+        assert sum(one.result() == 200 for one in asked) >= 33
+
+
+def status_of(address):
+    try:
+        with urllib.request.urlopen(address, timeout=120) as answer:
+            return answer.status
+    except urllib.error.HTTPError as refusal:
+        return refusal.code
 
 
 def test_an_unavailable_network_is_reported_at_once(classes_atlas):

@@ -16,6 +16,7 @@ from PIL import Image
 
 from tests.images.costly_pictures import deep_png, many_scans
 from tests.web.conftest import WHY, explorer_of, served
+from tests.web.conftest import until as browser_until
 from unitscope.errors import BusyError, UnitscopeError
 from unitscope.web.app import create_app
 from unitscope.web.image_files import ImageFiles
@@ -80,13 +81,27 @@ def test_pages_answer_while_the_network_is_busy_and_its_queue_is_bounded(held_ap
     assert {one.result().json()["message"] for one in asked} - {refused[0].json()["message"]} == {"released"}
 
 
+def test_the_browser_shows_that_the_network_is_busy(lenient_page, held_app, held):
+    with served(held_app) as address, ThreadPoolExecutor(60) as pool:
+        asked = [pool.submit(httpx.get, address + STRUCTURE, timeout=120) for _ in range(60)]
+        until(lambda: sum(one.done() for one in asked) == 27)
+        for page, place in (("/image/00001.png", "#structure .reason"), ("/lab", "#structure .reason")):
+            lenient_page.goto(address + page)
+            text = lenient_page.wait_for_selector(place).inner_text()
+            assert text == "the network is busy with 33 other requests; try again in a few seconds"
+        lenient_page.goto(f"{address}/unit/relu/1")
+        reason = "document.getElementById('maps-state').textContent"
+        browser_until(lenient_page, f"{reason}.startsWith('the network is busy')")
+        held.released.set()
+
+
 def test_requests_of_clients_that_have_left_are_not_run(held_app, held, monkeypatch):
     monkeypatch.setattr("unitscope.web.work_queues._POLL", 0.02)
     with served(held_app) as address, ThreadPoolExecutor(1) as pool:
         first = pool.submit(httpx.get, address + STRUCTURE, timeout=120)
         until(lambda: held.runs == 1)
-        for _ in range(40):  # more than may wait at once
-            with httpx.Client(timeout=0.1) as client, pytest.raises(httpx.ReadTimeout):
+        for _ in range(36):  # more than may wait at once
+            with httpx.Client(timeout=0.05) as client, pytest.raises(httpx.ReadTimeout):
                 client.get(address + STRUCTURE)
         time.sleep(0.5)
         held.released.set()

@@ -1,7 +1,7 @@
 """What is decoded of an image file: how many pixels, of which formats, and at which scale.
 
-In: an opened Pillow image, of which the header was read. Out: an error if it is too much to decode; the image, set to be
-decoded smaller.
+In: an opened Pillow image, of which the header was read. Out: an error if it is too much to decode; the image, set to
+be decoded smaller.
 """
 
 from dataclasses import dataclass
