@@ -1,5 +1,6 @@
 """Work of the network, uploads and slow clients do not hold the pages of the atlas, on a real server."""
 
+import contextlib
 import io
 import json
 import socket
@@ -197,11 +198,12 @@ def test_the_picture_of_an_upload_is_made_when_it_is_checked(make_client):
 
 def test_refusals_of_a_body_are_json_where_json_is_asked_for(make_client):
     client, _ = make_client()
-    for path, headers in (("/lab.json", {}), ("/upload", JSON)):
-        answer = client.post(path, content=b"x" * 100, headers={**headers, "content-length": "99999999"})
+    form = {"content-length": "99999999", "content-type": "multipart/form-data; boundary=x"}
+    for path, headers, most in (("/lab.json", {"content-length": "99999999"}, 1), ("/upload", JSON | form, 21)):
+        answer = client.post(path, content=b"x" * 100, headers=headers)
         assert answer.status_code == 413
-        assert json.loads(answer.text)["message"] == "at most 21 MB can be sent, not 100"
-    assert client.post("/upload", content=b"x", headers={"content-length": "99999999"}).text.startswith("at most 21 MB")
+        assert json.loads(answer.text)["message"] == f"at most {most} MB can be sent, not 100"
+    assert client.post("/upload", content=b"x", headers=form).text == "at most 21 MB can be sent, not 100"
 
 
 def test_a_body_that_trickles_is_refused(held_app):
@@ -219,7 +221,7 @@ def test_a_body_that_trickles_is_refused(held_app):
 
 
 def test_connections_on_which_no_request_begins_are_closed(held_app, monkeypatch):
-    monkeypatch.setattr("unitscope.web.server.SECONDS_TO_ASK", 0.3)
+    monkeypatch.setattr("unitscope.web.connections.SECONDS", 0.3)
     with served(held_app) as address:
         port = urlsplit(address).port
         with socket.create_connection(("127.0.0.1", port), 30) as silent:
@@ -231,8 +233,23 @@ def test_connections_on_which_no_request_begins_are_closed(held_app, monkeypatch
             assert client.get(f"{address}/").status_code == client.get(f"{address}/images").status_code == 200
 
 
+def test_a_client_that_does_not_read_its_response_is_left(held_app, monkeypatch):
+    monkeypatch.setattr("unitscope.web.connections.SECONDS", 0.1)
+    with served(held_app) as address, socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.settimeout(30)
+        client.connect(("127.0.0.1", urlsplit(address).port))
+        client.sendall(b"GET /static/plotly.min.js HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        time.sleep(2)
+        got = 0
+        with contextlib.suppress(ConnectionResetError):
+            while data := client.recv(65536):
+                got += len(data)
+        assert 0 < got < 4_000_000
+
+
 def test_more_connections_than_can_be_are_closed(held_app, monkeypatch):
-    monkeypatch.setattr("unitscope.web.server.MAX_CONNECTIONS", 3)
+    monkeypatch.setattr("unitscope.web.connections.MAX_CONNECTIONS", 3)
     with served(held_app) as address:
         port = urlsplit(address).port
         many = [socket.create_connection(("127.0.0.1", port), 30) for _ in range(4)]

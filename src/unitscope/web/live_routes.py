@@ -29,7 +29,7 @@ from unitscope.web.work_queues import WorkQueues
 
 MAX_SOCKETS, SECONDS_TO_SEND = 8, 60.0
 """How many live views may be open, and how long each may leave its place unused."""
-MAX_PIXELS = 4_000_000
+MAX_PIXELS, MAX_FRAME_BYTES = 4_000_000, 4_000_000
 """The largest frame."""
 _MAX_PINNED = 24
 _TOP = 9

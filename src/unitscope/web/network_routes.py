@@ -24,7 +24,7 @@ from unitscope.web.responses import json_response, links_of, picture_response, w
 from unitscope.web.work_queues import WorkQueues
 
 MAX_BYTES = 20_000_000
-"""The largest uploaded picture or frame of the live view."""
+"""The largest uploaded picture."""
 _MAX_REMOVED = 4096
 
 

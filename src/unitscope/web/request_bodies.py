@@ -14,8 +14,8 @@ from unitscope.errors import BusyError
 from unitscope.web.asgi import App, Headers, Receive, Scope, Send, headers_of, refuse
 from unitscope.web.memory_budget import MemoryBudget
 
-MAX_BYTES = 21_000_000
-"""The largest body of a request: an uploaded picture with its form."""
+MAX_FORM, MAX_OTHER = 21_000_000, 1_000_000
+"""The largest bodies in bytes: of a form with an uploaded picture, and of others, which are parsed as a whole."""
 
 SECONDS, BYTES_PER_SECOND = 10.0, 100_000.0
 """A body may take these seconds, and longer if it comes at this rate."""
@@ -28,13 +28,11 @@ class BodyMiddleware:
     Attributes:
         app: the application.
         memory: what the bodies may take together.
-        max_bytes: the largest body of a request.
         seconds: how long a body may take, if it is short.
     """
 
     app: App
     memory: MemoryBudget
-    max_bytes: int = MAX_BYTES
     seconds: float = SECONDS
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -43,7 +41,7 @@ class BodyMiddleware:
             await self.app(scope, receive, send)
             return
         headers = headers_of(scope)
-        if wrong := self._wrong(headers):
+        if wrong := _wrong(headers):
             await refuse(scope, send, *wrong)
             return
         length = int(headers[b"content-length"])
@@ -53,14 +51,16 @@ class BodyMiddleware:
         except BusyError as problem:
             await refuse(scope, send, 429, str(problem))
 
-    def _wrong(self, headers: Headers) -> tuple[int, str] | None:
-        """Return the status and reason to refuse a body before reading it; the server enforces the length declared."""
-        length = headers.get(b"content-length", "")
-        if b"transfer-encoding" in headers or not re.fullmatch(r"\d{1,15}", length):
-            return 411, "the request needs a Content-Length header"
-        if int(length) > self.max_bytes:
-            return 413, f"at most {self.max_bytes // 1_000_000} MB can be sent, not {int(length) / 1e6:.0f}"
-        return None
+
+def _wrong(headers: Headers) -> tuple[int, str] | None:
+    """Return the status and reason to refuse a body before reading it; the server enforces the length declared."""
+    length = headers.get(b"content-length", "")
+    if b"transfer-encoding" in headers or not re.fullmatch(r"\d{1,15}", length):
+        return 411, "the request needs a Content-Length header"
+    most = MAX_FORM if headers.get(b"content-type", "").startswith("multipart/form-data") else MAX_OTHER
+    if int(length) > most:
+        return 413, f"at most {most // 1_000_000} MB can be sent, not {int(length) / 1e6:.0f}"
+    return None
 
 
 def _in_time(receive: Receive, seconds: float) -> Receive:
