@@ -91,7 +91,8 @@ def similarity_by_layer():
 
 
 def layer_similarity():
-    return LayerSimilarity(LAYERS, 30, np.array([[1, 0.25], [0.25, 1]]), "tiny")
+    matrix, shuffled = np.array([[1, 0.25], [0.25, 1]]), np.array([[0.125, np.nan], [np.nan, 0.125]])
+    return LayerSimilarity(LAYERS, 30, matrix, "tiny", True, shuffled)
 
 
 def nearest_images():
@@ -274,6 +275,12 @@ def test_the_page_of_the_command_documents_each_key_and_the_kind(kind):
     page = (Path(__file__).parents[1] / f"docs/commands/{PAGES.get(kind, kind)}.md").read_text("utf-8")
     assert f"`{kind}`" in page
     assert not [key for key in MADE[kind].to_dict() if not re.search(rf"\b{key}\b", page)]
+
+
+def test_a_stored_similarity_of_layers_that_does_not_say_how_it_was_estimated_is_biased():
+    values = MADE["layer_similarity"].to_dict()
+    found = LayerSimilarity.from_dict({key: values[key] for key in values if key not in ("debiased", "shuffled")})
+    assert list(found.tables()) == ["Linear CKA (biased) over 30 images"]
 
 
 def test_a_result_without_a_figure_is_an_error():

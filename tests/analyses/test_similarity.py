@@ -1,12 +1,12 @@
 """Cosines, pairs, neighbours and CKA against plain loops written from the definitions, and known vectors."""
 
 import tracemalloc
-from itertools import product
+from itertools import permutations, product
 
 import numpy as np
 import pytest
 
-from unitscope.analyses.cka import cka, linear_cka
+from unitscope.analyses.cka import _shuffled, _unit_grams, cka, linear_cka
 from unitscope.analyses.cosines import clustered_order, cosines, tree
 from unitscope.analyses.image_groups import ImageGroup, image_group
 from unitscope.analyses.nearest_images import cosines_with, nearest_images
@@ -55,6 +55,20 @@ def plain_pairs(one, other):
 
 
 def plain_cka(one, other):
+    """Debiased CKA with the estimator HSIC₁ of Song et al. (2012), equation 4, term by term."""
+    count = len(one)
+    k, l_ = (values.astype(float) @ values.astype(float).T for values in (one, other))
+    k, l_ = k - np.diag(np.diag(k)), l_ - np.diag(np.diag(l_))
+    ones = np.ones(count)
+
+    def hsic(a, b):
+        all_pairs = (ones @ a @ ones) * (ones @ b @ ones) / ((count - 1) * (count - 2))
+        return (np.trace(a @ b) + all_pairs - 2 * (ones @ a @ b @ ones) / (count - 2)) / (count * (count - 3))
+
+    return hsic(k, l_) / np.sqrt(hsic(k, k) * hsic(l_, l_))
+
+
+def plain_biased_cka(one, other):
     """Kornblith et al. (2019), equations 3 and 4 with centring matrices H, sum by sum."""
     count = len(one)
     centring = np.eye(count) - np.ones((count, count)) / count
@@ -271,22 +285,47 @@ def test_an_all_zero_image_has_no_neighbours_and_a_count_below_1_is_refused(plan
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_linear_cka_equals_the_definition_with_centring_matrices(seed):
+@pytest.mark.parametrize(("debiased", "plain"), [(True, plain_cka), (False, plain_biased_cka)])
+def test_linear_cka_equals_the_definition(seed, debiased, plain):
     layers = [sparse(11, units, seed=[seed, units]) + np.float32(3) for units in (2, 5, 30)]
-    found = linear_cka(layers, 3)
-    expected = [[plain_cka(one, other) for other in layers] for one in layers]
-    np.testing.assert_allclose(found, expected, rtol=1e-10)
+    found = linear_cka(layers, 3, debiased=debiased)
+    expected = [[plain(one, other) for other in layers] for one in layers]
+    np.testing.assert_allclose(found, expected, rtol=1e-9)
     np.testing.assert_array_equal(found, found.T)
     np.testing.assert_array_equal(np.diag(found), 1)
 
 
-def test_cka_ignores_rotation_scale_and_shift_and_is_nan_for_a_constant_layer():
+@pytest.mark.parametrize("debiased", [True, False])
+def test_cka_ignores_rotation_scale_and_shift_and_is_nan_for_a_constant_layer(debiased):
     rng = np.random.default_rng(4)
     one = rng.standard_normal((9, 6))
     turned = (one @ np.linalg.qr(rng.standard_normal((6, 6)))[0] * 40 + 7).astype(np.float32)
-    found = linear_cka([one.astype(np.float32), turned, np.full((9, 3), 0.1, np.float32)], 3)
+    found = linear_cka([one.astype(np.float32), turned, np.full((9, 3), 0.1, np.float32)], 3, debiased=debiased)
     assert found[0, 1] == pytest.approx(1, abs=1e-6)
     assert np.isnan(found[2]).all()
+
+
+def test_images_that_are_all_equally_far_from_each_other_have_no_debiased_cka():
+    apart = np.eye(9, dtype=np.float32) * np.float32(0.1)
+    other = np.random.default_rng(0).standard_normal((9, 5)).astype(np.float32)
+    assert np.isnan(linear_cka([apart, other], 2)[0]).all()
+    assert np.isfinite(linear_cka([apart, other], 2, debiased=False)).all()
+
+
+def test_independent_layers_have_a_debiased_cka_of_zero_on_average_and_a_biased_one_near_1():
+    noise = [np.random.default_rng(seed).standard_normal((60, 512)).astype(np.float32) for seed in range(12)]
+    pairs = np.triu_indices(12, 1)
+    debiased, biased = linear_cka(noise, 12)[pairs], linear_cka(noise, 12, debiased=False)[pairs]
+    assert abs(debiased.mean()) < 3 * debiased.std() / np.sqrt(len(debiased))
+    assert biased.min() > 0.88
+
+
+def test_shuffles_of_the_images_have_a_mean_of_zero_and_a_known_variance():
+    """Over all permutations the variance of a debiased CKA is 2 / (n(n - 3)), whatever the responses are."""
+    one, other = (sparse(6, units, seed=units) for units in (4, 7))
+    every = [linear_cka([one, other[list(order)]], 2)[0, 1] for order in permutations(range(6))]
+    assert np.mean(every) == pytest.approx(0, abs=1e-12)
+    assert np.var(every) == pytest.approx(2 / (6 * 3), rel=1e-10)
 
 
 def test_peak_memory_is_half_a_gram_matrix_for_each_layer():
@@ -320,8 +359,31 @@ def test_many_images_are_sampled_evenly_and_images_can_be_given(planted):
     assert named.matrix[0, 1] == pytest.approx(expected, rel=1e-10)
 
 
-def test_layers_are_not_compared_over_two_images_or_unknown_ones(planted):
-    with pytest.raises(UnitscopeError, match="at least 3 images that can be read, not 2"):
-        cka(planted, ["00001.png", "00002.png", "00011.png"])
+@pytest.mark.parametrize(("debiased", "plain"), [(True, plain_cka), (False, plain_biased_cka)])
+def test_beside_each_cka_is_the_greatest_one_of_19_shuffles(planted, debiased, plain):
+    found, rng = cka(planted, debiased=debiased), np.random.default_rng(0)
+    readable = np.array([n for n in range(20) if n != 11])
+    orders = [rng.permutation(19) for _ in range(19)]
+    layers = [planted.responses(layer)[readable] for layer in ("shallow", "deep")]
+    for a, b in ((0, 0), (0, 1), (1, 1)):
+        expected = max(plain(layers[a], layers[b][order]) for order in orders)
+        assert found.shuffled[a, b] == found.shuffled[b, a] == pytest.approx(expected, rel=1e-9)
+    assert found.debiased is debiased
+
+
+@pytest.mark.parametrize("debiased", [True, False])
+def test_independent_layers_exceed_their_shuffles_in_1_of_20_cases(debiased):
+    """The null distribution of the level: 600 pairs of layers that have nothing in common."""
+    rng = np.random.default_rng(1)
+    layers = rng.exponential(size=(50, 12, 8)) * (rng.random((50, 12, 8)) < 0.5)
+    grams = _unit_grams(iter(layers.astype(np.float32)), 50, debiased=debiased)
+    pairs = np.triu_indices(50, 1)
+    above = ((grams.T @ grams) > _shuffled(grams, 12, debiased=debiased))[pairs]
+    assert 0.02 < above.mean() < 0.08
+
+
+def test_layers_are_not_compared_over_three_images_or_unknown_ones(planted):
+    with pytest.raises(UnitscopeError, match="at least 4 images that can be read, not 3"):
+        cka(planted, ["00001.png", "00002.png", "00003.png", "00011.png"])
     with pytest.raises(ImageError, match=r"no image '00001.jpg'.*closest: '00001.png'"):
         cka(planted, ["00001.jpg"])

@@ -118,11 +118,17 @@ def test_between_layers_compares_layers_over_all_images_or_some(run, classes_atl
     matrix = np.array(result["matrix"])
     assert matrix.shape == (len(result["layers"]),) * 2
     np.testing.assert_array_equal(np.diag(matrix), 1)
-    assert 0 < matrix.min() < matrix[0, 1]
+    assert result["debiased"] is True
+    assert matrix.min() < matrix[0, 1]
+    assert np.array(result["shuffled"]).shape == matrix.shape
+    biased = run(*words, "--biased", "--json").json
+    assert biased["debiased"] is False
+    assert (np.array(biased["matrix"]) > 0).all()
     assert (tmp_path / "layers.pdf").read_bytes().startswith(b"%PDF")
     assert run("similarity", classes_atlas, "class:hen", TENCH, "--between-layers", "--json").json["images"] == 11
     printed = run(*words).stdout
-    assert "Linear CKA over 30 images" in printed
+    assert "Debiased linear CKA over 30 images" in printed
+    assert "Greatest value in 19 shuffles" in printed
     assert "classifier.2 (act:26)" in printed
 
 
@@ -147,7 +153,8 @@ def test_a_missing_layer_is_a_usage_error(run, classes_atlas, words):
         ([TENCH, HEN, "--by-layer", "--layer", "act:1"], "omit --layer act:1"),
         ([TENCH, HEN, "--by-layer", "--clustered"], "can't be combined with --by-layer"),
         (["--between-layers", "--layer", "act:1"], "omit --layer act:1"),
-        ([TENCH, HEN, "--between-layers"], "at least 3 images that can be read, not 2"),
+        ([TENCH, HEN, "--between-layers"], "at least 4 images that can be read, not 2"),
+        ([TENCH, HEN, "--layer", "act:1", "--biased"], "give it with --between-layers"),
         ([*SIX, "--by-layer", "-o", "x.png"], "6 images or classes give 15 curves"),
         ([TENCH, HEN, TENCH, "--by-layer"], f"'{TENCH}' was given twice; give each image or class once"),
         (["class:hen", "class:hen", "--layer", "act:1"], "'class:hen' was given twice"),

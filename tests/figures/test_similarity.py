@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 from matplotlib import colormaps
@@ -131,7 +133,11 @@ def test_the_map_of_layers_names_them_and_its_images():
     output = [text for text, _ in texts(figure)]
     assert "features.25.expand3x3_activation" in output
     assert any("over 1,000 images" in text for text in output)
-    assert "Blank" in " ".join(text for text, _ in texts(layer_similarity(matrix_of(3, silent=[0]), "abc", images=9)))
+    silent = layer_similarity(matrix_of(3, silent=[0]), "abc", images=9, shuffled=np.full((3, 3), 0.125))
+    caption = " ".join(text for text, _ in texts(silent))
+    assert "Blank" in caption
+    assert "values reach 0.12 to 0.12" in caption
+    assert re.search("of 1 pair of layers (is|are) above that", caption)
 
 
 @pytest.mark.parametrize("count", [2, 4, 5])

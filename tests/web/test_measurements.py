@@ -118,7 +118,7 @@ def test_other_results_are_shown_as_tables(read):
     matrix = np.array([[1.0, 0.123456], [0.123456, 1.0]])
     layers = tuple(Layer(number, name, "activation", 4, (4,)) for number, name in enumerate(("relu", "tanh")))
     (table,) = read(LayerSimilarity(layers, 30, matrix, "net").to_dict()).tables
-    assert table.title == "Linear CKA over 30 images"
+    assert table.title == "Debiased linear CKA over 30 images"
     assert table.columns == ("", "layer", "1", "2")
     assert table.rows[0] == ("1", "relu", "1", "0.123")
 

@@ -49,6 +49,9 @@ def similarity(
             "--between-layers", help="Compare layers instead, over all images or those given as A (linear CKA)."
         ),
     ] = False,
+    biased: Annotated[
+        bool, typer.Option("--biased", help="With --between-layers: the biased estimator, as in older papers.")
+    ] = False,
     output: Figure = None,
     network: AtlasNetwork = None,
     as_json: Json = False,
@@ -57,13 +60,22 @@ def similarity(
     from unitscope.atlas import open_atlas
 
     analysis, given = _analysis(nearest, by_layer, between_layers), names or []
+    if biased and not between_layers:
+        raise UnitscopeError("--biased chooses the estimator of linear CKA; give it with --between-layers")
     opened = open_atlas(atlas)
     _check(analysis, given, layer, clustered=clustered)
-    emit(
-        _find(opened, given, layer, analysis=analysis, nearest=nearest, clustered=clustered, network=network),
-        as_json=as_json,
-        output=output,
+    found = (
+        _between_layers(opened, given, biased=biased)
+        if between_layers
+        else _find(opened, given, layer, analysis=analysis, nearest=nearest, clustered=clustered, network=network)
     )
+    emit(found, as_json=as_json, output=output)
+
+
+def _between_layers(opened: "Atlas", names: list[str], *, biased: bool) -> "Result":
+    from unitscope.analyses.cka import cka
+
+    return cka(opened, names, debiased=not biased)
 
 
 def _find(
@@ -76,11 +88,8 @@ def _find(
     clustered: bool,
     network: str | None,
 ) -> "Result":
-    from unitscope.analyses.cka import cka
     from unitscope.analyses.nearest_images import nearest_images
 
-    if analysis == "--between-layers":
-        return cka(opened, names)
     if analysis == "--by-layer":
         return _by_layer(opened, names, network)
     if layer is None:

@@ -52,11 +52,23 @@ def similarity(
     return draw(HeatMap(matrix, tuple(names), title or "Similarity", caption, "cosine", tree))
 
 
-def layer_similarity(matrix: NDArray[np.float64], layers: Sequence[str], *, images: int, title: str = "") -> Figure:
-    """Return the heat map of linear CKA ``[layer, layer]`` over a number of images."""
+def layer_similarity(
+    matrix: NDArray[np.float64],
+    layers: Sequence[str],
+    *,
+    images: int,
+    shuffled: NDArray[np.float64] | None = None,
+    title: str = "",
+) -> Figure:
+    """Return the heat map of linear CKA ``[layer, layer]`` over a number of images.
+
+    The caption says how large values are in shuffles of the images, ``[layer, layer]``, if ``shuffled`` is given.
+    """
     caption = (
         f"Linear CKA over {count_noun(images, 'image')}: 1 if the same images are similar in both layers. {DIAGONAL}"
     )
+    if shuffled is not None:
+        caption += _level(matrix, shuffled)
     if np.isnan(matrix).any():
         caption += " Blank: a layer that has the same responses to all images."
     return draw(HeatMap(matrix, tuple(layers), title or "Similarity between layers", caption, "linear CKA"))
@@ -106,8 +118,23 @@ def _(result: SimilarityByLayer) -> Figure:
 
 @draw_result.register
 def _(result: LayerSimilarity) -> Figure:
-    title = f"Similarity of the layers of {result.network} (linear CKA)" if result.network else ""
-    return layer_similarity(result.matrix, [layer.name for layer in result.layers], images=result.images, title=title)
+    title = f"Similarity of the layers{f' of {result.network}' if result.network else ''} ({result.measure})"
+    names = [layer.name for layer in result.layers]
+    return layer_similarity(result.matrix, names, images=result.images, shuffled=result.shuffled, title=title)
+
+
+def _level(matrix: NDArray[np.float64], shuffled: NDArray[np.float64]) -> str:
+    """Return in words how large values are in shuffles of the images, and how many values are above them."""
+    pairs = np.triu_indices(len(matrix), 1)
+    values, levels = matrix[pairs], shuffled[pairs]
+    known = np.isfinite(values)
+    if not known.any():
+        return ""
+    above, low, high = int((values > levels)[known].sum()), levels[known].min(), levels[known].max()
+    return (
+        f" With shuffled images, values reach {low:.2f} to {high:.2f}, depending on the layers; "
+        f"{above:,} of {count_noun(int(known.sum()), 'pair')} of layers {'is' if above == 1 else 'are'} above that."
+    )
 
 
 def _curve(axes: Axes, values: NDArray[np.float64], number: int) -> Line2D:
