@@ -165,7 +165,8 @@ def exemplars():
 
 
 def selectivity():
-    return Selectivity(RELU, "hen", pd.DataFrame({"unit": [2, 0], "selectivity": [0.5, 0.25], "mean": [1.5, 0.125]}))
+    numbers = {"selectivity": [0.5, 0.25], "shuffled": [0.125, 0.5], "d_prime": [2.5, 1.0], "mean": [1.5, 0.125]}
+    return Selectivity(RELU, "hen", pd.DataFrame({"unit": [2, 0]} | numbers), 12, 9)
 
 
 def similar_units():
@@ -275,6 +276,14 @@ def test_the_page_of_the_command_documents_each_key_and_the_kind(kind):
     page = (Path(__file__).parents[1] / f"docs/commands/{PAGES.get(kind, kind)}.md").read_text("utf-8")
     assert f"`{kind}`" in page
     assert not [key for key in MADE[kind].to_dict() if not re.search(rf"\b{key}\b", page)]
+
+
+def test_a_stored_selectivity_without_a_level_shows_all_its_units():
+    values = MADE["selectivity"].to_dict()
+    units = {name: values["units"][name] for name in ("unit", "selectivity", "mean")}
+    found = Selectivity.from_dict({key: values[key] for key in ("layer", "concept")} | {"units": units})
+    assert len(found.found) == 2
+    assert "there is no level" in found.note
 
 
 def test_a_stored_similarity_of_layers_that_does_not_say_how_it_was_estimated_is_biased():

@@ -28,7 +28,10 @@ SHOWN = LayerRange(start=4, step=3)  # from the first layer of 56×56, since ear
 
 @dataclass(frozen=True, slots=True)
 class Demo:
-    """The result of the demo: the scan, the figures, and the units in them (unit, photograph, selectivity)."""
+    """The result of the demo: the scan, the figures, and the units in them (unit, photograph, selectivity).
+
+    Each photograph stands for 13 crops of it. They are near-duplicates, so the units say nothing about a class.
+    """
 
     scan: ScanResult
     figures: tuple[Path, ...]
@@ -61,7 +64,7 @@ def run(folder: Path, *, progress: Progress, log: Callable[[str], None]) -> Demo
 
 
 def most_selective_units(atlas: Atlas) -> tuple[tuple[str, str, float], ...]:
-    """Return the most selective unit of the last layer for each photograph, most selective first."""
+    """Return the unit of the last layer that is most selective for the crops of each photograph, the greatest first."""
     last = atlas.layers[-1].name
     table = atlas.units.query("layer == @last and not dead")
     best = table.sort_values(["selectivity", "channel"], ascending=[False, True]).drop_duplicates("selective_class")

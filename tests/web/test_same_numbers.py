@@ -86,10 +86,10 @@ def test_selective_units_and_the_distribution_of_class_means(atlas):
     for layer in atlas.layers:
         for label in ("cat", "dog", "hen"):
             page = as_json(class_page(cache, label, layer))
-            found = unitscope.selective_units(atlas, layer, label).units
-            assert [one["channel"] for one in page["selective"]["units"]] == found["unit"].tolist()
-            assert page["selective"]["note"].startswith(f"{len(found)} of {layer.units} units")
-            assert found["selectivity"].is_monotonic_decreasing
+            result = unitscope.selective_units(atlas, layer, label)
+            assert [one["channel"] for one in page["selective"]["units"]] == result.found["unit"].tolist()
+            assert page["selective"]["note"].lower().startswith(result.note.lower())
+            assert result.units["selectivity"].is_monotonic_decreasing
             spread = unitscope.sparsity(atlas, layer, [label])
             assert page["spread"]["of_class"] == spread.classes[0].histogram.tolist()
             assert page["spread"]["of_all"] == spread.overall.histogram.tolist()
@@ -111,7 +111,9 @@ def test_units_that_a_class_inhibits(atlas, monkeypatch, most):
         assert f"{len(sure)} of {layer.units} units respond less to this class than to {found.others} other" in (
             page.inhibitory.note
         )
-        assert ("drawn from 59 at random" in page.inhibitory.note) == (most == 50)
+        total = f"other images of {found.others_in_atlas}, without near-duplicates"
+        assert (total in page.inhibitory.note) == (found.others < found.others_in_atlas)
+        assert (found.others < found.others_in_atlas) or most > 50
     assert class_inhibition(atlas, "wide", "cat").units["unit"].iloc[0] == 5
 
 

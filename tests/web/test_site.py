@@ -150,7 +150,7 @@ def test_the_site_works_from_the_file_system(whole, page, atlas):
     index = atlas.find(LAYER).index
     page.goto((folder / "index.html").as_uri())
     page.click(f"table a[href='layer/{index}.html']")
-    page.select_option("[name=sort]", "selectivity")
+    page.select_option("[name=sort]", "max")
     page.locator("#units .card").first.click()
     page.wait_for_selector("#exemplars[data-ready=yes]")
     page.wait_for_selector(".js-plotly-plot")

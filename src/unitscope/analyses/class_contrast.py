@@ -6,7 +6,7 @@ are sorted once, and the images of any class are then ranked among them.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from unitscope.analyses.image_groups import class_rows, find_class
-from unitscope.analyses.inhibition import Inhibition, ranked, require_min
+from unitscope.analyses.inhibition import MIN_IMAGES, Inhibition, ranked, require_min
+from unitscope.analyses.near_duplicates import distinct_rows
 from unitscope.atlas import Atlas
+from unitscope.errors import UnitscopeError
 from unitscope.units import Layer
 
 MAX_IMAGES = 4096
@@ -50,11 +52,21 @@ class ReferenceSample:
     ties: Floats
 
     @classmethod
-    def of(cls, atlas: Atlas, layer: Layer, units: slice = slice(None)) -> "ReferenceSample":
-        """Return the sample for some units of a layer, by default for all."""
-        rows = reference_rows(atlas)
+    def of(
+        cls, atlas: Atlas, layer: Layer, units: slice = slice(None), *, rows: Rows | None = None
+    ) -> "ReferenceSample":
+        """Return the sample for some units of a layer, by default for all; ``rows`` are those of `reference_rows`."""
+        rows = reference_rows(atlas) if rows is None else rows
         ordered = np.sort(_numbers(atlas.responses(layer, rows, units)).T, axis=1)
         return cls(atlas, layer, units, rows, ordered, np.array([_ties(unit) for unit in ordered]))
+
+    def without(self, rows: Rows) -> "ReferenceSample":
+        """Return the sample without some of its images."""
+        gone = np.sort(_numbers(self.atlas.responses(self.layer, rows, self.units)).T, axis=1)
+        units = zip(self.ordered, gone, strict=True)
+        ordered = np.stack([np.delete(unit, _positions(unit, some)) for unit, some in units])
+        ties = np.array([_ties(unit) for unit in ordered])
+        return replace(self, rows=np.setdiff1d(self.rows, rows), ordered=ordered, ties=ties)
 
     def contrast(self, rows: Rows) -> pd.DataFrame:
         """Return the table of `class_inhibition` for these units, unsorted and without corrected p-values.
@@ -105,6 +117,9 @@ def class_inhibition(
     (Mann and Whitney, 1947), with the null hypothesis that responses are not lower on the class. There is no d_z, since
     images are not paired. Units with a NaN response are left out.
 
+    Near-duplicates count once, in the class and among the others, as they are not independent; ``left_out`` is the
+    number of further images of the class.
+
     Args:
         atlas: the atlas.
         layer: the layer.
@@ -113,16 +128,20 @@ def class_inhibition(
 
     Raises:
         LayerError, AtlasError: if the network has no such layer, or the scan did not tap it.
-        UnitscopeError: if there is no such class, or fewer than `MIN_IMAGES` images of it or of others.
+        UnitscopeError: if there is no such class, or fewer than `MIN_IMAGES` images of it or of others, without
+            near-duplicates.
     """
-    found, rows = atlas.find(layer), class_rows(atlas, name)
+    found, every = atlas.find(layer), class_rows(atlas, name)
     label = atlas.manifest.labels[find_class(atlas, name)]
-    reference = reference_rows(atlas)
-    others = len(np.setdiff1d(reference, rows))
-    require_min(len(rows), f"images of class '{label.name}'")
-    require_min(others, f"images that are not of class '{label.name}'")
+    rows = distinct_rows(atlas, every)
+    reference = reference_rows(atlas) if sample is None else sample.rows
+    others = len(np.setdiff1d(reference, every))
+    _require_distinct(len(rows), len(every), label.name)
+    require_min(others, f"images that are not of class '{label.name}', without near-duplicates")
     spans = _spans(found.units, len(rows) + len(reference))
-    samples = (ReferenceSample.of(atlas, found, span) for span in spans) if sample is None else [sample]
+    made = (ReferenceSample.of(atlas, found, span, rows=reference) for span in spans)
+    repeated = np.setdiff1d(np.intersect1d(reference, every), rows)
+    samples = (each.without(repeated) if len(repeated) else each for each in (made if sample is None else [sample]))
     table = pd.concat([each.contrast(rows) for each in samples], ignore_index=True)
     return Inhibition(
         found,
@@ -130,19 +149,31 @@ def class_inhibition(
         "class contrast",
         tuple(atlas.images["image"].iloc[rows]),
         others,
-        0,
+        len(every) - len(rows),
         ranked(table[(table["outside"] > 0) & table["inside"].notna()]),
         label.network_class,
-        others_in_atlas=len(atlas.readable) - len(rows),
+        others_in_atlas=len(atlas.readable) - len(every),
     )
 
 
 def reference_rows(atlas: Atlas) -> Rows:
-    """Return the row numbers of the images that classes are compared with: all readable ones, or a random sample."""
+    """Return the row numbers of the images that classes are compared with, without near-duplicates.
+
+    They are those of all readable images, or of a random sample.
+    """
     rows = atlas.readable
-    if len(rows) <= MAX_IMAGES:
-        return rows
-    return np.sort(np.random.default_rng(SEED).choice(rows, MAX_IMAGES, replace=False))
+    if len(rows) > MAX_IMAGES:
+        rows = np.sort(np.random.default_rng(SEED).choice(rows, MAX_IMAGES, replace=False))
+    return distinct_rows(atlas, rows)
+
+
+def _require_distinct(distinct: int, images: int, name: str) -> None:
+    require_min(images, f"images of class '{name}'")
+    if distinct < MIN_IMAGES:
+        raise UnitscopeError(
+            f"the {images} images of class '{name}' are near-duplicates of {distinct}, such as crops of one "
+            f"photograph; a test of inhibition needs {MIN_IMAGES} images that are not"
+        )
 
 
 def _spans(units: int, images: int) -> Iterator[slice]:
@@ -174,6 +205,12 @@ def _below(ordered: Responses, values: Responses) -> Floats:
     """Return the number of responses below each value; equal ones count as halves."""
     ends = np.searchsorted(ordered, values, "left") + np.searchsorted(ordered, values, "right")
     return ends / 2  # type: ignore[no-any-return]
+
+
+def _positions(ordered: Responses, some: Responses) -> Rows:
+    """Return where some responses are among all, both ascending; equal ones one after the other."""
+    first = np.searchsorted(some, some, "left")
+    return np.searchsorted(ordered, some, "left") + np.arange(len(some)) - first
 
 
 def _ties(ordered: NDArray[Any]) -> float:

@@ -19,7 +19,7 @@ from unitscope.atlas.checksums import check_content, damaged
 from unitscope.atlas.responses import Responses
 from unitscope.atlas.schema import ARRAYS, IMAGES, UNITS, Manifest
 from unitscope.atlas.storage import StoragePath, storage_path
-from unitscope.atlas.tables import read_table
+from unitscope.atlas.tables import read_table, selective_columns
 from unitscope.errors import (
     AtlasError,
     UnknownImageError,
@@ -85,7 +85,11 @@ class Atlas:
     @cached_property
     def units(self) -> pd.DataFrame:
         """One row per unit: layer, channel, and the summary of its responses."""
-        return self._table(UNITS)
+        table = self._table(UNITS)
+        if "selectivity" not in table or "d_prime" in table:
+            return table
+        # The first atlases have an index without bounds.
+        return table.assign(**selective_columns(table, self._class_sums, self.manifest.labels))
 
     @cached_property
     def readable(self) -> NDArray[np.int64]:
@@ -112,10 +116,14 @@ class Atlas:
 
         Labels are in the order of ``manifest.labels``. NaN responses are ignored; a mean over no responses is NaN.
         """
+        return self._class_sums.means
+
+    @property
+    def _class_sums(self) -> ClassSums:
         if not self.manifest.labels:
-            return np.empty((0, len(self.index)))
+            return ClassSums.empty(len(self.index), classes=0)
         names = ("class_sums", "class_counts")
-        return ClassSums.from_arrays({name: self.array(name).to_numpy() for name in names}).means
+        return ClassSums.from_arrays({name: self.array(name).to_numpy() for name in names})
 
     @cached_property
     def dataset(self) -> xr.Dataset:

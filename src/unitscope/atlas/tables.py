@@ -12,8 +12,9 @@ import pyarrow as pa
 from pyarrow.parquet import ParquetFile
 
 from unitscope.atlas.parts import Part
-from unitscope.atlas.schema import IMAGES, ImageList, Label, Manifest
+from unitscope.atlas.schema import IMAGES, UNITS, ImageList, Label, Manifest
 from unitscope.summaries import ClassSums, Moments
+from unitscope.summaries.selectivity import can_depend_on_labels, d_prime, selectivity_index
 from unitscope.units import UnitIndex
 
 TOP5 = 5
@@ -32,6 +33,7 @@ _UNIT_COLUMNS = pa.schema(
         "dead": pa.bool_(),
     }
 )
+_LABEL_COLUMNS = pa.schema({"selective_class": pa.string(), "selectivity": pa.float64(), "d_prime": pa.float64()})
 _IMAGE_COLUMNS = pa.schema(
     {
         "image": pa.string(),
@@ -92,7 +94,7 @@ def unit_table(index: UnitIndex, moments: Moments, classes: ClassSums, labels: S
             "dead": known & (moments.zeros == moments.count),
         }
     )
-    return table.assign(**_selective(classes, labels))
+    return table.assign(**selective_columns(table, classes, labels))
 
 
 def read_table(file: IO[bytes], name: str, manifest: Manifest) -> pd.DataFrame:
@@ -103,6 +105,8 @@ def read_table(file: IO[bytes], name: str, manifest: Manifest) -> pd.DataFrame:
     """
     parquet = ParquetFile(file)
     _check_schema(parquet.schema_arrow, _IMAGE_COLUMNS if name == IMAGES else _UNIT_COLUMNS)
+    if name == UNITS:
+        _check_schema(parquet.schema_arrow, _LABEL_COLUMNS, needed=False)
     rows = manifest.images["count"] if name == IMAGES else sum(layer.units for layer in manifest.layers)
     if parquet.metadata.num_rows != rows:
         raise ValueError(f"it has {parquet.metadata.num_rows} rows, not {rows}")
@@ -112,12 +116,15 @@ def read_table(file: IO[bytes], name: str, manifest: Manifest) -> pd.DataFrame:
     return table
 
 
-def _check_schema(schema: pa.Schema, expected: pa.Schema) -> None:
+def _check_schema(schema: pa.Schema, expected: pa.Schema, *, needed: bool = True) -> None:
     for field in expected:
         number = schema.get_field_index(field.name)
+        if number < 0 and not needed:
+            continue
         if number < 0:
             raise ValueError(f"it has no column '{field.name}'")
-        if (found := _plain(schema.field(number).type)) != field.type:
+        found = _plain(schema.field(number).type)
+        if found != field.type and (needed or not pa.types.is_null(found)):  # pandas writes a column of None as null
             raise ValueError(f"column '{field.name}' has the type {found}, not {field.type}")
 
 
@@ -149,6 +156,8 @@ def _check_units(table: pd.DataFrame, manifest: Manifest) -> None:
     known = count > 0
     if table.loc[known, ["mean", "std", "min", "max"]].isna().any(axis=None):
         raise ValueError("statistics of units with responses are missing")
+    if "d_prime" in table and not table["selectivity"].dropna().between(0, 1).all():
+        raise ValueError("column 'selectivity' has values out of its range")
 
 
 def _correctness(predicted: Sequence[Sequence[int]], images: ImageList, labels: Sequence[Label]) -> dict[str, Any]:
@@ -167,24 +176,21 @@ def _nullable(values: Sequence[bool], known: Sequence[bool]) -> list[bool | None
     return [value if is_known else None for value, is_known in zip(values, known, strict=True)]
 
 
-def _selective(sums: ClassSums, labels: Sequence[Label]) -> dict[str, Any]:
-    """Return the class with the highest mean response, and the class selectivity index of Morcos et al. (2018).
+def selective_columns(units: pd.DataFrame, sums: ClassSums, labels: Sequence[Label]) -> dict[str, Any]:
+    """Return the class with the highest mean response, its selectivity index and its d′, for each row of a unit table.
 
-    The index is (μ_max - μ_rest) / (μ_max + μ_rest), where μ_rest is the mean of the other classes' means.
+    All are missing where the labels can't make a difference; see `unitscope.summaries.selectivity`.
     """
     if len(labels) < 2:
         return {}
-    means = sums.means
-    known = np.isfinite(means).sum(0)
-    best = np.where(np.isfinite(means), means, -np.inf).argmax(0)
-    greatest = np.take_along_axis(means, best[None], 0)[0]
-    rest = (np.nansum(means, 0) - greatest) / np.maximum(known - 1, 1)
-    scale = greatest + rest
-    valid = (known > 1) & (scale > 0)
-    names = np.array([label.name for label in labels], dtype=object)
+    best, index = selectivity_index(sums.means, units["min"].to_numpy(np.float64))
+    valid = np.isfinite(index) & can_depend_on_labels(sums)
+    moments = {name: units[name].to_numpy(np.float64) for name in ("mean", "std", "count")}
+    mean, count = (np.take_along_axis(values, best[None], 0)[0] for values in (sums.means, sums.counts))
     return {
-        "selective_class": np.where(valid, names[best], None),
-        "selectivity": np.where(valid, (greatest - rest) / np.where(valid, scale, 1), np.nan),
+        "selective_class": [labels[n].name if known else None for n, known in zip(best, valid, strict=True)],
+        "selectivity": np.where(valid, index, np.nan),
+        "d_prime": np.where(valid, d_prime(mean, count, **moments), np.nan),
     }
 
 

@@ -30,7 +30,8 @@ def demo(
         return
     emit(result.scan.summary, as_json=False)
     log_failures(result.scan)
-    print_table(("unit", "photograph", "selectivity"), result.found, title="Most selective units")
+    print_table(("unit", "photograph", "selectivity"), result.found, title="Units that prefer one photograph's crops")
+    log("Crops of one photograph are near-duplicates: these units say nothing about a class.")
     log(f"\nFigures are in '{output}': " + ", ".join(path.name for path in result.figures))
     atlas, unit = result.scan.atlas.path, result.found[0][0]
     log("Next:")

@@ -74,8 +74,8 @@ def inhibitory(
         limit,
     )
     found = None if class_name is None else class_inhibition(opened, layer, class_name)
-    if found is not None and found.others < (found.others_in_atlas or 0):
-        log(f"note: compared with a random sample of {found.others:,} of {found.others_in_atlas:,} other images")
+    if found is not None:
+        _note_images(found)
     if found is None or job.removal:
         found = _run(job, found or category or "")
     whole = found
@@ -86,6 +86,19 @@ def inhibitory(
         return inhibition_sheet(opened, whole, network=job.session, image_root=image_root)
 
     emit(found.head(rows), as_json=as_json, output=output, sheet=sheet)
+
+
+def _note_images(found: "Inhibition") -> None:
+    """Say which images were not compared."""
+    from unitscope.analyses.class_contrast import MAX_IMAGES
+
+    if found.left_out:
+        log(f"note: left out {count_noun(found.left_out, 'near-duplicate')} among the images of '{found.concept}'")
+    if found.others < (found.others_in_atlas or 0):
+        log(
+            f"note: compared with {found.others:,} of {found.others_in_atlas:,} other images: "
+            f"at most {MAX_IMAGES:,} at random, without near-duplicates"
+        )
 
 
 @dataclass(frozen=True)

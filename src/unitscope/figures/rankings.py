@@ -145,7 +145,8 @@ def _(result: Inhibition) -> Figure:
 def _(result: Selectivity) -> Figure:
     """Draw the units that are most selective for a class, by the selectivity index."""
     title = f"Units of {result.layer.display_name} most selective for {result.concept}"
-    return bars(title, [_units(result.units["unit"], result.units["selectivity"], "class selectivity index")])
+    caption = f"{result.note[0].upper()}{result.note[1:]}."
+    return bars(title, [_units(result.found["unit"], result.found["selectivity"], "class selectivity index")], caption)
 
 
 @draw.register

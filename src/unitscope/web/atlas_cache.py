@@ -12,14 +12,18 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from unitscope.analyses.class_contrast import ReferenceSample
+from unitscope.analyses.class_contrast import ReferenceSample, reference_rows
 from unitscope.analyses.image_groups import group_means
+from unitscope.analyses.selectivity import SELECTIVITY, significant_selectivity
+from unitscope.analyses.shuffled_labels import LabelledGroups
 from unitscope.analyses.sparsity_by_layer import sparsity_by_layer
 from unitscope.analyses.unit_correlation import standardized_responses
 from unitscope.atlas import Atlas
 from unitscope.units import Layer
 
 Floats = NDArray[np.float32]
+
+SHUFFLED_RESPONSES = 10_000_000  # of a layer, to shuffle their labels for its page: about half a second
 
 _BLOCK = 64  # units whose responses are read at once; reading a single unit takes as long
 
@@ -97,6 +101,19 @@ class AtlasCache:
         """Return the responses of a layer that classes are compared with."""
         return self._reference_sample(layer)
 
+    @cached_property
+    def labelled_groups(self) -> LabelledGroups:
+        """The images in groups of near-duplicates with equal labels."""
+        return LabelledGroups.of(self.atlas)
+
+    def selectivity(self, layer: Layer) -> pd.DataFrame | None:
+        """Return the selective class, index and d′ of a layer's units, where shuffled labels do not reach the index.
+
+        None if there are fewer than two classes. In large atlases, shuffling would delay the page; then the columns
+        are those of the atlas.
+        """
+        return self._selectivity(layer)
+
     def responses(self, layer: Layer, channel: int) -> Floats:
         """Return the responses of one unit, float32 ``[image]``; NaN for images that could not be read."""
         column: Floats = self._block(layer, channel // _BLOCK)[channel % _BLOCK]
@@ -117,8 +134,24 @@ class AtlasCache:
         return lru_cache(maxsize=4)(partial(standardized_responses, self.atlas))
 
     @cached_property
+    def _reference_rows(self) -> NDArray[np.int64]:
+        return reference_rows(self.atlas)
+
+    @cached_property
     def _reference_sample(self) -> Callable[[Layer], ReferenceSample]:
-        return lru_cache(maxsize=2)(partial(ReferenceSample.of, self.atlas))
+        return lru_cache(maxsize=2)(lambda layer: ReferenceSample.of(self.atlas, layer, rows=self._reference_rows))
+
+    @cached_property
+    def _selectivity(self) -> Callable[[Layer], pd.DataFrame | None]:
+        def read(layer: Layer) -> pd.DataFrame | None:
+            units = self.atlas.units_of(layer)
+            if "selectivity" not in units:
+                return None
+            if not self.atlas.has_responses or len(self.ids) * layer.units > SHUFFLED_RESPONSES:
+                return units[list(SELECTIVITY)]
+            return significant_selectivity(self.atlas, layer, self.labelled_groups)
+
+        return lru_cache(maxsize=64)(read)
 
     @cached_property
     def _block(self) -> Callable[[Layer, int], Floats]:

@@ -3,7 +3,9 @@
 In: an `AtlasCache`, a label, a layer. Out: `ClassPage`.
 """
 
+from collections.abc import Hashable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +17,7 @@ from unitscope.analyses.selectivity import selective_units
 from unitscope.analyses.sparsity import mean_distributions
 from unitscope.analyses.unit_rules import intersection
 from unitscope.errors import DamagedAtlasError, UnitscopeError
+from unitscope.text import count_noun
 from unitscope.units import Layer
 from unitscope.web.atlas_cache import AtlasCache
 from unitscope.web.number_format import number
@@ -95,19 +98,23 @@ def class_page(cache: AtlasCache, label: str, layer: Layer) -> ClassPage:
 
 def _selective(cache: AtlasCache, label: str, layer: Layer) -> UnitList:
     try:
-        best = selective_units(cache.atlas, layer, label).units
+        result = selective_units(cache.atlas, layer, label, groups=cache.labelled_groups)
     except DamagedAtlasError:
         raise
     except UnitscopeError as problem:
         return UnitList(str(problem))
-    note = f"{len(best)} of {layer.units} units respond most to this class on average; sorted by selectivity index."
     return UnitList(
-        note,
+        f"{result.note[0].upper()}{result.note[1:]}; sorted by selectivity index.",
         tuple(
-            annotated_unit(cache, layer, int(row["unit"]), f"selectivity {row['selectivity']:.2f}")
-            for row in best.head(_UNITS).to_dict("records")
+            annotated_unit(cache, layer, int(row["unit"]), _selectivity_note(row))
+            for row in result.found.head(_UNITS).to_dict("records")
         ),
     )
+
+
+def _selectivity_note(row: dict[Hashable, Any]) -> str:
+    level = f" (shuffled {row['shuffled']:.2f})" if np.isfinite(row["shuffled"]) else ""
+    return f"selectivity {row['selectivity']:.2f}{level}, d′ {number(row['d_prime'], 2)}"
 
 
 def _shared(cache: AtlasCache, label: str, layer: Layer, images: int) -> UnitList:
@@ -141,7 +148,8 @@ def _inhibitory(cache: AtlasCache, label: str, layer: Layer) -> UnitList:
     sure = found.units[found.units["p_corrected"] < 0.05]
     note = (
         f"{len(sure)} of {layer.units} units respond less to this class than to {found.others:,} other images"
-        f"{_drawn(found)} (Mann–Whitney, p < 0.05 after correction); sorted by Cliff's delta."
+        f"{_left_out(found)} (Mann–Whitney, p < 0.05 after correction); sorted by Cliff's delta. They may serve other "
+        "classes: whether a unit inhibits this one, its removal shows (unitscope inhibitory --ablate-each)."
     )
     return UnitList(
         note,
@@ -154,9 +162,10 @@ def _inhibitory(cache: AtlasCache, label: str, layer: Layer) -> UnitList:
     )
 
 
-def _drawn(found: Inhibition) -> str:
-    total = found.others_in_atlas
-    return f", drawn from {total:,} at random" if total and total > found.others else ""
+def _left_out(found: Inhibition) -> str:
+    total = found.others_in_atlas or 0
+    fewer = f" of {total:,}, without near-duplicates" if total > found.others else ""
+    return fewer + (f" ({count_noun(found.left_out, 'near-duplicate')} of this class left out)" * (found.left_out > 0))
 
 
 def _spread(cache: AtlasCache, label: str, layer: Layer) -> MeanHistograms:

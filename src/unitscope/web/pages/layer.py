@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from unitscope.units import Layer
 from unitscope.web.atlas_cache import AtlasCache
 from unitscope.web.pages.home import LayerFacts, layer_facts
 
 CARD = 9  # exemplars on a unit's card
+_COLUMNS = ("mean", "std", "min", "max", "zero_fraction", "dead")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,7 @@ class LayerPage:
         images: the number of images behind a unit's summaries.
         columns: of the table of units: a list for each, with one entry per unit in the order of the channels.
         exemplars: the rows of each unit's first nine exemplars, ``[unit][rank]``; dead units have none.
+        no_selective_unit: whether the images have classes, but no unit is shown to be selective for one.
     """
 
     facts: LayerFacts
@@ -33,6 +36,7 @@ class LayerPage:
     images: int
     columns: dict[str, list[Any]]
     exemplars: list[list[int]]
+    no_selective_unit: bool
 
 
 def layer_page(cache: AtlasCache, layer: Layer) -> LayerPage:
@@ -41,23 +45,24 @@ def layer_page(cache: AtlasCache, layer: Layer) -> LayerPage:
     index = next(n for n, one in enumerate(facts) if one.layer == layer.name)
     units = cache.atlas.units_of(layer)
     rows = cache.extreme_rows(layer)[:CARD].T
+    selectivity = cache.selectivity(layer)
+    columns = units[list(_COLUMNS)]
+    selective = selectivity is not None and bool(selectivity["selective_class"].notna().any())
+    if selectivity is not None and selective:
+        columns = columns.join(selectivity[["selective_class", "selectivity"]])
     return LayerPage(
         facts[index],
         facts[index - 1].layer if index else "",
         facts[index + 1].layer if index + 1 < len(facts) else "",
         int(units["count"].max()),
-        {name: _plain(units[name].to_numpy()) for name in _columns(units.columns)},
+        {str(name): _plain(values.to_numpy()) for name, values in columns.items()},
         [[int(row) for row in unit if row >= 0] for unit in rows],
+        selectivity is not None and not selective,
     )
-
-
-def _columns(known: Any) -> list[str]:
-    wanted = ("mean", "std", "min", "max", "zero_fraction", "dead", "selective_class", "selectivity")
-    return [name for name in wanted if name in known]
 
 
 def _plain(values: Any) -> list[Any]:
     """Return values as plain Python, floats with five digits to keep a page of thousands of units small."""
     if values.dtype.kind == "f":
         return [float(f"{value:.5g}") if np.isfinite(value) else None for value in values]
-    return list(values.tolist())
+    return [None if pd.isna(value) else value for value in values.tolist()]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from unitscope.analyses.selectivity import SELECTIVITY
 from unitscope.analyses.unit_correlation import similar_units
 from unitscope.analyses.unit_responses import response_histogram, unit_class_means
 from unitscope.units import Layer, Unit
@@ -105,9 +106,10 @@ def _similar(cache: AtlasCache, layer: Layer, channel: int) -> tuple[tuple[Simil
 
 
 def _statistics(cache: AtlasCache, layer: Layer, channel: int) -> dict[str, float | int | bool | str | None]:
-    row = cache.atlas.units_of(layer).iloc[channel].to_dict()
-    wanted = ("count", "mean", "std", "min", "max", "zero_fraction", "dead", "selective_class", "selectivity")
-    return {name: _plain(row.get(name)) for name in wanted}
+    row, selectivity = cache.atlas.units_of(layer).iloc[channel].to_dict(), cache.selectivity(layer)
+    classes = {} if selectivity is None else selectivity.iloc[channel].to_dict()
+    known = {name: _plain(row[name]) for name in ("count", "mean", "std", "min", "max", "zero_fraction", "dead")}
+    return known | {name: _plain(classes.get(name)) for name in (*SELECTIVITY, "shuffled")}
 
 
 def _plain(value: object) -> float | int | bool | str | None:
