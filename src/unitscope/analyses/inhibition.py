@@ -32,7 +32,9 @@ _REMOVAL = ["unit", "logit_change", "logit_d_z", "logit_p_value", "logit_p_corre
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Inhibition(Result):
-    """The units of a layer, ranked by how much a concept inhibits them.
+    """The units of a layer, ranked by how much darker they are on a concept, or how much less they respond to it.
+
+    That does not show that they inhibit the concept; a rise of its logit after removal does.
 
     Attributes:
         layer: the layer.
@@ -154,9 +156,10 @@ def map_contrast(inside: Values, outside: Values, by_place: Values | None = None
     """Return the units, ranked by how dark their maps are on a concept.
 
     Objects are more often in the middle of images than at the edges, and many units are dark there in any image. If
-    ``by_place`` is given, a unit must be darker on the concept than outside it, and by more than its mean map over
-    images *without* the concept is at the same positions. The weaker effect and the larger p-value of the two count (an
-    intersection-union test; Berger, 1982).
+    ``by_place`` is given, a unit must be darker on the concept than outside it, and by more than another image, without
+    the concept, is under the same outlines. If the concept makes no difference, the two images can be exchanged, so
+    their difference is symmetric around 0, as the signed-rank test assumes. The weaker effect and the larger p-value of
+    the two tests count (an intersection-union test; Berger, 1982).
 
     Columns: unit; inside, outside, contrast (inside - outside) and by_place, means over the images; effect_size, the
     matched-pairs rank-biserial correlation of the contrasts (Kerby, 2014); d_z, their mean divided by their standard
@@ -167,7 +170,8 @@ def map_contrast(inside: Values, outside: Values, by_place: Values | None = None
     Args:
         inside: mean of each map on the concept, ``[image, unit]``.
         outside: mean of each map outside the concept, ``[image, unit]``.
-        by_place: contrast of the units' mean maps over images without the concept, ``[image, unit]``.
+        by_place: contrast of another image, without the concept, under the same outlines, ``[image, unit]``; NaN for
+            images without such a partner. No other image occurs twice.
 
     Raises:
         UnitscopeError: if there are fewer than `MIN_IMAGES` images.
@@ -175,14 +179,16 @@ def map_contrast(inside: Values, outside: Values, by_place: Values | None = None
     require_min(len(inside), "images")
     dark, light = (np.asarray(values, np.float64) for values in (inside, outside))
     contrast = dark - light
-    tested = [contrast] if by_place is None else [contrast, contrast - by_place]
+    tested = [contrast]
+    if by_place is not None:
+        tested.append((contrast - by_place)[~np.isnan(by_place).all(1)])
     table = pd.DataFrame(
         {
             "unit": np.arange(contrast.shape[1]),
             "inside": dark.mean(0),
             "outside": light.mean(0),
             "contrast": contrast.mean(0),
-            "by_place": np.nan if by_place is None else np.asarray(by_place, np.float64).mean(0),
+            "by_place": np.nan if by_place is None else np.nanmean(np.asarray(by_place, np.float64), 0),
             "effect_size": np.maximum.reduce([rank_biserial(differences) for differences in tested]),
             "d_z": cohens_dz(contrast),
             "p_value": np.maximum.reduce([signed_rank(differences, "less") for differences in tested]),

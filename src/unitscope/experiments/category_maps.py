@@ -68,11 +68,6 @@ class MapSource:
                 yield images.ids[picture.image], plane(output, tapped)
             self.on_batch(len(batch.pictures))
 
-    def mean(self, images: ImageSource) -> NDArray[np.float64]:
-        """Return the mean of the images' maps, float64 ``[unit, row, column]``."""
-        total = sum(maps.astype(np.float64) for _, maps in self.maps(images))
-        return np.asarray(total) / len(images)
-
 
 def category_split(atlas: Atlas, category: str, *, image_root: str | Path | None = None) -> CategorySplit:
     """Return the readable images of a COCO atlas with and without a category.

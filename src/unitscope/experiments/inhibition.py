@@ -5,7 +5,7 @@ In: an atlas, one of its layers, a COCO category or a class, and the network. Ou
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -56,8 +56,8 @@ def category_inhibition(
 ) -> Inhibition:
     """Return a layer's units, ranked by how dark their maps are on objects of a COCO category; see `map_contrast`.
 
-    The effect of position is measured on the same number of images without the category, if there are at least
-    `MIN_IMAGES` of them.
+    The effect of position is measured on images without the category, one for each image with it, if there are at
+    least `MIN_IMAGES` of them. Each is compared under the outlines of an image with the category.
 
     Args:
         atlas: an atlas of a COCO folder.
@@ -86,8 +86,7 @@ def category_inhibition(
         means = _mean_maps(MapSource(session, found, options.batch_size, on_batch), concept, phi)
     require_min(len(means.images), f"images with enough of '{every.masks.category}' and of the background in view")
     left_out = len(concept.images) - len(means.images)
-    by_place = np.stack(means.by_place) if means.others else None
-    units = map_contrast(np.stack(means.inside), np.stack(means.outside), by_place)
+    units = map_contrast(np.stack(means.inside), np.stack(means.outside), means.by_place)
     return Inhibition(found, every.masks.category, "map contrast", tuple(means.images), means.others, left_out, units)
 
 
@@ -183,29 +182,43 @@ def inside_outside(maps: Maps | Means, weights: Weights) -> tuple[Means, Means] 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _MapMeans:
-    """For each image the means on the concept and outside it, and the contrast by position (empty if unknown)."""
+    """For each image the means on the concept and outside it.
+
+    ``by_place`` has the contrast of another image under the same outlines, ``[image, unit]``; NaN for images without
+    such a partner, None if there are too few others.
+    """
 
     images: list[str]
     inside: list[Means]
     outside: list[Means]
-    by_place: list[Means]
-    others: int
+    by_place: Means | None = None
+    others: int = 0
 
 
 def _mean_maps(source: MapSource, concept: CategorySplit, phi: Preprocessing) -> _MapMeans:
-    others = len(concept.others) if len(concept.others) >= MIN_IMAGES else 0
-    other_mean = source.mean(concept.others) if others else None
-    means = _MapMeans([], [], [], [], others)
+    means = _MapMeans([], [], [])
     for image, maps in source.maps(concept.images):
         weights = pool_to_grid(concept.view(image, phi), *maps.shape[1:])
-        if (parts := inside_outside(maps, weights)) is None:
-            continue
-        means.images.append(image)
-        means.inside.append(parts[0])
-        means.outside.append(parts[1])
-        if other_mean is not None and (by_place := inside_outside(other_mean, weights)) is not None:
-            means.by_place.append(by_place[0] - by_place[1])
-    return means
+        if (parts := inside_outside(maps, weights)) is not None:
+            means.images.append(image)
+            means.inside.append(parts[0])
+            means.outside.append(parts[1])
+    others = min(len(concept.others), len(means.images))
+    if others < MIN_IMAGES:
+        return means
+    return replace(means, others=others, by_place=_contrasts_by_place(source, concept, phi, means))
+
+
+def _contrasts_by_place(source: MapSource, concept: CategorySplit, phi: Preprocessing, means: _MapMeans) -> Means:
+    """Return the contrasts of images without the concept under the outlines of images with it, each image once."""
+    others = concept.others.limit(len(means.images))
+    by_place = np.full((len(means.images), source.layer.units), np.nan)
+    partners = np.arange(len(others)) * len(means.images) // len(others)
+    for (_, maps), row in zip(source.maps(others), partners, strict=True):
+        weights = pool_to_grid(concept.view(means.images[row], phi), *maps.shape[1:])
+        inside, outside = inside_outside(maps, weights) or (np.nan, np.nan)  # both parts are large enough, as before
+        by_place[row] = inside - outside
+    return by_place
 
 
 def check_grid(layer: Layer, view: tuple[int, int]) -> None:

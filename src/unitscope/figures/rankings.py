@@ -131,7 +131,7 @@ def _(result: Rule) -> Figure:
 
 @draw.register
 def _(result: Inhibition) -> Figure:
-    """Draw the units that a concept inhibits, by their effect size."""
+    """Draw the units that are dark on a concept or respond less to it, by their effect size."""
     pale = result.units["p_corrected"].to_numpy() > SIGNIFICANT
     images = count_noun(len(result.images), "image")
     measured = f"Rank-biserial correlation over {images}; −1: darker on the concept in each."
