@@ -22,6 +22,7 @@ from unitscope.errors import UnitscopeError
 from unitscope.units import Layer
 
 MAX_IMAGES = 4096
+_FEW = 100  # images of a class; with more, the normal approximation is good for equal responses, too
 SEED = 0
 # Maximum number of responses to read and rank at once (about 50 bytes each), and minimum number of units.
 _AT_ONCE, _MIN_UNITS = 2_000_000, 16
@@ -77,7 +78,7 @@ class ReferenceSample:
         own = np.isin(rows, self.rows)
         others = len(self.rows) - int(own.sum())
         responses = _numbers(self.atlas.responses(self.layer, rows, self.units))
-        statistic, ties = self._statistics(responses, own)
+        found = self._statistics(responses, own)
         inside, outside = responses.mean(0, dtype=np.float64), self._mean_without(responses[own])
         return pd.DataFrame(
             {
@@ -85,17 +86,17 @@ class ReferenceSample:
                 "inside": inside,
                 "outside": outside,
                 "contrast": inside - outside,
-                "effect_size": 2 * statistic / (len(rows) * others) - 1,
-                "p_value": _p_value(statistic, ties, len(rows), others),
+                "effect_size": 2 * found[:, 0] / (len(rows) * others) - 1,
+                "p_value": _p_value(found, len(rows), others),
                 "images": len(rows),
             }
         )
 
-    def _statistics(self, responses: Responses, own: NDArray[np.bool_]) -> tuple[Floats, ...]:
-        """Return the Mann-Whitney U of a class, and the ties of all compared responses, float64 ``[unit]`` each."""
+    def _statistics(self, responses: Responses, own: NDArray[np.bool_]) -> Floats:
+        """Return the numbers of `_statistic` of each unit, float64 ``[unit, 3]``."""
         units = zip(self.ordered, responses.T, self.ties, strict=True)
-        found = np.array([_statistic(ordered, unit, own, ties) for ordered, unit, ties in units])
-        return found[:, 0], found[:, 1]
+        found = [_statistic(ordered, unit, own, ties) for ordered, unit, ties in units]
+        return np.array(found, np.float64).reshape(-1, 3)
 
     def _mean_without(self, own: Responses) -> Floats:
         """Return the mean of the sample without the images of the class; exactly zero if all others are zero."""
@@ -114,8 +115,8 @@ def class_inhibition(
 
     The columns of ``units`` are as in `map_contrast`, where inside and outside are the mean α on the class and on the
     others. effect_size is Cliff's delta (1993), ``2U / (m n) - 1``, and p_value that of the one-sided test with this U
-    (Mann and Whitney, 1947), with the null hypothesis that responses are not lower on the class. There is no d_z, since
-    images are not paired. Units with a NaN response are left out.
+    (Mann and Whitney, 1947), with the null hypothesis that responses are not lower on the class; see `_p_value`. There
+    is no d_z, since images are not paired. Units with a NaN response are left out.
 
     Near-duplicates count once, in the class and among the others, as they are not independent; ``left_out`` is the
     number of further images of the class.
@@ -188,8 +189,11 @@ def _numbers(responses: Responses) -> Responses:
     return responses
 
 
-def _statistic(ordered: Responses, unit: Responses, own: NDArray[np.bool_], ties: float) -> tuple[float, float]:
-    """Return U of a unit's responses to a class, without the class's images in the sample, and the ties of all."""
+def _statistic(ordered: Responses, unit: Responses, own: NDArray[np.bool_], ties: float) -> tuple[float, float, int]:
+    """Return U of a unit's responses to a class, without the class's images in the sample, and the ties of all.
+
+    The last number is how many of all compared responses equal the lowest.
+    """
     of_class = np.sort(unit)
     own_ordered = np.sort(unit[own])
     below = _below(ordered, of_class).sum() - (_below(own_ordered, of_class).sum() if len(own_ordered) else 0)
@@ -198,7 +202,9 @@ def _statistic(ordered: Responses, unit: Responses, own: NDArray[np.bool_], ties
     # are added one by one.
     equal = np.searchsorted(ordered, added, "right") - np.searchsorted(ordered, added, "left")
     equal = equal + np.arange(len(added)) - np.searchsorted(added, added, "left")
-    return float(below), ties + 3.0 * float((equal * (equal + 1)).sum())
+    lowest = min(ordered[0], of_class[0])
+    shared = np.searchsorted(ordered, lowest, "right") + np.searchsorted(added, lowest, "right")
+    return float(below), ties + 3.0 * float((equal * (equal + 1)).sum()), int(shared)
 
 
 def _below(ordered: Responses, values: Responses) -> Floats:
@@ -219,10 +225,36 @@ def _ties(ordered: NDArray[Any]) -> float:
     return float((groups**3 - groups).sum())
 
 
-def _p_value(statistic: Floats, ties: Floats, images: int, others: int) -> Floats:
-    """Return the one-sided p-value by the normal approximation, corrected for ties and continuity, as in SciPy."""
-    count, product = images + others, images * others
-    spread = np.sqrt(product / 12 * (count + 1 - ties / (count * (count - 1))))
-    with np.errstate(divide="ignore"):
-        distance = (product / 2 - statistic - 0.5) / spread
-    return np.clip(stats.norm.sf(distance), 0, 1)  # type: ignore[no-any-return]
+def _p_value(found: Floats, images: int, others: int) -> Floats:
+    """Return the one-sided p-value of each row of `_statistic`, U, ties and number of lowest responses.
+
+    It is the normal approximation, corrected for ties and continuity, as in SciPy. That is too small if the class has
+    few images and many responses are equal, as the zeros after a ReLU: then it is the mean over the number of the
+    class's images with the lowest response, which is hypergeometric, and the approximation is for the other images.
+    """
+    statistic, ties, lowest = found.T
+    p_values = _normal_tail(statistic, ties, np.float64(images), np.float64(images + others))
+    shared = (lowest > 1) & (images <= _FEW)
+    if shared.any():
+        p_values[shared] = _mixed_tail(*found[shared].T[:, :, None], images, images + others)
+    return p_values
+
+
+def _mixed_tail(statistic: Floats, ties: Floats, lowest: Floats, images: int, count: int) -> Floats:
+    """Return the probability of a U that is at most the observed one, ``[unit]``, from columns ``[unit, 1]``."""
+    low = np.arange(images + 1)  # images of the class with the lowest response
+    high, known = images - low, count - lowest
+    # Each image with the lowest response is level with those of the others, and each other image is above them.
+    rest = statistic - (lowest - low) * (low / 2 + high)
+    tail = _normal_tail(rest, ties - (lowest**3 - lowest), high, known)
+    chance = stats.hypergeom.pmf(low, count, lowest, images)
+    return np.clip((chance * np.where(rest < 0, 0, tail)).sum(1), 0, 1)  # type: ignore[no-any-return]
+
+
+def _normal_tail(statistic: Floats, ties: Floats, images: Any, count: Any) -> Floats:
+    """Return the probability that U of some of ``count`` images is at most the observed one; 1 if it can't differ."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        product = images * (count - images)
+        spread = np.sqrt(np.maximum(product / 12 * (count + 1 - ties / (count * (count - 1))), 0))
+        tail = stats.norm.cdf((statistic + 0.5 - product / 2) / spread)
+    return np.where(spread > 0, tail, 1.0)  # type: ignore[no-any-return]

@@ -164,7 +164,7 @@ def map_contrast(inside: Values, outside: Values, by_place: Values | None = None
     Columns: unit; inside, outside, contrast (inside - outside) and by_place, means over the images; effect_size, the
     matched-pairs rank-biserial correlation of the contrasts (Kerby, 2014); d_z, their mean divided by their standard
     deviation (Cohen, 1988); p_value of Wilcoxon's (1945) signed-rank test, with the null hypothesis that maps are not
-    darker inside and zeros as in Pratt (1959); p_corrected (Benjamini and Hochberg, 1995) and p_holm, for the number of
+    darker inside, zeros left out; p_corrected (Benjamini and Hochberg, 1995) and p_holm, for the number of
     units; images. Units with an outside of 0 or less, such as dead units, are left out.
 
     Args:
