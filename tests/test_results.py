@@ -278,6 +278,31 @@ def test_the_page_of_the_command_documents_each_key_and_the_kind(kind):
     assert not [key for key in MADE[kind].to_dict() if not re.search(rf"\b{key}\b", page)]
 
 
+TESTED = {
+    "ablation": {"p_value"},
+    "inhibition": {"p_value", "p_corrected", "p_holm", "logit_p_value", "logit_p_corrected", "logit_p_holm"},
+    "layer_overlap": {"p_value"},
+    "layer_similarity": {"shuffled"},
+    "perturbation": {"p_values"},
+    "rule": {"p_value", "support_p"},
+    "selectivity": {"shuffled"},
+}
+
+
+def keys_of(value):
+    """All keys of a JSON value."""
+    if isinstance(value, dict):
+        return set(value).union(*(keys_of(each) for each in value.values()))
+    return set().union(*(keys_of(each) for each in value)) if isinstance(value, list) else set()
+
+
+@each_kind
+def test_every_p_value_and_level_has_a_simulation_of_its_null_distribution(kind):
+    """Add a new one here with its simulation, in tests/analyses/test_null_distributions.py or beside its analysis."""
+    found = {key for key in keys_of(MADE[kind].to_dict()) if re.search(r"(^|_)p(_|$)|shuffled", key)}
+    assert found == TESTED.get(kind, set())
+
+
 def test_a_stored_selectivity_without_a_level_shows_all_its_units():
     values = MADE["selectivity"].to_dict()
     units = {name: values["units"][name] for name in ("unit", "selectivity", "mean")}

@@ -236,7 +236,8 @@ def _p_value(found: Floats, images: int, others: int) -> Floats:
     p_values = _normal_tail(statistic, ties, np.float64(images), np.float64(images + others))
     shared = (lowest > 1) & (images <= _FEW)
     if shared.any():
-        p_values[shared] = _mixed_tail(*found[shared].T[:, :, None], images, images + others)
+        columns = statistic[shared, None], ties[shared, None], lowest[shared, None]
+        p_values[shared] = _mixed_tail(*columns, images, images + others)
     return p_values
 
 

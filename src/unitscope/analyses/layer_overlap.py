@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from unitscope.analyses.chance import expected_overlap, overlap_tail
 from unitscope.analyses.cosines import cosines
-from unitscope.analyses.image_groups import check_distinct, group_means
+from unitscope.analyses.image_groups import CLASS, check_distinct, group_means, group_rows
+from unitscope.analyses.independent_images import share_images
 from unitscope.analyses.selection import TopK
 from unitscope.atlas import Atlas
 from unitscope.errors import UnitscopeError
@@ -29,7 +30,8 @@ class LayerOverlap(Result):
         names: names of the images and classes.
         top: number of units with the highest mean responses to compare; all units of smaller layers.
         table: one row per layer: layer, shared (number of units in the top of all), expected and p_value (as in
-            `Rule`), cosine (smallest cosine between the mean responses of two of them; NaN if undefined).
+            `Rule`; p_value is NaN if images of one are near-duplicates of another's), cosine (smallest cosine between
+            the mean responses of two of them; NaN if undefined).
     """
 
     kind: ClassVar[str] = "layer_overlap"
@@ -70,8 +72,17 @@ def layer_overlap(
         raise UnitscopeError(f"an overlap needs two or more images or classes, not {len(names)}; give more")
     check_distinct(names)
     given = np.stack([group_means(atlas, name) for name in names] if means is None else means)
-    rows = [_row(layer, given[:, atlas.index.span(layer)], top) for layer in atlas.layers]
-    return LayerOverlap(tuple(names), top, pd.DataFrame(rows))
+    table = pd.DataFrame([_row(layer, given[:, atlas.index.span(layer)], top) for layer in atlas.layers])
+    if share_images(atlas, [_images(atlas, name) for name in names]):
+        table["p_value"] = np.nan
+    return LayerOverlap(tuple(names), top, table)
+
+
+def _images(atlas: Atlas, name: str) -> list[str]:
+    """Return the ids of an image or a class; none for a file that is not in the atlas."""
+    if not name.startswith(CLASS) and not atlas.has_image(name):
+        return []
+    return list(atlas.images["image"].iloc[group_rows(atlas, name)])
 
 
 def _row(layer: Layer, means: NDArray[np.float64], top: int) -> Values:

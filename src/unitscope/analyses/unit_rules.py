@@ -52,6 +52,8 @@ class Rule(Result):
         at_least: minimum number of images that select a shared unit; None if groups were compared by their means.
         groups: the groups of images with all responses; empty in a stored rule.
         others: the groups that ``only`` compares them with, likewise.
+        near_duplicates: number of images that are near-duplicates of others; see `check_independence`. ``support_p`` is
+            then NaN, and ``p_value`` None if it needs these images to be independent.
     """
 
     kind: ClassVar[str] = "rule"
@@ -74,6 +76,7 @@ class Rule(Result):
     at_least: int | None = None
     groups: tuple[ImageGroup, ...] = ()
     others: tuple[ImageGroup, ...] = ()
+    near_duplicates: int = 0
 
     def values(self) -> Values:
         """Return plain values; docs/commands/rule.md lists the keys."""
@@ -95,6 +98,7 @@ class Rule(Result):
             "p_value": self.p_value,
             "base_rate": None if self.base_rate is None else self.base_rate.tolist(),
             "base_rate_images": self.base_images,
+            "near_duplicates": self.near_duplicates,
             "layer_table": layer_table([self.layer]),
         }
 
@@ -119,6 +123,7 @@ class Rule(Result):
             None if base is None else np.array(base, np.float64),
             values["base_rate_images"],
             values["at_least"],
+            near_duplicates=values.get("near_duplicates", 0),
         )
 
     def tables(self) -> dict[str, pd.DataFrame]:
@@ -139,7 +144,16 @@ class Rule(Result):
         }
         if self.base_rate is not None:
             units[f"base rate (of {self.base_images})"] = self.base_rate
-        return {self.title: pd.DataFrame([overall]), "Units": pd.DataFrame(units)}
+        title = f"{self.title} ({self.note})" if self.note else self.title
+        return {title: pd.DataFrame([overall]), "Units": pd.DataFrame(units)}
+
+    @property
+    def note(self) -> str:
+        """Which p-values are missing, and why; empty if none is."""
+        if self.expected is not None and self.p_value is None:
+            return "no p-value, since images are near-duplicates"
+        repeated = f"{self.near_duplicates} of the {self.images} images are near-duplicates"
+        return f"no p-value of the counts, since {repeated}" if self.near_duplicates else ""
 
     @property
     def title(self) -> str:

@@ -149,6 +149,7 @@ def _find(
     session: "Callable[[], Session]",
 ) -> "Rule":
     from unitscope.analyses import unit_rules as rules
+    from unitscope.analyses.independent_images import check_independence
     from unitscope.analyses.selection_frequency import base_rate
 
     names = [name for listed in names_by_option.values() for name in listed]
@@ -156,10 +157,12 @@ def _find(
     groups, others = groups[: len(names)], groups[len(names) :]
     base = base_rate(opened, layer, selector)
     if names_by_option["--max"]:
-        return rules.top_units(groups[0], selector, base=base)
-    if others:
-        return rules.difference(groups, others, selector, base=base)
-    return rules.intersection(groups, selector, at_least=at_least, base=base)
+        found = rules.top_units(groups[0], selector, base=base)
+    elif others:
+        found = rules.difference(groups, others, selector, base=base)
+    else:
+        found = rules.intersection(groups, selector, at_least=at_least, base=base)
+    return check_independence(opened, found)
 
 
 def _session_once(opened: "Atlas", network: str | None) -> "Callable[[], Session]":

@@ -109,6 +109,7 @@ def _unit_note(result: Rule, index: int) -> tuple[str, ...]:
 def _note(result: Rule) -> str:
     count = len(result.units)
     text = f"{count or 'No'} unit{'' if count == 1 else 's'}"
-    if result.expected is not None and result.p_value is not None:
-        text += f"; {result.expected:.3g} expected by chance (p = {result.p_value:.2g})"
+    if result.expected is not None:
+        chance = result.note if result.p_value is None else f"p = {result.p_value:.2g}"
+        text += f"; {result.expected:.3g} expected by chance ({chance})"
     return text + (f"; the first {_ROWS} are shown." if count > _ROWS else ".")

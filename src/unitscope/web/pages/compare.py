@@ -5,12 +5,13 @@ In: an `AtlasCache`, names as in the command `rule`, a layer. Out: `ComparePage`
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from unitscope.analyses.cosines import cosines
 from unitscope.analyses.image_groups import CLASS, ImageGroup, find_class, image_group
+from unitscope.analyses.independent_images import check_independence
 from unitscope.analyses.layer_overlap import layer_overlap
 from unitscope.analyses.selection import TopK
 from unitscope.analyses.unit_rules import Rule, difference, intersection
@@ -37,13 +38,14 @@ class ComparedGroup:
 
 @dataclass(frozen=True, slots=True)
 class RuleUnits:
-    """The units that a rule found, at most 12 of `count`."""
+    """The units that a rule found, at most 12 of `count`; `note` says why there is no p-value."""
 
     title: str
     count: int
     expected: float | None
     p_value: float | None
     units: tuple[AnnotatedUnit, ...]
+    note: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +92,10 @@ def compare_page(cache: AtlasCache, names: Sequence[str], layer: Layer, *, top: 
     if len(groups) < 2:
         return ComparePage(layer.name, top, compared, None, (), (), ())
     selector = TopK(min(top, layer.units))
-    both = intersection(groups, selector)
+    both = check_independence(cache.atlas, intersection(groups, selector))
     alone = [difference([one], [other for other in groups if other is not one], selector) for one in groups]
+    if both.p_value is None:
+        alone = [replace(each, p_value=None) for each in alone]  # they compare the same images
     return ComparePage(
         layer.name,
         min(top, layer.units),
@@ -126,14 +130,15 @@ def _compared(cache: AtlasCache, group: ImageGroup) -> ComparedGroup:
 def _units(cache: AtlasCache, found: Rule, title: str) -> RuleUnits:
     listed = zip(found.units[:_UNITS].tolist(), found.responses.tolist(), strict=False)
     first = tuple(annotated_unit(cache, found.layer, unit, f"α {number(response)}") for unit, response in listed)
-    return RuleUnits(title, len(found.units), found.expected, found.p_value, first)
+    return RuleUnits(title, len(found.units), found.expected, found.p_value, first, found.note)
 
 
 def _by_layer(cache: AtlasCache, names: Sequence[str], top: int) -> tuple[LayerComparison, ...]:
     table = layer_overlap(cache.atlas, names, top, means=[cache.means(name) for name in names]).table
     rows = table.itertuples(index=False, name=None)
     return tuple(
-        LayerComparison(layer, shared, expected, p, _known(cosine)) for layer, shared, expected, p, cosine in rows
+        LayerComparison(layer, shared, expected, _known(p), _known(cosine))
+        for layer, shared, expected, p, cosine in rows
     )
 
 
