@@ -29,6 +29,7 @@ from unitscope.analyses.similarity import Similarity
 from unitscope.analyses.similarity_by_layer import SimilarityByLayer
 from unitscope.analyses.sparsity import Distribution, Sparsity
 from unitscope.analyses.sparsity_by_layer import SparsityByLayer
+from unitscope.analyses.split_half import SplitHalf
 from unitscope.analyses.stored_results import load_result, result_classes
 from unitscope.analyses.unit_correlation import SimilarUnits
 from unitscope.analyses.unit_responses import UnitResponses
@@ -175,7 +176,8 @@ def similar_units():
 
 def unit_responses():
     classes = pd.DataFrame({"label": ["n1"], "name": ["hen"], "images": [3], "mean": [0.5]})
-    return UnitResponses(RELU, 1, np.array([0.0, 1.0, 2.0]), np.array([7, 2]), classes)
+    halves = SplitHalf(3, None, 0.75, 0.5, 0.25)
+    return UnitResponses(RELU, 1, np.array([0.0, 1.0, 2.0]), np.array([7, 2]), classes, halves)
 
 
 def layer_overlap():

@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from unitscope.analyses.shuffled_labels import LabelledGroups
+from unitscope.analyses.split_half import SplitHalf, split_half
 from unitscope.atlas import Atlas
 from unitscope.errors import UnitscopeError
 from unitscope.results import Result, Values, columns_of, frame_of, layer_table, layers_by_name
@@ -30,6 +32,7 @@ class UnitResponses(Result):
         histogram: number of images with a response in each bin, int64 ``[bin]``.
         classes: one row per label: label, name, images (that could be read), mean (α over them); the highest mean
             first. Labels without a mean are left out.
+        split_half: agreement between halves of the images; None without labels.
     """
 
     kind: ClassVar[str] = "unit_responses"
@@ -39,6 +42,7 @@ class UnitResponses(Result):
     edges: NDArray[np.float64]
     histogram: NDArray[np.int64]
     classes: pd.DataFrame
+    split_half: SplitHalf | None = None
 
     def values(self) -> Values:
         """Return plain values: the columns of ``classes`` as lists."""
@@ -48,6 +52,7 @@ class UnitResponses(Result):
             "edges": self.edges.tolist(),
             "histogram": self.histogram.tolist(),
             "classes": columns_of(self.classes),
+            "split_half": self.split_half and self.split_half.values(),
             "layer_table": layer_table([self.layer]),
         }
 
@@ -56,13 +61,18 @@ class UnitResponses(Result):
         """Return the result that has these `values`."""
         name = values["layer"]
         arrays = np.array(values["edges"], np.float64), np.array(values["histogram"], np.int64)
-        return cls(layers_by_name(values, [name])[name], values["unit"], *arrays, frame_of(values["classes"]))
+        layer, halves = layers_by_name(values, [name])[name], values.get("split_half")
+        stability = halves and SplitHalf.from_values(halves)
+        return cls(layer, values["unit"], *arrays, frame_of(values["classes"]), stability)
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """Return the histogram and the class means."""
         unit = f"{self.layer.name}:{self.unit}"
         bins = pd.DataFrame({"from": self.edges[:-1], "to": self.edges[1:], "images": self.histogram})
-        return {f"Responses of {unit}": bins, f"Mean response of {unit} by class": self.classes}
+        means = f"Mean response of {unit} by class"
+        if self.split_half is not None:
+            means += f"; {self.split_half.note}"
+        return {f"Responses of {unit}": bins, means: self.classes}
 
 
 def unit_responses(atlas: Atlas, unit: str | Unit, *, bins: int = BINS) -> UnitResponses:
@@ -76,7 +86,11 @@ def unit_responses(atlas: Atlas, unit: str | Unit, *, bins: int = BINS) -> UnitR
     layer, channel = atlas.unit(unit)
     column = atlas.responses(layer, units=slice(channel, channel + 1))[:, 0]
     counts, edges = response_histogram(column, bins)
-    return UnitResponses(layer, channel, edges, counts, unit_class_means(atlas, Unit(layer.name, channel)))
+    classes, halves = unit_class_means(atlas, Unit(layer.name, channel)), None
+    if atlas.manifest.labels:
+        groups = LabelledGroups.of(atlas)
+        halves = split_half(column[groups.rows], groups)
+    return UnitResponses(layer, channel, edges, counts, classes, halves)
 
 
 def response_histogram(

@@ -21,12 +21,15 @@ def unit_responses(result: UnitResponses, *, title: str = "") -> Figure:
     top = result.classes.head(MAX_CLASSES)
     means = Bars(list(top["name"]), top["mean"].to_numpy(np.float64), "mean response α", "Mean response by class")
     more = f"The {MAX_CLASSES} of {len(result.classes):,} classes with the highest means."
+    captions = [more] if len(result.classes) > MAX_CLASSES else []
+    if result.split_half is not None:
+        captions.append(f"{result.split_half.note[0].upper()}{result.split_half.note[1:]}.")
     heights = [CHART, means.shown * ROW] if means.shown else [CHART]
     with theme.context():
         figure, (histogram, *rest) = stacked(
             title or f"Responses of {result.layer.display_name}, unit {result.unit}",
             heights,
-            more if len(result.classes) > MAX_CLASSES else "",
+            " ".join(captions),
         )
         histogram.bar(
             result.edges[:-1],

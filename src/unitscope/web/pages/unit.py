@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from unitscope.analyses.selectivity import SELECTIVITY
+from unitscope.analyses.split_half import split_half
 from unitscope.analyses.unit_correlation import similar_units
 from unitscope.analyses.unit_responses import response_histogram, unit_class_means
 from unitscope.units import Layer, Unit
@@ -48,6 +49,8 @@ class SimilarUnit:
 class UnitPage:
     """The values of a unit's page; `removal` has a sentence for each stored ablation that removed the unit.
 
+    `stability` says how well halves of the images agree on the unit's preferences; empty without labels.
+
     Without stored responses, there is no histogram, and there are no similar units.
     """
 
@@ -63,6 +66,7 @@ class UnitPage:
     alike_images: int
     removal: tuple[str, ...]
     map_shape: tuple[int, ...]
+    stability: str
 
 
 def unit_page(cache: AtlasCache, layer: Layer, channel: int, *, results: Measurements = Measurements()) -> UnitPage:  # noqa: B008 (frozen)
@@ -81,6 +85,7 @@ def unit_page(cache: AtlasCache, layer: Layer, channel: int, *, results: Measure
         images,
         results.removal_notes(layer.name, channel),
         layer.shape,
+        _stability(cache, layer, channel),
     )
 
 
@@ -94,6 +99,14 @@ def _histogram(cache: AtlasCache, layer: Layer, channel: int) -> Histogram | Non
 def _classes(cache: AtlasCache, unit: Unit) -> tuple[ClassMean, ...]:
     rows = unit_class_means(cache.atlas, unit).head(_CLASSES)
     return tuple(ClassMean(*row) for row in rows.itertuples(index=False, name=None))
+
+
+def _stability(cache: AtlasCache, layer: Layer, channel: int) -> str:
+    """Return in words how well halves of the images agree; empty without labels or responses."""
+    if not cache.atlas.has_responses or not cache.atlas.manifest.labels:
+        return ""
+    groups = cache.labelled_groups
+    return split_half(cache.responses(layer, channel)[groups.rows], groups).note
 
 
 def _similar(cache: AtlasCache, layer: Layer, channel: int) -> tuple[tuple[SimilarUnit, ...], int]:
