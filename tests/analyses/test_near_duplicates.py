@@ -26,7 +26,7 @@ def test_copies_are_one_group_and_other_images_are_groups_of_their_own(make_atla
 
 def test_images_that_are_alike_in_deep_layers_only_are_distinct(make_atlas):
     responses = pictures(8, 5, noise=0.1)
-    responses[:, :40] = pictures(40, 1, noise=0.1, seed=2)[:, :40]
+    responses[:, 40:90] = pictures(40, 1, noise=0.1, seed=2)[:, 40:90]
     atlas = make_atlas(responses, layers=LAYERS, labels=[f"class {row // 5}" for row in range(40)])
     assert len(distinct_rows(atlas, atlas.readable)) == 40
 
@@ -48,6 +48,14 @@ def test_where_unrelated_images_are_alike_near_duplicates_must_be_more_so(make_a
     groups = near_duplicate_groups(atlas, atlas.readable)
     assert groups[0] == groups[1]
     assert len(np.unique(groups)) == 59
+
+
+@pytest.mark.parametrize("name", ["first", "third"])
+def test_where_only_shallow_or_deep_layers_were_scanned_nothing_is_compared(make_atlas, name):
+    """At the last layer alone, images of one class would be near-duplicates."""
+    layers = {each: 40 if each == name else 8 for each in LAYERS}
+    atlas = make_atlas(pictures(3, 4, noise=0.1)[:, : sum(layers.values())], layers=layers)
+    assert near_duplicate_groups(atlas, atlas.readable).tolist() == list(range(12))
 
 
 @pytest.mark.parametrize("layers", [{"small": 31, "other": 31}, LAYERS])

@@ -64,7 +64,7 @@ def classes_folder(tmp_path_factory) -> Path:
     for number in range(30):
         name = ("tench", "goldfish", "hen")[number % 3]
         pixels = random.integers(0, 256, (9, 10, 3), np.uint8).repeat(8, 0).repeat(8, 1) // 2
-        pixels[..., number % 3] += 20
+        pixels[..., number % 3] += 10
         (folder / name).mkdir(exist_ok=True)
         Image.fromarray(pixels).save(folder / name / f"{number:02d}.png")
     return folder

@@ -190,7 +190,8 @@ def test_crops_of_one_photograph_are_near_duplicates_and_no_class_claim_is_made(
     assert ((counts >= 1) & (counts <= 4)).all()
     page = client.get("/class/chelsea.json").json()
     assert "the 13 images of 'chelsea' are near-duplicates of 1" in page["selective"]["note"].lower()
-    assert page["inhibitory"]["note"].startswith("the 13 images of class 'chelsea' are near-duplicates of 1")
+    assert page["inhibitory"]["note"].startswith("The 13 images of class 'chelsea' are near-duplicates of 1")
+    assert "are near-duplicates of others, so they share units anyway" in page["shared"]["note"]
     assert not page["selective"]["units"]
     assert not page["inhibitory"]["units"]
     assert client.get("/unit/act:-1/725.json").json()["statistics"]["selective_class"] is None

@@ -88,7 +88,7 @@ def test_selective_units_and_the_distribution_of_class_means(atlas):
             page = as_json(class_page(cache, label, layer))
             result = unitscope.selective_units(atlas, layer, label)
             assert [one["channel"] for one in page["selective"]["units"]] == result.found["unit"].tolist()
-            assert page["selective"]["note"].lower().startswith(result.note.lower())
+            assert page["selective"]["note"].lower().startswith(result.note.lower() + ".")
             assert result.units["selectivity"].is_monotonic_decreasing
             spread = unitscope.sparsity(atlas, layer, [label])
             assert page["spread"]["of_class"] == spread.classes[0].histogram.tolist()

@@ -2,8 +2,8 @@
 
 In: an atlas and rows of images. Out: a group number for each image; a test counts each group once.
 
-The responses serve as a perceptual hash. Two images are near-duplicates if their standardized responses have a
-correlation of at least `CORRELATION` at each of three layers, at a quarter, half and three quarters of the depth.
+The responses serve as a perceptual hash. Two images are near-duplicates if their responses, standardized for each
+unit, have a mean correlation of at least `CORRELATION` over nine layers, and are much more alike than unrelated images.
 Scaled and re-encoded copies of one photograph have such responses, and so have most of its crops; different images of
 one class are alike in deep layers, but rarely in early ones. Near-duplicates of near-duplicates are in one group.
 """
@@ -20,8 +20,10 @@ from unitscope.units import Layer
 
 CORRELATION = 0.75
 MAX_IMAGES = 4096
+_DEPTHS = np.linspace(0.2, 0.8, 9)
+_SHALLOW, _DEEP = 0.4, 0.5
 _MIN_UNITS, _MAX_UNITS = 32, 256  # with fewer, unrelated images are often alike by chance; with more, reading is slow
-_UNRELATED, _UNRELATED_QUANTILE, _UNLABELLED_QUANTILE = 512, 0.99, 0.9
+_UNRELATED, _MIN_PAIRS = 512, 10
 _ROWS_AT_ONCE = 256
 _ROUNDING = 1e-6  # of float32 responses, relative to their mean
 
@@ -32,9 +34,9 @@ Floats = NDArray[np.float32]
 def near_duplicate_groups(atlas: Atlas, rows: Rows) -> NDArray[np.int64]:
     """Return the group number of each image, int64 ``[image]``; equal numbers are near-duplicates of each other.
 
-    Each image is a group of its own if the atlas has no responses or no layer with 32 units, or if there are more than
-    4,096 images. In networks for which unrelated images are alike, the correlation must be halfway between that of the
-    most similar 1% of images without a common label and 1 (10% of all images if they have no labels).
+    Each image is a group of its own if the atlas has no responses, if it has not both shallow and deep layers of 32 or
+    more units, or if there are more than 4,096 images. The correlation must be at least halfway between that of the
+    most similar unrelated images and 1; see `_threshold`.
 
     Args:
         atlas: the atlas.
@@ -67,19 +69,26 @@ def distinct_rows(atlas: Atlas, rows: Rows) -> Rows:
 
 
 def _layers(atlas: Atlas) -> list[Layer]:
-    """Return the layers whose responses are compared; none if they are not stored."""
-    large = [layer for layer in atlas.layers if layer.units >= _MIN_UNITS]
-    if not large or not atlas.has_responses:
+    """Return the layers whose responses are compared: up to nine, evenly spaced from 20% to 80% of the depth.
+
+    None if responses are not stored, or the scan did not tap layers of both halves of the network: in deep layers
+    alone images of one class look like near-duplicates, in shallow ones images of the same colours.
+    """
+    deepest = max((layer.index for layer in atlas.manifest.all_layers), default=0) or 1
+    depths = {layer: layer.index / deepest for layer in atlas.layers if layer.units >= _MIN_UNITS}
+    if not depths or not atlas.has_responses:
         return []
-    return [large[number] for number in sorted({len(large) * quarter // 4 for quarter in (1, 2, 3)})]
+    nearest = [min(depths, key=lambda layer: (abs(depths[layer] - at), layer.index)) for at in _DEPTHS]
+    found = list(dict.fromkeys(nearest))
+    return found if depths[found[0]] <= _SHALLOW and depths[found[-1]] >= _DEEP else []
 
 
 def _correlations(atlas: Atlas, layers: list[Layer], rows: Rows) -> Iterator[Floats]:
-    """Yield the lowest correlation at any layer between some images and all, float32 ``[some, image]``."""
+    """Yield the mean correlation over layers between some images and all, float32 ``[some, image]``."""
     at_layers = [_rays(atlas, layer, rows) for layer in layers]
     for start in range(0, len(rows), _ROWS_AT_ONCE):
         some = slice(start, start + _ROWS_AT_ONCE)
-        yield np.minimum.reduce([rays[some] @ rays.T for rays in at_layers])
+        yield np.mean([rays[some] @ rays.T for rays in at_layers], axis=0)
 
 
 def _rays(atlas: Atlas, layer: Layer, rows: Rows) -> Floats:
@@ -99,16 +108,18 @@ def _rays(atlas: Atlas, layer: Layer, rows: Rows) -> Floats:
 def _threshold(atlas: Atlas, layers: list[Layer]) -> float:
     """Return the correlation of near-duplicates.
 
-    Unrelated images have labels, but none in common; without labels, any two images are taken for unrelated.
+    It is at least halfway to 1 from the correlation of the most similar thousandth (10 or more) of pairs of unrelated
+    images, out of 512. Unrelated images have labels, but none in common; without labels, any two are taken for
+    unrelated, and the most similar tenth counts.
     """
     readable = atlas.readable
     rows = readable[np.unique(np.linspace(0, len(readable) - 1, _UNRELATED).astype(np.int64))]
     labels = [frozenset(each) for each in atlas.images["labels"].iloc[rows]]
     apart = np.array([[bool(one and other) and one.isdisjoint(other) for other in labels] for one in labels])
-    quantile = _UNRELATED_QUANTILE
-    if not any(labels):
-        apart, quantile = ~np.eye(len(rows), dtype=bool), _UNLABELLED_QUANTILE
-    if not apart.any():
+    labelled = any(labels)
+    pairs = np.triu(apart if labelled else np.ones_like(apart), 1)
+    found = np.concatenate(list(_correlations(atlas, layers, rows)))[pairs]
+    count = max(_MIN_PAIRS, len(found) // (1000 if labelled else 10))
+    if len(found) <= count:
         return CORRELATION
-    unrelated = np.quantile(np.concatenate(list(_correlations(atlas, layers, rows)))[apart], quantile)
-    return max(CORRELATION, float(1 + unrelated) / 2)
+    return max(CORRELATION, float(1 + np.partition(found, -count)[-count]) / 2)

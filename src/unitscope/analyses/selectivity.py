@@ -96,10 +96,11 @@ class Selectivity(Result):
         """How many units exceed the level, or why none does."""
         if self._too_few:
             return f"{few_images(self.concept, self.images, self.distinct_images)}, so no unit can be called selective"
-        every = f"{count_noun(len(self.units), 'unit')} {'has' if len(self.units) == 1 else 'have'} the highest mean"
+        units = count_noun(len(self.units), "unit")
+        every = f"{units} {'has its' if len(self.units) == 1 else 'have their'} highest class mean for it"
         if not self.has_level:
-            return f"{every} for it; without stored responses there is no level for shuffled labels"
-        return f"{every} for it, {len(self.found)} of them with a higher index than for shuffled labels"
+            return f"{every}; without stored responses there is no level for shuffled labels"
+        return f"{every}, {len(self.found)} of them with a higher index than for shuffled labels"
 
     @property
     def _too_few(self) -> bool:

@@ -4,7 +4,7 @@ In: an atlas and a category; a mask and a preprocessing. Out: the images with th
 that it covers. Independent of units; `inhibition` weights their maps with these fractions.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from unitscope.analyses.near_duplicates import near_duplicate_groups
 from unitscope.atlas import Atlas
 from unitscope.engine.session import Session
 from unitscope.errors import AtlasError, ImageError, NetworkError
@@ -27,11 +28,15 @@ Maps = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CategorySplit:
-    """The readable images of an atlas with a category, those without it, and the category's masks."""
+    """The readable images of an atlas with a category, those without it, and the category's masks.
+
+    Of near-duplicates only the first is kept; ``near_duplicates`` is the number of further images with the category.
+    """
 
     images: ImageSource
     others: ImageSource
     masks: CategoryMasks
+    near_duplicates: int
 
     def limit(self, count: int | None) -> "CategorySplit":
         """Return at most ``count`` images with the category, evenly spaced, and as many others; None for all images."""
@@ -70,7 +75,7 @@ class MapSource:
 
 
 def category_split(atlas: Atlas, category: str, *, image_root: str | Path | None = None) -> CategorySplit:
-    """Return the readable images of a COCO atlas with and without a category.
+    """Return the readable images of a COCO atlas with and without a category; near-duplicates count once.
 
     Args:
         atlas: an atlas of a COCO folder.
@@ -90,9 +95,20 @@ def category_split(atlas: Atlas, category: str, *, image_root: str | Path | None
     every = image_set(atlas, atlas.images["image"].iloc[atlas.readable], image_root=image_root)
     masks = category_masks(every, category)
     without = [image for image in every.ids if image not in masks.outlines]
+    distinct, others = (_distinct(atlas, ids) for ids in (masks.ids, without))
     return CategorySplit(
-        image_set(atlas, masks.ids, image_root=image_root), image_set(atlas, without, image_root=image_root), masks
+        image_set(atlas, distinct, image_root=image_root),
+        image_set(atlas, others, image_root=image_root),
+        masks,
+        len(masks.ids) - len(distinct),
     )
+
+
+def _distinct(atlas: Atlas, ids: Sequence[str]) -> list[str]:
+    """Return the ids without near-duplicates, which are not independent: the first of each group."""
+    rows = np.array([atlas.image_number(image) for image in ids], np.int64)
+    first = np.unique(near_duplicate_groups(atlas, rows), return_index=True)[1]
+    return [ids[number] for number in sorted(first)]
 
 
 def image_set(atlas: Atlas, ids: Iterable[str], *, image_root: str | Path | None = None) -> ImageSource:

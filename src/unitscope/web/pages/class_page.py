@@ -11,6 +11,7 @@ import numpy as np
 
 from unitscope.analyses.class_contrast import class_inhibition
 from unitscope.analyses.image_groups import CLASS, class_rows, find_class, image_group
+from unitscope.analyses.independent_images import check_independence
 from unitscope.analyses.inhibition import Inhibition
 from unitscope.analyses.selection import TopK
 from unitscope.analyses.selectivity import selective_units
@@ -102,9 +103,11 @@ def _selective(cache: AtlasCache, label: str, layer: Layer) -> UnitList:
     except DamagedAtlasError:
         raise
     except UnitscopeError as problem:
-        return UnitList(str(problem))
+        return UnitList(_sentence(str(problem)))
+    if result.found.empty:
+        return UnitList(_sentence(result.note))
     return UnitList(
-        f"{result.note[0].upper()}{result.note[1:]}; sorted by selectivity index.",
+        f"{_sentence(result.note)} Sorted by selectivity index.",
         tuple(
             annotated_unit(cache, layer, int(row["unit"]), _selectivity_note(row))
             for row in result.found.head(_UNITS).to_dict("records")
@@ -117,16 +120,21 @@ def _selectivity_note(row: dict[Hashable, Any]) -> str:
     return f"selectivity {row['selectivity']:.2f}{level}, d′ {number(row['d_prime'], 2)}"
 
 
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."
+
+
 def _shared(cache: AtlasCache, label: str, layer: Layer, images: int) -> UnitList:
     if not cache.atlas.has_responses:
         return UnitList("This needs responses, but the scan stored none (--store-responses none).")
     at_least = max(1, int(np.ceil(_SHARED_FRACTION * images)))
     pick = TopK(min(9, layer.units))
-    found = intersection([image_group(cache.atlas, CLASS + label, layer)], pick, at_least=at_least)
-    note = (
-        f"Units that are among the {pick} for at least {at_least} of the {images} images; "
-        f"{number(found.expected, 2)} expected by chance."
-    )
+    rule = intersection([image_group(cache.atlas, CLASS + label, layer)], pick, at_least=at_least)
+    found = check_independence(cache.atlas, rule)
+    chance = f"{number(found.expected, 2)} expected by chance"
+    if found.near_duplicates:
+        chance = f"{found.near_duplicates} of them are near-duplicates of others, so they share units anyway"
+    note = f"Units that are among the {pick} for at least {at_least} of the {images} images; {chance}."
     return UnitList(
         note,
         tuple(
@@ -144,7 +152,7 @@ def _inhibitory(cache: AtlasCache, label: str, layer: Layer) -> UnitList:
     except DamagedAtlasError:
         raise
     except UnitscopeError as problem:
-        return UnitList(str(problem))
+        return UnitList(_sentence(str(problem)))
     sure = found.units[found.units["p_corrected"] < 0.05]
     note = (
         f"{len(sure)} of {layer.units} units respond less to this class than to {found.others:,} other images"
