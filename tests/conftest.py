@@ -126,6 +126,11 @@ def make_atlas(tmp_path):
     return partial(write_small_atlas, tmp_path)
 
 
+def bytes_of(folder):
+    """Return the content of each file in a folder, by relative path."""
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
 def without_checksums(folder):
     """Remove the checksums of an atlas's files, as docs/atlas-format.md says for rewritten arrays."""
     manifest = json.loads((folder / "manifest.json").read_text("utf-8"))

@@ -141,7 +141,11 @@ def layer_list():
 
 
 def scan():
-    return ScanSummary("tiny.atlas", 30, 1, 2, 10, 12.5, 20, 0.125, {"top1": 0.5, "top5": 0.75})
+    missing = {"shard": 3, "images": 2, "first": "a.png", "reason": "permission denied"}
+    rates = {"top1": 0.5, "top5": 0.75}
+    return ScanSummary(
+        "tiny.atlas", 30, 1, 2, 10, 12.5, 20, 0.125, rates, (missing,), ("'b.png' is not valid Unicode",)
+    )
 
 
 def inhibition():

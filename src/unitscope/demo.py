@@ -7,6 +7,7 @@ EfficientNet-Lite0 (whose weights are a package) over them, and figures.
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from unitscope import figures
 from unitscope.atlas import Atlas
 from unitscope.engine.session import Session
 from unitscope.errors import UnitscopeError
+from unitscope.files import atomic_path
 from unitscope.inspection import LayerRange, exemplar_sheet, structure
 from unitscope.networks import load
 from unitscope.scanning import Progress, ScanResult, scan
@@ -79,11 +81,16 @@ def write_photographs(folder: Path) -> Path:
     whole = folder.with_name("whole")
     whole.mkdir(parents=True, exist_ok=True)
     for name, pixels in photographs().items():
-        Image.fromarray(pixels).save(whole / f"{name}.png")
+        _save(pixels, whole / f"{name}.png", format="PNG")
         (folder / name).mkdir(parents=True, exist_ok=True)
         for number, crop in enumerate(crops(pixels)):
-            Image.fromarray(crop).save(folder / name / f"{number:02d}.jpg", quality=92)
+            _save(crop, folder / name / f"{number:02d}.jpg", format="JPEG", quality=92)
     return whole
+
+
+def _save(pixels: NDArray[np.uint8], path: Path, **how: Any) -> None:
+    with atomic_path(path) as temporary:
+        Image.fromarray(pixels).save(temporary, **how)
 
 
 def crops(pixels: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:

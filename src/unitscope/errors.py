@@ -45,6 +45,13 @@ class UnknownClassError(UnitscopeError, LookupError):
     """A class of images that the atlas does not have."""
 
 
+class ImageAccessError(ImageError):
+    """An image that can't be opened or read: it is gone, permission is denied, or a disk or network fails.
+
+    A second try may succeed. An image that can be read but not decoded is a plain `ImageError`.
+    """
+
+
 class AtlasError(UnitscopeError):
     """An atlas that is missing, damaged, stale, or would be overwritten."""
 
@@ -59,6 +66,10 @@ class UntappedLayerError(AtlasError, LookupError):
 
 class BusyError(UnitscopeError):
     """A server that has too much to do; the request may be sent again in a few seconds."""
+
+
+class WriteError(UnitscopeError):
+    """A file that can't be written, since the disk is full or read-only."""
 
 
 def closest(name: str, known: Iterable[str], *, count: int = 3, cutoff: float = 0.6) -> str:

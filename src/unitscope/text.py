@@ -1,6 +1,6 @@
 """Convert values to JSON and numbers to English.
 
-In: numbers, strings, lists and dictionaries. Out: values that JSON can hold; phrases such as "2,048 units".
+In: numbers, strings, lists and dictionaries. Out: values that JSON can hold; phrases such as "2,048 units" or "3.4 MB".
 """
 
 import math
@@ -14,6 +14,20 @@ def json_safe(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [json_safe(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def byte_count(count: float) -> str:
+    """Return a number of bytes with a unit.
+
+    Examples:
+        >>> byte_count(12), byte_count(3_400_000)
+        ('12 bytes', '3.4 MB')
+    """
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit == "bytes" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} TB"
 
 
 def count_noun(count: int, noun: str) -> str:

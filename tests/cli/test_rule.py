@@ -225,5 +225,5 @@ def test_the_sheet_shows_what_the_network_gives(atlas, classes_folder):
 
 def test_missing_images_are_reported(atlas, tmp_path):
     found = intersection(image_groups(atlas, ["class:hen"], LAYER), at_least=4)
-    with pytest.raises(ImageError, match=r"can be read in .*; give their new folder"):
+    with pytest.raises(ImageError, match=r"no image file '.*png'; .* give their new folder"):
         rule_sheet(atlas, found, image_root=tmp_path)

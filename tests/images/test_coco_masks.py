@@ -248,3 +248,91 @@ def test_the_orientation_of_an_image_behind_a_link_out_of_the_folder_is_not_read
     assert category_masks(images, "cat").upright_mask("val/a.png").shape == (6, 8)
     with pytest.raises(ImageError, match=r"'val/a.png' is a link out of the folder"):
         category_masks(contained(images), "cat").upright_mask("val/a.png")
+
+
+def changed(images, change):
+    """The images, after a change of the whole content of their annotations."""
+    path = Path(images.root, "annotations", "instances_val.json")
+    content = json.loads(path.read_text("utf-8"))
+    change(content)
+    path.write_text(json.dumps(content), "utf-8")
+    return open_images(images.root)
+
+
+def as_text(content):
+    for record in content["images"]:
+        record["id"] = f"{record['id']:012d}"
+    for record in content["annotations"]:
+        record["image_id"] = str(record["image_id"])
+        record["category_id"] = float(record["category_id"])
+    content["categories"][0]["id"] = "1"
+
+
+def only_what_is_needed(content):
+    content["licenses"] = [{"id": 1, "name": "CC"}]
+    content["annotations"] = [
+        {key: record[key] for key in ("image_id", "category_id", "segmentation")} | {"bbox": ["2", "1", "3", "2"]}
+        for record in content["annotations"]
+    ]
+    content["images"][1] = {"id": 1, "file_name": "b.png", "license": 1}  # no sizes, and no cat
+
+
+def listed_twice(content):
+    content["images"].append({**content["images"][0], "id": 7})
+    content["images"].append(content["images"][1])
+    content["annotations"].append({"image_id": 7, "category_id": 2, "segmentation": [SQUARE]})
+    content["annotations"].append({"image_id": 99, "category_id": 1, "segmentation": [SQUARE]})  # of no image
+
+
+def flat_polygon(content):
+    content["annotations"][0]["segmentation"] = SQUARE
+
+
+@pytest.mark.parametrize("change", [as_text, only_what_is_needed, listed_twice, flat_polygon])
+def test_annotations_may_be_written_in_other_ways(tmp_path, change):
+    images = coco(tmp_path, [annotation(0, 1, [SQUARE])])
+    right = category_masks(images, "cat").mask("val/a.png")
+    images = changed(images, change)
+    labels = dict(zip(images.ids, images.labels, strict=True))
+    assert labels == {"val/a.png": ("cat", "wild dog") if change is listed_twice else ("cat",), "val/b.png": ()}
+    masks = category_masks(images, "cat")
+    assert masks.ids == ("val/a.png",)
+    np.testing.assert_array_equal(masks.mask("val/a.png"), right)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda c: c["images"].append({"id": 0, "file_name": "c"}), r"two records have the id 0, 'a.png' and 'c'"),
+        (lambda c: c["categories"].append({"id": "1", "name": "cow"}), r"two records have the id 1, 'cat' and 'cow'"),
+        (lambda c: c["annotations"][0].update(category_id=9), r"has the category 9, which 'categories' does not have"),
+        (lambda c: c["annotations"][0].update(image_id=None), r"'None' is not an id"),
+        (lambda c: c["images"][0].pop("id"), r"it has no 'id'"),
+        (lambda c: c["categories"][0].pop("name"), r"it has no 'name'"),
+        (lambda c: c.update(images=["a.png"]), r"is not in COCO's format"),
+        (lambda c: c.update(annotations=None), r"is not in COCO's format"),
+    ],
+)  # fmt: skip
+def test_annotations_that_contradict_themselves_are_refused(tmp_path, change, message):
+    images = coco(tmp_path, [annotation(0, 1, [SQUARE])])
+    with pytest.raises(ImageError, match=message):
+        changed(images, change)
+
+
+def test_masks_need_the_size_of_an_image(tmp_path):
+    images = changed(coco(tmp_path, [annotation(0, 1, [SQUARE])]), lambda content: content["images"][0].pop("width"))
+    with pytest.raises(ImageError, match=r"image 'a.png' has no 'height' or 'width', which masks need"):
+        category_masks(images, "cat")
+    images = changed(images, lambda content: content["images"][0].update(width=60_000, height=60_000))
+    with pytest.raises(ImageError, match=r"image 'a.png' has 60000 × 60000 pixels, over the limit"):
+        category_masks(images, "cat")
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [[[float("nan")] * 6], [[1, 2, 3, float("inf"), 5, 6]], {"size": [6, 8], "counts": [50, -2]}, {"counts": []}],
+)
+def test_an_outline_of_impossible_numbers_is_refused(tmp_path, shape):
+    masks = category_masks(coco(tmp_path, [annotation(0, 1, shape)]), "cat")
+    with pytest.raises(ImageError, match=r"outline of a 'cat' in 'val/a\.png' can't be read"):
+        masks.mask("val/a.png")

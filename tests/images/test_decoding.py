@@ -12,10 +12,10 @@ import pytest
 from PIL import Image
 
 from tests.images.costly_pictures import deep_png, many_scans
-from unitscope.errors import ImageError, ImageTooLargeError
+from unitscope.errors import ImageAccessError, ImageError, ImageTooLargeError
 from unitscope.images import decode
+from unitscope.images.bit_depth import grey_to_rgb
 from unitscope.images.decoding import pixels_in, pixels_of_plain_jpeg
-from unitscope.images.deep_grey import rgb_of_deep_grey
 from unitscope.images.limits import MAX_PIXELS, UNTRUSTED, Limits
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "data"
@@ -335,7 +335,7 @@ def test_deep_grey_in_blocks_equals_the_whole_scaled_at_once(tmp_path, kind):
 def test_deep_grey_takes_little_more_memory_than_its_bytes():
     image = Image.fromarray(np.zeros((4000, 3000), np.uint16))
     tracemalloc.start()
-    rgb_of_deep_grey(image)
+    grey_to_rgb(image, io.BytesIO())
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 6 * 4000 * 3000
@@ -396,3 +396,127 @@ def test_pixels_are_counted_from_the_header():
         pixels_in(deep_png(4000, 3000), Limits(10_000_000))
     with pytest.raises(ImageError, match="is not an image"):
         pixels_in(b"text")
+
+
+def deep(path: Path, values: np.ndarray, *, extra: bytes = b"") -> Path:
+    """Write a PNG of 16 bits a channel: ``[row, column]``, or ``[row, column, channel]`` with 2, 3 or 4 channels."""
+    height, width, *channels = values.shape
+    colour = {1: 0, 2: 4, 3: 2, 4: 6}[channels[0] if channels else 1]
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
+    write_png(path, size=(width, height), depth=16, colour=colour, rows=rows, extra=extra)
+    return path
+
+
+@pytest.mark.parametrize("bits", [8, 10, 12, 14, 16])
+@pytest.mark.parametrize("suffix", ["png", "tiff"])
+def test_fewer_bits_in_16_are_scaled_from_their_own_range(tmp_path, bits, suffix):
+    values = np.linspace(0, 2**bits - 1, 64 * 64).astype(np.uint16).reshape(64, 64)
+    Image.fromarray(values).save(tmp_path / f"a.{suffix}")
+    assert np.array_equal(pixels(tmp_path / f"a.{suffix}")[..., 0], np.rint(values.astype(float) * 255 / (2**bits - 1)))
+
+
+@pytest.mark.parametrize("bits", [8, 10, 12, 14])
+def test_fewer_bits_in_16_bit_colours_are_scaled_from_their_own_range(tmp_path, bits):
+    values = np.random.default_rng(bits).integers(0, 2**bits, (20, 30, 3)).astype(np.uint16)
+    values[0, 0, 0] = 2**bits - 1
+    expected = np.rint(values.astype(float) * 255 / (2**bits - 1))
+    assert np.array_equal(pixels(deep(tmp_path / "a.png", values)), expected)
+    opaque = np.concatenate([values, np.full((20, 30, 1), 65535, np.uint16)], -1)
+    assert np.array_equal(pixels(deep(tmp_path / "b.png", opaque)), expected)
+
+
+def test_dark_colours_whose_lower_bytes_can_not_be_read_are_an_error(tmp_path):
+    values = np.full((4, 4, 2), 65535, np.uint16)
+    values[..., 0] = 4095
+    with pytest.raises(
+        ImageError, match=r"a.png' is dark, as it does not use all of its 16 bits; convert it to 8 bits"
+    ):
+        decode(deep(tmp_path / "a.png", values))
+
+
+def test_the_bits_that_a_file_names_count_more_than_those_it_uses(tmp_path):
+    values = np.full((4, 4), 1000, np.uint16)
+    assert pixels(deep(tmp_path / "a.png", values))[0, 0, 0] == 249  # of 1023
+    for bits, expected in ((12, 62), (16, 4)):
+        named = deep(tmp_path / "b.png", values, extra=png_chunk(b"sBIT", bytes([bits])))
+        assert pixels(named)[0, 0, 0] == expected
+    Image.fromarray(values).save(tmp_path / "c.tiff", tiffinfo={281: 4095})
+    assert pixels(tmp_path / "c.tiff")[0, 0, 0] == 62
+    (tmp_path / "d.pgm").write_bytes(b"P5\n4 4\n4095\n" + values.astype(">u2").tobytes())
+    assert pixels(tmp_path / "d.pgm")[0, 0, 0] == 62
+
+
+def test_deep_grey_whose_zero_is_white_is_inverted(tmp_path):
+    Image.fromarray(np.array([[0, 65535]], np.uint16)).save(tmp_path / "a.tiff", tiffinfo={262: 0})
+    assert pixels(tmp_path / "a.tiff")[0, :, 0].tolist() == [255, 0]
+
+
+def test_a_tiff_that_begins_with_a_preview_is_refused(tmp_path):
+    Image.new("RGB", (4, 4)).save(tmp_path / "a.dng", "TIFF", tiffinfo={254: 1})
+    with pytest.raises(ImageError, match=r"a.dng' begins with a reduced preview, .*; develop it, and save it as JPEG"):
+        decode(tmp_path / "a.dng")
+
+
+@pytest.mark.parametrize(
+    ("start", "what"),
+    [
+        (b"\0\0\0\x18ftypheic\0\0\0\0", "a HEIC picture, .*pillow-heif"),
+        (b"\0\0\0\x18ftypmif1\0\0\0\0", "a HEIC picture"),
+        (b"\0\0\0\x18ftypisom\0\0\0\0", "a video; .*ffmpeg"),
+        (b"\x1a\x45\xdf\xa3....", "a video"),
+        (b"\xff\x0a....", "a JPEG XL picture, .*djxl"),
+        (b"\0\0\0\x0cJXL \r\n\x87\n", "a JPEG XL picture"),
+        (b'<?xml version="1.0"?>\n<!-- made by hand -->\n<svg xmlns="http://www.w3.org/2000/svg"/>', "an SVG drawing"),
+        (b"\n<svg/>", "an SVG drawing"),
+        (b"<!DOCTYPE html><html>404</html>", "a web page, not an image; perhaps its download failed"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "a pointer of Git LFS.*`git lfs pull`"),
+        (bytes(128) + b"DICM", "a DICOM file; .*pydicom"),
+        (b"v/1\x01\2\0\0\0", "an OpenEXR picture"),
+        (b"8BPS\0\1", "a Photoshop file"),
+        (b"%PDF-1.7", "a PDF"),
+        (b"PK\x03\x04", "an archive; unpack it"),
+        (b"\x1f\x8b\x08", "an archive"),
+        (b"\x93NUMPY\x01\0", "an array, not a picture"),
+    ],
+)
+def test_a_file_of_another_format_is_named(tmp_path, start, what):
+    (tmp_path / "a.jpg").write_bytes(start)
+    with pytest.raises(ImageError, match=rf"a.jpg' is {what}"):
+        decode(tmp_path / "a.jpg")
+
+
+def test_the_suffix_does_not_matter_and_bytes_after_the_end_are_ignored(tmp_path):
+    Image.new("RGB", (4, 4), RED).save(tmp_path / "a.PNG")
+    (tmp_path / "a.PNG").rename(tmp_path / "a.jpg")
+    assert (pixels(tmp_path / "a.jpg") == RED).all()
+    for suffix in ("jpg", "png"):
+        path = tmp_path / f"b.{suffix}"
+        Image.new("RGB", (16, 16), RED).save(path)
+        path.write_bytes(path.read_bytes() + b"\0 trailing \xff\xd8\xff garbage" * 50)
+        assert np.abs(pixels(path).astype(int) - RED).max() <= 6
+
+
+def test_a_picture_of_several_views_gives_the_first(tmp_path):
+    Image.new("RGB", (16, 16), RED).save(tmp_path / "a.mpo", save_all=True, append_images=[Image.new("RGB", (16, 16))])
+    assert np.abs(pixels(tmp_path / "a.mpo").astype(int) - RED).max() <= 6
+
+
+def test_reading_errors_are_told_from_decoding_errors_also_if_a_decoder_ignores_them(tmp_path):
+    Image.fromarray(noise(80, 80, 3)).save(written := io.BytesIO(), "JPEG")
+
+    class Failing(io.BytesIO):
+        def read(self, size=-1):
+            if self.tell() >= 600:
+                raise OSError(5, "Input/output error")
+            return super().read(min(size, 600) if size > 0 else 600)
+
+    with pytest.raises(ImageAccessError, match="the picture can't be read: Input/output error"):
+        decode(Failing(written.getvalue()))
+    with pytest.raises(ImageError, match="the picture is truncated") as damaged:
+        decode(written.getvalue()[:600])
+    assert not isinstance(damaged.value, ImageAccessError)
+    (tmp_path / "a.png").symlink_to("/proc/self/mem")
+    with pytest.raises(ImageAccessError, match=r"a.png' can't be read: Input/output error"):
+        decode(tmp_path / "a.png")
+    with pytest.raises(ImageAccessError, match=r"no image file '.*b.png'"):
+        decode(tmp_path / "b.png")

@@ -1,11 +1,12 @@
 import json
 import os
+import socket
 from pathlib import Path
 
 import pytest
 
 from unitscope.errors import ImageError
-from unitscope.images import imagenet_wnids, open_images
+from unitscope.images import decode, decode_row, imagenet_wnids, open_images
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "data"
 
@@ -342,6 +343,34 @@ def test_names_that_are_not_unicode_are_skipped_and_listed(tmp_path):
     assert found.skipped == (r"'bad\udcff.png' is not valid Unicode; rename it",)
 
 
+def test_links_to_nothing_are_skipped_and_listed(tmp_path):
+    make(tmp_path, "0.png")
+    (tmp_path / "1.png").symlink_to(tmp_path / "unmounted" / "1.png")
+    (tmp_path / "2.png").symlink_to("2.png")
+    found = open_images(tmp_path)
+    assert found.ids == ("0.png",)
+    assert sorted(found.skipped) == [
+        f"'{tmp_path}/1.png' is a link to '{tmp_path}/unmounted/1.png', where no file is",
+        f"'{tmp_path}/2.png' is a link to '2.png', where no file is",
+    ]
+    (tmp_path / "0.png").unlink()
+    with pytest.raises(ImageError, match=r"has no images \('.*' is a link to '.*', where no file is\); give a folder"):
+        open_images(tmp_path)
+
+
+def test_pipes_and_sockets_are_not_listed_and_do_not_block(tmp_path):
+    make(tmp_path, "0.png")
+    os.mkfifo(tmp_path / "pipe.png")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(tmp_path / "s.png"))
+        assert open_images(tmp_path).ids == ("0.png",)
+        for name in ("pipe", "s"):
+            with pytest.raises(ImageError, match=r"is a (pipe|socket), not an image file; save the image in a file"):
+                decode(tmp_path / f"{name}.png")
+            with pytest.raises(ImageError, match=r"is a (pipe|socket), not an image file"):
+                decode_row(open_images(tmp_path / f"{name}.png"), 0)
+
+
 def test_a_folder_that_can_not_be_read_is_skipped_and_listed(tmp_path, monkeypatch):
     """As root may read everything, the system's answer is given here."""
     make(tmp_path, "0.png", "lost+found/1.png")
@@ -356,3 +385,34 @@ def test_a_folder_that_can_not_be_read_is_skipped_and_listed(tmp_path, monkeypat
     found = open_images(tmp_path)
     assert found.ids == ("0.png",)
     assert found.skipped == (f"folder '{tmp_path}/lost+found' can't be read: Permission denied",)
+
+
+@pytest.mark.parametrize(
+    ("names", "kept", "labels"),
+    [
+        ("a.jpg a_mask.png b.png b_mask_1.png", "a.jpg b.png", ""),
+        ("cat/1.png cat/1_segmentation.png dog/1.png dog/1-gt.tif", "cat/1.png dog/1.png", "cat dog"),
+        ("images/a.jpg images/b.jpg masks/a.png masks/b.png", "images/a.jpg images/b.jpg", ""),
+        ("Images/cat/a.jpg Images/dog/a.jpg Masks/cat/a.png", "Images/cat/a.jpg Images/dog/a.jpg", "cat dog"),
+        ("train/images/a.jpg train/masks/a.png val/images/b.jpg", "train/images/a.jpg val/images/b.jpg", ""),
+        ("n1/images/n1.png n1/masks/0f.png n2/images/n2.png", "n1/images/n1.png n2/images/n2.png", "n1 n2"),
+        ("images/a.jpg labels/a.txt", "images/a.jpg", ""),
+        ("images/a.jpg labels/b.jpg", "images/a.jpg labels/b.jpg", "images labels"),
+        ("mask/1.png no_mask/1.png", "mask/1.png no_mask/1.png", "mask no_mask"),
+        ("a_mask.png b_mask.png", "a_mask.png b_mask.png", ""),
+        ("a.jpg a_mask.jpg", "a.jpg a_mask.jpg", ""),
+    ],
+)
+def test_masks_beside_images_are_left_out_and_listed(tmp_path, names, kept, labels):
+    found = open_images(make(tmp_path, *names.split()))
+    assert found.ids == tuple(kept.split())
+    assert found.label_names == tuple(labels.split())
+    assert bool(found.skipped) == (len(kept) < len(names))
+
+
+def test_what_is_said_about_masks(tmp_path):
+    found = open_images(make(tmp_path, "images/a.jpg", "images/a_mask.png", "masks/a.png"))
+    assert found.skipped == (
+        "folder 'masks', which holds masks or labels of images",
+        "1 mask beside images, such as 'images/a_mask.png'; move masks to a folder of their own to scan them",
+    )

@@ -183,3 +183,71 @@ def test_an_invalid_card_is_refused_with_a_clear_message(folder, text, message):
     with pytest.raises(NetworkError, match=message) as caught:
         load(folder / "card.toml")
     assert "\n" not in str(caught.value)
+
+
+BLOCKS = "from torch import nn\n\n\ndef stem():\n    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU())\n"
+
+
+def package(root, name, *, init=True):
+    """A package whose model.py imports from it, and from a package within it the other way."""
+    for folder in (root / name, root / name / "zoo"):
+        folder.mkdir(parents=True)
+        if init:
+            (folder / "__init__.py").touch()
+    (root / name / "blocks.py").write_text(BLOCKS)
+    (root / name / "model.py").write_text("from .blocks import stem\n\n\ndef build():\n    return stem()\n")
+    (root / name / "zoo" / "deep.py").write_text(
+        f"from {name}.blocks import stem as other\n\nfrom ..blocks import stem\n\nassert stem is other\n\n\n"
+        "def build():\n    return stem()\n"
+    )
+    return root / name
+
+
+def test_a_file_in_a_package_is_loaded_as_part_of_it(tmp_path):
+    before = sys.path.copy()
+    made = package(tmp_path, "mynet_one")
+    for file in ("model.py", "zoo/deep.py"):
+        assert [type(part).__name__ for part in load(f"{made / file}:build").module] == ["Conv2d", "ReLU"]
+    assert sys.path == before
+
+
+def test_relative_imports_outside_a_package_say_how_to_make_one(tmp_path):
+    made = package(tmp_path, "mynet_two", init=False)
+    with pytest.raises(
+        NetworkError, match=r"failed with ImportError: .*; .* put an empty __init__.py into '.*mynet_two'"
+    ):
+        load(f"{made}/model.py:build")
+
+
+def test_two_packages_of_one_name_are_an_error(tmp_path):
+    load(f"{package(tmp_path / 'one', 'mynet_three')}/model.py:build")
+    with pytest.raises(
+        NetworkError, match=r"the package 'mynet_three' in '.*two' has the name of another one, in '.*one"
+    ):
+        load(f"{package(tmp_path / 'two', 'mynet_three')}/model.py:build")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("a.onnx", "is an ONNX file, .* onnx2torch, and give FILE.py:FUNCTION"),
+        ("a.PB", "is a TensorFlow graph"),
+        ("saved/", "is a TensorFlow SavedModel"),
+        ("hugging/", "is a folder of Hugging Face; .* from_pretrained"),
+        ("plain/", "is a folder, not a network; give FILE.py:FUNCTION or a network card"),
+        ("a.tflite", "is a TensorFlow Lite file, .* give the module it was made from"),
+        ("a.engine", "is a TensorRT engine"),
+        ("a.mlpackage", "is a Core ML package"),
+        ("a.gguf", "is a GGUF file of a language model"),
+        ("a.pt2", "is a program exported by torch.export"),
+        ("a.pkl", "is a pickle, which can run code"),
+    ],
+)
+def test_networks_in_other_formats_are_named(tmp_path, name, message):
+    (tmp_path / "saved").mkdir()
+    (tmp_path / "saved" / "saved_model.pb").touch()
+    (tmp_path / "hugging").mkdir()
+    (tmp_path / "hugging" / "config.json").touch()
+    (tmp_path / "plain").mkdir()
+    with pytest.raises(NetworkError, match=rf"^'{tmp_path}/{name}' {message}"):
+        load(f"{tmp_path}/{name}")

@@ -19,8 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unitscope.atlas.storage import StoragePath, remove, write_atomic
-from unitscope.errors import AtlasError, first_line
+from unitscope.errors import AtlasError, WriteError, first_line
+from unitscope.files import reason_not_written
 from unitscope.summaries import ShardClassSums, Summary
+from unitscope.text import byte_count
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,6 +55,7 @@ class Part:
         return ShardClassSums.of(self.responses, class_numbers) if self.responses.shape[1] else self.classes
 
 
+_IMAGES = "images.parquet"
 _ARRAYS = tuple(one.name for one in fields(Part) if one.name not in ("summary", "classes"))
 
 
@@ -81,9 +84,8 @@ class Parts:
             self.folder.mkdir(parents=True, exist_ok=True)
             lock = os.open(self.folder / "lock", os.O_CREAT | os.O_RDWR)
         except OSError as problem:
-            raise AtlasError(
-                f"can't write to '{self.folder}': {problem.strerror}; choose another path with -o"
-            ) from problem
+            why = reason_not_written(problem, self.folder) or f"{problem.strerror}; choose another path with -o"
+            raise AtlasError(f"can't write to '{self.folder}': {why}") from problem
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -105,8 +107,15 @@ class Parts:
         except ValueError as problem:
             raise AtlasError(f"'{self.folder}/plan.json' is damaged; remove '{self.folder}' to start over") from problem
 
-    def write_plan(self, plan: dict[str, Any]) -> None:
-        """Write the plan of the parts, before the first part; remove parts of any other plan.
+    def images(self) -> bytes:
+        """Return the record of the images, as given to `write_plan`; empty if there is none."""
+        try:
+            return (self.folder / _IMAGES).read_bytes()
+        except OSError:
+            return b""
+
+    def write_plan(self, plan: dict[str, Any], images: bytes = b"") -> None:
+        """Write the plan of the parts and a record of its images, before the first part; remove parts of another plan.
 
         Raises:
             AtlasError: if the folder can't be written to.
@@ -116,7 +125,10 @@ class Parts:
             for path in existing:
                 if path.name.startswith("part-"):
                     path.unlink()
+            write_atomic(self.folder / _IMAGES, images)
             write_atomic(self.folder / "plan.json", json.dumps(plan, indent=1).encode())
+        except WriteError:
+            raise
         except Exception as problem:  # each kind of store raises its own exceptions
             raise AtlasError(f"can't write to '{self.folder}' ({first_line(problem)}); choose another -o") from problem
 
@@ -124,29 +136,45 @@ class Parts:
         """Remove the plan if none of the ``shards`` has a part, so that it does not block another scan."""
         if not any(map(self.has, range(shards))):
             (self.folder / "plan.json").unlink(missing_ok=True)
+            (self.folder / _IMAGES).unlink(missing_ok=True)
 
     def has(self, shard: int) -> bool:
         """Return whether a shard's part exists."""
         return self._path(shard).exists()
 
-    def write(self, shard: int, part: Part) -> None:
-        """Write a shard's part atomically."""
+    def write(self, shard: int, part: Part, *, left: int = 0) -> None:
+        """Write a shard's part atomically.
+
+        Args:
+            shard: the shard's number.
+            part: its results.
+            left: number of bytes that the scan will still write, for messages.
+
+        Raises:
+            WriteError: if the disk is full or read-only; the parts written before are kept.
+        """
         arrays = {name: getattr(part, name) for name in _ARRAYS}
         sums = {f"class_{one.name}": getattr(part.classes, one.name) for one in fields(ShardClassSums)}
         file = io.BytesIO()
         np.savez(file, allow_pickle=False, **arrays, **part.summary.to_arrays(), **sums)
-        write_atomic(self._path(shard), file.getbuffer())
+        needed = f", about {byte_count(left)} to finish this scan" if left else ""
+        then = f"{needed}, then give the same command again: it goes on from here"
+        write_atomic(self._path(shard), file.getbuffer(), then=then)
 
     def read(self, shard: int) -> Part:
         """Return a shard's part.
 
         Raises:
-            AtlasError: if its file is damaged.
+            AtlasError: if its file is damaged or can't be read.
         """
         try:
             with self._path(shard).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 values = dict(arrays)
-        except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as problem:
+        except OSError as problem:
+            raise AtlasError(
+                f"part '{self._path(shard)}' can't be read ({first_line(problem)}); give the same command again"
+            ) from problem
+        except (ValueError, EOFError, KeyError, zipfile.BadZipFile) as problem:
             raise AtlasError(
                 f"part '{self._path(shard)}' is damaged ({problem}); remove it and scan again: "
                 "only this part is recomputed"

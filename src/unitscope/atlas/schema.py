@@ -124,6 +124,10 @@ class Manifest:
         try:
             values = json.loads(self.to_json().encode())
             check_manifest({name: value for name, value in values.items() if name not in ("schema_version", "crc32c")})
+        except UnicodeEncodeError as problem:
+            raise AtlasError(
+                f"{_string_at(problem)!a} is not valid Unicode, so an atlas can't name it; rename the file or folder"
+            ) from problem
         except ValueError as problem:
             raise AtlasError(f"the atlas of this scan could not be read: {first_line(problem)}") from problem
 
@@ -147,6 +151,12 @@ class Manifest:
                 "files": {name: _stored_file(one) for name, one in values.get("files", {}).items()},
             }
         )
+
+
+def _string_at(problem: UnicodeEncodeError) -> str:
+    """Return the string of a JSON text at which encoding failed."""
+    text = problem.object
+    return text[text.rfind('"', 0, problem.start) + 1 : text.find('"', problem.end)]
 
 
 def _stored_file(value: Any) -> StoredFile:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unitscope.errors import AtlasError, first_line
+from unitscope.files import explain_write_errors
 
 if TYPE_CHECKING:
     from upath import UPath
@@ -45,18 +46,27 @@ def storage_path(path: "str | StoragePath") -> "StoragePath":
     return found
 
 
-def write_atomic(path: "StoragePath", data: bytes | memoryview) -> None:
-    """Write a file atomically: after a crash or a power cut it is complete or does not exist."""
+def write_atomic(path: "StoragePath", data: bytes | memoryview, *, then: str = "") -> None:
+    """Write a file atomically: after a crash or a power cut it is complete or does not exist.
+
+    Raises:
+        WriteError: if the disk is full or read-only; the message ends with ``then``.
+    """
     if not isinstance(path, Path):
         path.write_bytes(bytes(data))
         return
     temporary = path.with_name(path.name + ".tmp")
-    with temporary.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-    sync_folder(path.parent)
+    with explain_write_errors(path, size=len(data), then=then):
+        try:
+            with temporary.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        except OSError:
+            temporary.unlink(missing_ok=True)
+            raise
+        sync_folder(path.parent)
 
 
 def sync_folder(folder: Path) -> None:

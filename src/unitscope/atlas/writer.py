@@ -23,11 +23,13 @@ from unitscope.atlas.responses import CHUNK_CODECS, encode_shard
 from unitscope.atlas.schema import ARRAYS, IMAGES, MANIFEST, UNITS, ImageList, Manifest
 from unitscope.atlas.storage import StoragePath, remove, sync_all, sync_folder, write_atomic, zarr_store
 from unitscope.atlas.tables import image_table, unit_table
+from unitscope.files import explain_write_errors
 from unitscope.summaries import ClassSums, Summary
 from unitscope.units import UnitIndex
 
 _UNITS_IN_CHUNK = 256
 _ROWS_AT_ONCE = 16_384
+_THEN = ", about as much as the parts take, then give the same command again: only merging them is left"
 _DIMENSIONS = {
     "top_values": ("rank", "unit"),
     "top_images": ("rank", "unit"),
@@ -42,8 +44,28 @@ def write_atlas(target: StoragePath, parts: Parts, *, manifest: Manifest, images
     """Merge all parts into an atlas at ``target``, remove the parts, and return the final manifest.
 
     A local atlas appears by one rename; one in a remote store, which can't rename, when its manifest is written last.
+
+    Raises:
+        WriteError: if the disk is full or read-only; the parts are kept.
     """
     folder = parts.folder / "atlas" if isinstance(target, Path) else target
+    with explain_write_errors(folder, then=_THEN):
+        try:
+            finished = _merge(folder, parts, manifest, images)
+            if isinstance(target, Path) and isinstance(folder, Path):
+                sync_all(folder)
+                folder.rename(target)
+                sync_folder(target.parent)
+        except Exception:
+            if isinstance(folder, Path):
+                remove(folder)  # what is half written takes space
+            raise
+    parts.remove()
+    return finished
+
+
+def _merge(folder: StoragePath, parts: Parts, manifest: Manifest, images: ImageList) -> Manifest:
+    """Write the merged parts to a folder, and return the final manifest."""
     _make_empty(folder)
     with closing(_ImageRows(folder / IMAGES, manifest, images)) as rows:
         merge = _Merge(folder, manifest, images, rows)
@@ -51,12 +73,7 @@ def write_atlas(target: StoragePath, parts: Parts, *, manifest: Manifest, images
             merge.add(parts.read(shard))
         merged = merge.finish()
     finished = replace(merged, files=files_in(folder, merge.files))
-    write_atomic(folder / MANIFEST, finished.to_json().encode())
-    if isinstance(target, Path) and isinstance(folder, Path):
-        sync_all(folder)
-        folder.rename(target)
-        sync_folder(target.parent)
-    parts.remove()
+    write_atomic(folder / MANIFEST, finished.to_json().encode(), then=_THEN)
     return finished
 
 
@@ -86,8 +103,9 @@ class _Merge:
     def finish(self) -> Manifest:
         arrays = self.summary.to_arrays() | (self.classes.to_arrays() if self.manifest.labels else {})
         for name, values in arrays.items():
-            _store(self.group, name, values, _DIMENSIONS.get(name, ("unit",)))
-        with (self.folder / UNITS).open("wb") as file:
+            with explain_write_errors(self.folder / ARRAYS / name, size=values.nbytes, then=_THEN):
+                _store(self.group, name, values, _DIMENSIONS.get(name, ("unit",)))
+        with explain_write_errors(self.folder / UNITS, then=_THEN), (self.folder / UNITS).open("wb") as file:
             units = unit_table(self.index, self.summary.moments, self.classes, self.manifest.labels)
             units.to_parquet(file, index=False)
         self.rows.write()
@@ -121,9 +139,10 @@ class _Merge:
         data = encode_shard(_as_stored(responses, self.dtype), rows=rows, width=width)
         name = f"{ARRAYS}/responses/c/{shard}/0"
         path = self.folder / name
-        if isinstance(path, Path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
+        with explain_write_errors(path, size=len(data), then=_THEN):
+            if isinstance(path, Path):
+                path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
         self.files[name] = StoredFile(len(data), f"{crc32c(data):08x}")
 
 

@@ -6,6 +6,7 @@ In: the command line. Out: an exit status: 0 for success, 1 for invalid input, 2
 import io
 import os
 import sys
+from pathlib import Path
 from types import ModuleType
 from typing import Annotated
 
@@ -34,6 +35,7 @@ from unitscope.cli.home import provide_home
 from unitscope.cli.old_options import command_class
 from unitscope.cli.output import print_error
 from unitscope.errors import UnitscopeError
+from unitscope.files import reason_not_written
 
 app = typer.Typer(
     help="Analyse what each unit of a pretrained vision network responds to, over a whole image data set.",
@@ -92,18 +94,44 @@ def main() -> None:
             stream.reconfigure(errors="replace")  # a terminal without Unicode shows ? for ×
     provide_home()
     try:
-        app()
+        _run()
     except UnitscopeError as problem:
-        print_error(str(problem))
-        sys.exit(1)
+        _fail(str(problem))
     except KeyboardInterrupt:
         print_error("stopped")
         sys.exit(130)
     except BrokenPipeError:
-        # The reader of the output has exited, as `head` does.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_output()  # the reader of the output has exited, as `head` does
         sys.exit(0)
     except OSError as problem:
-        where = f" '{problem.filename}'" if problem.filename else ""
-        print_error(f"can't read or write{where}: {problem.strerror or problem}")
-        sys.exit(1)
+        _fail(_what_failed(problem))
+
+
+def _run() -> None:
+    """Run the command, and write what it printed, which can fail on a full disk."""
+    try:
+        app()
+    finally:
+        sys.stdout.flush()
+
+
+def _what_failed(problem: OSError) -> str:
+    path = Path(os.fsdecode(problem.filename)) if isinstance(problem.filename, str | bytes) else None
+    if why := reason_not_written(problem, path):
+        return f"can't write {'what the command prints' if path is None else repr(str(path))}: {why}"
+    where = f" '{problem.filename}'" if problem.filename else ""
+    return f"can't read or write{where}: {problem.strerror or problem}"
+
+
+def _fail(message: str) -> None:
+    print_error(message)
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _discard_output()
+    sys.exit(1)
+
+
+def _discard_output() -> None:
+    """Write what is still to be printed nowhere; otherwise Python would try once more at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -9,10 +9,12 @@ from typing import Annotated
 import typer
 
 from unitscope.cli.options import AtlasArgument, AtlasNetwork, Device, ImageRoot, Json, Preprocess, Seed, Weights
-from unitscope.cli.output import log, print_json, size
+from unitscope.cli.output import log, print_json
 from unitscope.cli.progress import progress_bar
 from unitscope.cli.serve import MeasurementsOption, check_web, lazy_inspector, make_explorer
 from unitscope.errors import UnitscopeError
+from unitscope.files import explain_write_errors
+from unitscope.text import byte_count
 
 OLD_OPTIONS = {"--layers": "--layer", "--results": "--measurements", "--images": "--image-root"}
 
@@ -51,13 +53,13 @@ def export(
     arguments = {"weights": weights, "seed": seed, "preprocess": preprocess}
     inspector = lazy_inspector(opened, network, no_network, arguments, device)
     site.check(folder)
-    log(f"{site.pages:,} pages, about {size(site.bytes)}, into '{folder}'")
+    log(f"{site.pages:,} pages, about {byte_count(site.bytes)}, into '{folder}'")
     if site.maps and inspector.missing:
         raise UnitscopeError(f"activation maps can't be made. {inspector.missing} Or omit them with --no-network")
-    with progress_bar("writing", site.steps) as on_batch:
+    with progress_bar("writing", site.steps) as on_batch, explain_write_errors(folder, size=site.bytes):
         site.write(folder, inspector, on_batch=on_batch)
     written = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
     if as_json:
         print_json({"site": str(folder), "pages": site.pages, "bytes": written})
     else:
-        log(f"{size(written)} written; open {folder / 'index.html'}")
+        log(f"{byte_count(written)} written; open {folder / 'index.html'}")

@@ -108,15 +108,6 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title:
     Console(width=width, soft_wrap=True).print(table)
 
 
-def size(count: float) -> str:
-    """Return a number of bytes as text with a unit."""
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if count < 1000:
-            return f"{count:.0f} {unit}" if unit == "bytes" else f"{count:.1f} {unit}"
-        count /= 1000
-    return f"{count:.1f} TB"
-
-
 def duration(seconds: float) -> str:
     """Return a duration as text with a unit."""
     if seconds < 90:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from unitscope.cli.output import duration, log, size
-from unitscope.text import count_noun
+from unitscope.cli.output import duration, log
+from unitscope.text import byte_count, count_noun
 
 if TYPE_CHECKING:
     from rich.progress import Progress, ProgressColumn
@@ -71,11 +71,11 @@ class _ScanProgress:
         images, network = plan.images, plan.network
         for note in plan.trace.notes:
             log(f"note:  {note}")
-        files = f"{count_noun(len(images), 'file')}, {size(images.total_bytes())}"
+        files = f"{count_noun(len(images), 'file')}, {byte_count(plan.image_bytes)}"
         log(f"read:  {files}, from '{images.root}' ({images.layout})")
         log(f"units: {_units(plan)} of {network.reference} ({network.weights})")
-        parts = f"{size(plan.bytes_of_parts())} of parts next to it until they are merged"
-        log(f"write: about {size(plan.bytes_written())} to '{target}', and {parts}")
+        parts = f"{byte_count(plan.bytes_of_parts())} of parts next to it until they are merged"
+        log(f"write: about {byte_count(plan.bytes_written())} to '{target}', and {parts}")
         engine = f"engine {plan.engine} in {plan.precision}, decoder {plan.options.decoder}"
         log(f"with:  {engine}, batches of {plan.batch_size}, shards of {plan.options.shard_size}")
         if done:

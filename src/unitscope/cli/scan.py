@@ -82,6 +82,10 @@ def scan(
         ),
     ] = None,
     limit: Limit = None,
+    skip_missing: Annotated[
+        bool,
+        typer.Option("--skip-missing", help="Finish also if images can't be opened or read; they become failed rows."),
+    ] = False,
     weights: Weights = None,
     seed: Seed = None,
     preprocess: Preprocess = None,
@@ -100,7 +104,7 @@ def scan(
     log_skipped(image_set)
 
     from unitscope.networks import load
-    from unitscope.scanning import ScanOptions
+    from unitscope.scanning import MissingImagesError, ScanOptions
     from unitscope.scanning import scan as run
 
     options = ScanOptions(
@@ -114,11 +118,16 @@ def scan(
         store_responses,
         decoder,
         limit,
+        skip_missing,
     )
     scan_runner = _runner(runner, workers, address)
     loaded = load(network, weights=weights, seed=seed, preprocess=preprocess)
-    with scan_progress(output) as progress:
-        result = run(loaded, image_set, output, options=options, runner=scan_runner, progress=progress)
+    try:
+        with scan_progress(output) as progress:
+            result = run(loaded, image_set, output, options=options, runner=scan_runner, progress=progress)
+    except MissingImagesError as problem:
+        emit(problem.summary, as_json=as_json)
+        raise
     emit(result.summary, as_json=as_json)
     if not as_json:
         log_failures(result)

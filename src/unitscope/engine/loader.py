@@ -1,10 +1,12 @@
 """Load batches of images: threads decode while the network runs, or in turns with it if both use the CPU.
 
-In: an image source and the shards to read. Out: prepared batches, in order; a file that can't be read becomes an error
-in its batch. Uses threads, since Pillow and torch release the GIL while they decode and resize.
+In: an image source and the shards to read. Out: prepared batches, in order; a file that can't be decoded becomes an
+error in its batch, and one that can't be read is tried again first. Uses threads, since Pillow and torch release the
+GIL while they decode and resize.
 """
 
 import os
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,25 +18,35 @@ import torch
 from threadpoolctl import ThreadpoolController
 from torch import Tensor
 
-from unitscope.errors import ImageError, UnitscopeError, first_line
+from unitscope.errors import ImageAccessError, ImageError, UnitscopeError, first_line
 from unitscope.images import ImageSource, decode_row
+from unitscope.images.bit_depth import BITS
 from unitscope.networks import CustomPreprocessing, Preprocessing
 
 _BATCHES_AHEAD = 4
 _MAX_THREADS = 32
+_RETRY_AFTER = (0.1, 0.4, 1.0)  # seconds before each further try to read the missing images of a batch
+MAX_WAIT = 10.0
+"""Seconds spent waiting for missing images in all: if a folder is away, waiting for each batch would take hours."""
 
 Phi = Preprocessing | CustomPreprocessing
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PreparedImage:
-    """One image, prepared for the network, or the error that prevented it; width and height are those of the file."""
+    """One image, prepared for the network, or the error that prevented it; width and height are those of the file.
+
+    A ``missing`` image could not be opened or read, as opposed to one that could not be decoded. ``bits`` is the number
+    of bits that a deep image uses; 0 for others.
+    """
 
     image: int
     prepared: Tensor | None
     width: int
     height: int
     error: str
+    missing: bool = False
+    bits: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,8 +58,13 @@ class Batch:
 
     @property
     def good(self) -> list[PreparedImage]:
-        """The images that could be read."""
+        """The images that could be read and decoded."""
         return [picture for picture in self.pictures if picture.prepared is not None]
+
+    @property
+    def missing(self) -> list[PreparedImage]:
+        """The images that could not be opened or read."""
+        return [picture for picture in self.pictures if picture.missing]
 
     def tensor(self) -> Tensor:
         """Return the images that could be read, prepared, ``[image, 3, H, W]``; there must be at least one."""
@@ -85,14 +102,17 @@ def batches(
     device: torch.device,
     decoder: Decoder | None = None,
     threads: int | None = None,
+    retries: "Retries | None" = None,
 ) -> Iterator[Batch]:
     """Yield the batches of the shards, in order; a batch never spans two shards.
 
     A few batches are decoded ahead by ``threads`` threads, by default one per processor. They are decoded while the
     network runs, unless its ``device`` is the CPU. There they are decoded before it runs, since a delay in one of the
-    network's threads would delay all of them.
+    network's threads would delay all of them. Images that can't be read are tried again a few times before their batch
+    is yielded.
     """
     how, in_parallel = decoder or Pillow(), device.type != "cpu"
+    retries = retries or Retries(MAX_WAIT)
     wanted = (
         (shard, rows[start : start + batch_size]) for shard, rows in shards for start in range(0, len(rows), batch_size)
     )
@@ -114,9 +134,31 @@ def batches(
                 if not running:
                     return
                 shard, pictures = running.popleft()
-                yield Batch(shard, pictures())
+                yield Batch(
+                    shard,
+                    retries.read_missing(pictures(), lambda row: how.start(pool, images, range(row, row + 1), phi)()),
+                )
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+class Retries:
+    """Tries again to read missing images, and waits before each try, ``seconds`` in all."""
+
+    def __init__(self, seconds: float) -> None:
+        self.left = seconds
+
+    def read_missing(
+        self, pictures: tuple[PreparedImage, ...], read: Callable[[int], tuple[PreparedImage, ...]]
+    ) -> tuple[PreparedImage, ...]:
+        """Return the pictures, with missing ones read again."""
+        for seconds in _RETRY_AFTER:
+            if self.left <= 0 or not any(picture.missing for picture in pictures):
+                break
+            time.sleep(seconds)
+            self.left -= seconds
+            pictures = tuple(read(picture.image)[0] if picture.missing else picture for picture in pictures)
+        return pictures
 
 
 def _limit_openmp(libraries: ThreadpoolController) -> None:
@@ -144,11 +186,16 @@ def read_image(images: ImageSource, row: int, phi: Phi) -> PreparedImage:
     try:
         image = decode_row(images, row)
         width, height = image.size
-        return PreparedImage(row, phi.prepare(image), width, height, "")
+        return PreparedImage(row, phi.prepare(image), width, height, "", bits=int(image.info.get(BITS, 0)))
     except UnitscopeError as problem:
-        return PreparedImage(row, None, 0, 0, str(problem))
+        return failed_image(row, problem)
     except Exception as problem:  # a custom preprocessing can raise anything
         return PreparedImage(row, None, 0, 0, first_line(problem))
+
+
+def failed_image(row: int, problem: UnitscopeError) -> PreparedImage:
+    """Return the image of a row that could not be read or decoded."""
+    return PreparedImage(row, None, 0, 0, str(problem), missing=isinstance(problem, ImageAccessError))
 
 
 def no_readable_images_error(images: ImageSource, first: str) -> ImageError:

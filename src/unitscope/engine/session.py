@@ -18,13 +18,13 @@ from torch import Tensor, nn
 from unitscope.engine.batch_sizes import batch_size_for, none_if_out_of_memory, out_of_memory_error
 from unitscope.engine.devices import check_device, to_device
 from unitscope.engine.executor import Executor, NormalizedTaps, make_executor, optimize_for_eager
-from unitscope.engine.loader import Batch, batches
+from unitscope.engine.loader import MAX_WAIT, Batch, Retries, batches
 from unitscope.engine.network_graphs import NetworkGraphs
 from unitscope.engine.options import Engine, Precision, choose_precision
 from unitscope.engine.outputs import Outputs
 from unitscope.engine.precision import at_precision
 from unitscope.engine.targets import Target, find_target
-from unitscope.errors import UnitscopeError
+from unitscope.errors import ImageAccessError, UnitscopeError
 from unitscope.graph import Trace, device_of
 from unitscope.graph.exporting import running
 from unitscope.graph.split import SplitGraph, SplitNetwork, split_at
@@ -193,18 +193,34 @@ class Session:
         return Outputs.joined(self._in_batches(prepared, forward, batch_size))
 
     def batches(
-        self, images: ImageSource, rows: range | None = None, *, batch_size: int | None = None
+        self,
+        images: ImageSource,
+        rows: range | None = None,
+        *,
+        batch_size: int | None = None,
+        missing_ok: bool = False,
     ) -> Iterator[Batch]:
-        """Yield batches of prepared images in order; a file that can't be read becomes an error in its batch.
+        """Yield batches of prepared images in order; a file that can't be decoded becomes an error in its batch.
 
         Args:
             images: the images.
             rows: row numbers of the images; None for all.
             batch_size: number of images in a batch; None uses the session's.
+            missing_ok: images that can't be opened or read are errors in their batch too, and are tried once only.
+
+        Raises:
+            ImageAccessError: if an image can't be opened or read, also when tried again.
         """
         every = (0, range(len(images)) if rows is None else rows)
-        size, phi = self.images_at_once(batch_size), self.network.preprocessing
-        return batches(images, [every], phi=phi, batch_size=size, device=self.device)
+        size, phi, retries = (
+            self.images_at_once(batch_size),
+            self.network.preprocessing,
+            Retries(0 if missing_ok else MAX_WAIT),
+        )
+        for batch in batches(images, [every], phi=phi, batch_size=size, device=self.device, retries=retries):
+            if batch.missing and not missing_ok:
+                raise ImageAccessError(batch.missing[0].error)
+            yield batch
 
     def stream(
         self,
@@ -216,21 +232,26 @@ class Session:
         masks: Mapping[Layer, Tensor] | None = None,
         gradients: Target | None = None,
         batch_size: int | None = None,
+        missing_ok: bool = False,
     ) -> Iterator[tuple[Batch, Outputs | None]]:
         """Yield batches of images in order, each with the outputs of its readable images, or None if there are none.
 
         Args:
-            images: the images; a file that can't be read becomes an error in its batch.
+            images: the images; a file that can't be decoded becomes an error in its batch.
             rows: row numbers of the images; None for all.
             responses: layers, or their names, whose responses are returned.
             maps: layers, or their names, whose outputs are returned; a batch has at most `MAX_CELLS` of their cells.
             masks: as in `run`.
             gradients: a class or unit whose gradients are returned; see `gradients`.
             batch_size: number of images in a batch; None uses the session's.
+            missing_ok: as in `batches`.
+
+        Raises:
+            ImageAccessError: as in `batches`.
         """
         cells = sum(math.prod(self._find(layer).shape) for layer in maps)
         size = min(self.images_at_once(batch_size), max(1, MAX_CELLS // cells if cells else MAX_CELLS))
-        for batch in self.batches(images, rows, batch_size=size):
+        for batch in self.batches(images, rows, batch_size=size, missing_ok=missing_ok):
             if not batch.good:
                 yield batch, None
                 continue

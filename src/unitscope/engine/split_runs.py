@@ -75,10 +75,10 @@ class SplitRun:
         return self.session.split(self.layer)
 
     def batches(self) -> Iterator[SplitBatch]:
-        """Yield the batches in order, without images that can't be read; halve them if one runs out of memory.
+        """Yield the batches in order, without images that can't be decoded; halve them if one runs out of memory.
 
         Raises:
-            ImageError: if no image can be read.
+            ImageError: if an image can't be read, or none can be decoded.
             UnitscopeError: if a single image does not fit into memory.
         """
         session, count = self.session, len(self.images)

@@ -14,10 +14,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from unitscope.engine.loader import Phi, PreparedImage, read_image
-from unitscope.errors import ImageError, UnitscopeError, first_line
+from unitscope.engine.loader import Phi, PreparedImage, failed_image, read_image
+from unitscope.errors import ImageAccessError, ImageError, UnitscopeError, first_line
 from unitscope.images import ImageSource
 from unitscope.images.decoding import pixels_of_plain_jpeg
+from unitscope.images.reading import open_row
 from unitscope.networks import Preprocessing
 
 MAX_PIXELS_AT_ONCE = 2**27
@@ -147,7 +148,7 @@ class Torchcodec:
         try:
             return PreparedImage(file.row, phi.fit(pixels), width, height, "")
         except UnitscopeError as problem:
-            return PreparedImage(file.row, None, 0, 0, str(problem))
+            return failed_image(file.row, problem)
 
     def _to_device(self, picture: PreparedImage) -> PreparedImage:
         """Return an image that Pillow decoded, on the device."""
@@ -174,10 +175,12 @@ def _read(images: ImageSource, row: int, phi: Phi) -> _File | PreparedImage:
     supported = isinstance(phi, Preprocessing) and phi.interpolation != "lanczos"
     try:
         if supported:
-            with images.open(row) as file:
+            with open_row(images, row) as file:
                 if pixels := pixels_of_plain_jpeg(file):
                     file.seek(0)
                     return _File(row, file.read(), pixels)
+    except ImageAccessError as problem:  # Pillow might read it a moment later, and its values differ
+        return failed_image(row, problem)
     except (OSError, ImageError):
         pass  # `read_image` reports the error
     return read_image(images, row, phi)

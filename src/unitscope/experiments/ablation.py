@@ -59,7 +59,7 @@ def ablate(
         NetworkError: if the network returns no logits, or the layer has no path to them; if the atlas is from another
             network.
         AtlasError: if the atlas does not have the layer, or no responses where the grid needs the means of ``|α|``.
-        ImageError: if no image can be read.
+        ImageError: if an image can't be read, or none can be decoded.
     """
     options = options or RunOptions()
     image_set = options.select_images(images)

@@ -30,6 +30,7 @@ from unitscope.experiments.category_maps import (
 )
 from unitscope.experiments.run_options import RunOptions
 from unitscope.images import ImageSource, match_classes
+from unitscope.images.reading import suggest_image_root
 from unitscope.networks import Network, Preprocessing
 from unitscope.scanning.atlas_network import session_of
 from unitscope.units import Layer
@@ -45,6 +46,7 @@ ROUNDING = 1e-5
 _MAX_CELL_ASPECT = 2  # cells of small maps are not exactly square
 
 
+@suggest_image_root()
 def category_inhibition(
     atlas: Atlas,
     layer: str | Layer,
@@ -90,6 +92,7 @@ def category_inhibition(
     return Inhibition(found, every.masks.category, "map contrast", tuple(means.images), means.others, left_out, units)
 
 
+@suggest_image_root()
 def inhibition_by_removal(
     atlas: Atlas,
     result: Inhibition,
@@ -112,7 +115,7 @@ def inhibition_by_removal(
     Raises:
         NetworkError: if the network can't be loaded, returns no logits, or the layer has no path to them.
         UnitscopeError: if the network has no such class, or there are fewer than `MIN_IMAGES` images.
-        ImageError: if no image can be read.
+        ImageError: if an image can't be read, or none can be decoded.
     """
     options = options or RunOptions()
     session = session_of(atlas, network, device=options.device, batch_size=options.batch_size)
@@ -154,7 +157,7 @@ def logit_changes(
 
     Raises:
         NetworkError: if the network returns no logits, or the layer has no path to them.
-        ImageError: if no image can be read.
+        ImageError: if an image can't be read, or none can be decoded.
     """
     options = options or RunOptions()
     some = options.select_images(images)

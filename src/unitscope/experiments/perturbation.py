@@ -69,7 +69,7 @@ def perturb(
     Raises:
         LayerError: if a layer or unit does not exist.
         NetworkError: if the preprocessing is a function, since the scale of its values is unknown.
-        ImageError: if no image can be read.
+        ImageError: if an image can't be read, or none can be decoded.
         UnitscopeError: if there is no perturbation or no seed, or ``top`` is less than 1.
     """
     options, draws = options or RunOptions(), _draws(perturbations, seeds)

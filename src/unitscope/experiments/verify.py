@@ -19,10 +19,11 @@ from unitscope.analyses.verification import Mismatch, Verification
 from unitscope.atlas import Atlas
 from unitscope.atlas.checksums import check_content
 from unitscope.engine.session import Session
-from unitscope.errors import AtlasError, UnitscopeError, check_seeds
+from unitscope.errors import ImageError, UnitscopeError, check_seeds
 from unitscope.graph import device_of
 from unitscope.graph.hooks import HookedTaps, mean_map
-from unitscope.images import ImageSource, decode_row
+from unitscope.images import ImageSource
+from unitscope.images.reading import suggest_image_root
 from unitscope.networks import Network, eval_mode
 from unitscope.scanning.atlas_network import session_of
 from unitscope.units import Layer, UnitIndex
@@ -53,6 +54,7 @@ class _Comparison:
         return abs(self.stored - self.recomputed) <= self.tolerance * self.scale
 
 
+@suggest_image_root()
 def verify(
     atlas: Atlas,
     *,
@@ -75,7 +77,8 @@ def verify(
     Raises:
         UnitscopeError: if ``units`` or ``images`` is less than 1, or the seed is negative.
         NetworkError: if the weights or the preprocessing have changed.
-        AtlasError: if a file of the atlas is damaged, or no image can be read any more.
+        AtlasError: if a file of the atlas is damaged.
+        ImageError: if an image that the scan could read can't be read or decoded any more.
     """
     if units < 1 or images < 1:
         raise UnitscopeError(f"verify needs at least one unit and one image, not {units} and {images}")
@@ -140,19 +143,13 @@ def _responses(
     greatest = of_unit.clip(lower=min_scale * of_layer).to_numpy()[chosen]
     names = [f"{layer}:{channel}" for layer, channel in zip(table["layer"], table["channel"], strict=True)]
     layers = [layer for layer in atlas.layers if layer.name in set(table["layer"])]
-    read, tolerance = 0, _tolerance(atlas)
-
+    tolerance = _tolerance(atlas)
     for row in rows:
         image = str(atlas.images["image"].iloc[row])
         again = _plain_responses(session, images, int(row), layers, table)
-        if again is None:
-            continue
-        read += 1
         for position, before in _stored(atlas, chosen, int(row)):
             values = float(before), float(again[position]), float(greatest[position])
             yield _Comparison("response", names[position], image, *values, tolerance)
-    if not read:
-        raise AtlasError(f"none of the images of atlas '{atlas.path}' can be read in '{images.root}' any more")
 
 
 def _stored(atlas: Atlas, chosen: NDArray[np.int64], row: int) -> Iterator[tuple[int, np.floating]]:
@@ -174,17 +171,16 @@ def _tolerance(atlas: Atlas) -> float:
 
 def _plain_responses(
     session: Session, images: ImageSource, row: int, layers: list[Layer], table: pd.DataFrame
-) -> NDArray[np.float32] | None:
-    """Return the chosen units' responses to one image by forward hooks; None if it can't be read.
+) -> NDArray[np.float32]:
+    """Return the chosen units' responses to one image by forward hooks.
 
     Forward hooks don't see functional ops; for those, the exported graph is run op by op instead.
     """
     network = session.network
-    try:
-        prepared = network.preprocessing.prepare(decode_row(images, row))
-    except UnitscopeError:
-        return None
-    batch = network.preprocessing.normalize(prepared[None].to(device_of(network.module)))
+    (picture,) = next(session.batches(images, range(row, row + 1))).pictures
+    if picture.prepared is None:
+        raise ImageError(f"{picture.error}; the scan could read it")
+    batch = network.preprocessing.normalize(picture.prepared[None].to(device_of(network.module)))
     with eval_mode(network.module), torch.no_grad():
         hooked = HookedTaps(network.module, session.trace.head, means=tuple(layers))(batch)[1]
         assert hooked is not None

@@ -5,6 +5,7 @@ Out: the category names of each image on disk. Bounding boxes are ignored; `coco
 """
 
 import json
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ AnnotationEntry = tuple[
 
 _FOLDER = "annotations"
 _PREFIX = "instances_"
+_NUMBER = re.compile(r"([+-]?\d{1,18})(?:\.0*)?", re.ASCII)
 
 
 def read_labels(root: Path, ids: tuple[str, ...]) -> Labels | None:
@@ -120,11 +122,44 @@ def _read_categories(path: Path) -> Labels:
     """Return a dict from file name to the sorted category names of the image."""
     content = read_json(path, without_polygons)
     with format_errors(path):
-        names = {category["id"]: str(category["name"]) for category in content["categories"]}
-        found: defaultdict[Any, set[str]] = defaultdict(set)
+        names = texts_by_id(content["categories"], "name")
+        files = texts_by_id(content["images"], "file_name")
+        found: dict[str, set[str]] = {file: set() for file in files.values()}
         for annotation in content["annotations"]:
-            found[annotation["image_id"]].add(names[annotation["category_id"]])
-        return {str(image["file_name"]): tuple(sorted(found[image["id"]])) for image in content["images"]}
+            category, image = id_key(annotation["category_id"]), id_key(annotation["image_id"])
+            if category not in names:
+                raise ValueError(f"an annotation has the category {category}, which 'categories' does not have")
+            if image in files:
+                found[files[image]].add(names[category])
+        return {file: tuple(sorted(labels)) for file, labels in found.items()}
+
+
+def texts_by_id(records: Iterable[Mapping[str, Any]], key: str) -> dict[int | str, str]:
+    """Return one text of each record of a label file, by the record's id.
+
+    Raises:
+        ValueError: if two records have the same id and different texts.
+    """
+    found: dict[int | str, str] = {}
+    for record in records:
+        number, text = id_key(record["id"]), str(record[key])
+        if found.setdefault(number, text) != text:
+            raise ValueError(f"two records have the id {number}, '{found[number]}' and '{text}'")
+    return found
+
+
+def id_key(value: Any) -> int | str:
+    """Return an id for comparison: 139, 139.0, ``"139"`` and ``"000000000139"`` are equal.
+
+    Raises:
+        TypeError: if it is neither a number nor text.
+    """
+    if type(value) is int:  # as in COCO's own files, which have millions
+        return value
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise TypeError(f"{str(value)[:40]!r} is not an id")
+    text = str(value).strip()
+    return int(match[1]) if (match := _NUMBER.fullmatch(text)) else text
 
 
 @contextmanager
@@ -134,7 +169,7 @@ def format_errors(path: Path) -> Iterator[None]:
         yield
     except KeyError as error:
         raise ImageError(f"label file '{path}' is not in COCO's format: it has no {error}") from error
-    except TypeError as error:
+    except (TypeError, ValueError, AttributeError) as error:
         raise ImageError(f"label file '{path}' is not in COCO's format: {error}") from error
 
 
@@ -146,7 +181,7 @@ def read_json(path: Path, hook: Hook) -> Any:
     """
     try:
         return json.loads(read_text(path), object_hook=hook)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ImageError(f"label file '{path}' is not valid JSON: {error}") from error
 
 

@@ -16,9 +16,18 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from unitscope.errors import ImageError, closest
-from unitscope.images.coco import find_annotations, format_errors, matched, read_json, without_polygons
+from unitscope.images.coco import (
+    find_annotations,
+    format_errors,
+    id_key,
+    matched,
+    read_json,
+    texts_by_id,
+    without_polygons,
+)
 from unitscope.images.decoding import apply_orientation
 from unitscope.images.folder import ContainedFolder
+from unitscope.images.limits import MAX_PIXELS
 from unitscope.images.source import ImageSource
 
 Mask = NDArray[np.uint8]
@@ -120,11 +129,11 @@ def category_masks(images: ImageSource, category: str) -> CategoryMasks:
     return CategoryMasks(name, images, {image: by_image[image] for image in images.ids if image in by_image})
 
 
-def _names(path: Path) -> dict[Any, str]:
+def _names(path: Path) -> dict[int | str, str]:
     """Return category names by number; in a pass of its own, since COCO's files list them after the polygons."""
     content = read_json(path, without_polygons)
     with format_errors(path):
-        return {category["id"]: str(category["name"]) for category in content["categories"]}
+        return texts_by_id(content["categories"], "name")
 
 
 def _find(category: str, names: list[str]) -> str:
@@ -140,32 +149,46 @@ def _first_few(names: list[str]) -> str:
     return ", ".join(known[:10]) + (f" and {len(known) - 10} more" if len(known) > 10 else "")
 
 
-def _outlines(path: Path, name: str, categories: set[Any]) -> tuple[dict[str, Outlines], list[str]]:
+def _outlines(path: Path, name: str, categories: set[int | str]) -> tuple[dict[str, Outlines], list[str]]:
     """Return outlines by file name, for the images with one of the categories of this name; and all file names."""
 
     def drop_others(record: dict[str, Any]) -> dict[str, Any]:
-        return record if record.get("category_id") in categories else without_polygons(record)
+        category = record.get("category_id")
+        wanted = isinstance(category, int | float | str) and str(category) and id_key(category) in categories
+        return record if wanted else without_polygons(record)
 
     content = read_json(path, drop_others)
-    shapes: defaultdict[Any, list[Any]] = defaultdict(list)
+    shapes: defaultdict[int | str, list[Any]] = defaultdict(list)
     with format_errors(path):
         for annotation in content["annotations"]:
-            if annotation["category_id"] in categories:
-                shapes[annotation["image_id"]].append(annotation.get("segmentation"))
+            if id_key(annotation["category_id"]) in categories:
+                shapes[id_key(annotation["image_id"])].append(annotation.get("segmentation"))
         if not all(all(found) for found in shapes.values()):
             raise ImageError(
                 f"label file '{path}' has objects of '{name}' with a box only; masks need outlines ('segmentation')"
             )
-        outlines = {
-            str(image["file_name"]): Outlines(_side(image["height"]), _side(image["width"]), tuple(shapes[image["id"]]))
-            for image in content["images"]
-            if image["id"] in shapes
-        }
-        return outlines, [str(image["file_name"]) for image in content["images"]]
+        files = texts_by_id(content["images"], "file_name")
+        outlines: dict[str, Outlines] = {}
+        for image in content["images"]:
+            if (number := id_key(image["id"])) in shapes:
+                file = files[number]
+                earlier = outlines[file].shapes if file in outlines else ()
+                outlines[file] = Outlines(*_sides(image), (*earlier, *shapes.pop(number)))
+        return outlines, list(files.values())
+
+
+def _sides(image: dict[str, Any]) -> tuple[int, int]:
+    """Return the height and width of an annotated image in pixels."""
+    if image.get("height") is None or image.get("width") is None:
+        raise ValueError(f"image '{image['file_name']}' has no 'height' or 'width', which masks need")
+    height, width = _side(image["height"]), _side(image["width"])
+    if height * width > MAX_PIXELS:
+        raise ValueError(f"image '{image['file_name']}' has {height} × {width} pixels, over the limit of {MAX_PIXELS}")
+    return height, width
 
 
 def _side(value: Any) -> int:
-    """Return a width or height in pixels, which some tools write as 48.0."""
+    """Return a width or height in pixels, which some tools write as 48.0 or as text."""
     try:
         number = float(value)
     except (ValueError, OverflowError):
@@ -180,12 +203,15 @@ def _draw(shape: Any, height: int, width: int) -> Mask:
     if isinstance(shape, dict):
         counts = shape["counts"]
         runs = _runs(counts) if isinstance(counts, str) else counts
-        return _decode_runs(runs, *map(_side, shape["size"]))
+        return _decode_runs([int(run) for run in runs], *map(_side, shape["size"]))
     mask = np.zeros((height, width), np.uint8)
-    for polygon in shape:
+    polygons = [shape] if all(isinstance(number, int | float) for number in shape) else shape  # some write one as it is
+    for polygon in polygons:
         if len(polygon) >= 6:  # points and lines have no area
-            points = np.clip(np.reshape(np.asarray(polygon, np.float64), (-1, 2)), 0, (width, height))
-            _fill_polygon(mask, points)
+            points = np.reshape(np.asarray(polygon, np.float64), (-1, 2))
+            if not np.isfinite(points).all():
+                raise ValueError("a coordinate is not a finite number")
+            _fill_polygon(mask, np.clip(points, 0, (width, height)))
     return mask
 
 
@@ -230,7 +256,9 @@ def _runs(text: str) -> list[int]:
 
 def _decode_runs(counts: list[int], height: int, width: int) -> Mask:
     """Decode COCO's run lengths, which alternate between background and object, column by column."""
-    if sum(counts) != height * width:
+    if min(counts, default=0) < 0:
+        raise ValueError("a run length is negative")
+    if sum(counts) != height * width or height * width > MAX_PIXELS:
         raise ValueError(f"the run lengths add up to {sum(counts)}, not to {height} × {width}")
     inside = np.repeat(np.arange(len(counts)) % 2 == 1, counts)
     return (255 * inside).astype(np.uint8).reshape(width, height).T

@@ -6,23 +6,23 @@ call from several threads; Pillow releases the GIL while it decodes.
 """
 
 import io
-from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError, features
 
-from unitscope.errors import ImageError
-from unitscope.images.deep_grey import rgb_of_deep_grey
+from unitscope.errors import ImageAccessError, ImageError
+from unitscope.images import other_formats
+from unitscope.images.bit_depth import grey_to_rgb, is_deep_colour, with_lower_bytes
 from unitscope.images.limits import FORMATS, MAX_PIXELS, Limits, check_size, mega, reduce_scale
 from unitscope.images.pillow_warnings import without_warnings
 from unitscope.images.png_chunks import SIGNATURE, without_extras
+from unitscope.images.reading import Opener, checked, open_file, open_row
 from unitscope.images.source import ImageSource
 
 Encoded = str | Path | bytes | BinaryIO
-Opened = Callable[[], AbstractContextManager[BinaryIO]]
 
 MAX_ASPECT = 100
 """Largest ratio of longer to shorter side; resizing a narrower image could fill the memory."""
@@ -37,6 +37,7 @@ _UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 _SIDEWAYS = (5, 6, 7, 8)
+_SUBFILE_TYPE, _PREVIEW = 254, 1  # a tag of TIFF, and its value for a reduced picture
 _MAX_PNG = 2**29  # bytes of a PNG file that are read again without its extra chunks
 
 
@@ -48,10 +49,11 @@ def decode(image: Encoded, limits: Limits | None = None) -> Image.Image:
         limits: what is decoded; None for every pixel of any format.
 
     Raises:
-        ImageError: if the file is missing, empty, not an image or damaged.
+        ImageAccessError: if the file can't be opened or read.
         ImageTooLargeError: if it has too many pixels, or is a JPEG of too many scans.
+        ImageError: if it is empty, not an image or damaged.
     """
-    return _decode(lambda: _opened(image), _shown(image), limits or Limits())
+    return _decode(lambda: checked(lambda: _opened(image), _shown(image)), _shown(image), limits or Limits())
 
 
 def decode_row(images: ImageSource, row: int, limits: Limits | None = None) -> Image.Image:
@@ -60,7 +62,7 @@ def decode_row(images: ImageSource, row: int, limits: Limits | None = None) -> I
     Raises:
         ImageError: as in `decode`, or if the source can't open the image.
     """
-    return _decode(lambda: images.open(row), f"'{images.name(row)}'", limits or Limits())
+    return _decode(lambda: open_row(images, row), f"'{images.name(row)}'", limits or Limits())
 
 
 def pixels_in(image: Encoded, limits: Limits | None = None) -> int:
@@ -71,13 +73,17 @@ def pixels_in(image: Encoded, limits: Limits | None = None) -> int:
     """
     shown, limits = _shown(image), limits or Limits()
     try:
-        with without_warnings(), _opened(image) as file, Image.open(file, formats=limits.formats) as opened:
+        with (
+            without_warnings(),
+            checked(lambda: _opened(image), shown) as file,
+            Image.open(file, formats=limits.formats) as opened,
+        ):
             check_size(shown, opened, file, limits.pixels)
             return opened.width * opened.height
     except ImageError:
         raise
     except Exception as error:  # as below
-        raise _explained(error, lambda: _opened(image), shown) from error
+        raise _explained(error, lambda: checked(lambda: _opened(image), shown), shown) from error
 
 
 def pixels_of_plain_jpeg(file: BinaryIO) -> int:
@@ -99,19 +105,19 @@ def apply_orientation(picture: Image.Image, images: ImageSource, row: int) -> Im
         ImageError: if the image can't be read, or the source can't open it.
     """
     try:
-        with without_warnings(), images.open(row) as file, Image.open(file, formats=FORMATS) as image:
+        with without_warnings(), open_row(images, row) as file, Image.open(file, formats=FORMATS) as image:
             orientation = _orientation(image)
             turned = orientation in _SIDEWAYS and image.width != image.height
             return picture if turned and picture.size == image.size[::-1] else _upright(picture, orientation)
     except ImageError:
         raise
     except Exception as error:  # as below
-        raise _explained(error, lambda: images.open(row), f"'{images.name(row)}'") from error
+        raise _explained(error, lambda: open_row(images, row), f"'{images.name(row)}'") from error
 
 
 def _opened(image: Encoded) -> AbstractContextManager[BinaryIO]:
     if isinstance(image, (str, Path)):
-        return Path(image).open("rb")
+        return open_file(Path(image))
     return io.BytesIO(image) if isinstance(image, bytes) else nullcontext(image)
 
 
@@ -119,7 +125,7 @@ def _shown(image: Encoded) -> str:
     return f"'{image}'" if isinstance(image, (str, Path)) else "the picture"
 
 
-def _decode(opened: Opened, shown: str, limits: Limits) -> Image.Image:
+def _decode(opened: Opener, shown: str, limits: Limits) -> Image.Image:
     try:
         return _decode_whole(opened, shown, limits)
     except ImageError:
@@ -135,16 +141,21 @@ def _decode(opened: Opened, shown: str, limits: Limits) -> Image.Image:
         raise _explained(error, opened, shown) from error
 
 
-def _decode_whole(opened: Opened, shown: str, limits: Limits) -> Image.Image:
+def _decode_whole(opened: Opener, shown: str, limits: Limits) -> Image.Image:
     with without_warnings(), opened() as file, Image.open(file, formats=limits.formats) as image:
         check_size(shown, image, file, limits.pixels)
+        _check_is_whole(shown, image)
         if limits.at_least:
             reduce_scale(image, limits.at_least)
+        deep = is_deep_colour(image)
         image.load()
-        return _upright(_to_rgb(image), _orientation(image))
+        picture = with_lower_bytes(image, file, limits.formats) if deep else image
+        if picture is None:
+            raise ImageError(f"{shown} is dark, as it does not use all of its 16 bits; convert it to 8 bits a channel")
+        return _upright(_to_rgb(picture, file), _orientation(image))
 
 
-def _plain_png(opened: Opened) -> bytes | None:
+def _plain_png(opened: Opener) -> bytes | None:
     """Return a PNG file without what its pixels don't need; None for other files."""
     try:
         with opened() as file:
@@ -152,17 +163,27 @@ def _plain_png(opened: Opened) -> bytes | None:
             if file.read(len(SIGNATURE)) != SIGNATURE:
                 return None
             return without_extras(SIGNATURE + file.read(_MAX_PNG))
+    except ImageAccessError:
+        raise
     except Exception:  # the first error is the one that matters
         return None
 
 
-def _explained(error: Exception, opened: Opened, shown: str) -> ImageError:
+def _explained(error: Exception, opened: Opener, shown: str) -> ImageError:
     return ImageError(_unidentified(opened, shown) if isinstance(error, UnidentifiedImageError) else _why(shown, error))
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
+def _check_is_whole(shown: str, image: Image.Image) -> None:
+    """Raise ImageError for a TIFF that begins with a preview, as the raw files of cameras do."""
+    if getattr(image, "tag_v2", {}).get(_SUBFILE_TYPE, 0) == _PREVIEW:
+        raise ImageError(
+            f"{shown} begins with a reduced preview, as raw files of cameras do; develop it, and save it as JPEG or PNG"
+        )
+
+
+def _to_rgb(image: Image.Image, file: BinaryIO) -> Image.Image:
     if image.mode == "F" or image.mode.startswith("I"):
-        return rgb_of_deep_grey(image)
+        return grey_to_rgb(image, file)
     if image.has_transparency_data:
         return _on_white(image if image.mode == "RGBA" else image.convert("RGBA"))
     return image if image.mode == "RGB" else image.convert("RGB")
@@ -191,12 +212,6 @@ def _upright(image: Image.Image, orientation: int | None) -> Image.Image:
 
 def _why(shown: str, error: Exception) -> str:
     match error:
-        case FileNotFoundError():
-            return f"no image file {shown}; check the path"
-        case IsADirectoryError():
-            return f"{shown} is a folder, not an image; give an image file"
-        case PermissionError():
-            return f"{shown} can't be read: permission denied; check the file's permissions"
         case Image.DecompressionBombError():
             return f"{shown} is over the limit of {mega(MAX_PIXELS)} megapixels: {error}"
         case MemoryError():
@@ -206,9 +221,14 @@ def _why(shown: str, error: Exception) -> str:
     return f"{shown} is truncated" if "truncated" in str(error).lower() else f"{shown} is broken: {error}"
 
 
-def _unidentified(opened: Opened, shown: str) -> str:
+def _unidentified(opened: Opener, shown: str) -> str:
     with opened() as file:
         file.seek(0)
-        if not file.read(1):
-            return f"{shown} is an empty file"
+        start = file.read(other_formats.LENGTH)
+    if not start:
+        return f"{shown} is an empty file"
+    if other_formats.is_avif(start) and features.check("avif"):
+        return f"{shown} is broken"
+    if known := other_formats.what_it_is(start):
+        return f"{shown} is {known}"
     return f"{shown} is not an image, or its format is not supported; convert it to PNG or JPEG"

@@ -13,6 +13,8 @@ from typing import BinaryIO
 from unitscope.errors import ImageError, ImageOutsideError
 from unitscope.images import class_folders, coco, imagenet
 from unitscope.images.listing import Labels, list_files
+from unitscope.images.mask_files import without_masks
+from unitscope.images.reading import open_file
 from unitscope.images.source import ImageSource
 
 # The first layout that recognises the folder is used; it returns the image files with their labels.
@@ -46,10 +48,12 @@ class ImageFolder(ImageSource):
         if not root.is_dir():
             return cls(str(root.parent), "folder", (root.name,), ((),))
         listing = list_files(root)
-        layout, labels = _read_layout(root, listing.ids)
+        ids, masks = without_masks(listing.ids)
+        layout, labels = _read_layout(root, ids)
         if not labels:
-            raise ImageError(f"'{root}' has no images; give a folder with images, or an image file")
-        return cls(str(root), layout, tuple(labels), tuple(labels.values()), listing.skipped)
+            why = f" ({listing.skipped[0]})" if listing.skipped else ""
+            raise ImageError(f"'{root}' has no images{why}; give a folder with images, or an image file")
+        return cls(str(root), layout, tuple(labels), tuple(labels.values()), listing.skipped + masks)
 
     @property
     def address(self) -> str:
@@ -73,7 +77,7 @@ class ImageFolder(ImageSource):
 
     def open(self, row: int) -> BinaryIO:
         """See `ImageSource.open`."""
-        return self.path(row).open("rb")
+        return open_file(self.path(row))
 
     def stamp(self, row: int) -> tuple[int, int]:
         """Return a file's size and modification time; zeros if it is missing, which becomes a row with an error."""

@@ -29,7 +29,7 @@ def list_files(root: Path) -> Listing:
     """Return all files in a folder and its subfolders, without hidden ones, ``__MACOSX``, atlases and their parts.
 
     Links to folders are followed, unless they lead back to one of their parent folders. Subfolders that can't be read,
-    and names that are not valid Unicode, are skipped.
+    links to nothing, and names that are not valid Unicode, are skipped.
 
     Raises:
         ImageError: if the folder itself can't be read.
@@ -78,13 +78,16 @@ def _walk(folder: str, prefix: str, above: tuple[tuple[int, int], ...], skipped:
     here = (status.st_dev, status.st_ino)
     if here in above:
         return
+    os.stat(os.path.join(folder, "."))  # noqa: PTH116, PTH118 - without the right to enter, no file could be opened
     for entry in _entries(folder):
         name = prefix + entry.name
         if not _is_unicode(name):
             skipped.append(f"{name!r} is not valid Unicode; rename it")
         elif not _is_folder(entry):
-            if _is_listed(entry):
+            if _is_file(entry):
                 yield name
+            elif entry.is_symlink() and not os.path.exists(entry.path):  # noqa: PTH110
+                skipped.append(f"'{entry.path}' is a link to '{os.readlink(entry.path)}', where no file is")  # noqa: PTH115
         elif not _is_atlas(entry.path):
             try:
                 yield from _walk(entry.path, name + "/", (*above, here), skipped)
@@ -108,11 +111,8 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
     return os.path.isdir(entry.path) if entry.is_symlink() else entry.is_dir()  # noqa: PTH112
 
 
-def _is_listed(entry: os.DirEntry[str]) -> bool:
-    """Return whether an entry is a file or a broken link, which becomes a row with an error."""
-    if entry.is_symlink():
-        return os.path.isfile(entry.path) or not os.path.exists(entry.path)  # noqa: PTH110, PTH113
-    return entry.is_file()
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    return os.path.isfile(entry.path) if entry.is_symlink() else entry.is_file()  # noqa: PTH113
 
 
 def _is_unicode(name: str) -> bool:

@@ -54,7 +54,9 @@ class ImageSource(ABC):
         """Return an open file with an image's encoded bytes, for example a JPEG; the caller closes it.
 
         Raises:
-            OSError, ImageError: if the image can't be opened.
+            OSError: if the image can't be opened now, for example because a server does not respond. A scan tries
+                again, and is not finished without the image.
+            ImageError: if it never can be opened. It becomes a row with an error.
         """
 
     @abstractmethod

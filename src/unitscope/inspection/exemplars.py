@@ -11,12 +11,14 @@ from unitscope.atlas import Atlas
 from unitscope.display.exemplar_sheet import ExemplarSheet
 from unitscope.engine.session import Session
 from unitscope.experiments.category_maps import image_set
+from unitscope.images.reading import suggest_image_root
 from unitscope.inspection.unit_maps import activation_maps
 from unitscope.networks import Network
 from unitscope.scanning.atlas_network import session_of
 from unitscope.units import Unit
 
 
+@suggest_image_root()
 def exemplar_sheet(
     atlas: Atlas,
     unit: str | Unit,
@@ -35,6 +37,7 @@ def exemplar_sheet(
     Raises:
         LayerError: if the atlas has no such unit.
         NetworkError: if the network can't be loaded, or its weights or preprocessing differ from those of the scan.
+        ImageAccessError: if an image can't be read.
     """
     sheet = unit_exemplars(atlas, unit)
     session = session_of(atlas, network)

@@ -20,6 +20,7 @@ from unitscope.display.inhibition_sheet import InhibitedUnit, InhibitionExample,
 from unitscope.engine.session import Session
 from unitscope.experiments.category_maps import category_split, image_set, phi_of, pool_to_grid
 from unitscope.experiments.inhibition import inside_outside
+from unitscope.images.reading import suggest_image_root
 from unitscope.inspection.unit_maps import ImageMaps, activation_maps
 from unitscope.networks import Network
 from unitscope.scanning.atlas_network import session_of
@@ -29,6 +30,7 @@ _CANDIDATES = 200  # images whose masks are compared to find those closest to ha
 View = NDArray[np.float32]
 
 
+@suggest_image_root()
 def inhibition_sheet(
     atlas: Atlas,
     result: Inhibition,
@@ -50,7 +52,7 @@ def inhibition_sheet(
 
     Raises:
         NetworkError: if the network can't be loaded, or its preprocessing is a function (for a category).
-        ImageError: if the masks can't be read.
+        ImageError: if the masks or an image can't be read.
     """
     session = session_of(atlas, network)
     first = result.units.head(units)

@@ -27,7 +27,7 @@ class Inspector:
 
     def maps(self, images: ImageSource, layer: Layer, channel: int) -> list[NDArray[np.float32] | None]:
         """Return a unit's map over each image, float32 ``[row, column]``; None for one that can't be read."""
-        found = activation_maps(self.session, images, layer, [channel])
+        found = activation_maps(self.session, images, layer, [channel], missing_ok=True)
         return [None if one is None else one.maps[0] for one in found]
 
     def all_maps(

@@ -10,7 +10,6 @@ from torch import Tensor
 from unitscope.analyses.perturb_result import PerturbResult
 from unitscope.analyses.perturbation import map_correlations
 from unitscope.display.perturbed_sheet import PerturbedImage, PerturbedMap, PerturbedSheet, PerturbedUnit
-from unitscope.engine.loader import read_image
 from unitscope.engine.session import Session
 from unitscope.errors import UnitscopeError
 from unitscope.experiments.corruptions import name_and_value
@@ -26,6 +25,7 @@ def perturbed_sheet(network: Network | Session, result: PerturbResult) -> Pertur
 
     Raises:
         UnitscopeError: if the result has no tracked units, or was read from a file.
+        ImageAccessError: if an image can't be read.
     """
     if result.image_set is None:
         raise UnitscopeError("a stored result has no images, so maps can't be drawn; run the perturbations again")
@@ -38,7 +38,7 @@ def perturbed_sheet(network: Network | Session, result: PerturbResult) -> Pertur
 
 
 def _unit(session: Session, result: PerturbResult, followed: tuple[Layer, int], rows: tuple[int, ...]) -> PerturbedUnit:
-    readable, prepared = _readable(session.network, result.image_set, rows)
+    readable, prepared = _readable(session, result.image_set, rows)
     if not readable:
         return PerturbedUnit(*followed, ())
     unit = (session.layers.find(followed[0].name), followed[1])
@@ -55,11 +55,11 @@ def _unit(session: Session, result: PerturbResult, followed: tuple[Layer, int], 
     return PerturbedUnit(*followed, tuple(images))
 
 
-def _readable(network: Network, images: ImageSource, rows: tuple[int, ...]) -> tuple[tuple[int, ...], Tensor]:
-    """Return the row numbers of the images that can be read, and the prepared images."""
-    good = [picture for row in rows if (picture := read_image(images, row, network.preprocessing)).prepared is not None]
-    prepared = [picture.prepared for picture in good if picture.prepared is not None]
-    return tuple(picture.image for picture in good), torch.stack(prepared) if prepared else torch.empty(0)
+def _readable(session: Session, images: ImageSource, rows: tuple[int, ...]) -> tuple[tuple[int, ...], Tensor]:
+    """Return the row numbers of the images that can be decoded, and the prepared images."""
+    batches = [batch for batch in session.batches(images.take(rows)) if batch.good] if rows else []
+    good = tuple(rows[picture.image] for batch in batches for picture in batch.good)
+    return good, torch.cat([batch.tensor() for batch in batches]) if batches else torch.empty(0)
 
 
 _Look = tuple[np.ndarray, np.ndarray, float]  # picture, map, α

@@ -24,12 +24,16 @@ class ImageMaps:
 
 
 def activation_maps(
-    session: Session, images: ImageSource, layer: Layer, channels: Sequence[int]
+    session: Session, images: ImageSource, layer: Layer, channels: Sequence[int], *, missing_ok: bool = False
 ) -> list[ImageMaps | None]:
-    """Return each image with the maps of some units of a layer; None for files that can't be read."""
+    """Return each image with the maps of some units of a layer; None for files that can't be decoded.
+
+    Raises:
+        ImageAccessError: if an image can't be opened or read, unless ``missing_ok``, which gives None for it.
+    """
     found: list[ImageMaps | None] = [None] * len(images)
     tapped, phi = session.layers.find(layer.name), session.network.preprocessing
-    for batch, outputs in session.stream(images, maps=[tapped]):
+    for batch, outputs in session.stream(images, maps=[tapped], missing_ok=missing_ok):
         if outputs is not None:
             for picture, output in zip(batch.good, outputs.maps[0], strict=True):
                 assert picture.prepared is not None
@@ -44,7 +48,7 @@ def all_maps(
 
     Images run in batches, which changes values by rounding, at most by 1e-5 of a layer's maximum.
     """
-    for batch, outputs in session.stream(images, maps=layers):
+    for batch, outputs in session.stream(images, maps=layers, missing_ok=True):
         by_image = iter(() if outputs is None else zip(*outputs.maps, strict=True))
         for picture in batch.pictures:
             if picture.prepared is None:

@@ -16,8 +16,8 @@ from unitscope.atlas import Atlas
 from unitscope.display.exemplar_sheet import Exemplar
 from unitscope.display.rule_sheet import RuleImage, RuleRow, RuleSheet
 from unitscope.engine.session import Session
-from unitscope.errors import ImageError
 from unitscope.images import image_files
+from unitscope.images.reading import suggest_image_root
 from unitscope.inspection.unit_maps import ImageMaps, activation_maps
 from unitscope.networks import Network
 from unitscope.scanning.atlas_network import session_of
@@ -28,6 +28,7 @@ _ROWS, _IMAGES, _EXEMPLARS = 16, 6, 4
 _IMAGES_OF_A_CLASS = 4
 
 
+@suggest_image_root()
 def rule_sheet(
     atlas: Atlas, result: Rule, *, network: Network | Session | str | None = None, image_root: str | Path | None = None
 ) -> RuleSheet:
@@ -42,7 +43,7 @@ def rule_sheet(
         image_root: the folder with the images, if it has moved since the scan.
 
     Raises:
-        ImageError: if none of the images can be read any more.
+        ImageAccessError: if an image can't be read.
         NetworkError: if the network can't be loaded, or its weights or preprocessing differ from those of the scan.
     """
     session = session_of(atlas, network)
@@ -54,15 +55,9 @@ def rule_sheet(
     )
     scanned = [name for name in names if atlas.has_image(name)]
     new = [name for name in names if not atlas.has_image(name)]
-    source = atlas.source(image_root, ids=scanned)
     maps: dict[str, ImageMaps | None] = {}
-    for some, opened in ((scanned, source), (new, image_files(new))):
+    for some, opened in ((scanned, atlas.source(image_root, ids=scanned)), (new, image_files(new))):
         maps |= zip(some, activation_maps(session, opened, result.layer, units), strict=True)
-    if not any(maps.values()):
-        raise ImageError(
-            f"no image of atlas '{atlas.path}' can be read in '{source.root}'; "
-            "give their new folder (--image-root, or image_root= in Python)"
-        )
     shown = tuple(_rule_image(result, group, row, maps) for group, row in images_shown)
     rows = (
         RuleRow(

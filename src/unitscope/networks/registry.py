@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from unitscope.errors import NetworkError, UnitscopeError
+from unitscope.networks import other_formats
 from unitscope.networks.cards import LoadOptions
 from unitscope.networks.custom_preprocessing import CustomPreprocessing
 from unitscope.networks.network import Network, check_eager, in_float32
@@ -134,6 +135,8 @@ def _check_format(weights: Weights, origin: Origin) -> None:
 
 def _unknown(reference: str) -> str:
     """Return the error message for an unknown reference, with suggestions."""
+    if what := other_formats.what_it_is(reference):
+        return f"'{reference}' is {what}"
     known, broken = _origins()
     readers = [one for one in known.values() if reference.endswith(tuple(one.weight_suffixes))]
     if forms := [one.form for one in readers if not one.has_weights]:

@@ -10,7 +10,7 @@ from typing import TypeVar
 import pandas as pd
 from matplotlib.figure import Figure
 
-from unitscope.errors import UnitscopeError
+from unitscope.errors import ImageAccessError, UnitscopeError, WriteError
 
 T = TypeVar("T")
 
@@ -47,8 +47,15 @@ Item = Table | Picture | Missing
 
 
 def attempt(title: str, make: Callable[[], T]) -> T | Missing:
-    """Return the item made, or `Missing` if it fails with an error of unitscope's, so that the report goes on."""
+    """Return the item made, or `Missing` if it fails with an error of unitscope's, so that the report goes on.
+
+    Raises:
+        ImageAccessError: if an image can't be opened or read, since the item could be made once it can.
+        WriteError: if the disk is full or read-only.
+    """
     try:
         return make()
+    except (ImageAccessError, WriteError):
+        raise
     except UnitscopeError as problem:
         return Missing(title, str(problem).rstrip("."))

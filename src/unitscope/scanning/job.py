@@ -13,8 +13,9 @@ import torch
 from unitscope.engine.session import Session
 from unitscope.errors import AtlasError, NetworkError, first_line
 from unitscope.images import ImageSource
+from unitscope.images.stamps import Stamps
 from unitscope.networks import Network, load
-from unitscope.scanning.plan import Plan, ScanOptions, differences, make_plan
+from unitscope.scanning.plan import Plan, ScanOptions, changed_error, differences, make_plan
 from unitscope.scanning.shard_worker import ShardResult, ShardWorker
 
 
@@ -74,9 +75,19 @@ class Worker:
         self._plan, self._work = plan, ShardWorker(plan, threads=max(2, threads))
 
     def run(self, shard: int) -> ShardResult:
-        """Run one shard."""
+        """Run one shard.
+
+        Raises:
+            ImageError: if an image changes meanwhile.
+        """
+        images, rows = self._plan.images, self._plan.shard(shard)
+        before = Stamps.of(images, rows)
         (done,) = self._work.run([shard])
-        return replace(done, files=self._plan.images.sizes(self._plan.shard(shard)))
+        after = Stamps.of(images, rows)
+        for position in before.changed(after, slice(None)):
+            if not before.missing[position]:
+                raise changed_error(images, rows[position])
+        return replace(done, files=tuple(after.sizes.tolist()))
 
 
 def _on_cpu(network: Network) -> Network:

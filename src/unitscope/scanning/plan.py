@@ -26,9 +26,10 @@ from unitscope.engine import (
 )
 from unitscope.engine.session import Session
 from unitscope.engine.torchcodec_loader import check_usable
-from unitscope.errors import AtlasError, LayerError, UnitscopeError, first_line
+from unitscope.errors import AtlasError, ImageError, LayerError, UnitscopeError, first_line
 from unitscope.graph import Trace
 from unitscope.images import ImageSource, match_classes
+from unitscope.images.stamps import Stamps
 from unitscope.networks import Network
 from unitscope.units import Layer, UnitIndex
 
@@ -55,6 +56,7 @@ class ScanOptions:
         responses: format of the stored responses: ``float32``, ``float16``, or ``none`` to store none.
         decoder: decoder of JPEG files: ``pillow``, or ``torchcodec``, which also decodes on GPUs.
         limit: number of images to scan, evenly spaced; None for all.
+        skip_missing: finish also if images can't be opened or read, which then are rows with an error.
     """
 
     layers: tuple[str, ...] = ()
@@ -67,6 +69,7 @@ class ScanOptions:
     responses: str = "float32"
     decoder: str = "pillow"
     limit: int | None = None
+    skip_missing: bool = False
 
     def __post_init__(self) -> None:
         if isinstance(self.layers, str):  # otherwise each of its letters would be a pattern
@@ -96,6 +99,7 @@ class Plan:
     batch_size: int
     options: ScanOptions
     data: str = field(repr=False)  # the fingerprint of the images
+    stamps: Stamps | None = field(default=None, repr=False)  # None in a worker
 
     @property
     def network(self) -> Network:
@@ -113,6 +117,11 @@ class Plan:
         return -(-len(self.images) // self.options.shard_size)
 
     @property
+    def image_bytes(self) -> int:
+        """Total size of the images in bytes."""
+        return self.images.total_bytes() if self.stamps is None else int(self.stamps.sizes.sum())
+
+    @property
     def units(self) -> int:
         """Number of tapped units."""
         return len(UnitIndex(self.layers))
@@ -121,6 +130,17 @@ class Plan:
         """Return the ids of a shard's images."""
         first = number * self.options.shard_size
         return range(first, min(first + self.options.shard_size, len(self.images)))
+
+    def check_unchanged(self, shard: int) -> None:
+        """Check that the images of a shard are still as they were when the plan was made, or missing.
+
+        Raises:
+            ImageError: if one has changed; the message says what to do.
+        """
+        rows = self.shard(shard)
+        if self.stamps is not None:
+            for position in self.stamps.changed(Stamps.of(self.images, rows), slice(rows.start, rows.stop)):
+                raise changed_error(self.images, rows[position])
 
     def bytes_written(self) -> int:
         """Return the approximate size of the atlas, without class counts, which are compressed to almost nothing."""
@@ -202,6 +222,7 @@ def make_plan(session: Session, images: ImageSource, options: ScanOptions, *, da
         )
     engine = choose_engine(options.engine, images=len(images), trace=traced, device=options.device)
     precision = choose_precision(options.precision, engine=engine, device=options.device)
+    stamps = Stamps.of(images, range(len(images))) if data is None else None  # before the fingerprint, see `Stamps`
     batch_size = None if traced.single_image else options.batch_size
     batch_size = batch_size or batch_size_for(network, traced, layers, precision=precision)
     return Plan(
@@ -214,6 +235,15 @@ def make_plan(session: Session, images: ImageSource, options: ScanOptions, *, da
         min(batch_size, len(images), options.shard_size),  # a larger batch would only be padded
         options,
         data or images.fingerprint(),
+        stamps,
+    )
+
+
+def changed_error(images: ImageSource, row: int) -> ImageError:
+    """Return the error for an image that has changed during a scan."""
+    return ImageError(
+        f"'{images.name(row)}' has changed since the scan began, and an atlas is of one state of the images. If the "
+        "file is as before again, the same command goes on; otherwise remove the scan's .parts folder to start over"
     )
 
 

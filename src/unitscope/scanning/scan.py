@@ -6,10 +6,7 @@ In: a network, images, the path of the atlas. Out: the atlas; if the scan is sto
 import platform
 import sys
 import time
-from collections import deque
-from collections.abc import Generator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -26,10 +23,12 @@ from unitscope.engine.session import Session
 from unitscope.errors import AtlasError, UnitscopeError
 from unitscope.images import ImageSource, open_images
 from unitscope.networks import Network
+from unitscope.scanning.image_record import gone_message, read_record, record_bytes
+from unitscope.scanning.missing import MissingImagesError, MissingShard, message, missing_at_start
 from unitscope.scanning.plan import Plan, ScanOptions, check_not_stale, differences, make_plan
 from unitscope.scanning.progress import NullProgress, Progress
 from unitscope.scanning.runners import InProcessRunner, ProcessRunner, ScanRunner
-from unitscope.scanning.shard_worker import ShardResult, take_first
+from unitscope.scanning.shard_writer import Written, write_shards
 from unitscope.version import versions
 
 
@@ -43,6 +42,8 @@ class ScanResult:
         seconds: time taken.
         data_wait: fraction of the time spent waiting for decoded images (mean over workers).
         already_existed: whether the atlas already existed, so that there was nothing to do.
+        missing: the shards with images that could not be opened or read now, with ``skip_missing``.
+        skipped: what could not be listed among the images, with the reason.
     """
 
     atlas: Atlas
@@ -50,6 +51,8 @@ class ScanResult:
     seconds: float
     data_wait: float = 0.0
     already_existed: bool = False
+    missing: tuple[MissingShard, ...] = ()
+    skipped: tuple[str, ...] = ()
 
     @property
     def summary(self) -> ScanSummary:
@@ -65,6 +68,8 @@ class ScanResult:
             self.scanned,
             self.data_wait,
             atlas.manifest.accuracy_rates(),
+            tuple(shard.values() for shard in self.missing),
+            self.skipped,
         )
 
 
@@ -91,6 +96,8 @@ def scan(
         progress: callbacks for progress.
 
     Raises:
+        MissingImagesError: if images can't be opened or read, although tried again. Finished shards are kept, and the
+            same call goes on from them.
         UnitscopeError: if an argument is invalid, or the scan fails; see the subclasses in `unitscope.errors`.
     """
     if isinstance(runner, str):
@@ -103,8 +110,11 @@ def scan(
     session = network if isinstance(network, Session) else Session(network, device=options.device)
     if network is session or not str(session.device).startswith(options.device):  # a module stays where it is
         options = replace(options, device=str(session.device))
+    progress = progress or NullProgress()
     with parts.locked():
-        plan = make_plan(session, image_set, _with_earlier_batch_size(options, parts, target))
+        plan = _plan(session, image_set, _with_earlier_batch_size(options, parts, target), parts)
+        if len(plan.images) > len(image_set):
+            progress.on_message(gone_message(plan, image_set, parts.folder))
         if _exists(target, parts):
             return _existing(target, parts, plan)
         return _scan(
@@ -112,8 +122,16 @@ def scan(
             parts,
             target=target,
             runner=runner or _runner(options, session.network),
-            progress=progress or NullProgress(),
+            progress=progress,
         )
+
+
+def _plan(session: Session, images: ImageSource, options: ScanOptions, parts: Parts) -> Plan:
+    """Return the plan of a scan; if some images of an earlier, stopped scan are gone, with these images."""
+    record, made_by = read_record(parts.images()), parts.plan()
+    restored = record.restore(images) if record and made_by else None
+    plan = make_plan(session, restored or images, options)
+    return record.continued(plan, made_by["data"]) if restored and record and made_by else plan
 
 
 def _with_earlier_batch_size(options: ScanOptions, parts: Parts, target: StoragePath) -> ScanOptions:
@@ -141,18 +159,22 @@ def _exists(target: StoragePath, parts: Parts) -> bool:
 
 def _scan(plan: Plan, parts: Parts, *, target: StoragePath, runner: ScanRunner, progress: Progress) -> ScanResult:
     made_by = parts.plan()
+    if made_by is None and not plan.options.skip_missing and (missing := missing_at_start(plan)):
+        raise _incomplete(plan, parts, target=target, written=Written(missing=list(missing)))
     if made_by is not None:
         check_not_stale(made_by, plan.to_dict(), parts.folder)
     _manifest(plan).check()
     try:
         if made_by is None:
-            parts.write_plan(plan.to_dict())
+            parts.write_plan(plan.to_dict(), record_bytes(plan))
         todo = [shard for shard in range(plan.shards) if not parts.has(shard)]
         scanned = sum(len(plan.shard(shard)) for shard in todo)
         progress.on_plan(plan, done=len(plan.images) - scanned, target=target)
         started = time.perf_counter()
-        data_wait = _do(runner.run(plan, todo, progress), parts) if todo else 0.0
+        written = write_shards(runner.run(plan, todo, progress), plan, parts, progress) if todo else Written()
         seconds = time.perf_counter() - started
+        if written.stopped or (written.missing and not plan.options.skip_missing):
+            raise _incomplete(plan, parts, target=target, written=written, seconds=seconds)
     except BaseException:
         if made_by is None:
             with suppress(Exception):  # report the first error only
@@ -161,24 +183,32 @@ def _scan(plan: Plan, parts: Parts, *, target: StoragePath, runner: ScanRunner, 
     progress.on_merge()
     _check_readable(plan, parts)
     write_atlas(target, parts, manifest=_manifest(plan), images=ImageList(plan.images.ids, plan.members))
-    return ScanResult(replace(open_atlas(target), follow_links=True), scanned, seconds, data_wait)
+    data_wait = written.data_wait / written.seconds if written.seconds else 0.0
+    finished = replace(open_atlas(target), follow_links=True)
+    missing, skipped = tuple(written.missing), plan.images.skipped
+    return ScanResult(finished, scanned, seconds, data_wait, missing=missing, skipped=skipped)
 
 
-def _do(work: Generator[ShardResult, None, None], parts: Parts) -> float:
-    """Write each shard while the next one runs; return the fraction of the time spent waiting for images."""
-    seconds = data_wait = 0.0
-    with ThreadPoolExecutor(1, thread_name_prefix="write") as pool, closing(work) as shards:  # closing stops workers
-        writing: deque[Future[None]] = deque()
-        try:
-            for done in shards:
-                writing.append(pool.submit(parts.write, done.shard, done.part))
-                seconds, data_wait = seconds + done.seconds, data_wait + done.data_wait
-                if len(writing) > 1:
-                    take_first(writing)
-        finally:
-            for each in writing:  # report errors of writing also if the scan was stopped
-                each.result()
-    return data_wait / seconds
+def _incomplete(
+    plan: Plan, parts: Parts, *, target: StoragePath, written: Written, seconds: float = 0.0
+) -> MissingImagesError:
+    """Return the error for a scan with missing images."""
+    kept = str(parts.folder) if any(map(parts.has, range(plan.shards))) else ""
+    summary = ScanSummary(
+        str(target),
+        len(plan.images),
+        written.failed or sum(shard.images for shard in written.missing),
+        len(plan.layers),
+        plan.units,
+        seconds,
+        written.images,
+        written.data_wait / written.seconds if written.seconds else 0.0,
+        {},
+        tuple(shard.values() for shard in written.missing),
+        plan.images.skipped,
+    )
+    text = message(plan, written.missing, kept=kept, stopped=written.stopped)
+    return MissingImagesError(text, written.missing, summary)
 
 
 def _existing(target: StoragePath, parts: Parts, plan: Plan) -> ScanResult:
@@ -191,7 +221,7 @@ def _existing(target: StoragePath, parts: Parts, plan: Plan) -> ScanResult:
             f"'{target}' already holds an atlas of another scan: {changes}; choose another -o, or remove it first"
         )
     parts.remove()
-    return ScanResult(atlas, 0, 0.0, already_existed=True)
+    return ScanResult(atlas, 0, 0.0, already_existed=True, skipped=plan.images.skipped)
 
 
 def _check_readable(plan: Plan, parts: Parts) -> None:

@@ -5,10 +5,10 @@ In: a `Plan` and shard numbers. Out: the `Part` of each shard, which does not de
 """
 
 import time
-from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import numpy as np
@@ -19,7 +19,7 @@ from unitscope.atlas.parts import Part
 from unitscope.atlas.tables import TOP5
 from unitscope.engine import Executor, tune_allocator
 from unitscope.engine.executor import BatchOutput
-from unitscope.engine.loader import Batch, Decoder, Pillow, batches, decoding_threads
+from unitscope.engine.loader import MAX_WAIT, Batch, Decoder, Pillow, Retries, batches, decoding_threads
 from unitscope.engine.torchcodec_loader import Torchcodec
 from unitscope.scanning.plan import Plan
 from unitscope.summaries import ShardClassSums, Summary
@@ -37,6 +37,8 @@ class ShardResult:
         seconds: time taken.
         data_wait: seconds spent waiting for decoded images.
         files: sizes of the image files on the worker's machine; empty if the shard ran in this process.
+        missing: rows of the images that could not be opened or read.
+        bits: number of deep images by the bits that they use.
     """
 
     shard: int
@@ -44,6 +46,8 @@ class ShardResult:
     seconds: float
     data_wait: float
     files: tuple[int, ...] = ()
+    missing: tuple[int, ...] = ()
+    bits: Mapping[int, int] = field(default_factory=dict)
 
 
 class ShardWorker:
@@ -55,6 +59,7 @@ class ShardWorker:
         self.executor: Executor = plan.session.executor(
             plan.layers, engine=plan.engine, precision=plan.precision, batch_size=plan.batch_size
         )
+        self.retries = Retries(MAX_WAIT)
         self._in_parallel = self.executor.device.type != "cpu"  # summarise a shard while the next one runs
 
     def run(
@@ -111,6 +116,7 @@ class ShardWorker:
             device=self.executor.device,
             decoder=_decoder(plan),
             threads=self.threads,
+            retries=self.retries,
         )
 
 
@@ -147,6 +153,8 @@ class _Shard:
         self.top_probabilities = np.full((count, TOP5), np.nan, np.float32)
         self.sizes = np.zeros((count, 2), np.int32)
         self.errors = [""] * count
+        self.missing: list[int] = []
+        self.bits = Counter[int]()
 
     def add(self, batch: Batch, outputs: BatchOutput | None, data_wait: float) -> None:
         assert batch.shard == self.number, "batches come shard by shard"
@@ -156,6 +164,8 @@ class _Shard:
         self.seconds = time.perf_counter() - self.started
 
     def _fill(self, batch: Batch, outputs: BatchOutput | None) -> None:
+        self.missing += [picture.image for picture in batch.missing]
+        self.bits.update(picture.bits for picture in batch.pictures if picture.bits)
         for picture in batch.pictures:
             row = picture.image - self.rows.start
             self.sizes[row] = picture.width, picture.height
@@ -187,7 +197,7 @@ class _Shard:
             Summary.of(self.responses, ids, k=self.plan.options.top, threads=threads),
             classes,
         )
-        return ShardResult(self.number, part, self.seconds, self.data_wait)
+        return ShardResult(self.number, part, self.seconds, self.data_wait, missing=tuple(self.missing), bits=self.bits)
 
     def _kept(self) -> tuple[NDArray[np.float32], ShardClassSums]:
         """Return the responses; if they are not stored, sums by class instead, unless those are larger."""

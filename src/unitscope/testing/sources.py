@@ -97,7 +97,7 @@ class SourceTests:
         assert _bytes(again, 0) == _bytes(images, 1)
 
     def test_a_missing_image_has_no_size_and_raises_an_error(self) -> None:
-        """A missing image becomes a row with an error, and must not stop a scan."""
+        """A scan must notice that an image is missing, and name it."""
         images = self._images()
         gone = reopen_images(images.address, layout=images.layout, ids=("no/such/image.png",))
         assert gone.stamp(0) == (0, 0)

@@ -50,18 +50,24 @@ class PythonFile(Origin):
 
 @contextlib.contextmanager
 def _running(reference: str, path: Path) -> Iterator[None]:
-    """Add the file's folder to `sys.path` and redirect stdout to stderr while the user's code runs."""
-    folder = str(require_file(path).resolve().parent)
-    sys.path.insert(0, folder)
+    """Add the folders of the file and its package to `sys.path`, and redirect stdout to stderr, while its code runs."""
+    file = require_file(path).resolve()
+    added = dict.fromkeys((str(file.parent), str(_package_of(file)[0])))
+    sys.path[:0] = added
     try:
         with contextlib.redirect_stdout(sys.stderr):
             yield
     except NetworkError:
         raise
+    except ImportError as error:
+        raise NetworkError(
+            f"'{reference}' failed with {type(error).__name__}: {error}{_advice(error, file)}"
+        ) from error
     except (Exception, SystemExit) as error:
         raise NetworkError(f"'{reference}' failed with {type(error).__name__}: {error}") from error
     finally:
-        sys.path.remove(folder)
+        for folder in added:
+            sys.path.remove(folder)
 
 
 def _function(path: Path, name: str) -> Callable[[], object]:
@@ -75,7 +81,10 @@ def _function(path: Path, name: str) -> Callable[[], object]:
 
 
 def _executed(path: Path) -> ModuleType:
-    name = f"unitscope_file_{path.stem}"
+    _, package = _package_of(path.resolve())
+    if package:
+        _import_package(package, path.resolve().parent)
+    name = f"{package}.unitscope_file_{path.stem}".lstrip(".")
     loader = _UncachedLoader(name, str(path.absolute()))
     spec = importlib.util.spec_from_loader(name, loader)
     assert spec is not None
@@ -84,6 +93,33 @@ def _executed(path: Path) -> ModuleType:
     sys.modules[name] = module
     loader.exec_module(module)
     return module
+
+
+def _package_of(file: Path) -> tuple[Path, str]:
+    """Return the folder that holds a file's package, and the package's name; the file's folder and "" without one."""
+    root, names = file.parent, list[str]()
+    while (root / "__init__.py").is_file():
+        names.insert(0, root.name)
+        root = root.parent
+    return root, ".".join(names)
+
+
+def _import_package(package: str, folder: Path) -> None:
+    """Import the package of a file, which relative imports need."""
+    found = importlib.import_module(package)
+    places = [Path(place).resolve() for place in getattr(found, "__path__", ())]
+    if folder not in places:
+        raise NetworkError(
+            f"the package '{package}' in '{folder.parent}' has the name of another one, in "
+            f"'{places[0] if places else found.__name__}'; rename its folder"
+        )
+
+
+def _advice(error: ImportError, file: Path) -> str:
+    """Return what to do about relative imports outside a package."""
+    if "relative import" not in str(error):
+        return ""
+    return f"; to import from its own package, put an empty __init__.py into '{file.parent}'"
 
 
 class _UncachedLoader(SourceFileLoader):

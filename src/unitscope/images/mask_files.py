@@ -1,0 +1,81 @@
+"""Leave out masks that lie beside the images they belong to.
+
+In: ids of files. Out: the ids without masks, and what was left out. Two ways of naming masks are known: ``x_mask.png``
+(or ``_seg``, ``_gt``, …) beside ``x.jpg``, and a folder ``masks`` beside a folder ``images``. Scanned as images, masks
+would be exemplars and make class means wrong.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Container, Iterable
+
+from unitscope.text import count_noun
+
+IMAGE_FOLDERS = frozenset({"image", "images", "img", "imgs", "jpegimages"})
+"""Names of folders that hold the images of a data set, in lower case."""
+
+_MASK_FOLDERS = {"mask", "masks", "segmentation", "segmentations", "segmentationclass", "segmentationobject", "trimaps"}
+_LABEL_FOLDERS = {"label", "labels", "annotation", "annotations", "ann", "gt", "groundtruth", "ground_truth", "seg"}
+_LOSSLESS = (".png", ".tif", ".tiff", ".bmp", ".gif")
+_MASK_NAME = re.compile(r"(.+?)[-_. ](?:mask|seg|segmentation|label|labels|gt|groundtruth|trimap)(?:[-_]?\d+)?", re.I)
+
+
+def without_masks(ids: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the ids without those of masks, and what was left out, for messages."""
+    named = {image_id: image for image_id in ids if (image := _image_of(image_id))}
+    stems = {_stem(image_id) for image_id in ids} if named else set()
+    beside = {image_id for image_id, image in named.items() if image in stems}
+    folders = {image_id.rpartition("/")[0] for image_id in ids}
+    masks = any(part in _MASK_FOLDERS | _LABEL_FOLDERS for folder in folders for part in folder.lower().split("/"))
+    within = _in_mask_folders(ids) if masks else {}
+    left_out = [f"folder '{folder}', which holds masks or labels of images" for folder in sorted(set(within.values()))]
+    if beside:
+        left_out.append(
+            f"{count_noun(len(beside), 'mask')} beside images, such as '{min(beside)}'; move masks to a folder of "
+            "their own to scan them"
+        )
+    return tuple(image_id for image_id in ids if image_id not in beside and image_id not in within), tuple(left_out)
+
+
+def _in_mask_folders(ids: Iterable[str]) -> dict[str, str]:
+    """Return the folder of each file that is in a folder of masks beside a folder of images.
+
+    A folder of labels counts only if its files are named like the images.
+    """
+    images, found = defaultdict[str, set[str]](set), defaultdict[str, list[str]](list)
+    for image_id in ids:
+        above, name, below = _split(image_id, IMAGE_FOLDERS | _MASK_FOLDERS | _LABEL_FOLDERS)
+        if name.lower() in IMAGE_FOLDERS:
+            images[above].add(_stem(below))
+        elif name:
+            found[f"{above}{name}"].append(image_id)
+    masks: dict[str, str] = {}
+    for folder, files in found.items():
+        above, name, _ = _split(f"{folder}/", _MASK_FOLDERS | _LABEL_FOLDERS)
+        names = {_stem(file.removeprefix(f"{folder}/")) for file in files}
+        if images.get(above) and (name.lower() in _MASK_FOLDERS or names <= images[above]):
+            masks |= dict.fromkeys(files, folder)
+    return masks
+
+
+def _split(image_id: str, names: Container[str]) -> tuple[str, str, str]:
+    """Return what is above the first folder with one of these names, its name, and what is below."""
+    parts = image_id.split("/")
+    for depth, part in enumerate(parts[:-1]):
+        if part.lower() in names:
+            return "".join(f"{above}/" for above in parts[:depth]), part, "/".join(parts[depth + 1 :])
+    return "", "", image_id
+
+
+def _image_of(image_id: str) -> str:
+    """Return the id, without suffix, of the image that a file would be a mask of by its name; empty if of none."""
+    if not image_id[-5:].lower().endswith(_LOSSLESS):
+        return ""
+    folder, slash, name = _stem(image_id).rpartition("/")
+    match = _MASK_NAME.fullmatch(name)
+    return folder + slash + match[1] if match else ""
+
+
+def _stem(image_id: str) -> str:
+    folder, slash, name = image_id.rpartition("/")
+    return folder + slash + (name.rpartition(".")[0] or name)
