@@ -9,7 +9,7 @@ from unitscope.analyses.ablation_counts import AblationSetting, Truth
 from unitscope.analyses.ablation_outcome import Outcome
 from unitscope.analyses.ablation_removed import Removed
 from unitscope.analyses.estimates import Estimate, Proportion
-from unitscope.paper.claim_tests import costs_nothing, costs_something, falls, maps_stand, shares_more
+from unitscope.paper.claim_rules import costs_nothing, costs_something, falls, maps_stand, shares_more
 from unitscope.paper.cosine_table import contrast_of
 from unitscope.paper.generality import generality
 from unitscope.paper.mean_and_max import shared_of
@@ -187,6 +187,7 @@ def removal(gained, lost, *, zero=0, maps=4000, images=1000):
         (removal(0, 0, zero=4000), OPEN, OPEN),
         (removal(0, 0, zero=3000), OPEN, OPEN),
         (removal(0, 0, zero=1000), SUPPORTED, NOT_SUPPORTED),
+        (removal(2, 60, zero=3000), NOT_SUPPORTED, SUPPORTED),  # the maps that were not zero had an effect
     ],
 )
 def test_a_removal_costs_nothing_or_something_or_removed_nothing(outcome, nothing, something):

@@ -7,7 +7,9 @@ from matplotlib.text import Text
 from scipy import stats
 
 from tests.paper.conftest import Counts
+from unitscope.errors import UnitscopeError
 from unitscope.experiments.run_options import RunOptions
+from unitscope.paper.claim_tests import TESTS, sparser_than
 from unitscope.paper.claims import claims_of
 from unitscope.paper.figures import draw_all
 from unitscope.paper.report_items import Missing, Picture
@@ -114,6 +116,9 @@ def test_figure_7_follows_the_papers_units_and_says_whether_predictions_stand_no
         (unit.layer, unit.channel) for unit in case.own_units
     ]
     assert "the paper's own units" in note
+    maps = next(test for test in TESTS if test.claim.startswith("Units' maps"))
+    with pytest.raises(UnitscopeError, match="maps of 4 cells are too small to correlate"):
+        maps.judge(case)
     assert "these data neither support nor contradict the claim that predictions stand this noise" in note
 
 
@@ -125,13 +130,20 @@ def test_a_network_with_its_own_images_has_figure_2_on_these(make_case, folder, 
     assert "conv5_3:71. Its images show" in on_own.note
 
 
+def test_networks_are_compared_on_the_same_images_only(make_case, case, coco):
+    same, other = sparser_than.judge(case, case), make_case("small", own=coco(6, 4))
+    assert (same.number.value, same.why) == (0, "12 images; 20 are needed")
+    with pytest.raises(UnitscopeError, match="they were run on different images"):
+        sparser_than.judge(case, other)
+
+
 def test_each_claim_has_a_verdict_or_a_reason(case):
     claims = list(claims_of([case]))
     assert len({claim.claim for claim in claims}) == len(claims) == 13
     for claim in claims:
         values = claim.to_dict()
         assert values["verdict"] in {"supported", "not supported", "can't be told"}
-        assert (values["number"] is not None) or values["reason"]
+        assert (values["number"] is not None) or values["remark"]
     by_claim = {claim.claim: claim.verdict for claim in claims}
     assert by_claim["A cat and a dog share units"].why == "4 images of cats and 4 of dogs; 10 of each are needed"
     assert "needs a network with the form of ResNet-50" in by_claim["ResNet-50 is sparser than VGG-16"].why

@@ -74,6 +74,6 @@ def _print_claims(claims: "Sequence[Claim]") -> None:
         return
     from unitscope.paper.claims import TITLE, claims_table
 
-    columns = ["claim", "paper", "network", "verdict", "number", "95 % interval", "p", "why"]
+    columns = ["claim", "paper", "network", "verdict", "number", "95 % interval", "p", "remark"]
     rows = claims_table(claims).rows[columns].fillna("").to_numpy().tolist()
     print_table(columns, rows, title=TITLE)

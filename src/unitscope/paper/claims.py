@@ -55,7 +55,7 @@ class Claim:
             "images": number.images,
             "measure": self.measure,
             "rule": self.rule,
-            "reason": verdict.why,
+            "remark": verdict.why,
         }
 
 
@@ -86,7 +86,7 @@ def claims_table(claims: Sequence[Claim]) -> Table:
                 "95 % interval": "" if low is None else f"{_text(low)} to {_text(high)}",
                 "p": "" if values["p_value"] is None else f"{values['p_value']:.2g}",
                 "images": values["images"] or None,
-                "why": claim.verdict.why,
+                "remark": claim.verdict.why,
                 "what the number is": claim.measure,
                 "rule": claim.rule,
             }

@@ -168,6 +168,7 @@ def _row(
         "lost": round(float(np.mean([one.counts.lost for one in outcomes]))) if tested else None,
         "p": _p_values(outcomes) if tested else "nothing removed",
         "p corrected": f"{min(corrected):.3g}" if corrected else "",
+        "note": "; ".join(dict.fromkeys(one.note for one in removed if one.note)),
         "Top-5 before": _share(before, "top5"),
         "Top-5 after": _after(outcomes, "top5_correct", images),
         "paper: Top-1": f"{known[0]} → {known[1]}" if known else "",

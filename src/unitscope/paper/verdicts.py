@@ -54,7 +54,7 @@ class Verdict:
         answer: ``supported``, ``not supported`` or ``can't be told``.
         number: the number that says so, with its interval; NaN without an interval.
         p_value: of the test, where the rule is a test.
-        why: the reason, where it can't be told for another reason than its interval.
+        why: the reason, where it can't be told for another reason than its interval; for a removal, what was removed.
     """
 
     answer: str
