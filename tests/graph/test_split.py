@@ -4,8 +4,10 @@ import pytest
 import torch
 from torch import nn
 
+import unitscope
+from tests.scanning.conftest import PHI
 from unitscope.errors import NetworkError
-from unitscope.graph import HookedTrace, trace
+from unitscope.graph import HookedTrace, trace, trace_of
 from unitscope.graph.axes import unit_axes
 from unitscope.graph.commuting_ops import commuting_ops
 from unitscope.graph.interventions import HookedSplit, UnsplitGraph
@@ -186,3 +188,25 @@ def test_a_network_without_logits_is_refused():
 )
 def test_a_container_module_addresses_its_output(case, address, expected):
     assert case.trace.layers.find(address).name == expected
+
+
+@pytest.mark.parametrize("shape", ["maps", "vectors"])
+def test_the_prefix_tells_which_maps_have_a_value_other_than_zero(shape):
+    class Kept(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.same, self.act, self.head = nn.Conv2d(3, 3, 1, bias=False), nn.Hardtanh(-9, 9), nn.Linear(3, 2)
+            nn.init.dirac_(self.same.weight)
+
+        def forward(self, x):
+            x = self.same(x)
+            seen = self.act(x if shape == "maps" else x.amax((2, 3)))
+            return self.head(seen.mean((2, 3)) if shape == "maps" else seen)
+
+    x = torch.zeros(4, 3, 16, 16)
+    x[0, 0, 3, 4], x[1, 1, 0, 0], x[2, 2], x[3, 0, :, :8], x[3, 0, :, 8:] = 0.5, -0.25, 1, 2, -2
+    traced = trace_of(unitscope.load(Kept().eval(), preprocess=PHI))
+    found = split_at(traced, traced.layers.find("act")).prefix(x)
+    kept = x if shape == "maps" else x.amax((2, 3), keepdim=True)
+    assert found.nonzero.tolist() == (kept != 0).flatten(2).any(2).tolist()
+    assert found.responses[3, 0] == (0 if shape == "maps" else 2)

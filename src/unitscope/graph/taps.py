@@ -73,10 +73,16 @@ def add_mean(graph: Graph, value: Node, layer: Layer) -> Node:
 
 
 def add_nonzero(graph: Graph, value: Node, layer: Layer) -> Node:
-    """Add a node that tells whether a unit's map has a value other than zero, bool ``[image, unit]``, and return it."""
+    """Add a node that tells whether a unit's map has a value other than zero, bool ``[image, unit]``, and return it.
+
+    The highest and the lowest value take a fraction of the time that ``any`` needs over several axes.
+    """
     dims = [dim for dim in range(1, len(layer.shape) + 1) if dim != layer.unit_axis]
-    with graph.inserting_after(value):
-        return _call(graph, _aten.any.dims, value, dims) if dims else _call(graph, _aten.ne.Scalar, value, 0)
+    with graph.inserting_before(value.next):
+        if not dims:
+            return _call(graph, _aten.ne.Scalar, value, 0)
+        ends = [_call(graph, end, value, dims) for end in (_aten.amax.default, _aten.amin.default)]
+        return _call(graph, _aten.logical_or.default, *(_call(graph, _aten.ne.Scalar, end, 0) for end in ends))
 
 
 def _mask(graph: Graph, value: Node, layer: Layer) -> Node:
