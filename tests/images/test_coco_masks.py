@@ -336,3 +336,13 @@ def test_an_outline_of_impossible_numbers_is_refused(tmp_path, shape):
     masks = category_masks(coco(tmp_path, [annotation(0, 1, shape)]), "cat")
     with pytest.raises(ImageError, match=r"outline of a 'cat' in 'val/a\.png' can't be read"):
         masks.mask("val/a.png")
+
+
+def test_annotations_of_another_shape_than_the_image_are_refused(tmp_path):
+    images = coco(tmp_path, [annotation(0, 1, [SQUARE]), annotation(1, 1, [SQUARE])])
+    Image.new("RGB", (80, 60)).save(images.path(0))  # enlarged since
+    Image.new("RGB", (6, 8)).save(images.path(1))
+    masks = category_masks(images, "cat")
+    assert masks.upright_mask("val/a.png").shape == (6, 8)
+    with pytest.raises(ImageError, match=r"b.png' has 6 × 8 pixels, but its annotations say 8 × 6"):
+        masks.upright_mask("val/b.png")

@@ -99,20 +99,37 @@ def pixels_of_plain_jpeg(file: BinaryIO) -> int:
 def apply_orientation(picture: Image.Image, images: ImageSource, row: int) -> Image.Image:
     """Return a picture that is aligned with the stored pixels of an image of a source, rotated as `decode` rotates it.
 
-    A picture that has the size of the upright image, and not that of the stored one, is returned as it is.
+    A picture that has the shape of the upright image, and not that of the stored one, is returned as it is.
 
     Raises:
-        ImageError: if the image can't be read, or the source can't open it.
+        ImageError: if the image can't be read, or has another shape than the picture, or the source can't open it.
     """
+    shown = f"'{images.name(row)}'"
     try:
         with without_warnings(), open_row(images, row) as file, Image.open(file, formats=FORMATS) as image:
             orientation = _orientation(image)
             turned = orientation in _SIDEWAYS and image.width != image.height
-            return picture if turned and picture.size == image.size[::-1] else _upright(picture, orientation)
+            if turned and picture.size == image.size[::-1]:
+                return picture
+            if _same_shape(picture.size, image.size):
+                return _upright(picture, orientation)
+            if turned and _same_shape(picture.size, image.size[::-1]):
+                return picture
+            raise ImageError(f"{shown} has {_size(image.size)} pixels, but its annotations say {_size(picture.size)}")
     except ImageError:
         raise
     except Exception as error:  # as below
-        raise _explained(error, lambda: open_row(images, row), f"'{images.name(row)}'") from error
+        raise _explained(error, lambda: open_row(images, row), shown) from error
+
+
+def _same_shape(one: tuple[int, int], other: tuple[int, int]) -> bool:
+    """Return whether two sizes differ by scaling only, up to a pixel and 1%."""
+    height = one[0] * other[1] / other[0]
+    return abs(one[1] - height) <= 1 + 0.01 * height
+
+
+def _size(size: tuple[int, int]) -> str:
+    return f"{size[0]} × {size[1]}"
 
 
 def _opened(image: Encoded) -> AbstractContextManager[BinaryIO]:
