@@ -1,7 +1,8 @@
 """A small reverse proxy that serves one path of a host, as nginx, Traefik or JupyterHub do."""
 
-import asyncio
 import contextlib
+import socket
+import socketserver
 import threading
 from dataclasses import dataclass, field
 
@@ -22,22 +23,8 @@ class ReverseProxy:
     strip: bool = True
     headers: dict[str, str] = field(default_factory=dict)
 
-    async def serve_client(self, reader, writer):
-        """Pass on one request and its response, then whatever a WebSocket sends."""
-        async with closing(writer):
-            head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-            if not head.split(" ")[1].startswith(f"{self.path}/"):
-                writer.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
-                await writer.drain()
-                return
-            answers, server = await asyncio.open_connection("127.0.0.1", self.port)
-            async with closing(server):
-                server.write(self._changed(head).encode("latin-1"))
-                sent = asyncio.create_task(copied(reader, server))
-                await copied(answers, writer)
-                sent.cancel()
-
-    def _changed(self, head):
+    def changed(self, head):
+        """Return the head of a request as the server gets it."""
         line, *rest = head.split("\r\n")[:-2]
         method, target, version = line.split(" ")
         given = dict(one.split(": ", 1) for one in rest)
@@ -49,42 +36,49 @@ class ReverseProxy:
         return "\r\n".join([f"{method} {target} {version}", *(f"{n}: {v}" for n, v in kept.items()), "", ""])
 
 
-@contextlib.asynccontextmanager
-async def closing(writer):
-    """Close a connection at the end, whatever happened to it."""
-    try:
-        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
-            yield
-    finally:
-        writer.close()
+def handler_of(proxy):
+    class Handler(socketserver.BaseRequestHandler):
+        """Passes on one request and its response, then whatever a WebSocket sends."""
+
+        def handle(self):
+            received = b""
+            while b"\r\n\r\n" not in received:
+                if not (data := self.request.recv(65536)):
+                    return
+                received += data
+            head, _, rest = received.partition(b"\r\n\r\n")
+            if not head.split(b" ")[1].startswith(f"{proxy.path}/".encode()):
+                self.request.sendall(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+                return
+            with socket.create_connection(("127.0.0.1", proxy.port)) as server:
+                server.sendall(proxy.changed(head.decode("latin-1") + "\r\n\r\n").encode("latin-1") + rest)
+                up = threading.Thread(target=copy, args=(self.request, server))
+                up.start()
+                copy(server, self.request)
+                up.join()
+
+    return Handler
 
 
-async def copied(reader, writer):
-    with contextlib.suppress(ConnectionError):
-        while data := await reader.read(65536):
-            writer.write(data)
-            await writer.drain()
+def copy(source, target):
+    """Copy until the source ends, and then end both ways."""
+    with contextlib.suppress(OSError):
+        while data := source.recv(65536):
+            target.sendall(data)
+    for one in (source, target):
+        with contextlib.suppress(OSError):
+            one.shutdown(socket.SHUT_RDWR)
 
 
 @contextlib.contextmanager
 def proxied(proxy):
     """Run a proxy in a thread; yield its address, with the path."""
-    running, started = [], threading.Event()
-
-    async def run():
-        server = await asyncio.start_server(proxy.serve_client, "127.0.0.1", 0)
-        running.extend([asyncio.get_running_loop(), asyncio.current_task(), server.sockets[0].getsockname()[1]])
-        started.set()
-        with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.Event().wait()
-        server.close()
-
-    thread = threading.Thread(target=asyncio.run, args=(run(),))
-    thread.start()
-    assert started.wait(30)
-    loop, task, port = running
-    try:
-        yield f"http://127.0.0.1:{port}{proxy.path}"
-    finally:
-        loop.call_soon_threadsafe(task.cancel)
-        thread.join()
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), handler_of(proxy)) as server:
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}{proxy.path}"
+        finally:
+            server.shutdown()
+            thread.join()

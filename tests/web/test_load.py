@@ -111,6 +111,14 @@ def test_requests_of_clients_that_have_left_are_not_run(held_app, held, monkeypa
     assert held.runs == 2
 
 
+def test_a_server_can_be_started_again(held_app, held):
+    held.released.set()
+    for _ in range(2):
+        with served(held_app) as address:
+            assert httpx.get(address + STRUCTURE, timeout=60).json()["message"] == "released"
+            assert httpx.get(f"{address}/thumbnail/1.webp").status_code == 200
+
+
 def test_at_most_a_few_live_views_are_open(held_app):
     client = TestClient(held_app)
     headers = {"origin": "http://localhost", "host": "localhost"}

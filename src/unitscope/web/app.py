@@ -67,7 +67,7 @@ def create_app(
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
-        queues.close()
+        queues.drop()
 
     version = versions().get("unitscope", "")
     app = FastAPI(title="unitscope", version=version, docs_url=None, redoc_url=None, lifespan=lifespan)

@@ -32,7 +32,7 @@ class WorkQueue:
 
     def __init__(self, name: str, *, threads: int, waiting: int) -> None:
         self.name, self.threads, self.waiting, self.length = name, threads, waiting, 0
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
+        self._pool = self._threads()
         self._lock = threading.Lock()
 
     async def run(self, work: Callable[[], T], request: Request) -> T:
@@ -67,9 +67,13 @@ class WorkQueue:
         with self._lock:
             self.length -= 1
 
-    def close(self) -> None:
+    def _threads(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(self.threads, thread_name_prefix=self.name)  # starts none before there is work
+
+    def drop(self) -> None:
         """Drop the functions that wait, since nobody will get their results."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        stopped, self._pool = self._pool, self._threads()
+        stopped.shutdown(wait=False, cancel_futures=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +90,7 @@ class WorkQueues:
     pictures: WorkQueue = field(default_factory=partial(WorkQueue, "decoder of pictures", threads=2, waiting=1024))
     uploads: WorkQueue = field(default_factory=partial(WorkQueue, "decoder of uploads", threads=1, waiting=8))
 
-    def close(self) -> None:
+    def drop(self) -> None:
         """Drop all work that waits."""
         for queue in (self.network, self.pictures, self.uploads):
-            queue.close()
+            queue.drop()
