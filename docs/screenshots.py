@@ -17,7 +17,7 @@ FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
 # Address, what to wait for, light or dark.
 SHOTS = {
     "explorer-unit": ("/unit/act:-1/725", "#exemplars[data-ready=yes]", "light"),
-    "explorer-layer": ("/layer/act:-1#sort=selectivity", "#units .card", "light"),
+    "explorer-layer": ("/layer/act:-1#sort=max", "#units .card", "light"),
     "explorer-image": ("/image/chelsea/00.jpg", "#structure button.map", "dark"),
     "explorer-atlas": ("/", ".strip a", "light"),
     "explorer-lab": ("/lab?image=chelsea%2F00.jpg&layer=act%3A16&top=9", "#structure[data-ready]", "dark"),

@@ -99,7 +99,7 @@ class Selectivity(Result):
         units = count_noun(len(self.units), "unit")
         every = f"{units} {'has its' if len(self.units) == 1 else 'have their'} highest class mean for it"
         if not self.has_level:
-            return f"{every}; without stored responses there is no level for shuffled labels"
+            return f"{every}; there is no level for shuffled labels, as responses are not stored or too many"
         return f"{every}, {len(self.found)} of them with a higher index than for shuffled labels"
 
     @property
@@ -115,7 +115,12 @@ def few_images(concept: str, images: int | None, distinct: int | None) -> str:
 
 
 def selective_units(
-    atlas: Atlas, layer: str | Layer, name: str, *, groups: LabelledGroups | None = None
+    atlas: Atlas,
+    layer: str | Layer,
+    name: str,
+    *,
+    groups: LabelledGroups | None = None,
+    max_responses: int | None = None,
 ) -> Selectivity:
     """Return the units of a layer whose highest class mean is that of a class, ordered by the selectivity index.
 
@@ -124,6 +129,7 @@ def selective_units(
         layer: the layer.
         name: name of the class.
         groups: the groups of its images, if they are already available; the result is the same without them.
+        max_responses: shuffle labels only if the layer has at most this many responses; otherwise there is no level.
 
     Raises:
         LayerError, AtlasError: if the network has no such layer, or the scan did not tap it.
@@ -135,11 +141,14 @@ def selective_units(
     rows = class_rows(atlas, label.label)
     groups = LabelledGroups.of(atlas) if groups is None else groups
     best, mean = _highest(atlas, found, number, units)
+    level = np.full(int(best.sum()), np.nan)
+    if max_responses is None or len(groups.rows) * found.units <= max_responses:
+        level = shuffled_selectivity(atlas, found, np.flatnonzero(best), groups=groups)
     table = pd.DataFrame(
         {
             "unit": units["channel"].to_numpy()[best],
             "selectivity": units["selectivity"].to_numpy()[best],
-            "shuffled": shuffled_selectivity(atlas, found, np.flatnonzero(best), groups=groups),
+            "shuffled": level,
             "d_prime": units["d_prime"].to_numpy()[best],
             "mean": mean[best],
         }

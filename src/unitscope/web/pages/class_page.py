@@ -26,6 +26,7 @@ from unitscope.web.pages.image import ImageEntry, image_entries
 
 IMAGES = 24
 _UNITS = 12
+_SHUFFLED_RESPONSES = 100_000_000  # of a layer, to compare with shuffled labels: they are read in about a second
 _SHARED_FRACTION = 0.9  # of a class's images, for a unit to be shared by them
 
 
@@ -99,7 +100,8 @@ def class_page(cache: AtlasCache, label: str, layer: Layer) -> ClassPage:
 
 def _selective(cache: AtlasCache, label: str, layer: Layer) -> UnitList:
     try:
-        result = selective_units(cache.atlas, layer, label, groups=cache.labelled_groups)
+        groups = cache.labelled_groups
+        result = selective_units(cache.atlas, layer, label, groups=groups, max_responses=_SHUFFLED_RESPONSES)
     except DamagedAtlasError:
         raise
     except UnitscopeError as problem:

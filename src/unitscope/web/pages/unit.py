@@ -16,6 +16,7 @@ from unitscope.web.atlas_cache import AtlasCache, RankedImage
 from unitscope.web.measurements import Measurements
 
 _CLASSES, _SIMILAR = 12, 8
+_HALVED_IMAGES = 100_000  # to compare halves of the images: about half a second
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +103,9 @@ def _classes(cache: AtlasCache, unit: Unit) -> tuple[ClassMean, ...]:
 
 
 def _stability(cache: AtlasCache, layer: Layer, channel: int) -> str:
-    """Return in words how well halves of the images agree; empty without labels or responses."""
-    if not cache.atlas.has_responses or not cache.atlas.manifest.labels:
+    """Return in words how well halves of the images agree; empty without labels or responses, or for many images."""
+    atlas = cache.atlas
+    if not atlas.has_responses or not atlas.manifest.labels or len(atlas.images) > _HALVED_IMAGES:
         return ""
     groups = cache.labelled_groups
     return split_half(cache.responses(layer, channel)[groups.rows], groups).note
