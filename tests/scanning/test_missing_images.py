@@ -264,6 +264,8 @@ def test_an_image_that_is_gone_for_good_can_be_left_out_without_losing_the_finis
 def test_a_scan_with_other_images_than_before_is_still_another_scan(network, folder, tmp_path):
     with pytest.raises(StopError):
         unitscope.scan(network, folder, tmp_path / "a", options=OPTIONS, progress=Stopping(22))
+    with pytest.raises(AtlasError, match="holds parts of another scan: images 40 before, 10 now"):
+        unitscope.scan(network, folder, tmp_path / "a", options=ScanOptions(shard_size=5, batch_size=4, limit=10))
     (folder / "blue" / "02.png").unlink()
     os.utime(folder / "blue" / "05.png", ns=(1, 1))
     with pytest.raises(AtlasError, match="holds parts of another scan: the image files have changed"):

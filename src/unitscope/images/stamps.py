@@ -14,7 +14,8 @@ from unitscope.errors import ImageAccessError
 from unitscope.images.reading import open_row
 from unitscope.images.source import ImageSource
 
-_NONE = (0, 0)  # the stamp of a missing image
+MISSING = (0, 0)
+"""The stamp of a missing image."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,7 +42,7 @@ class Stamps:
     @property
     def missing(self) -> NDArray[np.bool_]:
         """Whether each image has no stamp, bool ``[image]``; an empty file of 1970 looks the same."""
-        return np.equal(self.hashes, _hash(_NONE))
+        return np.equal(self.hashes, _hash(MISSING))
 
     def changed(self, later: "Stamps", rows: slice) -> NDArray[np.int64]:
         """Return the positions among ``rows`` whose ``later`` stamps differ, without images that are missing then."""

@@ -13,7 +13,7 @@ from pyarrow import parquet
 
 from unitscope.atlas.storage import StoragePath
 from unitscope.images import ImageSource
-from unitscope.images.stamps import Stamps
+from unitscope.images.stamps import MISSING, Stamps
 from unitscope.scanning.plan import Plan
 from unitscope.text import count_noun
 
@@ -37,11 +37,13 @@ class ImageRecord:
     stamps: Stamps
 
     def restore(self, images: ImageSource) -> ImageSource | None:
-        """Return all images of the record if those found now are some of them; None if they are others, or all."""
+        """Return all images of the record if those found now are some of them, and the others gone; otherwise None."""
         found = set(images.ids)
-        if len(found) == len(self.ids) or not found <= set(self.ids):
+        if len(found) >= len(self.ids) or not found <= set(self.ids):
             return None
-        return replace(images, layout=self.layout, ids=self.ids, labels=self.labels)
+        every = replace(images, layout=self.layout, ids=self.ids, labels=self.labels)
+        gone = (row for row, name in enumerate(self.ids) if name not in found)
+        return every if all(every.stamp(row) == MISSING for row in gone) else None
 
     def continued(self, plan: Plan, data: str) -> Plan:
         """Return the plan with the fingerprint ``data`` of the record's images, unless one of them has changed."""
