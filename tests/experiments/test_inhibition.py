@@ -15,7 +15,7 @@ from unitscope.analyses.class_contrast import class_inhibition
 from unitscope.analyses.inhibition import logit_rise, map_contrast
 from unitscope.analyses.paired_tests import rank_biserial, signed_rank
 from unitscope.errors import AtlasError, ImageError, LayerError, NetworkError, UnitscopeError
-from unitscope.experiments.category_maps import MapSource, image_set, pool_to_grid, warp_mask
+from unitscope.experiments.category_maps import MapSource, distinct_images, image_set, pool_to_grid, warp_mask
 from unitscope.experiments.inhibition import (
     category_inhibition,
     check_grid,
@@ -390,3 +390,12 @@ def test_outlines_of_people_on_photographs_without_people_find_no_more_units_tha
     assert np.mean(naive) > 0.15
     assert 0.025 < np.mean(place) < 0.06
     assert np.mean(np.concatenate(both)) < 0.05
+
+
+def test_near_duplicates_among_images_with_a_category_count_once(make_atlas):
+    random = np.random.default_rng(0)
+    distinct = np.maximum(random.normal(0.2, 1, (20, 120)), 0)
+    rows = [0, 0, 1, 2, 2, 2, *range(3, 20)]
+    atlas = make_atlas(distinct[rows], layers={"first": 40, "second": 40, "third": 40})
+    kept = distinct_images(atlas, [f"{row:05d}.png" for row in range(len(rows))])
+    assert kept == [f"{row:05d}.png" for row in (0, 2, 3, *range(6, 23))]

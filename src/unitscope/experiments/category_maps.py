@@ -95,7 +95,7 @@ def category_split(atlas: Atlas, category: str, *, image_root: str | Path | None
     every = image_set(atlas, atlas.images["image"].iloc[atlas.readable], image_root=image_root)
     masks = category_masks(every, category)
     without = [image for image in every.ids if image not in masks.outlines]
-    distinct, others = (_distinct(atlas, ids) for ids in (masks.ids, without))
+    distinct, others = (distinct_images(atlas, ids) for ids in (masks.ids, without))
     return CategorySplit(
         image_set(atlas, distinct, image_root=image_root),
         image_set(atlas, others, image_root=image_root),
@@ -104,7 +104,7 @@ def category_split(atlas: Atlas, category: str, *, image_root: str | Path | None
     )
 
 
-def _distinct(atlas: Atlas, ids: Sequence[str]) -> list[str]:
+def distinct_images(atlas: Atlas, ids: Sequence[str]) -> list[str]:
     """Return the ids without near-duplicates, which are not independent: the first of each group."""
     rows = np.array([atlas.image_number(image) for image in ids], np.int64)
     first = np.unique(near_duplicate_groups(atlas, rows), return_index=True)[1]
