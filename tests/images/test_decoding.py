@@ -390,6 +390,18 @@ def test_a_jpeg_of_many_scans_is_refused_before_it_is_decoded(find):
     assert pixels_of_plain_jpeg(io.BytesIO(many_scans(3000, 2000, 600))) == 0
 
 
+@pytest.mark.parametrize("progressive", [True, False])
+def test_what_a_camera_appends_to_a_jpeg_and_writes_before_it_are_not_scans(progressive):
+    with io.BytesIO() as buffer:
+        extra = b"\xff\xda" * 20_000
+        Image.fromarray(noise(600, 800, 3)).save(
+            buffer, "JPEG", progressive=progressive, icc_profile=extra, comment=extra, quality=90
+        )
+        data = buffer.getvalue()
+    assert decode(data + extra).size == (800, 600)
+    assert pixels_of_plain_jpeg(io.BytesIO(data + extra)) == 480_000
+
+
 def test_pixels_are_counted_from_the_header():
     assert pixels_in(deep_png(4000, 3000)) == 12_000_000
     with pytest.raises(ImageTooLargeError, match=r"12\.0 megapixels is over the limit of 10\.0"):

@@ -4,6 +4,7 @@ In: an opened Pillow image, of which the header was read. Out: an error if it is
 be decoded smaller.
 """
 
+import re
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -24,7 +25,9 @@ FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF", "JPEG2000", "PPM
 UNTRUSTED = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF")
 """The formats for pictures of strangers. An ICO is decoded when it is opened, and JPEG 2000 stops all other threads."""
 
-_START_OF_SCAN = b"\xff\xda"
+# A marker of a JPEG, other than those inside a scan and those without a length.
+_MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd8\xff]")
+_START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +57,24 @@ def check_size(shown: str, image: Image.Image, file: BinaryIO, most: int) -> Non
         raise ImageTooLargeError(f"{shown} is too large: {mega(pixels)} megapixels is over the limit of {mega(most)}")
     if image.format in ("JPEG", "MPO"):
         file.seek(0)
-        scans = file.read().count(_START_OF_SCAN)
+        scans = _scans(file.read())
         if scans * pixels > MAX_SCANNED_PIXELS:
             raise ImageTooLargeError(
                 f"{shown} is a JPEG of {scans} scans over {mega(pixels)} megapixels, which takes too long to decode; "
                 "save it again"
             )
+
+
+def _scans(jpeg: bytes) -> int:
+    """Return the number of scans up to the end of the image; cameras append videos and other images to it."""
+    count, place = 0, 0
+    while found := _MARKER.search(jpeg, place):
+        marker, place = jpeg[found.end() - 1], found.end()
+        if marker == _END_OF_IMAGE:
+            break
+        count += marker == _START_OF_SCAN
+        place += int.from_bytes(jpeg[place : place + 2], "big")
+    return count
 
 
 def reduce_scale(image: Image.Image, at_least: int) -> None:

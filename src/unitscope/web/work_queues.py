@@ -26,6 +26,7 @@ class WorkQueue:
 
     Attributes:
         name: what the queue does, for messages.
+        threads: how many functions run at once.
         waiting: how many functions may wait for a thread.
         length: how many wait or run now.
     """
