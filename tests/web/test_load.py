@@ -25,6 +25,7 @@ from unitscope.web.lazy_inspector import LazyInspector
 from unitscope.web.live_routes import MAX_SOCKETS
 from unitscope.web.memory_budget import MemoryBudget
 from unitscope.web.request_bodies import BodyMiddleware
+from unitscope.web.server import listen
 
 JSON = {"accept": "application/json"}
 STRUCTURE = "/structure.json?image=00000.png"
@@ -254,6 +255,13 @@ def test_a_client_that_does_not_read_its_response_is_left(held_app, monkeypatch)
             while data := client.recv(65536):
                 got += len(data)
         assert 0 < got < 4_000_000
+
+
+def test_small_packets_are_sent_at_once():
+    with listen("127.0.0.1", 0) as listening, socket.create_connection(listening.getsockname(), 30):
+        accepted, _ = listening.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_more_connections_than_can_be_are_closed(held_app, monkeypatch):
