@@ -472,15 +472,15 @@ def test_a_tiff_that_begins_with_a_preview_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("start", "what"),
     [
-        (b"\0\0\0\x18ftypheic\0\0\0\0", "a HEIC picture, .*pillow-heif"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0", "a HEIC picture; .*pillow-heif"),
         (b"\0\0\0\x18ftypmif1\0\0\0\0", "a HEIC picture"),
         (b"\0\0\0\x18ftypisom\0\0\0\0", "a video; .*ffmpeg"),
         (b"\x1a\x45\xdf\xa3....", "a video"),
-        (b"\xff\x0a....", "a JPEG XL picture, .*djxl"),
+        (b"\xff\x0a....", "a JPEG XL picture; .*djxl"),
         (b"\0\0\0\x0cJXL \r\n\x87\n", "a JPEG XL picture"),
         (b'<?xml version="1.0"?>\n<!-- made by hand -->\n<svg xmlns="http://www.w3.org/2000/svg"/>', "an SVG drawing"),
         (b"\n<svg/>", "an SVG drawing"),
-        (b"<!DOCTYPE html><html>404</html>", "a web page, not an image; perhaps its download failed"),
+        (b"<!DOCTYPE html><html>404</html>", "a web page; perhaps its download failed"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "a pointer of Git LFS.*`git lfs pull`"),
         (bytes(128) + b"DICM", "a DICOM file; .*pydicom"),
         (b"v/1\x01\2\0\0\0", "an OpenEXR picture"),
@@ -488,12 +488,12 @@ def test_a_tiff_that_begins_with_a_preview_is_refused(tmp_path):
         (b"%PDF-1.7", "a PDF"),
         (b"PK\x03\x04", "an archive; unpack it"),
         (b"\x1f\x8b\x08", "an archive"),
-        (b"\x93NUMPY\x01\0", "an array, not a picture"),
+        (b"\x93NUMPY\x01\0", "an array; save"),
     ],
 )
 def test_a_file_of_another_format_is_named(tmp_path, start, what):
     (tmp_path / "a.jpg").write_bytes(start)
-    with pytest.raises(ImageError, match=rf"a.jpg' is {what}"):
+    with pytest.raises(ImageError, match=rf"a.jpg' is not an image in a supported format: it is {what}"):
         decode(tmp_path / "a.jpg")
 
 

@@ -247,5 +247,5 @@ def _unidentified(opened: Opener, shown: str) -> str:
     if other_formats.is_avif(start) and features.check("avif"):
         return f"{shown} is broken"
     if known := other_formats.what_it_is(start):
-        return f"{shown} is {known}"
+        return f"{shown} is not an image in a supported format: it is {known}"
     return f"{shown} is not an image, or its format is not supported; convert it to PNG or JPEG"

@@ -9,12 +9,12 @@ LENGTH = 1024
 """Number of bytes to look at."""
 
 _CONVERT = "convert it to PNG or JPEG"
-_HEIC = f"a HEIC picture, which is not supported; {_CONVERT}, for example with `pip install pillow-heif` or ImageMagick"
+_HEIC = f"a HEIC picture; {_CONVERT}, for example with `pip install pillow-heif` or ImageMagick"
 _AVIF = "an AVIF picture, which this Pillow can't read; run `pip install --upgrade pillow`"
-_JXL = f"a JPEG XL picture, which is not supported; {_CONVERT}, for example with `djxl` of libjxl"
+_JXL = f"a JPEG XL picture; {_CONVERT}, for example with `djxl` of libjxl"
 _VIDEO = "a video; save its frames as images, for example with ffmpeg"
 _ARCHIVE = "an archive; unpack it, and give the folder"
-_ARRAY = "an array, not a picture; save it as PNG or TIFF"
+_ARRAY = "an array; save it as PNG or TIFF"
 
 _AVIF_START = rb".{4}ftyp(avif|avis)"
 # What the beginning of a file matches, and what the file is. The first match counts.
@@ -27,8 +27,8 @@ _KINDS: tuple[tuple[re.Pattern[bytes], str], ...] = tuple(
         (rb"\xff\x0a|\0\0\0\x0cJXL ", _JXL),
         (rb"\x1a\x45\xdf\xa3|RIFF.{4}AVI |\0\0\x01[\xb3\xba]", _VIDEO),
         (rb"\s*(<\?xml[^>]*>)?\s*(<!--.*?-->\s*)*(<!DOCTYPE svg[^>]*>)?\s*<svg", f"an SVG drawing; {_CONVERT}"),
-        (rb"\s*(<!DOCTYPE html|<html)", "a web page, not an image; perhaps its download failed"),
-        (rb"version https://git-lfs", "a pointer of Git LFS, not the image; fetch it with `git lfs pull`"),
+        (rb"\s*(<!DOCTYPE html|<html)", "a web page; perhaps its download failed"),
+        (rb"version https://git-lfs", "a pointer of Git LFS; fetch the image with `git lfs pull`"),
         (rb".{128}DICM", "a DICOM file; save its pixels as 16-bit PNG or TIFF, for example with pydicom"),
         (rb"v/1\x01", f"an OpenEXR picture; {_CONVERT}"),
         (rb"#\?(RADIANCE|RGBE)", f"a Radiance picture; {_CONVERT}"),
