@@ -87,16 +87,23 @@ def claims_table(claims: Sequence[Claim]) -> Table:
                 "p": "" if values["p_value"] is None else f"{values['p_value']:.2g}",
                 "images": values["images"] or None,
                 "remark": claim.verdict.why,
-                "what the number is": claim.measure,
-                "rule": claim.rule,
             }
         )
     note = (
-        "Each claim is judged by one number and its 95 % interval, or by a test, with the rule beside it. Where "
+        "Each claim is judged by one number and its 95 % interval, or by a test; the rules are below. Where "
         "neither side of the rule holds, it can't be told from these data. Each verdict stands by itself: of twenty "
         "claims that hold at the bound, one would get a wrong verdict by chance."
     )
     return Table("claims", TITLE, pd.DataFrame(rows).convert_dtypes(), note)
+
+
+def rules_table(claims: Sequence[Claim]) -> Table:
+    """Return what judges each claim, once for all networks."""
+    rows = {
+        claim.claim: {"claim": claim.claim, "what the number is": claim.measure, "verdict": claim.rule}
+        for claim in claims
+    }
+    return Table("claims-rules", "How the claims are judged", pd.DataFrame(rows.values()))
 
 
 def _judged(judge: Callable[[], Verdict]) -> Verdict:

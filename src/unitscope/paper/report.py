@@ -18,7 +18,7 @@ from unitscope.errors import UnitscopeError
 from unitscope.experiments.run_options import RunOptions
 from unitscope.paper import figures as pictures
 from unitscope.paper import tables
-from unitscope.paper.claims import Claim, claims_of, claims_table
+from unitscope.paper.claims import Claim, claims_of, claims_table, rules_table
 from unitscope.paper.cosine_table import cosine_items, title_of_cosines
 from unitscope.paper.embedding import Embedded, embedded
 from unitscope.paper.mean_and_max import agreement_table, agreements_of
@@ -67,6 +67,7 @@ def write_paper(
     log("judging the claims")
     claims = tuple(claims_of(cases))
     if claims:
+        writer.add(rules_table(claims), first=True)
         writer.add(claims_table(claims), first=True)
     return writer.finish(cases, claims)
 
