@@ -198,6 +198,8 @@ def test_a_removal_of_zeros_says_so_instead_of_supporting_the_claim():
     assert costs_nothing(removal(0, 0, zero=4000)).why == "nothing was removed: all 4,000 maps were zero already"
     assert "75% of the removed maps were zero already" in costs_nothing(removal(0, 0, zero=3000)).why
     assert costs_nothing(removal(0, 0, zero=1000)).p_value == 1.0
+    assert costs_nothing(removal(0, 0, zero=3000)).p_value is None
+    assert costs_nothing(removal(20, 20, zero=3000)).p_value is None
 
 
 @pytest.mark.parametrize(("flipped", "answer"), [(10, SUPPORTED), (93, NOT_SUPPORTED), (52, OPEN)])

@@ -82,8 +82,8 @@ def _weighed(outcome: Outcome, found: Verdict, *, if_unchanged: str) -> Verdict:
         return Verdict(OPEN, found.number, why=removed.note if removed else "it is unknown what was removed")
     zero = removed.already_zero or 0.0
     what = f"{zero:.0%} of the removed maps were zero already; they had {removed.share or 0:.2%} of Σ|α|"
-    if found.answer == if_unchanged and zero > MOSTLY_ZERO:
-        return Verdict(OPEN, found.number, why=what)
+    if zero > MOSTLY_ZERO and found.answer in (if_unchanged, OPEN):
+        return Verdict(OPEN, found.number, why=what)  # without a p-value, which would look like evidence
     return replace(found, p_value=outcome.p_value, why=found.why or what)
 
 
