@@ -5,6 +5,7 @@ figure's, its docstring the caption, its body the code that is shown.
 """
 
 import inspect
+import shutil
 import textwrap
 from collections.abc import Callable
 from contextlib import chdir
@@ -16,6 +17,7 @@ import unitscope
 from unitscope import figures
 from unitscope.demo import NETWORK, write_photographs
 
+_THINGS = ("china", "coffee", "hubble_deep_field", "motorcycle", "rocket")
 Entry = Callable[[unitscope.Session, unitscope.Atlas], Figure]
 HEAD = f"""# Gallery
 
@@ -101,9 +103,10 @@ def sparsity_by_layer(session: unitscope.Session, atlas: unitscope.Atlas) -> Fig
 
 
 def inhibition(session: unitscope.Session, atlas: unitscope.Atlas) -> Figure:
-    """Units that respond less to a class than to other images."""
-    result = unitscope.class_inhibition(atlas, "act:33", "chelsea")
-    return figures.draw(unitscope.inhibition_sheet(atlas, result, units=3, network=session))
+    """Units that respond less to a class than to other images: here to photographs of things without life."""
+    by_life = unitscope.scan(session, "by_life", "by_life.atlas").atlas
+    result = unitscope.class_inhibition(by_life, "act:33", "things")
+    return figures.draw(unitscope.inhibition_sheet(by_life, result, units=3, network=session))
 
 
 def ablation(session: unitscope.Session, atlas: unitscope.Atlas) -> Figure:
@@ -137,12 +140,21 @@ def make(folder: Path) -> str:
         raise ValueError(f"docs/gallery.py lacks the figures {sorted(missing)}; add a function for each")
     with chdir(folder):
         write_photographs(Path("photographs"))
+        _sort_by_life(Path("whole"), Path("by_life"))
         session = unitscope.Session(unitscope.load(NETWORK))
         images = unitscope.open_images("photographs").limit(66)
         atlas = unitscope.scan(session, images, "photographs.atlas").atlas
         for entry in entries:
             figures.save(entry(session, atlas), f"{entry.__name__}.png")
     return HEAD + "".join(map(_section, entries))
+
+
+def _sort_by_life(whole: Path, target: Path) -> None:
+    """Copy whole photographs into two classes, as crops of one photograph are too alike to compare classes."""
+    for path in whole.glob("*.png"):
+        copy = target / ("things" if path.stem in _THINGS else "life") / path.name
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, copy)
 
 
 def _section(entry: Entry) -> str:

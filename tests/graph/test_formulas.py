@@ -39,6 +39,11 @@ FORMULAS = {
     "softsign": lambda y: y / (1 + y.abs()),
     "sigmoid": lambda y: 1 / (1 + torch.exp(-y)),
     "squared relu": lambda y: F.relu(y) ** 2,
+    "leaky relu as a difference": lambda y: F.relu(y) - 0.1 * F.relu(-y),
+    "elu as a sum": lambda y: F.relu(y) + (torch.exp(y.clamp(max=0)) - 1),
+    "tanh as a quotient": lambda y: (torch.exp(y) - torch.exp(-y)) / (torch.exp(y) + torch.exp(-y)),
+    "relu6 as two clamps": lambda y: y.clamp(min=0).clamp(max=6),
+    "relu6 as min and max": lambda y: torch.min(torch.max(y, torch.tensor(0.0)), torch.tensor(6.0)),
     "sine": lambda y: torch.sin(30 * y),
 }
 
@@ -105,7 +110,10 @@ NO_FORMULAS = {
     "a gated linear unit": (lambda y: torch.cat([y[:, :4] * torch.sigmoid(y[:, 4:])] * 2, 1), ["sigmoid"]),
     "a residual sum": (lambda y: y + F.relu(y), ["relu"]),
     "a scale behind relu": (lambda y: 1.7 * F.relu(y), ["relu"]),
-    "relu twice": (lambda y: F.relu(y) - F.relu(-y), ["relu", "relu_1"]),
+    "relu of both signs, side by side": (lambda y: torch.cat([F.relu(y), F.relu(-y)], 1)[:, 4:12], ["relu", "relu_1"]),
+    "a guard of half precision": (lambda y: y.clamp(-65504, 65504), []),
+    "quantization": (lambda y: y + (torch.round(y * 16) / 16 - y), []),
+    "quantization with bounds": (lambda y: torch.clamp(torch.round(y * 16), -128, 127) / 16, []),
     "nothing": (lambda y: 2 * y + 1, []),
 }
 

@@ -70,8 +70,16 @@ ENDS = {
     "before a log-softmax": (lambda f, z: F.log_softmax(z, 1), CLASSES, 0),
     "before a softmax written as a formula": (by_hand, CLASSES, 0),
     "before the probabilities of two classes": (two_columns, 1, 2),
+    "before a softmax in percent": (lambda f, z: 100 * z.softmax(1), CLASSES, 0),
+    "before the mean of two softmax": (lambda f, z: torch.stack([z.softmax(1)] * 2).mean(0), CLASSES, 0),
+    "before a softmax in half precision": (lambda f, z: z.softmax(1).half().float(), CLASSES, 0),
 }
 SECOND = {
+    "a column of a sigmoid": lambda f, z: torch.sigmoid(z)[:, 0],
+    "a part of a sigmoid": lambda f, z: torch.sigmoid(z).chunk(1, 1)[0],
+    "a sigmoid turned": lambda f, z: torch.sigmoid(z).transpose(0, 1)[0],
+    "a sigmoid in half precision and back": lambda f, z: torch.special.expit(z).half().float(),
+    "a column of a softmax": lambda f, z: torch.cat([torch.zeros_like(z), z], 1).softmax(1)[:, 1],
     "a logit": lambda f, z: z,
     "a logit without its axis": lambda f, z: z.squeeze(1),
     "a sigmoid": lambda f, z: torch.sigmoid(z),
@@ -99,7 +107,7 @@ def test_logits_are(name, branching):
     found, logits, wanted = logits_and_truth(end, columns, classes, branching)
     if wanted.shape[1] == 1:
         wanted = torch.cat([torch.zeros_like(wanted), wanted], 1)
-    torch.testing.assert_close(logits.softmax(1), wanted.softmax(1))
+    torch.testing.assert_close(logits.softmax(1), wanted.softmax(1), rtol=0, atol=5e-4 if "half" in name else 1e-5)
     assert found.head.squashing == "softmax"
     assert not found.head.note
 
@@ -108,7 +116,8 @@ def test_logits_are(name, branching):
 @pytest.mark.parametrize("name", SECOND)
 def test_one_value_with_two_class_names_belongs_to_the_second_class(name, branching):
     _, logits, wanted = logits_and_truth(SECOND[name], 1, 2, branching)
-    torch.testing.assert_close(logits.softmax(1)[:, 1:], torch.sigmoid(wanted))
+    atol = 5e-4 if "half" in name else 1e-5
+    torch.testing.assert_close(logits.softmax(1)[:, 1:], torch.sigmoid(wanted), rtol=0, atol=atol)
 
 
 @both_ways
@@ -125,9 +134,18 @@ def test_sigmoids_of_several_classes_stay_independent(branching):
         (lambda f, z: (f, z), CLASSES, 0, r"returns \[image, 12\] and \[image, 4\], and any of them may be its logits"),
         (lambda f, z: (z, 2 * z), CLASSES, CLASSES, r"any of them may be its logits; return it as 'logits'"),
         (lambda f, z: z, 1, 0, "returns one value for an image, so it has no predictions; give two class names"),
+        (lambda f, z: 1 - torch.sigmoid(-z), 1, 2, "it may be a logit or a probability, as all that were tried are"),
+        (lambda f, z: torch.softmax(z, 1), 1, 2, "returns one value for an image, so it has no predictions"),
         (lambda f, z: f[:, :, None], CLASSES, CLASSES, r"returns \[image, 12, 1\], and none of that"),
     ],
-    ids=["features and logits", "two of a kind", "one value", "maps"],
+    ids=[
+        "features and logits",
+        "two of a kind",
+        "one value",
+        "a probability by hand",
+        "a softmax of one value",
+        "maps",
+    ],
 )
 def test_an_output_that_may_be_something_else_is_no_prediction(end, columns, classes, note, branching):
     found, logits, _ = logits_and_truth(end, columns, classes, branching)
@@ -140,6 +158,18 @@ def test_an_output_that_may_be_something_else_is_no_prediction(end, columns, cla
 def split_logits(found):
     split = split_at(found, found.layers.activations[0])
     split.prefix(torch.zeros(1, 3, 8, 8))
+
+
+def masked(features, logits):
+    probabilities = torch.sigmoid(logits)
+    probabilities[:, 0] = 0
+    return probabilities
+
+
+@both_ways
+def test_a_change_in_place_behind_a_sigmoid_counts(branching):
+    _, logits, wanted = logits_and_truth(masked, CLASSES, 0, branching)
+    assert (logits.argmax(1) == wanted[:, 1:].argmax(1) + 1).all()
 
 
 @both_ways

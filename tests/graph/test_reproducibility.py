@@ -119,16 +119,19 @@ class Squeezed(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.body, self.fc = nn.Sequential(nn.Conv2d(3, 5, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1)), nn.Linear(5, 4)
+        self.body, self.fc1 = nn.Sequential(nn.Conv2d(3, 5, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1)), nn.Linear(5, 6)
+        self.act, self.fc = nn.ReLU(), nn.Linear(6, 4)
 
     def forward(self, x):
-        return self.fc(self.body(x).squeeze())
+        return self.fc(self.act(self.fc1(self.body(x).squeeze())))
 
 
 @torch.no_grad()
 def test_a_squeeze_keeps_the_axis_of_a_single_image():
     module = Squeezed().eval()
     found = trace(module, (8, 8), name="net")
+    assert [layer.name for layer in found.layers] == ["body.0", "body.1", "body.2", "fc1", "act", "fc"]
+    assert not found.fallback_reason
     images = torch.randn(3, 3, 8, 8, generator=torch.Generator().manual_seed(1))
     together = found.tapped(responses=[found.layers.find("body.1")])(images)[0]
     torch.testing.assert_close(together, module(images))
@@ -154,7 +157,7 @@ class EarlyExit(nn.Module):
 def test_a_branch_that_only_some_images_take_has_its_layers():
     found = trace(EarlyExit().eval(), (8, 8), name="net")
     assert [layer.name for layer in found.layers] == ["conv", "relu"]
-    assert "no input that was tried calls deep, unused" in found.notes[1]
+    assert "their outputs are not [image, …]: deep, unused" in found.notes[1]
     seen = found.with_layers_of(torch.stack([torch.ones(3, 8, 8), torch.full((3, 8, 8), -200.0)]))
     assert [(layer.index, layer.name) for layer in seen.layers] == [(0, "conv"), (1, "relu"), (2, "deep")]
-    assert "no input that was tried calls unused" in seen.notes[1]
+    assert "are not [image, …]: unused" in seen.notes[1]

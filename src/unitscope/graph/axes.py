@@ -159,7 +159,12 @@ def _drop(node: Node, source: Node, axis: int) -> int | None:
 
 
 def _squeeze(node: Node, source: Node, axis: int) -> int | None:
-    return axis if len(shape_of(source)) == len(shape_of(node)) else _drop(node, source, axis)
+    dims, wanted = len(shape_of(source)), _args(node)[1:]
+    if dims == len(shape_of(node)):
+        return axis
+    given = wanted[0] if wanted else []
+    dropped = {dim % dims for dim in ([given] if isinstance(given, int) else given)}
+    return None if axis in dropped or not dropped else axis - sum(dim < axis for dim in dropped)
 
 
 def _unsqueeze(node: Node, source: Node, axis: int) -> int | None:

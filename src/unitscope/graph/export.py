@@ -11,10 +11,9 @@ from torch.export import Dim
 from torch.fx import Graph, GraphModule, Node
 
 from unitscope.graph.functionalize import functional
-from unitscope.graph.logits import Head, are_probabilities, returning_logits
-from unitscope.graph.ops import CONVOLUTION, LINEAR, NORM, POOL, kind_of, op_name
+from unitscope.graph.logits import Head, meaning_of, probes, returning_logits
+from unitscope.graph.ops import CONVOLUTION, LINEAR, NORM, kind_of, op_name
 from unitscope.graph.silence import silenced
-from unitscope.units import ACTIVATION
 
 # Some CUDA kernels (average pooling over a whole map) accept no larger batch, so the export has to declare the limit.
 _MAX_BATCH = 65_535
@@ -28,9 +27,11 @@ def export_logits(module: nn.Module, example: Tensor, head: Head) -> GraphModule
         Exception: whatever stops `torch.export`.
     """
     graph_module = _exported(module, example, head)
-    if _may_be_probabilities(graph_module) and are_probabilities(graph_module(example)[0]):
-        head.probabilities = True
-        graph_module = _exported(module, example, head)
+    if not head.certain and _may_be_probabilities(graph_module):
+        seen = torch.cat([graph_module(images)[0] for images in (example, *probes(example))])
+        if meaning := meaning_of(seen, head):
+            head.meaning = meaning
+            graph_module = _exported(module, example, head)
     return graph_module
 
 
@@ -46,12 +47,15 @@ def _exported(module: nn.Module, example: Tensor, head: Head) -> GraphModule:
 
 
 def _may_be_probabilities(graph_module: GraphModule) -> bool:
-    """Return whether the logits come from an op that can end in probabilities, as a softmax by hand does."""
+    """Return whether the logits come from an op that can end in probabilities, as a softmax by hand does.
+
+    The logits of a single value are halves of it, so that they come from no usual op.
+    """
     outputs: Any = graph_module.graph.output_node().args[0]
     (node,) = outputs
     while isinstance(node, Node) and op_name(node) in ("reshape", "view", "squeeze", "clone", "getitem"):
         (node, *_) = node.args
-    usual = (CONVOLUTION, LINEAR, NORM, POOL, ACTIVATION, "add")
+    usual = (CONVOLUTION, LINEAR, NORM, "add")
     return isinstance(node, Node) and node.op == "call_function" and kind_of(node) not in usual
 
 

@@ -18,7 +18,9 @@ _CONSTANT = {"zeros_like", "ones_like", "full_like", "zeros", "ones", "full", "s
 _EXTREME = {"maximum", "minimum", "max", "min", "fmax", "fmin"}
 _JOINING = {"mul", "div", "where", "masked_fill", "add", "sub", *_EXTREME}
 _MAX_OPS = 24
-_GUARD = 1e-3  # `clamp(min=1e-6)` guards a division or a power; it is no activation
+_CLAMPS = ("clamp", "clamp_min", "clamp_max")
+_ROUNDING = ("round", "floor", "ceil", "trunc")
+_GUARD, _OVERFLOW = 1e-3, 1e3  # `clamp(min=1e-6)` guards a division, `clamp(-65504, 65504)` half precision
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,25 +55,34 @@ def _formula(node: Node) -> set[Node] | None:
     if source is None:
         return None
     bent = [part for part in parts if op_name(part) not in _AFFINE or _formula_of_two(part)]
-    if name in ("add", "sub") and any(map(is_activation, parts)):
+    if name in ("add", "sub") and source in given and any(map(is_activation, parts)):
         return None  # a residual sum
+    if bent and all(op_name(part) in _ROUNDING for part in bent):
+        return None  # quantization
     return parts if bent or name in _EXTREME else None
 
 
 def _of_one(node: Node, name: str, given: Node) -> set[Node] | None:
     """Return the inner nodes of a formula whose last op has one tensor, None if it is no formula."""
-    if name in _EXTREME and len(node.all_input_nodes) > 1:
-        return set()
-    if name in ("clamp", "clamp_min", "clamp_max"):
-        low = node.args[1] if name != "clamp_max" and len(node.args) > 1 else None
-        guard = isinstance(low, (int, float)) and 0 < low <= _GUARD
-        return None if guard else set()
+    if name in _CLAMPS or (name in _EXTREME and len(node.all_input_nodes) > 1):
+        inner = op_name(given) in (*_CLAMPS, *_EXTREME) and len(_given(given)) == 1 and len(given.users) == 1
+        return None if name in _CLAMPS and _is_guard(node, given) else {given} if inner else set()
     if name == "sin":
         return set()
     squares = name == "square" or (name == "pow" and node.args[1:] == (2,)) or (name == "mul" and len(node.args) == 2)
     if squares and is_activation(given) and node.args.count(given) == 1 + (name == "mul") and len(given.users) == 1:
         return {given}
     return _softplus_or_sigmoid(node, name, given)
+
+
+def _is_guard(node: Node, given: Node) -> bool:
+    """Return whether a clamp only keeps values from zero or from overflow, or limits rounded values."""
+    bounds = [value for value in node.args[1:] if isinstance(value, (int, float))]
+    if op_name(given) in _ROUNDING:
+        return True
+    if len(bounds) == 2 and op_name(node) == "clamp":
+        return bounds[0] <= -_OVERFLOW and bounds[1] >= _OVERFLOW
+    return op_name(node) != "clamp_max" and len(bounds) == 1 and 0 < bounds[0] <= _GUARD
 
 
 def _softplus_or_sigmoid(node: Node, name: str, given: Node) -> set[Node] | None:
@@ -99,7 +110,7 @@ def _common_source(given: list[Node]) -> tuple[Node | None, set[Node]]:
             if all(path is not None for path in found):
                 return source, set().union(*(path for path in found if path is not None))
             before = _given(source) if _elementwise(source) else []
-            source = before[0] if len(before) == 1 else None
+            source = before[0] if len(before) == 1 else _common_source(before)[0] if before else None
     return None, set()
 
 

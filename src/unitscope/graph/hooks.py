@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from unitscope.errors import NetworkError, first_line
 from unitscope.graph.aliases import with_aliases
-from unitscope.graph.logits import Head, are_probabilities, returning_logits
+from unitscope.graph.logits import Head, meaning_of, probes, returning_logits
 from unitscope.graph.ops import CONVOLUTION, LINEAR, NORM, POOL, mask_shape
 from unitscope.graph.reproducibility import OpRecorder
 from unitscope.networks import eval_mode
@@ -46,12 +46,16 @@ def record_layers(module: nn.Module, example: Tensor, head: Head) -> tuple[tuple
     with torch.no_grad():
         _checked(module, example, head)
     found = _layers_of(module, example, head)
-    head.probabilities = are_probabilities(logits_of(module, example, head))
-    with OpRecorder() as recorder:
-        for other in _other_examples(example):
+    seen = []
+    with OpRecorder() as recorder, torch.no_grad():
+        for other in (*probes(example), example):  # the example last, so that the head is that of the example
             with contextlib.suppress(Exception):  # the network may refuse such an input
                 found = _merged(found, _layers_of(module, other, head))
-        logits_of(module, example, head)  # last, so that the head is that of the example
+                seen.append(logits_of(module, other, head))
+        values = [value for value in seen if value is not None]
+        if values and head.note == "" and len({value.shape[1] for value in values}) == 1:
+            head.meaning = meaning_of(torch.cat(values), head)
+            logits_of(module, example, head)
     return tuple(with_aliases([replace(layer, index=at) for at, layer in enumerate(found)])), recorder.random
 
 
@@ -85,12 +89,6 @@ def _layers_of(module: nn.Module, example: Tensor, head: Head) -> list[Layer]:
     with torch.no_grad(), calls(module, record):
         logits_of(module, example, head)
     return layers
-
-
-def _other_examples(example: Tensor) -> Iterator[Tensor]:
-    """Yield inputs that may take other branches than noise: fainter and stronger noise, and constant images."""
-    yield from (example * scale for scale in (0.1, 4.0, -1.0))
-    yield from (torch.full_like(example, value) for value in (0.0, 2.0, -2.0))
 
 
 def _merged(found: list[Layer], others: list[Layer]) -> list[Layer]:

@@ -5,7 +5,6 @@ A prediction is never made of an output that may be something else: then there a
 """
 
 import dataclasses
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,25 +12,15 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
 
 from unitscope.errors import NetworkError
+from unitscope.graph.squashing import SOFTMAX, Squashed
 from unitscope.text import count_noun
 
-SIGMOID, SOFTMAX = "sigmoid", "softmax"
-_SQUASHING = {
-    "sigmoid": SIGMOID,
-    "sigmoid_": SIGMOID,
-    "softmax": SOFTMAX,
-    "log_softmax": SOFTMAX,
-    "logsigmoid": SIGMOID,
-}
-# Functions that keep each value, or its rank and meaning, so that they can follow a softmax.
-_RESHAPING = {"view", "reshape", "flatten", "squeeze", "unsqueeze", "contiguous", "clone", "to", "float", "double"}
-_MONOTONE = {"log", "log_", "exp", "clamp", "clamp_", "clamp_min", "nan_to_num"}
 _NAMES = ("logits", "logit")
-_MAX_DEPTH, _KEPT = 5, 16
-_ROUNDING = 1e-4  # of a sum of probabilities
+_MAX_DEPTH = 5
+_ROUNDING = 4e-3  # of a sum of probabilities, which may have been rounded to half precision
+PROBABILITIES, UNCLEAR = "probabilities", "unclear"
 
 
 @dataclass(eq=False)
@@ -43,14 +32,18 @@ class Head:
         classes: number of its class names; 0 if it has none.
         squashing: how its logits become probabilities: ``softmax``, or ``sigmoid`` for each class on its own.
         note: why it has no logits; empty if it has, or returns no values by image at all.
-        probabilities: whether the chosen output holds probabilities that are not made by a call of softmax.
+        meaning: what the values of the chosen output are, where no call of softmax or sigmoid tells: empty for logits,
+            ``probabilities``, or ``unclear``.
+        certain: whether the chosen output is named ``logits``, or came out of a linear layer, a softmax or a sigmoid,
+            so that its values need not be looked at.
     """
 
     name: str
     classes: int = 0
     squashing: str = SOFTMAX
     note: str = ""
-    probabilities: bool = False
+    meaning: str = ""
+    certain: bool = False
 
 
 Output = tuple[str, Tensor]  # its name, and its values
@@ -67,7 +60,7 @@ def returning_logits(module: nn.Module, head: Head) -> Iterator[None]:
     Raises:
         NetworkError: in a forward pass, if no output has as many columns as there are class names.
     """
-    squashed = _Squashed()
+    squashed = Squashed()
 
     def choose(_: nn.Module, args: tuple[Any, ...], output: Any) -> tuple[Tensor | None, ...]:
         outputs = list(tensors_in(output))
@@ -106,7 +99,7 @@ def _items(output: Any) -> Iterator[tuple[str, Any]]:
         yield from vars(output).items()
 
 
-def _logits(outputs: list[Output], images: Any, head: Head, squashed: "_Squashed") -> Tensor | None:
+def _logits(outputs: list[Output], images: Any, head: Head, squashed: Squashed) -> Tensor | None:
     rows = [(name, value, found) for name, value in outputs if (found := _as_rows(value, images, head)) is not None]
     named = [row for row in rows if row[0].lower() in _NAMES]
     candidates = named or rows
@@ -119,11 +112,12 @@ def _logits(outputs: list[Output], images: Any, head: Head, squashed: "_Squashed
         head.note = _ambiguous(head, [value for _, value, _ in candidates])
         return None
     _, value, shaped = candidates[0]
+    head.certain = bool(named) or squashed.knows(value)
     return _classified(shaped(value), squashed, lambda: shaped(squashed.before(value)), squashed.kind(value), head)
 
 
 def _classified(
-    values: Tensor, squashed: "_Squashed", unsquashed: Callable[[], Tensor], kind: str, head: Head
+    values: Tensor, squashed: Squashed, unsquashed: Callable[[], Tensor], kind: str, head: Head
 ) -> Tensor | None:
     """Return logits from the chosen output ``[image, column]``."""
     columns = values.shape[1]
@@ -132,18 +126,25 @@ def _classified(
             f"{head.name} returns {count_noun(columns, 'value')} for an image, but it has "
             f"{count_noun(head.classes, 'class name')}; give one name for each value, in the order of the outputs"
         )
-    if columns == 1 and head.classes != 2:
-        head.note = (
-            f"{head.name} returns one value for an image, so it has no predictions; give two class names if it is the "
-            "logit or the probability of the second class"
-        )
-        return None
     head.note, head.squashing = "", SOFTMAX
+    if columns == 1 and (head.classes != 2 or kind == SOFTMAX or head.meaning == UNCLEAR):
+        head.note = _one_value(head)
+        return None
     logits = unsquashed() if kind else values
     if columns == 1:
         return torch.cat([-logits / 2, logits / 2], 1)  # their softmax is the sigmoid; each class has a gradient
     head.squashing = kind or SOFTMAX
-    return logits.clamp_min(torch.finfo(logits.dtype).tiny).log() if head.probabilities else logits
+    return logits.clamp_min(torch.finfo(logits.dtype).tiny).log() if head.meaning == PROBABILITIES else logits
+
+
+def _one_value(head: Head) -> str:
+    what = f"{head.name} returns one value for an image, so it has no predictions"
+    if head.classes != 2:
+        return f"{what}; give two class names if it is the logit or the probability of the second class"
+    return (
+        f"{what}: it may be a logit or a probability, as all that were tried are from 0 to 1; return the logit, named "
+        "'logits', or call torch.sigmoid last"
+    )
 
 
 def _fits(values: Tensor, head: Head) -> bool:
@@ -165,8 +166,7 @@ def _as_rows(value: Tensor, images: Any, head: Head) -> Callable[[Tensor], Tenso
             return lambda values: values[:, None]
         return (lambda values: values[None]) if batch == "1" else None
     whole = len(shape) > 2 and shape[0] == batch and set(shape[2:]) == {"1"}
-    columns = value.shape[1] if whole else 0
-    return (lambda values: values.flatten(1)) if columns and head.classes in (columns, 2 * columns) else None
+    return (lambda values: values.flatten(1)) if whole and _fits(value, head) else None
 
 
 def _no_rows(head: Head, outputs: list[Output]) -> str:
@@ -185,45 +185,24 @@ def _shape(value: Tensor) -> str:
     return f"[{', '.join(['image', *map(str, value.shape[1:])])}]"
 
 
-def are_probabilities(values: Tensor | None) -> bool:
-    """Return whether values ``[image, class]`` are probabilities: not negative, with a sum of 1 for each image."""
-    if values is None or values.shape[1] < 2:
-        return False
-    return bool((values >= 0).all() and ((values.sum(1) - 1).abs() < _ROUNDING).all())
+def probes(example: Tensor) -> Iterator[Tensor]:
+    """Yield inputs that tell more of a network than noise: fainter and stronger noise, and constant images."""
+    yield from (example * scale for scale in (0.1, 4.0, -1.0))
+    yield from (torch.full_like(example, value) for value in (0.0, 2.0, -2.0))
 
 
-class _Squashed(TorchFunctionMode):
-    """Records what a softmax or a sigmoid was given, for each tensor that came out of one."""
+def meaning_of(values: Tensor | None, head: Head) -> str:
+    """Return what logits ``[image, class]`` of several `probes` are if they are not logits; see `Head`.
 
-    def __init__(self) -> None:
-        super().__init__()
-        # Holds its tensors, so that no id is used again; the last few, since only those can be outputs.
-        self._before: OrderedDict[int, tuple[Tensor, Tensor, str]] = OrderedDict()
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        output = func(*args, **(kwargs or {}))
-        name = getattr(func, "__name__", "")
-        if args and isinstance(args[0], Tensor) and isinstance(output, Tensor):
-            given = args[0]
-            if name in _SQUASHING and id(given) not in self._before:
-                before = output.logit() if name.endswith("_") else given
-                self._before[id(output)] = (output, before, _SQUASHING[name])
-            elif id(given) in self._before and name in _RESHAPING | _MONOTONE:
-                _, before, kind = self._before[id(given)]
-                shaped = func(before, *args[1:], **(kwargs or {})) if name in _RESHAPING else before
-                self._before[id(output)] = (output, shaped, kind)
-            if len(self._before) > _KEPT:
-                self._before.popitem(last=False)
-        return output
-
-    def before(self, value: Tensor) -> Tensor:
-        """Return what was given to the softmax or the sigmoid that a tensor came out of."""
-        return self._before[id(value)][1]
-
-    def kind(self, value: Tensor) -> str:
-        """Return which function a tensor came out of; empty if none."""
-        return self._before[id(value)][2] if id(value) in self._before else ""
-
-    def clear(self) -> None:
-        """Forget the tensors of a forward pass."""
-        self._before.clear()
+    Probabilities, or percents, are not negative and have the same sum for each image. The single value of a network
+    with two classes, of which both logits are a half, is unclear if it is from 0 to 1 for each image.
+    """
+    if values is None or head.certain or not values.isfinite().all():
+        return ""
+    if values.shape[1] == 2 and torch.equal(values[:, 0], -values[:, 1]):
+        single = 2 * values[:, 1]
+        return UNCLEAR if bool(((single >= 0) & (single <= 1)).all()) else ""
+    sums = values.sum(1)
+    same = (sums - sums.mean()).abs() <= _ROUNDING * sums.mean()
+    varied = bool((values != values[:1]).any())
+    return PROBABILITIES if varied and bool((values >= 0).all() and (sums > 0).all() and same.all()) else ""

@@ -126,8 +126,8 @@ class HookedTrace:
             return ""
         some = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
         return (
-            f"{self.head.name} branches on its values, and no input that was tried calls {some}: they are no layers, "
-            "also where an image of a scan calls them"
+            f"{self.head.name} has modules that are no layers, as no input that was tried calls them, or their outputs "
+            f"are not [image, …]: {some}"
         )
 
     def tapped(
