@@ -160,6 +160,14 @@ def split_logits(found):
     split.prefix(torch.zeros(1, 3, 8, 8))
 
 
+@pytest.mark.parametrize(("end", "columns", "classes"), [(lambda f, z: z, 1, 2), (by_hand, CLASSES, 0)])
+def test_what_makes_logits_of_an_output_is_no_layer(end, columns, classes):
+    found, logits, _ = logits_and_truth(end, columns, classes, branching=False)
+    own = {"conv", "relu", "mean", "fc"} | ({"div"} if end is by_hand else set())
+    assert logits is not None
+    assert {layer.name for layer in found.layers} == own
+
+
 def masked(features, logits):
     probabilities = torch.sigmoid(logits)
     probabilities[:, 0] = 0

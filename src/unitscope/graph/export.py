@@ -12,7 +12,7 @@ from torch.fx import Graph, GraphModule, Node
 
 from unitscope.graph.functionalize import functional
 from unitscope.graph.logits import Head, meaning_of, probes, returning_logits
-from unitscope.graph.ops import CONVOLUTION, LINEAR, NORM, kind_of, op_name
+from unitscope.graph.ops import ADDED, CONVOLUTION, LINEAR, NORM, kind_of, op_name
 from unitscope.graph.silence import silenced
 
 # Some CUDA kernels (average pooling over a whole map) accept no larger batch, so the export has to declare the limit.
@@ -68,6 +68,7 @@ def _simplify(graph_module: GraphModule) -> None:
             node.target = torch.ops.aten.reshape.default  # a channels_last tensor can't always be viewed
         elif op_name(node) == "squeeze" and len(node.args) == 1:
             _squeeze_static(node)
+    _mark_added(graph_module.graph)
     graph = Graph()
     copies: dict[Node, Node] = {}
     outputs = graph.graph_copy(graph_module.graph, copies)
@@ -75,6 +76,14 @@ def _simplify(graph_module: GraphModule) -> None:
     graph.output((values[0],))
     graph_module.graph = graph
     graph_module.recompile()
+
+
+def _mark_added(graph: Graph) -> None:
+    """Mark the ops behind the network's own outputs: they make logits of one of them, and are no layers."""
+    nodes, outputs = list(graph.nodes), graph.output_node().args[0]
+    own = [node for node in (outputs if isinstance(outputs, (tuple, list)) else ())[1:] if isinstance(node, Node)]
+    for node in nodes[max((nodes.index(one) for one in own), default=len(nodes)) + 1 :]:
+        node.meta[ADDED] = True
 
 
 def _squeeze_static(node: Node) -> None:

@@ -17,7 +17,7 @@ from torch.fx import Graph, Node
 from unitscope.graph.aliases import with_aliases
 from unitscope.graph.axes import Axes, behind_axes, shape_of
 from unitscope.graph.formulas import Formulas
-from unitscope.graph.ops import SIGNIFICANT, kind_of, module_call, op_name
+from unitscope.graph.ops import ADDED, SIGNIFICANT, kind_of, module_call, op_name
 from unitscope.units import ACTIVATION, Layer
 
 
@@ -85,7 +85,7 @@ class _Names:
 
 def _calls(graph: Graph, module: nn.Module) -> Iterator[tuple[Node, str, str]]:
     """Yield output node, kind and base name of each call; the ops of a leaf module's call count as one."""
-    nodes = [node for node in graph.nodes if node.op == "call_function"]
+    nodes = [node for node in graph.nodes if node.op == "call_function" and ADDED not in node.meta]
     formulas = Formulas.of(graph)
     for (_, path), group in groupby(nodes, key=module_call):
         ops = list(group)

@@ -11,6 +11,8 @@ from torch.fx import Node
 from unitscope.units import ACTIVATION, Layer
 
 CONVOLUTION, LINEAR, NORM, POOL = "convolution", "linear", "norm", "pool"
+ADDED = "added"
+"""Key in the meta of a node that is no op of the network."""
 
 _NAMES_BY_KIND = {
     ACTIVATION: (
