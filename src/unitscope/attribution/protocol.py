@@ -23,7 +23,7 @@ class Attribution(Protocol):
 
         Args:
             session: the network's session.
-            prepared: from `Preprocessing.prepare`, ``[image, 3, H, W]``.
+            prepared: from `Preprocessing.prepare`, ``[image, channel, H, W]``.
             target: the number of a class, or a unit.
 
         Returns:

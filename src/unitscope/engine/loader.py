@@ -67,7 +67,7 @@ class Batch:
         return [picture for picture in self.pictures if picture.missing]
 
     def tensor(self) -> Tensor:
-        """Return the images that could be read, prepared, ``[image, 3, H, W]``; there must be at least one."""
+        """Return the images that could be read, prepared, ``[image, channel, H, W]``; there must be at least one."""
         return torch.stack([picture.prepared for picture in self.good if picture.prepared is not None])
 
 

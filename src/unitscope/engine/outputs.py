@@ -21,7 +21,8 @@ class Outputs:
         responses: α of the requested layers, concatenated, float32 ``[image, unit]``.
         maps: outputs of the requested layers, each ``[image, …]`` in its layer's own shape, on the network's device.
             Autograd does not take them, as they are inference tensors.
-        gradients: gradients with respect to the network's input, float32 ``[image, 3, H, W]``; None if not requested.
+        gradients: gradients with respect to the network's input, float32 ``[image, channel, H, W]``; None if not
+            requested.
     """
 
     logits: NDArray[np.float32] | None

@@ -169,7 +169,7 @@ class Session:
         """Return the network's outputs for prepared images.
 
         Args:
-            prepared: one or more images from `Preprocessing.prepare`, ``[image, 3, H, W]``.
+            prepared: one or more images from `Preprocessing.prepare`, ``[image, channel, H, W]``.
             responses: layers, or their names, whose responses are returned.
             maps: layers, or their names, whose outputs are returned.
             masks: masks by layer, float ``[unit]``: 0 sets a unit's map to zero, 1 keeps it.
@@ -279,8 +279,8 @@ class Session:
             batch_size: as in `run`.
 
         Returns:
-            float32 ``[image, 3, H, W]``, with respect to the normalized input (Simonyan et al., 2014); zero for an
-            image on which the target does not depend.
+            float32 ``[image, channel, H, W]``, with respect to the normalized input (Simonyan et al., 2014); zero for
+            an image on which the target does not depend.
 
         Raises:
             LayerError: if there is no such unit.
@@ -363,7 +363,9 @@ class Session:
         """Run images batch by batch; one that runs out of memory is run again in halves."""
         if prepared.ndim != 4 or not len(prepared):
             shape = list(prepared.shape)
-            raise UnitscopeError(f"prepared images have the shape [image, 3, H, W] with one image or more, not {shape}")
+            raise UnitscopeError(
+                f"prepared images have the shape [image, channel, H, W] with one image or more, not {shape}"
+            )
         parts: list[T] = []
         while len(prepared):
             count = min(len(prepared), self.images_at_once(batch_size) if len(prepared) > 1 else 1)

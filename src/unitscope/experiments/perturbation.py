@@ -83,7 +83,7 @@ def perturb(
 
 
 def changed_batch(perturbation: Perturbation, prepared: Tensor, rows: Sequence[int], seed: int) -> Tensor:
-    """Return a batch of prepared images with row numbers ``rows``, perturbed, ``[image, 3, H, W]``."""
+    """Return a batch of prepared images with row numbers ``rows``, perturbed, ``[image, channel, H, W]``."""
     pairs = zip(prepared, rows, strict=True)
     return torch.stack([perturbation.apply(image, row, seed) for image, row in pairs])
 

@@ -35,7 +35,7 @@ class SplitNetwork(Protocol):
     """A network in two parts: a prefix up to a layer, and the suffix after it."""
 
     def prefix(self, x: Tensor) -> SplitActivations:
-        """Return the values at the cut for images ``[image, 3, row, column]``."""
+        """Return the values at the cut for images ``[image, channel, row, column]``."""
         ...
 
     def suffix(self, live: tuple[Tensor, ...], removed: Tensor, fill: Tensor) -> Tensor:
