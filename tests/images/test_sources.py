@@ -320,6 +320,27 @@ def test_labels_are_the_folders_that_name_classes(tmp_path, names, labels):
     assert open_images(tmp_path).label_names == labels
 
 
+@pytest.mark.parametrize(
+    ("names", "labels"),
+    [
+        ("training_set/cat/1.png training_set/dog/1.png test_set/cat/2.png", "cat dog cat"),
+        ("Train-Images/a/1.png Test-Images/b/1.png", "a b"),
+        ("train/a/1.png train/b/1.png dev/a/1.png", "a b a"),
+        ("train2017/a/1.png val2017/b/1.png", "a b"),
+        ("train/a/1.png val/b/1.png unlabeled/1.png", "a b -"),
+        ("train/a/1.png val/b/1.png extra/c/1.png", "a b -"),
+        ("data/train/a/1.png data/val/b/1.png", "a b"),
+        ("x/y/cat/1.png x/y/dog/1.png readme.txt", "cat dog -"),
+        ("seg_train/seg_train/a/1.png seg_test/seg_test/b/1.png", "a b"),
+        ("test/1.png train/1.png bus/1.png", "test train bus"),
+        ("freight_train/1.png passenger_train/1.png", "freight_train passenger_train"),
+    ],
+)
+def test_classes_are_below_splits_of_any_spelling_and_below_folders_that_are_alone(tmp_path, names, labels):
+    found = labels_by_id(make(tmp_path, *names.split()))
+    assert found == {n: () if c == "-" else (c,) for n, c in zip(names.split(), labels.split(), strict=True)}
+
+
 def test_an_empty_class_folder_counts_as_a_class_folder(tmp_path):
     make(tmp_path, "cat/0.png")
     assert open_images(tmp_path).layout == "folder"

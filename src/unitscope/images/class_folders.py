@@ -8,11 +8,10 @@ import re
 from itertools import dropwhile
 from pathlib import Path
 
+from unitscope.images.folder_names import holds_classes, is_split
 from unitscope.images.listing import Labels, folders_in
-from unitscope.images.mask_files import IMAGE_FOLDERS
 
 _WNID = re.compile(r"(n\d{8})(?:[-_ ].*)?")
-_SPLITS = {"train", "training", "val", "valid", "validation", "test", "testing"}
 
 
 def wnid_of(image_id: str) -> str | None:
@@ -24,23 +23,30 @@ def wnid_of(image_id: str) -> str | None:
 def read_labels(root: Path, ids: tuple[str, ...]) -> Labels | None:
     """Return each image's folder as its label, or None if all images are in one folder that is not a wnid.
 
-    Folders named ``train``, ``val``, ``images`` and the like are not labels but hold the folders that are.
+    Folders named ``train``, ``val_set``, ``images`` and the like are not labels but hold the folders that are. Beside
+    two or more splits that hold folders, images of other folders have no label. A folder that is alone is no label.
     """
-    tops = {image_id.split("/")[0] for image_id in ids if "/" in image_id}
-    if tops and all(map(_holds_classes, tops)):
-        labels = {image_id: _label(image_id, within=True) for image_id in ids}
-        return labels if any(labels.values()) else None
-    if len(tops) > 1 or any(map(wnid_of, ids)) or (tops and len(tops | folders_in(root)) > 1):
-        return {image_id: _label(image_id) for image_id in ids}
-    return None
+    folders = {image_id: image_id.split("/")[:-1] for image_id in ids}
+    wnids = any(map(wnid_of, ids))
+    while True:
+        tops = {parts[0] for parts in folders.values() if parts}
+        splits = {parts[0] for parts in folders.values() if len(parts) > 1 and is_split(parts[0])}
+        if tops and (all(map(holds_classes, tops)) or len(splits) > 1):
+            labels = {image_id: _label(image_id, _below(parts)) for image_id, parts in folders.items()}
+            return labels if any(labels.values()) else None
+        if len(tops) > 1 or wnids or (tops and len(tops | folders_in(root)) > 1):
+            return {image_id: _label(image_id, parts) for image_id, parts in folders.items()}
+        if not tops:
+            return None
+        root /= min(tops)
+        folders = {image_id: parts[1:] for image_id, parts in folders.items()}
 
 
-def _holds_classes(folder: str) -> bool:
-    return folder.lower() in _SPLITS | IMAGE_FOLDERS
+def _below(folders: list[str]) -> list[str]:
+    """Return the folders below those of images and splits; none for an image outside of them."""
+    return list(dropwhile(holds_classes, folders)) if folders and holds_classes(folders[0]) else []
 
 
-def _label(image_id: str, *, within: bool = False) -> tuple[str, ...]:
-    folders = image_id.split("/")[:-1]
-    if within:
-        folders = list(dropwhile(_holds_classes, folders))
-    return (wnid_of(image_id) or folders[0],) if folders else ()
+def _label(image_id: str, folders: list[str]) -> tuple[str, ...]:
+    wnid = wnid_of(image_id)
+    return (wnid,) if wnid else tuple(folders[:1])

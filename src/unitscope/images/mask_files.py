@@ -9,10 +9,8 @@ import re
 from collections import defaultdict
 from collections.abc import Container, Iterable
 
+from unitscope.images.folder_names import IMAGE_FOLDERS
 from unitscope.text import count_noun
-
-IMAGE_FOLDERS = frozenset({"image", "images", "img", "imgs", "jpegimages"})
-"""Names of folders that hold the images of a data set, in lower case."""
 
 _MASK_FOLDERS = {"mask", "masks", "segmentation", "segmentations", "segmentationclass", "segmentationobject", "trimaps"}
 _LABEL_FOLDERS = {"label", "labels", "annotation", "annotations", "ann", "gt", "groundtruth", "ground_truth", "seg"}
