@@ -10,6 +10,7 @@ from pathlib import Path
 
 from unitscope.images.folder_names import holds_classes, is_split
 from unitscope.images.listing import Labels, folders_in
+from unitscope.images.mask_files import without_text_folders
 
 _WNID = re.compile(r"(n\d{8})(?:[-_ ].*)?")
 
@@ -26,7 +27,7 @@ def read_labels(root: Path, ids: tuple[str, ...]) -> Labels | None:
     Folders named ``train``, ``val_set``, ``images`` and the like are not labels but hold the folders that are. Beside
     two or more splits that hold folders, images of other folders have no label. A folder that is alone is no label.
     """
-    folders = {image_id: image_id.split("/")[:-1] for image_id in ids}
+    folders = {image_id: image_id.split("/")[:-1] for image_id in without_text_folders(ids)}
     wnids = any(map(wnid_of, ids))
     while True:
         tops = {parts[0] for parts in folders.values() if parts}

@@ -13,7 +13,7 @@ from typing import BinaryIO
 from unitscope.errors import ImageError, ImageOutsideError
 from unitscope.images import class_folders, coco, imagenet
 from unitscope.images.listing import Labels, list_files
-from unitscope.images.mask_files import without_masks
+from unitscope.images.mask_files import without_masks, without_text_folders
 from unitscope.images.reading import open_file
 from unitscope.images.source import ImageSource
 
@@ -133,4 +133,4 @@ def _read_layout(root: Path, ids: tuple[str, ...]) -> tuple[str, Labels]:
         labels = read_labels(root, ids)
         if labels is not None:
             return layout, labels
-    return "folder", dict.fromkeys(ids, ())
+    return "folder", dict.fromkeys(without_text_folders(ids), ())

@@ -9,13 +9,14 @@ import re
 from collections import defaultdict
 from collections.abc import Container, Iterable
 
-from unitscope.images.folder_names import IMAGE_FOLDERS
+from unitscope.images.folder_names import IMAGE_FOLDERS, is_split
 from unitscope.text import count_noun
 
 _MASK_FOLDERS = {"mask", "masks", "segmentation", "segmentations", "segmentationclass", "segmentationobject", "trimaps"}
 _LABEL_FOLDERS = {"label", "labels", "annotation", "annotations", "ann", "gt", "groundtruth", "ground_truth", "seg"}
+_TEXTS = (".txt", ".xml", ".json", ".csv", ".tsv", ".md", ".mat", ".yaml", ".yml")
 _LOSSLESS = (".png", ".tif", ".tiff", ".bmp", ".gif")
-_MASK_NAME = re.compile(r"(.+?)[-_. ](?:mask|seg|segmentation|label|labels|gt|groundtruth|trimap)(?:[-_]?\d+)?", re.I)
+_MASK_NAME = re.compile(r"(.+?)[-_. ](?:mask|seg|segmentation|label|labels|gt|groundtruth|trimap|l)(?:[-_]?\d+)?", re.I)
 
 
 def without_masks(ids: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -35,25 +36,54 @@ def without_masks(ids: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...
     return tuple(image_id for image_id in ids if image_id not in beside and image_id not in within), tuple(left_out)
 
 
+def without_text_folders(ids: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the ids without those of folders that hold text only, such as lists of a split; they are no classes."""
+    tops = {image_id.partition("/")[0] for image_id in ids if not _is_text(image_id)}
+    return tuple(image_id for image_id in ids if "/" not in image_id or image_id.partition("/")[0] in tops)
+
+
+def _is_text(image_id: str) -> bool:
+    return image_id.lower().endswith(_TEXTS)
+
+
+def _above_split(image_id: str) -> str | None:
+    """Return what is above the first folder of a split, or None outside of splits."""
+    parts = image_id.split("/")
+    return next(("".join(f"{a}/" for a in parts[:n]) for n, part in enumerate(parts[:-1]) if is_split(part)), None)
+
+
 def _in_mask_folders(ids: Iterable[str]) -> dict[str, str]:
     """Return the folder of each file that is in a folder of masks beside a folder of images.
 
-    A folder of labels counts only if its files are named like the images.
+    Beside splits, and for a folder of labels, it counts only if its files are named like the images.
     """
-    images, found = defaultdict[str, set[str]](set), defaultdict[str, list[str]](list)
+    images, splits = defaultdict[str, set[str]](set), defaultdict[str, set[str]](set)
+    found = defaultdict[tuple[str, str], list[str]](list)
     for image_id in ids:
         above, name, below = _split(image_id, IMAGE_FOLDERS | _MASK_FOLDERS | _LABEL_FOLDERS)
         if name.lower() in IMAGE_FOLDERS:
-            images[above].add(_stem(below))
+            images[above].add(_last(below))
         elif name:
-            found[f"{above}{name}"].append(image_id)
+            found[above, name].append(image_id)
+        elif (whole := _above_split(image_id)) is not None:
+            splits[whole].add(_last(image_id))
     masks: dict[str, str] = {}
-    for folder, files in found.items():
-        above, name, _ = _split(f"{folder}/", _MASK_FOLDERS | _LABEL_FOLDERS)
-        names = {_stem(file.removeprefix(f"{folder}/")) for file in files}
-        if images.get(above) and (name.lower() in _MASK_FOLDERS or names <= images[above]):
-            masks |= dict.fromkeys(files, folder)
+    for (above, name), files in found.items():
+        names = {_unmarked(_last(file)) for file in [f for f in files if not _is_text(f)] or files}
+        sure = images.get(above) and name.lower() in _MASK_FOLDERS
+        if sure or any(beside and names <= beside for beside in (images.get(above), splits.get(above))):
+            masks |= dict.fromkeys(files, above + name)
     return masks
+
+
+def _last(image_id: str) -> str:
+    """Return the name of a file without its folders and suffix."""
+    return _stem(image_id.rpartition("/")[2])
+
+
+def _unmarked(name: str) -> str:
+    """Return the name of a mask's image, as in ``0`` of ``0_mask``."""
+    return match[1] if (match := _MASK_NAME.fullmatch(name)) else name
 
 
 def _split(image_id: str, names: Container[str]) -> tuple[str, str, str]:
