@@ -69,9 +69,27 @@ def test_run_lengths_are_column_major_and_start_with_background(tmp_path):
     np.testing.assert_array_equal(mask, inside(slice(2, 5), 1))
 
 
-def test_a_degenerate_polygon_covers_nothing(tmp_path):
-    mask = category_masks(coco(tmp_path, [annotation(0, 1, [[1, 1, 4, 4]])]), "cat").mask("val/a.png")
-    assert not mask.any()
+def test_points_and_lines_beside_a_polygon_cover_nothing(tmp_path):
+    masks = category_masks(coco(tmp_path, [annotation(0, 1, [SQUARE, [1, 1, 4, 4], []])]), "cat")
+    wanted = inside(slice(1, 3), slice(2, 5)).astype(int)
+    np.testing.assert_allclose(masks.mask("val/a.png"), wanted, atol=EDGE)
+
+
+@pytest.mark.parametrize("shape", ["abc", [[]], [[1, 1, 4, 4]], [[[1, 1], [4, 4]]], [["abc"]], 7, [[[]]]])
+def test_an_outline_without_a_polygon_is_reported(tmp_path, shape):
+    masks = category_masks(coco(tmp_path, [annotation(0, 1, shape)]), "cat")
+    with pytest.raises(ImageError, match=r"outline of a 'cat' in 'val/a\.png' can't be read"):
+        masks.mask("val/a.png")
+
+
+POINTS = [[2, 1], [5, 1], [5, 3], [2, 3]]
+
+
+@pytest.mark.parametrize("shape", [POINTS, [POINTS], SQUARE], ids=["points", "nested points", "one polygon"])
+def test_a_polygon_may_be_nested_in_other_ways(tmp_path, shape):
+    masks = category_masks(coco(tmp_path, [annotation(0, 1, shape)]), "cat")
+    wanted = inside(slice(1, 3), slice(2, 5)).astype(int)
+    np.testing.assert_allclose(masks.mask("val/a.png"), wanted, atol=EDGE)
 
 
 def test_a_mask_is_rotated_by_exif_like_its_picture(tmp_path):

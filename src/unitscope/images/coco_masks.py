@@ -205,14 +205,23 @@ def _draw(shape: Any, height: int, width: int) -> Mask:
         runs = _runs(counts) if isinstance(counts, str) else counts
         return _decode_runs([int(run) for run in runs], *map(_side, shape["size"]))
     mask = np.zeros((height, width), np.uint8)
-    polygons = [shape] if all(isinstance(number, int | float) for number in shape) else shape  # some write one as it is
-    for polygon in polygons:
-        if len(polygon) >= 6:  # points and lines have no area
-            points = np.reshape(np.asarray(polygon, np.float64), (-1, 2))
-            if not np.isfinite(points).all():
-                raise ValueError("a coordinate is not a finite number")
-            _fill_polygon(mask, np.clip(points, 0, (width, height)))
+    for points in _polygons(shape):
+        _fill_polygon(mask, np.clip(points, 0, (width, height)))
     return mask
+
+
+def _polygons(shape: Any) -> list[NDArray[np.float64]]:
+    """Return the polygons ``[point, xy]`` of an outline, of three points or more; some tools write one as it is."""
+    if not isinstance(shape, list):
+        raise TypeError(f"{str(shape)[:20]!r} is not a list of polygons")
+    flat = all(isinstance(part, int | float) or (isinstance(part, list) and len(part) == 2) for part in shape)
+    polygons = [np.asarray(polygon, np.float64).reshape(-1, 2) for polygon in ([shape] if flat else shape)]
+    if not all(np.isfinite(points).all() for points in polygons):
+        raise ValueError("a coordinate is not a finite number")
+    whole = [points for points in polygons if len(points) >= 3]  # points and lines have no area
+    if not whole:
+        raise ValueError("it has no polygon of three points or more")
+    return whole
 
 
 def _fill_polygon(mask: Mask, points: NDArray[np.float64]) -> None:
