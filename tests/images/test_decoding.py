@@ -289,8 +289,11 @@ def chunk(name, data, *, checksum=None):
         chunk(b"iCCP", b"profile\0\0not compressed"),
         chunk(b"gAMA", b"\0\0\xb1\x8f", checksum=1),
         chunk(b"pHYs", b"\0"),
+        chunk(b"eXIf", b"\0\0\0\1", checksum=1),
+        chunk(b"abCd", b"\0\0\0\1", checksum=1),
+        chunk(b"iDOT", b"\0\0\0\1", checksum=1),
     ],
-    ids=["large profile", "large text", "broken profile", "wrong checksum", "short chunk"],
+    ids=["large profile", "large text", "broken profile", "wrong checksum", "short chunk", "exif", "private", "iDOT"],
 )
 def test_chunks_beside_the_pixels_of_a_png_may_be_broken(extra):
     image = Image.new("RGB", (60, 40), (10, 200, 30))

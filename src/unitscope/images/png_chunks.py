@@ -4,9 +4,10 @@ In: the bytes of a PNG file. Out: the same picture without colour profile, text 
 large to read while the pixels are intact.
 """
 
+from zlib import crc32
+
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_EXTRAS = (b"iCCP", b"sRGB", b"gAMA", b"cHRM", b"cICP", b"sBIT", b"pHYs", b"sPLT", b"hIST", b"bKGD", b"tIME")
-_TEXTS = (b"tEXt", b"zTXt", b"iTXt")
+_NEEDED = (b"IHDR", b"PLTE", b"IDAT", b"IEND", b"TRNS")  # in capitals, as one damaged bit makes a letter small
 _FRAME = 12  # bytes of a chunk's length, name and checksum
 
 
@@ -24,11 +25,21 @@ def significant_bits(png: bytes) -> int:
 
 
 def without_extras(png: bytes) -> bytes:
-    """Return a PNG file without the chunks that are known to be beside its pixels; a damaged name stays an error."""
+    """Return a PNG file without its ancillary chunks, whose names begin with a small letter.
+
+    Transparency stays, and a whole ``eXIf``, which has the orientation. A damaged name stays an error.
+    """
     kept, start = [SIGNATURE], len(SIGNATURE)
     while start < len(png):
         end = start + _FRAME + int.from_bytes(png[start : start + 4], "big")
-        if png[start + 4 : start + 8] not in (*_EXTRAS, *_TEXTS):
+        if _is_needed(png[start:end]):
             kept.append(png[start:end])
         start = end
     return b"".join(kept)
+
+
+def _is_needed(chunk: bytes) -> bool:
+    name = chunk[4:8]
+    if name == b"eXIf":
+        return crc32(chunk[4:-4]) == int.from_bytes(chunk[-4:], "big")
+    return name.upper() in _NEEDED or not (name.isalpha() and name[:1].islower())
