@@ -6,6 +6,7 @@ be decoded smaller.
 
 import re
 from dataclasses import dataclass
+from os import SEEK_END
 from typing import BinaryIO
 
 from PIL import Image
@@ -27,6 +28,7 @@ UNTRUSTED = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF")
 
 # A marker of a JPEG, other than those inside a scan and those without a length.
 _MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd8\xff]")
+_SCAN_BYTES = 10  # a scan has this many bytes or more, with its marker
 _START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
 
 
@@ -55,7 +57,7 @@ def check_size(shown: str, image: Image.Image, file: BinaryIO, most: int) -> Non
     pixels = image.width * image.height
     if pixels > most:
         raise ImageTooLargeError(f"{shown} is too large: {mega(pixels)} megapixels is over the limit of {mega(most)}")
-    if image.format in ("JPEG", "MPO"):
+    if image.format in ("JPEG", "MPO") and file.seek(0, SEEK_END) // _SCAN_BYTES * pixels > MAX_SCANNED_PIXELS:
         file.seek(0)
         scans = _scans(file.read())
         if scans * pixels > MAX_SCANNED_PIXELS:
