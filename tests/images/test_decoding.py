@@ -16,7 +16,7 @@ from unitscope.errors import ImageAccessError, ImageError, ImageTooLargeError
 from unitscope.images import decode
 from unitscope.images.bit_depth import grey_to_rgb
 from unitscope.images.decoding import pixels_in, pixels_of_plain_jpeg
-from unitscope.images.limits import MAX_PIXELS, UNTRUSTED, Limits
+from unitscope.images.limits import MAX_PIXELS, UNTRUSTED, Limits, check_size
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "data"
 RED, WHITE = (255, 0, 0), (255, 255, 255)
@@ -403,6 +403,27 @@ def test_what_a_camera_appends_to_a_jpeg_and_writes_before_it_are_not_scans(prog
         data = buffer.getvalue()
     assert decode(data + extra).size == (800, 600)
     assert pixels_of_plain_jpeg(io.BytesIO(data + extra)) == 480_000
+
+
+class Counted(io.BytesIO):
+    taken = 0
+
+    def read(self, size=-1, /):
+        found = super().read(size)
+        self.taken += len(found)
+        return found
+
+
+@pytest.mark.parametrize(("side", "progressive", "whole"), [(900, False, False), (100, True, False), (900, True, True)])
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+def test_a_jpeg_is_searched_for_scans_only_if_it_may_have_many(side, progressive, whole, mode):
+    image = Image.fromarray(noise(side, side, 3)).convert(mode)
+    image.save(written := io.BytesIO(), "JPEG", progressive=progressive, quality=95)
+    file = Counted(written.getvalue())
+    with Image.open(file) as opened:
+        file.taken = 0
+        check_size("", opened, file, side**2)
+    assert file.taken >= len(written.getvalue()) if whole else file.taken < 10
 
 
 def test_pixels_are_counted_from_the_header():

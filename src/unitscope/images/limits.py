@@ -57,7 +57,7 @@ def check_size(shown: str, image: Image.Image, file: BinaryIO, most: int) -> Non
     pixels = image.width * image.height
     if pixels > most:
         raise ImageTooLargeError(f"{shown} is too large: {mega(pixels)} megapixels is over the limit of {mega(most)}")
-    if image.format in ("JPEG", "MPO") and file.seek(0, SEEK_END) // _SCAN_BYTES * pixels > MAX_SCANNED_PIXELS:
+    if image.format in ("JPEG", "MPO") and not _is_one_scan(image, file) and _may_have_many(file, pixels):
         file.seek(0)
         scans = _scans(file.read())
         if scans * pixels > MAX_SCANNED_PIXELS:
@@ -65,6 +65,23 @@ def check_size(shown: str, image: Image.Image, file: BinaryIO, most: int) -> Non
                 f"{shown} is a JPEG of {scans} scans over {mega(pixels)} megapixels, which takes too long to decode; "
                 "save it again"
             )
+
+
+def _is_one_scan(image: Image.Image, file: BinaryIO) -> bool:
+    """Return whether a JPEG is sequential and its first scan has all channels, after which a decoder stops.
+
+    Pillow leaves the file behind the header of the first scan; its length, channels and three bytes.
+    """
+    channels = getattr(image, "layers", 0)
+    if image.format != "JPEG" or "progressive" in image.info or not channels:
+        return False
+    length = 6 + 2 * channels
+    file.seek(max(0, file.tell() - length - 2))
+    return file.read(5) == bytes((0xFF, _START_OF_SCAN, 0, length, channels))
+
+
+def _may_have_many(file: BinaryIO, pixels: int) -> bool:
+    return file.seek(0, SEEK_END) // _SCAN_BYTES * pixels > MAX_SCANNED_PIXELS
 
 
 def _scans(jpeg: bytes) -> int:
