@@ -233,6 +233,24 @@ def test_annotations_that_name_none_of_the_images_are_an_error(tmp_path):
         open_images(tmp_path)
 
 
+@pytest.mark.parametrize("name", ["annotations.json", "_annotations.coco.json"])
+@pytest.mark.parametrize("folder", ["", "train/"])
+def test_annotations_may_be_among_the_images(tmp_path, name, folder):
+    make(tmp_path, f"{folder}1.jpg", f"{folder}2.jpg")
+    content = {
+        "images": [{"id": 1, "file_name": "1.jpg"}, {"id": 2, "file_name": "2.jpg"}],
+        "annotations": [{"image_id": 2, "category_id": 1}],
+        "categories": [{"id": 1, "name": "cat"}],
+    }
+    (tmp_path / folder / name).write_text(json.dumps(content))
+    assert labels_by_id(tmp_path) == {f"{folder}1.jpg": (), f"{folder}2.jpg": ("cat",)}
+
+
+def test_annotations_of_another_format_are_no_labels(tmp_path):
+    make(tmp_path, "1.jpg", "annotations.json")
+    assert open_images(tmp_path).layout == "folder"
+
+
 @pytest.mark.parametrize("text", ["{", "[]", '{"images": []}'])
 def test_broken_annotations_are_an_error(tmp_path, text):
     with_coco(tmp_path)

@@ -89,10 +89,11 @@ def _is_end(one: list[str], other: list[str]) -> bool:
 
 
 def find_annotations(root: Path, ids: tuple[str, ...]) -> dict[str, AnnotationEntry] | None:
-    """Return the annotation file of each image, or None if there is no ``instances_*.json``; read no file.
+    """Return the annotation file of each image, or None if there is none.
 
     An annotation file is used only if the folder of its split exists, or if it is the only one and no folder is a
-    split. Files in ``annotations/`` are not images.
+    split. Files in ``annotations/`` are not images. Without ``instances_*.json``, annotations in the folders of the
+    images are used.
     """
     beside = _annotations(root.parent / _FOLDER, root.name)
     within = {path.stem.removeprefix(_PREFIX) for path in (root / _FOLDER).glob(f"{_PREFIX}*.json")}
@@ -105,7 +106,34 @@ def find_annotations(root: Path, ids: tuple[str, ...]) -> dict[str, AnnotationEn
             image_id: (_annotations(root / _FOLDER, split) if split else None, name)
             for image_id, (split, name) in splits.items()
         }
-    return {image_id: (beside, image_id) for image_id in ids} if beside.is_file() else None
+    if beside.is_file():
+        return {image_id: (beside, image_id) for image_id in ids}
+    return _among_images(root, ids)
+
+
+def _among_images(root: Path, ids: tuple[str, ...]) -> dict[str, AnnotationEntry] | None:
+    """Return the annotation file in the folder of each image, or above it; None if there is none."""
+    files = {image_id.rpartition("/")[0]: image_id for image_id in ids if _is_among_images(root, image_id)}
+    if not files:
+        return None
+    entries: dict[str, AnnotationEntry] = {}
+    for image_id in set(ids) - set(files.values()):
+        parts = image_id.split("/")
+        depth = next((n for n in range(len(parts) - 1, -1, -1) if "/".join(parts[:n]) in files), None)
+        path = None if depth is None else root / files["/".join(parts[:depth])]
+        entries[image_id] = (path, "/".join(parts[depth or 0 :]))
+    return dict(sorted(entries.items()))
+
+
+def _is_among_images(root: Path, image_id: str) -> bool:
+    name = image_id.rpartition("/")[2]
+    if name != "annotations.json":
+        return name in ("_annotations.coco.json", "annotations.coco.json")
+    try:
+        content = read_json(root / image_id, without_polygons)
+    except ImageError:
+        return False
+    return isinstance(content, dict) and {"images", "annotations", "categories"} <= set(content)
 
 
 def _annotations(folder: Path, split: str) -> Path:
