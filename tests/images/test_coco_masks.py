@@ -110,6 +110,14 @@ def test_a_split_beside_its_annotations_is_read_too(tmp_path):
     assert category_masks(open_images(tmp_path / "val"), "CAT").ids == ("b.png",)
 
 
+def test_annotations_among_the_images_have_masks_also_for_some_of_the_images(tmp_path):
+    coco(tmp_path, [annotation(0, 1, [SQUARE])])
+    (tmp_path / "annotations" / "instances_val.json").rename(tmp_path / "val" / "_annotations.coco.json")
+    images = open_images(tmp_path)
+    assert images.ids == ("val/a.png", "val/b.png")
+    assert category_masks(images.limit(1), "cat").mask("val/a.png").any()
+
+
 def test_images_excluded_by_limit_have_no_mask(tmp_path):
     images = coco(tmp_path, [annotation(0, 1, [SQUARE]), annotation(1, 1, [SQUARE])])
     assert category_masks(images.limit(1), "cat").ids == ("val/a.png",)

@@ -22,6 +22,7 @@ AnnotationEntry = tuple[
 
 _FOLDER = "annotations"
 _PREFIX = "instances_"
+_NAMES = ("_annotations.coco.json", "annotations.coco.json", "annotations.json")  # among the images
 _NUMBER = re.compile(r"([+-]?\d{1,18})(?:\.0*)?", re.ASCII)
 
 
@@ -113,7 +114,10 @@ def find_annotations(root: Path, ids: tuple[str, ...]) -> dict[str, AnnotationEn
 
 def _among_images(root: Path, ids: tuple[str, ...]) -> dict[str, AnnotationEntry] | None:
     """Return the annotation file in the folder of each image, or above it; None if there is none."""
-    files = {image_id.rpartition("/")[0]: image_id for image_id in ids if _is_among_images(root, image_id)}
+    parents = {image_id.rpartition("/")[0] for image_id in ids}
+    folders = {"", *("/".join(p.split("/")[:n]) for p in parents for n in range(1, p.count("/") + 2))}
+    beside = {folder: [f"{folder}/{name}".lstrip("/") for name in _NAMES] for folder in folders}
+    files = {folder: found[0] for folder, names in beside.items() if (found := [n for n in names if _is_coco(root, n)])}
     if not files:
         return None
     entries: dict[str, AnnotationEntry] = {}
@@ -125,12 +129,12 @@ def _among_images(root: Path, ids: tuple[str, ...]) -> dict[str, AnnotationEntry
     return dict(sorted(entries.items()))
 
 
-def _is_among_images(root: Path, image_id: str) -> bool:
-    name = image_id.rpartition("/")[2]
-    if name != "annotations.json":
-        return name in ("_annotations.coco.json", "annotations.coco.json")
+def _is_coco(root: Path, name: str) -> bool:
+    path = root / name
+    if not path.is_file() or path.name != "annotations.json":
+        return path.is_file()
     try:
-        content = read_json(root / image_id, without_polygons)
+        content = read_json(path, without_polygons)
     except ImageError:
         return False
     return isinstance(content, dict) and {"images", "annotations", "categories"} <= set(content)
