@@ -218,10 +218,7 @@ def _polygons(shape: Any) -> list[NDArray[np.float64]]:
     polygons = [np.asarray(polygon, np.float64).reshape(-1, 2) for polygon in ([shape] if flat else shape)]
     if not all(np.isfinite(points).all() for points in polygons):
         raise ValueError("a coordinate is not a finite number")
-    whole = [points for points in polygons if len(points) >= 3]  # points and lines have no area
-    if not whole:
-        raise ValueError("it has no polygon of three points or more")
-    return whole
+    return [points for points in polygons if len(points) >= 3]  # COCO itself has points and lines, which have no area
 
 
 def _fill_polygon(mask: Mask, points: NDArray[np.float64]) -> None:
