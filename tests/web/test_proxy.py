@@ -187,6 +187,7 @@ def test_pages_uploads_the_lab_and_the_live_view_work_behind_a_proxy(page, atlas
             page.locator("#units .card").first.click()
             page.wait_for_selector("#exemplars[data-ready='yes']")
             page.click("text=Images >> nth=0")
+            page.wait_for_url(f"**{PATH}/images*")  # until its scripts have run
             page.set_input_files("[name=picture]", str(demo / "whole" / "coffee.png"))
             page.wait_for_url(f"**{PATH}/upload/*")
             page.wait_for_selector("#structure button.map")
