@@ -43,28 +43,28 @@ def record_layers(module: nn.Module, example: Tensor, head: Head) -> tuple[tuple
     Raises:
         NetworkError: if the module doesn't run on the example, which is one image.
     """
-    with torch.no_grad():
-        _checked(module, example, head)
-    found = _layers_of(module, example, head)
-    seen = []
-    with OpRecorder() as recorder, torch.no_grad():
-        for other in (*probes(example), example):  # the example last, so that the head is that of the example
+    with OpRecorder() as recorder:
+        found, first = _first_run(module, example, head)
+        seen = [first]
+        for other in probes(example):
             with contextlib.suppress(Exception):  # the network may refuse such an input
-                found = _merged(found, _layers_of(module, other, head))
-                seen.append(logits_of(module, other, head))
+                layers, logits = _run(module, other, head)
+                found = _merged(found, layers)
+                seen.append(logits)
+        _run(module, example, head)  # last, so that the head is that of the example
         values = [value for value in seen if value is not None]
-        if values and head.note == "" and len({value.shape[1] for value in values}) == 1:
+        if values and not head.note and len({value.shape[1] for value in values}) == 1:
             head.meaning = meaning_of(torch.cat(values), head)
-            logits_of(module, example, head)
-    return tuple(with_aliases([replace(layer, index=at) for at, layer in enumerate(found)])), recorder.random
+            _run(module, example, head)
+    return _numbered(found), recorder.random
 
 
 def layers_of_images(layers: tuple[Layer, ...], module: nn.Module, images: Tensor, head: Head) -> tuple[Layer, ...]:
     """Return the layers, and those that only these images call; ``images`` is ``[image, channel, row, column]``."""
     found = list(layers)
     for image in images[:, None]:
-        found = _merged(found, _layers_of(module, image, head))
-    return tuple(with_aliases([replace(layer, index=at, aliases=()) for at, layer in enumerate(found)]))
+        found = _merged(found, _run(module, image, head)[0])
+    return _numbered(found)
 
 
 def uncalled_modules(module: nn.Module, layers: tuple[Layer, ...]) -> list[str]:
@@ -74,7 +74,12 @@ def uncalled_modules(module: nn.Module, layers: tuple[Layer, ...]) -> list[str]:
     return [path for path, part in leaves if _kind(part) and path not in called]
 
 
-def _layers_of(module: nn.Module, example: Tensor, head: Head) -> list[Layer]:
+def _numbered(found: list[Layer]) -> tuple[Layer, ...]:
+    return tuple(with_aliases([replace(layer, index=at, aliases=()) for at, layer in enumerate(found)]))
+
+
+def _run(module: nn.Module, example: Tensor, head: Head) -> tuple[list[Layer], Tensor | None]:
+    """Return the layers that an example calls, and its logits."""
     layers: list[Layer] = []
     outputs: list[tuple[Tensor, int]] = []  # earlier outputs and their unit axes
 
@@ -87,8 +92,8 @@ def _layers_of(module: nn.Module, example: Tensor, head: Head) -> list[Layer]:
             layers.append(Layer(len(layers), name, kind, shape[axis], shape[1:], axis))
 
     with torch.no_grad(), calls(module, record):
-        logits_of(module, example, head)
-    return layers
+        logits = logits_of(module, example, head)
+    return layers, logits
 
 
 def _merged(found: list[Layer], others: list[Layer]) -> list[Layer]:
@@ -119,10 +124,10 @@ def logits_of(module: nn.Module, x: Tensor, head: Head) -> Tensor | None:
         raise NetworkError(f"{head.name} failed on an image: {first_line(problem)}") from problem
 
 
-def _checked(module: nn.Module, example: Tensor, head: Head) -> None:
-    """Check that a module runs on an example, and say what it needs if not."""
+def _first_run(module: nn.Module, example: Tensor, head: Head) -> tuple[list[Layer], Tensor | None]:
+    """Return the result of `_run`; say what a module needs if it doesn't run on an example."""
     try:
-        logits_of(module, example, head)
+        return _run(module, example, head)
     except NetworkError as problem:
         if problem.__cause__ is None:
             raise

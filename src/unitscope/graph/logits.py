@@ -113,15 +113,14 @@ def _logits(outputs: list[Output], images: Any, head: Head, squashed: Squashed) 
         return None
     _, value, shaped = candidates[0]
     head.certain = bool(named) or squashed.knows(value)
-    return _classified(shaped(value), squashed, lambda: shaped(squashed.before(value)), squashed.kind(value), head)
+    kind = squashed.kind(value)
+    return _classified(shaped(squashed.before(value) if kind else value), kind, head)
 
 
-def _classified(
-    values: Tensor, squashed: Squashed, unsquashed: Callable[[], Tensor], kind: str, head: Head
-) -> Tensor | None:
-    """Return logits from the chosen output ``[image, column]``."""
-    columns = values.shape[1]
-    if head.classes and not _fits(values, head):
+def _classified(logits: Tensor, kind: str, head: Head) -> Tensor | None:
+    """Return logits ``[image, class]`` from those of the chosen output, which a function of this kind squashed."""
+    columns = logits.shape[1]
+    if head.classes and not _fits(logits, head):
         raise NetworkError(
             f"{head.name} returns {count_noun(columns, 'value')} for an image, but it has "
             f"{count_noun(head.classes, 'class name')}; give one name for each value, in the order of the outputs"
@@ -130,7 +129,6 @@ def _classified(
     if columns == 1 and (head.classes != 2 or kind == SOFTMAX or head.meaning == UNCLEAR):
         head.note = _one_value(head)
         return None
-    logits = unsquashed() if kind else values
     if columns == 1:
         return torch.cat([-logits / 2, logits / 2], 1)  # their softmax is the sigmoid; each class has a gradient
     head.squashing = kind or SOFTMAX
@@ -191,13 +189,13 @@ def probes(example: Tensor) -> Iterator[Tensor]:
     yield from (torch.full_like(example, value) for value in (0.0, 2.0, -2.0))
 
 
-def meaning_of(values: Tensor | None, head: Head) -> str:
+def meaning_of(values: Tensor, head: Head) -> str:
     """Return what logits ``[image, class]`` of several `probes` are if they are not logits; see `Head`.
 
     Probabilities, or percents, are not negative and have the same sum for each image. The single value of a network
     with two classes, of which both logits are a half, is unclear if it is from 0 to 1 for each image.
     """
-    if values is None or head.certain or not values.isfinite().all():
+    if head.certain or not values.isfinite().all():
         return ""
     if values.shape[1] == 2 and torch.equal(values[:, 0], -values[:, 1]):
         single = 2 * values[:, 1]

@@ -7,7 +7,7 @@ from distinct keys, because the form of a key is an internal of PyTorch.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
 
@@ -20,12 +20,14 @@ from unitscope.graph.formulas import Formulas
 from unitscope.graph.ops import ADDED, SIGNIFICANT, kind_of, module_call, op_name
 from unitscope.units import ACTIVATION, Layer
 
+Call = tuple[Node, str, str]  # the node of its output, its kind, and the base of its name
 
-def name_layers(graph: Graph, axes: Axes, module: nn.Module) -> list[tuple[Node, Layer]]:
-    """Return the node and the layer of each call that can be tapped, in execution order."""
+
+def name_layers(graph: Graph, calls: Sequence[Call], axes: Axes) -> list[tuple[Node, Layer]]:
+    """Return the node and the layer of each of the `calls_of` a graph that can be tapped, in execution order."""
     names = _Names()
     found: list[tuple[Node, Layer]] = []
-    for node, kind, base in _calls(graph, module):
+    for node, kind, base in calls:
         name = names.take(base)
         if kind and _tappable(node, axes, graph):
             shape = shape_of(node)
@@ -39,15 +41,15 @@ def name_layers(graph: Graph, axes: Axes, module: nn.Module) -> list[tuple[Node,
     ]
 
 
-def lost_activations(graph: Graph, axes: Axes, module: nn.Module) -> list[str]:
-    """Return the names of activation calls that are no layers, since their unit axis is unknown.
+def lost_activations(graph: Graph, calls: Sequence[Call], axes: Axes) -> list[str]:
+    """Return the names of the activation calls that are no layers, since their unit axis is unknown.
 
     Those of values that no layer comes before, such as codes of positions, are left out.
     """
     behind = behind_axes(graph, axes) - axes.keys()
     return [
         base
-        for node, kind, base in _calls(graph, module)
+        for node, kind, base in calls
         if kind == ACTIVATION and node in behind and len(shape_of(node)) > 1 and _by_image(node, graph)
     ]
 
@@ -83,7 +85,7 @@ class _Names:
         return name
 
 
-def _calls(graph: Graph, module: nn.Module) -> Iterator[tuple[Node, str, str]]:
+def calls_of(graph: Graph, module: nn.Module) -> Iterator[Call]:
     """Yield output node, kind and base name of each call; the ops of a leaf module's call count as one."""
     nodes = [node for node in graph.nodes if node.op == "call_function" and ADDED not in node.meta]
     formulas = Formulas.of(graph)

@@ -19,7 +19,7 @@ from unitscope.graph.exporting import exporting
 from unitscope.graph.fingerprint import graph_fingerprint, module_fingerprint
 from unitscope.graph.hooks import HookedTaps, layers_of_images, record_layers, uncalled_modules
 from unitscope.graph.logits import Head
-from unitscope.graph.naming import lost_activations, name_layers
+from unitscope.graph.naming import calls_of, lost_activations, name_layers
 from unitscope.graph.reproducibility import batch_note, ops_over_batch, random_note, random_ops
 from unitscope.graph.taps import LAYER, add_taps
 from unitscope.networks import Network, eval_mode
@@ -124,10 +124,9 @@ class HookedTrace:
         names = uncalled_modules(self.module, self.layers.layers)
         if not names:
             return ""
-        some = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
         return (
             f"{self.head.name} has modules that are no layers, as no input that was tried calls them, or their outputs "
-            f"are not [image, …]: {some}"
+            f"are not [image, …]: {_some(names)}"
         )
 
     def tapped(
@@ -181,13 +180,14 @@ def device_of(module: nn.Module) -> torch.device:
 def _export(module: nn.Module, example: Tensor, head: Head) -> ExportedTrace:
     with exporting():
         graph_module = export_logits(module, example, head)
-        axes = unit_axes(graph_module.graph)
-        named = name_layers(graph_module.graph, axes, module)
+        graph = graph_module.graph
+        axes, calls = unit_axes(graph), list(calls_of(graph, module))
+        named, lost = name_layers(graph, calls, axes), lost_activations(graph, calls, axes)
         fingerprint = graph_fingerprint(graph_module, module)
     for node, layer in named:
         node.meta[LAYER] = layer.name  # copies of the node keep it
     table = LayerTable(tuple(layer for _, layer in named), head.name)
-    over_batch, lost = ops_over_batch(graph_module.graph), lost_activations(graph_module.graph, axes, module)
+    over_batch = ops_over_batch(graph)
     return ExportedTrace(
         table,
         graph_module,
@@ -211,11 +211,14 @@ def _notes(graph_module: GraphModule, head: Head, over_batch: list[str], lost: l
 
 
 def _lost_note(name: str, lost: list[str]) -> str:
-    some = ", ".join(lost[:3]) + (", …" if len(lost) > 3 else "")
     return (
         f"{count_noun(len(lost), 'activation call')} of {name} can't be layers, since reshapes hide which axis holds "
-        f"their units: {some}"
+        f"their units: {_some(lost)}"
     )
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
 
 
 def _hook(module: nn.Module, example: Tensor, head: Head, reason: str) -> HookedTrace:
