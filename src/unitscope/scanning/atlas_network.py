@@ -41,7 +41,7 @@ def session_of(
         session = Session.of(network, device=device)
     else:
         session = Session(network_of(atlas, network), device=device, batch_size=batch_size)
-        check_same(atlas, session)
+        _check_forward_pass(atlas, session)
     session.adopt(LayerTable(atlas.manifest.all_layers, session.network.reference))
     return session
 
