@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from unitscope.analyses.chance import expected_overlap
 from unitscope.analyses.selection import TopK
 from unitscope.paper.networks import ReportNetwork
-from unitscope.paper.report_items import Missing, Table
+from unitscope.paper.report_items import Missing, Table, left_out, table_of
 from unitscope.paper.verdicts import Measured, mean_of
 from unitscope.units import Layer
 
@@ -61,15 +61,12 @@ def agreement_table(found: Sequence[tuple[ReportNetwork, "tuple[Agreement, ...] 
         if not isinstance(each, Missing)
         for one in each
     ]
-    missing = "; ".join(f"{case.name}: {one.reason}" for case, one in found if isinstance(one, Missing))
     note = (
         f"An image's {TOP} units of highest response, by the mean of the map (the paper's α) and by its maximum: how "
         "many are the same, over the images. A mean favours units that are active everywhere, a maximum those active "
         "at one place. unitscope uses the mean, as the paper does."
-    ) + (f" Left out: {missing}." if missing else "")
-    return (
-        Table("mean-and-maximum", title, pd.DataFrame(rows), note) if rows else Missing(title, missing or "no images")
     )
+    return table_of("mean-and-maximum", title, pd.DataFrame(rows), note=note, missing=left_out(found))
 
 
 def _agreements(case: ReportNetwork) -> tuple[Agreement, ...]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from unitscope.analyses.chance import expected_overlap
 from unitscope.analyses.selection import TopK
 from unitscope.paper.networks import ReportNetwork
-from unitscope.paper.report_items import Missing, Table
+from unitscope.paper.report_items import Missing, Table, left_out, table_of
 from unitscope.paper.resampling import ImageDraws, interval_of
 from unitscope.paper.samples import Sample, kinds_of, sample_of
 from unitscope.paper.verdicts import Measured
@@ -103,13 +103,12 @@ def overlap_table(found: Sequence[tuple[ReportNetwork, Overlap | Missing]]) -> T
         for name in KINDS
         if overlap.pairs[name]
     ]
-    missing = "; ".join(f"{case.name}: {one.reason}" for case, one in found if isinstance(one, Missing))
     note = (
         f"Mean number of units that two images share, of the {TOP} of highest response in each. Units with a response "
         "of zero don't count. Intervals are percentiles over 1,000 draws of the images; the standard deviation is "
         "over the pairs. Cats, and dogs, are one class each."
-    ) + (f" Left out: {missing}." if missing else "")
-    return Table("overlap", title, pd.DataFrame(rows), note) if rows else Missing(title, missing or "no images")
+    )
+    return table_of("overlap", title, pd.DataFrame(rows), note=note, missing=left_out(found))
 
 
 def _overlap(case: ReportNetwork) -> Overlap:

@@ -17,7 +17,7 @@ from unitscope.experiments.ablation import ablate
 from unitscope.experiments.ablation_grid import AblationGrid
 from unitscope.paper import published_values as values
 from unitscope.paper.networks import ReportNetwork
-from unitscope.paper.report_items import Missing, Table
+from unitscope.paper.report_items import Missing, Table, left_out, table_of
 
 FRACTIONS = (0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
 SEEDS = (0, 1, 2, 3, 4)
@@ -82,7 +82,7 @@ def removals_of(case: ReportNetwork) -> Removals:
 
 def removal_tables(found: Sequence[tuple[ReportNetwork, Removals | Missing]]) -> list[Table | Missing]:
     """Return Tables 4 and 5 of all networks."""
-    missing = "; ".join(f"{case.name}: {one.reason}" for case, one in found if isinstance(one, Missing))
+    missing = left_out(found)
     tables: list[Table | Missing] = []
     for number, scope, fraction, paper in TABLES:
         rows = [
@@ -92,13 +92,12 @@ def removal_tables(found: Sequence[tuple[ReportNetwork, Removals | Missing]]) ->
             for row in _rows(case, one, scope, fraction, paper.get(case.architecture))
         ]
         title = f"Table {number}. Removal: {_WHAT[number]}"
-        note = _note(missing)
-        table = Table(f"table-{number}", title, pd.DataFrame(rows).convert_dtypes(), note)
-        tables.append(table if rows else Missing(title, missing))
+        frame = pd.DataFrame(rows).convert_dtypes()
+        tables.append(table_of(f"table-{number}", title, frame, note=_note(), missing=missing))
     return tables
 
 
-def _note(missing: str) -> str:
+def _note() -> str:
     return (
         "Counts in brackets; intervals are Wilson's, 95 %; p is McNemar's exact test of Top-1 before and after on "
         "the same images, and p corrected is Holm's for all settings of the network. Zero already: the share of "
@@ -108,7 +107,7 @@ def _note(missing: str) -> str:
         f"{len(SEEDS)} draws at the last convolution and {len(_FEW_SEEDS)} at earlier layers, with the range of their "
         "p and the least corrected one; the interval is that of the mean count. Earlier layers: at most "
         f"{_FEW_IMAGES} images. The paper removed about 100 and 400 of the lowest by image, 50 and 200 by data "
-        f"set.{f' Left out: {missing}.' * bool(missing)}"
+        "set."
     )
 
 

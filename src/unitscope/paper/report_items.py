@@ -3,9 +3,9 @@
 In: a function that makes one. Out: `Table`, `Picture` or `Missing`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -44,6 +44,27 @@ class Missing:
 
 
 Item = Table | Picture | Missing
+
+
+class Named(Protocol):
+    """Something with a name, such as a network of the report."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        ...
+
+
+def left_out(found: Iterable[tuple[Named, object]]) -> str:
+    """Return the names of what is `Missing` for a table, each with its reason; empty if nothing is."""
+    return "; ".join(f"{one.name}: {item.reason}" for one, item in found if isinstance(item, Missing))
+
+
+def table_of(name: str, title: str, rows: pd.DataFrame, *, note: str, missing: str) -> Table | Missing:
+    """Return a table whose note ends with what was `left_out`, or `Missing` if it has no rows."""
+    if rows.empty:
+        return Missing(title, missing or "no images")
+    return Table(name, title, rows, f"{note} Left out: {missing}." if missing else note)
 
 
 def attempt(title: str, make: Callable[[], T]) -> T | Missing:

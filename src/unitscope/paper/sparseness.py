@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from unitscope.analyses.sampling import sample
 from unitscope.analyses.sparsity_indices import gini, hoyer, zero_fraction
 from unitscope.paper.networks import ReportNetwork
-from unitscope.paper.report_items import Missing, Table
+from unitscope.paper.report_items import Missing, Table, left_out, table_of
 from unitscope.paper.verdicts import Measured, mean_of
 from unitscope.units import Layer
 
@@ -62,13 +62,12 @@ def sparseness_table(found: Sequence[tuple[ReportNetwork, Sparseness | Missing]]
     """Return the sparsity of all networks, side by side."""
     title = "Beyond figures 5 and 6. Sparsity of the networks side by side"
     rows = [_row(case, one) for case, one in found if isinstance(one, Sparseness)]
-    missing = "; ".join(f"{case.name}: {one.reason}" for case, one in found if isinstance(one, Missing))
     note = (
         "At the last convolution, over the units, each image by itself: means over the images with 95 % intervals. "
         f"Near zero: |α| below {NEAR:.0%} of the image's greatest. Numbers of networks compare only if they saw the "
         "same images."
-    ) + (f" Left out: {missing}." if missing else "")
-    return Table("sparsity", title, pd.DataFrame(rows), note) if rows else Missing(title, missing or "no images")
+    )
+    return table_of("sparsity", title, pd.DataFrame(rows), note=note, missing=left_out(found))
 
 
 def _row(case: ReportNetwork, found: Sparseness) -> dict[str, object]:
