@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import zarr
 
+from tests.bound_by_permissions import CAN_BE_BOUND, run_bound
 from unitscope.analyses.sparsity import sparsity
 from unitscope.atlas import open_atlas
 from unitscope.atlas.schema import Manifest, _checksum
@@ -272,3 +273,36 @@ def test_numbers_that_would_fill_the_memory_are_refused(atlas, change):
     rewrite(atlas.path, change)
     found = answers(atlas.path)
     assert all(isinstance(found[name], AtlasError) for name in found if name not in ("network", "images"))
+
+
+OPEN = """
+import sys
+from unitscope.atlas import open_atlas
+from unitscope.errors import AtlasError, DamagedAtlasError
+try:
+    atlas = open_atlas(sys.argv[1])
+    atlas.exemplars("a:3"), atlas.responses("a"), atlas.images
+except DamagedAtlasError:
+    print("damaged")
+except AtlasError as problem:
+    print(problem)
+"""
+
+
+@pytest.mark.skipif(not CAN_BE_BOUND, reason="root needs `setpriv` to be refused a file")
+@pytest.mark.parametrize(
+    "closed",
+    [
+        "manifest.json",
+        "images.parquet",
+        "arrays.zarr/responses/c/0/0",
+        "arrays.zarr/top_values/zarr.json",
+        "arrays.zarr/top_values",
+        "arrays.zarr",
+    ],
+)
+def test_an_atlas_without_permission_to_read_it_is_not_called_damaged(atlas, closed):
+    (atlas.path / closed).chmod(0)
+    said = run_bound(OPEN, str(atlas.path))
+    (atlas.path / closed).chmod(0o755)
+    assert said == f"no permission to read '{atlas.path / closed}'; ask the owner of the atlas for it\n"

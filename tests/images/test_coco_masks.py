@@ -221,9 +221,18 @@ def test_widths_and_heights_may_be_floats_that_are_whole(tmp_path):
 @pytest.mark.parametrize("missing", [{}, {"segmentation": []}])
 def test_objects_with_a_box_only_are_refused(tmp_path, missing):
     box = {"image_id": 0, "category_id": 1, "bbox": [2, 1, 3, 2], **missing}
-    images = coco(tmp_path, [box, annotation(1, 1, [SQUARE]), {**box, "category_id": 2}])
+    images = coco(tmp_path, [box, annotation(0, 1, [SQUARE]), {**box, "category_id": 2}])
     with pytest.raises(ImageError, match="objects of 'cat' with a box only; masks need outlines"):
         category_masks(images, "cat")
+
+
+@pytest.mark.parametrize("missing", [{}, {"segmentation": []}])
+def test_an_image_with_a_box_only_is_left_out_where_others_have_outlines(tmp_path, missing):
+    box = {"image_id": 0, "category_id": 1, "bbox": [2, 1, 3, 2], **missing}
+    images = coco(tmp_path, [box, annotation(0, 1, [SQUARE]), annotation(1, 1, [SQUARE])])
+    masks = category_masks(images, "cat")
+    assert masks.ids == ("val/b.png",)
+    assert masks.boxed == {"val/a.png"}
 
 
 def test_outlines_drawn_on_the_upright_picture_are_not_rotated(tmp_path):

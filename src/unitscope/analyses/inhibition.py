@@ -42,8 +42,8 @@ class Inhibition(Result):
         by: ``map contrast`` or ``class contrast``.
         images: ids of the images with the concept.
         others: number of images without the concept that they are compared with.
-        left_out: number of further images with the concept: near-duplicates and, for a map contrast, those that show
-            too little of the concept, or too little background.
+        left_out: number of further images with the concept: near-duplicates and, for a map contrast, those with an
+            object that has no outline, and those that show too little of the concept, or too little background.
         units: one row per unit, the most inhibitory first; see `map_contrast` and `class_inhibition`.
         network_class: number of the network's class that is the concept; None if unknown.
         removal: effect of removing the units on a class's logit; None if it was not measured.

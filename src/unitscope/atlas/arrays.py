@@ -10,10 +10,9 @@ from typing import Any
 
 import xarray as xr
 
-from unitscope.atlas.checksums import check_content, damaged
+from unitscope.atlas.checksums import check_content, damaged, unreadable
 from unitscope.atlas.schema import ARRAYS, Manifest
 from unitscope.atlas.storage import StoragePath, sizes_in, zarr_store
-from unitscope.errors import first_line
 
 METADATA = "zarr.json"
 _SMALL = 2**14  # a side of a chunk that may be larger than the array
@@ -47,7 +46,7 @@ def open_arrays(arrays: StoragePath) -> xr.Dataset:
             zarr_store(arrays), chunks=None, consolidated=False, zarr_format=3, decode_cf=False
         )
     except Exception as problem:  # zarr and xarray raise many kinds of errors
-        raise damaged(arrays.parent, f"{ARRAYS}: {first_line(problem)}") from problem
+        raise unreadable(arrays.parent, ARRAYS, problem) from problem
     return opened
 
 
@@ -69,7 +68,7 @@ def check_metadata(folder: StoragePath, manifest: Manifest) -> None:
             _check(values, name, *expected[name]) if name else _check_group(values)
         except (OSError, ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError) as problem:
             where = "/".join(filter(None, (ARRAYS, name, METADATA)))
-            raise damaged(folder, f"{where}: {first_line(problem)}") from problem
+            raise unreadable(folder, where, problem) from problem
 
 
 def _expected(manifest: Manifest) -> dict[str, tuple[tuple[int, ...], tuple[str, ...]]]:

@@ -15,7 +15,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from unitscope.atlas.arrays import check_metadata, open_arrays
-from unitscope.atlas.checksums import check_content, damaged
+from unitscope.atlas.checksums import check_content, damaged, unreadable
 from unitscope.atlas.responses import Responses
 from unitscope.atlas.schema import ARRAYS, IMAGES, UNITS, Manifest
 from unitscope.atlas.storage import StoragePath, storage_path
@@ -25,7 +25,6 @@ from unitscope.errors import (
     UnknownImageError,
     UntappedLayerError,
     closest_file,
-    first_line,
 )
 from unitscope.images import ImageSource, reopen_images
 from unitscope.summaries import ClassSums
@@ -321,7 +320,7 @@ class Atlas:
             with path.open("rb") as file:
                 return read_table(file, name, self.manifest)
         except Exception as problem:  # pyarrow raises many kinds of errors for a damaged file
-            raise damaged(self.path, f"{name}: {first_line(problem)}") from problem
+            raise unreadable(self.path, name, problem) from problem
 
     @cached_property
     def _checked(self) -> set[str]:

@@ -18,9 +18,9 @@ import zarr
 from numpy.typing import NDArray
 from zarr.codecs import BytesCodec, Crc32cCodec, ShardingCodec
 
-from unitscope.atlas.checksums import crc32c
+from unitscope.atlas.checksums import crc32c, no_permission
 from unitscope.atlas.storage import StoragePath, zarr_store
-from unitscope.errors import DamagedAtlasError
+from unitscope.errors import AtlasError, DamagedAtlasError
 
 CHUNK_CODECS = (BytesCodec(), Crc32cCodec())
 _NO_CHUNK = np.iinfo(np.uint64).max  # offset of a chunk that contains only the fill value
@@ -152,7 +152,9 @@ def _check(values: NDArray[Any], checksum: bytes, what: str) -> None:
         raise ValueError(f"{what} has another checksum than when it was written")
 
 
-def _damaged(path: StoragePath, problem: Exception) -> DamagedAtlasError:
+def _damaged(path: StoragePath, problem: Exception) -> AtlasError:
+    if isinstance(problem, PermissionError):
+        return no_permission(path)
     return DamagedAtlasError(f"'{path}' is damaged ({problem}); copy it again, or scan again into a new folder")
 
 

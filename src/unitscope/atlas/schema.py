@@ -7,7 +7,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from unitscope.atlas.checksums import StoredFile, check_sizes, crc32c
+from unitscope.atlas.checksums import StoredFile, check_sizes, crc32c, no_permission
 from unitscope.atlas.storage import StoragePath
 from unitscope.atlas.validation import check_manifest
 from unitscope.errors import AtlasError, DamagedAtlasError, first_line
@@ -105,6 +105,8 @@ class Manifest:
                 return cls._of(values)
         except (FileNotFoundError, NotADirectoryError):
             raise AtlasError(_no_atlas(folder)) from None
+        except PermissionError:
+            raise no_permission(folder / MANIFEST) from None
         except (OSError, ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError) as problem:
             reason = first_line(problem)
             raise DamagedAtlasError(

@@ -150,5 +150,8 @@ def _on_category(job: _Job, category: str, where: dict[str, Any]) -> "Inhibition
         )
     if found.left_out:
         left_out = count_noun(found.left_out, "image")
-        log(f"note: left out {left_out}: near-duplicates, or too little of '{found.concept}' or background in view")
+        log(
+            f"note: left out {left_out}: near-duplicates, objects without an outline, "
+            f"or too little of '{found.concept}' or background in view"
+        )
     return found

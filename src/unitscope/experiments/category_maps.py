@@ -30,13 +30,14 @@ Maps = NDArray[np.float32]
 class CategorySplit:
     """The readable images of an atlas with a category, those without it, and the category's masks.
 
-    Of near-duplicates only the first is kept; ``near_duplicates`` is the number of further images with the category.
+    Of near-duplicates only the first is kept. ``left_out`` is the number of further images with the category: those
+    near-duplicates, and images of which an object has no outline.
     """
 
     images: ImageSource
     others: ImageSource
     masks: CategoryMasks
-    near_duplicates: int
+    left_out: int
 
     def limit(self, count: int | None) -> "CategorySplit":
         """Return at most ``count`` images with the category, evenly spaced, and as many others; None for all images."""
@@ -94,13 +95,13 @@ def category_split(atlas: Atlas, category: str, *, image_root: str | Path | None
         )
     every = image_set(atlas, atlas.images["image"].iloc[atlas.readable], image_root=image_root)
     masks = category_masks(every, category)
-    without = [image for image in every.ids if image not in masks.outlines]
+    without = [image for image in every.ids if image not in masks.outlines and image not in masks.boxed]
     distinct, others = (distinct_images(atlas, ids) for ids in (masks.ids, without))
     return CategorySplit(
         image_set(atlas, distinct, image_root=image_root),
         image_set(atlas, others, image_root=image_root),
         masks,
-        len(masks.ids) - len(distinct),
+        len(masks.ids) - len(distinct) + len(masks.boxed),
     )
 
 

@@ -87,7 +87,7 @@ def category_inhibition(
     with options.progress("maps", len(concept.images) + len(concept.others)) as on_batch:
         means = _mean_maps(MapSource(session, found, options.batch_size, on_batch), concept, phi)
     require_min(len(means.images), f"images with enough of '{every.masks.category}' and of the background in view")
-    left_out = len(concept.images) - len(means.images) + every.near_duplicates
+    left_out = len(concept.images) - len(means.images) + every.left_out
     units = map_contrast(np.stack(means.inside), np.stack(means.outside), means.by_place)
     return Inhibition(found, every.masks.category, "map contrast", tuple(means.images), means.others, left_out, units)
 

@@ -42,7 +42,8 @@ class Outlines:
     Attributes:
         height: height of the annotated image.
         width: width of the annotated image.
-        shapes: COCO's segmentations: lists of polygons ``[x, y, x, y, …]``, or run-length encodings of crowds.
+        shapes: COCO's segmentations: lists of polygons ``[x, y, x, y, …]``, or run-length encodings of crowds; None or
+            empty for an object with a box only.
     """
 
     height: int
@@ -58,11 +59,13 @@ class CategoryMasks:
         category: the category's name, as spelled by COCO.
         images: opens the images.
         outlines: outlines by image id, for the images with the category, ordered by id.
+        boxed: ids of further images with the category, of which an object has a box only, so that they have no mask.
     """
 
     category: str
     images: ImageSource
     outlines: dict[str, Outlines] = field(repr=False)
+    boxed: frozenset[str] = frozenset()
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -113,7 +116,7 @@ def category_masks(images: ImageSource, category: str) -> CategoryMasks:
     if entries is None:
         raise ImageError(
             f"the images in '{images.root}' have no segmentations of '{category}': "
-            "give images in COCO's layout, with annotations/instances_*.json"
+            "give a folder in COCO's layout, with its JSON file of annotations beside or above the images"
         )
     files = sorted({path for path, _ in entries.values() if path})
     if isinstance(images, ContainedFolder):
@@ -121,12 +124,18 @@ def category_masks(images: ImageSource, category: str) -> CategoryMasks:
             images.check(path, f"label file '{path}' is outside")
     names = {path: _names(path) for path in files}
     name = _find(category, [name for known in names.values() for name in known.values()])
-    found = {path: _outlines(path, name, {n for n, known in names[path].items() if known == name}) for path in files}
+    found = {path: _outlines(path, {n for n, known in names[path].items() if known == name}) for path in files}
     by_image: dict[str, Outlines] = {}
     for path, (outlines, listed) in found.items():
         of_image = matched(path, entries, listed)
         by_image |= {image: outlines[file] for image, file in of_image.items() if file in outlines}
-    return CategoryMasks(name, images, {image: by_image[image] for image in images.ids if image in by_image})
+    complete = {image: by_image[image] for image in images.ids if image in by_image and all(by_image[image].shapes)}
+    if by_image and not complete:
+        listed_in = " and ".join(f"'{path}'" for path in files)
+        raise ImageError(
+            f"label file {listed_in} has objects of '{name}' with a box only; masks need outlines ('segmentation')"
+        )
+    return CategoryMasks(name, images, complete, frozenset(by_image.keys() - complete.keys()))
 
 
 def _names(path: Path) -> dict[int | str, str]:
@@ -149,8 +158,8 @@ def _first_few(names: list[str]) -> str:
     return ", ".join(known[:10]) + (f" and {len(known) - 10} more" if len(known) > 10 else "")
 
 
-def _outlines(path: Path, name: str, categories: set[int | str]) -> tuple[dict[str, Outlines], list[str]]:
-    """Return outlines by file name, for the images with one of the categories of this name; and all file names."""
+def _outlines(path: Path, categories: set[int | str]) -> tuple[dict[str, Outlines], list[str]]:
+    """Return outlines by file name, for the images with one of these categories; and all file names."""
 
     def drop_others(record: dict[str, Any]) -> dict[str, Any]:
         category = record.get("category_id")
@@ -163,10 +172,6 @@ def _outlines(path: Path, name: str, categories: set[int | str]) -> tuple[dict[s
         for annotation in content["annotations"]:
             if id_key(annotation["category_id"]) in categories:
                 shapes[id_key(annotation["image_id"])].append(annotation.get("segmentation"))
-        if not all(all(found) for found in shapes.values()):
-            raise ImageError(
-                f"label file '{path}' has objects of '{name}' with a box only; masks need outlines ('segmentation')"
-            )
         files = texts_by_id(content["images"], "file_name")
         outlines: dict[str, Outlines] = {}
         for image in content["images"]:

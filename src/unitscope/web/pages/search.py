@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from unitscope.analyses.image_groups import CLASS
-from unitscope.errors import UnitscopeError
+from unitscope.errors import LayerError, UntappedLayerError
 from unitscope.web.atlas_cache import AtlasCache
 from unitscope.web.links import Links
 from unitscope.web.pages.home import LabelFacts
@@ -67,7 +67,7 @@ def _units(cache: AtlasCache, address: str) -> tuple[tuple[str, int], ...]:
         return tuple((layer.name, channel) for layer in cache.atlas.layers if channel < layer.units)
     try:
         layer, channel = cache.atlas.unit(address)
-    except UnitscopeError:
+    except (LayerError, UntappedLayerError):
         return ()
     return ((layer.name, channel),)
 
@@ -76,7 +76,7 @@ def _layers(cache: AtlasCache, word: str) -> tuple[str, ...]:
     """Return the layer at an address, then layers whose address contains the word; ``act:3`` is not in ``act:30``."""
     try:
         exact = [cache.atlas.find(word).name]
-    except UnitscopeError:
+    except (LayerError, UntappedLayerError):
         exact = []
     similar = (
         layer.name
