@@ -106,7 +106,8 @@ def _logits(outputs: list[Output], images: Any, head: Head, squashed: Squashed) 
     if len(candidates) > 1 and head.classes:
         candidates = [row for row in candidates if _fits(row[2](row[1]), head)] or candidates
     if not candidates:
-        head.note = _no_rows(head, outputs) if head.classes else ""
+        pooled = any(_is_pooled(value) for _, value in outputs)
+        head.note = _no_rows(head, outputs, pooled=pooled) if head.classes or pooled else ""
         return None
     if len(candidates) > 1:
         head.note = _ambiguous(head, [value for _, value, _ in candidates])
@@ -163,13 +164,19 @@ def _as_rows(value: Tensor, images: Any, head: Head) -> Callable[[Tensor], Tenso
         if shape[0] == batch:
             return lambda values: values[:, None]
         return (lambda values: values[None]) if batch == "1" else None
-    whole = len(shape) > 2 and shape[0] == batch and set(shape[2:]) == {"1"}
-    return (lambda values: values.flatten(1)) if whole and _fits(value, head) else None
+    pooled = shape[0] == batch and _is_pooled(value)
+    return (lambda values: values.flatten(1)) if pooled and _fits(value, head) else None
 
 
-def _no_rows(head: Head, outputs: list[Output]) -> str:
+def _is_pooled(value: Tensor) -> bool:
+    """Whether an output has the shape ``[image, column, 1, 1]``, which may be logits or features."""
+    return value.is_floating_point() and {str(side) for side in value.shape[2:]} == {"1"}
+
+
+def _no_rows(head: Head, outputs: list[Output], *, pooled: bool) -> str:
     shapes = ", ".join(_shape(value) for _, value in outputs) or "no tensor"
-    return f"{head.name} has no predictions: it returns {shapes}, and none of that is [image, class]"
+    note = f"{head.name} has no predictions: it returns {shapes}, and none of that is [image, class]"
+    return f"{note}; give its class names if they are logits" if pooled and not head.classes else note
 
 
 def _ambiguous(head: Head, values: list[Tensor]) -> str:
