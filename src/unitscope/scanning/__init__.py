@@ -5,7 +5,7 @@ A shard is the unit of work; resuming a scan means running the shards that have 
 """
 
 from unitscope.scanning.missing import MissingImagesError
-from unitscope.scanning.plan import ScanOptions
+from unitscope.scanning.options import ScanOptions
 from unitscope.scanning.progress import NullProgress, Progress
 from unitscope.scanning.ray_runner import RayRunner
 from unitscope.scanning.runners import InProcessRunner, ProcessRunner

@@ -15,7 +15,8 @@ from unitscope.errors import AtlasError, NetworkError, first_line
 from unitscope.images import ImageSource
 from unitscope.images.stamps import Stamps
 from unitscope.networks import Network, load
-from unitscope.scanning.plan import Plan, ScanOptions, changed_error, differences, make_plan
+from unitscope.scanning.options import ScanOptions
+from unitscope.scanning.plan import Plan, changed_error, differences, make_plan
 from unitscope.scanning.shard_worker import ShardResult, ShardWorker
 
 

@@ -25,7 +25,8 @@ from unitscope.images import ImageSource, open_images
 from unitscope.networks import Network
 from unitscope.scanning.image_record import gone_message, read_record, record_bytes
 from unitscope.scanning.missing import MissingImagesError, MissingShard, message, missing_at_start
-from unitscope.scanning.plan import Plan, ScanOptions, check_not_stale, differences, make_plan
+from unitscope.scanning.options import ScanOptions
+from unitscope.scanning.plan import Plan, check_not_stale, differences, make_plan
 from unitscope.scanning.progress import NullProgress, Progress
 from unitscope.scanning.runners import InProcessRunner, ProcessRunner, ScanRunner
 from unitscope.scanning.shard_writer import Written, write_shards
