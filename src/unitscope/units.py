@@ -67,6 +67,31 @@ class Layer:
         return cls(**{**values, "shape": tuple(values["shape"]), "aliases": tuple(values["aliases"])})
 
 
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """The input pixels along one axis that place n of a map can depend on: ``size`` from ``start + n * step`` on."""
+
+    start: float
+    step: float
+    size: float
+
+
+@dataclass(frozen=True, slots=True)
+class ReceptiveField:
+    """The input pixels that a place of an activation map can depend on, in pixels of the network's input.
+
+    They may lie outside of the input, where it is padded.
+    """
+
+    rows: Extent
+    columns: Extent
+
+    def box(self, row: int, column: int) -> tuple[float, float, float, float]:
+        """Return top, left, height and width of a place's pixels."""
+        rows, columns = self.rows, self.columns
+        return rows.start + row * rows.step, columns.start + column * columns.step, rows.size, columns.size
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Unit:
     """One channel of a layer, 0-based; written ``LAYER:UNIT``."""
