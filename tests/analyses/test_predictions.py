@@ -7,8 +7,8 @@ from unitscope.analyses.predictions import best_classes, top_predictions
 
 
 def sorted_classes(row, count):
-    """By logit; ties go to the lower class, and NaN is last."""
-    return sorted(range(len(row)), key=lambda cls: (np.isnan(row[cls]), -np.nan_to_num(row[cls]), cls))[:count]
+    """By logit; ties go to the lower class."""
+    return sorted(range(len(row)), key=lambda cls: (-row[cls], cls))[:count]
 
 
 @pytest.mark.parametrize("count", [1, 5, 9])
@@ -20,8 +20,13 @@ def test_the_greatest_logits_come_first_and_ties_go_to_the_lower_class(count):
 
 
 def test_no_class_is_repeated_for_any_logits():
-    logits = np.array([[0, -np.inf, -np.inf, 2], [np.nan, 1, np.nan, -np.inf], [np.nan] * 4], np.float32)
+    logits = np.array([[0, -np.inf, -np.inf, 2], [-np.inf, 1, -np.inf, -np.inf], [-np.inf] * 4], np.float32)
     assert best_classes(logits, 4).tolist() == [[3, 0, 1, 2], [1, 0, 2, 3], [0, 1, 2, 3]]
+
+
+def test_without_numbers_there_is_no_prediction():
+    logits = np.array([[0, 1, 2], [np.nan, 1, 0], [np.nan] * 3], np.float32)
+    assert best_classes(logits, 2).tolist() == [[2, 1], [-1, -1], [-1, -1]]
 
 
 def test_probabilities_are_those_of_softmax():

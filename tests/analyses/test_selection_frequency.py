@@ -46,6 +46,7 @@ def test_a_rule_reports_how_common_its_units_are(make_atlas):
     found = intersection(given, selector, base=base_rate(atlas, "relu_1", selector))
     assert found.units.tolist() == [3]
     assert found.base_rate.tolist() == [1]
+    assert found.note == "1 of the units is selected in at least half of all images, whatever these show"
     assert found.base_images == 60
 
 

@@ -37,6 +37,8 @@ ANSWERS = {
     "images": lambda atlas: atlas.images.to_json(),
     "sparsity": lambda atlas: sparsity(atlas, "a").to_dict(),
     "network": lambda atlas: str(atlas.manifest),
+    "dataset": lambda atlas: {name: array.values.tobytes() for name, array in atlas.dataset.items()},
+    "part of a dataset": lambda atlas: atlas.dataset["responses"].isel(image=[3, 50], unit=slice(5, 9)).values.tolist(),
 }
 
 

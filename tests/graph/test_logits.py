@@ -137,6 +137,7 @@ def test_sigmoids_of_several_classes_stay_independent(branching):
         (lambda f, z: 1 - torch.sigmoid(-z), 1, 2, "it may be a logit or a probability, as all that were tried are"),
         (lambda f, z: torch.softmax(z, 1), 1, 2, "returns one value for an image, so it has no predictions"),
         (lambda f, z: f[:, :, None], CLASSES, CLASSES, r"returns \[image, 12, 1\], and none of that"),
+        (lambda f, z: None, CLASSES, 0, "it returns no tensor"),
         (lambda f, z: z[:, :, None, None], CLASSES, 0, r"is \[image, class\]; give its class names if they are logits"),
     ],
     ids=[
@@ -146,6 +147,7 @@ def test_sigmoids_of_several_classes_stay_independent(branching):
         "a probability by hand",
         "a softmax of one value",
         "maps",
+        "nothing",
         "sides of 1 without class names",
     ],
 )

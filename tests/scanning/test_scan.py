@@ -20,11 +20,13 @@ import zarr
 
 import unitscope
 from tests.conftest import without_checksums
-from unitscope import ScanOptions
+from unitscope import AblationGrid, ScanOptions
 from unitscope.atlas.parts import Parts
 from unitscope.errors import AtlasError, ImageError, LayerError, NetworkError, UnitscopeError
+from unitscope.images import decode
+from unitscope.scanning import NullProgress
 
-from .conftest import Planted, StopError, Stopping, brute_force
+from .conftest import PHI, Planted, StopError, Stopping, brute_force
 
 # Slow on purpose: each image of 640×640 and shards of eight leave time to be killed between parts.
 SCRIPT = """
@@ -225,9 +227,50 @@ def test_an_atlas_is_never_overwritten_and_the_same_scan_returns_it(network, fol
     with pytest.raises(AtlasError, match="already holds an atlas of another scan"):
         unitscope.scan(network, folder, tmp_path / "a", options=ScanOptions(top=3))
     (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "mine.txt").touch()
     with pytest.raises(AtlasError, match="is not an atlas"):
         unitscope.scan(network, folder, tmp_path / "b")
     assert (tmp_path / "a" / "manifest.json").read_bytes() == before
+
+
+def test_an_empty_folder_becomes_the_atlas(network, folder, tmp_path):
+    (tmp_path / "a").mkdir()
+    assert unitscope.scan(network, folder, tmp_path / "a").scanned == 40
+    assert len(unitscope.open_atlas(tmp_path / "a").images) == 40
+
+
+class Notes(NullProgress):
+    def __init__(self):
+        self.notes = []
+
+    def on_message(self, message):
+        self.notes.append(message)
+
+
+class SometimesNan(Planted):
+    """The logits of reddish images are NaN."""
+
+    def forward(self, x):
+        logits = super().forward(x)
+        return torch.where(logits[:, :3].argmax(1, keepdim=True) == 0, torch.nan, logits)
+
+
+def test_images_whose_logits_are_nan_have_no_prediction(folder, tmp_path):
+    network = unitscope.load(SometimesNan(), preprocess=PHI, classes=["red", "green", "blue", "sum", "dead", "dark"])
+    told = Notes()
+    atlas = unitscope.scan(network, folder, tmp_path / "a", progress=told).atlas
+    none = [not len(classes) for classes in atlas.images["top5_classes"]]
+    with torch.no_grad():
+        pictures = [network.preprocessing.prepare(decode(folder / image)) for image in atlas.images["image"]]
+        logits = network.module(network.preprocessing.normalize(torch.stack(pictures)))
+    assert none == logits.isnan().any(1).tolist()
+    assert 0 < sum(none) < 40
+    assert (atlas.images["prediction"] == "").tolist() == none
+    assert any(f"(NaN) for {sum(none)} images, which have no prediction" in note for note in told.notes)
+    with pytest.raises(NetworkError, match=rf"not numbers \(NaN\) for {sum(none)} of 40 images"):
+        unitscope.ablate(network, folder, grid=AblationGrid(("relu",), fractions=(0.5,)))
+    with pytest.raises(NetworkError, match=rf"not numbers \(NaN\) for {sum(none)} of 40 images"):
+        unitscope.perturb(network, folder, [unitscope.Noise(0.1)])
 
 
 def test_two_scans_do_not_write_the_same_atlas(network, folder, tmp_path):

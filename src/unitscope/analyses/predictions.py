@@ -8,18 +8,35 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from unitscope.errors import NetworkError
+from unitscope.text import count_noun
+
 
 def best_classes(logits: NDArray[Any], count: int) -> NDArray[np.int32]:
     """Return the classes with the largest logits, int32 ``[…, rank]``, at most ``count``.
 
-    Ties go to the lower class; NaN comes last.
+    Ties go to the lower class. Where a logit is NaN there is no prediction: all are -1.
     """
-    left = np.nan_to_num(logits.astype(np.float32), nan=float(np.finfo(np.float32).min))
+    left = np.nan_to_num(logits.astype(np.float32))
+    unknown = np.isnan(logits).any(-1, keepdims=True)
     ranks = []
     for _ in range(min(count, logits.shape[-1])):  # much faster than sorting a thousand classes for five
         ranks.append(left.argmax(-1)[..., None])
         np.put_along_axis(left, ranks[-1], -np.inf, -1)
-    return np.concatenate(ranks, -1).astype(np.int32)
+    return np.where(unknown, -1, np.concatenate(ranks, -1)).astype(np.int32)
+
+
+def check_predicted(best: NDArray[np.int32], network: str) -> None:
+    """Check that `best_classes` ``[image, rank]`` of an unchanged network are known for all images.
+
+    Raises:
+        NetworkError: if some logits are NaN; then no change of a prediction can be told.
+    """
+    if unknown := int((best[:, :1] < 0).sum()):
+        raise NetworkError(
+            f"{network} returns logits that are not numbers (NaN) for {unknown:,} of "
+            f"{count_noun(len(best), 'image')}; check its weights and its preprocessing"
+        )
 
 
 def top_predictions(

@@ -26,6 +26,7 @@ from unitscope.units import Layer
 Name = Literal["max", "shared", "only"]
 NINE = TopK(9)
 _MAX_COLUMNS, _LONGEST_NAME = 4, 28  # of subjects, in the table of units
+_COMMON = 0.5  # a base rate
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -149,11 +150,18 @@ class Rule(Result):
 
     @property
     def note(self) -> str:
-        """Which p-values are missing, and why; empty if none is."""
+        """Which p-values are missing and why, and how many units are selected in most images; may be empty."""
+        parts = []
         if self.expected is not None and self.p_value is None:
-            return "no p-value, since images are near-duplicates"
-        repeated = f"{self.near_duplicates} of the {self.images} images are near-duplicates"
-        return f"no p-value of the counts, since {repeated}" if self.near_duplicates else ""
+            parts.append("no p-value, since images are near-duplicates")
+        elif self.near_duplicates:
+            repeated = f"{self.near_duplicates} of the {self.images} images are near-duplicates"
+            parts.append(f"no p-value of the counts, since {repeated}")
+        common = 0 if self.base_rate is None else int((self.base_rate >= _COMMON).sum())
+        if common:
+            which = f"{common} of the units {'is' if common == 1 else 'are'}"
+            parts.append(f"{which} selected in at least half of all images, whatever these show")
+        return "; ".join(parts)
 
     @property
     def title(self) -> str:

@@ -5,10 +5,15 @@ codecs are opened: other codecs can run code, and other shapes would be other nu
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
 import xarray as xr
+import zarr
+from numpy.typing import NDArray
+from xarray.backends import BackendArray
+from xarray.core import indexing
 
 from unitscope.atlas.checksums import check_content, damaged, unreadable
 from unitscope.atlas.schema import ARRAYS, Manifest
@@ -35,19 +40,42 @@ _KINDS = {
 }
 
 
-def open_arrays(arrays: StoragePath) -> xr.Dataset:
+def open_arrays(arrays: StoragePath, check: Callable[[str], None]) -> xr.Dataset:
     """Return the arrays in a folder, after `check_metadata`, as a Dataset that reads them when they are used.
 
+    Args:
+        arrays: the folder.
+        check: called with an array's name before its values are read; raises if its files are damaged.
+
     Raises:
-        AtlasError: if zarr or xarray can't open them.
+        AtlasError: if zarr can't open them.
     """
     try:
-        opened: xr.Dataset = xr.open_zarr(
-            zarr_store(arrays), chunks=None, consolidated=False, zarr_format=3, decode_cf=False
-        )
-    except Exception as problem:  # zarr and xarray raise many kinds of errors
+        group = zarr.open_group(zarr_store(arrays), mode="r", zarr_format=3, use_consolidated=False)
+        opened = {name: _CheckedArray(array, name, arrays, check) for name, array in group.arrays()}
+    except Exception as problem:  # zarr raises many kinds of errors
         raise unreadable(arrays.parent, ARRAYS, problem) from problem
-    return opened
+    return xr.Dataset(
+        {name: xr.Variable(_KINDS[name][0], indexing.LazilyIndexedArray(array)) for name, array in opened.items()}
+    )
+
+
+class _CheckedArray(BackendArray):  # type: ignore[misc]
+    """An array whose files are checked before it is read."""
+
+    def __init__(self, array: Any, name: str, arrays: StoragePath, check: Callable[[str], None]) -> None:
+        self.array, self.name, self.arrays, self.check = array, name, arrays, check
+        self.shape, self.dtype = array.shape, array.dtype
+
+    def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
+        return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.OUTER, self._read)
+
+    def _read(self, key: tuple[Any, ...]) -> NDArray[Any]:
+        self.check(self.name)
+        try:
+            return np.asarray(self.array.oindex[key])
+        except Exception as problem:  # a wrong checksum, or what the store or a codec raises
+            raise unreadable(self.arrays.parent, f"{ARRAYS}/{self.name}", problem) from problem
 
 
 def check_metadata(folder: StoragePath, manifest: Manifest) -> None:

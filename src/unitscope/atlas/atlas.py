@@ -126,16 +126,16 @@ class Atlas:
 
     @cached_property
     def dataset(self) -> xr.Dataset:
-        """All arrays, loaded lazily: ``responses [image, unit]``, ``top_images [rank, unit]`` and so on."""
-        return open_arrays(self._arrays)
+        """All arrays, read and checked when used: ``responses [image, unit]``, ``top_images [rank, unit]`` and more."""
+        return open_arrays(self._arrays, self._check_array)
 
     def array(self, name: str) -> xr.DataArray:
-        """Return an array of `dataset`, after its files were checked once; not for responses, which are read by row.
+        """Return an array of `dataset`; not for responses, which are read by row.
 
         Raises:
             AtlasError: if a file of the array is damaged.
         """
-        self._check_files(f"{ARRAYS}/{name}/")
+        self._check_array(name)
         return self.dataset[name]
 
     def responses(
@@ -326,6 +326,10 @@ class Atlas:
     def _checked(self) -> set[str]:
         """What was checked by `_check_files`."""
         return set()
+
+    def _check_array(self, name: str) -> None:
+        """Check an array's files, once; chunks of responses have checksums of their own, checked as they are read."""
+        self._check_files(f"{ARRAYS}/{name}/{'zarr.json' if name == 'responses' else ''}")
 
     def _check_files(self, start: str) -> None:
         """Check the content of the files whose names begin so, once."""

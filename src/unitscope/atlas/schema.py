@@ -96,6 +96,8 @@ class Manifest:
         """
         try:
             values = json.loads((folder / MANIFEST).read_text("utf-8"))
+            if not isinstance(values, dict):
+                raise ValueError("it holds no JSON object")
             expected = values.pop("crc32c", None)
             if expected is not None and expected != _checksum(values):
                 raise ValueError("its values have another checksum than when they were written")
@@ -170,13 +172,18 @@ def _checksum(values: dict[str, Any]) -> str:
     return f"{crc32c(json.dumps(values, sort_keys=True).encode()):08x}"
 
 
+def is_taken(target: StoragePath) -> bool:
+    """Return whether the target exists and is not an empty folder."""
+    return target.exists() and not (target.is_dir() and not any(True for _ in target.iterdir()))
+
+
 def check_not_taken(target: StoragePath) -> None:
-    """Check that the target does not exist or is an atlas; the plan decides whether it is the same one.
+    """Check that the target is free, an empty folder, or an atlas, of which the plan decides whether it is the same.
 
     Raises:
-        AtlasError: if something other than an atlas exists there, which is never replaced.
+        AtlasError: if something else exists there, which is never replaced.
     """
-    if target.exists() and not (target / MANIFEST).is_file():
+    if is_taken(target) and not (target / MANIFEST).is_file():
         raise AtlasError(f"'{target}' already exists and is not an atlas; choose another path with -o")
 
 

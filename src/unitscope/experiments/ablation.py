@@ -19,7 +19,7 @@ from unitscope.analyses.ablation import Ablation
 from unitscope.analyses.ablation_counts import TOP5, AblationSetting, Predictions, Score
 from unitscope.analyses.ablation_outcome import Outcome
 from unitscope.analyses.ablation_removed import BatchMaps, Removed, RemovedByImage
-from unitscope.analyses.predictions import best_classes
+from unitscope.analyses.predictions import best_classes, check_predicted
 from unitscope.atlas import Atlas
 from unitscope.engine import tune_allocator
 from unitscope.engine.session import Session
@@ -128,6 +128,7 @@ def _run(experiment: _LayerExperiment, means: UnitMeans | None) -> _Run:
             removed.append(_removed(batch, masks[1:], fill))
             on_batch(len(batch.rows))
     joined = np.concatenate(predictions, 1)
+    check_predicted(joined[0], experiment.split.session.network.reference)
     units = tuple(_units(setting, ranking) for setting in experiment.settings)
     sums = tuple(Removed.sum(parts) for parts in zip(*removed, strict=True))
     return _Run(experiment.settings, units, sums, np.concatenate(rows), joined[0], joined[1:])

@@ -22,6 +22,7 @@ from unitscope.analyses.perturbation import (
     strongest,
     unit_effects,
 )
+from unitscope.analyses.predictions import check_predicted
 from unitscope.engine import tune_allocator
 from unitscope.engine.loader import Batch, no_readable_images_error, read_image
 from unitscope.engine.outputs import Outputs
@@ -165,6 +166,7 @@ class _Experiment:
         rows = [row for batch in batches for row in batch.rows]
         truth = truth_of(network, self.images, rows)
         clean = PerturbationStats.joined([batch.clean for batch in batches])
+        check_predicted(clean.classes[0], network.reference)
         greatest = [strongest(responses, STRONGEST) for responses in clean.responses[0].T]
         return PerturbResult(
             network.name,

@@ -107,7 +107,7 @@ def _logits(outputs: list[Output], images: Any, head: Head, squashed: Squashed) 
         candidates = [row for row in candidates if _fits(row[2](row[1]), head)] or candidates
     if not candidates:
         pooled = any(_is_pooled(value) for _, value in outputs)
-        head.note = _no_rows(head, outputs, pooled=pooled) if head.classes or pooled else ""
+        head.note = _no_rows(head, outputs, pooled=pooled) if head.classes or pooled or not outputs else ""
         return None
     if len(candidates) > 1:
         head.note = _ambiguous(head, [value for _, value, _ in candidates])

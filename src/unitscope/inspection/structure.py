@@ -152,6 +152,7 @@ def predictions_of(session: Session, logits: NDArray[np.float32] | None) -> tupl
     return tuple(
         Prediction(int(n), names[n] if n < len(names) else str(n), float(p))
         for n, p in zip(best[0], likely[0], strict=True)
+        if n >= 0
     )
 
 

@@ -15,7 +15,7 @@ import torch
 from unitscope.analyses.scan_summary import ScanSummary
 from unitscope.atlas.atlas import Atlas, open_atlas
 from unitscope.atlas.parts import Parts
-from unitscope.atlas.schema import MANIFEST, ImageList, Manifest, check_not_taken
+from unitscope.atlas.schema import MANIFEST, ImageList, Manifest, check_not_taken, is_taken
 from unitscope.atlas.storage import StoragePath, storage_path
 from unitscope.atlas.writer import write_atlas
 from unitscope.engine.loader import no_readable_images_error
@@ -152,9 +152,9 @@ def _runner(options: ScanOptions, network: Network) -> ScanRunner:
 
 
 def _exists(target: StoragePath, parts: Parts) -> bool:
-    """Return whether the target exists; in a remote store, a half merged atlas of a killed scan does not count."""
+    """Return whether the target is taken; in a remote store, a half merged atlas of a killed scan does not count."""
     if isinstance(target, Path) or parts.plan() is None:
-        return target.exists()
+        return is_taken(target)
     return (target / MANIFEST).exists()
 
 

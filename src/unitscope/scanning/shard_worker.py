@@ -39,6 +39,7 @@ class ShardResult:
         files: sizes of the image files on the worker's machine; empty if the shard ran in this process.
         missing: rows of the images that could not be opened or read.
         bits: number of deep images by the bits that they use.
+        unpredicted: number of images whose logits are NaN.
     """
 
     shard: int
@@ -48,6 +49,7 @@ class ShardResult:
     files: tuple[int, ...] = ()
     missing: tuple[int, ...] = ()
     bits: Mapping[int, int] = field(default_factory=dict)
+    unpredicted: int = 0
 
 
 class ShardWorker:
@@ -155,6 +157,7 @@ class _Shard:
         self.errors = [""] * count
         self.missing: list[int] = []
         self.bits = Counter[int]()
+        self.unpredicted = 0
 
     def add(self, batch: Batch, outputs: BatchOutput | None, data_wait: float) -> None:
         assert batch.shard == self.number, "batches come shard by shard"
@@ -179,6 +182,7 @@ class _Shard:
             best = top_predictions(logits, TOP5, squashing=self.plan.trace.head.squashing)
             width = best[0].shape[1]
             self.top_classes[rows, :width], self.top_probabilities[rows, :width] = best
+            self.unpredicted += int((best[0][:, 0] < 0).sum())
 
     @property
     def full(self) -> bool:
@@ -197,7 +201,15 @@ class _Shard:
             Summary.of(self.responses, ids, k=self.plan.options.top, threads=threads),
             classes,
         )
-        return ShardResult(self.number, part, self.seconds, self.data_wait, missing=tuple(self.missing), bits=self.bits)
+        return ShardResult(
+            self.number,
+            part,
+            self.seconds,
+            self.data_wait,
+            missing=tuple(self.missing),
+            bits=self.bits,
+            unpredicted=self.unpredicted,
+        )
 
     def _kept(self) -> tuple[NDArray[np.float32], ShardClassSums]:
         """Return the responses; if they are not stored, sums by class instead, unless those are larger."""

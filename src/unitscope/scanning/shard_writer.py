@@ -33,6 +33,7 @@ class Written:
         missing: the shards with missing images.
         stopped: whether the run stopped early, since no image could be read any more.
         bits: number of deep images by the bits that they use.
+        unpredicted: number of images whose logits are NaN.
     """
 
     images: int = 0
@@ -42,6 +43,7 @@ class Written:
     missing: list[MissingShard] = field(default_factory=list)
     stopped: bool = False
     bits: Counter[int] = field(default_factory=Counter)
+    unpredicted: int = 0
 
 
 def write_shards(work: Generator[ShardResult, None, None], plan: Plan, parts: Parts, progress: Progress) -> Written:
@@ -68,6 +70,11 @@ def write_shards(work: Generator[ShardResult, None, None], plan: Plan, parts: Pa
         writer.write_all(held)
     if set(written.bits) - {16}:
         progress.on_message(_about_bits(written.bits))
+    if written.unpredicted:
+        progress.on_message(
+            f"note: {plan.network.reference} returns logits that are not numbers (NaN) for "
+            f"{count_noun(written.unpredicted, 'image')}, which have no prediction; check its weights and preprocessing"
+        )
     return written
 
 
@@ -106,6 +113,7 @@ class _Writer:
 def _count(written: Written, done: ShardResult, plan: Plan, progress: Progress) -> None:
     written.seconds, written.data_wait = written.seconds + done.seconds, written.data_wait + done.data_wait
     written.bits.update(done.bits)
+    written.unpredicted += done.unpredicted
     written.failed += int((done.part.errors != "").sum())
     if done.missing:
         reasons = {row: str(done.part.errors[row - int(done.part.first)]) for row in done.missing}
