@@ -16,6 +16,11 @@ function number(value, digits = 3) {
   const text = written ? value.toLocaleString("en", { maximumFractionDigits: Math.max(0, digits - 1 - power) }) : `${mantissa} × 10${raised(String(power))}`;
   return text.replace("-", "−");
 }
+// The thumbnails of a unit's exemplars, from the server's JSON.
+function exemplarTiles(unit) {
+  const pictures = unit.exemplars.map(({ image, thumbnail }) => element("img", { src: thumbnail, alt: image, title: image, width: 96, height: 96, loading: "lazy" }));
+  return element("span", { className: "tiles" }, ...pictures);
+}
 document.addEventListener("keydown", (event) => {
   const typing = event.target.closest("input, select, textarea, dialog, .columns, .js-plotly-plot");
   if (typing || event.ctrlKey || event.metaKey || event.altKey) {
