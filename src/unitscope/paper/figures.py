@@ -100,7 +100,9 @@ def _figure_4(case: ReportNetwork) -> Drawn:
 
 def _on_average(found: Overlap) -> str:
     means = "; ".join(
-        f"{name} {found.means[name].value:.2f} ± {found.spreads[name]:.2f}" for name in KINDS if found.pairs[name]
+        f"{name} {found.means[name].value:.2f}" + (f" ± {found.spreads[name]:.2f}" if found.pairs[name] > 1 else "")
+        for name in KINDS
+        if found.pairs[name]
     )
     return f"Mean and standard deviation over all pairs: {means}; chance would give {found.chance:.2f}."
 
