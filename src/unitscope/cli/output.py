@@ -28,6 +28,7 @@ def emit(
     as_json: bool,
     output: Path | None = None,
     sheet: Callable[[], Any] | None = None,
+    draw: "Callable[[Any], Figure] | None" = None,
     rows: int | None = MAX_ROWS,
 ) -> None:
     """Print a result as JSON or as tables, and draw its figure, or save its whole tables.
@@ -37,6 +38,7 @@ def emit(
         as_json: print one JSON object instead of tables.
         output: path of the figure, or of tables if it ends in .csv; None for none.
         sheet: returns the data of the figure, if the figure needs more than the result (images and maps).
+        draw: draws the figure; None for `figures.draw`.
         rows: the largest number of rows printed of a table; None for all.
     """
     if output is None or output.suffix.lower() == CSV:
@@ -46,7 +48,7 @@ def emit(
         return
     from unitscope import figures
 
-    figure = figures.draw(sheet() if sheet is not None else result)
+    figure = (draw or figures.draw)(sheet() if sheet is not None else result)
     _print(result, as_json, rows)  # before the figure is saved, so that it is not lost on a full disk
     _save(figure, output)
 

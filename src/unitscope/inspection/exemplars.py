@@ -42,9 +42,9 @@ def exemplar_sheet(
         ImageAccessError: if an image can't be read.
     """
     sheet = unit_exemplars(atlas, unit, lowest=lowest)
+    session = session_of(atlas, network)
     if not sheet.exemplars:
         return sheet
-    session = session_of(atlas, network)
     files = image_set(atlas, [exemplar.image for exemplar in sheet.exemplars], image_root=image_root)
     maps = activation_maps(session, files, sheet.layer, [sheet.unit])
     shown = (

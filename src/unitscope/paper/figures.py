@@ -60,7 +60,7 @@ def _figure_1(case: ReportNetwork) -> Drawn:
     picture = decode_row(atlas.source(), atlas.image_number(image))
     view = replace(structure(case.session, picture, layers=columns), image=image)
     which = "10, 13, …, 46 as in the paper" if calls == _PAPERS_CALLS else f"{len(view.columns)}, evenly spaced"
-    return figures.structure(view), f"Shown of {calls} activation layers: {which}. Image: {image}."
+    return figures.structure(view, proportional=True), f"Shown of {calls} activation layers: {which}. Image: {image}."
 
 
 def _generality_by_depth(case: ReportNetwork) -> Drawn:
