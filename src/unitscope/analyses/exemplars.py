@@ -25,7 +25,6 @@ def unit_exemplars(atlas: Atlas, unit: str | Unit, *, lowest: bool = False) -> E
     rows = atlas.exemplars(unit, lowest=lowest).to_dict("records")
     found = (Exemplar(int(row["rank"]), row["image"], float(row["response"]), row["label"]) for row in rows)
     activity = atlas.activity(unit)
-    wanted = min(int(atlas.manifest.scan["top"]), activity.images)
     return ExemplarSheet(
         atlas.manifest.network_name,
         layer,
@@ -33,7 +32,7 @@ def unit_exemplars(atlas: Atlas, unit: str | Unit, *, lowest: bool = False) -> E
         tuple(found),
         lowest,
         dead=activity.dead,
-        above_zero=activity.above_zero if len(rows) < wanted and not activity.dead else None,
+        above_zero=activity.too_few(len(rows), int(atlas.manifest.scan["top"])),
         tied=tied_images(atlas, layer, channel, np.array([row["response"] for row in rows], np.float32)),
         class_note=class_unit_note(atlas, layer, channel),
     )
@@ -46,5 +45,9 @@ def tied_images(atlas: Atlas, layer: Layer, channel: int, responses: NDArray[np.
     """
     if not len(responses) or atlas.manifest.scan.get("responses", "float32") != "float32":
         return None
-    column = atlas.responses(layer, units=slice(channel, channel + 1))[:, 0]
+    return count_tied(atlas.responses(layer, units=slice(channel, channel + 1))[:, 0], responses)
+
+
+def count_tied(column: NDArray[np.float32], responses: NDArray[np.float32]) -> int:
+    """Return how many further images of a unit's ``column [image]`` have the last of its ``responses [rank]``."""
     return int((column == responses[-1]).sum() - (responses == responses[-1]).sum())

@@ -31,10 +31,9 @@ class Activity:
         """Whether the unit has the response zero to every image."""
         return 0 < self.images == self.zeros
 
-    @property
-    def above_zero(self) -> int | None:
-        """Number of images with a response above zero; None if responses can be negative."""
-        return self.images - self.zeros if self.low == 0 else None
+    def too_few(self, shown: int, wanted: int) -> int | None:
+        """Return the number of images with a response above zero, if that is why fewer than ``wanted`` are shown."""
+        return self.images - self.zeros if shown < min(wanted, self.images) and not self.dead else None
 
 
 def without_silent(
