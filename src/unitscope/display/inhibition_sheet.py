@@ -45,10 +45,20 @@ class InhibitedUnit:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class InhibitionSheet:
-    """The most inhibitory units of a layer for a concept (paper, figure 3); ``by`` as in `Inhibition`."""
+    """The most inhibitory units of a layer for a concept (paper, figure 3).
+
+    Attributes:
+        network: the network's name.
+        layer: the layer.
+        concept: the class or category.
+        by: as in `Inhibition`.
+        units: the units, the most inhibitory first.
+        candidates: for a map contrast, the number of images with the concept from which each unit's were chosen.
+    """
 
     network: str
     layer: Layer
     concept: str
     by: str
     units: tuple[InhibitedUnit, ...]
+    candidates: int = 0

@@ -23,7 +23,7 @@ HEAD = MARGIN + theme.line(theme.TITLE) + GAP
 
 @draw.register
 def exemplars(sheet: ExemplarSheet) -> Figure:
-    """Return the figure of a unit's exemplars in reading order, highest response first, at most 3 a row."""
+    """Return the figure of a unit's exemplars in reading order, at most 3 a row; a dead unit has none."""
     with theme.context():
         blocks = grid(len(sheet.exemplars))
         right = max((box.right for box in blocks), default=MARGIN + BLOCK)
@@ -56,10 +56,11 @@ def tiles(block: Box) -> list[Box]:
 
 def _caption(sheet: ExemplarSheet) -> str:
     if not sheet.exemplars:
-        return "This unit has no exemplars."
+        return sheet.note
     return (
-        "Each with its rank, response α, labels and image: the picture as the network sees it, "
-        f"the unit's activation map, the map over the picture. {CAPTION}"
+        f"The images with the {'lowest' if sheet.lowest else 'highest'} responses, each with its rank, response α, "
+        "labels and name: the picture as the network sees it, the unit's activation map, the map over the picture. "
+        + f"{sheet.note} {CAPTION}".lstrip()
     )
 
 

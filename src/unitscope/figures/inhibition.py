@@ -19,6 +19,7 @@ from unitscope.figures import theme
 from unitscope.figures.drawing import draw
 from unitscope.figures.text_layout import minus, shorten, width, wrap
 from unitscope.figures.tile_layout import GAP, MARGIN, Box, Canvas, resized
+from unitscope.text import count_noun
 
 TILE, SEAM = 150, 6
 BLOCK = 3 * TILE + 2 * SEAM
@@ -50,7 +51,8 @@ def _caption(sheet: InhibitionSheet) -> str:
     if not sheet.units:
         return "No unit of this layer is dark on the concept and bright elsewhere."
     images = (
-        f"the images in which '{sheet.concept}' (outlined) covers closest to half of the view"
+        f"of {count_noun(sheet.candidates, 'image')} with '{sheet.concept}' (outlined) and enough of the rest in view, "
+        "those with the unit's highest mean response beside it, whatever the response on it"
         if sheet.by == "map contrast"
         else f"first images of '{sheet.concept}', then the other images to which the unit responds most"
     )

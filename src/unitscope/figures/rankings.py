@@ -22,7 +22,7 @@ from unitscope.figures import theme
 from unitscope.figures.drawing import draw
 from unitscope.figures.text_layout import number, shorten, wrap
 from unitscope.figures.tile_layout import GAP, MARGIN
-from unitscope.text import count_noun
+from unitscope.text import count_noun, sentence
 
 WIDTH, ROW, NAME_ROOM, CHART = 1500, 30, 560, 260  # pixels
 MAX_BARS = 40
@@ -126,6 +126,7 @@ def _(result: Rule) -> Figure:
         "" if result.expected is None else f"{count_noun(len(result.units), 'unit')}, {result.expected:.3g} expected"
     )
     caption = chance and f"{chance} for random selections of the same sizes."
+    caption = f"{caption} {sentence(result.class_note)}".strip()
     return bars(result.title, [_units(result.units, result.responses, "mean response α")], caption)
 
 
@@ -145,7 +146,7 @@ def _(result: Inhibition) -> Figure:
 def _(result: Selectivity) -> Figure:
     """Draw the units that are most selective for a class, by the selectivity index."""
     title = f"Units of {result.layer.display_name} most selective for {result.concept}"
-    caption = f"{result.note[0].upper()}{result.note[1:]}."
+    caption = " ".join(filter(None, map(sentence, (result.note, result.class_note))))
     return bars(title, [_units(result.found["unit"], result.found["selectivity"], "class selectivity index")], caption)
 
 

@@ -1,8 +1,8 @@
 """One image's structure: the units it activates most, layer by layer (paper, figure 1).
 
 In: a `Structure`, plain arrays. Out: a matplotlib Figure, neither shown nor saved.
-The columns run from shallow to deep, all maps at one scale; the picture, its predictions and enlarged maps
-lie beside them, or below the deep columns where these leave room.
+The columns run from shallow to deep; all maps are equally wide, or in true proportion, at one scale. The picture, its
+predictions and enlarged maps are beside them, or below the deep columns where these leave room.
 """
 
 from dataclasses import dataclass
@@ -19,6 +19,9 @@ from unitscope.figures.drawing import draw
 from unitscope.figures.structure_layout import (
     NUMBER,
     ROW_GAP,
+    Equal,
+    Form,
+    Proportional,
     Stack,
     extent,
     header_height,
@@ -47,17 +50,21 @@ class _Plan:
 
 
 @draw.register
-def structure(view: Structure) -> Figure:
-    """Return the figure of one image's structure: the top maps of each layer, stacked, in true proportion.
+def structure(view: Structure, *, proportional: bool = False) -> Figure:
+    """Return the figure of one image's structure: the top maps of each layer, stacked.
 
-    All columns share one scale, and a cell is a whole number of pixels at 150 dpi, drawn sharp. The sheet
-    grows with the maps: 56:7 is drawn at 4 pixels a cell, 224:7 at 2 (a 7×7 map is then 14 pixels wide), and
-    a stack higher than 2500 pixels folds into several side by side, read downwards first.
+    All maps are equally large, with their number of cells above them. A stack higher than 2500 pixels folds into
+    several side by side, read downwards first.
+
+    Args:
+        view: the structure.
+        proportional: draw all maps at one scale, in true proportion, as in the paper. A cell is then a whole number of
+            pixels at 150 dpi: 56:7 is drawn at 4 pixels a cell, 224:7 at 2 (a 7×7 map is then 14 pixels wide).
     """
     if not view.picture.size:
         raise UnitscopeError("a stored structure has no maps to draw; run `unitscope structure` again with -o")
     with theme.context():
-        plan = _plan(view)
+        plan = _plan(view, proportional)
         canvas = Canvas.blank(plan.width, plan.height)
         _title(canvas, view, plan)
         _headers(canvas, plan.stacks)
@@ -70,26 +77,25 @@ def structure(view: Structure) -> Figure:
         return canvas.figure
 
 
-def _plan(view: Structure) -> _Plan:
+def _plan(view: Structure, proportional: bool) -> _Plan:
     scale = scale_of([column.maps.shape[1:] for column in view.columns])
-    head = header_height(stacks(view.columns, scale, left=MARGIN, top=0))
-    placed = stacks(view.columns, scale, left=MARGIN, top=HEAD + head + ROW_GAP)
+    form = Proportional(scale) if proportional else Equal()
+    head = header_height(stacks(view.columns, form, left=MARGIN, top=0))
+    placed = stacks(view.columns, form, left=MARGIN, top=HEAD + head + ROW_GAP)
     panel = place_panel(_panel_sizes(view), placed, top=HEAD)
     columns_right = max((stack.left + stack.width for stack in placed), default=MARGIN)
     right, bottom = extent(panel, columns_right, max((stack.bottom for stack in placed), default=HEAD))
-    caption = wrap(_caption(view, scale), theme.SMALL, right - MARGIN)
+    caption = wrap(_caption(view, form), theme.SMALL, right - MARGIN)
     top = bottom + 2 * GAP
     return _Plan(placed, panel, caption, top, right + MARGIN, top + len(caption) * NUMBER + MARGIN)
 
 
-def _caption(view: Structure, scale: float) -> str:
+def _caption(view: Structure, form: Form) -> str:
     most = max((len(column.units) for column in view.columns), default=0)
     single = any(column.maps.shape[1:] == (1, 1) for column in view.columns)
     return (
-        f"Columns: layers from shallow to deep, each with its units of highest response α (at most {most}), "
-        f"numbered; all maps in true proportion ({scale:.3g} px per cell). {CAPTION}"
-        + " Single cells are compared within their layer."
-        * single
+        f"Columns: layers from shallow to deep, each with its units of highest {view.ranked_by} (at most {most}), "
+        f"numbered; {form.words}. {CAPTION}" + " Single cells are compared within their layer." * single
     )
 
 
@@ -127,7 +133,7 @@ def _headers(canvas: Canvas, placed: list[Stack]) -> None:
         for index, text in enumerate(stack.header):
             style = {
                 "size": theme.SMALL,
-                "color": theme.QUIET if index == len(stack.header) - 1 else theme.INK,
+                "color": theme.QUIET if index >= len(stack.header) - stack.quiet else theme.INK,
             }
             if not stack.turned:
                 canvas.write(stack.left, foot - (len(stack.header) - index) * NUMBER, text, **style)

@@ -11,6 +11,7 @@ from unitscope.analyses.unit_responses import UnitResponses
 from unitscope.figures import theme
 from unitscope.figures.drawing import draw
 from unitscope.figures.rankings import CHART, ROW, Bars, draw_bars, label_axes, stacked
+from unitscope.text import sentence
 
 MAX_CLASSES = 20
 
@@ -22,14 +23,13 @@ def unit_responses(result: UnitResponses, *, title: str = "") -> Figure:
     means = Bars(list(top["name"]), top["mean"].to_numpy(np.float64), "mean response α", "Mean response by class")
     more = f"The {MAX_CLASSES} of {len(result.classes):,} classes with the highest means."
     captions = [more] if len(result.classes) > MAX_CLASSES else []
-    if result.split_half is not None:
-        captions.append(f"{result.split_half.note[0].upper()}{result.split_half.note[1:]}.")
+    captions += [sentence("" if result.split_half is None else result.split_half.note), sentence(result.class_note)]
     heights = [CHART, means.shown * ROW] if means.shown else [CHART]
     with theme.context():
         figure, (histogram, *rest) = stacked(
             title or f"Responses of {result.layer.display_name}, unit {result.unit}",
             heights,
-            " ".join(captions),
+            " ".join(filter(None, captions)),
         )
         histogram.bar(
             result.edges[:-1],

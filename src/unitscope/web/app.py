@@ -103,8 +103,8 @@ def _pages(app: FastAPI, explorer: PageRenderer, inspector: LazyInspector) -> No
     def images_values(page: int = 1) -> Any:
         return image_list(atlas_cache, page)
 
-    def image_values(image: str) -> Any:
-        return image_page(atlas_cache, image)
+    def image_values(image: str, rank: str = "") -> Any:
+        return image_page(atlas_cache, image, rank=rank)
 
     def class_values(label: str, layer: str = "") -> Any:
         return class_page(atlas_cache, label, explorer.find(layer))

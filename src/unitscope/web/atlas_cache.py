@@ -13,12 +13,17 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from unitscope.analyses.class_contrast import ReferenceSample, reference_rows
+from unitscope.analyses.class_units import class_unit_note
+from unitscope.analyses.contrast import RESPONSE, Baseline
+from unitscope.analyses.exemplars import count_tied
 from unitscope.analyses.image_groups import group_means
 from unitscope.analyses.selectivity import SELECTIVITY, significant_selectivity
 from unitscope.analyses.shuffled_labels import LabelledGroups
 from unitscope.analyses.sparsity_by_layer import sparsity_by_layer
 from unitscope.analyses.unit_correlation import standardized_responses
 from unitscope.atlas import Atlas
+from unitscope.atlas.extremes import Activity, without_silent
+from unitscope.display.exemplar_sheet import Exemplar, ExemplarSheet
 from unitscope.units import Layer
 
 Floats = NDArray[np.float32]
@@ -68,6 +73,16 @@ class AtlasCache:
         labels = self.atlas.manifest.labels
         return {one.network_class: one.label for one in labels if one.label in self.atlas.label_counts}
 
+    @cached_property
+    def baseline(self) -> Baseline | None:
+        """What contrasts compare with; None if no unit's responses deviate from their mean."""
+        found = Baseline(self.atlas)
+        return found if found.exists else None
+
+    def baseline_for(self, rank: str) -> Baseline | None:
+        """Return the baseline of a ranking by contrast, which is the default; None if ``rank`` is ``response``."""
+        return None if rank == RESPONSE else self.baseline
+
     def means(self, name: str) -> NDArray[np.float64]:
         """Return the mean response of every unit to an image or a class (``class:NAME``); see `group_means`."""
         return self._means(name)
@@ -87,6 +102,25 @@ class AtlasCache:
             for rank, (row, value) in enumerate(zip(rows, values, strict=True), 1)
             if row >= 0
         )
+
+    def exemplar_note(self, layer: Layer, channel: int) -> str:
+        """Return what a unit's exemplars don't show, in sentences; see `ExemplarSheet.note`."""
+        position = self.atlas.index.flat(layer, channel)
+        found = Activity(*(self._activity[name][position].item() for name in ("count", "zeros", "min")))
+        shown = self.extremes(layer, channel)
+        responses = np.array([one.response for one in shown], np.float32)
+        compared = len(shown) and self.atlas.manifest.scan.get("responses", "float32") == "float32"
+        sheet = ExemplarSheet(
+            "",
+            layer,
+            channel,
+            tuple(Exemplar(one.rank, one.image, one.response, one.label) for one in shown),
+            dead=found.dead,
+            above_zero=found.too_few(len(shown), int(self.atlas.manifest.scan["top"])),
+            tied=count_tied(self.responses(layer, channel), responses) if compared else None,
+            class_note=class_unit_note(self.atlas, layer, channel),
+        )
+        return sheet.note
 
     @cached_property
     def sparsity(self) -> pd.DataFrame:
@@ -120,9 +154,20 @@ class AtlasCache:
         return column
 
     @cached_property
+    def _activity(self) -> dict[str, NDArray[Any]]:
+        return {name: self.atlas.array(name).to_numpy() for name in ("count", "zeros", "min")}
+
+    @cached_property
     def _extremes(self) -> dict[str, NDArray[Any]]:
-        names = [f"{end}_{what}" for end in ("top", "bottom") for what in ("values", "images")]
-        return {name: self.atlas.array(name).to_numpy() for name in names}
+        """Values and rows of the extremes, without images that a unit is silent for; see `without_silent`."""
+        low, high = (self.atlas.array(name).to_numpy() for name in ("min", "max"))
+        found: dict[str, NDArray[Any]] = {}
+        for end in ("top", "bottom"):
+            values = self.atlas.array(f"{end}_values").to_numpy() + np.float32(0)  # the first atlases have -0
+            rows = self.atlas.array(f"{end}_images").to_numpy()
+            found[f"{end}_values"] = values
+            found[f"{end}_images"] = without_silent(rows, values, low, high, lowest=end == "bottom")
+        return found
 
     @cached_property
     def _means(self) -> Callable[[str], NDArray[np.float64]]:

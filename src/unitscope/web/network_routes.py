@@ -29,11 +29,15 @@ _MAX_REMOVED = 4096
 
 
 class LabRequest(BaseModel):
-    """A request of the lab: an image, units to remove (``LAYER:UNIT``), noise."""
+    """A request of the lab: an image, units to remove (``LAYER:UNIT``), noise, the ranking of units.
+
+    Units are ranked by contrast, or by response if ``rank`` is ``response`` or there are no contrasts.
+    """
 
     image: str
     removed: list[str] = Field(default_factory=list, max_length=_MAX_REMOVED)
     sigma: float = Field(default=0, ge=0, le=1)
+    rank: str = Field(default="", max_length=16)
     seed: int = Field(default=0, ge=0, lt=2**32)
 
 
@@ -59,11 +63,12 @@ def _maps_and_structure(
         return picture_response(request, data, "image/png")
 
     @app.get("/structure.json")
-    async def structure(request: Request, image: str) -> Response:
+    async def structure(request: Request, image: str, rank: str = "") -> Response:
         links = links_of(request)
 
         def found() -> Response:
-            result = inspector.get().structure(pictures.decoded(image))
+            baseline = explorer.atlas_cache.baseline_for(rank)
+            result = inspector.get().structure(pictures.decoded(image), contrast_with=baseline)
             return json_response(structure_json.structure_of_image(result, links, explorer.atlas_cache))
 
         return await queues.network.run(found, request)
@@ -120,7 +125,8 @@ def _lab(
 
         def found() -> Response:
             change = Change(_by_layer(explorer, body.removed), body.sigma, body.seed)
-            result = inspector.get().structure(pictures.decoded(body.image), change=change)
+            baseline = explorer.atlas_cache.baseline_for(body.rank)
+            result = inspector.get().structure(pictures.decoded(body.image), change=change, contrast_with=baseline)
             return json_response(structure_json.structure_of_image(result, links, explorer.atlas_cache))
 
         return await queues.network.run(found, request)

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from unitscope.analyses.class_units import class_layer_note, last_feature_layer
+from unitscope.analyses.contrast import CONTRAST, RESPONSE
+from unitscope.text import sentence
 from unitscope.units import Layer
 from unitscope.web.atlas_cache import AtlasCache
 from unitscope.web.class_pairs import Rows
@@ -27,8 +30,9 @@ class PageRenderer:
     results: Measurements = field(default_factory=Measurements)
 
     def find(self, address: str) -> Layer:
-        """Return the layer at an address; the last layer for an empty address."""
-        return self.atlas_cache.atlas.find(address) if address else self.atlas_cache.atlas.layers[-1]
+        """Return the layer at an address; for an empty one the last layer whose units are not the classes."""
+        atlas = self.atlas_cache.atlas
+        return atlas.find(address) if address else last_feature_layer(atlas)
 
     def html(self, template: str, page: Any, links: Links, **more: Any) -> str:
         """Return a page as HTML."""
@@ -72,6 +76,12 @@ class PageRenderer:
         """The number of each activation call, ``act:N``, by the name of its layer."""
         return {layer.name: layer.call for layer in self.atlas_cache.atlas.layers if layer.call}
 
+    @cached_property
+    def class_notes(self) -> dict[str, str]:
+        """What to say of layers whose units are the network's classes, by the name of the layer."""
+        atlas = self.atlas_cache.atlas
+        return {layer.name: sentence(note) for layer in atlas.layers if (note := class_layer_note(atlas, layer))}
+
     def _site(self, links: Links) -> dict[str, Any]:
         atlas = self.atlas_cache.atlas
         return {
@@ -80,4 +90,6 @@ class PageRenderer:
             "images": f"{atlas.manifest.images['count']:,}",  # not from the table, which may be damaged
             "units": f"{len(atlas.index):,}",
             "path": atlas.path.name,
+            "class_notes": self.class_notes,
+            "ranking": CONTRAST if self.atlas_cache.baseline else RESPONSE,
         }

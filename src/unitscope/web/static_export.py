@@ -160,10 +160,16 @@ class StaticSite:
             for channel in range(layer.units):
                 unit = unit_page(atlas_cache, layer, channel, results=explorer.results)
                 yield f"unit/{layer.index}/{channel}.html", explorer.unit_html(unit, self._links(2))
-        last, links = self.layers[-1], self._links(1)
+        last, links = self._last, self._links(1)
         for number, label in enumerate(self.labels):
             yield f"class/{number}.html", explorer.class_html(class_page(atlas_cache, label, last), links)
         yield from self._comparisons(last, links)
+
+    @property
+    def _last(self) -> Layer:
+        """The last of the layers whose units are not the classes themselves, on the pages of classes."""
+        classes = self.explorer.atlas_cache.atlas.class_layers
+        return next((layer for layer in reversed(self.layers) if layer.name not in classes), self.layers[-1])
 
     def _comparisons(self, layer: Layer, links: SiteLinks) -> Iterator[tuple[str, str]]:
         """Yield the page of each pair of labels, and the table of all pairs."""

@@ -30,6 +30,8 @@ def structure(found: Structure, links: Links, atlas_cache: AtlasCache) -> dict[s
             }
             for one in found.predictions
         ],
+        "ranking": found.ranking,
+        "ranked_by": found.ranked_by,
         "layers": [_column(column, links) for column in found.columns],
     }
 
@@ -51,11 +53,15 @@ def _column(column: LayerTopUnits, links: Links) -> dict[str, Any]:
     tones = column_tones(column.maps)
     shape = map_shape(tones.shape[1:])
     maps = [uri("png", png(shrunk(one, shape))) for one in tones]
-    listed = zip(column.units.tolist(), column.responses.tolist(), maps, strict=True)
+    contrasts = [None] * len(column.units) if column.contrasts is None else column.contrasts.tolist()
+    listed = zip(column.units.tolist(), column.responses.tolist(), contrasts, maps, strict=True)
     return {
         "layer": column.layer.name,
         "link": links.unit(column.layer.name, "{}"),
-        "units": [{"unit": unit, "response": _finite(response), "map": map_} for unit, response, map_ in listed],
+        "units": [
+            {"unit": unit, "response": _finite(response), "contrast": contrast, "map": map_}
+            for unit, response, contrast, map_ in listed
+        ],
     }
 
 

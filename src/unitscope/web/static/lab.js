@@ -5,7 +5,7 @@
   if (!form) {
     return;
   }
-  const { sigma, layer, top, unit, shown_sigma, shown_top } = form.elements;
+  const { sigma, layer, top, unit, rank, shown_sigma, shown_top } = form.elements;
   const choose = document.getElementById("choose");
   const container = document.getElementById("structure");
   const list = document.getElementById("predictions");
@@ -18,6 +18,8 @@
   let before = null;
   let running = false;
   let again = false;
+
+  const ranking = () => (rank ? rank.value : "");
 
   function removed() {
     const column = before.layers.find((one) => one.layer === layer.value);
@@ -34,6 +36,9 @@
     }
     if (Number(sigma.value)) {
       kept.set("sigma", sigma.value);
+    }
+    if (ranking() === "response") {
+      kept.set("rank", "response");
     }
     return `${page}?${kept}`;
   }
@@ -68,7 +73,7 @@
     const requested = [...named];
     const address = state(image);
     const changed = units.length || noise;
-    const after = changed ? await window.loadStructure(container, `${page}.json`, { image, removed: units, sigma: noise }) : before;
+    const after = changed ? await window.loadStructure(container, `${page}.json`, { image, removed: units, sigma: noise, rank: ranking() }) : before;
     running = false;
     if (after) {
       accepted = requested;
@@ -112,7 +117,9 @@
   });
   form.addEventListener("input", (event) => {
     write();
-    if (event.target !== unit) {
+    if (event.target === rank) {
+      load();
+    } else if (event.target !== unit) {
       ask();
     }
   });
@@ -127,11 +134,19 @@
     write();
     ask();
   });
-  (async () => {
-    before = await window.loadStructure(container, form.dataset.source);
-    if (before) {
-      restore();
+  // The image as it is, in the chosen ranking; all changes are compared with it.
+  async function load(first = false) {
+    const found = await window.loadStructure(container, `${form.dataset.source}&rank=${ranking()}`);
+    if (found) {
+      before = found;
+      if (first) {
+        restore();
+      }
       ask();
     }
-  })();
+  }
+  if (rank) {
+    rank.value = given.get("rank") === "response" ? "response" : "contrast";
+  }
+  load(true);
 })();

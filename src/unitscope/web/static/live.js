@@ -52,7 +52,7 @@
     button.addEventListener("click", () => pin(layer, latest));
     function show(unit) {
       item.classList.toggle("away", !unit);
-      words.textContent = `unit ${channel} · ${unit ? `α ${number(unit.response)}` : "below the top units"}`;
+      words.textContent = `unit ${channel} · ${unit ? `α ${number(unit.response)}${unit.contrast === null ? "" : `, contrast ${number(unit.contrast, 2)}`}` : "below the top units"}`;
       if (unit) {
         latest = unit;
         picture.src = unit.map;
@@ -141,6 +141,9 @@
     const address = new URL(form.dataset.socket, location);
     address.protocol = location.protocol === "https:" ? "wss:" : "ws:";
     address.searchParams.set("layer", form.elements.layer.value);
+    if (form.elements.rank) {
+      address.searchParams.set("rank", form.elements.rank.value);
+    }
     [...pins.keys()].forEach((name) => address.searchParams.append("pin", name));
     document.getElementById("layer-name").textContent = `of ${form.elements.layer.value}`;
     times.length = 0;
@@ -213,6 +216,7 @@
     }
   });
   form.elements.layer.addEventListener("change", reconnect);
+  form.elements.rank?.addEventListener("change", reconnect);
   document.getElementById("stop").addEventListener("click", stop);
   form.addEventListener("submit", (event) => event.preventDefault());
 })();
