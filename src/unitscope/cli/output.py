@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from unitscope.errors import UnitscopeError
 from unitscope.text import json_safe
 
 if TYPE_CHECKING:
@@ -26,25 +27,45 @@ if TYPE_CHECKING:
 _SKIPPED_SHOWN = 5
 
 
+@dataclass(frozen=True, slots=True)
+class FigureFile:
+    """A figure that a command draws: its path, its width and its title; None for the figure's own."""
+
+    path: Path
+    width: str | None = None
+    title: str | None = None
+
+    @classmethod
+    def of(cls, path: Path | None, width: str | None, title: str | None) -> "FigureFile | None":
+        """Return the figure of a command's options; None without a path.
+
+        Raises:
+            UnitscopeError: if there is a width or a title, but no path.
+        """
+        if path is not None:
+            return cls(path, width, title)
+        if given := [name for name, value in (("--width", width), ("--title", title)) if value is not None]:
+            raise UnitscopeError(f"no figure is drawn that {' and '.join(given)} could change; add -o FIGURE")
+        return None
+
+
 def emit(
-    result: "Result", *, as_json: bool, output: Path | None = None, sheet: Callable[[], Any] | None = None
+    result: "Result", *, as_json: bool, output: FigureFile | None = None, sheet: Callable[[], Any] | None = None
 ) -> None:
     """Print a result as JSON or as tables, and draw its figure.
 
     Args:
         result: the result of the command.
         as_json: print one JSON object instead of tables.
-        output: path of the figure; None for no figure.
+        output: the figure to draw; None for none.
         sheet: returns the data of the figure, if the figure needs more than the result (images and maps).
     """
     if output is None:
         _print(result, as_json)
         return
-    from unitscope import figures
-
-    figure = figures.draw(sheet() if sheet is not None else result)
+    figure = _draw(output, sheet() if sheet is not None else result)
     _print(result, as_json)  # before the figure is saved, so that it is not lost on a full disk
-    _save(figure, output)
+    _save(figure, output.path)
 
 
 def _print(result: "Result", as_json: bool) -> None:
@@ -56,11 +77,15 @@ def _print(result: "Result", as_json: bool) -> None:
         print_table([str(name) for name in table], zip(*columns, strict=True), title=title)
 
 
-def draw_to(output: Path, result: Any) -> None:
+def draw_to(output: FigureFile, result: Any) -> None:
     """Draw a result or sheet, and save the figure."""
+    _save(_draw(output, result), output.path)
+
+
+def _draw(output: FigureFile, result: Any) -> "Figure":
     from unitscope import figures
 
-    _save(figures.draw(result), output)
+    return figures.draw(result, width=output.width, title=output.title)
 
 
 def _save(figure: "Figure", output: Path) -> None:

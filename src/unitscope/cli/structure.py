@@ -8,14 +8,16 @@ from typing import Annotated
 
 import typer
 
-from unitscope.cli.options import Figure, Json, NetworkArgument, Preprocess, Seed, Weights
-from unitscope.cli.output import emit
+from unitscope.cli.options import Figure, FigureTitle, FigureWidth, Json, NetworkArgument, Preprocess, Seed, Weights
+from unitscope.cli.output import FigureFile, emit
 
 
 def structure(
     network: NetworkArgument,
     image: Annotated[str, typer.Argument(metavar="IMAGE", help="An image file.", show_default=False)],
     output: Figure = None,
+    width: FigureWidth = None,
+    title: FigureTitle = None,
     start: Annotated[int | None, typer.Option(help="First activation call shown, 1-based.")] = None,
     stop: Annotated[int | None, typer.Option(help="Last activation call shown.")] = None,
     step: Annotated[int | None, typer.Option(help="Show every STEP-th activation call.")] = None,
@@ -30,6 +32,7 @@ def structure(
     as_json: Json = False,
 ) -> None:
     """Show the top units of each layer for one image, shallow to deep (the paper's figure 1)."""
+    figure = FigureFile.of(output, width, title)
     from unitscope.images import decode
 
     decode(Path(image))  # report an unreadable image before importing torch, which takes seconds
@@ -40,4 +43,4 @@ def structure(
     loaded = load(network, weights=weights, seed=seed, preprocess=preprocess)
     layers = inspection.LayerRange(start, stop, step)
     found = inspection.structure(loaded, image, layers=layers, top=top, enlarge=enlarge or ())
-    emit(found, as_json=as_json, output=output)
+    emit(found, as_json=as_json, output=figure)

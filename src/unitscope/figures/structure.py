@@ -47,7 +47,7 @@ class _Plan:
 
 
 @draw.register
-def structure(view: Structure) -> Figure:
+def structure(view: Structure, *, width: str | None = None, title: str | None = None) -> Figure:
     """Return the figure of one image's structure: the top maps of each layer, stacked, in true proportion.
 
     All columns share one scale, and a cell is a whole number of pixels at 150 dpi, drawn sharp. The sheet
@@ -56,10 +56,10 @@ def structure(view: Structure) -> Figure:
     """
     if not view.picture.size:
         raise UnitscopeError("a stored structure has no maps to draw; run `unitscope structure` again with -o")
-    with theme.context():
+    with theme.context(width):
         plan = _plan(view)
         canvas = Canvas.blank(plan.width, plan.height)
-        _title(canvas, view, plan)
+        _title(canvas, f"{view.image} in {view.network}" if title is None else title, plan)
         _headers(canvas, plan.stacks)
         for column, stack in zip(view.columns, plan.stacks, strict=True):
             _maps(canvas, column, stack)
@@ -116,9 +116,8 @@ def _enlarged_shape(entry: Enlargement) -> tuple[int, int]:
     return (rows * factor, columns * factor) if factor else (box.height, box.width)
 
 
-def _title(canvas: Canvas, view: Structure, plan: _Plan) -> None:
-    text = shorten(f"{view.image} in {view.network}", theme.TITLE, plan.width - 2 * MARGIN)
-    canvas.write(MARGIN, MARGIN, text, size=theme.TITLE)
+def _title(canvas: Canvas, title: str, plan: _Plan) -> None:
+    canvas.write(MARGIN, MARGIN, shorten(title, theme.TITLE, plan.width - 2 * MARGIN), size=theme.TITLE)
 
 
 def _headers(canvas: Canvas, placed: list[Stack]) -> None:

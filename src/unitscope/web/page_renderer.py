@@ -72,11 +72,17 @@ class PageRenderer:
         """The number of each activation call, ``act:N``, by the name of its layer."""
         return {layer.name: layer.call for layer in self.atlas_cache.atlas.layers if layer.call}
 
+    @cached_property
+    def other_names(self) -> dict[str, tuple[str, ...]]:
+        """The other names that a layer may be called by, by its name."""
+        return {layer.name: layer.other_names for layer in self.atlas_cache.atlas.layers if layer.other_names}
+
     def _site(self, links: Links) -> dict[str, Any]:
         atlas = self.atlas_cache.atlas
         return {
             "network": atlas.manifest.network_name,
             "calls": self.calls,
+            "other_names": self.other_names,
             "images": f"{atlas.manifest.images['count']:,}",  # not from the table, which may be damaged
             "units": f"{len(atlas.index):,}",
             "path": atlas.path.name,
