@@ -95,6 +95,7 @@ def _settings() -> Any:
         "font.size": BODY,
         "text.color": INK,
         "text.parse_math": False,
+        "text.hinting": "none",  # so that text is as wide at any resolution as it was measured
         "figure.dpi": DPI,
         "figure.facecolor": PAPER,
         "axes.edgecolor": QUIET,
