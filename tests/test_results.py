@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -162,7 +163,8 @@ def structure():
     maps = RANDOM.random((2, 7, 7)).astype(np.float32)
     column = LayerTopUnits(RELU, np.array([3, 1]), np.array([0.5, 0.25], np.float32), maps)
     picture = np.zeros((32, 32, 3), np.uint8)
-    return Structure("tiny", "a.png", picture, (Prediction(1, "hen", 0.5),), (column,))
+    contrasted = replace(column, contrasts=np.array([2.5, -0.5]))
+    return Structure("tiny", "a.png", picture, (Prediction(1, "hen", 0.5),), (column, contrasted), baseline="9 images")
 
 
 def exemplars():

@@ -58,6 +58,10 @@ class Result(ABC):
     def tables(self) -> "dict[str, pd.DataFrame]":
         """Return the result as tables by title."""
 
+    def summary(self) -> "dict[str, pd.DataFrame]":
+        """Return the tables that a terminal shows: those of `tables`, or shorter ones if these are wide."""
+        return self.tables()
+
     def to_dict(self) -> Values:
         """Return kind, version and values of the result as a dict that JSON can hold, with None for NaN."""
         return json_safe({"kind": self.kind, "version": self.version, **self.values()})  # type: ignore[no-any-return]

@@ -109,4 +109,4 @@ def resnet_view():
 
 @pytest.fixture(scope="package")
 def resnet_figure(resnet_view):
-    return structure(resnet_view)
+    return structure(resnet_view, proportional=True, width="400mm")

@@ -6,12 +6,15 @@ In: means with errors from `unitscope.analyses.perturbation`. Out: `PerturbResul
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
+import numpy as np
 import pandas as pd
 
 from unitscope.analyses.estimates import Estimate, Proportion
 from unitscope.results import Result, Values, layer_table, layers_by_name
 from unitscope.text import count_noun
 from unitscope.units import Layer
+
+_LAYERS = 13  # in the summary
 
 # Axis label for the strength of each perturbation.
 STRENGTH_LABELS = {
@@ -241,13 +244,44 @@ class PerturbResult(Result):
         units = [_unit_row(effect, unit) for effect in self.effects for unit in effect.units]
         if units:
             tables["Units: means over images, with standard errors"] = pd.DataFrame(units)
-        layers = [self._layer_row(index) for index in range(len(self.effects[0].layers))]
+        layers = [self._whole_layer_row(index) for index in range(len(self.effects[0].layers))]
         if layers:
-            title = f"Layers: overlap of the top {self.top}, and cosine of responses, before and after"
-            tables[title] = pd.DataFrame(layers)
+            tables[self._layers_title] = pd.DataFrame(layers)
         return tables
 
-    def _layer_row(self, index: int) -> Values:
+    def summary(self) -> dict[str, pd.DataFrame]:
+        """Return the tables of predictions and units, and two of layers: overlaps and cosines, a column a setting."""
+        tables = {title: table for title, table in self.tables().items() if title != self._layers_title}
+        for name, title in (("overlap", f"Overlap of the top {self.top}"), ("cosine", "Cosine of responses")):
+            shown = self._layers_shown
+            if shown:
+                some = len(self.effects[0].layers) - len(shown)
+                which = (
+                    f", {len(shown)} layers evenly spaced; {some} more are in --json and -o FILE.csv" if some else ""
+                )
+                rows = [self._layer_row(index, name) for index in shown]
+                tables[f"{title}, before and after{which}"] = pd.DataFrame(rows)
+        return tables
+
+    @property
+    def _layers_title(self) -> str:
+        return f"Layers: overlap of the top {self.top}, and cosine of responses, before and after"
+
+    @property
+    def _layers_shown(self) -> list[int]:
+        """Up to 13 layers, evenly spaced, with the first and the last."""
+        count = len(self.effects[0].layers)
+        return np.unique(np.linspace(0, count - 1, min(count, _LAYERS)).round().astype(int)).tolist() if count else []
+
+    def _layer_row(self, index: int, name: str) -> Values:
+        first = self.effects[0].layers[index]
+        row: Values = {"layer": first.layer.display_name}
+        if name == "overlap":
+            row["by chance"] = first.expected_by_chance
+        settings = {f"{each.perturbation} {each.value:g}": each for each in self.effects}
+        return row | {setting: getattr(each.layers[index], name).value for setting, each in settings.items()}
+
+    def _whole_layer_row(self, index: int) -> Values:
         first = self.effects[0].layers[index]
         row: Values = {"layer": first.layer.display_name, "by chance": first.expected_by_chance}
         for effect in self.effects:

@@ -41,7 +41,8 @@ class Manifest:
     """The metadata of an atlas.
 
     Attributes:
-        network: reference, name, weights, fingerprint, parameters, and the arguments that load it again (``source``).
+        network: reference, name, weights, fingerprint, parameters, the arguments that load it again (``source``), and
+            the layers whose units are its classes (``class_layers``), which the first atlases don't name.
         preprocessing: parameters of the preprocessing φ.
         layers: the tapped layers, in the order of the unit axis.
         classes: the network's class names; may be empty.

@@ -24,9 +24,7 @@ def exemplars(
     title: FigureTitle = None,
     lowest: Annotated[
         bool,
-        typer.Option(
-            "--lowest", help="List the images with the lowest responses; the figure always shows the highest."
-        ),
+        typer.Option("--lowest", help="List and draw the images with the lowest responses."),
     ] = False,
     network: AtlasNetwork = None,
     image_root: ImageRoot = None,
@@ -42,6 +40,6 @@ def exemplars(
     def sheet() -> "ExemplarSheet":  # images and maps need the network, and so torch
         from unitscope.inspection import exemplar_sheet
 
-        return exemplar_sheet(opened, unit, network=network, image_root=image_root)
+        return exemplar_sheet(opened, unit, lowest=lowest, network=network, image_root=image_root)
 
     emit(unit_exemplars(opened, unit, lowest=lowest), as_json=as_json, output=figure, sheet=sheet)

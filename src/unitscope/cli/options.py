@@ -55,6 +55,11 @@ def check_width(width: str | None) -> str | None:
     return width
 
 
+def check_output_path(output: Path | None) -> Path | None:
+    """Return the path of a figure, or of tables if it ends in .csv; its suffix must be a supported format."""
+    return output if output is not None and output.suffix.lower() == ".csv" else check_figure_path(output)
+
+
 def parse_atlas_path(text: str) -> "StoragePath":
     """Return the path of an atlas: a folder, or a URL such as ``s3://bucket/my.atlas``."""
     if "://" not in text:
@@ -135,9 +140,9 @@ Figure = Annotated[
         "-o",
         "--output",
         metavar="FIGURE",
-        help="Also draw a figure: a .png, .svg or .pdf file.",
+        help="Also draw a figure: a .png, .svg or .pdf file. A .csv file gets the whole tables instead.",
         show_default=False,
-        callback=check_figure_path,
+        callback=check_output_path,
     ),
 ]
 FigureWidth = Annotated[

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from unitscope.cli.options import BatchSize, Device, Json
-from unitscope.cli.output import log, print_json, print_table
+from unitscope.cli.output import log, print_json
 from unitscope.cli.progress import progress_bar
+from unitscope.cli.tables import print_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -152,6 +152,7 @@ def _find(
     session: "Callable[[], Session]",
 ) -> "Rule":
     from unitscope.analyses import unit_rules as rules
+    from unitscope.analyses.class_units import name_classes
     from unitscope.analyses.independent_images import check_independence
     from unitscope.analyses.selection_frequency import base_rate
 
@@ -165,7 +166,7 @@ def _find(
         found = rules.difference(groups, others, selector, base=base)
     else:
         found = rules.intersection(groups, selector, at_least=at_least, base=base)
-    return check_independence(opened, found)
+    return name_classes(opened, check_independence(opened, found))
 
 
 def _session_once(opened: "Atlas", network: str | None) -> "Callable[[], Session]":

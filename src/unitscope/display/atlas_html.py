@@ -33,6 +33,8 @@ def units_html(
             for one in exemplars(unit).head(count).to_dict("records")
         ]
         facts = f"{unit}: mean {row['mean']:.3g}, max {row['max']:.3g}, {row['zero_fraction']:.0%} zeros"
+        if row["dead"]:
+            facts = f"{unit}: dead, its response to every image is zero"
         shown.append(gallery(facts, figures))
     more = len(units) - _MAX_UNITS
     return "".join(shown) + (f"<div>and {more} more units</div>" if more > 0 else "")

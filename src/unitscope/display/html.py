@@ -43,6 +43,11 @@ def gallery(title: str, figures: Iterable[str]) -> str:
     return f"<div><b>{escape(title)}</b></div><div>{''.join(figures)}</div>"
 
 
+def paragraph(text: str) -> str:
+    """Return a text as a small paragraph; empty for no text."""
+    return f'<div style="font-size:12px;margin-bottom:6px">{escape(text)}</div>' if text else ""
+
+
 def image_uri(images: ImageSource, row: int, preprocessing: Mapping[str, Any], side: int = 96) -> str:
     """Return an image of a source, cropped as for the network, as a data URI; empty if it can't be read."""
     try:

@@ -23,7 +23,7 @@ MOST = 3
 
 @draw.register
 def exemplars(sheet: ExemplarSheet, *, width: str | None = None, title: str | None = None) -> Figure:
-    """Return the figure of a unit's exemplars in reading order, highest response first, at most 3 a row."""
+    """Return the figure of a unit's exemplars in reading order, at most 3 a row; a dead unit has none."""
     count = len(sheet.exemplars)
     heading = f"{sheet.layer.display_name}, unit {sheet.unit} of {sheet.network}" if title is None else title
     with theme.context(width):
@@ -41,10 +41,11 @@ def exemplars(sheet: ExemplarSheet, *, width: str | None = None, title: str | No
 
 def _caption(sheet: ExemplarSheet) -> str:
     if not sheet.exemplars:
-        return "This unit has no exemplars."
+        return sheet.note
     return (
-        "Each with its rank, response α, labels and image: the picture as the network sees it, "
-        f"the unit's activation map, the picture where the map is bright. {CAPTION}"
+        f"The images with the {'lowest' if sheet.lowest else 'highest'} responses, each with its rank, response α, "
+        "labels and name: the picture as the network sees it, the unit's activation map, the picture where the map is "
+        "bright. " + f"{sheet.note} {CAPTION}".lstrip()
     )
 
 

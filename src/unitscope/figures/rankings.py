@@ -23,7 +23,7 @@ from unitscope.figures.drawing import draw
 from unitscope.figures.sheet import Sheet, room
 from unitscope.figures.text_layout import number, shorten, widest, wrap
 from unitscope.figures.tile_layout import GAP, Box
-from unitscope.text import count_noun
+from unitscope.text import count_noun, sentence
 
 ROW, FOOT, NARROWEST, WIDEST = 25, 66, 160, 800  # pixels
 NAME_SHARE = 0.5
@@ -139,6 +139,7 @@ def _(result: Rule, *, width: str | None = None, title: str | None = None) -> Fi
         "" if result.expected is None else f"{count_noun(len(result.units), 'unit')}, {result.expected:.3g} expected"
     )
     caption = chance and f"{chance} for random selections of the same sizes."
+    caption = f"{caption} {sentence(result.class_note)}".strip()
     with theme.context(width):
         heading = result.title if title is None else title
         return draw_ranking(heading, [_units(result.units, result.responses, "mean response α")], caption)
@@ -162,7 +163,7 @@ def _(result: Inhibition, *, width: str | None = None, title: str | None = None)
 def _(result: Selectivity, *, width: str | None = None, title: str | None = None) -> Figure:
     """Draw the units that are most selective for a class, by the selectivity index."""
     heading = f"Units of {result.layer.display_name} most selective for {result.concept}"
-    caption = f"{result.note[0].upper()}{result.note[1:]}."
+    caption = " ".join(filter(None, map(sentence, (result.note, result.class_note))))
     with theme.context(width):
         bars = _units(result.found["unit"], result.found["selectivity"], "class selectivity index")
         return draw_ranking(heading if title is None else title, [bars], caption)

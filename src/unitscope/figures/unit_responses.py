@@ -15,6 +15,7 @@ from unitscope.figures.drawing import draw
 from unitscope.figures.rankings import BarPanel, Bars
 from unitscope.figures.sheet import Sheet
 from unitscope.figures.tile_layout import GAP
+from unitscope.text import sentence
 
 HIGH, FOOT = 210, 66
 MAX_CLASSES = 20
@@ -27,14 +28,13 @@ def unit_responses(result: UnitResponses, *, width: str | None = None, title: st
     means = Bars(list(top["name"]), top["mean"].to_numpy(np.float64), "mean response α", "Mean response by class")
     more = f"The {MAX_CLASSES} of {len(result.classes):,} classes with the highest means."
     captions = [more] if len(result.classes) > MAX_CLASSES else []
-    if result.split_half is not None:
-        captions.append(f"{result.split_half.note[0].upper()}{result.split_half.note[1:]}.")
+    captions += [sentence("" if result.split_half is None else result.split_half.note), sentence(result.class_note)]
     heading = f"Responses of {result.layer.display_name}, unit {result.unit}" if title is None else title
     with theme.context(width):
         grid = Grid.of([Chart("")], 1, high=HIGH, foot=FOOT)
         panels = [BarPanel.below(means, grid.height + GAP)] if means.shown else []
         height = panels[-1].bottom if panels else grid.height
-        sheet = Sheet.of(height, title=heading, caption=" ".join(captions))
+        sheet = Sheet.of(height, title=heading, caption=" ".join(filter(None, captions)))
         _histogram(grid.draw(sheet)[0], result)
         for panel in panels:
             panel.draw(sheet)

@@ -247,6 +247,7 @@ def _manifest(plan: Plan) -> Manifest:
             "fingerprint": network.fingerprint,
             "parameters": network.parameter_count,
             "source": network.source,
+            "class_layers": list(plan.trace.class_layers),
         },
         preprocessing=network.preprocessing.to_dict(),
         layers=plan.layers,

@@ -19,6 +19,7 @@ from unitscope.analyses.shuffled_labels import LabelledGroups
 from unitscope.analyses.sparsity_by_layer import sparsity_by_layer
 from unitscope.analyses.unit_correlation import standardized_responses
 from unitscope.atlas import Atlas
+from unitscope.atlas.extremes import without_silent
 from unitscope.units import Layer
 
 Floats = NDArray[np.float32]
@@ -121,8 +122,15 @@ class AtlasCache:
 
     @cached_property
     def _extremes(self) -> dict[str, NDArray[Any]]:
-        names = [f"{end}_{what}" for end in ("top", "bottom") for what in ("values", "images")]
-        return {name: self.atlas.array(name).to_numpy() for name in names}
+        """Values and rows of the extremes, without images that a unit is silent for; see `without_silent`."""
+        low, high = (self.atlas.array(name).to_numpy() for name in ("min", "max"))
+        found: dict[str, NDArray[Any]] = {}
+        for end in ("top", "bottom"):
+            values = self.atlas.array(f"{end}_values").to_numpy() + np.float32(0)  # the first atlases have -0
+            rows = self.atlas.array(f"{end}_images").to_numpy()
+            found[f"{end}_values"] = values
+            found[f"{end}_images"] = without_silent(rows, values, low, high, lowest=end == "bottom")
+        return found
 
     @cached_property
     def _means(self) -> Callable[[str], NDArray[np.float64]]:
