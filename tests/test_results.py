@@ -188,7 +188,9 @@ def unit_responses():
 
 def layer_overlap():
     numbers = {"shared": [1, 2], "expected": [0.5, 0.25], "p_value": [0.5, 0.01], "cosine": [np.nan, 0.5]}
-    return LayerOverlap(("class:hen", "a.png"), 9, pd.DataFrame({"layer": [one.name for one in LAYERS]} | numbers))
+    return LayerOverlap(
+        ("class:hen", "a.png"), 9, pd.DataFrame({"layer": [one.name for one in LAYERS]} | numbers), LAYERS
+    )
 
 
 MADE = {

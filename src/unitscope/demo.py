@@ -56,7 +56,9 @@ def run(folder: Path, *, progress: Progress, log: Callable[[str], None]) -> Demo
     view = structure(session, whole / "chelsea.png", layers=SHOWN, enlarge=["act:3:80", "act:6:54", *cat])
     drawn = {
         "structure.png": figures.structure(view),
-        "layers.png": figures.layer_summary(result.atlas.units, title=f"{NETWORK} over the demo's photographs"),
+        "layers.png": figures.layer_summary(
+            result.atlas.units, layers=result.atlas.layers, title=f"{NETWORK} over the demo's photographs"
+        ),
     }
     for unit, name, _ in found:
         drawn[f"unit-{name}.png"] = figures.exemplars(exemplar_sheet(result.atlas, unit, network=session))

@@ -46,8 +46,14 @@ class Layer:
 
     @property
     def display_name(self) -> str:
-        """The name, followed by the number of the activation call if there is one: ``features.12 (act:13)``."""
-        return f"{self.name} ({self.call})" if self.call else self.name
+        """The name and the other names that a user may use: ``features.42 (conv5_3, act:13)``."""
+        return f"{self.name} ({', '.join(self.other_names)})" if self.other_names else self.name
+
+    @property
+    def other_names(self) -> tuple[str, ...]:
+        """The first conventional name, such as ``conv5_3``, and the number of the activation call, if there are any."""
+        conventional = [alias for alias in self.aliases if alias != self.call][:1]
+        return tuple(filter(None, [*conventional, self.call]))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the layer as a dict that JSON can hold."""

@@ -135,7 +135,7 @@ def test_a_long_layer_name_keeps_its_end_within_two_lines():
 
 
 def test_in_the_compact_form_all_maps_are_equally_large_with_their_size_above(resnet_view):
-    figure = structure(resnet_view)
+    figure = structure(resnet_view, width="300mm")
     for image in drawn_maps(figure, resnet_view):
         left, bottom, right, top = image_box(image)
         assert (top - bottom, right - left) == pytest.approx((TILE, TILE), abs=0.01)
@@ -144,7 +144,18 @@ def test_in_the_compact_form_all_maps_are_equally_large_with_their_size_above(re
         rows, columns = column.maps.shape[1:]
         assert f"{rows}×{columns}" in written
     assert "all maps are equally large" in " ".join(written)
-    assert figure.canvas.get_width_height()[0] < 2200
+
+
+@pytest.mark.parametrize("proportional", [False, True])
+def test_layers_that_do_not_fit_side_by_side_continue_below(resnet_view, proportional):
+    figure = structure(resnet_view, proportional=proportional, width="85mm")
+    assert_tidy(figure)
+    assert figure.get_size_inches()[0] * 25.4 == pytest.approx(85, abs=0.1)
+    boxes = [image_box(image) for image in drawn_maps(figure, resnet_view)][::9]
+    tops = [round(top) for *_, top in boxes]
+    assert tops == sorted(tops, reverse=True)
+    assert 1 < len(set(tops)) < len(boxes)
+    assert max(right for _, _, right, _ in boxes) <= figure.bbox.x1
 
 
 def test_maps_that_are_not_square_keep_their_shape_in_the_compact_form():

@@ -12,8 +12,9 @@ import pandas as pd
 
 from unitscope.analyses.ablation_counts import Predictions, Score
 from unitscope.analyses.ablation_outcome import CHANGES, Outcome
-from unitscope.results import Result, Values
+from unitscope.results import Result, Values, layer_table
 from unitscope.text import count_noun
+from unitscope.units import Layer
 
 MAX_CLASSES = 5
 
@@ -34,6 +35,7 @@ class Ablation(Result):
         classes: class names; may be empty.
         failed: number of files that could not be read.
         data: fingerprint of the images, as in an atlas.
+        layers: the layers of the settings; those of results of earlier versions have only a name.
     """
 
     kind: ClassVar[str] = "ablation"
@@ -46,6 +48,7 @@ class Ablation(Result):
     classes: tuple[str, ...] = ()
     failed: int = 0
     data: str = ""
+    layers: tuple[Layer, ...] = ()
 
     def values(self) -> Values:
         """Return plain values; docs/commands/ablate.md lists the keys."""
@@ -59,6 +62,7 @@ class Ablation(Result):
             "failed": self.failed,
             "baseline": self.baseline.to_dict(),
             "results": [self._values_of(outcome) for outcome in self.outcomes],
+            "layer_table": layer_table(self.layers),
         }
 
     def _values_of(self, outcome: Outcome) -> Values:
@@ -80,6 +84,7 @@ class Ablation(Result):
             tuple(Outcome.from_values(each, images, labelled) for each in values["results"]),
             failed=values["failed"],
             data=values["data"],
+            layers=tuple(Layer.from_dict(each) for each in values.get("layer_table", ())),
         )
 
     def tables(self) -> dict[str, pd.DataFrame]:
@@ -91,10 +96,8 @@ class Ablation(Result):
         before = {"images": self.baseline.images} | _accuracy(self.baseline.to_dict())
         hardest = min(self.outcomes, key=lambda outcome: outcome.score.top1_correct)
         setting, rows = hardest.setting, self._values_of(hardest)
-        title = (
-            f"Classes that change most with {_units(hardest.units_removed)} removed from {setting.layer} "
-            f"({setting.scope}, {setting.order})"
-        )
+        where = f"{self.display_name(setting.layer)} ({setting.scope}, {setting.order})"
+        title = f"Classes that change most with {_units(hardest.units_removed)} removed from {where}"
         changes = pd.DataFrame([*rows["classes_lost"], *rows["classes_gained"]])
         tables = {f"{self.network}, unmodified": pd.DataFrame([before]), "With units removed": settings}
         return tables if changes.empty else tables | {title: changes}
@@ -102,7 +105,7 @@ class Ablation(Result):
     def _row(self, outcome: Outcome) -> Values:
         values = outcome.to_dict()
         order = values["order"] if values["seed"] is None else f"random, seed {values['seed']}"
-        row = {name: values[name] for name in ("layer", "scope")} | {"order": order}
+        row = {"layer": self.display_name(values["layer"]), "scope": values["scope"], "order": order}
         row |= {"among": values["among"], "fraction": values["fraction"], "removed": round(values["removed"])}
         row |= {"zero already": values.get("already_zero"), "Σ|α| removed": values.get("activation_removed")}
         note = {"note": values.get("note", "")}
@@ -112,6 +115,10 @@ class Ablation(Result):
         tested = {} if outcome.nothing_removed else {"gained": values["gained"], "lost": values["lost"]}
         row |= _accuracy(values) | {"gained": None, "lost": None} | tested | {"p": values["p_value"]}
         return row | note
+
+    def display_name(self, layer: str) -> str:
+        """Return a layer's name with its other names, if they are known."""
+        return next((one.display_name for one in self.layers if one.name == layer), layer)
 
     def table(self) -> pd.DataFrame:
         """Return one row per setting, with the columns of `Outcome.to_dict`."""

@@ -41,8 +41,8 @@ class Manifest:
     """The metadata of an atlas.
 
     Attributes:
-        network: reference, weights, fingerprint, parameters, the arguments that load it again (``source``), and the
-            layers whose units are its classes (``class_layers``), which the first atlases don't name.
+        network: reference, name, weights, fingerprint, parameters, the arguments that load it again (``source``), and
+            the layers whose units are its classes (``class_layers``), which the first atlases don't name.
         preprocessing: parameters of the preprocessing φ.
         layers: the tapped layers, in the order of the unit axis.
         classes: the network's class names; may be empty.
@@ -80,8 +80,8 @@ class Manifest:
 
     @property
     def network_name(self) -> str:
-        """The network's reference as titles and results show it: a file without its folder."""
-        return network_name(self.network["reference"])
+        """The network's name in titles and results; in atlases of earlier versions, its reference without a folder."""
+        return str(self.network.get("name") or network_name(self.network["reference"]))
 
     def accuracy_rates(self) -> dict[str, float]:
         """Return Top-1 and Top-5 accuracy over the labelled images; an empty dict without labels."""

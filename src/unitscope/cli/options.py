@@ -46,6 +46,15 @@ def check_figure_path(figure: Path | None) -> Path | None:
     return figure
 
 
+def check_width(width: str | None) -> str | None:
+    """Return the width of a figure, which must be one."""
+    if width is not None:
+        from unitscope.figures.widths import inches
+
+        inches(width)
+    return width
+
+
 def check_output_path(output: Path | None) -> Path | None:
     """Return the path of a figure, or of tables if it ends in .csv; its suffix must be a supported format."""
     return output if output is not None and output.suffix.lower() == ".csv" else check_figure_path(output)
@@ -135,4 +144,17 @@ Figure = Annotated[
         show_default=False,
         callback=check_output_path,
     ),
+]
+FigureWidth = Annotated[
+    str | None,
+    typer.Option(
+        "--width",
+        metavar="WIDTH",
+        help="Width of the figure: 85mm, 3.35in, single (85mm) or double (170mm).",
+        show_default="170mm",
+        callback=check_width,
+    ),
+]
+FigureTitle = Annotated[
+    str | None, typer.Option("--title", metavar="TEXT", help="Title of the figure; '' for none.", show_default=False)
 ]

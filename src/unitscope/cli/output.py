@@ -6,10 +6,12 @@ In: results, tables, messages. Out: text and figures. Only this package prints.
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unitscope.cli.tables import MAX_ROWS, print_frame, save_csv
+from unitscope.errors import UnitscopeError
 from unitscope.text import json_safe
 
 if TYPE_CHECKING:
@@ -22,13 +24,34 @@ _SKIPPED_SHOWN = 5
 CSV = ".csv"
 
 
+@dataclass(frozen=True, slots=True)
+class FigureFile:
+    """A figure that a command draws: its path, its width and its title; None for the figure's own."""
+
+    path: Path
+    width: str | None = None
+    title: str | None = None
+
+    @classmethod
+    def of(cls, path: Path | None, width: str | None, title: str | None) -> "FigureFile | None":
+        """Return the figure of a command's options; None without a path.
+
+        Raises:
+            UnitscopeError: if there is a width or a title, but no figure.
+        """
+        given = [name for name, value in (("--width", width), ("--title", title)) if value is not None]
+        if given and (path is None or path.suffix.lower() == CSV):
+            raise UnitscopeError(f"no figure is drawn that {' and '.join(given)} could change; add -o FIGURE")
+        return None if path is None else cls(path, width, title)
+
+
 def emit(
     result: "Result",
     *,
     as_json: bool,
-    output: Path | None = None,
+    output: FigureFile | None = None,
     sheet: Callable[[], Any] | None = None,
-    draw: "Callable[[Any], Figure] | None" = None,
+    draw: "Callable[..., Figure] | None" = None,
     rows: int | None = MAX_ROWS,
 ) -> None:
     """Print a result as JSON or as tables, and draw its figure, or save its whole tables.
@@ -36,21 +59,19 @@ def emit(
     Args:
         result: the result of the command.
         as_json: print one JSON object instead of tables.
-        output: path of the figure, or of tables if it ends in .csv; None for none.
+        output: the figure, or a file of tables if its path ends in .csv; None for none.
         sheet: returns the data of the figure, if the figure needs more than the result (images and maps).
-        draw: draws the figure; None for `figures.draw`.
+        draw: draws the figure, with the keywords ``width`` and ``title``; None for `figures.draw`.
         rows: the largest number of rows printed of a table; None for all.
     """
-    if output is None or output.suffix.lower() == CSV:
+    if output is None or output.path.suffix.lower() == CSV:
         _print(result, as_json, rows)
-        for path, title in ({} if output is None else save_csv(result.tables(), output)).items():
+        for path, title in ({} if output is None else save_csv(result.tables(), output.path)).items():
             log(f"saved table: {path}: {title}")
         return
-    from unitscope import figures
-
-    figure = (draw or figures.draw)(sheet() if sheet is not None else result)
+    figure = _draw(output, sheet() if sheet is not None else result, draw)
     _print(result, as_json, rows)  # before the figure is saved, so that it is not lost on a full disk
-    _save(figure, output)
+    _save(figure, output.path)
 
 
 def _print(result: "Result", as_json: bool, rows: int | None) -> None:
@@ -61,11 +82,15 @@ def _print(result: "Result", as_json: bool, rows: int | None) -> None:
         print_frame(table, title=title, rows=rows)
 
 
-def draw_to(output: Path, result: Any) -> None:
+def draw_to(output: FigureFile, result: Any) -> None:
     """Draw a result or sheet, and save the figure."""
+    _save(_draw(output, result), output.path)
+
+
+def _draw(output: FigureFile, result: Any, draw: "Callable[..., Figure] | None" = None) -> "Figure":
     from unitscope import figures
 
-    _save(figures.draw(result), output)
+    return (draw or figures.draw)(result, width=output.width, title=output.title)
 
 
 def _save(figure: "Figure", output: Path) -> None:

@@ -73,7 +73,7 @@ class _ScanProgress:
             log(f"note:  {note}")
         files = f"{count_noun(len(images), 'file')}, {byte_count(plan.image_bytes)}"
         log(f"read:  {files}, from '{images.root}' ({images.layout})")
-        log(f"units: {_units(plan)} of {network.reference} ({network.weights})")
+        log(f"units: {_units(plan)} of {network.name} ({network.weights})")
         parts = f"{byte_count(plan.bytes_of_parts())} of parts next to it until they are merged"
         log(f"write: about {byte_count(plan.bytes_written())} to '{target}', and {parts}")
         engine = f"engine {plan.engine} in {plan.precision}, decoder {plan.options.decoder}"

@@ -137,7 +137,8 @@ def make_explorer(atlas: "Atlas", files: list[Path], image_root: str | None) -> 
         raise UnitscopeError(f"no folder '{image_root}'; give the folder of the images with --image-root")
     key = f"{atlas.manifest.to_json()} {source.address}"  # another scan or folder needs other thumbnails
     network, data = atlas.manifest.network_name, atlas.manifest.images.get("fingerprint", "")
-    measured = Measurements.read(files, network=network, data=data)
+    reference = atlas.manifest.network["reference"]
+    measured = Measurements.read(files, network=network, data=data, reference=reference)
     return PageRenderer(atlas_cache, measured), ImageFiles(atlas_cache, source, Cache(_picture_folder(key)))
 
 

@@ -9,8 +9,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from unitscope.cli.options import AtlasPath, Figure, Json, NetworkArgument, Preprocess, Seed, Weights, parse_atlas_path
-from unitscope.cli.output import emit
+from unitscope.cli.options import (
+    AtlasPath,
+    Figure,
+    FigureTitle,
+    FigureWidth,
+    Json,
+    NetworkArgument,
+    Preprocess,
+    Seed,
+    Weights,
+    parse_atlas_path,
+)
+from unitscope.cli.output import FigureFile, emit
 from unitscope.errors import UnitscopeError
 
 if TYPE_CHECKING:
@@ -30,6 +41,8 @@ def structure(
     network: NetworkArgument,
     image: Annotated[str, typer.Argument(metavar="IMAGE", help="An image file.", show_default=False)],
     output: Figure = None,
+    width: FigureWidth = None,
+    title: FigureTitle = None,
     start: Annotated[int | None, typer.Option(help="First activation call shown, 1-based.")] = None,
     stop: Annotated[int | None, typer.Option(help="Last activation call shown.")] = None,
     step: Annotated[int | None, typer.Option(help="Show every STEP-th activation call.")] = None,
@@ -60,6 +73,7 @@ def structure(
     as_json: Json = False,
 ) -> None:
     """Show the top units of each layer for one image, shallow to deep (the paper's figure 1)."""
+    figure = FigureFile.of(output, width, title)
     if rank is Rank.contrast and atlas is None:
         raise UnitscopeError("--rank contrast compares with the images of an atlas; add --atlas ATLAS, or scan some")
     if rank is Rank.response and atlas is not None:
@@ -79,10 +93,10 @@ def structure(
     layers = inspection.LayerRange(start, stop, step)
     chosen = layers if layers != inspection.LayerRange() else None
     found = inspection.structure(loaded, image, layers=chosen, top=top, enlarge=enlarge or (), contrast_with=baseline)
-    emit(found, as_json=as_json, output=output, draw=_draw_proportional if proportional else None)
+    emit(found, as_json=as_json, output=figure, draw=_draw_proportional if proportional else None)
 
 
-def _draw_proportional(view: "Structure") -> "DrawnFigure":
+def _draw_proportional(view: "Structure", *, width: str | None, title: str | None) -> "DrawnFigure":
     from unitscope import figures
 
-    return figures.structure(view, proportional=True)
+    return figures.structure(view, proportional=True, width=width, title=title)

@@ -7,7 +7,7 @@ Each image runs through the prefix once; each setting is a variant of its activa
 import itertools
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -77,7 +77,7 @@ def ablate(
             _run(_LayerExperiment(split, of_layer, grid, options.progress), known)
             for split, of_layer, known in zip(splits, settings, means, strict=True)
         ]
-    return _ablation(session.network, image_set, runs)
+    return replace(_ablation(session.network, image_set, runs), layers=tuple(layers))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,6 +7,7 @@ All maps are equally large (`Equal`), or all cells are, so that a 56×56 map is 
 
 from dataclasses import dataclass
 from math import ceil
+from typing import ClassVar
 
 from unitscope.display.structure import LayerTopUnits
 from unitscope.figures import theme
@@ -17,19 +18,21 @@ from unitscope.text import count_noun
 NUMBER = theme.line(theme.SMALL)
 ROW_GAP = 8
 HEADER_ROOM = 270
-TILE = 112
+SMALLEST, TILE = 56, 112
 TALLEST = 2500
 
 
 @dataclass(frozen=True, slots=True)
 class Equal:
-    """All maps are equally large, whatever their number of cells."""
+    """All maps are equally large, whatever their number of cells: ``side`` pixels wide or high."""
 
-    words = "all maps are equally large, with their number of cells above them"
+    side: int = TILE
+
+    words: ClassVar[str] = "all maps are equally large, with their number of cells above them"
 
     def size(self, rows: int, columns: int) -> tuple[int, int]:
         """Return height and width in pixels of a map of cells."""
-        box = Box(0, 0, TILE, TILE).fit(rows, columns)
+        box = Box(0, 0, self.side, self.side).fit(rows, columns)
         return box.height, box.width
 
     def facts(self, shape: str, units: str) -> tuple[str, ...]:
@@ -106,10 +109,31 @@ def stacks(columns: tuple[LayerTopUnits, ...], form: Form, *, left: int, top: in
     return placed
 
 
-def place_panel(rows: list[list[tuple[int, int]]], placed: list[Stack], *, top: int) -> list[Box]:
+def bands(columns: tuple[LayerTopUnits, ...], form: Form, room: int) -> list[list[Stack]]:
+    """Return the columns side by side in bands of at most ``room`` pixels, one band below the other."""
+    rows: list[list[LayerTopUnits]] = []
+    left = room
+    for column, stack in zip(columns, stacks(columns, form, left=0, top=0), strict=True):
+        if not rows or left + stack.width > room:
+            rows.append([])
+            left = 0
+        rows[-1].append(column)
+        left += stack.width + GAP
+    placed: list[list[Stack]] = []
+    top = 0
+    for row in rows:
+        head = header_height(stacks(tuple(row), form, left=0, top=0))
+        placed.append(stacks(tuple(row), form, left=0, top=top + head + ROW_GAP))
+        top = max(stack.bottom for stack in placed[-1]) + 2 * GAP
+    return placed
+
+
+def place_panel(
+    rows: list[list[tuple[int, int]]], placed: list[Stack], *, top: int, limit: int | None = None
+) -> list[Box]:
     """Return boxes for rows of blocks (width, height), to the right of the columns or below short ones.
 
-    Choose the position that keeps the sheet smallest (width plus height).
+    Choose the position that keeps the sheet smallest (width plus height), within ``limit`` pixels from the left.
     """
     least = max((width for row in rows for width, _ in row), default=0)
     edge = max((stack.left + stack.width for stack in placed), default=0)
@@ -120,6 +144,10 @@ def place_panel(rows: list[list[tuple[int, int]]], placed: list[Stack], *, top: 
         places += [(stack.left, below, room) for room in (max(least, edge - stack.left), *rooms)]
     layouts = [[box.moved(x, y) for box in flow(rows, room)] for x, y, room in places]
     lowest = max((stack.bottom for stack in placed), default=0)
+    if limit is not None:
+        under = [box.moved(0, lowest + 2 * GAP if placed else top) for box in flow(rows, limit)]
+        layouts = [under, *(boxes for boxes in layouts if extent(boxes, 0, 0)[0] <= limit)]
+        return min(layouts, key=lambda boxes: extent(boxes, edge, lowest)[1])
     return min(layouts, key=lambda boxes: sum(extent(boxes, edge, lowest)))
 
 

@@ -18,8 +18,9 @@ from PIL import Image
 
 from unitscope.display.heatmaps import COLOUR_MAP, Picture
 from unitscope.figures import theme
+from unitscope.figures.text_layout import wrap
 
-MARGIN, GAP = 36, 18
+MARGIN, GAP = 16, 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,17 +92,14 @@ class Canvas:
         """Write one line of text with its top left corner at (x, y), unless ``style`` changes the alignment."""
         return self.axes.text(x, y, text, **{"va": "top", "size": theme.BODY, **style})
 
-    def blank_tile(self, box: Box) -> None:
-        """Draw a placeholder for a tile without data."""
+    def blank_tile(self, box: Box, words: str = "not available") -> None:
+        """Draw a placeholder for a tile without data, with the reason in words."""
         self.fill(box, theme.BLANK)
-        middle, centre = box.left + box.width / 2, box.top + box.height / 2
-        self.write(middle, centre, "not available", ha="center", va="center", size=theme.SMALL, color=theme.QUIET)
-
-
-def write(figure: Figure, text: str, left: float, top: float, size: float, colour: str = theme.INK) -> None:
-    """Write one line of text on a figure, with its top left corner at (left, top) in pixels."""
-    width, height = figure.get_size_inches() * theme.DPI
-    figure.text(left / width, 1 - top / height, text, size=size, color=colour, va="top")
+        lines = wrap(words, theme.SMALL, box.width)
+        middle, top = box.left + box.width / 2, box.top + (box.height - len(lines) * theme.line(theme.SMALL)) / 2
+        for index, text in enumerate(lines):
+            style = {"ha": "center", "size": theme.SMALL, "color": theme.QUIET}
+            self.write(middle, top + index * theme.line(theme.SMALL), text, **style)
 
 
 def flow(rows: list[list[tuple[int, int]]], width: int) -> list[Box]:

@@ -40,6 +40,7 @@ class Network:
         weights: description of the weights: a file, ``IMAGENET1K_V2``, ``random, seed 0``, ``given module``.
         source: arguments with which ``load(**source)`` loads the network again; empty if that is not possible.
         trained: whether the weights are trained, as far as is known; False for random weights, or if a card says so.
+        title: the name that a card gives; empty for that of the reference.
     """
 
     reference: str
@@ -50,11 +51,12 @@ class Network:
     weights: str = "given module"
     source: dict[str, Any] = field(default_factory=dict)
     trained: bool = True
+    title: str = ""
 
     @property
     def name(self) -> str:
-        """The reference as titles and results show it: a file without its folder."""
-        return network_name(self.reference)
+        """The network's name in titles and results: that of its card, or its reference without a folder."""
+        return self.title or network_name(self.reference)
 
     @cached_property
     def fingerprint(self) -> str:

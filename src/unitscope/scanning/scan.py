@@ -242,6 +242,7 @@ def _manifest(plan: Plan) -> Manifest:
     return Manifest(
         network={
             "reference": network.reference,
+            "name": network.name,
             "weights": network.weights,
             "fingerprint": network.fingerprint,
             "parameters": network.parameter_count,

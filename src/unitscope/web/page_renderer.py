@@ -82,11 +82,17 @@ class PageRenderer:
         atlas = self.atlas_cache.atlas
         return {layer.name: sentence(note) for layer in atlas.layers if (note := class_layer_note(atlas, layer))}
 
+    @cached_property
+    def other_names(self) -> dict[str, tuple[str, ...]]:
+        """The other names that a layer may be called by, by its name."""
+        return {layer.name: layer.other_names for layer in self.atlas_cache.atlas.layers if layer.other_names}
+
     def _site(self, links: Links) -> dict[str, Any]:
         atlas = self.atlas_cache.atlas
         return {
             "network": atlas.manifest.network_name,
             "calls": self.calls,
+            "other_names": self.other_names,
             "images": f"{atlas.manifest.images['count']:,}",  # not from the table, which may be damaged
             "units": f"{len(atlas.index):,}",
             "path": atlas.path.name,
