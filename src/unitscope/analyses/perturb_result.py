@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Self
 import pandas as pd
 
 from unitscope.analyses.estimates import Estimate, Proportion
+from unitscope.notebook import short_repr
 from unitscope.results import Result, Values, layer_table, layers_by_name
 from unitscope.text import count_noun
 from unitscope.units import Layer
@@ -37,6 +38,8 @@ class LayerEffect:
     overlap: Estimate
     expected_by_chance: float
     cosine: Estimate
+
+    __repr__ = short_repr
 
     def values(self) -> Values:
         """Return the effect as plain values."""
@@ -68,6 +71,8 @@ class UnitEffect:
     map_correlation: Estimate
     response_change: Estimate
     relative_change: Estimate
+
+    __repr__ = short_repr
 
     def values(self) -> Values:
         """Return the effect as plain values."""
@@ -113,6 +118,8 @@ class Effect:
     top5: Proportion | None
     layers: tuple[LayerEffect, ...]
     units: tuple[UnitEffect, ...]
+
+    __repr__ = short_repr
 
     def values(self) -> Values:
         """Return the effect as plain values."""

@@ -28,6 +28,7 @@ from unitscope.errors import (
 )
 from unitscope.images import ImageSource, reopen_images
 from unitscope.summaries import ClassSums
+from unitscope.text import count_noun
 from unitscope.units import Layer, LayerTable, Unit, UnitIndex
 
 
@@ -38,6 +39,11 @@ class UnitsView:
     atlas: "Atlas"
     layer: Layer
     channels: tuple[int, ...]
+
+    def __repr__(self) -> str:
+        if len(self.channels) == 1:
+            return f"Unit {self.channels[0]} of {self.layer.display_name} in {self.atlas!r}"
+        return f"{count_noun(len(self.channels), 'unit')} of {self.layer.display_name} in {self.atlas!r}"
 
     def _repr_html_(self) -> str:
         from unitscope.display.atlas_html import units_html

@@ -11,10 +11,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from unitscope.display.html import figure, gallery, map_uri, overlay_uri
+from unitscope.display.html import figure, first, gallery, map_row, overlay_uri
+from unitscope.notebook import short_repr, tables_html
 from unitscope.results import Result, Values, layer_table, layers_by_name
 from unitscope.units import Layer
 
+_SHOWN, _MAPS = 16, 9  # layers, and maps of each, in a notebook
 NO_PICTURE = np.empty((0, 0, 3), np.uint8)
 
 
@@ -41,6 +43,8 @@ class Change:
     sigma: float = 0.0
     seed: int = 0
 
+    __repr__ = short_repr
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LayerTopUnits:
@@ -58,6 +62,8 @@ class LayerTopUnits:
     responses: NDArray[np.float32]
     maps: NDArray[np.float32]
 
+    __repr__ = short_repr
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Enlargement:
@@ -67,6 +73,8 @@ class Enlargement:
     unit: int
     response: float
     map: NDArray[np.float32]
+
+    __repr__ = short_repr
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -140,14 +148,16 @@ class Structure(Result):
         }
 
     def _repr_html_(self) -> str:
+        if not self.picture.size:  # read back from a file
+            return tables_html(self.tables())
         caption = ", ".join(f"{one.name} {one.probability:.1%}" for one in self.predictions[:3])
         shown = [figure(overlay_uri(self.picture, None), caption, side=160, alt=self.image)]
-        rows = [
-            gallery(column.layer.name, [*map(_map_figure, column.maps, column.units, column.responses)])
-            for column in self.columns
-        ]
-        return gallery(f"{self.image} in {self.network}", shown) + "".join(rows)
+        return gallery(f"{self.image} in {self.network}", shown) + first(self.columns, _SHOWN, _maps_html)
 
 
-def _map_figure(map_: NDArray[np.float32], unit: int, response: float) -> str:
-    return figure(map_uri(map_), f"{unit}: α {response:.3g}", side=64)
+def _maps_html(column: LayerTopUnits) -> str:
+    """Return the maps of a layer's top units in a row."""
+    texts = (f"{unit}: α {response:.3g}" for unit, response in zip(column.units, column.responses, strict=True))
+    units = ", ".join(map(str, column.units[:_MAPS]))
+    title = f"{column.layer.display_name}: {units}" + ", …" * (len(column.units) > _MAPS)
+    return map_row(title, list(zip(column.maps[:_MAPS], texts, strict=False)))

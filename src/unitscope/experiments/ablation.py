@@ -27,10 +27,11 @@ from unitscope.engine.split_runs import SplitBatch, SplitRun
 from unitscope.engine.unit_means import UnitMeans, UnitSums
 from unitscope.errors import AtlasError
 from unitscope.experiments.ablation_grid import AblationGrid
-from unitscope.experiments.run_options import ProgressFactory, RunOptions, truth_of
+from unitscope.experiments.run_options import RunOptions, truth_of
 from unitscope.experiments.unit_ranking import Ranked, UnitRanking
 from unitscope.images import ImageSource
 from unitscope.networks import Network
+from unitscope.progress import ProgressFactory
 from unitscope.scanning.atlas_network import check_same
 from unitscope.units import Layer
 

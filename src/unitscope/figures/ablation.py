@@ -18,6 +18,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from unitscope.analyses.ablation import Ablation
 from unitscope.figures import theme
 from unitscope.figures.drawing import draw
+from unitscope.figures.notebook_figure import NotebookFigure
 from unitscope.figures.text_layout import shorten, wrap
 from unitscope.figures.tile_layout import MARGIN, write
 from unitscope.text import count_noun
@@ -58,7 +59,7 @@ def ablation(result: Ablation, *, title: str = "") -> Figure:
     caption = wrap(_caption(result, table), theme.SMALL, WIDTH - 2 * MARGIN)
     height = HEAD + len(rows) * (PANEL + ROW_ROOM) + len(caption) * theme.line(theme.SMALL) + MARGIN
     with theme.context():
-        figure = Figure((WIDTH / theme.DPI, height / theme.DPI), theme.DPI)
+        figure = NotebookFigure((WIDTH / theme.DPI, height / theme.DPI), theme.DPI)
         heading = shorten(title or f"Removal of units: {result.network}", theme.TITLE, WIDTH - 2 * MARGIN)
         write(figure, heading, MARGIN, MARGIN, theme.TITLE)
         wide = (WIDTH - SIDE - MARGIN - (len(scopes) - 1) * BETWEEN) / len(scopes)

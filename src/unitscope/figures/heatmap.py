@@ -19,6 +19,7 @@ from scipy.cluster.hierarchy import leaves_list
 from unitscope.display.heatmaps import COLOUR_MAP
 from unitscope.figures import theme
 from unitscope.figures.layers import labelled_positions
+from unitscope.figures.notebook_figure import NotebookFigure
 from unitscope.figures.text_layout import minus, shorten, widest, wrap
 from unitscope.figures.tile_layout import GAP, MARGIN, Box, write
 
@@ -59,7 +60,7 @@ def draw(data: HeatMap) -> Figure:
         names = [shorten(data.names[n], theme.SMALL, NAME_ROOM, keep_end="/" in data.names[n]) for n in order]
         matrix = data.matrix[np.ix_(order, order)]
         sheet = _Layout.of(data, names)
-        figure = Figure((sheet.width / theme.DPI, sheet.height / theme.DPI), theme.DPI)
+        figure = NotebookFigure((sheet.width / theme.DPI, sheet.height / theme.DPI), theme.DPI)
         sheet.write(figure)
         colours = ScalarMappable(scale(matrix), COLOUR_MAP)
         _cells(sheet.axes(figure, sheet.map), matrix, colours, names)

@@ -17,6 +17,7 @@ from unitscope.analyses.layer_list import LayerList
 from unitscope.errors import UnitscopeError
 from unitscope.figures import theme
 from unitscope.figures.drawing import draw
+from unitscope.figures.notebook_figure import NotebookFigure
 from unitscope.figures.text_layout import shorten, widest
 from unitscope.figures.tile_layout import MARGIN, write
 
@@ -97,7 +98,7 @@ def charts_over_layers(title: str, names: list[str], *, count: int, above: int =
     names = [shorten(name, theme.SMALL, NAME_ROOM, keep_end=True) for name in names]
     foot = ceil(widest(names, theme.SMALL)) + MARGIN + 16
     height = HEAD + above + count * CHART + (count - 1) * BETWEEN + foot
-    figure = Figure((WIDTH / theme.DPI, height / theme.DPI), theme.DPI)
+    figure = NotebookFigure((WIDTH / theme.DPI, height / theme.DPI), theme.DPI)
     title = shorten(title, theme.TITLE, WIDTH - 2 * MARGIN)
     write(figure, title, MARGIN, MARGIN, theme.TITLE)
     tops = [HEAD + above + number * (CHART + BETWEEN) for number in range(count)]

@@ -20,6 +20,7 @@ from unitscope.analyses.unit_correlation import SimilarUnits
 from unitscope.analyses.unit_rules import Rule
 from unitscope.figures import theme
 from unitscope.figures.drawing import draw
+from unitscope.figures.notebook_figure import NotebookFigure
 from unitscope.figures.text_layout import number, shorten, wrap
 from unitscope.figures.tile_layout import GAP, MARGIN
 from unitscope.text import count_noun
@@ -70,7 +71,7 @@ def stacked(title: str, heights: Sequence[int], caption: str) -> tuple[Figure, l
     room = len(heading) * theme.line(theme.TITLE) + len(lines) * theme.line(theme.SMALL) + 2 * MARGIN
     height = room + sum(heights) + 120 * len(heights)
     layout = ConstrainedLayoutEngine(w_pad=MARGIN / theme.DPI, h_pad=GAP / theme.DPI)
-    figure = Figure((WIDTH / theme.DPI, height / theme.DPI), theme.DPI, layout=layout)
+    figure = NotebookFigure((WIDTH / theme.DPI, height / theme.DPI), theme.DPI, layout=layout)
     figure.suptitle("\n".join(heading), x=MARGIN / WIDTH, ha="left", size=theme.TITLE)
     if lines:
         figure.supxlabel("\n".join(lines), x=MARGIN / WIDTH, ha="left", size=theme.SMALL, color=theme.QUIET)

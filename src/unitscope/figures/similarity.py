@@ -24,6 +24,7 @@ from unitscope.figures import theme
 from unitscope.figures.drawing import draw as draw_result
 from unitscope.figures.heatmap import HeatMap, draw
 from unitscope.figures.layers import NAME_ROOM, SIDE, WIDTH, labelled_positions
+from unitscope.figures.notebook_figure import NotebookFigure
 from unitscope.figures.text_layout import shorten, widest
 from unitscope.figures.tile_layout import GAP, MARGIN, Box, write
 from unitscope.text import count_noun
@@ -90,7 +91,7 @@ def similarity_by_layer(
         keys = _keys([(names[one], names[other]) for one, other in pairs])
         chart = Box(SIDE, max((box.bottom for _, box in keys), default=HEAD) + 2 * GAP, WIDTH - SIDE - MARGIN, CHART)
         height = chart.bottom + ceil(widest(ticks, theme.SMALL)) + MARGIN + 16
-        figure = Figure((WIDTH / theme.DPI, height / theme.DPI), theme.DPI)
+        figure = NotebookFigure((WIDTH / theme.DPI, height / theme.DPI), theme.DPI)
         text = shorten(title or "Similarity over depth", theme.TITLE, WIDTH - 2 * MARGIN)
         write(figure, text, MARGIN, MARGIN, theme.TITLE)
         axes = figure.add_axes(

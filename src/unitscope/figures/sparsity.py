@@ -17,6 +17,7 @@ from unitscope.analyses.sparsity_by_layer import SparsityByLayer
 from unitscope.figures import theme
 from unitscope.figures.drawing import draw
 from unitscope.figures.layers import charts_over_layers, counts, shares
+from unitscope.figures.notebook_figure import NotebookFigure
 from unitscope.figures.text_layout import shorten, wrap
 from unitscope.figures.tile_layout import MARGIN, write
 from unitscope.text import count_noun
@@ -38,7 +39,7 @@ def sparsity(result: Sparsity, *, title: str = "") -> Figure:
     step = HEAD_ROOM + PANEL + FOOT_ROOM
     height = HEAD + down * step + len(caption) * theme.line(theme.SMALL) + MARGIN
     with theme.context():
-        figure = Figure((WIDTH / theme.DPI, height / theme.DPI), theme.DPI)
+        figure = NotebookFigure((WIDTH / theme.DPI, height / theme.DPI), theme.DPI)
         write(figure, _heading(result, title or result.network), MARGIN, MARGIN, theme.TITLE)
         wide = (WIDTH - SIDE - MARGIN - (across - 1) * BETWEEN) // across
         tallest = max(int(panel.histogram.max()) for panel in panels)
