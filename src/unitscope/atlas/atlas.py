@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from unitscope.atlas.arrays import check_metadata, open_arrays
 from unitscope.atlas.checksums import check_content, damaged, unreadable
+from unitscope.atlas.coordinates import with_coordinates
 from unitscope.atlas.responses import Responses
 from unitscope.atlas.schema import ARRAYS, IMAGES, UNITS, Manifest
 from unitscope.atlas.storage import StoragePath, storage_path
@@ -132,7 +133,17 @@ class Atlas:
 
     @cached_property
     def dataset(self) -> xr.Dataset:
-        """All arrays, loaded lazily: ``responses [image, unit]``, ``top_images [rank, unit]`` and so on."""
+        """All arrays, loaded lazily: ``responses [image, unit]``, ``top_images [rank, unit]`` and so on.
+
+        Select by name along each axis: ``.sel(image="a.jpg")``, ``.sel(unit="act:3:68")``, ``.sel(layer="act:3")``,
+        ``.sel({"class": "tabby"})``, ``.sel(rank=1)``.
+        """
+        classes = [label.name for label in self.manifest.labels]
+        return with_coordinates(self._unnamed, self.layers, {"image": self.images["image"], "class": classes})
+
+    @cached_property
+    def _unnamed(self) -> xr.Dataset:
+        """The arrays of `dataset` without coordinates, which read the table of images."""
         return open_arrays(self._arrays)
 
     def array(self, name: str) -> xr.DataArray:
@@ -142,7 +153,7 @@ class Atlas:
             AtlasError: if a file of the array is damaged.
         """
         self._check_files(f"{ARRAYS}/{name}/")
-        return self.dataset[name]
+        return self._unnamed[name]
 
     def responses(
         self, layer: str | Layer, rows: slice | NDArray[Any] = slice(None), units: slice = slice(None)
