@@ -63,7 +63,10 @@ def _short_list(values: Collection[Any]) -> str:
 
 def facts_html(title: str, facts: Iterable[tuple[str, object]]) -> str:
     """Return facts as a table of two columns below a title."""
-    rows = "".join(f"<tr><th>{escape(name)}</th><td>{escape(str(value))}</td></tr>" for name, value in facts)
+    left = 'style="text-align:left"'
+    rows = "".join(
+        f"<tr><th {left}>{escape(name)}</th><td {left}>{escape(str(value))}</td></tr>" for name, value in facts
+    )
     return f'<div><b>{escape(title)}</b></div><table class="dataframe"><tbody>{rows}</tbody></table>'
 
 
