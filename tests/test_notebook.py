@@ -199,10 +199,8 @@ def scanned(make_atlas):
 
 
 def test_a_scan_tells_the_first_five_files_that_failed(scanned):
-    assert repr(scanned).splitlines()[1:] == ["could not read: not an image"] * 5 + [
-        "and 2 more: see ScanResult.failed, or the column 'error' of images.parquet"
-    ]
-    assert list(scanned.failed) == [f"{number:05d}.png" for number in range(7)]
+    assert repr(scanned).splitlines()[1:] == ["could not read: not an image"] * 5 + ["and 2 more: see .failures"]
+    assert list(scanned.failures) == [f"{number:05d}.png" for number in range(7)]
     html = scanned._repr_html_()
     assert html.count("could not read: not an image") == 5
     assert html.count("<tr") == 2

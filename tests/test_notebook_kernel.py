@@ -87,10 +87,14 @@ def test_a_call_that_fails_leaves_its_bar_where_it_was(outputs):
     assert error.ename == "KeyError"
 
 
-def test_a_scan_tells_which_files_failed(outputs):
-    html = outputs["scan"][-1].data["text/html"]
+@pytest.mark.parametrize("name", ["scan", "ablate", "perturb"])
+def test_a_result_tells_which_files_failed(outputs, name):
+    html = outputs[name][-1].data["text/html"]
     assert html.count("could not read: ") == FAILED
     assert all(f"{number}.png" in html for number in (40, 41, 42))
+
+
+def test_the_text_of_a_scan_tells_which_files_failed(outputs):
     assert outputs["text"][0].text.count("could not read: ") == FAILED
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 MAX_ROWS, MAX_COLUMNS, MAX_TABLES = 12, 12, 4
 _MAX_LINES, _WIDTH, _MAX_TEXT, _MAX_ITEMS = 4, 110, 60, 4
+_FAILURES = 5
 
 
 def short_repr(value: Any) -> str:
@@ -36,7 +37,7 @@ def _short(value: Any) -> str:
     """Return a value in a few words."""
     if isinstance(value, str):
         return repr(value if len(value) <= _MAX_TEXT else value[: _MAX_TEXT - 1] + "…")
-    if value is None or isinstance(value, bool | int | float):
+    if value is None or isinstance(value, bool | int | float | range):
         return f"{value:.4g}" if isinstance(value, float) else repr(value)
     if hasattr(value, "shape") and hasattr(value, "dtype"):
         return f"{value.dtype}{list(value.shape)}"
@@ -79,30 +80,44 @@ def rows_html(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, title: s
         title: shown above the table.
         rest: code that returns the whole table, shown if something was left out.
     """
+    shown = rows[:MAX_ROWS]
+    return _table_html(columns, shown, title) + _left_out((len(shown), len(rows)), len(columns), rest)
+
+
+def _table_html(columns: Sequence[Any], rows: Sequence[Sequence[Any]], title: str) -> str:
+    """Return rows as a table below its title, with the first columns."""
     head = "".join(f"<th>{escape(str(name))}</th>" for name in columns[:MAX_COLUMNS])
-    body = "".join(f"<tr>{''.join(map(_cell, row[:MAX_COLUMNS]))}</tr>" for row in rows[:MAX_ROWS])
+    body = "".join(f"<tr>{''.join(map(_cell, row[:MAX_COLUMNS]))}</tr>" for row in rows)
     above = f"<div><b>{escape(title)}</b></div>" if title else ""
-    return (
-        f'{above}<table class="dataframe"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
-        f"{_left_out(len(rows), len(columns), rest)}"
-    )
+    return f'{above}<table class="dataframe"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
 
 
 def tables_html(tables: "Mapping[str, pd.DataFrame]") -> str:
     """Return the first tables of a result, each cut to its first rows."""
     shown = list(tables.items())[:MAX_TABLES]
-    parts = [frame_html(table, title=title, rest=f".tables()[{title!r}]") for title, table in shown]
+    rows = MAX_ROWS if len(shown) <= 2 else MAX_ROWS // 2
+    parts = [frame_html(table, title=title, rest=f".tables()[{title!r}]", rows=rows) for title, table in shown]
     if (more := len(tables) - len(shown)) > 0:
         parts.append(f"<div>and {count_noun(more, 'more table')}: <code>.tables()</code></div>")
     return "".join(parts)
 
 
-def frame_html(table: "pd.DataFrame", *, title: str = "", rest: str = "") -> str:
-    """Return the first rows of a data frame without its index; see `rows_html`."""
-    names = [str(name) for name in table]
-    shown = table.iloc[:MAX_ROWS, :MAX_COLUMNS].astype(object).to_numpy().tolist()
-    padding = [()] * (len(table) - len(shown))  # rows that are counted, not shown
-    return rows_html(names, [*shown, *padding], title=title, rest=rest)
+def frame_html(table: "pd.DataFrame", *, title: str = "", rest: str = "", rows: int = MAX_ROWS) -> str:
+    """Return the first rows and columns of a data frame, without its index, and what was left out; see `rows_html`."""
+    shown = table.iloc[:rows, :MAX_COLUMNS].astype(object).to_numpy().tolist()
+    return _table_html(list(table), shown, title) + _left_out((len(shown), len(table)), len(table.columns), rest)
+
+
+def failure_notes(failures: Mapping[str, str]) -> list[str]:
+    """Return the first reasons why images could not be read, one per line, and the number of the others."""
+    notes = [f"could not read: {reason}" for reason in list(failures.values())[:_FAILURES]]
+    more = len(failures) - _FAILURES
+    return notes + [f"and {more:,} more: see .failures"] * (more > 0)
+
+
+def notes_html(notes: Iterable[str]) -> str:
+    """Return notes, one per line."""
+    return "".join(f"<div>{escape(note)}</div>" for note in notes)
 
 
 def _cell(value: Any) -> str:
@@ -114,10 +129,11 @@ def _cell(value: Any) -> str:
     return f'<td style="text-align:{"right" if number else "left"}">{escape(text)}</td>'
 
 
-def _left_out(rows: int, columns: int, rest: str) -> str:
+def _left_out(rows: tuple[int, int], columns: int, rest: str) -> str:
+    """Return what was left out of a table with so many rows shown and in all, and so many columns."""
     parts = []
-    if rows > MAX_ROWS:
-        parts.append(f"{MAX_ROWS} of {count_noun(rows, 'row')}")
+    if rows[0] < rows[1]:
+        parts.append(f"{rows[0]} of {count_noun(rows[1], 'row')}")
     if columns > MAX_COLUMNS:
         parts.append(f"{MAX_COLUMNS} of {count_noun(columns, 'column')}")
     where = f"; all: <code>{escape(rest)}</code>" if rest else ""

@@ -3,13 +3,14 @@
 In: means with errors from `unitscope.analyses.perturbation`. Out: `PerturbResult`.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
 import pandas as pd
 
 from unitscope.analyses.estimates import Estimate, Proportion
-from unitscope.notebook import short_repr
+from unitscope.notebook import failure_notes, notes_html, short_repr, tables_html
 from unitscope.results import Result, Values, layer_table, layers_by_name
 from unitscope.text import count_noun
 from unitscope.units import Layer
@@ -172,6 +173,7 @@ class PerturbResult(Result):
         perturbations: the perturbations; empty in a stored result.
         image_set: the images; None in a stored result.
         strongest: for each unit the row numbers of the images with its highest responses, at most 9.
+        failures: why files could not be read, by image.
     """
 
     kind: ClassVar[str] = "perturbation"
@@ -189,6 +191,7 @@ class PerturbResult(Result):
     perturbations: tuple[Any, ...] = ()
     image_set: Any = None
     strongest: tuple[tuple[int, ...], ...] = ()
+    failures: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def title(self) -> str:
@@ -212,6 +215,7 @@ class PerturbResult(Result):
             "images": self.images,
             "data": self.data,
             "failed": self.failed,
+            "failures": dict(self.failures),
             "sigma": [effect.value for effect in self.effects if effect.perturbation == "noise"],
             "seeds": list(self.seeds),
             "top": self.top,
@@ -239,7 +243,11 @@ class PerturbResult(Result):
             *_accuracy_shares(values.get("baseline", {})),
             tuple(Effect.from_values(each, layers, images) for each in settings),
             values.get("note", ""),
+            failures=values.get("failures", {}),
         )
+
+    def _repr_html_(self) -> str:
+        return tables_html(self.tables()) + notes_html(failure_notes(self.failures))
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """Return the effects on predictions, units and layers."""

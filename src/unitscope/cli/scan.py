@@ -153,4 +153,4 @@ def _check_runner(name: str, address: str | None) -> None:
 def log_failures(result: "ScanResult") -> None:
     """Print on stderr whether the atlas existed already, and the first images that could not be read."""
     for note in result.notes:
-        log(note)
+        log(note.replace("see .failures", "see the column 'error' of images.parquet"))

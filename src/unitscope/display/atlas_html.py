@@ -12,6 +12,7 @@ from unitscope.notebook import facts_html
 from unitscope.text import count_noun
 from unitscope.units import Layer, Unit
 
+_UNIT = "display:inline-block;margin-right:24px;vertical-align:top"
 _MAX_UNITS, _MAX_LARGE = 8, 3  # units shown at all, and up to how many units are shown in large
 
 
@@ -34,7 +35,7 @@ def units_html(
             for one in exemplars(unit).head(count).to_dict("records")
         ]
         facts = f"{unit}: mean {row['mean']:.3g}, max {row['max']:.3g}, {row['zero_fraction']:.0%} zeros"
-        shown.append(gallery(facts, figures))
+        shown.append(f'<div style="{_UNIT}">{gallery(facts, figures)}</div>')
     more = len(units) - _MAX_UNITS
     return "".join(shown) + (f"<div>and {count_noun(more, 'more unit')}</div>" if more > 0 else "")
 

@@ -83,7 +83,10 @@ def ablate(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Run:
-    """Predictions for one layer, ``[image, rank]`` for each setting, and row numbers; units as in `Outcome`."""
+    """Predictions for one layer, ``[image, rank]`` for each setting, and row numbers; units as in `Outcome`.
+
+    ``failures`` tells why images could not be decoded, by id.
+    """
 
     settings: tuple[AblationSetting, ...]
     units: tuple[tuple[int, ...] | None, ...]
@@ -91,6 +94,7 @@ class _Run:
     rows: NDArray[np.int64]
     before: Predictions
     after: Predictions
+    failures: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -131,7 +135,9 @@ def _run(experiment: _LayerExperiment, means: UnitMeans | None) -> _Run:
     joined = np.concatenate(predictions, 1)
     units = tuple(_units(setting, ranking) for setting in experiment.settings)
     sums = tuple(Removed.sum(parts) for parts in zip(*removed, strict=True))
-    return _Run(experiment.settings, units, sums, np.concatenate(rows), joined[0], joined[1:])
+    return _Run(
+        experiment.settings, units, sums, np.concatenate(rows), joined[0], joined[1:], experiment.split.failures
+    )
 
 
 def _units(setting: AblationSetting, ranking: UnitRanking) -> tuple[int, ...] | None:
@@ -212,4 +218,6 @@ def _ablation(network: Network, images: ImageSource, runs: Sequence[_Run]) -> Ab
     )
     failed, data, before = len(images) - len(rows), images.fingerprint(), runs[0].before
     baseline = Score.of(before, truth)
-    return Ablation(network.name, len(rows), baseline, before, outcomes, network.classes, failed, data)
+    return Ablation(
+        network.name, len(rows), baseline, before, outcomes, network.classes, failed, data, runs[0].failures
+    )

@@ -8,7 +8,6 @@ import sys
 import time
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
-from html import escape
 from pathlib import Path
 
 import torch
@@ -24,6 +23,7 @@ from unitscope.engine.session import Session
 from unitscope.errors import AtlasError, UnitscopeError
 from unitscope.images import ImageSource, open_images
 from unitscope.networks import Network
+from unitscope.notebook import failure_notes, notes_html
 from unitscope.scanning.image_record import gone_message, read_record, record_bytes
 from unitscope.scanning.missing import MissingImagesError, MissingShard, message, missing_at_start
 from unitscope.scanning.options import ScanOptions
@@ -32,8 +32,6 @@ from unitscope.scanning.progress import BarProgress, Progress
 from unitscope.scanning.runners import InProcessRunner, ProcessRunner, ScanRunner
 from unitscope.scanning.shard_writer import Written, write_shards
 from unitscope.version import versions
-
-_FAILED_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +57,7 @@ class ScanResult:
     skipped: tuple[str, ...] = ()
 
     @property
-    def failed(self) -> dict[str, str]:
+    def failures(self) -> dict[str, str]:
         """The images that could not be read, by id, each with the reason."""
         failed = self.atlas.images.query("error != ''")
         return dict(zip(failed["image"], failed["error"], strict=True))
@@ -67,18 +65,14 @@ class ScanResult:
     @property
     def notes(self) -> list[str]:
         """What the user should know: that nothing was scanned, and the first five images that could not be read."""
-        reasons = list(self.failed.values())
-        notes = [f"could not read: {reason}" for reason in reasons[:_FAILED_SHOWN]]
-        if (more := len(reasons) - _FAILED_SHOWN) > 0:
-            notes.append(f"and {more:,} more: see ScanResult.failed, or the column 'error' of images.parquet")
-        return ["nothing to do: the atlas of this scan exists already"] * self.already_existed + notes
+        existed = ["nothing to do: the atlas of this scan exists already"] * self.already_existed
+        return existed + failure_notes(self.failures)
 
     def __repr__(self) -> str:
         return "\n".join([f"ScanResult({self.atlas!r}, {self.seconds:.1f} s)", *self.notes])
 
     def _repr_html_(self) -> str:
-        notes = "".join(f"<div>{escape(note)}</div>" for note in self.notes)
-        return self.summary._repr_html_() + notes
+        return self.summary._repr_html_() + notes_html(self.notes)
 
     @property
     def summary(self) -> ScanSummary:
