@@ -255,7 +255,9 @@ def test_a_notebook_shows_the_tables_or_images(kind):
 def test_a_result_is_drawn_and_so_is_what_was_read_back(kind):
     before = MADE[kind]
     after = type(before).from_dict(json.loads(json.dumps(before.to_dict())))
-    assert len(figures.draw(before).axes) == len(figures.draw(after).axes) > 0
+    figure = figures.draw(before)
+    assert len(figure.axes) == len(figures.draw(after).axes) > 0
+    assert figure._repr_png_()[0].startswith(b"\x89PNG")
 
 
 def test_a_structure_read_back_without_its_maps_is_not_drawn():

@@ -20,6 +20,7 @@ from unitscope.errors import UnitscopeError
 from unitscope.files import atomic_path
 from unitscope.inspection import LayerRange, exemplar_sheet, structure
 from unitscope.networks import load
+from unitscope.notebook import short_repr
 from unitscope.scanning import Progress, ScanResult, scan
 
 NETWORK = "package:efficientnet-lite0"
@@ -38,6 +39,8 @@ class Demo:
     scan: ScanResult
     figures: tuple[Path, ...]
     found: tuple[tuple[str, str, float], ...]
+
+    __repr__ = short_repr
 
 
 def run(folder: Path, *, progress: Progress, log: Callable[[str], None]) -> Demo:

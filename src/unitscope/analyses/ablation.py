@@ -4,7 +4,8 @@ In: predictions with and without the units, and the true classes if they are kno
 `experiments.ablation` removes the units.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -12,6 +13,7 @@ import pandas as pd
 
 from unitscope.analyses.ablation_counts import Predictions, Score
 from unitscope.analyses.ablation_outcome import CHANGES, Outcome
+from unitscope.notebook import failure_notes, notes_html, tables_html
 from unitscope.results import Result, Values, layer_table
 from unitscope.text import count_noun
 from unitscope.units import Layer
@@ -36,6 +38,7 @@ class Ablation(Result):
         failed: number of files that could not be read.
         data: fingerprint of the images, as in an atlas.
         layers: the layers of the settings; those of results of earlier versions have only a name.
+        failures: why files could not be read, by image.
     """
 
     kind: ClassVar[str] = "ablation"
@@ -49,6 +52,7 @@ class Ablation(Result):
     failed: int = 0
     data: str = ""
     layers: tuple[Layer, ...] = ()
+    failures: Mapping[str, str] = field(default_factory=dict)
 
     def values(self) -> Values:
         """Return plain values; docs/commands/ablate.md lists the keys."""
@@ -60,6 +64,7 @@ class Ablation(Result):
             "data": self.data,
             "labelled": self.baseline.images,
             "failed": self.failed,
+            "failures": dict(self.failures),
             "baseline": self.baseline.to_dict(),
             "results": [self._values_of(outcome) for outcome in self.outcomes],
             "layer_table": layer_table(self.layers),
@@ -85,7 +90,11 @@ class Ablation(Result):
             failed=values["failed"],
             data=values["data"],
             layers=tuple(Layer.from_dict(each) for each in values.get("layer_table", ())),
+            failures=values.get("failures", {}),
         )
+
+    def _repr_html_(self) -> str:
+        return tables_html(self.tables()) + notes_html(failure_notes(self.failures))
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """Return correct predictions with and without removals, and the classes that change most."""

@@ -20,6 +20,7 @@ from unitscope.errors import (
     closest_file,
 )
 from unitscope.images.class_matching import normalize_name
+from unitscope.notebook import facts_html, short_repr
 from unitscope.summaries import ClassSums
 from unitscope.units import Layer
 
@@ -41,6 +42,14 @@ class ImageGroup:
     layer: Layer
     images: tuple[str, ...]
     responses: NDArray[np.float32]
+
+    __repr__ = short_repr
+
+    def _repr_html_(self) -> str:
+        top = ", ".join(f"{unit} (α {self.mean[unit]:.3g})" for unit in np.argsort(-self.mean, kind="stable")[:5])
+        first = ", ".join(self.images[:3]) + ", …" * (len(self.images) > 3)
+        facts = [("layer", self.layer.display_name), ("images", f"{len(self.images):,}"), ("first", first)]
+        return facts_html(self.name, [*facts, ("top units", top)])
 
     @property
     def mean(self) -> NDArray[np.float64]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from unitscope.analyses.cosines import Matrix, unit_vectors
 from unitscope.analyses.image_groups import ImageGroup
+from unitscope.notebook import short_repr
 from unitscope.results import Values
 
 
@@ -30,6 +31,8 @@ class Pairs:
     mean: Matrix
     std: Matrix
     count: NDArray[np.int64]
+
+    __repr__ = short_repr
 
     @classmethod
     def from_values(cls, values: Values) -> Self:

@@ -3,13 +3,15 @@
 In: means with errors from `unitscope.analyses.perturbation`. Out: `PerturbResult`.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
 
 from unitscope.analyses.estimates import Estimate, Proportion
+from unitscope.notebook import failure_notes, notes_html, short_repr, tables_html
 from unitscope.results import Result, Values, layer_table, layers_by_name
 from unitscope.text import count_noun
 from unitscope.units import Layer
@@ -41,6 +43,8 @@ class LayerEffect:
     expected_by_chance: float
     cosine: Estimate
 
+    __repr__ = short_repr
+
     def values(self) -> Values:
         """Return the effect as plain values."""
         chance = {"expected_by_chance": self.expected_by_chance}
@@ -71,6 +75,8 @@ class UnitEffect:
     map_correlation: Estimate
     response_change: Estimate
     relative_change: Estimate
+
+    __repr__ = short_repr
 
     def values(self) -> Values:
         """Return the effect as plain values."""
@@ -116,6 +122,8 @@ class Effect:
     top5: Proportion | None
     layers: tuple[LayerEffect, ...]
     units: tuple[UnitEffect, ...]
+
+    __repr__ = short_repr
 
     def values(self) -> Values:
         """Return the effect as plain values."""
@@ -168,6 +176,7 @@ class PerturbResult(Result):
         perturbations: the perturbations; empty in a stored result.
         image_set: the images; None in a stored result.
         strongest: for each unit the row numbers of the images with its highest responses, at most 9.
+        failures: why files could not be read, by image.
     """
 
     kind: ClassVar[str] = "perturbation"
@@ -185,6 +194,7 @@ class PerturbResult(Result):
     perturbations: tuple[Any, ...] = ()
     image_set: Any = None
     strongest: tuple[tuple[int, ...], ...] = ()
+    failures: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def title(self) -> str:
@@ -208,6 +218,7 @@ class PerturbResult(Result):
             "images": self.images,
             "data": self.data,
             "failed": self.failed,
+            "failures": dict(self.failures),
             "sigma": [effect.value for effect in self.effects if effect.perturbation == "noise"],
             "seeds": list(self.seeds),
             "top": self.top,
@@ -235,7 +246,11 @@ class PerturbResult(Result):
             *_accuracy_shares(values.get("baseline", {})),
             tuple(Effect.from_values(each, layers, images) for each in settings),
             values.get("note", ""),
+            failures=values.get("failures", {}),
         )
+
+    def _repr_html_(self) -> str:
+        return tables_html(self.tables()) + notes_html(failure_notes(self.failures))
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """Return the effects on predictions, units and layers."""

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from unitscope.atlas.arrays import check_metadata, open_arrays
 from unitscope.atlas.checksums import check_content, damaged, unreadable
+from unitscope.atlas.coordinates import with_coordinates
 from unitscope.atlas.extremes import Activity, without_silent
 from unitscope.atlas.responses import Responses
 from unitscope.atlas.schema import ARRAYS, IMAGES, UNITS, Manifest
@@ -29,6 +30,7 @@ from unitscope.errors import (
 )
 from unitscope.images import ImageSource, reopen_images
 from unitscope.summaries import ClassSums
+from unitscope.text import count_noun
 from unitscope.units import Layer, LayerTable, Unit, UnitIndex
 
 
@@ -39,6 +41,11 @@ class UnitsView:
     atlas: "Atlas"
     layer: Layer
     channels: tuple[int, ...]
+
+    def __repr__(self) -> str:
+        if len(self.channels) == 1:
+            return f"Unit {self.channels[0]} of {self.layer.display_name} in {self.atlas!r}"
+        return f"{count_noun(len(self.channels), 'unit')} of {self.layer.display_name} in {self.atlas!r}"
 
     def _repr_html_(self) -> str:
         from unitscope.display.atlas_html import units_html
@@ -132,7 +139,17 @@ class Atlas:
 
     @cached_property
     def dataset(self) -> xr.Dataset:
-        """All arrays, read and checked when used: ``responses [image, unit]``, ``top_images [rank, unit]`` and more."""
+        """All arrays, read and checked when used: ``responses [image, unit]``, ``top_images [rank, unit]`` and more.
+
+        Select by name along each axis: ``.sel(image="a.jpg")``, ``.sel(unit="act:3:68")``, ``.sel(layer="act:3")``,
+        ``.sel({"class": "tabby"})``, ``.sel(rank=1)``.
+        """
+        classes = [label.name for label in self.manifest.labels]
+        return with_coordinates(self._unnamed, self.layers, {"image": self.images["image"], "class": classes})
+
+    @cached_property
+    def _unnamed(self) -> xr.Dataset:
+        """The arrays of `dataset` without coordinates, which read the table of images."""
         return open_arrays(self._arrays, self._check_array)
 
     def array(self, name: str) -> xr.DataArray:
@@ -142,7 +159,7 @@ class Atlas:
             AtlasError: if a file of the array is damaged.
         """
         self._check_array(name)
-        return self.dataset[name]
+        return self._unnamed[name]
 
     def responses(
         self, layer: str | Layer, rows: slice | NDArray[Any] = slice(None), units: slice = slice(None)

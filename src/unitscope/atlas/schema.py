@@ -11,6 +11,7 @@ from unitscope.atlas.checksums import StoredFile, check_sizes, crc32c, no_permis
 from unitscope.atlas.storage import StoragePath
 from unitscope.atlas.validation import check_manifest
 from unitscope.errors import AtlasError, DamagedAtlasError, first_line
+from unitscope.notebook import short_repr
 from unitscope.plugins import network_name
 from unitscope.units import Layer
 
@@ -68,6 +69,8 @@ class Manifest:
     command: str = ""
     all_layers: tuple[Layer, ...] = ()
     files: dict[str, StoredFile] = field(default_factory=dict)
+
+    __repr__ = short_repr
 
     def to_json(self) -> str:
         """Return the manifest as JSON text."""

@@ -23,7 +23,7 @@ from unitscope.cli.options import (
     Weights,
 )
 from unitscope.cli.output import FigureFile, emit, log, log_skipped
-from unitscope.cli.progress import progress_bar
+from unitscope.progress import terminal_bar
 from unitscope.text import count_noun
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def ablate(
     from unitscope.networks import load
 
     loaded = load(network, weights=weights, seed=seed, preprocess=preprocess)
-    options = RunOptions(batch_size, device, limit, progress_bar)
+    options = RunOptions(batch_size, device, limit, terminal_bar)
     found = run(loaded, image_set, settings, atlas=means, options=options)
     _log_notes(found)
     emit(found, as_json=as_json, output=figure)

@@ -21,8 +21,8 @@ from unitscope.cli.options import (
     Json,
 )
 from unitscope.cli.output import FigureFile, emit, log
-from unitscope.cli.progress import progress_bar
 from unitscope.errors import UnitscopeError
+from unitscope.progress import terminal_bar
 from unitscope.text import count_noun
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ def _run(job: _Job, concept: "Inhibition | str") -> "Inhibition":
     from unitscope.experiments.inhibition import find_network_class, inhibition_by_removal
     from unitscope.experiments.run_options import RunOptions
 
-    options = RunOptions(job.batch_size, job.device, job.limit, progress_bar)
+    options = RunOptions(job.batch_size, job.device, job.limit, terminal_bar)
     name = job.logit or (concept if isinstance(concept, str) else None)
     if job.removal and name:
         find_network_class(job.session.network, name)  # fail before running the images

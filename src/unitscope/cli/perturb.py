@@ -25,8 +25,8 @@ from unitscope.cli.options import (
     check_figure_path,
 )
 from unitscope.cli.output import FigureFile, draw_to, emit, log, log_skipped
-from unitscope.cli.progress import progress_bar
 from unitscope.errors import UnitscopeError
+from unitscope.progress import terminal_bar
 from unitscope.text import count_noun
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def perturb(
     from unitscope.networks import load
 
     changes = _changes(noise or [], blur or [], brightness or [], jpeg or [])
-    options = RunOptions(batch_size, device, limit, progress_bar)
+    options = RunOptions(batch_size, device, limit, terminal_bar)
     image_set = options.select_images(image_set)
     loaded = load(network, weights=weights, seed=seed, preprocess=preprocess)
     session = Session(loaded, device=device, batch_size=batch_size)

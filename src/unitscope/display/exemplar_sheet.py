@@ -11,10 +11,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from unitscope.display.html import figure, gallery, overlay_uri, paragraph
+from unitscope.display.html import first, gallery, overlay_figure, paragraph
+from unitscope.notebook import short_repr
 from unitscope.results import Result, Values, layer_table, layers_by_name
 from unitscope.text import count_noun, sentence
 from unitscope.units import Layer
+
+_SHOWN = 12  # exemplars in a notebook
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,6 +39,8 @@ class Exemplar:
     label: str
     picture: NDArray[np.uint8] | None = None
     map: NDArray[np.float32] | None = None
+
+    __repr__ = short_repr
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -127,13 +132,10 @@ class ExemplarSheet(Result):
         return {f"{title}. {self.note}" if self.note else title: rows}
 
     def _repr_html_(self) -> str:
-        figures = [
-            figure(
-                "" if one.picture is None else overlay_uri(one.picture, one.map),
-                f"{one.rank}: α {one.response:.3g} {one.label}",
-                side=160,
-                alt=one.image,
-            )
-            for one in self.exemplars
-        ]
-        return gallery(f"{self.layer.name}:{self.unit} of {self.network}", figures) + paragraph(self.note)
+        title = f"{self.layer.display_name}: unit {self.unit} of {self.network}"
+        return gallery(title, [first(self.exemplars, _SHOWN, _exemplar_html)]) + paragraph(self.note)
+
+
+def _exemplar_html(one: Exemplar) -> str:
+    caption = f"{one.rank}: α {one.response:.3g} {one.label}"
+    return overlay_figure(one.picture, one.map, caption, side=128, alt=one.image)

@@ -5,16 +5,19 @@ In: plain values and arrays. Out: `Structure`, which `inspection` fills with tor
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from unitscope.display.html import figure, gallery, map_uri, overlay_uri
+from unitscope.display.html import figure, first, gallery, map_row, overlay_uri
+from unitscope.notebook import short_repr, tables_html
 from unitscope.results import Result, Values, layer_table, layers_by_name
 from unitscope.units import Layer
 
+_SHOWN, _MAPS = 16, 9  # layers, and maps of each, in a notebook
 NO_PICTURE = np.empty((0, 0, 3), np.uint8)
 
 
@@ -41,6 +44,8 @@ class Change:
     sigma: float = 0.0
     seed: int = 0
 
+    __repr__ = short_repr
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LayerTopUnits:
@@ -60,6 +65,8 @@ class LayerTopUnits:
     maps: NDArray[np.float32]
     contrasts: NDArray[np.float64] | None = None
 
+    __repr__ = short_repr
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Enlargement:
@@ -69,6 +76,8 @@ class Enlargement:
     unit: int
     response: float
     map: NDArray[np.float32]
+
+    __repr__ = short_repr
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -168,19 +177,23 @@ class Structure(Result):
         }
 
     def _repr_html_(self) -> str:
+        if not self.picture.size:  # read back from a file
+            return tables_html(self.tables())
         caption = ", ".join(f"{one.name} {one.probability:.1%}" for one in self.predictions[:3])
         shown = [figure(overlay_uri(self.picture, None), caption, side=160, alt=self.image)]
-        rows = [
-            gallery(column.layer.name, [_map_figure(column, rank, self.ranking) for rank in range(len(column.units))])
-            for column in self.columns
-        ]
-        return gallery(f"{self.image} in {self.network}, units by {self.ranked_by}", shown) + "".join(rows)
+        return gallery(f"{self.image} in {self.network}, units by {self.ranked_by}", shown) + first(
+            self.columns, _SHOWN, partial(_maps_html, ranking=self.ranking)
+        )
 
 
 def _ranked_by(column: LayerTopUnits) -> NDArray[Any]:
     return column.responses if column.contrasts is None else column.contrasts
 
 
-def _map_figure(column: LayerTopUnits, rank: int, ranking: str) -> str:
-    value, sign = _ranked_by(column)[rank], "α" if ranking == "response" else ranking
-    return figure(map_uri(column.maps[rank]), f"{column.units[rank]}: {sign} {value:.3g}", side=64)
+def _maps_html(column: LayerTopUnits, ranking: str) -> str:
+    """Return the maps of a layer's top units in a row."""
+    sign = "α" if ranking == "response" else ranking
+    texts = (f"{unit}: {sign} {value:.3g}" for unit, value in zip(column.units, _ranked_by(column), strict=True))
+    units = ", ".join(map(str, column.units[:_MAPS]))
+    title = f"{column.layer.display_name}: {units}" + ", …" * (len(column.units) > _MAPS)
+    return map_row(title, list(zip(column.maps[:_MAPS], texts, strict=False)))

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from unitscope.figures import theme
+from unitscope.figures.notebook_figure import NotebookFigure
 from unitscope.figures.text_layout import wrap
 from unitscope.figures.tile_layout import GAP, MARGIN, Box, Canvas
 
@@ -56,7 +57,7 @@ class Sheet:
         top = MARGIN + len(heading) * theme.line(theme.TITLE) + (GAP // 2 if heading else 0)
         below = height + (GAP if lines else 0)
         total = top + below + len(lines) * theme.line(theme.SMALL) + MARGIN
-        figure = Figure(((theme.width() + 1e-6) / theme.DPI, (total + 1e-6) / theme.DPI), theme.DPI)
+        figure = NotebookFigure(((theme.width() + 1e-6) / theme.DPI, (total + 1e-6) / theme.DPI), theme.DPI)
         figure.suppressComposite = True  # keep each tile a separate image in SVG and PDF
         sheet = cls(figure, top)
         sheet.lines(0, MARGIN - top, heading, size=theme.TITLE)

@@ -18,6 +18,7 @@ from PIL import Image
 
 from unitscope.display.heatmaps import COLOUR_MAP, Picture
 from unitscope.figures import theme
+from unitscope.figures.notebook_figure import NotebookFigure
 from unitscope.figures.text_layout import wrap
 
 MARGIN, GAP = 16, 18
@@ -64,7 +65,7 @@ class Canvas:
     def blank(cls, width: int, height: int) -> "Canvas":
         """Return an empty canvas; width and height are in pixels."""
         # Slightly more than the whole number, since float rounding could otherwise lose one pixel.
-        figure = Figure(((width + 1e-6) / theme.DPI, (height + 1e-6) / theme.DPI), theme.DPI)
+        figure = NotebookFigure(((width + 1e-6) / theme.DPI, (height + 1e-6) / theme.DPI), theme.DPI)
         figure.suppressComposite = True  # keep each tile a separate image in SVG and PDF
         axes = figure.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(height, 0), autoscale_on=False)
         axes.set_axis_off()

@@ -21,7 +21,9 @@ from unitscope.errors import NetworkError
 from unitscope.networks.custom_preprocessing import CustomPreprocessing
 from unitscope.networks.float32_precision import float32_matmul_precision
 from unitscope.networks.preprocessing import Preprocessing
+from unitscope.notebook import facts_html
 from unitscope.plugins import network_name
+from unitscope.text import count_noun
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +54,15 @@ class Network:
     source: dict[str, Any] = field(default_factory=dict)
     trained: bool = True
     title: str = ""
+
+    def __repr__(self) -> str:
+        return f"Network({self.name}: {self.weights}, {count_noun(self.parameter_count, 'parameter')})"
+
+    def _repr_html_(self) -> str:
+        first = ", ".join(self.classes[:3]) + ", …" * (len(self.classes) > 3)
+        facts = [("weights", self.weights), ("parameters", f"{self.parameter_count:,}")]
+        facts += [("classes", f"{len(self.classes):,}: {first}" if self.classes else "no names")]
+        return facts_html(f"Network {self.name}", [*facts, ("input", self.preprocessing)])
 
     @property
     def name(self) -> str:
