@@ -26,7 +26,6 @@ from unitscope.web.network_routes import add_routes
 from unitscope.web.page_renderer import PageRenderer
 from unitscope.web.pages.class_page import class_page
 from unitscope.web.pages.compare import compare_page
-from unitscope.web.pages.home import home_page
 from unitscope.web.pages.image import image_list, image_page
 from unitscope.web.pages.layer import layer_page
 from unitscope.web.pages.search import search_page
@@ -91,7 +90,7 @@ def _pages(app: FastAPI, explorer: PageRenderer, inspector: LazyInspector) -> No
         app.add_api_route(path, _route(get_values, partial(_html, shown)), response_class=HTMLResponse)
 
     def home_values() -> Any:
-        return home_page(atlas_cache)
+        return explorer.home
 
     def layer_values(layer: str) -> Any:
         return layer_page(atlas_cache, atlas_cache.atlas.find(layer))
@@ -130,7 +129,7 @@ def _pages(app: FastAPI, explorer: PageRenderer, inspector: LazyInspector) -> No
     def show_unit(values: Any, links: Links) -> str:
         return explorer.unit_html(values, links, missing=inspector.missing)
 
-    page("/", "home", home_values)
+    page("/", "home", home_values, lambda _, links: explorer.home_html(links))
     page("/layer/{layer:text}", "layer", layer_values)
     page("/unit/{layer:text}/{channel}", "unit", unit_values, show_unit)
     page("/images", "images", images_values)

@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from unitscope.analyses.class_contrast import ReferenceSample, reference_rows
+from unitscope.analyses.distinctive_units import DistinctiveUnit, distinctive_units
 from unitscope.analyses.image_groups import group_means
 from unitscope.analyses.selectivity import SELECTIVITY, significant_selectivity
 from unitscope.analyses.shuffled_labels import LabelledGroups
@@ -92,6 +93,17 @@ class AtlasCache:
     def sparsity(self) -> pd.DataFrame:
         """The sparsity of each layer, one row per layer; see `SparsityByLayer`."""
         return sparsity_by_layer(self.atlas).table
+
+    @cached_property
+    def distinctive(self) -> dict[str, tuple[DistinctiveUnit, ...]]:
+        """The most distinctive units of each layer, by its name; see `distinctive_units`."""
+        return {layer.name: self._distinctive(layer) for layer in self.atlas.layers}
+
+    def _distinctive(self, layer: Layer) -> tuple[DistinctiveUnit, ...]:
+        span = self.atlas.index.span(layer)
+        values, rows = (self._extremes[name][:, span] for name in ("top_values", "top_images"))
+        moments = self.atlas.units_of(layer)[["count", "mean", "std"]].to_numpy(np.float64)
+        return distinctive_units(values, rows, moments)
 
     def standardized(self, layer: Layer) -> NDArray[np.float64]:
         """Return the standardized responses of a layer, float64 ``[image, unit]``; see `standardized_responses`."""

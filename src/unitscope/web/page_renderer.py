@@ -3,8 +3,9 @@
 In: an `AtlasCache`, stored results, a page's values. Out: HTML.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 from unitscope.units import Layer
@@ -12,9 +13,10 @@ from unitscope.web.atlas_cache import AtlasCache
 from unitscope.web.class_pairs import Rows
 from unitscope.web.links import Links
 from unitscope.web.measurements import Measurements
-from unitscope.web.pages.class_page import ClassPage, annotated_unit
+from unitscope.web.pages.annotated_unit import annotated_unit
+from unitscope.web.pages.class_page import ClassPage
 from unitscope.web.pages.compare import ComparePage
-from unitscope.web.pages.home import label_facts
+from unitscope.web.pages.home import HomePage, home_page, label_facts
 from unitscope.web.pages.unit import UnitPage
 from unitscope.web.templating import render
 
@@ -33,6 +35,16 @@ class PageRenderer:
     def html(self, template: str, page: Any, links: Links, **more: Any) -> str:
         """Return a page as HTML."""
         return render(template, links, page=page, site=self._site(links), **{"here": template, "missing": "", **more})
+
+    @cached_property
+    def home(self) -> HomePage:
+        """The values of the first page, which never change."""
+        return home_page(self.atlas_cache)
+
+    @cached_property
+    def home_html(self) -> Callable[..., str]:
+        """Returns the first page as HTML, which takes longest to render, for the last few links asked for."""
+        return lru_cache(maxsize=4)(lambda links: self.html("home", self.home, links))
 
     def unit_html(self, page: UnitPage, links: Links, *, missing: str = "") -> str:
         """Return a unit's page as HTML."""

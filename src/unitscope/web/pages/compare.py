@@ -19,7 +19,7 @@ from unitscope.errors import UnitscopeError
 from unitscope.units import Layer
 from unitscope.web.atlas_cache import AtlasCache
 from unitscope.web.number_format import number
-from unitscope.web.pages.class_page import AnnotatedUnit, annotated_unit
+from unitscope.web.pages.annotated_unit import AnnotatedUnit, annotated_unit
 from unitscope.web.pages.image import ImageEntry, image_entries
 
 MAX_NAMES = 12
