@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Annotated, Any
 
-from fastapi import FastAPI, Query, Request
+from fastapi import Depends, FastAPI, Query, Request
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
 
@@ -26,7 +26,8 @@ from unitscope.web.network_routes import add_routes
 from unitscope.web.page_renderer import PageRenderer
 from unitscope.web.pages.class_page import class_page
 from unitscope.web.pages.compare import compare_page
-from unitscope.web.pages.image import image_list, image_page
+from unitscope.web.pages.image import image_page
+from unitscope.web.pages.image_list import ImageFilter, image_list
 from unitscope.web.pages.layer import layer_page
 from unitscope.web.pages.search import search_page
 from unitscope.web.pages.unit import unit_page
@@ -99,8 +100,8 @@ def _pages(app: FastAPI, explorer: PageRenderer, inspector: LazyInspector) -> No
         found, number = atlas_cache.atlas.unit(f"{layer}:{channel}")
         return unit_page(atlas_cache, found, number, results=explorer.results)
 
-    def images_values(page: int = 1) -> Any:
-        return image_list(atlas_cache, page)
+    def images_values(page: int = 1, wanted: ImageFilter = Depends()) -> Any:  # noqa: B008 (FastAPI's way)
+        return image_list(atlas_cache, page, wanted)
 
     def image_values(image: str) -> Any:
         return image_page(atlas_cache, image)
@@ -115,11 +116,14 @@ def _pages(app: FastAPI, explorer: PageRenderer, inspector: LazyInspector) -> No
     ) -> Any:
         return compare_page(atlas_cache, [name for name in a if name], explorer.find(layer), top=top)
 
-    def search_values(q: str = "") -> Any:
-        return search_page(atlas_cache, q)
+    def search_values(q: str = "", page: int = 1) -> Any:
+        return search_page(atlas_cache, q, page)
 
     def show_image(values: Any, links: Links) -> str:
         return explorer.html("image", values, links, missing=inspector.missing, address=values.image)
+
+    def show_images(values: Any, links: Links) -> str:
+        return explorer.images_html(values, links, missing=inspector.missing)
 
     def show_search(values: Any, links: Links) -> str | Response:
         if link := values.sole(links):
@@ -132,7 +136,7 @@ def _pages(app: FastAPI, explorer: PageRenderer, inspector: LazyInspector) -> No
     page("/", "home", home_values, lambda _, links: explorer.home_html(links))
     page("/layer/{layer:text}", "layer", layer_values)
     page("/unit/{layer:text}/{channel}", "unit", unit_values, show_unit)
-    page("/images", "images", images_values)
+    page("/images", "images", images_values, show_images)
     page("/image/{image:text}", "image", image_values, show_image)
     page("/class/{label:text}", "class", class_values, explorer.class_html)
     page("/compare", "compare", compare_values, explorer.compare_html)

@@ -21,6 +21,7 @@ from unitscope.analyses.sparsity_by_layer import sparsity_by_layer
 from unitscope.analyses.unit_correlation import standardized_responses
 from unitscope.atlas import Atlas
 from unitscope.units import Layer
+from unitscope.web.image_columns import ImageColumns
 
 Floats = NDArray[np.float32]
 
@@ -62,6 +63,11 @@ class AtlasCache:
         images = self.atlas.images
         both = zip(images["labels"], images["label_names"], strict=True)
         return [tuple(zip(labels, names, strict=True)) for labels, names in both]
+
+    @cached_property
+    def columns(self) -> ImageColumns:
+        """Predictions and labels of the images, as columns."""
+        return ImageColumns.of(self.atlas)
 
     @cached_property
     def label_of_class(self) -> dict[int | None, str]:

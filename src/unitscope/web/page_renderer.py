@@ -17,6 +17,7 @@ from unitscope.web.pages.annotated_unit import annotated_unit
 from unitscope.web.pages.class_page import ClassPage
 from unitscope.web.pages.compare import ComparePage
 from unitscope.web.pages.home import HomePage, home_page, label_facts
+from unitscope.web.pages.image_list import SORTS, ImageList
 from unitscope.web.pages.unit import UnitPage
 from unitscope.web.templating import render
 
@@ -72,6 +73,20 @@ class PageRenderer:
             labels=label_facts(self.atlas_cache),
             groups=tuple(one.query for one in page.compared),
             pairs=pairs,
+        )
+
+    def images_html(self, page: ImageList, links: Links, *, missing: str = "") -> str:
+        """Return the list of images as HTML."""
+        columns, names = self.atlas_cache.columns, (one.name for one in label_facts(self.atlas_cache) if one.images)
+        return self.html(
+            "images",
+            page,
+            links,
+            labels=list(dict.fromkeys(names)),
+            predictions=columns.predictions,
+            sorts=SORTS,
+            mistakes=len(columns.mistakes),
+            missing=missing,
         )
 
     @property

@@ -1,6 +1,6 @@
-"""The page of an image, and the list of all images.
+"""The page of an image.
 
-In: an `AtlasCache` and a row. Out: `ImagePage`, `ImageList`. The activation maps come from the network, if any.
+In: an `AtlasCache` and a row. Out: `ImagePage`. The activation maps come from the network, if any.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,6 @@ import pandas as pd
 from unitscope.units import Layer
 from unitscope.web.atlas_cache import AtlasCache
 
-AT_ONCE = 60
 _TOP = 9
 
 
@@ -59,16 +58,6 @@ class ImagePage:
     following: str
 
 
-@dataclass(frozen=True, slots=True)
-class ImageList:
-    """One page of the images, `AT_ONCE` per page; pages count from 1."""
-
-    images: tuple[ImageEntry, ...]
-    page: int
-    pages: int
-    total: int
-
-
 def image_page(cache: AtlasCache, image: str) -> ImagePage:
     """Return the values of an image's page.
 
@@ -92,15 +81,6 @@ def image_page(cache: AtlasCache, image: str) -> ImagePage:
         cache.ids[row - 1] if row else "",
         cache.ids[row + 1] if row + 1 < len(cache.ids) else "",
     )
-
-
-def image_list(cache: AtlasCache, page: int) -> ImageList:
-    """Return one page of the images; the last page for any higher number."""
-    total = len(cache.ids)
-    pages = max(1, -(-total // AT_ONCE))
-    page = min(max(page, 1), pages)
-    rows = range((page - 1) * AT_ONCE, min(page * AT_ONCE, total))
-    return ImageList(image_entries(cache, rows), page, pages, total)
 
 
 def image_entries(cache: AtlasCache, rows: "range | list[int]") -> tuple[ImageEntry, ...]:
