@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from unitscope.analyses.class_contrast import ReferenceSample, reference_rows
 from unitscope.analyses.distinctive_units import DistinctiveUnit, distinctive_units
-from unitscope.analyses.image_groups import group_means
+from unitscope.analyses.image_groups import group_means, is_selection
 from unitscope.analyses.selectivity import SELECTIVITY, significant_selectivity
 from unitscope.analyses.shuffled_labels import LabelledGroups
 from unitscope.analyses.sparsity_by_layer import sparsity_by_layer
@@ -76,8 +76,11 @@ class AtlasCache:
         return {one.network_class: one.label for one in labels if one.label in self.atlas.label_counts}
 
     def means(self, name: str) -> NDArray[np.float64]:
-        """Return the mean response of every unit to an image or a class (``class:NAME``); see `group_means`."""
-        return self._means(name)
+        """Return the mean response of every unit to an image or a class (``class:NAME``); see `group_means`.
+
+        Saved selections (``@NAME``) may change, so they are not kept.
+        """
+        return group_means(self.atlas, name) if is_selection(self.atlas, name) else self._means(name)
 
     def extreme_rows(self, layer: Layer, *, lowest: bool = False) -> NDArray[np.int64]:
         """Return the rows of each unit's extreme images, int64 ``[rank, unit]``; -1 where there are too few."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any
 
+from unitscope.atlas.notes_file import NotesFile
 from unitscope.units import Layer
 from unitscope.web.atlas_cache import AtlasCache
 from unitscope.web.class_pairs import Rows
@@ -17,7 +18,9 @@ from unitscope.web.pages.annotated_unit import annotated_unit
 from unitscope.web.pages.class_page import ClassPage
 from unitscope.web.pages.compare import ComparePage
 from unitscope.web.pages.home import HomePage, home_page, label_facts
+from unitscope.web.pages.image import ImagePage
 from unitscope.web.pages.image_list import SORTS, ImageList
+from unitscope.web.pages.notes import NotesPage
 from unitscope.web.pages.unit import UnitPage
 from unitscope.web.templating import render
 
@@ -28,6 +31,7 @@ class PageRenderer:
 
     atlas_cache: AtlasCache
     results: Measurements = field(default_factory=Measurements)
+    notes: NotesFile = field(default_factory=NotesFile)
 
     def find(self, address: str) -> Layer:
         """Return the layer at an address; the last layer for an empty address."""
@@ -56,8 +60,37 @@ class PageRenderer:
         links_of = [links.label(one.label) for one in page.classes]
         labels_of = {one.row: self.atlas_cache.labels[one.row] for one in page.exemplars}
         return self.html(
-            "unit", page, links, similar=similar, classlinks=links_of, labels_of=labels_of, missing=missing
+            "unit",
+            page,
+            links,
+            similar=similar,
+            classlinks=links_of,
+            labels_of=labels_of,
+            missing=missing,
+            noted=self._noted("unit", f"{page.layer}:{page.channel}"),
         )
+
+    def image_html(self, page: ImagePage, links: Links, *, missing: str = "") -> str:
+        """Return an image's page as HTML."""
+        noted = self._noted("image", page.image)
+        return self.html("image", page, links, missing=missing, address=page.image, noted=noted)
+
+    def notes_html(self, page: NotesPage, links: Links) -> str:
+        """Return the page of notes as HTML."""
+        return self.html("notes", page, links, reason=self.notes.reason)
+
+    def _noted(self, kind: str, name: str) -> dict[str, Any]:
+        """Return what the notes of a page show: the subject, its note, the selections, why they can't be changed."""
+        notes = self.notes.notes
+        selections = notes.all(f"{kind}s")
+        return {
+            "kind": kind,
+            "name": name,
+            "note": notes.of(f"{kind} {name}"),
+            "selections": list(selections),
+            "member_of": [one for one, note in selections.items() if name in note.members],
+            "reason": self.notes.reason,
+        }
 
     def class_html(self, page: ClassPage, links: Links) -> str:
         """Return a class's page as HTML."""
@@ -72,6 +105,7 @@ class PageRenderer:
             layers=self.layer_names,
             labels=label_facts(self.atlas_cache),
             groups=tuple(one.query for one in page.compared),
+            selections=list(self.notes.notes.all("images")),
             pairs=pairs,
         )
 
@@ -86,6 +120,7 @@ class PageRenderer:
             predictions=columns.predictions,
             sorts=SORTS,
             mistakes=len(columns.mistakes),
+            reason=self.notes.reason,
             missing=missing,
         )
 

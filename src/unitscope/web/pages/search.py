@@ -7,12 +7,14 @@ import re
 from dataclasses import dataclass
 
 from unitscope.analyses.image_groups import CLASS
+from unitscope.atlas.notes import Notes
 from unitscope.errors import LayerError, UntappedLayerError
 from unitscope.web.atlas_cache import AtlasCache
 from unitscope.web.links import Links
 from unitscope.web.name_search import similar_names
 from unitscope.web.pages.home import LabelFacts
 from unitscope.web.pages.image_list import AT_ONCE, ListedImage, listed_images
+from unitscope.web.pages.notes import Noted, find_noted
 
 _NUMBER = re.compile(r"(?:unit\s*)?(\d{1,9})", re.IGNORECASE)
 
@@ -33,6 +35,7 @@ class SearchPage:
         query: as typed.
         units: pairs of a layer and a channel: the one addressed, or all with the number typed.
         layers, labels, predicted: all matches.
+        noted: units, images and selections with a match in their name, note or tags.
         images: one page of the matches, of `total`.
         page, pages: of the images.
         suggestions: similar names, if nothing matches.
@@ -43,6 +46,7 @@ class SearchPage:
     layers: tuple[str, ...] = ()
     labels: tuple[LabelFacts, ...] = ()
     predicted: tuple[PredictedClass, ...] = ()
+    noted: tuple[Noted, ...] = ()
     images: tuple[ListedImage, ...] = ()
     total: int = 0
     page: int = 1
@@ -59,10 +63,10 @@ class SearchPage:
         ]
         others = [links.served("images", predicted=one.name) for one in self.predicted]
         sole = found or others
-        return sole[0] if len(sole) == 1 else ""
+        return sole[0] if len(sole) == 1 and not self.noted else ""
 
 
-def search_page(cache: AtlasCache, query: str, page: int = 1) -> SearchPage:
+def search_page(cache: AtlasCache, query: str, page: int = 1, notes: Notes | None = None) -> SearchPage:
     """Return the matches of a query, ignoring case; none for an empty query.
 
     A unit is written ``LAYER:UNIT``, with any address of its layer, or is a bare number: that unit of every layer.
@@ -78,9 +82,10 @@ def search_page(cache: AtlasCache, query: str, page: int = 1) -> SearchPage:
     pages = max(1, -(-len(rows) // AT_ONCE))
     page = min(max(page, 1), pages)
     images = listed_images(cache, rows[(page - 1) * AT_ONCE : page * AT_ONCE])
-    none = not (units or layers or labels or predicted or rows)
+    noted = find_noted(cache, notes, word) if notes else ()
+    none = not (units or layers or labels or predicted or rows or noted)
     suggestions = similar_names(word, _names(cache)) if none else ()
-    return SearchPage(query, units, layers, labels, predicted, images, len(rows), page, pages, suggestions)
+    return SearchPage(query, units, layers, labels, predicted, noted, images, len(rows), page, pages, suggestions)
 
 
 def _labels(cache: AtlasCache, word: str) -> tuple[LabelFacts, ...]:
