@@ -13,6 +13,8 @@ PAGES = {
     "/unit/_swish_1/725": "_swish_1:725 act:33:725",
     "/images": "Images",
     "/image/chelsea/00.jpg": "chelsea/00.jpg",
+    "/images?wrong=1&sort=unsure": "Images",
+    "/notes": "Notes",
     "/class/chelsea": "chelsea",
     "/compare?a=class:chelsea&a=class:flower": "chelsea · flower",
     "/search?q=che": "“che”",

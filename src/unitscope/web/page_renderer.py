@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any
 
+from markupsafe import Markup
+
 from unitscope.atlas.notes_file import NotesFile
 from unitscope.units import Layer
 from unitscope.web.atlas_cache import AtlasCache
@@ -111,18 +113,27 @@ class PageRenderer:
 
     def images_html(self, page: ImageList, links: Links, *, missing: str = "") -> str:
         """Return the list of images as HTML."""
-        columns, names = self.atlas_cache.columns, (one.name for one in label_facts(self.atlas_cache) if one.images)
+        labels, predictions = self._class_options
         return self.html(
             "images",
             page,
             links,
-            labels=list(dict.fromkeys(names)),
-            predictions=columns.predictions,
+            labels=labels,
+            predictions=predictions,
             sorts=SORTS,
-            mistakes=len(columns.mistakes),
+            mistakes=len(self.atlas_cache.columns.mistakes),
             reason=self.notes.reason,
             missing=missing,
         )
+
+    @cached_property
+    def _class_options(self) -> tuple[Markup, Markup]:
+        """The classes to filter images by, of labels and of predictions, as options: long lists that never change."""
+        known = dict.fromkeys(one.name for one in label_facts(self.atlas_cache) if one.images)
+        predicted = self.atlas_cache.columns.predictions
+        option = Markup('<option value="{}"></option>')
+        labels, predictions = (Markup("").join(option.format(name) for name in names) for names in (known, predicted))
+        return labels, predictions
 
     @property
     def layer_names(self) -> list[str]:
