@@ -34,7 +34,7 @@ def rule(
     shared: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="A", help="Units shared by all of these: image id, file, or class:NAME; give two or more."
+            metavar="A", help="Units shared by all of these: image id, file, class:NAME or @NAME; give two or more."
         ),
     ] = None,
     inside: Annotated[

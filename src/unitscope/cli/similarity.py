@@ -27,7 +27,9 @@ def similarity(
     atlas: AtlasArgument,
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="A", help="Two or more: image ids, image files, or class:NAME.", show_default=False),
+        typer.Argument(
+            metavar="A", help="Two or more: image ids, image files, class:NAME or @NAME.", show_default=False
+        ),
     ] = None,
     layer: Annotated[
         str | None,

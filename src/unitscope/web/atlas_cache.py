@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from unitscope.analyses.class_contrast import ReferenceSample, reference_rows
 from unitscope.analyses.class_units import class_unit_note
 from unitscope.analyses.contrast import RESPONSE, Baseline
+from unitscope.analyses.distinctive_units import DistinctiveUnit, distinctive_units
 from unitscope.analyses.exemplars import count_tied
-from unitscope.analyses.image_groups import group_means
+from unitscope.analyses.image_groups import group_means, is_selection
 from unitscope.analyses.selectivity import SELECTIVITY, significant_selectivity
 from unitscope.analyses.shuffled_labels import LabelledGroups
 from unitscope.analyses.sparsity_by_layer import sparsity_by_layer
@@ -25,6 +26,7 @@ from unitscope.atlas import Atlas
 from unitscope.atlas.extremes import Activity, without_silent
 from unitscope.display.exemplar_sheet import Exemplar, ExemplarSheet
 from unitscope.units import Layer
+from unitscope.web.image_columns import ImageColumns
 
 Floats = NDArray[np.float32]
 
@@ -68,6 +70,11 @@ class AtlasCache:
         return [tuple(zip(labels, names, strict=True)) for labels, names in both]
 
     @cached_property
+    def columns(self) -> ImageColumns:
+        """Predictions and labels of the images, as columns."""
+        return ImageColumns.of(self.atlas)
+
+    @cached_property
     def label_of_class(self) -> dict[int | None, str]:
         """The label of each class of the network that readable images have, by the number of the class."""
         labels = self.atlas.manifest.labels
@@ -84,8 +91,11 @@ class AtlasCache:
         return None if rank == RESPONSE else self.baseline
 
     def means(self, name: str) -> NDArray[np.float64]:
-        """Return the mean response of every unit to an image or a class (``class:NAME``); see `group_means`."""
-        return self._means(name)
+        """Return the mean response of every unit to an image or a class (``class:NAME``); see `group_means`.
+
+        Saved selections (``@NAME``) may change, so they are not kept.
+        """
+        return group_means(self.atlas, name) if is_selection(self.atlas, name) else self._means(name)
 
     def extreme_rows(self, layer: Layer, *, lowest: bool = False) -> NDArray[np.int64]:
         """Return the rows of each unit's extreme images, int64 ``[rank, unit]``; -1 where there are too few."""
@@ -126,6 +136,17 @@ class AtlasCache:
     def sparsity(self) -> pd.DataFrame:
         """The sparsity of each layer, one row per layer; see `SparsityByLayer`."""
         return sparsity_by_layer(self.atlas).table
+
+    @cached_property
+    def distinctive(self) -> dict[str, tuple[DistinctiveUnit, ...]]:
+        """The most distinctive units of each layer, by its name; see `distinctive_units`."""
+        return {layer.name: self._distinctive(layer) for layer in self.atlas.layers}
+
+    def _distinctive(self, layer: Layer) -> tuple[DistinctiveUnit, ...]:
+        span = self.atlas.index.span(layer)
+        values, rows = (self._extremes[name][:, span] for name in ("top_values", "top_images"))
+        moments = self.atlas.units_of(layer)[["count", "mean", "std"]].to_numpy(np.float64)
+        return distinctive_units(values, rows, moments)
 
     def standardized(self, layer: Layer) -> NDArray[np.float64]:
         """Return the standardized responses of a layer, float64 ``[image, unit]``; see `standardized_responses`."""

@@ -96,7 +96,9 @@ def _uploads(
         address = UPLOAD + name
         pictures.check(address)
         page = ImagePage(-1, "Your picture", (), 0, 0, "", (), None, (), "", "")
-        return HTMLResponse(explorer.html("image", page, links_of(request), missing=inspector.missing, address=address))
+        return HTMLResponse(
+            explorer.html("image", page, links_of(request), missing=inspector.missing, address=address, noted=None)
+        )
 
 
 def _lab(

@@ -1,6 +1,6 @@
-"""The page of an image, and the list of all images.
+"""The page of an image.
 
-In: an `AtlasCache` and a row. Out: `ImagePage`, `ImageList`. The activation maps come from the network, if any.
+In: an `AtlasCache` and a row. Out: `ImagePage`. The activation maps come from the network, if any.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,6 @@ from unitscope.analyses.contrast import CONTRAST, RESPONSE, Baseline, top_by
 from unitscope.units import Layer
 from unitscope.web.atlas_cache import AtlasCache
 
-AT_ONCE = 60
 _TOP = 9
 
 
@@ -62,16 +61,6 @@ class ImagePage:
     ranking: str = RESPONSE
 
 
-@dataclass(frozen=True, slots=True)
-class ImageList:
-    """One page of the images, `AT_ONCE` per page; pages count from 1."""
-
-    images: tuple[ImageEntry, ...]
-    page: int
-    pages: int
-    total: int
-
-
 def image_page(cache: AtlasCache, image: str, *, rank: str = "") -> ImagePage:
     """Return the values of an image's page, with units ranked as `AtlasCache.baseline_for` says.
 
@@ -97,15 +86,6 @@ def image_page(cache: AtlasCache, image: str, *, rank: str = "") -> ImagePage:
         cache.ids[row + 1] if row + 1 < len(cache.ids) else "",
         RESPONSE if baseline is None else CONTRAST,
     )
-
-
-def image_list(cache: AtlasCache, page: int) -> ImageList:
-    """Return one page of the images; the last page for any higher number."""
-    total = len(cache.ids)
-    pages = max(1, -(-total // AT_ONCE))
-    page = min(max(page, 1), pages)
-    rows = range((page - 1) * AT_ONCE, min(page * AT_ONCE, total))
-    return ImageList(image_entries(cache, rows), page, pages, total)
 
 
 def image_entries(cache: AtlasCache, rows: "range | list[int]") -> tuple[ImageEntry, ...]:
