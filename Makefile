@@ -5,7 +5,7 @@ VENV := .venv$(if $(filter-out python3,$(PYTHON)),-$(notdir $(PYTHON)))
 BIN := $(VENV)/bin
 EXTRAS := demo,timm,package,web,openvino,ray,cloud,torchcodec
 
-.PHONY: help demo paper test test-lowest check torture docs bench format
+.PHONY: help demo tour paper test test-lowest check torture docs bench format
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -13,6 +13,9 @@ help:  ## list the targets
 demo: $(VENV)/demo  ## end-to-end demo on a small real network: an atlas and pictures in demo/
 	$(BIN)/unitscope demo -o demo
 	@echo "Open it with: $(BIN)/unitscope serve demo/atlas"
+
+tour: $(VENV)/dev  ## run examples/tour.py as a notebook; writes examples/tour.ipynb
+	$(BIN)/python docs/tour.py
 
 SHARED := ../shared
 paper: $(VENV)/demo  ## the paper's tables and figures on ../shared/data, in paper/

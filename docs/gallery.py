@@ -58,7 +58,7 @@ def ranked(session: unitscope.Session, atlas: unitscope.Atlas) -> Figure:
 
 def layer_summary(session: unitscope.Session, atlas: unitscope.Atlas) -> Figure:
     """The units of all layers: how many, how strong, how sparse, how many dead."""
-    return figures.layer_summary(atlas.units)
+    return figures.layer_summary(atlas.units, layers=atlas.layers)
 
 
 def rules(session: unitscope.Session, atlas: unitscope.Atlas) -> Figure:

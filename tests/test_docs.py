@@ -122,8 +122,9 @@ def test_the_recipe_of_a_figure_works(make_atlas, no_new_kinds):
     found = names["response_range"](make_atlas(np.array([[1.0, 5], [3, 2]])), "relu")
     text = page("extending.md").split("## Add a figure\n")[1]
     exec(re.search(r"```python\n(.*?)```", text, re.DOTALL)[1], names)
-    (axes,) = unitscope.figures.draw(found).axes
-    assert "Responses of relu" in {axes.get_title(loc) for loc in ("left", "center")}
+    figure = unitscope.figures.draw(found, width="85mm")
+    assert len(figure.axes) == 1
+    assert "Responses of relu" in {text.get_text() for text in figure.texts}
 
 
 def test_the_recipe_of_a_source_works(tmp_path):

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -162,7 +163,8 @@ def structure():
     maps = RANDOM.random((2, 7, 7)).astype(np.float32)
     column = LayerTopUnits(RELU, np.array([3, 1]), np.array([0.5, 0.25], np.float32), maps)
     picture = np.zeros((32, 32, 3), np.uint8)
-    return Structure("tiny", "a.png", picture, (Prediction(1, "hen", 0.5),), (column,))
+    contrasted = replace(column, contrasts=np.array([2.5, -0.5]))
+    return Structure("tiny", "a.png", picture, (Prediction(1, "hen", 0.5),), (column, contrasted), baseline="9 images")
 
 
 def exemplars():
@@ -186,7 +188,9 @@ def unit_responses():
 
 def layer_overlap():
     numbers = {"shared": [1, 2], "expected": [0.5, 0.25], "p_value": [0.5, 0.01], "cosine": [np.nan, 0.5]}
-    return LayerOverlap(("class:hen", "a.png"), 9, pd.DataFrame({"layer": [one.name for one in LAYERS]} | numbers))
+    return LayerOverlap(
+        ("class:hen", "a.png"), 9, pd.DataFrame({"layer": [one.name for one in LAYERS]} | numbers), LAYERS
+    )
 
 
 MADE = {
@@ -251,7 +255,9 @@ def test_a_notebook_shows_the_tables_or_images(kind):
 def test_a_result_is_drawn_and_so_is_what_was_read_back(kind):
     before = MADE[kind]
     after = type(before).from_dict(json.loads(json.dumps(before.to_dict())))
-    assert len(figures.draw(before).axes) == len(figures.draw(after).axes) > 0
+    figure = figures.draw(before)
+    assert len(figure.axes) == len(figures.draw(after).axes) > 0
+    assert figure._repr_png_()[0].startswith(b"\x89PNG")
 
 
 def test_a_structure_read_back_without_its_maps_is_not_drawn():

@@ -103,12 +103,17 @@ def test_the_table_is_a_sequence_with_activations(table):
     assert [layer.name for layer in table.activations] == ["relu", "layer1.0.relu", "layer1.0.relu_1"]
 
 
-def test_a_layer_is_shown_with_its_activation_call_if_it_has_one():
-    assert (
-        Layer(3, "features.12", "activation", 8, (8, 7, 7), aliases=("conv5_3", "act:13")).display_name
-        == "features.12 (act:13)"
-    )
-    assert Layer(4, "features.13", "pool", 8, (8, 3, 3), aliases=("pool5",)).display_name == "features.13"
+@pytest.mark.parametrize(
+    ("aliases", "shown"),
+    [
+        (("act:13", "conv5_3", "block5_conv3"), "features.42 (conv5_3, act:13)"),
+        (("act:13",), "features.42 (act:13)"),
+        (("pool5",), "features.42 (pool5)"),
+        ((), "features.42"),
+    ],
+)
+def test_a_layer_is_shown_with_all_names_that_the_user_may_use(aliases, shown):
+    assert Layer(4, "features.42", "activation", 8, (8, 3, 3), aliases=aliases).display_name == shown
 
 
 def test_a_layer_round_trips_through_plain_values(table):

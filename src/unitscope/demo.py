@@ -20,6 +20,7 @@ from unitscope.errors import UnitscopeError
 from unitscope.files import atomic_path
 from unitscope.inspection import LayerRange, exemplar_sheet, structure
 from unitscope.networks import load
+from unitscope.notebook import short_repr
 from unitscope.scanning import Progress, ScanResult, scan
 
 NETWORK = "package:efficientnet-lite0"
@@ -39,6 +40,8 @@ class Demo:
     figures: tuple[Path, ...]
     found: tuple[tuple[str, str, float], ...]
 
+    __repr__ = short_repr
+
 
 def run(folder: Path, *, progress: Progress, log: Callable[[str], None]) -> Demo:
     """Make photographs, scan them, and draw the most selective units.
@@ -56,7 +59,9 @@ def run(folder: Path, *, progress: Progress, log: Callable[[str], None]) -> Demo
     view = structure(session, whole / "chelsea.png", layers=SHOWN, enlarge=["act:3:80", "act:6:54", *cat])
     drawn = {
         "structure.png": figures.structure(view),
-        "layers.png": figures.layer_summary(result.atlas.units, title=f"{NETWORK} over the demo's photographs"),
+        "layers.png": figures.layer_summary(
+            result.atlas.units, layers=result.atlas.layers, title=f"{NETWORK} over the demo's photographs"
+        ),
     }
     for unit, name, _ in found:
         drawn[f"unit-{name}.png"] = figures.exemplars(exemplar_sheet(result.atlas, unit, network=session))

@@ -64,6 +64,10 @@ class UntappedLayerError(AtlasError, LookupError):
     """A layer of the network that the scan of the atlas did not tap."""
 
 
+class NotesError(UnitscopeError):
+    """Notes can't be read, or not be changed so."""
+
+
 class BusyError(UnitscopeError):
     """A server that has too much to do; the request may be sent again in a few seconds."""
 

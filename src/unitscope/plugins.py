@@ -123,8 +123,8 @@ def file_in(reference: str) -> str:
 
 
 def network_name(reference: str) -> str:
-    """Return a network reference as titles and results show it: a file without its folder."""
-    return PurePath(reference).name if file_in(reference) else reference
+    """Return a network reference as titles and results show it: a file without its folder, a card without suffix."""
+    return PurePath(reference).name.removesuffix(".toml") if file_in(reference) else reference
 
 
 def code_file(reference: str) -> str:

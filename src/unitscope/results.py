@@ -4,7 +4,6 @@ In: plain values. Out: `Result`, the base class of all results.
 Each result defines its values and tables in the module of its analysis.
 """
 
-import html
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from unitscope.errors import UnitscopeError
 from unitscope.files import atomic_path
+from unitscope.notebook import short_repr, tables_html
 from unitscope.text import json_safe
 from unitscope.units import Layer
 
@@ -36,6 +36,8 @@ class Result(ABC):
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
+        if "__repr__" not in vars(cls):  # otherwise a dataclass makes one, with all arrays
+            cls.__repr__ = short_repr  # type: ignore[method-assign, assignment]
         if not cls.kind:
             return
         other = _classes.setdefault(cls.kind, cls)
@@ -57,6 +59,10 @@ class Result(ABC):
     @abstractmethod
     def tables(self) -> "dict[str, pd.DataFrame]":
         """Return the result as tables by title."""
+
+    def summary(self) -> "dict[str, pd.DataFrame]":
+        """Return the tables that a terminal shows: those of `tables`, or shorter ones if these are wide."""
+        return self.tables()
 
     def to_dict(self) -> Values:
         """Return kind, version and values of the result as a dict that JSON can hold, with None for NaN."""
@@ -92,11 +98,7 @@ class Result(ABC):
             temporary.write_text(text, "utf-8")
 
     def _repr_html_(self) -> str:
-        parts = [
-            f"<h4>{html.escape(title)}</h4>" + table.to_html(index=False, float_format="{:.4g}".format)
-            for title, table in self.tables().items()
-        ]
-        return "".join(parts)
+        return tables_html(self.tables())
 
 
 def defined_classes() -> "Mapping[str, type[Result]]":

@@ -16,6 +16,16 @@ def json_safe(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
+def sentence(text: str) -> str:
+    """Return a text as a sentence, with a capital letter and a full stop; empty for an empty text.
+
+    Examples:
+        >>> sentence("12 units are dead")
+        '12 units are dead.'
+    """
+    return f"{text[0].upper()}{text[1:]}." if text else ""
+
+
 def byte_count(count: float) -> str:
     """Return a number of bytes with a unit.
 

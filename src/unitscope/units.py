@@ -13,8 +13,11 @@ from itertools import accumulate
 from typing import Any
 
 from unitscope.errors import LayerError, closest
+from unitscope.notebook import facts_html, rows_html
+from unitscope.text import count_noun
 
 ACTIVATION = "activation"
+_COLUMNS = ("index", "layer", "aliases", "kind", "units", "shape")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +49,14 @@ class Layer:
 
     @property
     def display_name(self) -> str:
-        """The name, followed by the number of the activation call if there is one: ``features.12 (act:13)``."""
-        return f"{self.name} ({self.call})" if self.call else self.name
+        """The name and the other names that a user may use: ``features.42 (conv5_3, act:13)``."""
+        return f"{self.name} ({', '.join(self.other_names)})" if self.other_names else self.name
+
+    @property
+    def other_names(self) -> tuple[str, ...]:
+        """The first conventional name, such as ``conv5_3``, and the number of the activation call, if there are any."""
+        conventional = [alias for alias in self.aliases if alias != self.call][:1]
+        return tuple(filter(None, [*conventional, self.call]))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the layer as a dict that JSON can hold."""
@@ -65,6 +74,14 @@ class Layer:
     def from_dict(cls, values: dict[str, Any]) -> "Layer":
         """Return the layer from the dict of `to_dict`."""
         return cls(**{**values, "shape": tuple(values["shape"]), "aliases": tuple(values["aliases"])})
+
+    def _repr_html_(self) -> str:
+        return facts_html(f"Layer {self.name}", zip(_COLUMNS[2:], self._row()[2:], strict=True))
+
+    def _row(self) -> tuple[int | str, ...]:
+        """Return the layer as a row of `LayerTable`'s table."""
+        shape = "×".join(map(str, self.shape))
+        return self.index, self.name, ", ".join(self.aliases), self.kind, self.units, shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +119,9 @@ class Unit:
     def __str__(self) -> str:
         return f"{self.layer}:{self.channel}"
 
+    def _repr_html_(self) -> str:
+        return facts_html(f"Unit {self}", (("layer", self.layer), ("channel", self.channel)))
+
     @classmethod
     def parse(cls, text: str) -> "Unit":
         """Return the unit written as ``LAYER:UNIT``; the layer can be any address (``act:46:68``).
@@ -136,6 +156,14 @@ class LayerTable(Sequence[Layer]):
 
     def __iter__(self) -> Iterator[Layer]:
         return iter(self.layers)
+
+    def __repr__(self) -> str:
+        units = count_noun(sum(layer.units for layer in self.layers), "unit")
+        return f"LayerTable({self.network}: {count_noun(len(self.layers), 'layer')}, {units})"
+
+    def _repr_html_(self) -> str:
+        title = f"{count_noun(len(self.layers), 'layer')} of {self.network}"
+        return rows_html(_COLUMNS, [layer._row() for layer in self.layers], title=title, rest=".layers")
 
     @cached_property
     def activations(self) -> tuple[Layer, ...]:
@@ -212,6 +240,9 @@ class UnitIndex:
     """
 
     layers: tuple[Layer, ...]
+
+    def __repr__(self) -> str:
+        return f"UnitIndex({count_noun(len(self), 'unit')} of {count_noun(len(self.layers), 'layer')})"
 
     @cached_property
     def starts(self) -> tuple[int, ...]:

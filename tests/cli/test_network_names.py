@@ -1,6 +1,7 @@
-"""Results show a network that comes from a file by the name of the file, not by its path."""
+"""Results show a network by its name: that in its card, or that of its file, never by a path."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -51,13 +52,13 @@ COMMANDS = {
 def test_results_have_the_name_of_the_file(folder, command):
     paths = {"NETWORK": "net.toml", "ATLAS": "atlas", "IMAGES": "images", "IMAGE": "images/0.png"}
     words = [folder / paths[word] if word in paths else word for word in COMMANDS[command]]
-    assert run(command, *words, "--json").json["network"] == "net.toml"
+    assert run(command, *words, "--json").json["network"] == "net"
 
 
 def test_an_atlas_shows_the_name_and_keeps_the_reference(folder):
     atlas = unitscope.open_atlas(folder / "atlas")
-    assert "net.toml, 6 images" in repr(atlas)
-    assert "net.toml" in atlas._repr_html_()
+    assert "net, 6 images" in repr(atlas)
+    assert ">net<" in atlas._repr_html_()
     assert str(folder / "net.toml") not in atlas._repr_html_()
     assert atlas.manifest.network["reference"] == str(folder / "net.toml")
 
@@ -66,14 +67,38 @@ def test_an_atlas_shows_the_name_and_keeps_the_reference(folder):
 def test_stored_results_fit_an_atlas_by_the_name_of_the_network(folder, tmp_path, reference):
     done = run("sparsity", folder / "atlas", "--layer", "act:1", "--json").json
     (tmp_path / "sparsity.json").write_text(json.dumps({**done, "network": reference}))
-    assert Measurements.read([tmp_path / "sparsity.json"], network="net.toml", data="").tables
+    assert Measurements.read([tmp_path / "sparsity.json"], network="net", data="").tables
+
+
+def test_a_card_names_its_network(folder):
+    (folder / "named.toml").write_text('name = "Four kinds of skin"\n' + CARD)
+    network = unitscope.load(folder / "named.toml")
+    assert network.name == "Four kinds of skin"
+    assert network.reference == str(folder / "named.toml")
+    assert unitscope.load(str(folder / "net.py:build")).name == "net.py:build"
+    run("scan", folder / "named.toml", folder / "images", "-o", folder / "named")
+    assert unitscope.open_atlas(folder / "named").manifest.network_name == "Four kinds of skin"
+    assert run("sparsity", folder / "named", "--layer", "act:1", "--json").json["network"] == "Four kinds of skin"
+
+
+def test_stored_results_of_a_named_network_fit_by_the_card_too(folder, tmp_path):
+    done = run("sparsity", folder / "atlas", "--layer", "act:1", "--json").json
+    (tmp_path / "sparsity.json").write_text(json.dumps({**done, "network": "net.toml"}))
+    found = {"network": "Four kinds of skin", "data": "", "reference": str(folder / "net.toml")}
+    assert Measurements.read([tmp_path / "sparsity.json"], **found).tables
+
+
+def test_atlases_of_earlier_versions_have_the_name_of_the_reference(folder):
+    manifest = unitscope.open_atlas(folder / "atlas").manifest
+    network = {key: value for key, value in manifest.network.items() if key != "name"}
+    assert replace(manifest, network=network).network_name == "net"
 
 
 @pytest.mark.parametrize(
     ("reference", "name"),
     [
         ("/home/ada/net.py:build", "net.py:build"),
-        ("models/net.toml", "net.toml"),
+        ("models/net.toml", "net"),
         ("torchvision:resnet50", "torchvision:resnet50"),
         ("timm:hf_hub/of/ada", "timm:hf_hub/of/ada"),
     ],

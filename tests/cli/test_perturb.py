@@ -66,8 +66,9 @@ def test_tables_are_printed_also_for_one_image(run, classes_folder):
     image = next(classes_folder.rglob("*.png"))
     done = run("perturb", *SQUEEZENET, image, "--jpeg", 50, "--unit", "act:3:2", "--layer", "act:-1")
     assert "changed predictions" in done.stdout
-    assert "map correlation" in done.stdout
-    assert "overlap, jpeg 50" in done.stdout
+    assert "correlation" in done.stdout
+    assert "Overlap of the top 9, before and after" in done.stdout
+    assert "jpeg 50" in done.stdout
     assert "1/1" in done.stderr
 
 

@@ -208,13 +208,16 @@ def layer_of(network):
     return trace_of(network).layers.find("relu")
 
 
-def test_a_sheet_shows_the_first_units_on_images_half_covered_by_the_concept(atlas, network, found):
+def test_a_sheet_shows_each_unit_on_images_with_its_highest_response_beside_the_concept(atlas, network, found):
     sheet = inhibition_sheet(atlas, found, units=2, across=3, network=network)
     assert [unit.unit for unit in sheet.units] == found.units["unit"].head(2).tolist()
+    every = inhibition_sheet(atlas, found, units=2, across=len(found.images), network=network)
+    assert every.candidates == len(found.images)
+    for shown, unit in zip(sheet.units, every.units, strict=True):
+        beside = [np.average(example.map, weights=1 - example.mask) for example in unit.examples]
+        np.testing.assert_allclose(beside, sorted(beside, reverse=True), rtol=1e-6)
+        assert len(shown.examples) == 3
     examples = sheet.units[0].examples
-    assert [example.image for example in examples] == [example.image for example in sheet.units[1].examples]
-    covers = [abs(example.mask.mean() - 0.5) for example in examples]
-    assert covers == sorted(covers)
     assert all(example.has_concept and example.map.shape == (32, 32) for example in examples)
     np.testing.assert_allclose(examples[0].map, maps_by_hand(network, atlas.root / examples[0].image)[DARK], atol=1e-5)
 

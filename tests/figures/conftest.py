@@ -10,6 +10,7 @@ from unitscope.display.structure import Enlargement, LayerTopUnits, Prediction, 
 from unitscope.figures import structure
 from unitscope.units import Layer
 
+at_each_width = pytest.mark.parametrize("width", ["85mm", "170mm"])
 exact_pixels = pytest.mark.skipif(
     matplotlib.__version_info__ < (3, 11), reason="before 3.11, matplotlib draws images up to one pixel too large"
 )
@@ -108,4 +109,4 @@ def resnet_view():
 
 @pytest.fixture(scope="package")
 def resnet_figure(resnet_view):
-    return structure(resnet_view)
+    return structure(resnet_view, proportional=True, width="400mm")

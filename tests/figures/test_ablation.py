@@ -1,5 +1,7 @@
 """Curves of accuracy: the drawn values are the counts."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -8,8 +10,9 @@ from unitscope.analyses.ablation import Ablation
 from unitscope.analyses.ablation_counts import AblationSetting, Score, Truth
 from unitscope.analyses.ablation_outcome import Outcome
 from unitscope.analyses.ablation_removed import Removed
+from unitscope.units import Layer
 
-from .conftest import assert_tidy, texts
+from .conftest import assert_tidy, at_each_width, texts
 
 SETTINGS = [
     ("image", "low", None, 2),
@@ -66,10 +69,29 @@ def test_without_labels_agreement_is_drawn():
     assert "with the same Top-1 class as in the unmodified network" in " ".join(text for text, _ in texts(figure))
 
 
-def test_layers_have_rows_and_scopes_have_columns_and_nothing_overlaps():
-    figure = figures.ablation(ablation(layers=("features.12.expand3x3_activation", "classifier.2")))
+@at_each_width
+def test_layers_and_scopes_have_panels_with_whole_titles_and_nothing_overlaps(width):
+    figure = figures.ablation(ablation(layers=("features.12.expand3x3_activation", "classifier.2")), width=width)
     assert len(figure.axes) == 4
     assert_tidy(figure)
+    written = " ".join(text for text, _ in texts(figure))
+    assert "features.12.expand3x3_activation: units ranked for each image" in written
+    assert "classifier.2: same units for all images" in written
+
+
+def test_top_1_and_top_5_are_told_apart_in_the_legend():
+    figure = figures.ablation(ablation())
+    names = [text for text, _ in texts(figure)]
+    top1, top5 = (figure.artists[names.index(name) - names.index("lowest first")] for name in ("Top-1", "Top-5"))
+    assert top1.get_linewidth() > 2 * top5.get_linewidth()
+    assert (top1.get_marker(), top5.get_marker()) == ("o", "")
+    assert not {"Top-1", "Top-5"} & {text for text, _ in texts(figures.ablation(ablation(labelled=False)))}
+
+
+def test_layers_are_shown_with_all_names():
+    known = (Layer(1, "relu", "activation", 10, (10, 7, 7), aliases=("act:3", "conv2_1")),)
+    written = [text for text, _ in texts(figures.ablation(replace(ablation(), layers=known)))]
+    assert "relu (conv2_1, act:3): units ranked for each image" in written
 
 
 def some_removed(count):

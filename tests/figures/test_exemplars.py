@@ -6,9 +6,10 @@ from matplotlib import colormaps
 
 from unitscope.display.heatmaps import overlay, tone
 from unitscope.figures import exemplars
-from unitscope.figures.exemplars import grid, tiles
+from unitscope.figures.tile_layout import Box, resized
+from unitscope.figures.unit_tiles import NARROWEST, TileRows
 
-from .conftest import assert_tidy, exact_pixels, exemplar, image_box, pixels, sheet_of, texts
+from .conftest import assert_tidy, at_each_width, exact_pixels, exemplar, image_box, pixels, sheet_of, texts
 
 
 def tile_of(figure, number):
@@ -21,16 +22,18 @@ def tile_of(figure, number):
 def test_each_exemplar_shows_its_picture_its_map_and_the_overlay():
     entry = exemplar(1)
     figure = exemplars(sheet_of(entry))
-    np.testing.assert_array_equal(tile_of(figure, 0), entry.picture)
+    side = len(tile_of(figure, 0))
+    picture = resized(entry.picture, Box(0, 0, side, side))
+    np.testing.assert_array_equal(tile_of(figure, 0), picture)
     colours = colormaps["magma"](tone(entry.map), bytes=True)[..., :3]
-    np.testing.assert_array_equal(tile_of(figure, 1), colours.repeat(16, 0).repeat(16, 1))
-    np.testing.assert_array_equal(tile_of(figure, 2), overlay(entry.picture, tone(entry.map)))
+    np.testing.assert_array_equal(tile_of(figure, 1)[side // 28 :: side // 14][:14, side // 28], colours[:, 0])
+    np.testing.assert_array_equal(tile_of(figure, 2), overlay(picture, tone(entry.map)))
 
 
 def test_exemplars_are_in_reading_order_with_rank_response_label_and_title():
     figure = exemplars(sheet_of(*(exemplar(rank) for rank in range(1, 10))))
     written = [text for text, _ in texts(figure)]
-    assert written[0] == "features.29:71 of torchvision:vgg16"
+    assert written[0] == "features.29, unit 71 of torchvision:vgg16"
     lines = [text for text in written if "α = " in text]
     assert lines == [f"{rank}   α = {10 / rank:#.4g}" for rank in range(1, 10)]
     assert written.count("Siamese cat") == 9
@@ -38,12 +41,16 @@ def test_exemplars_are_in_reading_order_with_rank_response_label_and_title():
     assert corners == sorted(corners)
 
 
-@pytest.mark.parametrize(("count", "across"), [(1, 1), (2, 2), (4, 2), (5, 3), (9, 3), (16, 3)])
-def test_blocks_form_a_grid_of_at_most_three_a_row(count, across):
-    blocks = grid(count)
-    assert len(blocks) == count
-    assert len({block.left for block in blocks}) == across
-    assert all(tile.right <= block.right for block in blocks for tile in tiles(block))
+@pytest.mark.parametrize(
+    ("count", "room", "across"), [(1, 1300, 1), (2, 1300, 2), (9, 1300, 3), (9, 640, 2), (9, 400, 1)]
+)
+def test_blocks_fill_the_width_in_rows_of_as_many_as_fit(count, room, across):
+    rows = TileRows.of(count, room, most=3)
+    assert rows.across == across
+    assert rows.block >= min(NARROWEST, room) - 3
+    lefts = [rows.place(index, 100)[0] for index in range(count)]
+    assert lefts[-1] + rows.block <= room
+    assert [tile.left for tile in rows.tiles(0, 0)] == sorted({tile.left for tile in rows.tiles(0, 0)})
 
 
 @pytest.mark.parametrize(("missing", "blanks"), [({"picture": None}, 2), ({"map": None}, 2)])
@@ -65,12 +72,27 @@ ODD = (
 )
 
 
+@at_each_width
 @pytest.mark.parametrize("entries", [(), ODD[:1], ODD[:2], ODD], ids=len)
-def test_no_text_overlaps_or_is_clipped(entries):
-    assert_tidy(exemplars(sheet_of(*entries, name="features.denseblock4.denselayer16.relu2." * 6)))
+def test_no_text_overlaps_or_is_clipped(entries, width):
+    assert_tidy(exemplars(sheet_of(*entries, name="features.denseblock4.denselayer16.relu2." * 6), width=width))
+
+
+@pytest.mark.parametrize(
+    ("map_", "words"),
+    [
+        (np.zeros((7, 7), np.float32), "all zero"),
+        (np.full((7, 7), 2, np.float32), "constant"),
+        (np.ones((1, 1), np.float32), "one cell"),
+    ],
+)
+def test_a_map_that_shows_no_place_is_named_in_words(map_, words):
+    figure = exemplars(sheet_of(replace(exemplar(1), map=map_)))
+    assert len(figure.axes[0].images) == 2
+    assert words in [text for text, _ in texts(figure)]
 
 
 def test_a_picture_of_any_shape_keeps_its_proportions():
     figure = exemplars(sheet_of(exemplar(1, picture=(100, 300))))
     left, bottom, right, top = image_box(figure.axes[0].images[0])
-    assert (right - left, top - bottom) == pytest.approx((224, 75))
+    assert (right - left) / (top - bottom) == pytest.approx(3, abs=0.05)

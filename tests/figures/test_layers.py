@@ -4,9 +4,11 @@ import pytest
 
 from unitscope.errors import UnitscopeError
 from unitscope.figures import layer_summary
-from unitscope.figures.layers import decades, labelled_positions
+from unitscope.figures.layer_axis import LayerAxis, thinned
+from unitscope.figures.layers import decades
+from unitscope.units import Layer
 
-from .conftest import assert_tidy, texts
+from .conftest import assert_tidy, at_each_width, texts
 
 
 def table(layers, *, units=40, spread=0.5, shift=0.0, name="layer{}.relu_2"):
@@ -29,6 +31,7 @@ def table(layers, *, units=40, spread=0.5, shift=0.0, name="layer{}.relu_2"):
     return pd.concat(frames, ignore_index=True)
 
 
+@at_each_width
 @pytest.mark.parametrize(
     "units",
     [
@@ -45,8 +48,8 @@ def table(layers, *, units=40, spread=0.5, shift=0.0, name="layer{}.relu_2"):
     ],
     ids=lambda units: f"{units.layer_index.nunique()}-layers",
 )
-def test_no_text_overlaps_or_is_clipped(units):
-    assert_tidy(layer_summary(units, title="torchvision:resnet50 over val: $1 " * 8))
+def test_no_text_overlaps_or_is_clipped(units, width):
+    assert_tidy(layer_summary(units, title="torchvision:resnet50 over val: $1 " * 8, width=width))
 
 
 def test_charts_show_layers_in_network_order_for_any_order_of_rows():
@@ -76,12 +79,54 @@ def test_a_wide_range_of_means_has_a_log_like_axis_and_a_narrow_one_a_linear_axi
     assert decades(np.zeros(3)) == []
 
 
-@pytest.mark.parametrize("count", [1, 40, 41, 200])
-def test_layer_names_are_thinned_evenly(count):
-    shown = labelled_positions(count)
-    assert shown[0] == 0
-    assert len(shown) <= 40
-    assert len(set(np.diff(shown))) <= 1
+def named(count, *, call=True):
+    return [
+        Layer(n, f"layer{n}.relu_2", "activation", 9, (9,), aliases=(f"act:{n + 1}",) if call else ())
+        for n in range(count)
+    ]
+
+
+def test_all_layers_are_named_where_the_names_fit():
+    axis = LayerAxis.of(named(20), 600)
+    assert axis.upright
+    assert axis.names == [layer.name for layer in named(20)]
+
+
+@pytest.mark.parametrize("count", [49, 200, 1000])
+def test_layers_with_numbers_are_named_by_them_at_round_numbers(count):
+    axis = LayerAxis.of(named(count), 600)
+    assert not axis.upright
+    assert axis.names == [f"act:{position + 1}" for position in axis.positions]
+    steps = set(np.diff([position + 1 for position in axis.positions if position]))
+    assert len(steps) <= 1
+    assert steps <= {5, 10, 20, 50, 100, 200, 500}
+
+
+@pytest.mark.parametrize("count", [49, 200])
+def test_names_of_layers_without_numbers_are_thinned_evenly(count):
+    axis = LayerAxis.of(named(count, call=False), 600)
+    assert axis.upright
+    assert axis.positions[0] == 0
+    assert len(set(np.diff(axis.positions))) == 1
+
+
+def test_the_first_call_is_named_if_the_next_name_is_far_enough():
+    assert thinned([f"act:{n}" for n in range(1, 50)], 1200)[0] == 0
+    assert thinned(["act:1"], 100) == [0]
+
+
+def test_without_dead_units_there_is_no_panel_of_them():
+    figure = layer_summary(table(3).assign(dead=False))
+    assert len(figure.axes) == 3
+    assert any(text.endswith("No unit is dead.") for text, _ in texts(figure))
+
+
+def test_a_single_layer_has_a_narrow_panel():
+    assert (
+        layer_summary(table(1)).axes[0].get_position().width
+        < 0.3
+        < layer_summary(table(9)).axes[0].get_position().width
+    )
 
 
 def test_a_table_without_a_required_column_is_refused():

@@ -9,7 +9,7 @@ from unitscope.display.perturbed_sheet import PerturbedImage, PerturbedMap, Pert
 from unitscope.errors import UnitscopeError
 from unitscope.figures import perturbation, perturbed
 
-from .conftest import assert_tidy, layer, pixels, texts
+from .conftest import assert_tidy, at_each_width, layer, pixels, texts
 
 NAN = float("nan")
 
@@ -69,13 +69,17 @@ ALL_KINDS = [
     ],
     ids=["one", "no-classes", "extremes", "one-layer", "deep", "all"],
 )
-def test_no_text_of_the_curves_overlaps_or_is_clipped(effects):
-    figure = perturbation(effects, title="torchvision:resnet50 over val: $1 " * 8)
-    assert_tidy(figure)
-    for chart in figure.axes:
-        if legend := chart.get_legend():
-            assert legend.get_window_extent().x0 > chart._left_title.get_window_extent().x1
-            assert legend.get_window_extent().x1 <= figure.bbox.x1
+@at_each_width
+def test_no_text_of_the_curves_overlaps_or_is_clipped(effects, width):
+    assert_tidy(perturbation(effects, title="torchvision:resnet50 over val: $1 " * 8, width=width))
+
+
+def test_a_single_strength_is_said_in_words_instead_of_a_chart_with_one_point():
+    figure = perturbation([effect("noise", 0.1, flips=(10, 12)), effect("blur", 1, flips=(10, 10))])
+    assert len(figure.axes) == 4
+    caption = " ".join(text for text, _ in texts(figure))
+    assert "Noise σ = 0.1: 55.0% of the predictions change (" in caption
+    assert "Blur 1 px: 50.0% of the predictions change (" in caption
 
 
 def test_curves_show_the_means_of_each_strength_over_layers_and_chance_level():
@@ -86,7 +90,12 @@ def test_curves_show_the_means_of_each_strength_over_layers_and_chance_level():
     assert weak.get_ydata() == pytest.approx([each.overlap.value for each in effects[1].layers])
     assert strong.get_ydata() == pytest.approx([each.overlap.value for each in effects[0].layers])
     assert cosine.lines[1].get_ydata() == pytest.approx([each.cosine.value for each in effects[0].layers])
-    assert [text.get_text() for text in overlap.get_legend().get_texts()] == ["by chance", "σ = 0.1", "σ = 0.2"]
+    named = [text for text, _ in texts(overlap.figure)]
+    assert [text for text in named if text in {"by chance", "σ = 0.1", "σ = 0.2"}] == [
+        "by chance",
+        "σ = 0.1",
+        "σ = 0.2",
+    ]
     assert flips.lines[0].get_xdata().tolist() == [0.1, 0.2]
     assert flips.lines[0].get_ydata() == pytest.approx([3 / 20, 11 / 20])
 
@@ -122,17 +131,25 @@ def test_nothing_to_draw_is_refused():
     ],
     ids=["two-units", "one-image", "flat-maps", "no-image"],
 )
-def test_no_text_of_the_maps_overlaps_or_is_clipped(view):
-    assert_tidy(perturbed(view))
+@at_each_width
+def test_no_text_of_the_maps_overlaps_or_is_clipped(view, width):
+    assert_tidy(perturbed(view, width=width))
 
 
 def test_each_unit_shows_every_image_in_every_state():
-    view = sheet((14, 14), (7, 7), images=3)
+    view = sheet((14, 14), (7, 7), images=3, perturbations=(("noise", 0.05), ("jpeg", 10)))
     figure = perturbed(view)
-    assert len(figure.axes[0].images) == 2 * 3 * 4 * 2
+    assert len(figure.axes[0].images) == 2 * 3 * 3 * 2
     output = [text for text, _ in texts(figure)]
     assert output.count("Clean") == output.count("Noise σ = 0.05") == output.count("JPEG quality 10") == 2
-    assert output.count("r −0.05") == 2 * 3 * 3
+    assert output.count("r −0.05") == 2 * 3 * 2
+
+
+def test_units_that_a_page_does_not_hold_are_left_out_with_a_note():
+    many = perturbed(sheet(*[(7, 7)] * 9, images=9), width="85mm")
+    assert many.get_size_inches()[1] * 25.4 < 250
+    caption = " ".join(text for text, _ in texts(many))
+    assert "The first 1 of 9, as many as a page holds. The first 5 of 9 images." in caption
 
 
 def test_maps_of_one_image_share_one_scale():

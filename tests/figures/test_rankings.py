@@ -11,7 +11,7 @@ from unitscope.analyses.unit_responses import UnitResponses
 from unitscope.figures import draw
 from unitscope.units import Layer
 
-from .conftest import assert_tidy, texts
+from .conftest import assert_tidy, at_each_width, texts
 
 LAYER = Layer(0, "layer4.2.relu_2", "activation", 512, (512, 7, 7), aliases=("act:49",))
 
@@ -42,9 +42,11 @@ def responses(classes, *, name="class {}"):
 
 def overlap(layers, *, names=("class:hen", "class:tench")):
     table = pd.DataFrame({"layer": [f"layer{n}.relu_2" for n in range(layers)], "shared": np.arange(layers) % 9})
-    return LayerOverlap(names, 9, table.assign(expected=0.5, p_value=0.1, cosine=np.linspace(1, 0.5, layers)))
+    named = tuple(Layer(n, name, "activation", 9, (9,)) for n, name in enumerate(table["layer"]))
+    return LayerOverlap(names, 9, table.assign(expected=0.5, p_value=0.1, cosine=np.linspace(1, 0.5, layers)), named)
 
 
+@at_each_width
 @pytest.mark.parametrize(
     "found",
     [
@@ -57,8 +59,17 @@ def overlap(layers, *, names=("class:hen", "class:tench")):
     ],
     ids=lambda found: found.kind,
 )  # fmt: skip
-def test_no_text_overlaps_or_is_clipped(found):
-    assert_tidy(draw(found))
+def test_no_text_overlaps_or_is_clipped(found, width):
+    assert_tidy(draw(found, width=width))
+
+
+@at_each_width
+def test_a_title_can_be_replaced_or_left_out(width):
+    own, other, none = (draw(correlated(3), width=width, title=title) for title in (None, "Another title", ""))
+    assert texts(own)[0][0].startswith("Units most correlated with")
+    assert texts(other)[0][0] == "Another title"
+    assert texts(none)[0][0] == "Pearson's r of the responses to 1,024 images."
+    assert none.get_size_inches()[1] < other.get_size_inches()[1]
 
 
 def test_bars_are_in_ranking_order_with_names_and_values():

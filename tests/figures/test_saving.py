@@ -6,6 +6,7 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from unitscope.errors import UnitscopeError
 from unitscope.figures import exemplars, layer_summary, save, structure
@@ -41,7 +42,42 @@ def test_a_png_has_the_pixel_size_of_the_sheet(tmp_path):
         figure = structure(view([(13, 13)], top=top))
         with Image.open(save(figure, tmp_path / "a.png")) as written:
             axes = figure.axes[0]
-            assert written.size == (axes.get_xlim()[1], axes.get_ylim()[0])
+            assert written.size == (2 * axes.get_xlim()[1], 2 * axes.get_ylim()[0])
+            assert written.info["dpi"] == pytest.approx((400, 400), abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("width", "pixels"), [("85mm", 2 * 669), ("170mm", 2 * 1339), ("3.5in", 1400), ("single", 2 * 669)]
+)
+def test_a_figure_is_as_wide_as_asked(width, pixels, tmp_path):
+    from PIL import Image
+
+    with Image.open(save(layer_summary(table(5), width=width), tmp_path / "a.png")) as written:
+        assert written.width == pixels
+
+
+@pytest.mark.parametrize("width", ["85", "wide", "-85mm", "85 px", "", "nanmm"])
+def test_a_width_without_a_unit_is_refused_with_examples(width):
+    with pytest.raises(UnitscopeError, match=rf"'{width}' is not a width; write 85mm, 8.5cm, 3.35in, single"):
+        layer_summary(table(5), width=width)
+
+
+@pytest.mark.parametrize("width", ["59mm", "1mm", "24in"])
+def test_a_width_that_no_page_has_is_refused(width):
+    with pytest.raises(UnitscopeError, match="give a width from 60mm to 600mm"):
+        layer_summary(table(5), width=width)
+
+
+def test_svg_has_text_that_can_be_selected_in_fonts_with_fallbacks(tmp_path):
+    written = save(FIGURES["layer_summary"](), tmp_path / "a.svg").read_text()
+    assert ">Units by layer</text>" in written
+    assert "font-family: 'DejaVu Sans'" in written
+    assert "'Verdana', sans-serif" in written
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_no_text_is_smaller_than_six_points(name):
+    assert min(text.get_fontsize() for text in FIGURES[name]().findobj(Text) if text.get_text()) >= 6
 
 
 def test_vector_files_keep_each_tile_as_a_separate_image(tmp_path):

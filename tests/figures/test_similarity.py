@@ -11,8 +11,9 @@ from unitscope.display.heatmaps import COLOUR_MAP
 from unitscope.errors import UnitscopeError
 from unitscope.figures import layer_similarity, similarity, similarity_by_layer, theme
 from unitscope.figures.heatmap import branches, scale
+from unitscope.units import Layer
 
-from .conftest import assert_tidy, pixels, texts
+from .conftest import assert_tidy, at_each_width, pixels, texts
 
 
 def matrix_of(count, *, silent=(), seed=0):
@@ -36,10 +37,12 @@ def written(figure):
         (90, "{} $1" + "n" * 200),
     ],
 )
-def test_no_text_of_a_heat_map_overlaps_or_is_clipped(count, name, clustered):
+@at_each_width
+def test_no_text_of_a_heat_map_overlaps_or_is_clipped(count, name, clustered, width):
     matrix = matrix_of(count, silent=[1])
     names = [name.format(number) for number in range(count)]
-    assert_tidy(similarity(matrix, names, tree=tree(matrix) if clustered else None, title="$1 of a network " * 20))
+    branches = tree(matrix) if clustered else None
+    assert_tidy(similarity(matrix, names, tree=branches, title="$1 of a network " * 20, width=width))
 
 
 def test_a_single_group_is_drawn_without_branches():
@@ -128,31 +131,38 @@ def test_names_of_very_many_groups_are_thinned():
 
 
 def test_the_map_of_layers_names_them_and_its_images():
-    figure = layer_similarity(matrix_of(26), [f"features.{n}.expand3x3_activation" for n in range(26)], images=1000)
+    figure = layer_similarity(matrix_of(26), layers(26), images=1000, width="250mm")
     assert_tidy(figure)
     output = [text for text, _ in texts(figure)]
-    assert "features.25.expand3x3_activation" in output
+    assert output.count("layer4.25.relu_2") == 2
+    narrow = layer_similarity(matrix_of(26), layers(26), images=1000, width="85mm")
+    assert_tidy(narrow)
+    assert {"act:1", "act:3", "act:25"} <= {text for text, _ in texts(narrow)}
     assert any("over 1,000 images" in text for text in output)
-    silent = layer_similarity(matrix_of(3, silent=[0]), "abc", images=9, shuffled=np.full((3, 3), 0.125))
+    silent = layer_similarity(matrix_of(3, silent=[0]), layers(3), images=9, shuffled=np.full((3, 3), 0.125))
     caption = " ".join(text for text, _ in texts(silent))
     assert "Blank" in caption
     assert "values reach 0.12 to 0.12" in caption
     assert re.search("of 1 pair of layers (is|are) above that", caption)
 
 
+def layers(count):
+    return [Layer(n, f"layer4.{n}.relu_2", "activation", 9, (9,), aliases=(f"act:{n + 1}",)) for n in range(count)]
+
+
+@at_each_width
 @pytest.mark.parametrize("count", [2, 4, 5])
 @pytest.mark.parametrize("name", ["cat {}", "a folder/of pictures/" * 9 + "{}.jpg"])
 @pytest.mark.parametrize("depth", [1, 60])
-def test_no_text_of_curves_overlaps_or_is_clipped(count, name, depth):
+def test_no_text_of_curves_overlaps_or_is_clipped(count, name, depth, width):
     matrices = np.stack([matrix_of(count, seed=number) for number in range(depth)])
-    layers = [f"layer4.{number}.relu_2" for number in range(depth)]
     names = [name.format(number) for number in range(count)]
-    assert_tidy(similarity_by_layer(matrices, layers, names=names, title="over depth $1 " * 20))
+    assert_tidy(similarity_by_layer(matrices, layers(depth), names=names, title="over depth $1 " * 20, width=width))
 
 
 def test_each_pair_has_a_distinct_curve_with_its_names():
     matrices = np.stack([matrix_of(5, seed=number) for number in range(6)])
-    figure = similarity_by_layer(matrices, list("abcdef"), names=["v", "w", "x", "y", "z"])
+    figure = similarity_by_layer(matrices, layers(6), names=["v", "w", "x", "y", "z"])
     curves = figure.axes[0].lines
     np.testing.assert_array_equal(curves[0].get_ydata(), matrices[:, 0, 1])
     np.testing.assert_array_equal(curves[-1].get_ydata(), matrices[:, 3, 4])
@@ -165,10 +175,10 @@ def test_each_pair_has_a_distinct_curve_with_its_names():
 
 def test_too_many_curves_are_refused():
     with pytest.raises(UnitscopeError, match="6 images or classes give 15 curves"):
-        similarity_by_layer(np.ones((3, 6, 6)), list("abc"), names=list("uvwxyz"))
+        similarity_by_layer(np.ones((3, 6, 6)), layers(3), names=list("uvwxyz"))
 
 
 def test_a_group_without_responses_is_blank_and_explained():
     figure = similarity(matrix_of(3, silent=[1]), list("abc"))
     assert "–: no unit" in " ".join(text for text, _ in texts(figure))
-    FigureCanvasAgg(similarity_by_layer(np.full((2, 2, 2), np.nan), list("ab"), names=list("cd"))).draw()
+    FigureCanvasAgg(similarity_by_layer(np.full((2, 2, 2), np.nan), layers(2), names=list("cd"))).draw()

@@ -7,7 +7,7 @@ from unitscope.analyses.sparsity_by_layer import SparsityByLayer
 from unitscope.figures import sparsity, sparsity_by_layer
 from unitscope.units import Layer
 
-from .conftest import assert_tidy, texts
+from .conftest import assert_tidy, at_each_width, texts
 
 EDGES = np.linspace(0, 2, 21)
 
@@ -41,9 +41,10 @@ def by_layer(table):
 CLASSES = [distribution(name, images=n) for n, name in enumerate(("ant", "Siamese cat", "pug", "c" * 200, "$x$", "虎"))]
 
 
+@at_each_width
 @pytest.mark.parametrize("count", [0, 1, 3, 6])
-def test_no_text_overlaps_or_is_clipped(count):
-    assert_tidy(sparsity(found(*CLASSES[:count], layer="l" * (200 if count == 3 else 9)), title="torchvision:resnet50"))
+def test_no_text_overlaps_or_is_clipped(count, width):
+    assert_tidy(sparsity(found(*CLASSES[:count], layer="l" * (200 if count == 3 else 9)), width=width))
 
 
 @pytest.mark.parametrize(
@@ -71,9 +72,10 @@ def test_panels_show_histograms_on_the_same_axes_with_zeros_and_gini():
     assert "42.0% of all responses are exactly zero; 2 units are dead" in " ".join(output)
 
 
+@at_each_width
 @pytest.mark.parametrize("table", [depth(1), depth(33), depth(45, name="n" * 200 + "{}")], ids=len)
-def test_no_text_of_the_curves_overlaps_or_is_clipped(table):
-    assert_tidy(sparsity_by_layer(by_layer(table), title="torchvision:resnet50 over val"))
+def test_no_text_of_the_curves_overlaps_or_is_clipped(table, width):
+    assert_tidy(sparsity_by_layer(by_layer(table), title="torchvision:resnet50 over val", width=width))
 
 
 def test_curves_show_the_table_and_rise_with_sparsity():

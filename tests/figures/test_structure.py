@@ -1,10 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from matplotlib import colormaps
 
 from unitscope.display.heatmaps import tone
 from unitscope.figures import structure
-from unitscope.figures.structure_layout import header, place_panel, scale_of, stacks
+from unitscope.figures.structure_layout import TILE, Equal, Proportional, header, place_panel, scale_of, stacks
 
 from .conftest import assert_tidy, exact_pixels, image_box, pixels, texts, view
 
@@ -91,8 +93,9 @@ def test_every_unit_layer_name_prediction_and_enlargement_is_labelled(resnet_vie
     ],
     ids=lambda given: f"{len(given.columns)}-columns-{[c.maps.shape for c in given.columns[:1]]}",
 )
-def test_no_text_overlaps_or_is_clipped(given):
-    figure = structure(given)
+@pytest.mark.parametrize("proportional", [False, True])
+def test_no_text_overlaps_or_is_clipped(given, proportional):
+    figure = structure(given, proportional=proportional)
     assert_tidy(figure)
     width, height = figure.canvas.get_width_height()
     boxes = np.array([image_box(image) for image in figure.axes[0].images])
@@ -109,14 +112,14 @@ def test_no_two_images_overlap(resnet_figure):
 
 
 def test_a_stack_too_high_for_the_sheet_is_wrapped_in_order():
-    (stack,) = stacks(view([(224, 224)]).columns, 2, left=0, top=0)
+    (stack,) = stacks(view([(224, 224)]).columns, Proportional(2), left=0, top=0)
     assert [(tile.left > stack.tiles[0].left) for tile in stack.tiles] == [False] * 5 + [True] * 4
     assert stack.tiles[5].top == stack.tiles[0].top
 
 
 def test_the_panel_is_below_short_deep_columns_if_that_makes_the_sheet_smaller(resnet_view):
     rows = [[(448, 448)]]
-    deep = stacks(resnet_view.columns, 4, left=0, top=0)
+    deep = stacks(resnet_view.columns, Proportional(4), left=0, top=0)
     (below,) = place_panel(rows, deep, top=0)
     assert below.right <= max(stack.left + stack.width for stack in deep)
     (beside,) = place_panel(rows, deep[:1], top=0)
@@ -125,7 +128,47 @@ def test_the_panel_is_below_short_deep_columns_if_that_makes_the_sheet_smaller(r
 
 def test_a_long_layer_name_keeps_its_end_within_two_lines():
     (column,) = view([(7, 7)], name="a.very.long." * 20 + "relu{}").columns
-    *name, counts = header(column)
+    *name, counts = header(column, Proportional(1))
     assert len(name) == 2
     assert name[1].endswith("relu0")
     assert counts == "7×7 · 512 units"
+
+
+def test_in_the_compact_form_all_maps_are_equally_large_with_their_size_above(resnet_view):
+    figure = structure(resnet_view, width="300mm")
+    for image in drawn_maps(figure, resnet_view):
+        left, bottom, right, top = image_box(image)
+        assert (top - bottom, right - left) == pytest.approx((TILE, TILE), abs=0.01)
+    written = [text for text, _ in texts(figure)]
+    for column in resnet_view.columns:
+        rows, columns = column.maps.shape[1:]
+        assert f"{rows}×{columns}" in written
+    assert "all maps are equally large" in " ".join(written)
+
+
+@pytest.mark.parametrize("proportional", [False, True])
+def test_layers_that_do_not_fit_side_by_side_continue_below(resnet_view, proportional):
+    figure = structure(resnet_view, proportional=proportional, width="85mm")
+    assert_tidy(figure)
+    assert figure.get_size_inches()[0] * 25.4 == pytest.approx(85, abs=0.1)
+    boxes = [image_box(image) for image in drawn_maps(figure, resnet_view)][::9]
+    tops = [round(top) for *_, top in boxes]
+    assert tops == sorted(tops, reverse=True)
+    assert 1 < len(set(tops)) < len(boxes)
+    assert max(right for _, _, right, _ in boxes) <= figure.bbox.x1
+
+
+def test_maps_that_are_not_square_keep_their_shape_in_the_compact_form():
+    assert (Equal().size(30, 40), Equal().size(1, 1), Equal().size(1, 197)) == ((84, 112), (112, 112), (1, 112))
+
+
+@pytest.mark.parametrize(
+    ("baseline", "words"),
+    [
+        ("", "units of highest response α (at most 9)"),
+        ("the 60 images of a.atlas", "divided by its standard deviation, over the 60 images of a.atlas (at most 9)"),
+    ],
+)
+def test_the_caption_says_what_units_are_ranked_by(resnet_view, baseline, words):
+    shown = structure(replace(resnet_view, baseline=baseline))
+    assert words in " ".join(text for text, _ in texts(shown))

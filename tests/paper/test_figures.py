@@ -105,8 +105,8 @@ def test_figures_2_and_3_show_the_papers_units_in_a_network_with_the_form_of_vgg
     ranked = inhibition_of(case).units["unit"].tolist()
     assert f"is number {ranked.index(11) + 1} of {len(ranked)}" in figures["Figure 3"].note
     shown = [text.get_text() for text in figures["Figure 3"].figure.findobj(Text)]
-    units = [text for text in shown if re.search(r"\bunit \d+|:\d+$", text)]
-    assert re.search(r"\d+$", units[0])[0] == "11"
+    units = [found[1] for text in shown if (found := re.match(r"unit (\d+):", text))]
+    assert units[0] == "11"
 
 
 def test_figure_7_follows_the_papers_units_and_says_whether_predictions_stand_noise(vgg):

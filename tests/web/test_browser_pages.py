@@ -1,6 +1,11 @@
 """Every page in Chromium: no errors, readable in light and dark mode, no horizontal overflow; keyboard shortcuts."""
 
+import numpy as np
 import pytest
+
+from tests.web.conftest import explorer_of, served
+from unitscope.web.app import create_app
+from unitscope.web.lazy_inspector import LazyInspector
 
 PAGES = {
     "/": "package:efficientnet-lite0",
@@ -8,6 +13,8 @@ PAGES = {
     "/unit/_swish_1/725": "_swish_1:725 act:33:725",
     "/images": "Images",
     "/image/chelsea/00.jpg": "chelsea/00.jpg",
+    "/images?wrong=1&sort=unsure": "Images",
+    "/notes": "Notes",
     "/class/chelsea": "chelsea",
     "/compare?a=class:chelsea&a=class:flower": "chelsea · flower",
     "/search?q=che": "“che”",
@@ -63,15 +70,41 @@ def test_every_page_renders_without_errors_or_overflow_and_is_readable(page, sit
     assert page.evaluate(nameless) == 0
 
 
-def test_the_layer_strip_links_to_layers(page, site):
+def test_a_bar_of_the_strip_leads_to_pictures_of_the_layer_and_these_to_its_page(page, site):
     page.goto(site)
     bars = page.locator(".strip a")
-    assert bars.count() == 33
+    assert bars.count() == page.locator(".of-layer").count() == 33
     heights = [bars.nth(n).locator(".bar").bounding_box()["height"] for n in (0, 32)]
     assert heights[1] > heights[0] > 10
     bars.nth(32).focus()
     page.keyboard.press("Enter")
+    shown = page.locator(".of-layer:target")
+    assert shown.locator(".card").count() == 3
+    assert bars.nth(32).get_attribute("aria-current") is not None
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
     page.wait_for_url("**/layer/_swish_1")
+
+
+def test_a_phone_shows_the_first_page_without_endless_scrolling(page, site):
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.goto(site)
+    assert page.evaluate("document.documentElement.scrollHeight") < 5 * 800
+    tenth = page.locator(".of-layer").nth(9)
+    page.locator(".strip a").nth(9).click()
+    box = tenth.bounding_box()
+    assert 0 <= box["x"] < 390
+
+
+def test_classes_are_filtered_by_name(page, tmp_path, make_atlas):
+    labels = [f"class {number:02d}" for number in range(40)]
+    explorer, pictures = explorer_of(make_atlas(np.eye(40, 4), labels=labels), tmp_path / "pictures")
+    with served(create_app(explorer, pictures, LazyInspector(missing="none"))) as address:
+        page.goto(address)
+        page.get_by_label("Find a class").fill("Class 1")
+        visible = [one.inner_text() for one in page.locator(".labels li").all() if one.is_visible()]
+        assert visible == [f"class {number} 1" for number in range(10, 20)]
+        assert page.inner_text("output") == "10 of 40"
 
 
 def test_keyboard_shortcuts_open_other_units_the_layer_and_the_search(page, site):

@@ -50,6 +50,8 @@ PAGES = [
     "/unit/_swish_1/725",
     "/images",
     "/images?page=2",
+    "/images?predicted=e&sort=confidence",
+    "/notes",
     "/image/chelsea/00.jpg",
     "/class/chelsea",
     "/class/chelsea?layer=act:5",

@@ -4,7 +4,8 @@ In: predictions with and without the units, and the true classes if they are kno
 `experiments.ablation` removes the units.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -12,8 +13,10 @@ import pandas as pd
 
 from unitscope.analyses.ablation_counts import Predictions, Score
 from unitscope.analyses.ablation_outcome import CHANGES, Outcome
-from unitscope.results import Result, Values
+from unitscope.notebook import failure_notes, notes_html, tables_html
+from unitscope.results import Result, Values, layer_table
 from unitscope.text import count_noun
+from unitscope.units import Layer
 
 MAX_CLASSES = 5
 
@@ -34,6 +37,8 @@ class Ablation(Result):
         classes: class names; may be empty.
         failed: number of files that could not be read.
         data: fingerprint of the images, as in an atlas.
+        layers: the layers of the settings; those of results of earlier versions have only a name.
+        failures: why files could not be read, by image.
     """
 
     kind: ClassVar[str] = "ablation"
@@ -46,6 +51,8 @@ class Ablation(Result):
     classes: tuple[str, ...] = ()
     failed: int = 0
     data: str = ""
+    layers: tuple[Layer, ...] = ()
+    failures: Mapping[str, str] = field(default_factory=dict)
 
     def values(self) -> Values:
         """Return plain values; docs/commands/ablate.md lists the keys."""
@@ -57,8 +64,10 @@ class Ablation(Result):
             "data": self.data,
             "labelled": self.baseline.images,
             "failed": self.failed,
+            "failures": dict(self.failures),
             "baseline": self.baseline.to_dict(),
             "results": [self._values_of(outcome) for outcome in self.outcomes],
+            "layer_table": layer_table(self.layers),
         }
 
     def _values_of(self, outcome: Outcome) -> Values:
@@ -80,7 +89,12 @@ class Ablation(Result):
             tuple(Outcome.from_values(each, images, labelled) for each in values["results"]),
             failed=values["failed"],
             data=values["data"],
+            layers=tuple(Layer.from_dict(each) for each in values.get("layer_table", ())),
+            failures=values.get("failures", {}),
         )
+
+    def _repr_html_(self) -> str:
+        return tables_html(self.tables()) + notes_html(failure_notes(self.failures))
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """Return correct predictions with and without removals, and the classes that change most."""
@@ -91,10 +105,8 @@ class Ablation(Result):
         before = {"images": self.baseline.images} | _accuracy(self.baseline.to_dict())
         hardest = min(self.outcomes, key=lambda outcome: outcome.score.top1_correct)
         setting, rows = hardest.setting, self._values_of(hardest)
-        title = (
-            f"Classes that change most with {_units(hardest.units_removed)} removed from {setting.layer} "
-            f"({setting.scope}, {setting.order})"
-        )
+        where = f"{self.display_name(setting.layer)} ({setting.scope}, {setting.order})"
+        title = f"Classes that change most with {_units(hardest.units_removed)} removed from {where}"
         changes = pd.DataFrame([*rows["classes_lost"], *rows["classes_gained"]])
         tables = {f"{self.network}, unmodified": pd.DataFrame([before]), "With units removed": settings}
         return tables if changes.empty else tables | {title: changes}
@@ -102,7 +114,7 @@ class Ablation(Result):
     def _row(self, outcome: Outcome) -> Values:
         values = outcome.to_dict()
         order = values["order"] if values["seed"] is None else f"random, seed {values['seed']}"
-        row = {name: values[name] for name in ("layer", "scope")} | {"order": order}
+        row = {"layer": self.display_name(values["layer"]), "scope": values["scope"], "order": order}
         row |= {"among": values["among"], "fraction": values["fraction"], "removed": round(values["removed"])}
         row |= {"zero already": values.get("already_zero"), "Σ|α| removed": values.get("activation_removed")}
         note = {"note": values.get("note", "")}
@@ -112,6 +124,10 @@ class Ablation(Result):
         tested = {} if outcome.nothing_removed else {"gained": values["gained"], "lost": values["lost"]}
         row |= _accuracy(values) | {"gained": None, "lost": None} | tested | {"p": values["p_value"]}
         return row | note
+
+    def display_name(self, layer: str) -> str:
+        """Return a layer's name with its other names, if they are known."""
+        return next((one.display_name for one in self.layers if one.name == layer), layer)
 
     def table(self) -> pd.DataFrame:
         """Return one row per setting, with the columns of `Outcome.to_dict`."""

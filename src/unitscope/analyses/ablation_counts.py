@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unitscope.analyses.statistics import Interval, mcnemar, wilson
+from unitscope.notebook import short_repr
 from unitscope.results import Values
 
 TOP5 = 5
@@ -49,6 +50,8 @@ class Truth:
     """The true classes of each image, int64 ``[image, class]``, padded with -1; all -1 if none is known."""
 
     classes: NDArray[np.int64]
+
+    __repr__ = short_repr
 
     @classmethod
     def of(cls, true_classes: Sequence[Sequence[int]]) -> "Truth":

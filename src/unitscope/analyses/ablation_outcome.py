@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from unitscope.analyses.ablation_counts import AblationSetting, PredictionChanges, Predictions, Score, Truth
 from unitscope.analyses.ablation_removed import Removed
+from unitscope.notebook import short_repr
 from unitscope.results import Values
 
 CHANGES = ["class", "name", "images", "before", "after", "change"]
@@ -40,6 +41,8 @@ class Outcome:
     units: tuple[int, ...] | None = None
     stored: "tuple[PredictionChanges, pd.DataFrame] | None" = None
     removed: Removed | None = None
+
+    __repr__ = short_repr
 
     @cached_property
     def counts(self) -> PredictionChanges:

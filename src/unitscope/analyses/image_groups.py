@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unitscope.atlas import Atlas, Label
+from unitscope.atlas.notes_file import SELECTION, selection_members
 from unitscope.errors import (
     ImageError,
     UnitscopeError,
@@ -20,6 +21,7 @@ from unitscope.errors import (
     closest_file,
 )
 from unitscope.images.class_matching import normalize_name
+from unitscope.notebook import facts_html, short_repr
 from unitscope.summaries import ClassSums
 from unitscope.units import Layer
 
@@ -42,6 +44,14 @@ class ImageGroup:
     images: tuple[str, ...]
     responses: NDArray[np.float32]
 
+    __repr__ = short_repr
+
+    def _repr_html_(self) -> str:
+        top = ", ".join(f"{unit} (α {self.mean[unit]:.3g})" for unit in np.argsort(-self.mean, kind="stable")[:5])
+        first = ", ".join(self.images[:3]) + ", …" * (len(self.images) > 3)
+        facts = [("layer", self.layer.display_name), ("images", f"{len(self.images):,}"), ("first", first)]
+        return facts_html(self.name, [*facts, ("top units", top)])
+
     @property
     def mean(self) -> NDArray[np.float64]:
         """The mean response of each unit over the images, float64 ``[unit]``.
@@ -53,7 +63,7 @@ class ImageGroup:
 
 
 def image_group(atlas: Atlas, name: str, layer: str | Layer) -> ImageGroup:
-    """Return the group of one image of an atlas, or of the readable images of a class (``class:NAME``).
+    """Return the group of an image of an atlas, a class (``class:NAME``) or a saved selection (``@NAME``).
 
     Raises:
         LayerError, AtlasError: if the network has no such layer, or the scan did not tap it.
@@ -64,20 +74,31 @@ def image_group(atlas: Atlas, name: str, layer: str | Layer) -> ImageGroup:
 
 
 def group_rows(atlas: Atlas, name: str) -> NDArray[np.int64]:
-    """Return the row number of an image, or those of the readable images of a class (``class:NAME``).
+    """Return the row number of an image, or those of a class (``class:NAME``) or a saved selection (``@NAME``).
+
+    Images that could not be read are left out of a class.
 
     Raises:
         ImageError: if there is no such image, or it could not be read, as none of the images of a class.
         UnknownClassError: if there is no such class.
+        NotesError: if there is no such selection.
     """
     if name.startswith(CLASS):
         return class_rows(atlas, name.removeprefix(CLASS))
+    if is_selection(atlas, name):
+        images = dict.fromkeys(selection_members(atlas.path, "images", name))
+        return np.sort(np.concatenate([group_rows(atlas, image) for image in images]))
     if not atlas.has_image(name):
         raise UnknownImageError(_miss(atlas, name))
     row = atlas.image_number(name)
     if error := atlas.images["error"].iloc[row]:
         raise ImageError(f"image '{name}' could not be read when atlas '{atlas.path}' was made: {error}")
     return np.array([row])
+
+
+def is_selection(atlas: Atlas, name: str) -> bool:
+    """Return whether a name is that of a saved selection, ``@NAME``, and not an image's."""
+    return name.startswith(SELECTION) and not atlas.has_image(name)
 
 
 def check_distinct(names: Iterable[str]) -> None:
@@ -91,7 +112,7 @@ def check_distinct(names: Iterable[str]) -> None:
 
 
 def group_means(atlas: Atlas, name: str) -> NDArray[np.float64]:
-    """Return the mean response of each unit of an atlas to an image or a class (``class:NAME``), float64 ``[unit]``.
+    """Return the mean response of each unit of an atlas to an image, a class or a selection, float64 ``[unit]``.
 
     Raises:
         ImageError, UnitscopeError: as in `group_rows`.
@@ -100,7 +121,7 @@ def group_means(atlas: Atlas, name: str) -> NDArray[np.float64]:
     rows = group_rows(atlas, name)
     if name.startswith(CLASS):
         return atlas.class_means[find_class(atlas, name.removeprefix(CLASS))]  # type: ignore[no-any-return]
-    return np.concatenate([atlas.responses(layer, rows)[0] for layer in atlas.layers], dtype=np.float64)
+    return np.concatenate([ImageGroup(name, layer, (), atlas.responses(layer, rows)).mean for layer in atlas.layers])
 
 
 def find_class(atlas: Atlas, name: str) -> int:

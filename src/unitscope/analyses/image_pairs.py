@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from unitscope.analyses.cosines import Matrix, unit_vectors
 from unitscope.analyses.image_groups import ImageGroup
+from unitscope.notebook import short_repr
 from unitscope.results import Values
 
 
@@ -23,7 +24,7 @@ class Pairs:
 
     Attributes:
         mean: mean cosine, float64 ``[group, group]``; NaN if there are no pairs.
-        std: standard deviation over the pairs, float64 ``[group, group]``.
+        std: standard deviation over the pairs, float64 ``[group, group]``; NaN for fewer than two.
         count: number of pairs, int64 ``[group, group]``.
     """
 
@@ -31,11 +32,18 @@ class Pairs:
     std: Matrix
     count: NDArray[np.int64]
 
+    __repr__ = short_repr
+
     @classmethod
     def from_values(cls, values: Values) -> Self:
         """Return the pairs of a stored `Similarity`."""
         mean, std = (np.array(values[name], np.float64) for name in ("mean", "std"))
-        return cls(mean, std, np.array(values["count"], np.int64))
+        return cls.of(mean, std, np.array(values["count"], np.int64))
+
+    @classmethod
+    def of(cls, mean: Matrix, std: Matrix, count: NDArray[np.int64]) -> Self:
+        """Return statistics without the deviation of a single pair, which is no measure of spread."""
+        return cls(mean, np.where(count > 1, std, np.nan), count)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,4 +90,4 @@ def pairs_of(groups: Sequence[ImageGroup]) -> Pairs:
             mean[row, column], std[row, column], count = one.compare(other)
             mean[column, row], std[column, row] = mean[row, column], std[row, column]
             counts[row, column] = counts[column, row] = count // 2 if row == column else count
-    return Pairs(mean, std, counts)
+    return Pairs.of(mean, std, counts)

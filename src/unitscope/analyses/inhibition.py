@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from unitscope.analyses.paired_tests import cohens_dz, rank_biserial, signed_rank
 from unitscope.analyses.statistics import benjamini_hochberg, holm
 from unitscope.errors import UnitscopeError
+from unitscope.notebook import short_repr
 from unitscope.results import Result, frame_of, layer_table, layers_by_name
 from unitscope.text import count_noun
 from unitscope.units import Layer
@@ -145,6 +146,8 @@ class Removal:
 
     class_name: str
     units: pd.DataFrame
+
+    __repr__ = short_repr
 
     def values(self) -> dict[str, Any]:
         """Return plain values."""

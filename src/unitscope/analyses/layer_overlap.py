@@ -18,7 +18,7 @@ from unitscope.analyses.independent_images import share_images
 from unitscope.analyses.selection import TopK
 from unitscope.atlas import Atlas
 from unitscope.errors import UnitscopeError
-from unitscope.results import Result, Values, columns_of, frame_of
+from unitscope.results import Result, Values, columns_of, frame_of, layer_table, layers_by_name
 from unitscope.units import Layer
 
 
@@ -32,6 +32,7 @@ class LayerOverlap(Result):
         table: one row per layer: layer, shared (number of units in the top of all), expected and p_value (as in
             `Rule`; p_value is NaN if images of one are near-duplicates of another's), cosine (smallest cosine between
             the mean responses of two of them; NaN if undefined).
+        layers: the layers of the rows; those of results of earlier versions have only a name.
     """
 
     kind: ClassVar[str] = "layer_overlap"
@@ -39,19 +40,23 @@ class LayerOverlap(Result):
     names: tuple[str, ...]
     top: int
     table: pd.DataFrame
+    layers: tuple[Layer, ...]
 
     def values(self) -> Values:
         """Return plain values: the columns of the table as lists."""
-        return {"names": list(self.names), "top": self.top, "table": columns_of(self.table)}
+        table = {"table": columns_of(self.table), "layer_table": layer_table(self.layers)}
+        return {"names": list(self.names), "top": self.top, **table}
 
     @classmethod
     def from_values(cls, values: Values) -> Self:
         """Return the result that has these `values`."""
-        return cls(tuple(values["names"]), values["top"], frame_of(values["table"]))
+        layers = layers_by_name(values, values["table"]["layer"])
+        return cls(tuple(values["names"]), values["top"], frame_of(values["table"]), tuple(layers.values()))
 
     def tables(self) -> dict[str, pd.DataFrame]:
-        """Return the table."""
-        return {f"Units shared by {', '.join(self.names)} (top {self.top})": self.table}
+        """Return the table, with all names of each layer."""
+        shown = self.table.assign(layer=[layer.display_name for layer in self.layers])
+        return {f"Units shared by {', '.join(self.names)} (top {self.top})": shown}
 
 
 def layer_overlap(
@@ -75,7 +80,7 @@ def layer_overlap(
     table = pd.DataFrame([_row(layer, given[:, atlas.index.span(layer)], top) for layer in atlas.layers])
     if share_images(atlas, [_images(atlas, name) for name in names]):
         table["p_value"] = np.nan
-    return LayerOverlap(tuple(names), top, table)
+    return LayerOverlap(tuple(names), top, table, tuple(atlas.layers))
 
 
 def _images(atlas: Atlas, name: str) -> list[str]:

@@ -3,15 +3,20 @@
 In: means with errors from `unitscope.analyses.perturbation`. Out: `PerturbResult`.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
+import numpy as np
 import pandas as pd
 
 from unitscope.analyses.estimates import Estimate, Proportion
+from unitscope.notebook import failure_notes, notes_html, short_repr, tables_html
 from unitscope.results import Result, Values, layer_table, layers_by_name
 from unitscope.text import count_noun
 from unitscope.units import Layer
+
+_LAYERS = 13  # in the summary
 
 # Axis label for the strength of each perturbation.
 STRENGTH_LABELS = {
@@ -37,6 +42,8 @@ class LayerEffect:
     overlap: Estimate
     expected_by_chance: float
     cosine: Estimate
+
+    __repr__ = short_repr
 
     def values(self) -> Values:
         """Return the effect as plain values."""
@@ -68,6 +75,8 @@ class UnitEffect:
     map_correlation: Estimate
     response_change: Estimate
     relative_change: Estimate
+
+    __repr__ = short_repr
 
     def values(self) -> Values:
         """Return the effect as plain values."""
@@ -113,6 +122,8 @@ class Effect:
     top5: Proportion | None
     layers: tuple[LayerEffect, ...]
     units: tuple[UnitEffect, ...]
+
+    __repr__ = short_repr
 
     def values(self) -> Values:
         """Return the effect as plain values."""
@@ -165,6 +176,7 @@ class PerturbResult(Result):
         perturbations: the perturbations; empty in a stored result.
         image_set: the images; None in a stored result.
         strongest: for each unit the row numbers of the images with its highest responses, at most 9.
+        failures: why files could not be read, by image.
     """
 
     kind: ClassVar[str] = "perturbation"
@@ -182,6 +194,7 @@ class PerturbResult(Result):
     perturbations: tuple[Any, ...] = ()
     image_set: Any = None
     strongest: tuple[tuple[int, ...], ...] = ()
+    failures: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def title(self) -> str:
@@ -205,6 +218,7 @@ class PerturbResult(Result):
             "images": self.images,
             "data": self.data,
             "failed": self.failed,
+            "failures": dict(self.failures),
             "sigma": [effect.value for effect in self.effects if effect.perturbation == "noise"],
             "seeds": list(self.seeds),
             "top": self.top,
@@ -232,7 +246,11 @@ class PerturbResult(Result):
             *_accuracy_shares(values.get("baseline", {})),
             tuple(Effect.from_values(each, layers, images) for each in settings),
             values.get("note", ""),
+            failures=values.get("failures", {}),
         )
+
+    def _repr_html_(self) -> str:
+        return tables_html(self.tables()) + notes_html(failure_notes(self.failures))
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """Return the effects on predictions, units and layers."""
@@ -241,13 +259,44 @@ class PerturbResult(Result):
         units = [_unit_row(effect, unit) for effect in self.effects for unit in effect.units]
         if units:
             tables["Units: means over images, with standard errors"] = pd.DataFrame(units)
-        layers = [self._layer_row(index) for index in range(len(self.effects[0].layers))]
+        layers = [self._whole_layer_row(index) for index in range(len(self.effects[0].layers))]
         if layers:
-            title = f"Layers: overlap of the top {self.top}, and cosine of responses, before and after"
-            tables[title] = pd.DataFrame(layers)
+            tables[self._layers_title] = pd.DataFrame(layers)
         return tables
 
-    def _layer_row(self, index: int) -> Values:
+    def summary(self) -> dict[str, pd.DataFrame]:
+        """Return the tables of predictions and units, and two of layers: overlaps and cosines, a column a setting."""
+        tables = {title: table for title, table in self.tables().items() if title != self._layers_title}
+        for name, title in (("overlap", f"Overlap of the top {self.top}"), ("cosine", "Cosine of responses")):
+            shown = self._layers_shown
+            if shown:
+                some = len(self.effects[0].layers) - len(shown)
+                which = (
+                    f", {len(shown)} layers evenly spaced; {some} more are in --json and -o FILE.csv" if some else ""
+                )
+                rows = [self._layer_row(index, name) for index in shown]
+                tables[f"{title}, before and after{which}"] = pd.DataFrame(rows)
+        return tables
+
+    @property
+    def _layers_title(self) -> str:
+        return f"Layers: overlap of the top {self.top}, and cosine of responses, before and after"
+
+    @property
+    def _layers_shown(self) -> list[int]:
+        """Up to 13 layers, evenly spaced, with the first and the last."""
+        count = len(self.effects[0].layers)
+        return np.unique(np.linspace(0, count - 1, min(count, _LAYERS)).round().astype(int)).tolist() if count else []
+
+    def _layer_row(self, index: int, name: str) -> Values:
+        first = self.effects[0].layers[index]
+        row: Values = {"layer": first.layer.display_name}
+        if name == "overlap":
+            row["by chance"] = first.expected_by_chance
+        settings = {f"{each.perturbation} {each.value:g}": each for each in self.effects}
+        return row | {setting: getattr(each.layers[index], name).value for setting, each in settings.items()}
+
+    def _whole_layer_row(self, index: int) -> Values:
         first = self.effects[0].layers[index]
         row: Values = {"layer": first.layer.display_name, "by chance": first.expected_by_chance}
         for effect in self.effects:

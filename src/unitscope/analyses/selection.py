@@ -62,10 +62,19 @@ class Selection:
     def __contains__(self, unit: object) -> bool:
         return unit in self.units
 
+    def __repr__(self) -> str:
+        return f"Selection({self._title()}: {self._first(10)})"
+
     def _repr_html_(self) -> str:
-        units = ", ".join(map(str, self.units)) or "none"
-        title = f"<b>{len(self)} of {self.layer.units} units of {escape(self.layer.name)}</b>"
-        return f"{title}<div>{units}</div><div>Their exemplars: <code>atlas[selection]</code></div>"
+        title = f"<b>{escape(self._title())}</b>"
+        return f"{title}<div>{self._first(50)}</div><div>Their exemplars: <code>atlas[selection]</code></div>"
+
+    def _title(self) -> str:
+        return f"{len(self)} of {count_noun(self.layer.units, 'unit')} of {self.layer.display_name}"
+
+    def _first(self, count: int) -> str:
+        more = len(self) - count
+        return ", ".join(map(str, self.units[:count])) + (f" and {more:,} more" if more > 0 else "") or "none"
 
     def _same_layer(self, other: "Selection") -> "Selection":
         if other.layer != self.layer:

@@ -12,6 +12,7 @@ from unitscope.analyses.sampling import sample
 from unitscope.analyses.selection import Selector
 from unitscope.atlas import Atlas
 from unitscope.errors import AtlasError
+from unitscope.notebook import short_repr
 from unitscope.units import Layer
 
 
@@ -22,6 +23,8 @@ class BaseRate:
     layer: Layer
     share: NDArray[np.float64]
     images: int
+
+    __repr__ = short_repr
 
 
 def base_rate(atlas: Atlas, layer: str | Layer, selector: Selector, *, seed: int = 0) -> BaseRate:

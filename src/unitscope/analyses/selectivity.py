@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from unitscope.analyses.class_units import class_layer_note
 from unitscope.analyses.image_groups import class_rows, find_class
 from unitscope.analyses.near_duplicates import MAX_IMAGES, distinct_rows
 from unitscope.analyses.shuffled_labels import LabelledGroups, shuffled_selectivity
@@ -39,6 +40,7 @@ class Selectivity(Result):
             the class); the most selective first.
         images: number of readable images of the class; None if unknown.
         distinct_images: the same without near-duplicates; None if unknown.
+        class_note: that the layer's units are the network's classes, in words; empty if they are not.
     """
 
     kind: ClassVar[str] = "selectivity"
@@ -48,6 +50,7 @@ class Selectivity(Result):
     units: pd.DataFrame
     images: int | None = None
     distinct_images: int | None = None
+    class_note: str = ""
 
     def values(self) -> Values:
         """Return plain values: the columns of ``units`` as lists."""
@@ -56,18 +59,20 @@ class Selectivity(Result):
             "concept": self.concept,
             **{key: getattr(self, key) for key in _KEYS},
             "units": columns_of(self.units),
+            "class_note": self.class_note,
             "layer_table": layer_table([self.layer]),
         }
 
     @classmethod
     def from_values(cls, values: Values) -> Self:
         """Return the result that has these `values`."""
-        name, counts = values["layer"], (values.get(key) for key in _KEYS)
-        return cls(layers_by_name(values, [name])[name], values["concept"], frame_of(values["units"]), *counts)
+        name, counts = values["layer"], {key: values.get(key) for key in _KEYS}
+        layer, units = layers_by_name(values, [name])[name], frame_of(values["units"])
+        return cls(layer, values["concept"], units, **counts, class_note=values.get("class_note", ""))
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """Return the table of the units whose index exceeds its level, or of all if there is no level."""
-        return {f"{self.title}; {self.note}": self.found}
+        return {"; ".join(filter(None, (self.title, self.note, self.class_note))): self.found}
 
     @property
     def title(self) -> str:
@@ -154,7 +159,8 @@ def selective_units(
         }
     )
     ordered = table.sort_values("selectivity", ascending=False, kind="stable", ignore_index=True)
-    return Selectivity(found, label.name, ordered, len(rows), _distinct(atlas, rows, groups, number))
+    distinct, note = _distinct(atlas, rows, groups, number), class_layer_note(atlas, found)
+    return Selectivity(found, label.name, ordered, len(rows), distinct, note)
 
 
 def significant_selectivity(atlas: Atlas, layer: Layer, groups: LabelledGroups) -> pd.DataFrame:

@@ -24,6 +24,7 @@ from unitscope.analyses.sparsity_indices import (
 )
 from unitscope.atlas import Atlas
 from unitscope.errors import UnitscopeError
+from unitscope.notebook import short_repr
 from unitscope.results import Result, Values, columns_of, frame_of, layer_table, layers_by_name
 from unitscope.units import Layer
 
@@ -55,6 +56,8 @@ class Distribution:
     gini: float
     hoyer: float
     treves_rolls: float
+
+    __repr__ = short_repr
 
     def values(self) -> Values:
         """Return the distribution as plain values, without its name."""

@@ -10,11 +10,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from unitscope.analyses.class_units import class_unit_note
 from unitscope.analyses.shuffled_labels import LabelledGroups
 from unitscope.analyses.split_half import SplitHalf, split_half
 from unitscope.atlas import Atlas
 from unitscope.errors import UnitscopeError
 from unitscope.results import Result, Values, columns_of, frame_of, layer_table, layers_by_name
+from unitscope.text import sentence
 from unitscope.units import Layer, Unit
 
 BINS = 60
@@ -33,6 +35,7 @@ class UnitResponses(Result):
         classes: one row per label: label, name, images (that could be read), mean (α over them); the highest mean
             first. Labels without a mean are left out.
         split_half: agreement between halves of the images; None without labels.
+        class_note: that the unit is one of the network's classes, in words; empty if it is not.
     """
 
     kind: ClassVar[str] = "unit_responses"
@@ -43,6 +46,7 @@ class UnitResponses(Result):
     histogram: NDArray[np.int64]
     classes: pd.DataFrame
     split_half: SplitHalf | None = None
+    class_note: str = ""
 
     def values(self) -> Values:
         """Return plain values: the columns of ``classes`` as lists."""
@@ -53,6 +57,7 @@ class UnitResponses(Result):
             "histogram": self.histogram.tolist(),
             "classes": columns_of(self.classes),
             "split_half": self.split_half and self.split_half.values(),
+            "class_note": self.class_note,
             "layer_table": layer_table([self.layer]),
         }
 
@@ -63,7 +68,7 @@ class UnitResponses(Result):
         arrays = np.array(values["edges"], np.float64), np.array(values["histogram"], np.int64)
         layer, halves = layers_by_name(values, [name])[name], values.get("split_half")
         stability = halves and SplitHalf.from_values(halves)
-        return cls(layer, values["unit"], *arrays, frame_of(values["classes"]), stability)
+        return cls(layer, values["unit"], *arrays, frame_of(values["classes"]), stability, values.get("class_note", ""))
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """Return the histogram and the class means."""
@@ -72,7 +77,8 @@ class UnitResponses(Result):
         means = f"Mean response of {unit} by class"
         if self.split_half is not None:
             means += f"; {self.split_half.note}"
-        return {f"Responses of {unit}": bins, means: self.classes}
+        title = ". ".join(filter(None, (f"Responses of {unit}", sentence(self.class_note))))
+        return {title: bins, means: self.classes}
 
 
 def unit_responses(atlas: Atlas, unit: str | Unit, *, bins: int = BINS) -> UnitResponses:
@@ -90,7 +96,8 @@ def unit_responses(atlas: Atlas, unit: str | Unit, *, bins: int = BINS) -> UnitR
     if atlas.manifest.labels:
         groups = LabelledGroups.of(atlas)
         halves = split_half(column[groups.rows], groups)
-    return UnitResponses(layer, channel, edges, counts, classes, halves)
+    note = class_unit_note(atlas, layer, channel)
+    return UnitResponses(layer, channel, edges, counts, classes, halves, note)
 
 
 def response_histogram(

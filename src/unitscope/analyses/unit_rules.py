@@ -55,6 +55,8 @@ class Rule(Result):
         others: the groups that ``only`` compares them with, likewise.
         near_duplicates: number of images that are near-duplicates of others; see `check_independence`. ``support_p`` is
             then NaN, and ``p_value`` None if it needs these images to be independent.
+        classes: the class that each unit is, ``[unit]``, at a layer whose units are the network's classes, see
+            `name_classes`; otherwise empty.
     """
 
     kind: ClassVar[str] = "rule"
@@ -78,6 +80,7 @@ class Rule(Result):
     groups: tuple[ImageGroup, ...] = ()
     others: tuple[ImageGroup, ...] = ()
     near_duplicates: int = 0
+    classes: tuple[str, ...] = ()
 
     def values(self) -> Values:
         """Return plain values; docs/commands/rule.md lists the keys."""
@@ -100,6 +103,7 @@ class Rule(Result):
             "base_rate": None if self.base_rate is None else self.base_rate.tolist(),
             "base_rate_images": self.base_images,
             "near_duplicates": self.near_duplicates,
+            "classes": list(self.classes),
             "layer_table": layer_table([self.layer]),
         }
 
@@ -125,6 +129,7 @@ class Rule(Result):
             values["base_rate_images"],
             values["at_least"],
             near_duplicates=values.get("near_duplicates", 0),
+            classes=tuple(values.get("classes", ())),
         )
 
     def tables(self) -> dict[str, pd.DataFrame]:
@@ -138,6 +143,7 @@ class Rule(Result):
         each = (self.names if len(self.names) > 1 else ()) + self.against
         units = {
             "unit": self.units,
+            **({"class": self.classes} if self.classes else {}),
             "response": self.responses,
             **{_short(name): self.responses_by_subject[name] for name in each if len(each) <= _MAX_COLUMNS},
             f"selected in (of {self.images})": self.support,
@@ -145,7 +151,8 @@ class Rule(Result):
         }
         if self.base_rate is not None:
             units[f"base rate (of {self.base_images})"] = self.base_rate
-        title = f"{self.title} ({self.note})" if self.note else self.title
+        notes = "; ".join(filter(None, (self.note, self.class_note)))
+        title = f"{self.title} ({notes})" if notes else self.title
         return {title: pd.DataFrame([overall]), "Units": pd.DataFrame(units)}
 
     @property
@@ -162,6 +169,16 @@ class Rule(Result):
             which = f"{common} of the units {'is' if common == 1 else 'are'}"
             parts.append(f"{which} selected in at least half of all images, whatever these show")
         return "; ".join(parts)
+
+    @property
+    def class_note(self) -> str:
+        """That the units are the network's classes, in words; empty if they are not, or there are none."""
+        if not self.classes:
+            return ""
+        return (
+            f"these units are the network's {self.layer.units:,} classes themselves: unit {self.units[0]} is "
+            f"'{self.classes[0]}'"
+        )
 
     @property
     def title(self) -> str:

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 from unitscope.atlas.arrays import check_metadata, open_arrays
 from unitscope.atlas.checksums import check_content, damaged, unreadable
+from unitscope.atlas.coordinates import with_coordinates
+from unitscope.atlas.extremes import Activity, without_silent
 from unitscope.atlas.responses import Responses
 from unitscope.atlas.schema import ARRAYS, IMAGES, UNITS, Manifest
 from unitscope.atlas.storage import StoragePath, storage_path
@@ -28,6 +30,7 @@ from unitscope.errors import (
 )
 from unitscope.images import ImageSource, reopen_images
 from unitscope.summaries import ClassSums
+from unitscope.text import count_noun
 from unitscope.units import Layer, LayerTable, Unit, UnitIndex
 
 
@@ -38,6 +41,11 @@ class UnitsView:
     atlas: "Atlas"
     layer: Layer
     channels: tuple[int, ...]
+
+    def __repr__(self) -> str:
+        if len(self.channels) == 1:
+            return f"Unit {self.channels[0]} of {self.layer.display_name} in {self.atlas!r}"
+        return f"{count_noun(len(self.channels), 'unit')} of {self.layer.display_name} in {self.atlas!r}"
 
     def _repr_html_(self) -> str:
         from unitscope.display.atlas_html import units_html
@@ -75,6 +83,11 @@ class Atlas:
     def index(self) -> UnitIndex:
         """Positions of the units on the flat unit axis."""
         return UnitIndex(self.manifest.layers)
+
+    @cached_property
+    def class_layers(self) -> frozenset[str]:
+        """Names of the layers whose units are the network's classes: the mean of a unit's map is a class's logit."""
+        return frozenset(self.manifest.network.get("class_layers", ()))
 
     @cached_property
     def images(self) -> pd.DataFrame:
@@ -126,7 +139,17 @@ class Atlas:
 
     @cached_property
     def dataset(self) -> xr.Dataset:
-        """All arrays, read and checked when used: ``responses [image, unit]``, ``top_images [rank, unit]`` and more."""
+        """All arrays, read and checked when used: ``responses [image, unit]``, ``top_images [rank, unit]`` and more.
+
+        Select by name along each axis: ``.sel(image="a.jpg")``, ``.sel(unit="act:3:68")``, ``.sel(layer="act:3")``,
+        ``.sel({"class": "tabby"})``, ``.sel(rank=1)``.
+        """
+        classes = [label.name for label in self.manifest.labels]
+        return with_coordinates(self._unnamed, self.layers, {"image": self.images["image"], "class": classes})
+
+    @cached_property
+    def _unnamed(self) -> xr.Dataset:
+        """The arrays of `dataset` without coordinates, which read the table of images."""
         return open_arrays(self._arrays, self._check_array)
 
     def array(self, name: str) -> xr.DataArray:
@@ -136,7 +159,7 @@ class Atlas:
             AtlasError: if a file of the array is damaged.
         """
         self._check_array(name)
-        return self.dataset[name]
+        return self._unnamed[name]
 
     def responses(
         self, layer: str | Layer, rows: slice | NDArray[Any] = slice(None), units: slice = slice(None)
@@ -158,15 +181,20 @@ class Atlas:
     def exemplars(self, unit: str | Unit, *, lowest: bool = False) -> pd.DataFrame:
         """Return the images with a unit's highest (or lowest) responses: rank, image, response, label.
 
+        Equal responses are ordered by image. Where a unit is never negative, an image with the response zero is not
+        among the highest, so there may be fewer; a dead unit has none at all.
+
         Raises:
             LayerError: if the atlas has no such layer or unit.
         """
         layer, channel = self.unit(unit)
         position, end = self.index.flat(layer, channel), "bottom" if lowest else "top"
-        values = self.array(f"{end}_values")[:, position].to_numpy()
+        values = self.array(f"{end}_values")[:, position].to_numpy() + np.float32(0)  # the first atlases have -0
         rows = self.array(f"{end}_images")[:, position].to_numpy()
+        low, high = (self.array(name)[position].item() for name in ("min", "max"))
         if (rows >= len(self.images)).any():
             raise damaged(self.path, f"{ARRAYS}/{end}_images has an image that {IMAGES} lacks")
+        rows = without_silent(rows, values, low, high, lowest=lowest)
         found = rows >= 0
         images = self.images.iloc[rows[found]]
         return pd.DataFrame(
@@ -177,6 +205,15 @@ class Atlas:
                 "label": [", ".join(names) for names in images["label_names"]],
             }
         )
+
+    def activity(self, unit: str | Unit) -> Activity:
+        """Return how many images a unit responds to.
+
+        Raises:
+            LayerError: if the atlas has no such layer or unit.
+        """
+        position = self.index.flat(*self.unit(unit))
+        return Activity(*(self.array(name)[position].item() for name in ("count", "zeros", "min")))
 
     def find(self, layer: str | Layer) -> Layer:
         """Return the tapped layer at an address.

@@ -11,6 +11,7 @@ from unitscope.atlas.checksums import StoredFile, check_sizes, crc32c, no_permis
 from unitscope.atlas.storage import StoragePath
 from unitscope.atlas.validation import check_manifest
 from unitscope.errors import AtlasError, DamagedAtlasError, first_line
+from unitscope.notebook import short_repr
 from unitscope.plugins import network_name
 from unitscope.units import Layer
 
@@ -41,7 +42,8 @@ class Manifest:
     """The metadata of an atlas.
 
     Attributes:
-        network: reference, weights, fingerprint, parameters, and the arguments that load it again (``source``).
+        network: reference, name, weights, fingerprint, parameters, the arguments that load it again (``source``), and
+            the layers whose units are its classes (``class_layers``), which the first atlases don't name.
         preprocessing: parameters of the preprocessing φ.
         layers: the tapped layers, in the order of the unit axis.
         classes: the network's class names; may be empty.
@@ -68,6 +70,8 @@ class Manifest:
     all_layers: tuple[Layer, ...] = ()
     files: dict[str, StoredFile] = field(default_factory=dict)
 
+    __repr__ = short_repr
+
     def to_json(self) -> str:
         """Return the manifest as JSON text."""
         values = asdict(self) | {
@@ -79,8 +83,8 @@ class Manifest:
 
     @property
     def network_name(self) -> str:
-        """The network's reference as titles and results show it: a file without its folder."""
-        return network_name(self.network["reference"])
+        """The network's name in titles and results; in atlases of earlier versions, its reference without a folder."""
+        return str(self.network.get("name") or network_name(self.network["reference"]))
 
     def accuracy_rates(self) -> dict[str, float]:
         """Return Top-1 and Top-5 accuracy over the labelled images; an empty dict without labels."""

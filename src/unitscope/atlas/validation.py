@@ -151,7 +151,7 @@ MANIFEST = Table(
     {
         "network": Table(
             {"reference": Text(), "fingerprint": Text(), "source": Maybe(_SOURCE)},
-            {"weights": Text(), "parameters": Whole()},
+            {"weights": Text(), "parameters": Whole(), "class_layers": ListOf(Text())},
         ),
         "preprocessing": Table(
             {},

@@ -12,6 +12,8 @@ from unitscope.cli.options import (
     BatchSize,
     Device,
     Figure,
+    FigureTitle,
+    FigureWidth,
     ImagesArgument,
     Json,
     Limit,
@@ -20,8 +22,8 @@ from unitscope.cli.options import (
     Seed,
     Weights,
 )
-from unitscope.cli.output import emit, log, log_skipped
-from unitscope.cli.progress import progress_bar
+from unitscope.cli.output import FigureFile, emit, log, log_skipped
+from unitscope.progress import terminal_bar
 from unitscope.text import count_noun
 
 if TYPE_CHECKING:
@@ -80,6 +82,8 @@ def ablate(
     ] = None,
     atlas: Annotated[Path | None, typer.Option(metavar="ATLAS", help="Take the units' means from this atlas.")] = None,
     output: Figure = None,
+    width: FigureWidth = None,
+    title: FigureTitle = None,
     limit: Limit = None,
     batch_size: BatchSize = None,
     device: Device = "cpu",
@@ -89,6 +93,7 @@ def ablate(
     as_json: Json = False,
 ) -> None:
     """Remove units, and count correct predictions before and after (the paper's algorithm 4, tables 4 and 5)."""
+    figure = FigureFile.of(output, width, title)
     from unitscope.experiments.ablation_grid import ORDERS, SCOPES, AblationGrid
     from unitscope.images import open_images
 
@@ -110,10 +115,10 @@ def ablate(
     from unitscope.networks import load
 
     loaded = load(network, weights=weights, seed=seed, preprocess=preprocess)
-    options = RunOptions(batch_size, device, limit, progress_bar)
+    options = RunOptions(batch_size, device, limit, terminal_bar)
     found = run(loaded, image_set, settings, atlas=means, options=options)
     _log_notes(found)
-    emit(found, as_json=as_json, output=output)
+    emit(found, as_json=as_json, output=figure)
 
 
 def _open_atlas(path: Path, layers: list[str]) -> "Atlas":

@@ -19,6 +19,7 @@ from unitscope.cli import (
     export,
     inhibitory,
     layers,
+    notes,
     paper,
     perturb,
     rule,
@@ -79,6 +80,7 @@ COMMANDS: tuple[ModuleType, ...] = (
     paper,
     serve,
     export,
+    notes,
     verify,
     demo,
 )

@@ -9,9 +9,10 @@ from typing import Annotated
 import typer
 
 from unitscope.cli.options import Json
-from unitscope.cli.output import emit, log, print_json, print_table
+from unitscope.cli.output import emit, log, print_json
 from unitscope.cli.progress import scan_progress
 from unitscope.cli.scan import log_failures
+from unitscope.cli.tables import print_table
 
 
 def demo(

@@ -10,10 +10,10 @@ import typer
 
 from unitscope.cli.options import AtlasArgument, AtlasNetwork, Device, ImageRoot, Json, Preprocess, Seed, Weights
 from unitscope.cli.output import log, print_json
-from unitscope.cli.progress import progress_bar
 from unitscope.cli.serve import MeasurementsOption, check_web, lazy_inspector, make_explorer
 from unitscope.errors import UnitscopeError
 from unitscope.files import explain_write_errors
+from unitscope.progress import terminal_bar
 from unitscope.text import byte_count
 
 OLD_OPTIONS = {"--layers": "--layer", "--results": "--measurements", "--images": "--image-root"}
@@ -56,7 +56,7 @@ def export(
     log(f"{site.pages:,} pages, about {byte_count(site.bytes)}, into '{folder}'")
     if site.maps and inspector.missing:
         raise UnitscopeError(f"activation maps can't be made. {inspector.missing} Or omit them with --no-network")
-    with progress_bar("writing", site.steps) as on_batch, explain_write_errors(folder, size=site.bytes):
+    with terminal_bar("writing", site.steps) as on_batch, explain_write_errors(folder, size=site.bytes):
         site.write(folder, inspector, on_batch=on_batch)
     written = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
     if as_json:

@@ -27,7 +27,7 @@ def groups_named(
 
     Args:
         atlas: the atlas with the images and classes.
-        names: image ids, files or ``class:NAME``.
+        names: image ids, files, ``class:NAME`` or ``@NAME`` (a saved selection).
         layer: the layer of the responses.
         network: a reference of the atlas's network, if the user gave one.
         session: returns a session of the atlas's network, if the caller needs one too.

@@ -9,10 +9,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from unitscope.cli.options import AtlasArgument, AtlasNetwork, BatchSize, Device, Figure, ImageRoot, Json
-from unitscope.cli.output import emit, log
-from unitscope.cli.progress import progress_bar
+from unitscope.cli.options import (
+    AtlasArgument,
+    AtlasNetwork,
+    BatchSize,
+    Device,
+    Figure,
+    FigureTitle,
+    FigureWidth,
+    ImageRoot,
+    Json,
+)
+from unitscope.cli.output import FigureFile, emit, log
 from unitscope.errors import UnitscopeError
+from unitscope.progress import terminal_bar
 from unitscope.text import count_noun
 
 if TYPE_CHECKING:
@@ -47,6 +57,8 @@ def inhibitory(
         int | None, typer.Option(min=1, help="Use this many of the images with the class or category, evenly spaced.")
     ] = None,
     output: Figure = None,
+    width: FigureWidth = None,
+    title: FigureTitle = None,
     batch_size: BatchSize = None,
     device: Device = "cpu",
     network: AtlasNetwork = None,
@@ -54,6 +66,7 @@ def inhibitory(
     as_json: Json = False,
 ) -> None:
     """Find units dark on a concept and bright elsewhere, or that lower a class's logit (the paper's figure 3)."""
+    figure = FigureFile.of(output, width, title)
     from unitscope.analyses.class_contrast import class_inhibition
     from unitscope.atlas import open_atlas
 
@@ -85,7 +98,7 @@ def inhibitory(
 
         return inhibition_sheet(opened, whole, network=job.session, image_root=image_root)
 
-    emit(found.head(rows), as_json=as_json, output=output, sheet=sheet)
+    emit(found.head(rows), as_json=as_json, output=figure, sheet=sheet)
 
 
 def _note_images(found: "Inhibition") -> None:
@@ -128,7 +141,7 @@ def _run(job: _Job, concept: "Inhibition | str") -> "Inhibition":
     from unitscope.experiments.inhibition import find_network_class, inhibition_by_removal
     from unitscope.experiments.run_options import RunOptions
 
-    options = RunOptions(job.batch_size, job.device, job.limit, progress_bar)
+    options = RunOptions(job.batch_size, job.device, job.limit, terminal_bar)
     name = job.logit or (concept if isinstance(concept, str) else None)
     if job.removal and name:
         find_network_class(job.session.network, name)  # fail before running the images

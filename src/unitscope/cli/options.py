@@ -46,6 +46,20 @@ def check_figure_path(figure: Path | None) -> Path | None:
     return figure
 
 
+def check_width(width: str | None) -> str | None:
+    """Return the width of a figure, which must be one."""
+    if width is not None:
+        from unitscope.figures.widths import inches
+
+        inches(width)
+    return width
+
+
+def check_output_path(output: Path | None) -> Path | None:
+    """Return the path of a figure, or of tables if it ends in .csv; its suffix must be a supported format."""
+    return output if output is not None and output.suffix.lower() == ".csv" else check_figure_path(output)
+
+
 def parse_atlas_path(text: str) -> "StoragePath":
     """Return the path of an atlas: a folder, or a URL such as ``s3://bucket/my.atlas``."""
     if "://" not in text:
@@ -126,8 +140,21 @@ Figure = Annotated[
         "-o",
         "--output",
         metavar="FIGURE",
-        help="Also draw a figure: a .png, .svg or .pdf file.",
+        help="Also draw a figure: a .png, .svg or .pdf file. A .csv file gets the whole tables instead.",
         show_default=False,
-        callback=check_figure_path,
+        callback=check_output_path,
     ),
+]
+FigureWidth = Annotated[
+    str | None,
+    typer.Option(
+        "--width",
+        metavar="WIDTH",
+        help="Width of the figure: 85mm, 3.35in, single (85mm) or double (170mm).",
+        show_default="170mm",
+        callback=check_width,
+    ),
+]
+FigureTitle = Annotated[
+    str | None, typer.Option("--title", metavar="TEXT", help="Title of the figure; '' for none.", show_default=False)
 ]

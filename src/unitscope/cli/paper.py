@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from unitscope.cli.options import BatchSize, Device, Json
-from unitscope.cli.output import log, print_json, print_table
-from unitscope.cli.progress import progress_bar
+from unitscope.cli.output import log, print_json
+from unitscope.cli.tables import print_table
+from unitscope.progress import terminal_bar
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,7 +50,7 @@ def paper(
     from unitscope.paper import NetworkSpec, Sources, write_paper
 
     specs = [NetworkSpec.parse(text) for text in networks or NETWORKS]
-    options = RunOptions(batch_size, device, limit, progress_bar)
+    options = RunOptions(batch_size, device, limit, terminal_bar)
     report = write_paper(specs, Sources(imagenet, coco, output), log=log, options=options)
     if as_json:
         print_json(

@@ -3,6 +3,7 @@
 In: the command line. Out: tables or JSON, and figures with ``-o`` and ``--maps``; progress on stderr.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +13,8 @@ from unitscope.cli.options import (
     BatchSize,
     Device,
     Figure,
+    FigureTitle,
+    FigureWidth,
     ImagesArgument,
     Json,
     Limit,
@@ -21,9 +24,9 @@ from unitscope.cli.options import (
     Weights,
     check_figure_path,
 )
-from unitscope.cli.output import draw_to, emit, log, log_skipped
-from unitscope.cli.progress import progress_bar
+from unitscope.cli.output import FigureFile, draw_to, emit, log, log_skipped
 from unitscope.errors import UnitscopeError
+from unitscope.progress import terminal_bar
 from unitscope.text import count_noun
 
 if TYPE_CHECKING:
@@ -70,6 +73,8 @@ def perturb(
     ] = None,
     top: Annotated[int, typer.Option(help="Units in a selection.")] = 9,
     output: Figure = None,
+    width: FigureWidth = None,
+    title: FigureTitle = None,
     maps: Annotated[
         Path | None,
         typer.Option(
@@ -87,6 +92,7 @@ def perturb(
     as_json: Json = False,
 ) -> None:
     """Perturb images by noise, blur, brightness or JPEG, and measure how maps, responses and predictions change."""
+    figure = FigureFile.of(output or maps, width, title)
     from unitscope.images import open_images
 
     if not (noise or blur or brightness or jpeg):
@@ -102,7 +108,7 @@ def perturb(
     from unitscope.networks import load
 
     changes = _changes(noise or [], blur or [], brightness or [], jpeg or [])
-    options = RunOptions(batch_size, device, limit, progress_bar)
+    options = RunOptions(batch_size, device, limit, terminal_bar)
     image_set = options.select_images(image_set)
     loaded = load(network, weights=weights, seed=seed, preprocess=preprocess)
     session = Session(loaded, device=device, batch_size=batch_size)
@@ -120,11 +126,11 @@ def perturb(
         log(f"note: {result.note}")
     if result.failed:
         log(f"could not read {result.failed} of {count_noun(len(image_set), 'file')}")
-    emit(result, as_json=as_json, output=output)
-    if maps is not None:
+    emit(result, as_json=as_json, output=figure if output else None)
+    if figure is not None and maps is not None:
         from unitscope.inspection.perturbation import perturbed_sheet
 
-        draw_to(maps, perturbed_sheet(session, result))
+        draw_to(replace(figure, path=maps), perturbed_sheet(session, result))
 
 
 def _changes(

@@ -1,40 +1,22 @@
-"""Progress bars of long commands, on stderr.
+"""Progress bar of a scan, on stderr.
 
-In: a number of images, or the plan of a scan. Out: progress bars and the callbacks that advance them.
+In: the plan of a scan. Out: a progress bar with a rate, and the callbacks that advance it.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from unitscope.cli.output import duration, log
+from unitscope.progress import rich_bar
 from unitscope.text import byte_count, count_noun
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, ProgressColumn
-
     from unitscope.atlas.storage import StoragePath
     from unitscope.scanning.plan import Plan
-
-
-def bar(*columns: "ProgressColumn") -> "Progress":
-    """Return a progress bar with a description, a count, more columns, and the remaining time."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    before = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    return Progress(*before, *columns, TimeRemainingColumn(), console=Console(stderr=True))
-
-
-@contextmanager
-def progress_bar(title: str, images: int) -> Iterator[Callable[[int], None]]:
-    """Show a progress bar within the context; yield a function to call with the number of images of each batch."""
-    with bar() as shown:
-        task = shown.add_task(title, total=images)
-        yield lambda done: shown.advance(task, done)
 
 
 @contextmanager
@@ -43,7 +25,7 @@ def scan_progress(atlas: "StoragePath") -> "Iterator[_ScanProgress]":
     from rich.progress import TextColumn
 
     try:
-        with bar(TextColumn("{task.fields[rate]}")) as shown:
+        with rich_bar(TextColumn("{task.fields[rate]}")) as shown:
             yield _ScanProgress(shown)
     except KeyboardInterrupt:
         from unitscope.atlas.parts import Parts
@@ -73,7 +55,7 @@ class _ScanProgress:
             log(f"note:  {note}")
         files = f"{count_noun(len(images), 'file')}, {byte_count(plan.image_bytes)}"
         log(f"read:  {files}, from '{images.root}' ({images.layout})")
-        log(f"units: {_units(plan)} of {network.reference} ({network.weights})")
+        log(f"units: {_units(plan)} of {network.name} ({network.weights})")
         parts = f"{byte_count(plan.bytes_of_parts())} of parts next to it until they are merged"
         log(f"write: about {byte_count(plan.bytes_written())} to '{target}', and {parts}")
         engine = f"engine {plan.engine} in {plan.precision}, decoder {plan.options.decoder}"

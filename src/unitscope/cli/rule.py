@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from unitscope.cli.image_groups import groups_by_layer, groups_named
-from unitscope.cli.options import AtlasArgument, AtlasNetwork, Figure, ImageRoot, Json
-from unitscope.cli.output import emit
+from unitscope.cli.options import AtlasArgument, AtlasNetwork, Figure, FigureTitle, FigureWidth, ImageRoot, Json
+from unitscope.cli.output import FigureFile, emit
 from unitscope.errors import UnitscopeError
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def rule(
     shared: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="A", help="Units shared by all of these: image id, file, or class:NAME; give two or more."
+            metavar="A", help="Units shared by all of these: image id, file, class:NAME or @NAME; give two or more."
         ),
     ] = None,
     inside: Annotated[
@@ -60,11 +60,14 @@ def rule(
         bool, typer.Option("--by-layer", help="With --shared: count the shared units of every layer, shallow to deep.")
     ] = False,
     output: Figure = None,
+    width: FigureWidth = None,
+    title: FigureTitle = None,
     network: AtlasNetwork = None,
     image_root: ImageRoot = None,
     as_json: Json = False,
 ) -> None:
     """Find top units, shared units, or units that distinguish images (the paper's algorithm 2 and figure 4)."""
+    figure = FigureFile.of(output, width, title)
     from unitscope.atlas import open_atlas
 
     names_by_option = {"--shared": shared or [], "--in": inside or [], "--max": maximum or []}
@@ -72,7 +75,7 @@ def rule(
     if by_layer:
         _check_by_layer(layer, shared or [], at_least, threshold)
         opened = open_atlas(atlas)
-        emit(_by_layer(opened, shared or [], 9 if top is None else top, network), as_json=as_json, output=output)
+        emit(_by_layer(opened, shared or [], 9 if top is None else top, network), as_json=as_json, output=figure)
         return
     if layer is None:
         raise typer.BadParameter("no layer was given; give --layer LAYER, or --by-layer with --shared for all layers")
@@ -85,7 +88,7 @@ def rule(
 
         return rule_sheet(opened, found, network=session(), image_root=image_root)
 
-    emit(found, as_json=as_json, output=output, sheet=sheet)
+    emit(found, as_json=as_json, output=figure, sheet=sheet)
 
 
 def _check(
@@ -149,6 +152,7 @@ def _find(
     session: "Callable[[], Session]",
 ) -> "Rule":
     from unitscope.analyses import unit_rules as rules
+    from unitscope.analyses.class_units import name_classes
     from unitscope.analyses.independent_images import check_independence
     from unitscope.analyses.selection_frequency import base_rate
 
@@ -162,7 +166,7 @@ def _find(
         found = rules.difference(groups, others, selector, base=base)
     else:
         found = rules.intersection(groups, selector, at_least=at_least, base=base)
-    return check_independence(opened, found)
+    return name_classes(opened, check_independence(opened, found))
 
 
 def _session_once(opened: "Atlas", network: str | None) -> "Callable[[], Session]":

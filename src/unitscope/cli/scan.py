@@ -152,10 +152,5 @@ def _check_runner(name: str, address: str | None) -> None:
 
 def log_failures(result: "ScanResult") -> None:
     """Print on stderr whether the atlas existed already, and the first images that could not be read."""
-    if result.already_existed:
-        log("nothing to do: the atlas of this scan exists already")
-    failed = result.atlas.images.query("error != ''")
-    for row in failed.head(5).itertuples():
-        log(f"could not read: {row.error}")
-    if len(failed) > 5:
-        log(f"and {len(failed) - 5} more: see the column 'error' of images.parquet")
+    for note in result.notes:
+        log(note.replace("see .failures", "see the column 'error' of images.parquet"))

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from unitscope.cli.options import AtlasArgument, Figure, Json
-from unitscope.cli.output import emit
+from unitscope.cli.options import AtlasArgument, Figure, FigureTitle, FigureWidth, Json
+from unitscope.cli.output import FigureFile, emit
 
 
 def selective(
@@ -18,10 +18,13 @@ def selective(
         str, typer.Option("--class", metavar="NAME", help="The class, by label or name.", show_default=False)
     ],
     output: Figure = None,
+    width: FigureWidth = None,
+    title: FigureTitle = None,
     as_json: Json = False,
 ) -> None:
     """List the units whose highest class mean is that of a class, by the selectivity index."""
+    figure = FigureFile.of(output, width, title)
     from unitscope.analyses.selectivity import selective_units
     from unitscope.atlas import open_atlas
 
-    emit(selective_units(open_atlas(atlas), layer, class_name), as_json=as_json, output=output)
+    emit(selective_units(open_atlas(atlas), layer, class_name), as_json=as_json, output=figure)

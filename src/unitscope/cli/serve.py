@@ -41,6 +41,7 @@ def serve(
     network: AtlasNetwork = None,
     no_network: Annotated[bool, typer.Option("--no-network", help="Show only pages that need no network.")] = False,
     measurements: MeasurementsOption = None,
+    read_only: Annotated[bool, typer.Option("--read-only", help="Show notes, but let nobody change them.")] = False,
     image_root: ImageRoot = None,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 for any free port.")] = 8008,
@@ -73,7 +74,8 @@ def serve(
 
     proxy = Proxy(parse_root_path(root_path), proxy_headers)
     opened = open_atlas(atlas)
-    explorer, pictures = make_explorer(opened, measurements or [], image_root)
+    locked = "the explorer was started with --read-only" if read_only else ""
+    explorer, pictures = make_explorer(opened, measurements or [], image_root, locked=locked)
     arguments = {"weights": weights, "seed": seed, "preprocess": preprocess}
     inspector = lazy_inspector(opened, network, no_network, arguments, device)
     hosts = LOCAL | {host_name(name) for name in (host, *(allow_host or ()))}
@@ -123,8 +125,11 @@ def _warm_up(inspector: "LazyInspector") -> None:
         log(f"note: pages that need the network don't work: {inspector.missing}")
 
 
-def make_explorer(atlas: "Atlas", files: list[Path], image_root: str | None) -> "tuple[PageRenderer, ImageFiles]":
-    """Return the renderer of the explorer's pages, and its image files."""
+def make_explorer(
+    atlas: "Atlas", files: list[Path], image_root: str | None, *, locked: str = ""
+) -> "tuple[PageRenderer, ImageFiles]":
+    """Return the renderer of the explorer's pages, and its image files; `locked` is why notes can't be changed."""
+    from unitscope.atlas.notes_file import NotesFile
     from unitscope.web.atlas_cache import AtlasCache
     from unitscope.web.cache import Cache
     from unitscope.web.image_files import ImageFiles
@@ -137,8 +142,12 @@ def make_explorer(atlas: "Atlas", files: list[Path], image_root: str | None) -> 
         raise UnitscopeError(f"no folder '{image_root}'; give the folder of the images with --image-root")
     key = f"{atlas.manifest.to_json()} {source.address}"  # another scan or folder needs other thumbnails
     network, data = atlas.manifest.network_name, atlas.manifest.images.get("fingerprint", "")
-    measured = Measurements.read(files, network=network, data=data)
-    return PageRenderer(atlas_cache, measured), ImageFiles(atlas_cache, source, Cache(_picture_folder(key)))
+    reference = atlas.manifest.network["reference"]
+    measured = Measurements.read(files, network=network, data=data, reference=reference)
+    notes = NotesFile.of(atlas.path, locked=locked)
+    if notes.reason:
+        log(f"note: notes can't be changed: {notes.reason}")
+    return PageRenderer(atlas_cache, measured, notes), ImageFiles(atlas_cache, source, Cache(_picture_folder(key)))
 
 
 def _picture_folder(key: str) -> Path:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from unitscope.cli.image_groups import groups_by_layer, groups_named
-from unitscope.cli.options import AtlasArgument, AtlasNetwork, Figure, Json
-from unitscope.cli.output import emit, log
+from unitscope.cli.options import AtlasArgument, AtlasNetwork, Figure, FigureTitle, FigureWidth, Json
+from unitscope.cli.output import FigureFile, emit, log
 from unitscope.errors import UnitscopeError
 
 if TYPE_CHECKING:
@@ -27,7 +27,9 @@ def similarity(
     atlas: AtlasArgument,
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="A", help="Two or more: image ids, image files, or class:NAME.", show_default=False),
+        typer.Argument(
+            metavar="A", help="Two or more: image ids, image files, class:NAME or @NAME.", show_default=False
+        ),
     ] = None,
     layer: Annotated[
         str | None,
@@ -53,10 +55,13 @@ def similarity(
         bool, typer.Option("--biased", help="With --between-layers: the biased estimator, as in older papers.")
     ] = False,
     output: Figure = None,
+    width: FigureWidth = None,
+    title: FigureTitle = None,
     network: AtlasNetwork = None,
     as_json: Json = False,
 ) -> None:
     """Compare images and classes by a layer's responses: cosines (the paper's algorithm 3 and table 3)."""
+    figure = FigureFile.of(output, width, title)
     from unitscope.atlas import open_atlas
 
     analysis, given = _analysis(nearest, by_layer, between_layers), names or []
@@ -69,7 +74,7 @@ def similarity(
         if between_layers
         else _find(opened, given, layer, analysis=analysis, nearest=nearest, clustered=clustered, network=network)
     )
-    emit(found, as_json=as_json, output=output)
+    emit(found, as_json=as_json, output=figure)
 
 
 def _between_layers(opened: "Atlas", names: list[str], *, biased: bool) -> "Result":

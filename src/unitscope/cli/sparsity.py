@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from unitscope.cli.options import AtlasArgument, Figure, Json
-from unitscope.cli.output import emit
+from unitscope.cli.options import AtlasArgument, Figure, FigureTitle, FigureWidth, Json
+from unitscope.cli.output import FigureFile, emit
 
 if TYPE_CHECKING:
     from unitscope.results import Result
@@ -29,9 +29,12 @@ def sparsity(
     bins: Annotated[int, typer.Option(help="Bins of the histograms.")] = 50,
     sample_seed: Annotated[int, typer.Option(help="Seed of the sample, if there are more than 1,024 images.")] = 0,
     output: Figure = None,
+    width: FigureWidth = None,
+    title: FigureTitle = None,
     as_json: Json = False,
 ) -> None:
     """Measure how sparse a layer is: zeros, Gini, Hoyer, Treves-Rolls, dead units (the paper's figures 5 and 6)."""
+    figure = FigureFile.of(output, width, title)
     from unitscope.analyses.sparsity import sparsity as of_layer
     from unitscope.analyses.sparsity_by_layer import sparsity_by_layer
     from unitscope.atlas import open_atlas
@@ -42,7 +45,7 @@ def sparsity(
         found: Result = sparsity_by_layer(opened)
     else:
         found = of_layer(opened, layer, classes or [], bins=bins, seed=sample_seed)
-    emit(found, as_json=as_json, output=output)
+    emit(found, as_json=as_json, output=figure)
 
 
 def _check(layer: str | None, classes: list[str], *, by_layer: bool) -> None:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from unitscope.cli.options import AtlasArgument, Figure, Json
-from unitscope.cli.output import emit
+from unitscope.cli.options import AtlasArgument, Figure, FigureTitle, FigureWidth, Json
+from unitscope.cli.output import FigureFile, emit
 
 if TYPE_CHECKING:
     from unitscope.results import Result
@@ -23,13 +23,16 @@ def unit(
         typer.Option(metavar="N", help="List the N most correlated units of the layer instead.", show_default=False),
     ] = None,
     output: Figure = None,
+    width: FigureWidth = None,
+    title: FigureTitle = None,
     as_json: Json = False,
 ) -> None:
     """Show a unit's histogram of responses and class means, or the units most correlated with it."""
+    figure = FigureFile.of(output, width, title)
     from unitscope.analyses.unit_correlation import similar_units
     from unitscope.analyses.unit_responses import unit_responses
     from unitscope.atlas import open_atlas
 
     opened = open_atlas(atlas)
     found: Result = unit_responses(opened, unit, bins=bins) if similar is None else similar_units(opened, unit, similar)
-    emit(found, as_json=as_json, output=output)
+    emit(found, as_json=as_json, output=figure)

@@ -4,14 +4,16 @@ In: tables and facts of an `Atlas`. Out: HTML text. Needs no network; images tha
 """
 
 from collections.abc import Callable, Sequence
-from html import escape
 
 import pandas as pd
 
-from unitscope.display.html import figure, gallery, strip, table
+from unitscope.display.html import figure, gallery, strip
+from unitscope.notebook import facts_html
+from unitscope.text import count_noun
 from unitscope.units import Layer, Unit
 
-_MAX_UNITS, _MAX_LARGE = 24, 3  # units shown at all, and up to how many units are shown in large
+_UNIT = "display:inline-block;margin-right:24px;vertical-align:top"
+_MAX_UNITS, _MAX_LARGE = 8, 3  # units shown at all, and up to how many units are shown in large
 
 
 def units_html(
@@ -33,13 +35,15 @@ def units_html(
             for one in exemplars(unit).head(count).to_dict("records")
         ]
         facts = f"{unit}: mean {row['mean']:.3g}, max {row['max']:.3g}, {row['zero_fraction']:.0%} zeros"
-        shown.append(gallery(facts, figures))
+        if row["dead"]:
+            facts = f"{unit}: dead, its response to every image is zero"
+        shown.append(f'<div style="{_UNIT}">{gallery(facts, figures)}</div>')
     more = len(units) - _MAX_UNITS
-    return "".join(shown) + (f"<div>and {more} more units</div>" if more > 0 else "")
+    return "".join(shown) + (f"<div>and {count_noun(more, 'more unit')}</div>" if more > 0 else "")
 
 
 def atlas_html(title: str, facts: Sequence[tuple[str, str]], layers: Sequence[Layer], units: pd.DataFrame) -> str:
     """Return an atlas's facts and a bar chart of its layers."""
     zeros = units.groupby("layer", sort=False)["zero_fraction"].mean()
     bars = [(layer.name, layer.units, float(zeros[layer.name])) for layer in layers]
-    return f"<b>Atlas</b> {escape(title)}" + table(facts) + strip(bars)
+    return facts_html(f"Atlas {title}", facts) + strip(bars)

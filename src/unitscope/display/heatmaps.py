@@ -7,7 +7,6 @@ Each map has its own scale, so tones show *where* a unit responds; the α next t
 from typing import Any
 
 import numpy as np
-from matplotlib import colormaps
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -15,6 +14,7 @@ COLOUR_MAP = "magma"
 PERCENTILE = 99.5
 GAMMA = 0.6
 MIDDLE = 0.5
+DIM, UNDIMMED = 0.3, 0.7
 CAPTION = (
     "Tones: each map has its own scale, from its minimum (dark) to the "
     f"{PERCENTILE}th percentile of the values above it (bright), raised to the power {GAMMA}. "
@@ -51,13 +51,12 @@ def column_tones(maps: NDArray[Any]) -> Tones:
 
 
 def overlay(picture: Picture, tones: Tones) -> Picture:
-    """Return a picture ``[row, column, RGB]`` with tones overlaid in colour, enlarged by bicubic interpolation.
+    """Return a picture ``[row, column, RGB]`` that is dim where the tones are dark and unchanged where they are bright.
 
-    The picture is dimmed, so that the colours stand out; the brightest cells are 75% opaque.
+    Tones are enlarged by bicubic interpolation. A pixel is multiplied by 1 where its tone is `UNDIMMED` or more, by
+    `DIM` where it is 0, and in between in proportion.
     """
     rows, columns = picture.shape[:2]
     smooth = Image.fromarray(tones).resize((columns, rows), Image.Resampling.BICUBIC)
-    light = np.clip(np.asarray(smooth), 0, 1)
-    colours = colormaps[COLOUR_MAP](light)[..., :3] * 255
-    cover = (0.75 * light**1.5)[..., None]
-    return np.asarray(np.round(0.65 * picture * (1 - cover) + colours * cover), np.uint8)
+    light = DIM + (1 - DIM) * np.clip(np.asarray(smooth) / UNDIMMED, 0, 1)
+    return np.asarray(np.round(picture * light[..., None]), np.uint8)

@@ -4,9 +4,9 @@ In: plain values, arrays and image files. Out: HTML text in which all text from 
 """
 
 import base64
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,9 @@ from unitscope.display.thumbnails import map_shape, png, shrunk, thumbnail, webp
 from unitscope.errors import ImageError
 from unitscope.images import ImageSource, decode_row
 
+T = TypeVar("T")
+
+_TILE = "display:inline-block;vertical-align:middle;margin:0 2px 2px 0"
 _FIGURE = "display:inline-block;margin:0 6px 6px 0;vertical-align:top;font-size:12px;line-height:1.3"
 
 
@@ -43,6 +46,27 @@ def gallery(title: str, figures: Iterable[str]) -> str:
     return f"<div><b>{escape(title)}</b></div><div>{''.join(figures)}</div>"
 
 
+def paragraph(text: str) -> str:
+    """Return a text as a small paragraph; empty for no text."""
+    return f'<div style="font-size:12px;margin-bottom:6px">{escape(text)}</div>' if text else ""
+
+
+def first(values: Sequence[T], count: int, show: Callable[[T], str]) -> str:
+    """Return the first values as HTML, and the number of the others."""
+    more = len(values) - count
+    return "".join(map(show, values[:count])) + (f"<div>and {more:,} more</div>" if more > 0 else "")
+
+
+def map_row(title: str, maps: Iterable[tuple[NDArray[np.float32], str]], side: int = 40) -> str:
+    """Return activation maps in one row, each with its text as a tooltip."""
+    tiles = "".join(
+        f'<img src="{map_uri(map_)}" alt="{escape(text)}" title="{escape(text)}" style="{_TILE};width:{side}px;'
+        f'height:{side}px">'
+        for map_, text in maps
+    )
+    return f'<div style="white-space:nowrap;overflow-x:auto">{tiles} <small>{escape(title)}</small></div>'
+
+
 def image_uri(images: ImageSource, row: int, preprocessing: Mapping[str, Any], side: int = 96) -> str:
     """Return an image of a source, cropped as for the network, as a data URI; empty if it can't be read."""
     try:
@@ -51,16 +75,17 @@ def image_uri(images: ImageSource, row: int, preprocessing: Mapping[str, Any], s
         return ""
 
 
+def overlay_figure(
+    picture: NDArray[np.uint8] | None, map_: NDArray[np.float32] | None, caption: str, *, side: int = 96, alt: str = ""
+) -> str:
+    """Return a picture with an overlaid map and a caption; a blank tile if there is no picture."""
+    return figure("" if picture is None else overlay_uri(picture, map_), caption, side=side, alt=alt)
+
+
 def overlay_uri(picture: NDArray[np.uint8], map_: NDArray[np.float32] | None) -> str:
     """Return a picture ``[row, column, RGB]`` with an overlaid map, as a data URI."""
     both = picture if map_ is None else overlay(picture, tone(map_))
     return uri("webp", webp(Image.fromarray(both)))
-
-
-def table(facts: Iterable[tuple[str, object]]) -> str:
-    """Return facts as a table of two columns."""
-    rows = "".join(f"<tr><th>{escape(name)}</th><td>{escape(str(value))}</td></tr>" for name, value in facts)
-    return f"<table>{rows}</table>"
 
 
 def strip(bars: Sequence[tuple[str, int, float]]) -> str:

@@ -4,11 +4,16 @@ In: plain values and arrays. Out: `InhibitionSheet`.
 """
 
 from dataclasses import dataclass
+from html import escape
 
 import numpy as np
 from numpy.typing import NDArray
 
+from unitscope.display.html import first, gallery, overlay_figure
+from unitscope.notebook import short_repr
 from unitscope.units import Layer
+
+_SHOWN, _IMAGES = 6, 8  # units, and images of each, in a notebook
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,6 +38,8 @@ class InhibitionExample:
     mask: NDArray[np.float32] | None
     note: str
 
+    __repr__ = short_repr
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class InhibitedUnit:
@@ -42,13 +49,39 @@ class InhibitedUnit:
     note: str
     examples: tuple[InhibitionExample, ...]
 
+    __repr__ = short_repr
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class InhibitionSheet:
-    """The most inhibitory units of a layer for a concept (paper, figure 3); ``by`` as in `Inhibition`."""
+    """The most inhibitory units of a layer for a concept (paper, figure 3).
+
+    Attributes:
+        network: the network's name.
+        layer: the layer.
+        concept: the class or category.
+        by: as in `Inhibition`.
+        units: the units, the most inhibitory first.
+        candidates: for a map contrast, the number of images with the concept from which each unit's were chosen.
+    """
 
     network: str
     layer: Layer
     concept: str
     by: str
     units: tuple[InhibitedUnit, ...]
+    candidates: int = 0
+
+    __repr__ = short_repr
+
+    def _repr_html_(self) -> str:
+        title = f"{self.layer.display_name} of {self.network}: units inhibited by {self.concept}"
+        return f"<div><b>{escape(title)}</b></div>" + first(self.units, _SHOWN, _unit_html)
+
+
+def _unit_html(unit: InhibitedUnit) -> str:
+    examples = [
+        overlay_figure(one.picture, one.map, f"{'with' if one.has_concept else 'without'}: {one.note}", alt=one.image)
+        for one in unit.examples[:_IMAGES]
+    ]
+    return gallery(f"unit {unit.unit}: {unit.note}", examples)

@@ -8,7 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from unitscope.display.html import first, gallery, overlay_figure
+from unitscope.notebook import short_repr
 from unitscope.units import Layer
+
+_SHOWN, _IMAGES = 4, 3  # units, and images of each, in a notebook
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,6 +31,8 @@ class PerturbedMap:
     response: float
     correlation: float
 
+    __repr__ = short_repr
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PerturbedImage:
@@ -35,6 +41,8 @@ class PerturbedImage:
     image: str
     clean: PerturbedMap
     changed: tuple[PerturbedMap, ...]
+
+    __repr__ = short_repr
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,6 +53,8 @@ class PerturbedUnit:
     unit: int
     images: tuple[PerturbedImage, ...]
 
+    __repr__ = short_repr
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PerturbedSheet:
@@ -53,3 +63,17 @@ class PerturbedSheet:
     network: str
     perturbations: tuple[tuple[str, float], ...]
     units: tuple[PerturbedUnit, ...]
+
+    __repr__ = short_repr
+
+    def _repr_html_(self) -> str:
+        return first(self.units, _SHOWN, self._unit_html)
+
+    def _unit_html(self, unit: PerturbedUnit) -> str:
+        names = ["clean", *(f"{name} {value:g}" for name, value in self.perturbations)]
+        figures = [
+            overlay_figure(one.picture, one.map, f"{name}: α {one.response:.3g}", alt=image.image)
+            for image in unit.images[:_IMAGES]
+            for name, one in zip(names, (image.clean, *image.changed), strict=True)
+        ]
+        return gallery(f"{unit.layer.display_name}: unit {unit.unit} of {self.network}", figures)

@@ -4,12 +4,17 @@ In: plain values and arrays. Out: `RuleSheet`.
 """
 
 from dataclasses import dataclass
+from html import escape
 
 import numpy as np
 from numpy.typing import NDArray
 
 from unitscope.display.exemplar_sheet import Exemplar
+from unitscope.display.html import first, gallery, overlay_figure
+from unitscope.notebook import short_repr
 from unitscope.units import Layer
+
+_SHOWN, _IMAGES = 6, 8  # units, and images of each, in a notebook
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,6 +32,8 @@ class RuleImage:
     image: str
     excluded: bool
     picture: NDArray[np.uint8] | None
+
+    __repr__ = short_repr
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,6 +53,8 @@ class RuleRow:
     responses: tuple[float, ...]
     maps: tuple[NDArray[np.float32] | None, ...]
     exemplars: tuple[Exemplar, ...]
+
+    __repr__ = short_repr
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,3 +76,16 @@ class RuleSheet:
     layer: Layer
     images: tuple[RuleImage, ...]
     rows: tuple[RuleRow, ...]
+
+    __repr__ = short_repr
+
+    def _repr_html_(self) -> str:
+        above = f"<div><b>{escape(self.title)}</b></div><div>{escape(self.note)}</div>"
+        return above + first(self.rows, _SHOWN, self._row_html)
+
+    def _row_html(self, row: RuleRow) -> str:
+        figures = [
+            overlay_figure(image.picture, map_, f"{image.group}: α {response:.3g}", alt=image.image)
+            for image, map_, response in list(zip(self.images, row.maps, row.responses, strict=True))[:_IMAGES]
+        ]
+        return gallery(f"{self.layer.display_name}: unit {row.unit}", figures)

@@ -66,6 +66,10 @@ class Batch:
         """The images that could not be opened or read."""
         return [picture for picture in self.pictures if picture.missing]
 
+    def failures(self, images: ImageSource) -> dict[str, str]:
+        """Return why images could not be read or decoded, by id."""
+        return {images.ids[picture.image]: picture.error for picture in self.pictures if picture.error}
+
     def tensor(self) -> Tensor:
         """Return the images that could be read, prepared, ``[image, channel, H, W]``; there must be at least one."""
         return torch.stack([picture.prepared for picture in self.good if picture.prepared is not None])

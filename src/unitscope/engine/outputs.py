@@ -11,6 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from unitscope.notebook import short_repr
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Outputs:
@@ -29,6 +31,8 @@ class Outputs:
     responses: NDArray[np.float32]
     maps: tuple[Tensor, ...]
     gradients: Tensor | None = None
+
+    __repr__ = short_repr
 
     @classmethod
     def joined(cls, parts: "Sequence[Outputs]") -> "Outputs":

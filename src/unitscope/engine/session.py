@@ -30,6 +30,7 @@ from unitscope.graph.exporting import running
 from unitscope.graph.split import SplitGraph, SplitNetwork, split_at
 from unitscope.images import ImageSource
 from unitscope.networks import Network
+from unitscope.notebook import facts_html
 from unitscope.units import Layer, LayerTable
 
 SEEN = 16
@@ -95,6 +96,13 @@ class Session:
                 f"the session runs on '{network.device}', not on '{device}'; use Session(network, device='{device}')"
             )
         return network
+
+    def __repr__(self) -> str:
+        return f"Session({self.network.name} on {self.device}, {self.precision})"
+
+    def _repr_html_(self) -> str:
+        facts = (("weights", self.network.weights), ("device", self.device), ("precision", self.precision))
+        return facts_html(f"Session of {self.network.name}", facts)
 
     @property
     def trace(self) -> Trace:

@@ -5,7 +5,7 @@ In: a session, a layer, images. Out: `SplitBatch` values, in order.
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -62,12 +62,14 @@ class SplitRun:
         layer: where it is split.
         images: the images.
         batch_size: number of images in a batch; None uses the session's.
+        failures: why images could not be decoded, by id; filled by `batches`.
     """
 
     session: Session
     layer: Layer
     images: ImageSource
     batch_size: int | None = None
+    failures: dict[str, str] = field(default_factory=dict)
 
     @cached_property
     def halves(self) -> SplitNetwork:
@@ -85,9 +87,9 @@ class SplitRun:
         size = min(session.images_at_once(self.batch_size), count)
         if self.batch_size is None:  # even sizes, so that the last batch needs little padding
             size = math.ceil(count / math.ceil(count / size))
-        readable, first_error = 0, ""
+        readable = 0
         for batch in session.batches(self.images, batch_size=size):
-            first_error = first_error or next((picture.error for picture in batch.pictures if picture.error), "")
+            self.failures.update(batch.failures(self.images))
             if not batch.good:
                 continue
             readable += len(batch.good)
@@ -100,7 +102,7 @@ class SplitRun:
                 yield SplitBatch(rows[:size], activations)
                 prepared, rows = prepared[size:], rows[size:]
         if not readable:
-            raise no_readable_images_error(self.images, first_error)
+            raise no_readable_images_error(self.images, next(iter(self.failures.values()), ""))
 
     def logits(self, batch: SplitBatch, removed: Tensor, fill: Tensor) -> Tensor:
         """Return the logits of a batch after removing units, ``[variant, image, class]``; see `SplitNetwork.suffix`.

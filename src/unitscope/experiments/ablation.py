@@ -7,7 +7,7 @@ Each image runs through the prefix once; each setting is a variant of its activa
 import itertools
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -27,10 +27,11 @@ from unitscope.engine.split_runs import SplitBatch, SplitRun
 from unitscope.engine.unit_means import UnitMeans, UnitSums
 from unitscope.errors import AtlasError
 from unitscope.experiments.ablation_grid import AblationGrid
-from unitscope.experiments.run_options import ProgressFactory, RunOptions, truth_of
+from unitscope.experiments.run_options import RunOptions, truth_of
 from unitscope.experiments.unit_ranking import Ranked, UnitRanking
 from unitscope.images import ImageSource
 from unitscope.networks import Network
+from unitscope.progress import ProgressFactory
 from unitscope.scanning.atlas_network import check_same
 from unitscope.units import Layer
 
@@ -77,12 +78,15 @@ def ablate(
             _run(_LayerExperiment(split, of_layer, grid, options.progress), known)
             for split, of_layer, known in zip(splits, settings, means, strict=True)
         ]
-    return _ablation(session.network, image_set, runs)
+    return replace(_ablation(session.network, image_set, runs), layers=tuple(layers))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Run:
-    """Predictions for one layer, ``[image, rank]`` for each setting, and row numbers; units as in `Outcome`."""
+    """Predictions for one layer, ``[image, rank]`` for each setting, and row numbers; units as in `Outcome`.
+
+    ``failures`` tells why images could not be decoded, by id.
+    """
 
     settings: tuple[AblationSetting, ...]
     units: tuple[tuple[int, ...] | None, ...]
@@ -90,6 +94,7 @@ class _Run:
     rows: NDArray[np.int64]
     before: Predictions
     after: Predictions
+    failures: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -131,7 +136,9 @@ def _run(experiment: _LayerExperiment, means: UnitMeans | None) -> _Run:
     check_predicted(joined[0], experiment.split.session.network.reference)
     units = tuple(_units(setting, ranking) for setting in experiment.settings)
     sums = tuple(Removed.sum(parts) for parts in zip(*removed, strict=True))
-    return _Run(experiment.settings, units, sums, np.concatenate(rows), joined[0], joined[1:])
+    return _Run(
+        experiment.settings, units, sums, np.concatenate(rows), joined[0], joined[1:], experiment.split.failures
+    )
 
 
 def _units(setting: AblationSetting, ranking: UnitRanking) -> tuple[int, ...] | None:
@@ -212,4 +219,14 @@ def _ablation(network: Network, images: ImageSource, runs: Sequence[_Run]) -> Ab
     )
     failed, data, before = len(images) - len(rows), images.fingerprint(), runs[0].before
     baseline = Score.of(before, truth)
-    return Ablation(network.name, len(rows), baseline, before, outcomes, network.classes, failed, data)
+    return Ablation(
+        network.name,
+        len(rows),
+        baseline,
+        before,
+        outcomes,
+        network.classes,
+        failed,
+        data,
+        failures=runs[0].failures,
+    )

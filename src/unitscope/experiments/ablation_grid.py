@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from unitscope.analyses.ablation_counts import AblationSetting
 from unitscope.errors import LayerError, UnitscopeError, check_seeds, closest
+from unitscope.notebook import short_repr
 from unitscope.text import count_noun
 from unitscope.units import Layer
 
@@ -48,6 +49,8 @@ class AblationGrid:
     value: str = "zero"
     seeds: Sequence[int] = (0,)
     among: Sequence[str] = ("all",)
+
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         if not self.layers:

@@ -5,7 +5,7 @@ perturbation and seed. Maps are reduced batch by batch, so that only a few numbe
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -135,6 +135,7 @@ class _Experiment:
     images: ImageSource
     tracked: TrackedNetwork
     draws: Draws
+    failures: dict[str, str] = field(default_factory=dict)
 
     def batches(self, batch_size: int | None, on_batch: Callable[[int], None]) -> Iterator[_BatchStats]:
         """Yield the statistics of each batch, in the order of the images."""
@@ -143,6 +144,7 @@ class _Experiment:
         for batch, outputs in self.session.stream(self.images, responses=layers, maps=maps, batch_size=batch_size):
             if outputs is not None:
                 yield self._batch_stats(batch, outputs)
+            self.failures.update(batch.failures(self.images))
             on_batch(len(batch.pictures))
 
     def _batch_stats(self, batch: Batch, outputs: Outputs) -> _BatchStats:
@@ -182,6 +184,7 @@ class _Experiment:
             tuple(self.draws),
             self.images,
             tuple(tuple(rows[index] for index in indices) for indices in greatest),
+            self.failures,
         )
 
     def _effect(

@@ -3,8 +3,7 @@
 In: options from the user, and images. Out: `RunOptions`, an image source, a `Truth`.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,16 +11,9 @@ from unitscope.analyses.ablation_counts import Truth
 from unitscope.errors import UnitscopeError
 from unitscope.images import ImageSource, open_images
 from unitscope.networks import Network
+from unitscope.notebook import short_repr
+from unitscope.progress import ProgressFactory, progress_bar
 from unitscope.scanning.plan import labels_of
-
-ProgressFactory = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
-"""Takes a title and a number of images; returns a context that yields a function to call with each batch's images."""
-
-
-@contextmanager
-def no_progress(title: str, images: int) -> Iterator[Callable[[int], None]]:
-    """Show no progress."""
-    yield lambda done: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +24,8 @@ class RunOptions:
         batch_size: images in a batch; None uses the session's: 16 on a CPU, as many as fit on a GPU.
         device: ``cpu``, ``cuda``, …; None uses the network's.
         limit: number of images to use, evenly spaced; None for all.
-        progress: shows progress; see `ProgressFactory`.
+        progress: shows progress: by default a bar in notebooks and on terminals; `unitscope.progress.no_progress` for
+            none.
 
     Raises:
         UnitscopeError: if ``batch_size`` or ``limit`` is less than 1.
@@ -41,13 +34,15 @@ class RunOptions:
     batch_size: int | None = None
     device: str | None = None
     limit: int | None = None
-    progress: ProgressFactory = no_progress
+    progress: ProgressFactory = progress_bar
 
     def __post_init__(self) -> None:
         if self.batch_size is not None and self.batch_size < 1:
             raise UnitscopeError(f"the batch size must be at least 1, not {self.batch_size}")
         if self.limit is not None and self.limit < 1:
             raise UnitscopeError(f"a limit of {self.limit} leaves no images; give 1 or more")
+
+    __repr__ = short_repr
 
     def select_images(self, images: str | Path | ImageSource) -> ImageSource:
         """Return the images to run."""

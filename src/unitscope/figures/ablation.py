@@ -1,142 +1,131 @@
 """Accuracy against the fraction of units, and of activation, removed (the paper's tables 4 and 5 as curves).
 
-In: an `Ablation`. Out: a matplotlib Figure, neither shown nor saved. One column per scope; for each layer, and for all
-units or the active ones, a row over the fraction of units removed and one over the share of Σ|α| removed.
+In: an `Ablation`. Out: a matplotlib Figure, neither shown nor saved. One column per scope where two fit; for each
+layer, and for all units or the active ones, charts over the fraction of units removed and over the share of Σ|α|.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from unitscope.analyses.ablation import Ablation
 from unitscope.figures import theme
+from unitscope.figures.charts import TWO_COLUMNS, Chart, Grid
 from unitscope.figures.drawing import draw
-from unitscope.figures.text_layout import shorten, wrap
-from unitscope.figures.tile_layout import MARGIN, write
+from unitscope.figures.legend import Legend, Style
+from unitscope.figures.sheet import Sheet, room
+from unitscope.figures.tile_layout import GAP
 from unitscope.text import count_noun
 
-WIDTH, PANEL, SIDE, BETWEEN, ROW_ROOM = 1500, 400, 120, 70, 140
-HEAD = MARGIN + theme.line(theme.TITLE) + 44
+HIGH, FOOT = 240, 64
 SCOPES = {"image": "units ranked for each image", "dataset": "same units for all images"}
 AMONG = {"all": "", "active": ", among active units"}
 AXES = {"units": "units removed", "activation": "share of Σ|α| removed"}
-ORDERS: dict[str, tuple[str, dict[str, Any]]] = {
+ORDERS: dict[str, tuple[str, Style]] = {
     "low": ("lowest first", theme.CURVES[0]),
     "high": ("highest first", theme.CURVES[1]),
     "random": ("random", theme.CURVES[2]),
-    "low-abs": ("lowest |α| first", {"color": "#4a8fb5", "linestyle": "-.", "marker": "v"}),
-    "high-abs": ("highest |α| first", {"color": "#b08a1e", "linestyle": (0, (5, 1)), "marker": "D"}),
+    "low-abs": ("lowest |α| first", theme.CURVES[3]),
+    "high-abs": ("highest |α| first", theme.CURVES[4]),
 }
+TOP1: Style = {"linewidth": 1.4}
+TOP5: Style = {"linewidth": 0.5, "marker": ""}
 
 
 @dataclass(frozen=True, slots=True)
-class _Row:
-    """One row of panels: a layer, among which units, and what the x axis shows."""
+class _Panel:
+    """One chart: a layer, among which units, the scope, and what the x axis shows."""
 
     layer: str
     among: str
     axis: str
+    scope: str
 
 
 @draw.register
-def ablation(result: Ablation, *, title: str = "") -> Figure:
-    """Return curves of Top-1 (bold) and Top-5 (thin) with Wilson's 95 % intervals of Top-1.
+def ablation(result: Ablation, *, width: str | None = None, title: str | None = None) -> Figure:
+    """Return curves of Top-1 (bold, with markers) and Top-5 (thin) with Wilson's 95 % intervals of Top-1.
 
-    The x axis is the fraction of a layer's units removed, and in the row below it the share of the layer's activation,
-    Σ|α|, that these had. Hollow points removed nothing, since the maps were zero already. Without labels the curve is
-    the fraction of images whose Top-1 class doesn't change. Seeds of a random order are averaged.
+    The x axis is the fraction of a layer's units removed, and in the charts below it the share of the layer's
+    activation, Σ|α|, that these had. Curves start at the unmodified network, from which nothing is removed. Hollow
+    points removed nothing, since the maps were zero already. Without labels the curve is the fraction of images whose
+    Top-1 class doesn't change. Seeds of a random order are averaged.
     """
     table = result.table()
-    rows, scopes = list(_rows(table)), list(dict.fromkeys(table["scope"]))
-    caption = wrap(_caption(result, table), theme.SMALL, WIDTH - 2 * MARGIN)
-    height = HEAD + len(rows) * (PANEL + ROW_ROOM) + len(caption) * theme.line(theme.SMALL) + MARGIN
-    with theme.context():
-        figure = Figure((WIDTH / theme.DPI, height / theme.DPI), theme.DPI)
-        heading = shorten(title or f"Removal of units: {result.network}", theme.TITLE, WIDTH - 2 * MARGIN)
-        write(figure, heading, MARGIN, MARGIN, theme.TITLE)
-        wide = (WIDTH - SIDE - MARGIN - (len(scopes) - 1) * BETWEEN) / len(scopes)
-        for number, row in enumerate(rows):
-            top = HEAD + number * (PANEL + ROW_ROOM) + 50
-            for column, scope in enumerate(scopes):
-                left = SIDE + column * (wide + BETWEEN)
-                panel = figure.add_axes((left / WIDTH, 1 - (top + PANEL) / height, wide / WIDTH, PANEL / height))
-                chosen = (table["layer"] == row.layer) & (table["scope"] == scope) & (table["among"] == row.among)
-                _curves(panel, table[chosen], row, result)
-                name = f"{row.layer}: {SCOPES[scope]}{AMONG[row.among]}"
-                _label_axes(panel, shorten(name, theme.BODY, wide), AXES[row.axis], first=column == 0)
-        _legend(figure, table, height)
-        for index, line in enumerate(caption):
-            below = height - MARGIN - (len(caption) - index) * theme.line(theme.SMALL)
-            write(figure, line, MARGIN, below, theme.SMALL, theme.QUIET)
-        figure.draw_without_rendering()
-        return figure
+    with theme.context(width):
+        scopes = list(dict.fromkeys(table["scope"]))
+        panels = list(_panels(table, scopes))
+        across = len(scopes) if room() >= TWO_COLUMNS else 1
+        heads = [Chart(f"{result.display_name(one.layer)}: {SCOPES[one.scope]}{AMONG[one.among]}") for one in panels]
+        grid = Grid.of(heads, across, high=HIGH, foot=FOOT)
+        legend = Legend.of(_entries(result, table), room())
+        heading = f"Removal of units: {result.network}" if title is None else title
+        sheet = Sheet.of(legend.height + GAP + grid.height, title=heading, caption=_caption(result, table))
+        legend.draw(sheet, 0, 0)
+        for number, (axes, panel) in enumerate(zip(grid.draw(sheet, legend.height + GAP), panels, strict=True)):
+            chosen = (table["layer"] == panel.layer) & (table["scope"] == panel.scope) & (table["among"] == panel.among)
+            _curves(axes, table[chosen], panel, result)
+            _label_axes(axes, AXES[panel.axis], first=number % across == 0)
+        return sheet.finished()
 
 
-def _rows(table: pd.DataFrame) -> Iterator[_Row]:
-    """Yield the rows; results of earlier versions don't have the activation removed."""
+def _panels(table: pd.DataFrame, scopes: list[str]) -> Iterator[_Panel]:
+    """Yield the charts row by row; results of earlier versions don't have the activation removed."""
     axes = [axis for axis in AXES if axis == "units" or "activation_removed" in table]
     for layer, among in dict.fromkeys(zip(table["layer"], table["among"], strict=True)):
         for axis in axes:
-            yield _Row(layer, among, axis)
+            yield from (_Panel(layer, among, axis, scope) for scope in scopes)
 
 
-def _legend(figure: Figure, table: pd.DataFrame, height: float) -> None:
-    orders = dict.fromkeys(table["order"])
-    handles = [
-        Line2D([], [], linewidth=1.8, markersize=4, label=ORDERS[order][0], **ORDERS[order][1]) for order in orders
-    ]
-    corner = (1 - MARGIN / WIDTH, 1 - (HEAD - 24) / height)
-    figure.legend(handles=handles, loc="upper right", bbox_to_anchor=corner, ncols=5, frameon=False, borderaxespad=0)
+def _entries(result: Ablation, table: pd.DataFrame) -> list[tuple[str, Style]]:
+    """Return the legend: a curve for each order, and a line for each accuracy."""
+    orders = [(name, style | TOP1) for name, style in (ORDERS[order] for order in dict.fromkeys(table["order"]))]
+    if not result.baseline.images:
+        return orders
+    plain: Style = {"color": theme.INK, "linestyle": "-"}
+    return [*orders, ("Top-1", plain | {"marker": "o"} | TOP1), ("Top-5", plain | TOP5)]
 
 
-def _curves(panel: Axes, table: pd.DataFrame, row: _Row, result: Ablation) -> None:
+def _curves(axes: Axes, table: pd.DataFrame, panel: _Panel, result: Ablation) -> None:
     labelled = bool(result.baseline.images)
-    units = next(one.setting.units for one in result.outcomes if one.setting.layer == row.layer)
+    units = next(one.setting.units for one in result.outcomes if one.setting.layer == panel.layer)
+    measures = {"top1": TOP1, "top5": TOP5} if labelled else {"agreement": TOP1}
     for order, group in table.groupby("order", sort=False):
         name, style = ORDERS[str(order)]
-        measures = (("top1", 1.8), ("top5", 0.8)) if labelled else (("agreement", 1.8),)
         settings = group.groupby("removed")
         shares = (
             settings["activation_removed"].mean().to_numpy(float)
-            if row.axis == "activation"
+            if panel.axis == "activation"
             else settings["removed"].first().to_numpy(float) / units
         )
-        for measure, width in measures:
+        for measure, look in measures.items():
             start = result.baseline.to_dict()[measure] if labelled else 1.0
-            shown = f"{name}" if width > 1 else None
             values = [start, *settings[measure].mean()]
-            marker = 4 if width > 1 else 2
-            panel.plot([0, *shares], values, linewidth=width, markersize=marker, label=shown, **style)
-        measure = measures[0][0]
+            axes.plot([0, *shares], values, label=name if look is TOP1 else None, **(style | look))
+        measure = next(iter(measures))
         intervals = [np.mean(list(values), 0) for _, values in settings[f"{measure}_interval"]]
         low, high = np.transpose(intervals)
-        panel.vlines(shares, low, high, color=style["color"], linewidth=0.9, alpha=0.7)
+        axes.vlines(shares, low, high, color=style["color"], linewidth=0.7, alpha=0.7)
         if "nothing_removed" in group:
             empty = settings["nothing_removed"].all().to_numpy(bool)
             hollow = style | {"linestyle": "none", "markerfacecolor": theme.PAPER, "label": "_nothing"}
-            panel.plot(shares[empty], settings[measure].mean().to_numpy()[empty], markersize=6, zorder=3, **hollow)
+            axes.plot(shares[empty], settings[measure].mean().to_numpy()[empty], markersize=4.2, zorder=3, **hollow)
 
 
-def _label_axes(panel: Axes, title: str, axis: str, *, first: bool) -> None:
-    panel.set_title(title, pad=8)
-    panel.set_xlim(-0.02, 1.02)
-    panel.set_ylim(-0.02, 1.02)
-    panel.xaxis.set_major_formatter(PercentFormatter(1))
-    panel.xaxis.set_major_locator(MaxNLocator(6))
-    panel.yaxis.set_major_formatter(PercentFormatter(1))
-    panel.set_xlabel(axis, size=theme.SMALL)
-    panel.tick_params(length=3, width=0.6, color=theme.QUIET, labelsize=theme.SMALL, labelcolor=theme.INK)
+def _label_axes(axes: Axes, along: str, *, first: bool) -> None:
+    axes.set_xlim(-0.02, 1.02)
+    axes.set_ylim(-0.04, 1.05)
+    axes.xaxis.set_major_formatter(PercentFormatter(1))
+    axes.xaxis.set_major_locator(MaxNLocator(5))
+    axes.yaxis.set_major_formatter(PercentFormatter(1))
+    axes.set_xlabel(along)
     if first:
-        panel.set_ylabel("fraction of images", size=theme.SMALL)
-    else:
-        panel.tick_params(labelleft=False)
+        axes.set_ylabel("images")
 
 
 def _caption(result: Ablation, table: pd.DataFrame) -> str:
@@ -153,6 +142,7 @@ def _caption(result: Ablation, table: pd.DataFrame) -> str:
             f"bars are Wilson's 95 % intervals. Maps of removed units are set to {value}.{drawn}"
         )
     return (
-        f"Bold: Top-1, thin: Top-5, of {count_noun(result.baseline.images, 'image')}; bars are Wilson's 95 % intervals "
-        f"of Top-1. Maps of removed units are set to {value}.{drawn}"
+        f"Fraction of {count_noun(result.baseline.images, 'image')} that are right in Top-1 and Top-5, from the "
+        "unmodified network (0 % removed) on; bars are Wilson's 95 % intervals of Top-1. Maps of removed units are "
+        f"set to {value}.{drawn}"
     )

@@ -4,6 +4,7 @@ In: a matrix ``[row, row]``, names and, for clustered rows, SciPy's linkage. Out
 Independent of what the values mean. All lengths are pixels.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
 
@@ -18,14 +19,14 @@ from scipy.cluster.hierarchy import leaves_list
 
 from unitscope.display.heatmaps import COLOUR_MAP
 from unitscope.figures import theme
-from unitscope.figures.layers import labelled_positions
-from unitscope.figures.text_layout import minus, shorten, widest, wrap
-from unitscope.figures.tile_layout import GAP, MARGIN, Box, write
+from unitscope.figures.layer_axis import TICK
+from unitscope.figures.sheet import Sheet, room
+from unitscope.figures.text_layout import minus, shorten, widest
+from unitscope.figures.tile_layout import GAP, Box
 
-MAX_WRITTEN = 28
-CELL, SMALL_MAP, LARGE_MAP, NAME_ROOM = 74, 420, 1480, 400
-TREE, BAR, BAR_ROOM, TITLE_ROOM = 190, 26, 110, 1300
-TICK = 12
+CELL, NARROWEST = 90, 180
+NAME_SHARE, TREE_SHARE = 0.28, 0.13
+BAR, BAR_ROOM = 18, 96
 Matrix = NDArray[np.float64]
 
 
@@ -42,6 +43,7 @@ class HeatMap:
         measure: name of the values, next to the colour bar.
         tree: SciPy's linkage ``[merge, 4]`` of the rows with heights 1 - value; None if rows are not clustered. Rows
             are drawn in its order.
+        short_names: one per row, used where there is no room for all names; None for every k-th name.
     """
 
     matrix: Matrix
@@ -50,24 +52,22 @@ class HeatMap:
     caption: str
     measure: str
     tree: Matrix | None = None
+    short_names: tuple[str, ...] | None = None
 
 
 def draw(data: HeatMap) -> Figure:
-    """Return the figure of a heat map."""
+    """Return the figure of a heat map, in the width of the context."""
     with theme.context():
         order = np.arange(len(data.names)) if data.tree is None else leaves_list(data.tree)
-        names = [shorten(data.names[n], theme.SMALL, NAME_ROOM, keep_end="/" in data.names[n]) for n in order]
         matrix = data.matrix[np.ix_(order, order)]
-        sheet = _Layout.of(data, names)
-        figure = Figure((sheet.width / theme.DPI, sheet.height / theme.DPI), theme.DPI)
-        sheet.write(figure)
+        plan = _Layout.of(data, order)
+        sheet = Sheet.of(plan.height, title=data.title, caption=data.caption)
         colours = ScalarMappable(scale(matrix), COLOUR_MAP)
-        _cells(sheet.axes(figure, sheet.map), matrix, colours, names)
+        _cells(sheet.chart(plan.map), matrix, colours, plan)
         if data.tree is not None:
-            _branches(sheet.axes(figure, sheet.tree), data.tree, order)
-        _bar(sheet.axes(figure, sheet.bar), colours, data.measure)
-        figure.draw_without_rendering()  # makes the ticks now: matplotlib < 3.11 would in the caller's style
-        return figure
+            _branches(sheet.chart(plan.tree), data.tree, order)
+        _bar(sheet.chart(plan.bar), colours, data.measure)
+        return sheet.finished()
 
 
 def scale(matrix: Matrix) -> Normalize:
@@ -92,57 +92,50 @@ def branches(tree: Matrix, order: NDArray[np.int64]) -> list[tuple[Matrix, Matri
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """Positions of all elements on the sheet."""
+    """Boxes on the sheet, and the rows that are named: their positions and names."""
 
-    width: int
-    height: int
     map: Box
     tree: Box
     bar: Box
-    title: str
-    caption: tuple[str, ...]
+    shown: list[int]
+    names: list[str]
+    height: int
 
     @classmethod
-    def of(cls, data: HeatMap, names: list[str]) -> "_Layout":
-        count, room = len(names), ceil(widest(names, theme.SMALL)) + TICK
-        side = max(SMALL_MAP, min(CELL * count, LARGE_MAP))
-        square = Box(MARGIN + room, MARGIN + theme.line(theme.TITLE) + 2 * GAP, side, side)
-        tree = Box(square.right + GAP, square.top, TREE if data.tree is not None else 0, side)
-        bar = Box(tree.right + (GAP if tree.width else 0) + GAP, square.top, BAR, side)
-        # A small map's sheet is as wide as its title, within reason.
-        title = shorten(data.title, theme.TITLE, max(TITLE_ROOM, bar.right + BAR_ROOM - MARGIN))
-        width = max(ceil(widest([title], theme.TITLE)) + 2 * MARGIN, bar.right + BAR_ROOM + MARGIN)
-        caption = tuple(wrap(data.caption, theme.SMALL, width - 2 * MARGIN))
-        below = max(room, 3 * theme.line(theme.SMALL) if tree.width else 0) + GAP
-        height = square.bottom + below + len(caption) * theme.line(theme.SMALL) + MARGIN
-        return cls(width, height, square, tree, bar, title, caption)
-
-    def axes(self, figure: Figure, box: Box) -> Axes:
-        bounds = (box.left / self.width, 1 - box.bottom / self.height, box.width / self.width, box.height / self.height)
-        axes = figure.add_axes(bounds)
-        axes.grid(visible=False)
-        axes.tick_params(length=3, width=0.6, color=theme.QUIET, labelsize=theme.SMALL, labelcolor=theme.INK)
-        return axes
-
-    def write(self, figure: Figure) -> None:
-        step = theme.line(theme.SMALL)
-        write(figure, self.title, MARGIN, MARGIN, theme.TITLE)
-        first = self.height - MARGIN - len(self.caption) * step
-        for index, text in enumerate(self.caption):
-            write(figure, text, MARGIN, first + index * step, theme.SMALL, theme.QUIET)
+    def of(cls, data: HeatMap, order: NDArray[np.int64]) -> "_Layout":
+        names, step = _names(data), theme.line(theme.SMALL)
+        across = ceil(widest(names, theme.SMALL)) + TICK
+        tree = round(TREE_SHARE * room()) if data.tree is not None else 0
+        free = room() - across - (tree + GAP if tree else 0) - GAP - BAR - BAR_ROOM
+        side = max(NARROWEST, min(free, CELL * len(names)))
+        every = ceil(len(names) * step / side)
+        shown = list(range(0, len(names), every))
+        square = Box(across, 0, side, side)
+        branches = Box(square.right + GAP, 0, tree, side)
+        bar = Box((branches.right if tree else square.right) + GAP, 0, BAR, side)
+        below = max(across, 3 * step if tree else 0)
+        return cls(square, branches, bar, shown, [names[order[n]] for n in shown], side + below)
 
 
-def _cells(axes: Axes, matrix: Matrix, colours: ScalarMappable, names: list[str]) -> None:
+def _names(data: HeatMap) -> list[str]:
+    """Return the names that the rows have room for: the short ones where all names don't fit."""
+    fit = len(data.names) * theme.line(theme.SMALL) <= (1 - NAME_SHARE) * room() - BAR_ROOM
+    names: Sequence[str] = data.names if fit or data.short_names is None else data.short_names
+    return [shorten(name, theme.SMALL, NAME_SHARE * room(), keep_end="/" in name) for name in names]
+
+
+def _cells(axes: Axes, matrix: Matrix, colours: ScalarMappable, plan: _Layout) -> None:
+    axes.grid(visible=False)
     axes.set_facecolor(theme.BLANK)
     cells = colours.to_rgba(np.ma.masked_invalid(matrix))
     cells[np.diag(np.isfinite(np.diag(matrix)))] = to_rgba(theme.FRAME)
     axes.pcolormesh(cells, rasterized=True)
-    axes.set_ylim(len(names), 0)
+    axes.set_ylim(len(matrix), 0)
     axes.spines[:].set_visible(False)
-    shown = labelled_positions(len(names))
-    axes.set_xticks([n + 0.5 for n in shown], [names[n] for n in shown], rotation=90)
-    axes.set_yticks([n + 0.5 for n in shown], [names[n] for n in shown])
-    if len(names) > MAX_WRITTEN:
+    axes.set_xticks([n + 0.5 for n in plan.shown], plan.names, rotation=90)
+    axes.set_yticks([n + 0.5 for n in plan.shown], plan.names)
+    cell = plan.map.width / len(matrix)
+    if cell < widest([_two(value) for value in matrix.flat], theme.SMALL) + 6:
         return
     for (row, column), value in np.ndenumerate(matrix):
         ink = theme.INK if row == column and np.isfinite(value) else _ink(value, colours)
@@ -163,13 +156,14 @@ def _two(value: float) -> str:
 
 def _branches(axes: Axes, tree: Matrix, order: NDArray[np.int64]) -> None:
     for heights, positions in branches(tree, order):
-        axes.plot(heights, positions, color=theme.INK, linewidth=0.9, solid_joinstyle="miter")
+        axes.plot(heights, positions, color=theme.INK, linewidth=0.7, solid_joinstyle="miter")
+    axes.grid(visible=False)
     axes.set_ylim(len(order), 0)
     farthest = max(tree[:, 2].max(), 1e-3)
     axes.set_xlim(-0.02 * farthest, 1.05 * farthest)
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
-    axes.xaxis.set_major_locator(MaxNLocator(3))
+    axes.xaxis.set_major_locator(MaxNLocator(2))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda height, _: minus(f"{1 - height:.2g}")))
     axes.set_xlabel("joined at", size=theme.SMALL)
 
@@ -177,6 +171,5 @@ def _branches(axes: Axes, tree: Matrix, order: NDArray[np.int64]) -> None:
 def _bar(axes: Axes, colours: ScalarMappable, measure: str) -> None:
     bar = axes.figure.colorbar(colours, cax=axes)
     bar.outline.set_visible(False)
-    bar.ax.tick_params(length=3, width=0.6, color=theme.QUIET, labelsize=theme.SMALL, labelcolor=theme.INK)
     bar.locator = MaxNLocator(6)
     bar.set_label(measure, size=theme.SMALL)

@@ -5,7 +5,7 @@ One row per unit; each image is a block of three tiles: picture, activation map,
 outlined.
 """
 
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -13,62 +13,81 @@ from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
 from unitscope.analyses.inhibition import found_units
-from unitscope.display.heatmaps import GAMMA, PERCENTILE, Tones, overlay, tone
+from unitscope.display.heatmaps import GAMMA, PERCENTILE, Tones, tone
 from unitscope.display.inhibition_sheet import InhibitedUnit, InhibitionExample, InhibitionSheet
 from unitscope.figures import theme
 from unitscope.figures.drawing import draw
+from unitscope.figures.sheet import Sheet, fitting, left_out, room
 from unitscope.figures.text_layout import minus, shorten, width, wrap
-from unitscope.figures.tile_layout import GAP, MARGIN, Box, Canvas, resized
+from unitscope.figures.tile_layout import GAP, Box, Canvas
+from unitscope.figures.unit_tiles import TileRows, draw_tiles
+from unitscope.text import count_noun
 
-TILE, SEAM = 150, 6
-BLOCK = 3 * TILE + 2 * SEAM
-LINE, SMALL_LINE, TITLE_LINE = theme.line(theme.BODY), theme.line(theme.SMALL), theme.line(theme.TITLE)
-HEAD = MARGIN + TITLE_LINE + GAP
-ROW = LINE + 6 + SMALL_LINE + TILE + SMALL_LINE + 2 * GAP
-NARROWEST = 2 * BLOCK + 2 * GAP
+LINE, SMALL_LINE = theme.line(theme.BODY), theme.line(theme.SMALL)
+MOST = 4
 
 
 @draw.register
-def inhibition(sheet: InhibitionSheet) -> Figure:
-    """Return the figure of a layer's most inhibitory units, one row each, the most inhibitory first."""
-    with theme.context():
-        across = max((len(unit.examples) for unit in sheet.units), default=0)
-        room = max(NARROWEST, across * (BLOCK + 2 * GAP) - 2 * GAP)
-        caption = wrap(_caption(sheet), theme.SMALL, room)
-        bottom = HEAD + len(sheet.units) * ROW
-        canvas = Canvas.blank(room + 2 * MARGIN, bottom + len(caption) * SMALL_LINE + MARGIN)
-        title = f"{found_units(sheet.layer, sheet.concept, sheet.by)}, in {sheet.network}"
-        canvas.write(MARGIN, MARGIN, shorten(title, theme.TITLE, room), size=theme.TITLE)
-        for index, unit in enumerate(sheet.units):
-            _row(canvas, unit, HEAD + index * ROW, room)
-        for index, text in enumerate(caption):
-            canvas.write(MARGIN, bottom + index * SMALL_LINE, text, size=theme.SMALL, color=theme.QUIET)
-        return canvas.figure
+def inhibition(sheet: InhibitionSheet, *, width: str | None = None, title: str | None = None) -> Figure:
+    """Return the figure of a layer's most inhibitory units, the most inhibitory first, as many as a page holds."""
+    heading = f"{found_units(sheet.layer, sheet.concept, sheet.by)}, in {sheet.network}" if title is None else title
+    with theme.context(width):
+        most = max((len(unit.examples) for unit in sheet.units), default=1)
+        rows = TileRows.of(most, room(), most=MOST)
+        blocks = [_Unit.below(unit, rows) for unit in sheet.units]
+        shown = fitting([block.height for block in blocks])
+        height = sum(block.height for block in blocks[:shown])
+        drawn = Sheet.of(height, title=heading, caption=_caption(sheet) + left_out(shown, len(blocks)))
+        canvas, top = drawn.canvas(), 0
+        for block in blocks[:shown]:
+            block.draw(canvas, top)
+            top += block.height
+        return drawn.figure
 
 
 def _caption(sheet: InhibitionSheet) -> str:
     if not sheet.units:
         return "No unit of this layer is dark on the concept and bright elsewhere."
     images = (
-        f"the images in which '{sheet.concept}' (outlined) covers closest to half of the view"
+        f"of {count_noun(sheet.candidates, 'image')} with '{sheet.concept}' (outlined) and enough of the rest in view, "
+        "those with the unit's highest mean response beside it, whatever the response on it"
         if sheet.by == "map contrast"
         else f"first images of '{sheet.concept}', then the other images to which the unit responds most"
     )
     return (
         f"One row per unit, the most inhibitory first; {images}: the image as the network sees it, the unit's "
-        "activation map, the map over the picture. Tones: one scale for all maps of a unit, from their lowest value "
-        f"(dark) to the {PERCENTILE}th percentile of the cells above it (bright), to the power {GAMMA}."
+        "activation map, the picture where the map is bright. Tones: one scale for all maps of a unit, from their "
+        f"lowest value (dark) to the {PERCENTILE}th percentile of the cells above it (bright), to the power {GAMMA}."
     )
 
 
-def _row(canvas: Canvas, unit: InhibitedUnit, top: int, room: int) -> None:
-    name = f"unit {unit.unit}"
-    canvas.write(MARGIN, top, name, size=theme.BODY, color=theme.ACCENT)
-    left = MARGIN + width(name, theme.BODY) + GAP
-    canvas.write(left, top, shorten(minus(unit.note), theme.BODY, MARGIN + room - left))
-    for index, (example, tones) in enumerate(zip(unit.examples, _tones(unit.examples), strict=True)):
-        box = Box(MARGIN + index * (BLOCK + 2 * GAP), top + LINE + 6, BLOCK, 2 * SMALL_LINE + TILE)
-        _block(canvas, example, tones, box)
+@dataclass(frozen=True, slots=True, eq=False)
+class _Unit:
+    """One unit: the lines of its note, and its examples in rows."""
+
+    unit: InhibitedUnit
+    note: list[str]
+    rows: TileRows
+
+    @classmethod
+    def below(cls, unit: InhibitedUnit, rows: TileRows) -> "_Unit":
+        return cls(unit, wrap(minus(f"unit {unit.unit}: {unit.note}"), theme.BODY, room()), rows)
+
+    @property
+    def block(self) -> int:
+        return 2 * SMALL_LINE + self.rows.side + GAP
+
+    @property
+    def height(self) -> int:
+        return len(self.note) * LINE + 6 + self.rows.down(len(self.unit.examples)) * self.block + GAP
+
+    def draw(self, canvas: Canvas, top: int) -> None:
+        for index, text in enumerate(self.note):
+            canvas.write(0, top + index * LINE, text, color=theme.ACCENT)
+        first = top + len(self.note) * LINE + 6
+        for index, (example, tones) in enumerate(zip(self.unit.examples, _tones(self.unit.examples), strict=True)):
+            left, down = self.rows.place(index, self.block)
+            _block(canvas, example, tones, self.rows, left, first + down)
 
 
 def _tones(examples: tuple[InhibitionExample, ...]) -> list[Tones | None]:
@@ -78,27 +97,23 @@ def _tones(examples: tuple[InhibitionExample, ...]) -> list[Tones | None]:
     return [None if example.map is None else next(toned) for example in examples]
 
 
-def _block(canvas: Canvas, example: InhibitionExample, tones: Tones | None, box: Box) -> None:
-    name = shorten(example.image, theme.SMALL, BLOCK, keep_end=True)
-    canvas.write(box.left, box.top, name, size=theme.SMALL, color=theme.QUIET)
-    boxes = [Box(box.left + n * (TILE + SEAM), box.top + SMALL_LINE, TILE, TILE) for n in range(3)]
+def _block(
+    canvas: Canvas, example: InhibitionExample, tones: Tones | None, rows: TileRows, left: int, top: int
+) -> None:
+    name = shorten(example.image, theme.SMALL, rows.block, keep_end=True)
+    canvas.write(left, top, name, size=theme.SMALL, color=theme.QUIET)
+    boxes = draw_tiles(canvas, rows.tiles(left, top + SMALL_LINE), example.picture, tones)
     if example.picture is None or tones is None:
-        for tile in boxes:
-            canvas.blank_tile(tile)
         return
-    boxes = [tile.fit(*example.picture.shape[:2]) for tile in boxes]
-    picture = resized(example.picture, boxes[0])
-    shown: tuple[NDArray[Any], ...] = (picture, tones, overlay(picture, tones))
-    for values, tile in zip(shown, boxes, strict=True):
-        canvas.image(values, tile)
-        if example.mask is not None:
+    if example.mask is not None:
+        for tile in boxes:
             _outline(canvas, example.mask, tile)
-    bottom = box.bottom - SMALL_LINE + 4
-    canvas.write(box.left, bottom, minus(example.note), size=theme.SMALL)
-    left = box.left + width(example.note, theme.SMALL) + GAP
-    label = shorten(example.label, theme.SMALL, max(0.0, box.right - left))
+    bottom, note = top + SMALL_LINE + rows.side + 4, minus(example.note)
+    canvas.write(left, bottom, note, size=theme.SMALL)
+    beside = width(note, theme.SMALL) + GAP
+    label = shorten(example.label, theme.SMALL, max(0.0, rows.block - beside))
     colour = theme.ACCENT if example.has_concept else theme.QUIET
-    canvas.write(box.right, bottom, label, ha="right", size=theme.SMALL, color=colour)
+    canvas.write(left + rows.block, bottom, label, ha="right", size=theme.SMALL, color=colour)
 
 
 def _outline(canvas: Canvas, mask: NDArray[np.float32], box: Box) -> None:
@@ -113,7 +128,7 @@ def _outline(canvas: Canvas, mask: NDArray[np.float32], box: Box) -> None:
         framed,
         levels=[0.5],
         colors=theme.PAPER,
-        linewidths=1,
+        linewidths=0.8,
         zorder=3,
     )
-    outline.set_path_effects([withStroke(linewidth=2, foreground=theme.INK)])
+    outline.set_path_effects([withStroke(linewidth=1.6, foreground=theme.INK)])

@@ -4,8 +4,7 @@ In: effects from `unitscope.analyses.perturbation`. Out: a matplotlib Figure, ne
 Each strength has one colour and marker in all charts of a kind; the greater the strength, the darker.
 """
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 from matplotlib import colormaps
@@ -18,21 +17,25 @@ from unitscope.analyses.perturb_result import STRENGTH_LABELS, Effect, PerturbRe
 from unitscope.display.heatmaps import COLOUR_MAP
 from unitscope.errors import UnitscopeError
 from unitscope.figures import theme
+from unitscope.figures.charts import HIGH, Chart, Grid, charts_over_layers
 from unitscope.figures.drawing import draw
-from unitscope.figures.layers import CHART, HEAD, SIDE, WIDTH, charts_over_layers, shares
-from unitscope.figures.text_layout import width
-from unitscope.figures.tile_layout import MARGIN
+from unitscope.figures.layers import shares
+from unitscope.figures.legend import Style
+from unitscope.figures.sheet import room
+from unitscope.figures.tile_layout import GAP
 
-ABOVE, BETWEEN = CHART + 116, 100
-TICK_ROOM, ENTRY_ROOM = 70, 75  # pixels for a number on an axis; for an entry's line and marker in a legend
+FOOT, NARROWEST = 66, 260
+TICK_ROOM = 56  # pixels for a number on an axis
+MANY = 9
 LIGHTEST, DARKEST = 0.8, 0.12
+CHANCE: Style = {"color": theme.QUIET, "linestyle": ":", "marker": ""}
 MARKERS = "osD^vPX"
 NORMAL_95 = 1.96
 WORDS = {"noise": "Noise", "blur": "Blur", "brightness": "Brightness", "jpeg": "JPEG"}
 STRENGTHS = {"noise": "σ = {:g}", "blur": "{:g} px", "brightness": "× {:g}", "jpeg": "quality {:g}"}
 
 
-def perturbation(effects: Sequence[Effect], *, title: str = "") -> Figure:
+def perturbation(effects: Sequence[Effect], *, width: str | None = None, title: str | None = None) -> Figure:
     """Return charts of changed predictions over strength, and of selections and responses over depth.
 
     One kind of perturbation after the other; bands and bars are 95 % intervals.
@@ -43,23 +46,28 @@ def perturbation(effects: Sequence[Effect], *, title: str = "") -> Figure:
     if not effects:
         raise UnitscopeError("there is no perturbation to draw; give one or more effects")
     kinds = [_of_kind(effects, kind) for kind in dict.fromkeys(effect.perturbation for effect in effects)]
-    above = ABOVE if effects[0].flips else 0
-    with theme.context():
-        names = [layer.layer.name for layer in effects[0].layers]
-        figure, charts = charts_over_layers(title or "Perturbations", names, count=2 * len(kinds), above=above)
-        if above:
-            for kind, chart in zip(kinds, _strip(figure, len(kinds)), strict=True):
-                _flips(chart, kind)
-            figure.axes[2 * len(kinds)].set_title("Changed predictions, with 95 % intervals", pad=7)
+    with theme.context(width):
+        several = [kind for kind in kinds if len(kind) > 1] if effects[0].flips else []
+        above = _flips_grid(several) if several else None
+        sheet, charts = charts_over_layers(
+            [layer.layer for layer in effects[0].layers],
+            [head for kind in kinds for head in _heads(kind)],
+            title="Perturbations" if title is None else title,
+            caption=f"Bands and bars are 95 % intervals.{_single_flips(kinds)}",
+            columns=2,
+            above=0 if above is None else above.height + GAP,
+        )
         for index, kind in enumerate(kinds):
             _depth(charts[2 * index : 2 * index + 2], kind)
-        figure.draw_without_rendering()  # make ticks now: matplotlib < 3.11 makes them later, in the caller's style
-        return figure
+        if above is not None:
+            for kind, chart in zip(several, above.draw(sheet), strict=True):
+                _flips(chart, kind)
+        return sheet.finished()
 
 
 @draw.register
-def _(result: PerturbResult) -> Figure:
-    return perturbation(result.effects, title=result.title)
+def _(result: PerturbResult, *, width: str | None = None, title: str | None = None) -> Figure:
+    return perturbation(result.effects, width=width, title=result.title if title is None else title)
 
 
 def name_of(kind: str, value: float) -> str:
@@ -71,36 +79,61 @@ def _of_kind(effects: Sequence[Effect], kind: str) -> list[Effect]:
     return sorted((effect for effect in effects if effect.perturbation == kind), key=lambda effect: effect.value)
 
 
-def _strip(figure: Figure, count: int) -> list[Axes]:
-    """Draw charts side by side, above those over layers."""
-    across, down = figure.get_size_inches() * theme.DPI
-    wide = (WIDTH - SIDE - MARGIN - (count - 1) * BETWEEN) // count
-    lefts = [SIDE + index * (wide + BETWEEN) for index in range(count)]
-    return [figure.add_axes((left / across, 1 - (HEAD + CHART) / down, wide / across, CHART / down)) for left in lefts]
+def _flips_grid(kinds: list[list[Effect]]) -> Grid:
+    """Return the grid of the charts over strength, one a kind, side by side where they fit."""
+    across = min(len(kinds), max(1, room() // NARROWEST), 4)
+    names = [f"{WORDS[kind[0].perturbation]}: changed predictions" for kind in kinds]
+    return Grid.of([Chart(name) for name in names], across, high=HIGH, foot=FOOT)
 
 
-def _styles(count: int) -> Iterator[dict[str, Any]]:
-    """Yield a colour and a marker for each of ``count`` strengths, weak to strong."""
+def _single_flips(kinds: list[list[Effect]]) -> str:
+    """Return the changed predictions in words for the kinds with one strength, which need no chart."""
+    words = []
+    for (effect,) in (kind for kind in kinds if len(kind) == 1):
+        if effect.flips is not None:
+            low, high = effect.flips.interval
+            name = name_of(effect.perturbation, effect.value)
+            words.append(f"{name}: {effect.flips.value:.1%} of the predictions change ({low:.1%} to {high:.1%})")
+    return f" {'; '.join(words)}." if words else ""
+
+
+def _heads(kind: list[Effect]) -> tuple[Chart, Chart]:
+    """Return the heads of the two charts over depth: every k-th strength is named where there are many."""
+    word, step = WORDS[kind[0].perturbation], max(1, -(-len(kind) // MANY))
+    named = [(_strength(effect), style) for effect, style in zip(kind, _styles(len(kind)), strict=True)][::step]
+    return (
+        Chart(f"{word}: overlap of the selections before and after", (("by chance", CHANCE), *named)),
+        Chart(f"{word}: cosine of the responses before and after"),
+    )
+
+
+def _styles(count: int) -> list[Style]:
+    """Return a colour and a marker for each of ``count`` strengths, weak to strong."""
     shades = np.linspace(LIGHTEST, DARKEST, count) if count > 1 else [0.35]
-    for index, shade in enumerate(shades):
-        yield {"color": colormaps[COLOUR_MAP](shade), "marker": MARKERS[index % len(MARKERS)]}
+    return [
+        {"color": colormaps[COLOUR_MAP](shade), "marker": MARKERS[index % len(MARKERS)]}
+        for index, shade in enumerate(shades)
+    ]
+
+
+def _strength(effect: Effect) -> str:
+    return STRENGTHS[effect.perturbation].format(effect.value)
 
 
 def _flips(chart: Axes, kind: list[Effect]) -> None:
     values = [effect.value for effect in kind]
     shown = [effect.flips for effect in kind if effect.flips]
-    chart.plot(values, [share.value for share in shown], color=theme.FRAME, linewidth=1.2)
+    chart.plot(values, [share.value for share in shown], color=theme.FRAME)
     for value, share, style in zip(values, shown, _styles(len(kind)), strict=True):
         low, high = share.interval
         errors = [[max(0.0, share.value - low)], [max(0.0, high - share.value)]]
-        chart.errorbar(value, share.value, errors, markersize=6, capsize=3, elinewidth=1.2, **style)
+        chart.errorbar(value, share.value, errors, markersize=4, capsize=2, elinewidth=0.9, **style)
     shares(chart)
-    chart.set_xlabel(STRENGTH_LABELS[kind[0].perturbation], size=theme.SMALL)
-    chart.xaxis.set_major_locator(FixedLocator(_apart(values, chart.get_position().width * WIDTH)))
+    chart.set_xlabel(STRENGTH_LABELS[kind[0].perturbation])
+    chart.xaxis.set_major_locator(FixedLocator(_apart(values, chart.get_position().width * theme.width())))
     chart.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    room = 0.06 * (max(values) - min(values)) or 0.1 * abs(values[0]) or 1.0
-    chart.set_xlim(min(values) - room, max(values) + room)
-    chart.tick_params(length=3, width=0.6, color=theme.QUIET, labelsize=theme.SMALL, labelcolor=theme.INK)
+    edge = 0.06 * (max(values) - min(values))
+    chart.set_xlim(min(values) - edge, max(values) + edge)
 
 
 def _apart(values: list[float], room: float) -> list[float]:
@@ -115,27 +148,13 @@ def _apart(values: list[float], room: float) -> list[float]:
 
 def _depth(charts: list[Axes], kind: list[Effect]) -> None:
     overlap, cosine = charts
-    word = WORDS[kind[0].perturbation]
     chance = [layer.expected_by_chance for layer in kind[0].layers]
-    overlap.plot(range(len(chance)), chance, color=theme.QUIET, linestyle=":", linewidth=1.4, label="by chance")
+    overlap.plot(range(len(chance)), chance, **CHANCE)
     _lines(overlap, kind, [[layer.overlap for layer in effect.layers] for effect in kind])
-    overlap.set_title(f"{word}: overlap of the selections before and after", pad=7)
     shares(overlap)
     lowest = _lines(cosine, kind, [[layer.cosine for layer in effect.layers] for effect in kind])
-    cosine.set_title(f"{word}: cosine of the responses before and after", pad=7)
     cosine.set_ylim(min(-0.03, lowest - 0.03), 1.03)
     cosine.yaxis.set_major_locator(FixedLocator([-1, -0.5, 0, 0.5, 1]))
-    overlap.legend(
-        *_entries(overlap),
-        loc="lower right",
-        bbox_to_anchor=(1, 1),
-        ncols=9,
-        frameon=False,
-        fontsize=theme.SMALL,
-        borderpad=0,
-        columnspacing=1.4,
-        handlelength=1.6,
-    )
 
 
 def _lines(chart: Axes, kind: list[Effect], curves: list[list[Estimate]]) -> float:
@@ -145,24 +164,6 @@ def _lines(chart: Axes, kind: list[Effect], curves: list[list[Estimate]]) -> flo
         errors = NORMAL_95 * np.array([estimate.error for estimate in curve])
         x = np.arange(len(values))
         chart.fill_between(x, values - errors, values + errors, color=style["color"], alpha=0.15, linewidth=0)
-        chart.plot(
-            x,
-            values,
-            label=STRENGTHS[effect.perturbation].format(effect.value),
-            linewidth=1.4,
-            markersize=4,
-            **style,
-        )
+        chart.plot(x, values, label=_strength(effect), **style)
     found = [estimate.value for curve in curves for estimate in curve]
     return float(np.nanmin(found)) if np.isfinite(found).any() else 0.0
-
-
-def _entries(chart: Axes) -> tuple[list[Any], list[str]]:
-    """Return the legend's entries, every k-th strength where there are too many for the space next to the title."""
-    handles, labels = chart.get_legend_handles_labels()
-    room = WIDTH - SIDE - MARGIN - width(chart.get_title("left"), theme.BODY)
-    for step in range(1, len(labels)):
-        shown = labels[:1] + labels[1::step]
-        if sum(width(label, theme.SMALL) + ENTRY_ROOM for label in shown) < room:
-            break
-    return handles[:1] + handles[1::step], shown

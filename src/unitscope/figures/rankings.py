@@ -5,11 +5,11 @@ In: results that rank units or images by one number. Out: a matplotlib Figure, n
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from math import ceil
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
@@ -20,11 +20,13 @@ from unitscope.analyses.unit_correlation import SimilarUnits
 from unitscope.analyses.unit_rules import Rule
 from unitscope.figures import theme
 from unitscope.figures.drawing import draw
-from unitscope.figures.text_layout import number, shorten, wrap
-from unitscope.figures.tile_layout import GAP, MARGIN
-from unitscope.text import count_noun
+from unitscope.figures.sheet import Sheet, room
+from unitscope.figures.text_layout import number, shorten, widest, wrap
+from unitscope.figures.tile_layout import GAP, Box
+from unitscope.text import count_noun, sentence
 
-WIDTH, ROW, NAME_ROOM, CHART = 1500, 30, 560, 260  # pixels
+ROW, FOOT, NARROWEST, WIDEST = 25, 66, 160, 800  # pixels
+NAME_SHARE = 0.5
 MAX_BARS = 40
 SIGNIFICANT = 0.05
 
@@ -53,84 +55,98 @@ class Bars:
         return min(len(self.names), MAX_BARS)
 
 
-def bars(title: str, panels: Sequence[Bars], caption: str = "") -> Figure:
+@dataclass(frozen=True, slots=True, eq=False)
+class BarPanel:
+    """Bars with their place on a sheet: lines of the title, names that fit, the chart's box."""
+
+    bars: Bars
+    title: tuple[str, ...]
+    names: tuple[str, ...]
+    box: Box
+
+    @classmethod
+    def below(cls, bars: Bars, top: int) -> "BarPanel":
+        """Return the panel that begins ``top`` pixels down a sheet."""
+        title = wrap(bars.title, theme.BODY, room(), most=2) if bars.title else []
+        names = tuple(
+            shorten(name, theme.SMALL, NAME_SHARE * room(), keep_end="/" in name) for name in bars.names[: bars.shown]
+        )
+        left = ceil(widest(names, theme.SMALL)) + GAP
+        wide = max(NARROWEST, min(WIDEST, room() - left))
+        start = top + len(title) * theme.line(theme.BODY)
+        return cls(bars, tuple(title), names, Box(left, start, wide, max(1, bars.shown) * ROW))
+
+    @property
+    def bottom(self) -> int:
+        """The first pixel row below the panel and the numbers of its axis."""
+        return self.box.bottom + FOOT
+
+    def draw(self, sheet: Sheet) -> None:
+        """Draw title and bars."""
+        sheet.lines(0, self.box.top - len(self.title) * theme.line(theme.BODY), self.title, size=theme.BODY)
+        _draw_bars(sheet.chart(self.box), self.bars, self.names)
+
+
+def draw_ranking(title: str, panels: Sequence[Bars], caption: str = "") -> Figure:
     """Return a figure of panels of bars, one below the other, with a caption; 40 bars a panel at most."""
-    with theme.context():
-        figure, charts = stacked(title, [max(1, each.shown) * ROW for each in panels], notes(caption, panels))
-        for axes, each in zip(charts, panels, strict=True):
-            draw_bars(axes, each)
-        figure.draw_without_rendering()  # make ticks now: matplotlib < 3.11 makes them later, in the caller's style
-        return figure
+    placed: list[BarPanel] = []
+    for each in panels:
+        placed.append(BarPanel.below(each, placed[-1].bottom + GAP if placed else 0))
+    sheet = Sheet.of(placed[-1].bottom, title=title, caption=_notes(caption, panels))
+    for panel in placed:
+        panel.draw(sheet)
+    return sheet.finished()
 
 
-def stacked(title: str, heights: Sequence[int], caption: str) -> tuple[Figure, list[Axes]]:
-    """Return a figure of empty charts of these heights in pixels, one below the other, with title and caption."""
-    heading = wrap(title, theme.TITLE, WIDTH - 2 * MARGIN, most=3)
-    lines = wrap(caption, theme.SMALL, WIDTH - 2 * MARGIN) if caption else []
-    room = len(heading) * theme.line(theme.TITLE) + len(lines) * theme.line(theme.SMALL) + 2 * MARGIN
-    height = room + sum(heights) + 120 * len(heights)
-    layout = ConstrainedLayoutEngine(w_pad=MARGIN / theme.DPI, h_pad=GAP / theme.DPI)
-    figure = Figure((WIDTH / theme.DPI, height / theme.DPI), theme.DPI, layout=layout)
-    figure.suptitle("\n".join(heading), x=MARGIN / WIDTH, ha="left", size=theme.TITLE)
-    if lines:
-        figure.supxlabel("\n".join(lines), x=MARGIN / WIDTH, ha="left", size=theme.SMALL, color=theme.QUIET)
-    grid = figure.subplots(len(heights), 1, squeeze=False, height_ratios=heights)
-    return figure, list(grid[:, 0])
-
-
-def notes(caption: str, panels: Sequence[Bars]) -> str:
+def _notes(caption: str, panels: Sequence[Bars]) -> str:
     """Return the caption, with the number of bars that are not drawn."""
     longest = max((len(each.names) for each in panels), default=0)
     first = f"The first {MAX_BARS} of {longest:,}." if longest > MAX_BARS else ""
     return " ".join(filter(None, (caption, first)))
 
 
-def draw_bars(axes: Axes, each: Bars) -> None:
-    """Draw bars with their names and values."""
+def _draw_bars(axes: Axes, each: Bars, names: Sequence[str]) -> None:
     values, rows = each.values[: each.shown], np.arange(each.shown)
     pale = np.zeros(each.shown, bool) if each.pale is None else each.pale[: each.shown]
     finite = np.where(np.isfinite(values), values, 0)
     for some, alpha in ((~pale, 1.0), (pale, 0.35)):
         axes.barh(rows[some], finite[some], height=0.62, color=theme.ACCENT, alpha=alpha, linewidth=0)
     low, high = finite.min(initial=0), finite.max(initial=0)
-    room = 0.12 * ((high - low) or 1)  # for the numbers
-    axes.set_xlim(low, (high if high > low else low + 1) + room)
+    numbers = [number(float(value)) for value in values]
+    taken = (widest(numbers, theme.SMALL) + GAP) / (axes.get_position().width * theme.width())
+    span = (high - low) or 1
+    axes.set_xlim(low, (high if high > low else low + 1) + span * taken / (1 - taken))
     axes.set_ylim(max(1, each.shown) - 0.4, -0.6)
-    axes.set_yticks(rows, [shorten(name, theme.SMALL, NAME_ROOM, keep_end=True) for name in each.names[: each.shown]])
-    for row, value, length in zip(rows, values, finite, strict=True):
+    axes.set_yticks(rows, names)
+    for row, text, length in zip(rows, numbers, finite, strict=True):
         axes.annotate(
-            number(float(value)), (max(length, 0.0), row), (6, 0), textcoords="offset points", va="center",
+            text, (max(length, 0.0), row), (3, 0), textcoords="offset points", va="center",
             size=theme.SMALL, color=theme.QUIET,
         )  # fmt: skip
     if not each.shown:
         axes.text(0.5, 0.5, "none", transform=axes.transAxes, ha="center", va="center", color=theme.QUIET)
-    axes.axvline(0, color=theme.QUIET, linewidth=0.6)
+    axes.axvline(0, color=theme.QUIET, linewidth=0.5)
     axes.grid(visible=True, axis="x")
     axes.grid(visible=False, axis="y")
-    axes.xaxis.set_major_locator(MaxNLocator(6))
-    label_axes(axes, each.axis, title=each.title)
-
-
-def label_axes(axes: Axes, along: str, *, up: str = "", title: str = "") -> None:
-    """Label the axes of a chart."""
-    axes.set_title(shorten(title, theme.BODY, WIDTH - NAME_ROOM - 4 * MARGIN), pad=7)
-    axes.set_xlabel(along, size=theme.SMALL)
-    axes.set_ylabel(up, size=theme.SMALL)
-    axes.tick_params(length=3, width=0.6, color=theme.QUIET, labelsize=theme.SMALL, labelcolor=theme.INK)
+    axes.xaxis.set_major_locator(MaxNLocator(4))
+    axes.set_xlabel(each.axis)
 
 
 @draw.register
-def _(result: Rule) -> Figure:
+def _(result: Rule, *, width: str | None = None, title: str | None = None) -> Figure:
     """Draw the units of a rule, by their mean response."""
     chance = (
         "" if result.expected is None else f"{count_noun(len(result.units), 'unit')}, {result.expected:.3g} expected"
     )
     caption = chance and f"{chance} for random selections of the same sizes."
-    return bars(result.title, [_units(result.units, result.responses, "mean response α")], caption)
+    caption = f"{caption} {sentence(result.class_note)}".strip()
+    with theme.context(width):
+        heading = result.title if title is None else title
+        return draw_ranking(heading, [_units(result.units, result.responses, "mean response α")], caption)
 
 
 @draw.register
-def _(result: Inhibition) -> Figure:
+def _(result: Inhibition, *, width: str | None = None, title: str | None = None) -> Figure:
     """Draw the units that are dark on a concept or respond less to it, by their effect size."""
     pale = result.units["p_corrected"].to_numpy() > SIGNIFICANT
     images = count_noun(len(result.images), "image")
@@ -138,27 +154,33 @@ def _(result: Inhibition) -> Figure:
     if result.by == "class contrast":
         measured = f"Cliff's delta of {images} and {result.others:,} others; −1: each responds less than all others."
     caption = f"{measured} Pale: not significant at {SIGNIFICANT} (Benjamini and Hochberg)."
-    return bars(result.title, [_units(result.units["unit"], result.units["effect_size"], "effect size", pale)], caption)
+    with theme.context(width):
+        bars = _units(result.units["unit"], result.units["effect_size"], "effect size", pale)
+        return draw_ranking(result.title if title is None else title, [bars], caption)
 
 
 @draw.register
-def _(result: Selectivity) -> Figure:
+def _(result: Selectivity, *, width: str | None = None, title: str | None = None) -> Figure:
     """Draw the units that are most selective for a class, by the selectivity index."""
-    title = f"Units of {result.layer.display_name} most selective for {result.concept}"
-    caption = f"{result.note[0].upper()}{result.note[1:]}."
-    return bars(title, [_units(result.found["unit"], result.found["selectivity"], "class selectivity index")], caption)
+    heading = f"Units of {result.layer.display_name} most selective for {result.concept}"
+    caption = " ".join(filter(None, map(sentence, (result.note, result.class_note))))
+    with theme.context(width):
+        bars = _units(result.found["unit"], result.found["selectivity"], "class selectivity index")
+        return draw_ranking(heading if title is None else title, [bars], caption)
 
 
 @draw.register
-def _(result: SimilarUnits) -> Figure:
+def _(result: SimilarUnits, *, width: str | None = None, title: str | None = None) -> Figure:
     """Draw the units that are most correlated with a unit."""
-    title = f"Units most correlated with {result.layer.display_name}, unit {result.unit}"
+    heading = f"Units most correlated with {result.layer.display_name}, unit {result.unit}"
     caption = f"Pearson's r of the responses to {count_noun(result.images, 'image')}."
-    return bars(title, [_units(result.units["unit"], result.units["correlation"], "correlation")], caption)
+    with theme.context(width):
+        bars = _units(result.units["unit"], result.units["correlation"], "correlation")
+        return draw_ranking(heading if title is None else title, [bars], caption)
 
 
 @draw.register
-def _(result: NearestImages) -> Figure:
+def _(result: NearestImages, *, width: str | None = None, title: str | None = None) -> Figure:
     """Draw the images nearest to each image or class, by their cosine."""
     panels = [
         Bars(
@@ -172,7 +194,9 @@ def _(result: NearestImages) -> Figure:
         )
         for name, table in result.nearest.items()
     ]
-    return bars(f"Nearest images at {result.layer.display_name}", panels)
+    heading = f"Nearest images at {result.layer.display_name}"
+    with theme.context(width):
+        return draw_ranking(heading if title is None else title, panels)
 
 
 def _units(units: Iterable[int], values: ArrayLike, axis: str, pale: NDArray[np.bool_] | None = None) -> Bars:

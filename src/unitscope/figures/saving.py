@@ -14,6 +14,8 @@ from unitscope.errors import UnitscopeError
 from unitscope.figures import theme
 from unitscope.files import atomic_path
 
+PNG_DPI = 2 * theme.DPI  # a whole number of dots for each pixel of the layout, sharp in print
+
 _METADATA: dict[str, dict[str, Any]] = {
     ".png": {},
     ".svg": {"Date": None},
@@ -49,4 +51,4 @@ def check_name(path: Path) -> None:
 def _write(figure: Figure, path: Path, suffix: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(path) as temporary, theme.context():
-        figure.savefig(temporary, format=suffix[1:], dpi=theme.DPI, metadata=_METADATA[suffix])
+        figure.savefig(temporary, format=suffix[1:], dpi=PNG_DPI, metadata=_METADATA[suffix])

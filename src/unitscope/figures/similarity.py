@@ -5,13 +5,10 @@ In: matrices and names, plain values. Out: a matplotlib Figure, neither shown no
 
 from collections.abc import Sequence
 from itertools import combinations
-from math import ceil
 
 import numpy as np
 from matplotlib import colormaps
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
@@ -23,21 +20,27 @@ from unitscope.errors import UnitscopeError
 from unitscope.figures import theme
 from unitscope.figures.drawing import draw as draw_result
 from unitscope.figures.heatmap import HeatMap, draw
-from unitscope.figures.layers import NAME_ROOM, SIDE, WIDTH, labelled_positions
-from unitscope.figures.text_layout import shorten, widest
-from unitscope.figures.tile_layout import GAP, MARGIN, Box, write
+from unitscope.figures.layer_axis import LayerAxis
+from unitscope.figures.legend import Legend, Style
+from unitscope.figures.sheet import Sheet, room
+from unitscope.figures.tile_layout import GAP, Box
 from unitscope.text import count_noun
+from unitscope.units import Layer
 
 MAX_PAIRS = 10
 DIAGONAL = "Colours span the values off the diagonal; the diagonal is 1 by definition and grey."
-CHART, SWATCH = 420, 60
-HEAD = MARGIN + theme.line(theme.TITLE) + GAP
+SIDE, CHART = 84, 320
 MARKS = ("o", "s", "^", "D", "v")
 STYLES = ("-", "--")
 
 
 def similarity(
-    matrix: NDArray[np.float64], names: Sequence[str], *, tree: NDArray[np.float64] | None = None, title: str = ""
+    matrix: NDArray[np.float64],
+    names: Sequence[str],
+    *,
+    tree: NDArray[np.float64] | None = None,
+    width: str | None = None,
+    title: str | None = None,
 ) -> Figure:
     """Return the heat map of cosines ``[group, group]``, ordered and annotated by a tree, if given.
 
@@ -49,16 +52,18 @@ def similarity(
         caption += " Dendrogram: average linkage; two clusters are joined at their mean cosine."
     if np.isnan(matrix).any():
         caption += " –: no unit of the layer responds, so there is no cosine."
-    return draw(HeatMap(matrix, tuple(names), title or "Similarity", caption, "cosine", tree))
+    with theme.context(width):
+        return draw(HeatMap(matrix, tuple(names), "Similarity" if title is None else title, caption, "cosine", tree))
 
 
 def layer_similarity(
     matrix: NDArray[np.float64],
-    layers: Sequence[str],
+    layers: Sequence[Layer],
     *,
     images: int,
     shuffled: NDArray[np.float64] | None = None,
-    title: str = "",
+    width: str | None = None,
+    title: str | None = None,
 ) -> Figure:
     """Return the heat map of linear CKA ``[layer, layer]`` over a number of images.
 
@@ -71,11 +76,20 @@ def layer_similarity(
         caption += _level(matrix, shuffled)
     if np.isnan(matrix).any():
         caption += " Blank: a layer that has the same responses to all images."
-    return draw(HeatMap(matrix, tuple(layers), title or "Similarity between layers", caption, "linear CKA"))
+    heading = "Similarity between layers" if title is None else title
+    names, calls = tuple(layer.name for layer in layers), tuple(layer.call for layer in layers)
+    with theme.context(width):
+        short = calls if all(calls) else None
+        return draw(HeatMap(matrix, names, heading, caption, "linear CKA", short_names=short))
 
 
 def similarity_by_layer(
-    matrices: NDArray[np.float64], layers: Sequence[str], *, names: Sequence[str], title: str = ""
+    matrices: NDArray[np.float64],
+    layers: Sequence[Layer],
+    *,
+    names: Sequence[str],
+    width: str | None = None,
+    title: str | None = None,
 ) -> Figure:
     """Return a curve over depth for each pair of images or classes, from cosines ``[layer, group, group]``.
 
@@ -85,42 +99,47 @@ def similarity_by_layer(
     pairs = list(combinations(range(len(names)), 2))
     if len(pairs) > MAX_PAIRS:
         raise UnitscopeError(f"{len(names)} images or classes give {len(pairs)} curves; draw at most 5")
-    with theme.context():
-        ticks = [shorten(name, theme.SMALL, NAME_ROOM, keep_end=True) for name in layers]
-        keys = _keys([(names[one], names[other]) for one, other in pairs])
-        chart = Box(SIDE, max((box.bottom for _, box in keys), default=HEAD) + 2 * GAP, WIDTH - SIDE - MARGIN, CHART)
-        height = chart.bottom + ceil(widest(ticks, theme.SMALL)) + MARGIN + 16
-        figure = Figure((WIDTH / theme.DPI, height / theme.DPI), theme.DPI)
-        text = shorten(title or "Similarity over depth", theme.TITLE, WIDTH - 2 * MARGIN)
-        write(figure, text, MARGIN, MARGIN, theme.TITLE)
-        axes = figure.add_axes(
-            (chart.left / WIDTH, 1 - chart.bottom / height, chart.width / WIDTH, chart.height / height)
-        )
-        for number, ((one, other), (words, box)) in enumerate(zip(pairs, keys, strict=True)):
-            _key(figure, _curve(axes, matrices[:, one, other], number), words, box)
-        _axes(axes, ticks)
-        figure.draw_without_rendering()  # make ticks now: matplotlib < 3.11 makes them later, in the caller's style
-        return figure
+    styles = [_style(number) for number in range(len(pairs))]
+    with theme.context(width):
+        words = [f"{names[one]} – {names[other]}" for one, other in pairs]
+        legend = Legend.of(list(zip(words, styles, strict=True)), room())
+        chart = Box(SIDE, legend.height + GAP, room() - SIDE - GAP, CHART)
+        axis = LayerAxis.of(layers, chart.width)
+        heading = "Similarity over depth" if title is None else title
+        sheet = Sheet.of(chart.bottom + axis.height, title=heading)
+        legend.draw(sheet, 0, 0)
+        axes = sheet.chart(chart)
+        for (one, other), style in zip(pairs, styles, strict=True):
+            axes.plot(matrices[:, one, other], **style)
+        axes.set_xlim(-0.6, len(layers) - 0.4)
+        axes.set_ylabel("cosine")
+        axes.yaxis.set_major_locator(MaxNLocator(6))
+        axis.mark(axes)
+        return sheet.finished()
 
 
 @draw_result.register
-def _(result: Similarity) -> Figure:
-    title = f"Similarity at {result.layer.name}" + (f" of {result.network}" if result.network else "")
-    return similarity(result.matrix, result.captions, tree=result.tree if result.clustered else None, title=title)
+def _(result: Similarity, *, width: str | None = None, title: str | None = None) -> Figure:
+    heading = f"Similarity at {result.layer.display_name}" + (f" of {result.network}" if result.network else "")
+    tree = result.tree if result.clustered else None
+    title = heading if title is None else title
+    return similarity(result.matrix, result.captions, tree=tree, width=width, title=title)
 
 
 @draw_result.register
-def _(result: SimilarityByLayer) -> Figure:
-    title = f"Similarity over depth of {result.network}" if result.network else ""
-    names = [layer.name for layer in result.layers]
-    return similarity_by_layer(result.matrices, names, names=result.captions, title=title)
+def _(result: SimilarityByLayer, *, width: str | None = None, title: str | None = None) -> Figure:
+    heading = "Similarity over depth" + (f" of {result.network}" if result.network else "")
+    title = heading if title is None else title
+    return similarity_by_layer(result.matrices, result.layers, names=result.captions, width=width, title=title)
 
 
 @draw_result.register
-def _(result: LayerSimilarity) -> Figure:
-    title = f"Similarity of the layers{f' of {result.network}' if result.network else ''} ({result.measure})"
-    names = [layer.name for layer in result.layers]
-    return layer_similarity(result.matrix, names, images=result.images, shuffled=result.shuffled, title=title)
+def _(result: LayerSimilarity, *, width: str | None = None, title: str | None = None) -> Figure:
+    heading = f"Similarity of the layers{f' of {result.network}' if result.network else ''} ({result.measure})"
+    title = heading if title is None else title
+    return layer_similarity(
+        result.matrix, result.layers, images=result.images, shuffled=result.shuffled, width=width, title=title
+    )
 
 
 def _level(matrix: NDArray[np.float64], shuffled: NDArray[np.float64]) -> str:
@@ -137,40 +156,7 @@ def _level(matrix: NDArray[np.float64], shuffled: NDArray[np.float64]) -> str:
     )
 
 
-def _curve(axes: Axes, values: NDArray[np.float64], number: int) -> Line2D:
-    """Draw one curve; colours, markers and lines differ, so that curves can be told apart in grey too."""
+def _style(number: int) -> Style:
+    """Return the style of a curve; colours, markers and lines differ, so that curves can be told apart in grey too."""
     colour = colormaps[COLOUR_MAP](0.08 + 0.7 * ((number * 3) % MAX_PAIRS) / (MAX_PAIRS - 1))
-    mark, style = MARKS[number % len(MARKS)], STYLES[number // len(MARKS)]
-    return axes.plot(values, style, marker=mark, color=colour, linewidth=1.4, markersize=4)[0]
-
-
-def _keys(pairs: list[tuple[str, str]]) -> list[tuple[str, Box]]:
-    """Return the label of each pair and its box above the chart, in up to 3 columns, as many as fit."""
-    room = (WIDTH - 2 * MARGIN - SWATCH - 3 * GAP) / 2 - GAP
-    words = [" – ".join(shorten(name, theme.SMALL, room, keep_end="/" in name) for name in pair) for pair in pairs]
-    wide = SWATCH + ceil(widest(words, theme.SMALL)) + 3 * GAP
-    across = max(1, min(3, (WIDTH - 2 * MARGIN) // wide))
-    down, step = ceil(len(words) / across), theme.line(theme.SMALL)
-    return [
-        (text, Box(MARGIN + number // down * wide, HEAD + number % down * step, wide, step))
-        for number, text in enumerate(words)
-    ]
-
-
-def _key(figure: Figure, curve: Line2D, words: str, box: Box) -> None:
-    """Draw a legend entry: the style of a pair's curve, and the pair's names."""
-    middle = 1 - (box.top + box.height / 2) / (figure.get_size_inches()[1] * theme.DPI)
-    ends = np.array([box.left, box.left + SWATCH / 2, box.left + SWATCH]) / WIDTH
-    names = ("color", "linestyle", "linewidth", "marker", "markersize")
-    look = {name: getattr(curve, f"get_{name}")() for name in names}
-    figure.add_artist(Line2D(ends, [middle] * 3, markevery=[1], transform=figure.transFigure, **look))
-    figure.text((box.left + SWATCH + GAP) / WIDTH, middle, words, size=theme.SMALL, va="center")
-
-
-def _axes(axes: Axes, names: list[str]) -> None:
-    shown = labelled_positions(len(names))
-    axes.set_xlim(-0.6, len(names) - 0.4)
-    axes.set_xticks(shown, [names[index] for index in shown], rotation=90)
-    axes.set_ylabel("cosine", size=theme.SMALL)
-    axes.yaxis.set_major_locator(MaxNLocator(6))
-    axes.tick_params(length=3, width=0.6, color=theme.QUIET, labelsize=theme.SMALL, labelcolor=theme.INK)
+    return {"linestyle": STYLES[number // len(MARKS)], "marker": MARKS[number % len(MARKS)], "color": colour}

@@ -1,11 +1,9 @@
 """One image's structure: the units it activates most, layer by layer (paper, figure 1).
 
 In: a `Structure`, plain arrays. Out: a matplotlib Figure, neither shown nor saved.
-The columns run from shallow to deep, all maps at one scale; the picture, its predictions and enlarged maps
-lie beside them, or below the deep columns where these leave room.
+The columns run from shallow to deep; all maps are equally wide, or in true proportion, at one scale. The picture, its
+predictions and enlarged maps are beside them, or below the deep columns where these leave room.
 """
-
-from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -16,92 +14,100 @@ from unitscope.display.structure import Enlargement, LayerTopUnits, Prediction, 
 from unitscope.errors import UnitscopeError
 from unitscope.figures import theme
 from unitscope.figures.drawing import draw
+from unitscope.figures.sheet import Sheet, room
 from unitscope.figures.structure_layout import (
     NUMBER,
     ROW_GAP,
+    SMALLEST,
+    TILE,
+    Equal,
+    Form,
+    Proportional,
     Stack,
+    bands,
     extent,
-    header_height,
     place_panel,
     scale_of,
     stacks,
 )
 from unitscope.figures.text_layout import number, shorten, wrap
-from unitscope.figures.tile_layout import GAP, MARGIN, Box, Canvas, resized
+from unitscope.figures.tile_layout import GAP, Box, Canvas, resized
 
 PICTURE, ENLARGED = 448, 336
 CHANCE = theme.line(theme.BODY) + 16
-HEAD = MARGIN + theme.line(theme.TITLE) + GAP
-
-
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """The layout: the columns, the blocks beside or below them, the caption, the sheet's size."""
-
-    stacks: list[Stack]
-    panel: list[Box]
-    caption: list[str]
-    caption_top: int
-    width: int
-    height: int
 
 
 @draw.register
-def structure(view: Structure) -> Figure:
-    """Return the figure of one image's structure: the top maps of each layer, stacked, in true proportion.
+def structure(
+    view: Structure, *, proportional: bool = False, width: str | None = None, title: str | None = None
+) -> Figure:
+    """Return the figure of one image's structure: the top maps of each layer, stacked.
 
-    All columns share one scale, and a cell is a whole number of pixels at 150 dpi, drawn sharp. The sheet
-    grows with the maps: 56:7 is drawn at 4 pixels a cell, 224:7 at 2 (a 7×7 map is then 14 pixels wide), and
-    a stack higher than 2500 pixels folds into several side by side, read downwards first.
+    All maps are equally large, with their number of cells above them. Layers that don't fit side by side continue in a
+    band below.
+
+    Args:
+        view: the structure.
+        proportional: draw all maps at one scale, in true proportion, as in the paper. A cell is then a whole number of
+            pixels, 200 an inch: 56:7 is drawn at 4 pixels a cell, 224:7 at 2 (a 7×7 map is then 14 pixels wide).
+        width: as in `draw`.
+        title: as in `draw`.
     """
     if not view.picture.size:
         raise UnitscopeError("a stored structure has no maps to draw; run `unitscope structure` again with -o")
-    with theme.context():
-        plan = _plan(view)
-        canvas = Canvas.blank(plan.width, plan.height)
-        _title(canvas, view, plan)
-        _headers(canvas, plan.stacks)
-        for column, stack in zip(view.columns, plan.stacks, strict=True):
+    with theme.context(width):
+        form = _form(view, proportional)
+        placed = bands(view.columns, form, room())
+        last = placed[-1] if placed else []
+        top = min((stack.tiles[0].top for stack in last if stack.tiles), default=0)
+        panel = place_panel(_panel_sizes(view), last, top=top, limit=room())
+        _, bottom = extent(panel, 0, max((stack.bottom for stack in last), default=0))
+        heading = f"{view.image} in {view.network}" if title is None else title
+        sheet = Sheet.of(bottom + GAP, title=heading, caption=_caption(view, form))
+        canvas, whole = sheet.canvas(), [stack for band in placed for stack in band]
+        _headers(canvas, whole)
+        for column, stack in zip(view.columns, whole, strict=True):
             _maps(canvas, column, stack)
-        _panel(canvas, view, plan.panel)
-        for index, text in enumerate(plan.caption):
-            top = plan.caption_top + index * NUMBER
-            canvas.write(MARGIN, top, text, size=theme.SMALL, color=theme.QUIET)
-        return canvas.figure
+        _panel(canvas, view, panel)
+        return sheet.figure
 
 
-def _plan(view: Structure) -> _Plan:
-    scale = scale_of([column.maps.shape[1:] for column in view.columns])
-    head = header_height(stacks(view.columns, scale, left=MARGIN, top=0))
-    placed = stacks(view.columns, scale, left=MARGIN, top=HEAD + head + ROW_GAP)
-    panel = place_panel(_panel_sizes(view), placed, top=HEAD)
-    columns_right = max((stack.left + stack.width for stack in placed), default=MARGIN)
-    right, bottom = extent(panel, columns_right, max((stack.bottom for stack in placed), default=HEAD))
-    caption = wrap(_caption(view, scale), theme.SMALL, right - MARGIN)
-    top = bottom + 2 * GAP
-    return _Plan(placed, panel, caption, top, right + MARGIN, top + len(caption) * NUMBER + MARGIN)
+def _form(view: Structure, proportional: bool) -> Form:
+    sizes = [column.maps.shape[1:] for column in view.columns]
+    if proportional:
+        scale = scale_of(sizes)
+        while (
+            max((stack.width for stack in stacks(view.columns, Proportional(scale), left=0, top=0)), default=0) > room()
+        ):
+            scale /= 2
+        return Proportional(scale)
+    count = max(1, len(sizes))
+    return Equal(max(SMALLEST, min(TILE, (room() - (count - 1) * GAP) // count)))
 
 
-def _caption(view: Structure, scale: float) -> str:
+def _side(most: int) -> int:
+    """Return the side of a picture beside the columns: two fit side by side."""
+    return min(most, room() // 2 - GAP)
+
+
+def _caption(view: Structure, form: Form) -> str:
     most = max((len(column.units) for column in view.columns), default=0)
     single = any(column.maps.shape[1:] == (1, 1) for column in view.columns)
     return (
-        f"Columns: layers from shallow to deep, each with its units of highest response α (at most {most}), "
-        f"numbered; all maps in true proportion ({scale:.3g} px per cell). {CAPTION}"
-        + " Single cells are compared within their layer."
-        * single
+        f"Columns: layers from shallow to deep, each with its units of highest {view.ranked_by} (at most {most}), "
+        f"numbered; {form.words}. {CAPTION}" + " Single cells are compared within their layer." * single
     )
 
 
 def _panel_sizes(view: Structure) -> list[list[tuple[int, int]]]:
-    picture = Box(0, 0, PICTURE, PICTURE).fit(*view.picture.shape[:2])
-    chances = [(PICTURE, len(view.predictions) * CHANCE)] if view.predictions else []
-    enlarged = [(ENLARGED, _label_height(entry) + _enlarged_shape(entry)[0]) for entry in view.enlarged]
+    picture = Box(0, 0, _side(PICTURE), _side(PICTURE)).fit(*view.picture.shape[:2])
+    chances = [(_side(PICTURE), len(view.predictions) * CHANCE)] if view.predictions else []
+    enlarged = [(_side(ENLARGED), _label_height(entry) + _enlarged_shape(entry)[0]) for entry in view.enlarged]
     return [[(picture.width, picture.height), *chances], enlarged]
 
 
 def _labels(entry: Enlargement) -> list[str]:
-    name = wrap(f"{entry.layer.name}:{entry.unit}", theme.BODY, ENLARGED, after=".", most=2)
+    name = wrap(f"{entry.layer.name}:{entry.unit}", theme.BODY, _side(ENLARGED), after=".", most=2)
     return [*name, f"α = {number(entry.response)}"]
 
 
@@ -111,14 +117,9 @@ def _label_height(entry: Enlargement) -> int:
 
 def _enlarged_shape(entry: Enlargement) -> tuple[int, int]:
     rows, columns = entry.map.shape
-    factor = min(64, ENLARGED // max(rows, columns))
-    box = Box(0, 0, ENLARGED, ENLARGED).fit(rows, columns)
+    factor = min(64, _side(ENLARGED) // max(rows, columns))
+    box = Box(0, 0, _side(ENLARGED), _side(ENLARGED)).fit(rows, columns)
     return (rows * factor, columns * factor) if factor else (box.height, box.width)
-
-
-def _title(canvas: Canvas, view: Structure, plan: _Plan) -> None:
-    text = shorten(f"{view.image} in {view.network}", theme.TITLE, plan.width - 2 * MARGIN)
-    canvas.write(MARGIN, MARGIN, text, size=theme.TITLE)
 
 
 def _headers(canvas: Canvas, placed: list[Stack]) -> None:
@@ -127,7 +128,7 @@ def _headers(canvas: Canvas, placed: list[Stack]) -> None:
         for index, text in enumerate(stack.header):
             style = {
                 "size": theme.SMALL,
-                "color": theme.QUIET if index == len(stack.header) - 1 else theme.INK,
+                "color": theme.QUIET if index >= len(stack.header) - stack.quiet else theme.INK,
             }
             if not stack.turned:
                 canvas.write(stack.left, foot - (len(stack.header) - index) * NUMBER, text, **style)

@@ -18,8 +18,10 @@ from PIL import Image
 
 from unitscope.display.heatmaps import COLOUR_MAP, Picture
 from unitscope.figures import theme
+from unitscope.figures.notebook_figure import NotebookFigure
+from unitscope.figures.text_layout import wrap
 
-MARGIN, GAP = 36, 18
+MARGIN, GAP = 16, 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,7 @@ class Canvas:
     def blank(cls, width: int, height: int) -> "Canvas":
         """Return an empty canvas; width and height are in pixels."""
         # Slightly more than the whole number, since float rounding could otherwise lose one pixel.
-        figure = Figure(((width + 1e-6) / theme.DPI, (height + 1e-6) / theme.DPI), theme.DPI)
+        figure = NotebookFigure(((width + 1e-6) / theme.DPI, (height + 1e-6) / theme.DPI), theme.DPI)
         figure.suppressComposite = True  # keep each tile a separate image in SVG and PDF
         axes = figure.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(height, 0), autoscale_on=False)
         axes.set_axis_off()
@@ -91,17 +93,14 @@ class Canvas:
         """Write one line of text with its top left corner at (x, y), unless ``style`` changes the alignment."""
         return self.axes.text(x, y, text, **{"va": "top", "size": theme.BODY, **style})
 
-    def blank_tile(self, box: Box) -> None:
-        """Draw a placeholder for a tile without data."""
+    def blank_tile(self, box: Box, words: str = "not available") -> None:
+        """Draw a placeholder for a tile without data, with the reason in words."""
         self.fill(box, theme.BLANK)
-        middle, centre = box.left + box.width / 2, box.top + box.height / 2
-        self.write(middle, centre, "not available", ha="center", va="center", size=theme.SMALL, color=theme.QUIET)
-
-
-def write(figure: Figure, text: str, left: float, top: float, size: float, colour: str = theme.INK) -> None:
-    """Write one line of text on a figure, with its top left corner at (left, top) in pixels."""
-    width, height = figure.get_size_inches() * theme.DPI
-    figure.text(left / width, 1 - top / height, text, size=size, color=colour, va="top")
+        lines = wrap(words, theme.SMALL, box.width)
+        middle, top = box.left + box.width / 2, box.top + (box.height - len(lines) * theme.line(theme.SMALL)) / 2
+        for index, text in enumerate(lines):
+            style = {"ha": "center", "size": theme.SMALL, "color": theme.QUIET}
+            self.write(middle, top + index * theme.line(theme.SMALL), text, **style)
 
 
 def flow(rows: list[list[tuple[int, int]]], width: int) -> list[Box]:

@@ -14,6 +14,7 @@ from torch.fx import GraphModule, Node
 
 from unitscope.errors import NetworkError, first_line
 from unitscope.graph.axes import unit_axes
+from unitscope.graph.class_layers import class_layers
 from unitscope.graph.export import export_logits
 from unitscope.graph.exporting import exporting
 from unitscope.graph.fingerprint import graph_fingerprint, module_fingerprint
@@ -56,6 +57,11 @@ class Trace(Protocol):
         ...
 
     @property
+    def class_layers(self) -> tuple[str, ...]:
+        """Layers whose units are the classes, as the logits are the means of their maps; empty if that is unknown."""
+        ...
+
+    @property
     def fingerprint(self) -> str:
         """SHA-256 of the forward pass: the ops, their order and their constants, without the weights."""
         ...
@@ -82,6 +88,7 @@ class ExportedTrace:
     head: Head
     fingerprint: str
     notes: tuple[str, ...] = ()
+    class_layers: tuple[str, ...] = ()
     single_image: bool = False
     fallback_reason: str = ""
 
@@ -103,6 +110,7 @@ class HookedTrace:
     fingerprint: str
     fallback_reason: str
     random: tuple[str, ...] = ()
+    class_layers: tuple[str, ...] = ()
     single_image: bool = True
 
     @property
@@ -195,6 +203,7 @@ def _export(module: nn.Module, example: Tensor, head: Head) -> ExportedTrace:
         head,
         fingerprint,
         _notes(graph_module, head, over_batch, lost),
+        class_layers(graph, named),
         single_image=bool(over_batch),
     )
 

@@ -8,10 +8,12 @@ import hashlib
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import BinaryIO, Self
 
 from unitscope.errors import ImageError
+from unitscope.notebook import facts_html
+from unitscope.text import count_noun
 
 
 @dataclass(frozen=True)
@@ -31,9 +33,9 @@ class ImageSource(ABC):
 
     root: str
     layout: str
-    ids: tuple[str, ...]
-    labels: tuple[tuple[str, ...], ...]
-    skipped: tuple[str, ...] = ()
+    ids: tuple[str, ...] = field(repr=False)
+    labels: tuple[tuple[str, ...], ...] = field(repr=False)
+    skipped: tuple[str, ...] = field(default=(), repr=False)
 
     @classmethod
     @abstractmethod
@@ -68,6 +70,12 @@ class ImageSource(ABC):
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def _repr_html_(self) -> str:
+        first = ", ".join(self.ids[:3]) + ", …" * (len(self) > 3)
+        facts = [("layout", self.layout), ("images", f"{len(self):,}"), ("first", first)]
+        facts += [("labels", f"{len(self.label_names):,}"), ("skipped", f"{len(self.skipped):,}")]
+        return facts_html(f"{count_noun(len(self), 'image')} in {self.root}", facts)
 
     @property
     def address(self) -> str:

@@ -23,14 +23,16 @@ def exemplar_sheet(
     atlas: Atlas,
     unit: str | Unit,
     *,
+    lowest: bool = False,
     network: Network | Session | str | None = None,
     image_root: str | Path | None = None,
 ) -> ExemplarSheet:
-    """Return a unit's exemplars with pictures and activation maps (paper, figure 2).
+    """Return a unit's exemplars with pictures and activation maps (paper, figure 2); a dead unit has none.
 
     Args:
         atlas: from `unitscope.open_atlas`.
         unit: ``LAYER:UNIT``.
+        lowest: show the images with the lowest responses instead.
         network: the network, or a reference; needed if it was a module in Python, or comes from a file with code.
         image_root: the folder of the images, if they were moved.
 
@@ -39,8 +41,10 @@ def exemplar_sheet(
         NetworkError: if the network can't be loaded, or its weights or preprocessing differ from those of the scan.
         ImageAccessError: if an image can't be read.
     """
-    sheet = unit_exemplars(atlas, unit)
+    sheet = unit_exemplars(atlas, unit, lowest=lowest)
     session = session_of(atlas, network)
+    if not sheet.exemplars:
+        return sheet
     files = image_set(atlas, [exemplar.image for exemplar in sheet.exemplars], image_root=image_root)
     maps = activation_maps(session, files, sheet.layer, [sheet.unit])
     shown = (

@@ -1,9 +1,9 @@
 """The most inhibitory units with pictures and maps (paper, figure 3).
 
 In: an atlas and an `Inhibition`. Out: an `InhibitionSheet`, plain arrays.
-For a map contrast, the images are those in which the concept covers closest to half of the view. They are the same for
-all units, so that no image is chosen for a unit's map. For a class contrast, images of the class are shown next to the
-unit's exemplars among the others.
+For a map contrast, each unit has the images with its highest mean response beside the concept, so that dark places can
+be seen; the response on the concept has no say. For a class contrast, images of the class are shown next to the unit's
+exemplars among the others.
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,8 @@ from unitscope.inspection.unit_maps import ImageMaps, activation_maps
 from unitscope.networks import Network
 from unitscope.scanning.atlas_network import session_of
 
-_CANDIDATES = 200  # images whose masks are compared to find those closest to half of the view
+_MASKS, _CANDIDATES = 200, 64  # images whose masks are compared, and those that are run
+_LEAST_COVER = 0.1  # of the view, for the concept and for the rest of it to be seen
 
 View = NDArray[np.float32]
 
@@ -56,24 +57,25 @@ def inhibition_sheet(
     """
     session = session_of(atlas, network)
     first = result.units.head(units)
+    channels, views = [int(unit) for unit in first["unit"]], dict[str, View]()
     if result.by == "map contrast":
-        views = _evenly_parted(atlas, result, session.network, image_root=image_root)
-        chosen = [list(views)[:across]] * len(first)
+        views = _candidates(atlas, result, session.network, across, image_root=image_root)
+        ids = list(views)
     else:
-        views = {}
-        chosen = beside_exemplars(atlas, result, [int(unit) for unit in first["unit"]], across)
-    ids = list(dict.fromkeys(image for row in chosen for image in row))
-    channels = [int(unit) for unit in first["unit"]]
+        chosen = beside_exemplars(atlas, result, channels, across)
+        ids = list(dict.fromkeys(image for row in chosen for image in row))
     files = image_set(atlas, ids, image_root=image_root)
     seen = activation_maps(session, files, result.layer, channels)
     album = _Album(atlas, result, dict(zip(ids, seen, strict=True)), views)
+    if result.by == "map contrast":
+        chosen = [album.brightest_beside(index)[:across] for index in range(len(channels))]
     rows = tuple(
         InhibitedUnit(
             channels[index], _note(result, row), tuple(album.example(image, index) for image in chosen[index])
         )
         for index, (_, row) in enumerate(first.iterrows())
     )
-    return InhibitionSheet(session.network.name, result.layer, result.concept, result.by, rows)
+    return InhibitionSheet(session.network.name, result.layer, result.concept, result.by, rows, len(views))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,6 +86,17 @@ class _Album:
     result: Inhibition
     seen: dict[str, ImageMaps | None]
     views: dict[str, View]
+
+    def brightest_beside(self, index: int) -> list[str]:
+        """Return the images with a concept, by the mean of the map at position ``index`` beside it, highest first."""
+        return sorted(self.views, key=lambda image: -self._beside(image, index))
+
+    def _beside(self, image: str, index: int) -> float:
+        if (one := self.seen[image]) is None:
+            return -np.inf
+        map_ = one.maps[index]
+        parts = inside_outside(map_[None], pool_to_grid(self.views[image], *map_.shape))
+        return -np.inf if parts is None else float(parts[1][0])
 
     def example(self, image: str, index: int) -> InhibitionExample:
         """Return an image and its map of the unit at position ``index``."""
@@ -100,14 +113,20 @@ class _Album:
         )
 
 
-def _evenly_parted(
-    atlas: Atlas, result: Inhibition, network: Network, *, image_root: str | Path | None
+def _candidates(
+    atlas: Atlas, result: Inhibition, network: Network, across: int, *, image_root: str | Path | None
 ) -> dict[str, View]:
-    """Return the masks of some images, ordered by how close they are to covering half of the view."""
+    """Return the masks of up to 64 images, those closest to covering half of the view first.
+
+    Images in which the concept, or the rest, is hardly in view are left out, if enough others are left.
+    """
     phi, concept = phi_of(network), category_split(atlas, result.concept, image_root=image_root)
-    some = image_set(atlas, result.images, image_root=image_root).limit(_CANDIDATES)
+    some = image_set(atlas, result.images, image_root=image_root).limit(_MASKS)
     views = {image: concept.view(image, phi) for image in some.ids}
-    return dict(sorted(views.items(), key=lambda view: abs(float(view[1].mean()) - 0.5)))
+    off_half = {image: abs(float(view.mean()) - 0.5) for image, view in views.items()}
+    ordered = sorted(views, key=lambda image: off_half[image])
+    clear = sum(off <= 0.5 - _LEAST_COVER for off in off_half.values())
+    return {image: views[image] for image in ordered[: min(max(clear, across), _CANDIDATES)]}
 
 
 def beside_exemplars(atlas: Atlas, result: Inhibition, channels: Sequence[int], across: int) -> list[list[str]]:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from unitscope.analyses.contrast import Baseline
 from unitscope.display.structure import Change, Structure
 from unitscope.engine.session import Session
 from unitscope.images import ImageSource
@@ -43,7 +44,8 @@ class Inspector:
         layers: Sequence[Layer] | None = None,
         change: Change | None = None,
         top: int = 9,
+        contrast_with: Baseline | None = None,
     ) -> Structure:
         """Return a picture's structure at some layers, or about 13 of the atlas's; see `inspection.structure`."""
         shown = evenly_spaced_layers(self.layers) if layers is None else layers
-        return structure(self.session, picture, layers=shown, change=change, top=top)
+        return structure(self.session, picture, layers=shown, change=change, top=top, contrast_with=contrast_with)

@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from unitscope.analyses.contrast import Baseline, top_by
 from unitscope.analyses.predictions import probabilities, top_predictions
+from unitscope.atlas import Atlas
 from unitscope.display.structure import Change, Enlargement, LayerTopUnits, Prediction, Structure
 from unitscope.engine.session import Session
 from unitscope.errors import UnitscopeError
@@ -22,6 +24,7 @@ from unitscope.graph.hooks import mean_map
 from unitscope.graph.spatial_maps import plane
 from unitscope.images import decode
 from unitscope.networks import CustomPreprocessing, Network, Preprocessing
+from unitscope.scanning.atlas_network import check_same
 from unitscope.units import Layer, LayerTable, Unit
 
 _COLUMNS = 13
@@ -65,6 +68,7 @@ def structure(
     top: int = 9,
     enlarge: Iterable[str | Unit] = (),
     change: Change | None = None,
+    contrast_with: Atlas | Baseline | None = None,
 ) -> Structure:
     """Return the top units of each layer for one image, shallow to deep (paper, algorithm 1).
 
@@ -75,20 +79,26 @@ def structure(
         top: number of units per layer.
         enlarge: units whose maps are drawn large, as ``LAYER:UNIT``.
         change: units to remove, and noise to add to the image.
+        contrast_with: an atlas of the same network. Units are then ranked by contrast: α minus the unit's mean, divided
+            by its standard deviation, over the atlas's images. Without it they are ranked by response α, which often
+            gives the same units for any image.
 
     Raises:
         ImageError: if the image can't be read.
         LayerError: if a unit to enlarge or to remove does not exist.
+        NetworkError: if the atlas was made with another network, other weights or another preprocessing.
+        AtlasError: if the atlas lacks one of the layers.
         UnitscopeError: if the range has no layers, ``top`` is less than 1, or noise is requested and the preprocessing
             is a function.
     """
     if top < 1:
         raise UnitscopeError(f"top must be at least 1, not {top}")
     session, change = Session.of(network), change or Change()
+    baseline = _baseline(contrast_with, session)
     phi = session.network.preprocessing
     prepared = phi.prepare(image if isinstance(image, Image.Image) else decode(Path(image)))
     shown = noisy(phi, prepared, change)
-    chosen = _chosen(session.layers, layers)
+    chosen = _chosen(session.layers, layers, baseline)
     units = [session.layers.unit(unit) for unit in enlarge]
     tapped = [*chosen, *(layer for layer, _ in units)]
     outputs = session.run(shown[None], maps=tapped, masks=_masks(session.layers, change))
@@ -98,10 +108,19 @@ def structure(
         "" if isinstance(image, Image.Image) else str(image),
         phi.picture(shown.round().to(torch.uint8) if change.sigma else prepared),
         predictions_of(session, logits),
-        tuple(column_of(layer, map_, top) for layer, map_ in zip(chosen, maps, strict=False)),
+        tuple(column_of(layer, map_, top, baseline) for layer, map_ in zip(chosen, maps, strict=False)),
         tuple(_enlargement(layer, unit, map_) for (layer, unit), map_ in zip(units, maps[len(chosen) :], strict=True)),
         None if logits is None else probabilities(logits, squashing=session.trace.head.squashing)[0],
+        "" if baseline is None else baseline.name,
     )
+
+
+def _baseline(contrast_with: Atlas | Baseline | None, session: Session) -> Baseline | None:
+    """Return the baseline of an atlas, checked to be of this network; a given baseline was checked before."""
+    if not isinstance(contrast_with, Atlas):
+        return contrast_with
+    check_same(contrast_with, session)
+    return Baseline(contrast_with)
 
 
 def evenly_spaced_layers(layers: Sequence[Layer]) -> tuple[Layer, ...]:
@@ -110,7 +129,11 @@ def evenly_spaced_layers(layers: Sequence[Layer]) -> tuple[Layer, ...]:
     return tuple(layers[position] for position in positions)
 
 
-def _chosen(table: LayerTable, layers: LayerRange | Sequence[Layer] | None) -> Sequence[Layer]:
+def _chosen(
+    table: LayerTable, layers: LayerRange | Sequence[Layer] | None, baseline: Baseline | None
+) -> Sequence[Layer]:
+    if layers is None and baseline is not None:
+        return evenly_spaced_layers(table.match(layer.name for layer in baseline.atlas.layers))
     if layers is None or isinstance(layers, LayerRange):
         return (layers or LayerRange()).of(table.activations)
     return layers
@@ -156,11 +179,18 @@ def predictions_of(session: Session, logits: NDArray[np.float32] | None) -> tupl
     )
 
 
-def column_of(layer: Layer, map_: Tensor, top: int) -> LayerTopUnits:
-    """Return the top units of a layer for its output ``[1, …]`` for one image."""
-    responses = mean_map(map_, layer.unit_axis)[0].cpu().numpy()
-    units = np.argsort(-responses, kind="stable")[:top]
-    return LayerTopUnits(layer, units, responses[units], plane(map_[0], layer, units.tolist()))
+def column_of(layer: Layer, map_: Tensor, top: int, baseline: Baseline | None = None) -> LayerTopUnits:
+    """Return the top units of a layer, by response or by contrast, for its output ``[1, …]`` for one image."""
+    responses = mean_map(map_, layer.unit_axis)[0].float().cpu().numpy() + np.float32(0)  # no -0
+    contrasts = None if baseline is None else baseline.contrasts(layer, responses)
+    units = np.argsort(-responses, kind="stable")[:top] if contrasts is None else top_by(contrasts, top)
+    return LayerTopUnits(
+        layer,
+        units,
+        responses[units],
+        plane(map_[0], layer, units.tolist()),
+        None if contrasts is None else contrasts[units],
+    )
 
 
 def _enlargement(layer: Layer, unit: int, map_: Tensor) -> Enlargement:

@@ -21,6 +21,7 @@ from unitscope.images.reading import suggest_image_root
 from unitscope.inspection.unit_maps import ImageMaps, activation_maps
 from unitscope.networks import Network
 from unitscope.scanning.atlas_network import session_of
+from unitscope.text import sentence
 from unitscope.units import Unit
 
 _ROWS, _IMAGES, _EXEMPLARS = 16, 6, 4
@@ -93,7 +94,7 @@ def _with_map(exemplar: Exemplar, maps: ImageMaps | None, index: int) -> Exempla
 
 
 def _unit_note(result: Rule, index: int) -> tuple[str, ...]:
-    lines = [f"mean α {result.responses[index]:.3g}"]
+    lines = [f"mean α {result.responses[index]:.3g}", *result.classes[index : index + 1]]
     if result.images > 1:
         lines.append(f"selected in {result.support[index]} of {result.images}")
     if result.base_rate is not None:
@@ -107,4 +108,5 @@ def _note(result: Rule) -> str:
     if result.expected is not None:
         chance = result.note if result.p_value is None else f"p = {result.p_value:.2g}"
         text += f"; {result.expected:.3g} expected by chance ({chance})"
-    return text + (f"; the first {_ROWS} are shown." if count > _ROWS else ".")
+    text += f"; the first {_ROWS} are shown." if count > _ROWS else "."
+    return f"{text} {sentence(result.class_note)}".rstrip()

@@ -15,6 +15,7 @@ from unitscope.networks.preprocessing import PreprocessingLike
 from unitscope.networks.weights import Weights, parse_weights
 
 _KINDS: dict[str, tuple[type, ...]] = {
+    "name": (str,),
     "network": (str,),
     "factory": (str,),
     "weights": (str,),
@@ -28,7 +29,7 @@ _TYPE_NAMES = {str: "text", list: "a list", int: "a whole number", dict: "a tabl
 
 @dataclass(frozen=True)
 class LoadOptions:
-    """The arguments of `load`; None for those that are not given."""
+    """The arguments of `load`, and the name in a card; None for what is not given."""
 
     network: str
     weights: str | None = None
@@ -36,6 +37,7 @@ class LoadOptions:
     preprocess: PreprocessingLike | None = None
     classes: tuple[str, ...] | None = None
     trained: bool | None = None
+    name: str | None = None
 
     @property
     def weights_choice(self) -> Weights:
@@ -70,6 +72,7 @@ def read_card(path: Path) -> LoadOptions:
         preprocess=values.get("preprocess"),
         classes=_classes(values.get("classes"), folder),
         trained=values.get("trained"),
+        name=values.get("name"),
     )
 
 

@@ -16,6 +16,7 @@ from PIL import Image
 from torch import Tensor
 
 from unitscope.errors import NetworkError
+from unitscope.notebook import short_repr
 
 Function = Callable[[Image.Image], Tensor]
 
@@ -35,6 +36,8 @@ class CustomPreprocessing:
     size: tuple[int, int]
     channels: int = 3
     probe: str = ""
+
+    __repr__ = short_repr
 
     @classmethod
     def of(cls, function: Function) -> "CustomPreprocessing":

@@ -21,7 +21,9 @@ from unitscope.errors import NetworkError
 from unitscope.networks.custom_preprocessing import CustomPreprocessing
 from unitscope.networks.float32_precision import float32_matmul_precision
 from unitscope.networks.preprocessing import Preprocessing
+from unitscope.notebook import facts_html
 from unitscope.plugins import network_name
+from unitscope.text import count_noun
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +42,7 @@ class Network:
         weights: description of the weights: a file, ``IMAGENET1K_V2``, ``random, seed 0``, ``given module``.
         source: arguments with which ``load(**source)`` loads the network again; empty if that is not possible.
         trained: whether the weights are trained, as far as is known; False for random weights, or if a card says so.
+        title: the name that a card gives; empty for that of the reference.
     """
 
     reference: str
@@ -50,11 +53,21 @@ class Network:
     weights: str = "given module"
     source: dict[str, Any] = field(default_factory=dict)
     trained: bool = True
+    title: str = ""
+
+    def __repr__(self) -> str:
+        return f"Network({self.name}: {self.weights}, {count_noun(self.parameter_count, 'parameter')})"
+
+    def _repr_html_(self) -> str:
+        first = ", ".join(self.classes[:3]) + ", …" * (len(self.classes) > 3)
+        facts = [("weights", self.weights), ("parameters", f"{self.parameter_count:,}")]
+        facts += [("classes", f"{len(self.classes):,}: {first}" if self.classes else "no names")]
+        return facts_html(f"Network {self.name}", [*facts, ("input", self.preprocessing)])
 
     @property
     def name(self) -> str:
-        """The reference as titles and results show it: a file without its folder."""
-        return network_name(self.reference)
+        """The network's name in titles and results: that of its card, or its reference without a folder."""
+        return self.title or network_name(self.reference)
 
     @cached_property
     def fingerprint(self) -> str:

@@ -55,7 +55,7 @@ def cosine_items(case: ReportNetwork) -> tuple[Table | Picture, ...]:
     note = f"{case.last.name}, {case.last.units} units. {_pairs(found)} {_compared(found)}"
     spread = "Standard deviation over the pairs: how much a cosine depends on the two images; a dash for a single pair."
     drawn = draw(HeatMap(found.mean, found.names, title, _CAPTION, "cosine"))
-    several = [Table(f"{name}-spread", f"{title}, spread", _frame(found.names, _spread(found)), spread)]
+    several = [Table(f"{name}-spread", f"{title}, spread", _frame(found.names, found.std), spread)]
     return (
         Table(name, title, _frame(found.names, found.mean), note),
         *(several if max(found.images) > 1 else ()),
@@ -142,10 +142,6 @@ def _pairs(found: Cosines) -> str:
 
 def _range(least: int, most: int) -> str:
     return f"{least:,}" if least == most else f"{least:,} to {most:,}"
-
-
-def _spread(found: Cosines) -> NDArray[np.float64]:
-    return np.where(found.count > 1, found.std, np.nan)
 
 
 def _compared(found: Cosines) -> str:

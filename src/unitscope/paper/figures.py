@@ -60,7 +60,7 @@ def _figure_1(case: ReportNetwork) -> Drawn:
     picture = decode_row(atlas.source(), atlas.image_number(image))
     view = replace(structure(case.session, picture, layers=columns), image=image)
     which = "10, 13, …, 46 as in the paper" if calls == _PAPERS_CALLS else f"{len(view.columns)}, evenly spaced"
-    return figures.structure(view), f"Shown of {calls} activation layers: {which}. Image: {image}."
+    return figures.structure(view, proportional=True), f"Shown of {calls} activation layers: {which}. Image: {image}."
 
 
 def _generality_by_depth(case: ReportNetwork) -> Drawn:
@@ -100,7 +100,9 @@ def _figure_4(case: ReportNetwork) -> Drawn:
 
 def _on_average(found: Overlap) -> str:
     means = "; ".join(
-        f"{name} {found.means[name].value:.2f} ± {found.spreads[name]:.2f}" for name in KINDS if found.pairs[name]
+        f"{name} {found.means[name].value:.2f}" + (f" ± {found.spreads[name]:.2f}" if found.pairs[name] > 1 else "")
+        for name in KINDS
+        if found.pairs[name]
     )
     return f"Mean and standard deviation over all pairs: {means}; chance would give {found.chance:.2f}."
 

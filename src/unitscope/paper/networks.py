@@ -229,7 +229,7 @@ def _scan(case: ReportNetwork, images: ImageSource | str, atlas: Path, log: Log)
     """Scan a network on images; a string is the reason why there are none."""
     if isinstance(images, str):
         return Unscanned(images)
-    log(f"{case.network.reference}: scanning {len(images)} images of '{images.root}'")
+    log(f"{case.network.name}: scanning {len(images)} images of '{images.root}'")
     atlas.parent.mkdir(parents=True, exist_ok=True)
     options = ScanOptions(layers=("act:*", case.last.name), batch_size=case.options.batch_size)
     return Scanned(images, scan(case.session, images, atlas, options=options).atlas)

@@ -30,7 +30,7 @@ class Overlap:
     Attributes:
         layer: the layer.
         means: mean number of shared units by kind of pair, with its interval.
-        spreads: standard deviation over the pairs, by kind.
+        spreads: standard deviation over the pairs, by kind; NaN for fewer than two.
         pairs: number of pairs, by kind.
         beyond_others: mean of a cat and a dog minus that of two other classes.
         chance: number that random selections share.
@@ -74,7 +74,7 @@ def overlaps(layer: Layer, responses: NDArray[np.float32], sample: Sample) -> Ov
     return Overlap(
         layer,
         {name: interval_of(values, images) for name, values in drawn.items()},
-        {name: float(shared[pairs].std()) if pairs.any() else np.nan for name, pairs in kinds.items()},
+        {name: float(shared[pairs].std()) if pairs.sum() > 2 else np.nan for name, pairs in kinds.items()},
         {name: int(pairs.sum()) // 2 for name, pairs in kinds.items()},
         interval_of(drawn[KINDS[0]] - drawn[KINDS[1]], images),
         expected_overlap([TOP, TOP], layer.units),

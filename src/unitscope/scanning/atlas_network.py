@@ -76,9 +76,8 @@ def check_same(atlas: Atlas, network: Network | Session) -> None:
     Raises:
         NetworkError: if it has not; the message says what differs.
     """
-    made_with = atlas.manifest
+    made_with, session = atlas.manifest, network
     if isinstance(network, Session):
-        _check_forward_pass(atlas, network)
         network = network.network
     if network.fingerprint != made_with.network["fingerprint"]:
         raise NetworkError(
@@ -90,6 +89,8 @@ def check_same(atlas: Atlas, network: Network | Session) -> None:
             f"atlas '{atlas.path}' was made with a preprocessing that differs from that of {network.reference} "
             f"({differ}); give the one that it was made with, or scan again"
         )
+    if isinstance(session, Session):
+        _check_forward_pass(atlas, session)
 
 
 def _check_forward_pass(atlas: Atlas, session: Session) -> None:

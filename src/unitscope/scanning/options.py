@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from unitscope.engine import ENGINES, PRECISIONS, check_known
 from unitscope.errors import UnitscopeError
+from unitscope.notebook import short_repr
 
 RESPONSES = {"float32": 4, "float16": 2, "none": 0}
 """Formats of stored responses, with the bytes per response."""
@@ -42,6 +43,8 @@ class ScanOptions:
     decoder: str = "pillow"
     limit: int | None = None
     skip_missing: bool = False
+
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         if isinstance(self.layers, str):  # otherwise each of its letters would be a pattern

@@ -6,7 +6,7 @@ In: a network, images, the path of the atlas. Out: the atlas; if the scan is sto
 import platform
 import sys
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,11 +23,12 @@ from unitscope.engine.session import Session
 from unitscope.errors import AtlasError, UnitscopeError
 from unitscope.images import ImageSource, open_images
 from unitscope.networks import Network
+from unitscope.notebook import failure_notes, notes_html
 from unitscope.scanning.image_record import gone_message, read_record, record_bytes
 from unitscope.scanning.missing import MissingImagesError, MissingShard, message, missing_at_start
 from unitscope.scanning.options import ScanOptions
 from unitscope.scanning.plan import Plan, check_not_stale, differences, make_plan
-from unitscope.scanning.progress import NullProgress, Progress
+from unitscope.scanning.progress import BarProgress, Progress
 from unitscope.scanning.runners import InProcessRunner, ProcessRunner, ScanRunner
 from unitscope.scanning.shard_writer import Written, write_shards
 from unitscope.version import versions
@@ -54,6 +55,24 @@ class ScanResult:
     already_existed: bool = False
     missing: tuple[MissingShard, ...] = ()
     skipped: tuple[str, ...] = ()
+
+    @property
+    def failures(self) -> dict[str, str]:
+        """The images that could not be read, by id, each with the reason."""
+        failed = self.atlas.images.query("error != ''")
+        return dict(zip(failed["image"], failed["error"], strict=True))
+
+    @property
+    def notes(self) -> list[str]:
+        """What the user should know: that nothing was scanned, and the first five images that could not be read."""
+        existed = ["nothing to do: the atlas of this scan exists already"] * self.already_existed
+        return existed + failure_notes(self.failures)
+
+    def __repr__(self) -> str:
+        return "\n".join([f"ScanResult({self.atlas!r}, {self.seconds:.1f} s)", *self.notes])
+
+    def _repr_html_(self) -> str:
+        return self.summary._repr_html_() + notes_html(self.notes)
 
     @property
     def summary(self) -> ScanSummary:
@@ -94,7 +113,7 @@ def scan(
         options: layers, number of exemplars, device and so on.
         runner: `InProcessRunner`, `ProcessRunner` or `RayRunner`; None uses this process, or with ``cuda`` and several
             GPUs one process per GPU.
-        progress: callbacks for progress.
+        progress: callbacks for progress; None shows a bar in notebooks and on terminals.
 
     Raises:
         MissingImagesError: if images can't be opened or read, although tried again. Finished shards are kept, and the
@@ -111,8 +130,8 @@ def scan(
     session = network if isinstance(network, Session) else Session(network, device=options.device)
     if network is session or not str(session.device).startswith(options.device):  # a module stays where it is
         options = replace(options, device=str(session.device))
-    progress = progress or NullProgress()
-    with parts.locked():
+    with ExitStack() as bars, parts.locked():
+        progress = progress or BarProgress(bars)
         plan = _plan(session, image_set, _with_earlier_batch_size(options, parts, target), parts)
         if len(plan.images) > len(image_set):
             progress.on_message(gone_message(plan, image_set, parts.folder))
@@ -242,10 +261,12 @@ def _manifest(plan: Plan) -> Manifest:
     return Manifest(
         network={
             "reference": network.reference,
+            "name": network.name,
             "weights": network.weights,
             "fingerprint": network.fingerprint,
             "parameters": network.parameter_count,
             "source": network.source,
+            "class_layers": list(plan.trace.class_layers),
         },
         preprocessing=network.preprocessing.to_dict(),
         layers=plan.layers,

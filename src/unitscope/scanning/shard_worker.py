@@ -177,7 +177,7 @@ class _Shard:
             return
         rows = [picture.image - self.rows.start for picture in batch.good]
         logits, responses = outputs.numpy()
-        self.responses[rows] = np.where(np.isfinite(responses), responses, np.float32(np.nan))
+        self.responses[rows] = np.where(np.isfinite(responses), responses + np.float32(0), np.float32(np.nan))  # no -0
         if logits is not None:
             best = top_predictions(logits, TOP5, squashing=self.plan.trace.head.squashing)
             width = best[0].shape[1]

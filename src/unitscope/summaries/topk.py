@@ -60,7 +60,7 @@ class Extremes:
         return {
             "top_values": top_values,
             "top_images": top_images,
-            "bottom_values": -bottom_values,
+            "bottom_values": np.float32(0) - bottom_values,  # not -0 for a response of 0
             "bottom_images": bottom_images,
         }
 

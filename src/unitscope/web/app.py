@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Annotated, Any
 
-from fastapi import FastAPI, Query, Request
+from fastapi import Depends, FastAPI, Query, Request
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
 
@@ -23,12 +23,14 @@ from unitscope.web.image_files import ImageFiles
 from unitscope.web.lazy_inspector import LazyInspector
 from unitscope.web.links import Links
 from unitscope.web.network_routes import add_routes
+from unitscope.web.notes_routes import add_notes_routes
 from unitscope.web.page_renderer import PageRenderer
 from unitscope.web.pages.class_page import class_page
 from unitscope.web.pages.compare import compare_page
-from unitscope.web.pages.home import home_page
-from unitscope.web.pages.image import image_list, image_page
+from unitscope.web.pages.image import image_page
+from unitscope.web.pages.image_list import ImageFilter, image_list
 from unitscope.web.pages.layer import layer_page
+from unitscope.web.pages.notes import NotesFilter, notes_page
 from unitscope.web.pages.search import search_page
 from unitscope.web.pages.unit import unit_page
 from unitscope.web.proxy import Proxy, RootPathMiddleware
@@ -73,6 +75,7 @@ def create_app(
     app = FastAPI(title="unitscope", version=version, docs_url=None, redoc_url=None, lifespan=lifespan)
     _pages(app, explorer, inspector)
     _pictures(app, explorer, pictures, queues)
+    add_notes_routes(app, explorer)
     add_routes(app, explorer, pictures, inspector, queues)
     app.add_api_route("/static/plotly.min.js", _plotly, include_in_schema=False)
     app.mount("/static", StaticFiles(packages=[("unitscope.web", "static")]))
@@ -91,7 +94,7 @@ def _pages(app: FastAPI, explorer: PageRenderer, inspector: LazyInspector) -> No
         app.add_api_route(path, _route(get_values, partial(_html, shown)), response_class=HTMLResponse)
 
     def home_values() -> Any:
-        return home_page(atlas_cache)
+        return explorer.home
 
     def layer_values(layer: str) -> Any:
         return layer_page(atlas_cache, atlas_cache.atlas.find(layer))
@@ -100,11 +103,11 @@ def _pages(app: FastAPI, explorer: PageRenderer, inspector: LazyInspector) -> No
         found, number = atlas_cache.atlas.unit(f"{layer}:{channel}")
         return unit_page(atlas_cache, found, number, results=explorer.results)
 
-    def images_values(page: int = 1) -> Any:
-        return image_list(atlas_cache, page)
+    def images_values(page: int = 1, wanted: ImageFilter = Depends()) -> Any:  # noqa: B008 (FastAPI's way)
+        return image_list(atlas_cache, page, wanted)
 
-    def image_values(image: str) -> Any:
-        return image_page(atlas_cache, image)
+    def image_values(image: str, rank: str = "") -> Any:
+        return image_page(atlas_cache, image, rank=rank)
 
     def class_values(label: str, layer: str = "") -> Any:
         return class_page(atlas_cache, label, explorer.find(layer))
@@ -116,11 +119,17 @@ def _pages(app: FastAPI, explorer: PageRenderer, inspector: LazyInspector) -> No
     ) -> Any:
         return compare_page(atlas_cache, [name for name in a if name], explorer.find(layer), top=top)
 
-    def search_values(q: str = "") -> Any:
-        return search_page(atlas_cache, q)
+    def search_values(q: str = "", page: int = 1) -> Any:
+        return search_page(atlas_cache, q, page, explorer.notes.notes)
+
+    def notes_values(wanted: NotesFilter = Depends()) -> Any:  # noqa: B008 (FastAPI's way)
+        return notes_page(atlas_cache, explorer.notes.notes, wanted)
 
     def show_image(values: Any, links: Links) -> str:
-        return explorer.html("image", values, links, missing=inspector.missing, address=values.image)
+        return explorer.image_html(values, links, missing=inspector.missing)
+
+    def show_images(values: Any, links: Links) -> str:
+        return explorer.images_html(values, links, missing=inspector.missing)
 
     def show_search(values: Any, links: Links) -> str | Response:
         if link := values.sole(links):
@@ -130,13 +139,14 @@ def _pages(app: FastAPI, explorer: PageRenderer, inspector: LazyInspector) -> No
     def show_unit(values: Any, links: Links) -> str:
         return explorer.unit_html(values, links, missing=inspector.missing)
 
-    page("/", "home", home_values)
+    page("/", "home", home_values, lambda _, links: explorer.home_html(links))
     page("/layer/{layer:text}", "layer", layer_values)
     page("/unit/{layer:text}/{channel}", "unit", unit_values, show_unit)
-    page("/images", "images", images_values)
+    page("/images", "images", images_values, show_images)
     page("/image/{image:text}", "image", image_values, show_image)
     page("/class/{label:text}", "class", class_values, explorer.class_html)
     page("/compare", "compare", compare_values, explorer.compare_html)
+    page("/notes", "notes", notes_values, explorer.notes_html)
     page("/search", "search", search_values, show_search)
 
 

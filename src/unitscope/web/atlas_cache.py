@@ -13,13 +13,20 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from unitscope.analyses.class_contrast import ReferenceSample, reference_rows
-from unitscope.analyses.image_groups import group_means
+from unitscope.analyses.class_units import class_unit_note
+from unitscope.analyses.contrast import RESPONSE, Baseline
+from unitscope.analyses.distinctive_units import DistinctiveUnit, distinctive_units
+from unitscope.analyses.exemplars import count_tied
+from unitscope.analyses.image_groups import group_means, is_selection
 from unitscope.analyses.selectivity import SELECTIVITY, significant_selectivity
 from unitscope.analyses.shuffled_labels import LabelledGroups
 from unitscope.analyses.sparsity_by_layer import sparsity_by_layer
 from unitscope.analyses.unit_correlation import standardized_responses
 from unitscope.atlas import Atlas
+from unitscope.atlas.extremes import Activity, without_silent
+from unitscope.display.exemplar_sheet import Exemplar, ExemplarSheet
 from unitscope.units import Layer
+from unitscope.web.image_columns import ImageColumns
 
 Floats = NDArray[np.float32]
 
@@ -63,14 +70,32 @@ class AtlasCache:
         return [tuple(zip(labels, names, strict=True)) for labels, names in both]
 
     @cached_property
+    def columns(self) -> ImageColumns:
+        """Predictions and labels of the images, as columns."""
+        return ImageColumns.of(self.atlas)
+
+    @cached_property
     def label_of_class(self) -> dict[int | None, str]:
         """The label of each class of the network that readable images have, by the number of the class."""
         labels = self.atlas.manifest.labels
         return {one.network_class: one.label for one in labels if one.label in self.atlas.label_counts}
 
+    @cached_property
+    def baseline(self) -> Baseline | None:
+        """What contrasts compare with; None if no unit's responses deviate from their mean."""
+        found = Baseline(self.atlas)
+        return found if found.exists else None
+
+    def baseline_for(self, rank: str) -> Baseline | None:
+        """Return the baseline of a ranking by contrast, which is the default; None if ``rank`` is ``response``."""
+        return None if rank == RESPONSE else self.baseline
+
     def means(self, name: str) -> NDArray[np.float64]:
-        """Return the mean response of every unit to an image or a class (``class:NAME``); see `group_means`."""
-        return self._means(name)
+        """Return the mean response of every unit to an image or a class (``class:NAME``); see `group_means`.
+
+        Saved selections (``@NAME``) may change, so they are not kept.
+        """
+        return group_means(self.atlas, name) if is_selection(self.atlas, name) else self._means(name)
 
     def extreme_rows(self, layer: Layer, *, lowest: bool = False) -> NDArray[np.int64]:
         """Return the rows of each unit's extreme images, int64 ``[rank, unit]``; -1 where there are too few."""
@@ -88,10 +113,40 @@ class AtlasCache:
             if row >= 0
         )
 
+    def exemplar_note(self, layer: Layer, channel: int) -> str:
+        """Return what a unit's exemplars don't show, in sentences; see `ExemplarSheet.note`."""
+        position = self.atlas.index.flat(layer, channel)
+        found = Activity(*(self._activity[name][position].item() for name in ("count", "zeros", "min")))
+        shown = self.extremes(layer, channel)
+        responses = np.array([one.response for one in shown], np.float32)
+        compared = len(shown) and self.atlas.manifest.scan.get("responses", "float32") == "float32"
+        sheet = ExemplarSheet(
+            "",
+            layer,
+            channel,
+            tuple(Exemplar(one.rank, one.image, one.response, one.label) for one in shown),
+            dead=found.dead,
+            above_zero=found.too_few(len(shown), int(self.atlas.manifest.scan["top"])),
+            tied=count_tied(self.responses(layer, channel), responses) if compared else None,
+            class_note=class_unit_note(self.atlas, layer, channel),
+        )
+        return sheet.note
+
     @cached_property
     def sparsity(self) -> pd.DataFrame:
         """The sparsity of each layer, one row per layer; see `SparsityByLayer`."""
         return sparsity_by_layer(self.atlas).table
+
+    @cached_property
+    def distinctive(self) -> dict[str, tuple[DistinctiveUnit, ...]]:
+        """The most distinctive units of each layer, by its name; see `distinctive_units`."""
+        return {layer.name: self._distinctive(layer) for layer in self.atlas.layers}
+
+    def _distinctive(self, layer: Layer) -> tuple[DistinctiveUnit, ...]:
+        span = self.atlas.index.span(layer)
+        values, rows = (self._extremes[name][:, span] for name in ("top_values", "top_images"))
+        moments = self.atlas.units_of(layer)[["count", "mean", "std"]].to_numpy(np.float64)
+        return distinctive_units(values, rows, moments)
 
     def standardized(self, layer: Layer) -> NDArray[np.float64]:
         """Return the standardized responses of a layer, float64 ``[image, unit]``; see `standardized_responses`."""
@@ -120,9 +175,20 @@ class AtlasCache:
         return column
 
     @cached_property
+    def _activity(self) -> dict[str, NDArray[Any]]:
+        return {name: self.atlas.array(name).to_numpy() for name in ("count", "zeros", "min")}
+
+    @cached_property
     def _extremes(self) -> dict[str, NDArray[Any]]:
-        names = [f"{end}_{what}" for end in ("top", "bottom") for what in ("values", "images")]
-        return {name: self.atlas.array(name).to_numpy() for name in names}
+        """Values and rows of the extremes, without images that a unit is silent for; see `without_silent`."""
+        low, high = (self.atlas.array(name).to_numpy() for name in ("min", "max"))
+        found: dict[str, NDArray[Any]] = {}
+        for end in ("top", "bottom"):
+            values = self.atlas.array(f"{end}_values").to_numpy() + np.float32(0)  # the first atlases have -0
+            rows = self.atlas.array(f"{end}_images").to_numpy()
+            found[f"{end}_values"] = values
+            found[f"{end}_images"] = without_silent(rows, values, low, high, lowest=end == "bottom")
+        return found
 
     @cached_property
     def _means(self) -> Callable[[str], NDArray[np.float64]]:

@@ -138,4 +138,4 @@ class ImageFiles:
 
 
 def _maps_name(layer: Layer, channel: int) -> str:
-    return f"maps {layer.name} {channel}"
+    return f"maps of exemplars {layer.name} {channel}"

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from unitscope.analyses.contrast import Baseline
 from unitscope.display.structure import Change, Structure
 from unitscope.errors import NetworkError, UnitscopeError, first_line
 from unitscope.images import ImageSource
@@ -38,6 +39,7 @@ class Inspector(Protocol):
         layers: Sequence[Layer] | None = None,
         change: Change | None = None,
         top: int = 9,
+        contrast_with: Baseline | None = None,
     ) -> Structure:
         """Return a picture's structure at some layers, or at about 13 of the atlas's, from one pass."""
         ...

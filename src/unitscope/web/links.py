@@ -3,6 +3,7 @@
 In: layers, units, rows of images. Out: links. Only these differ between the server and the static site.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import quote, urlencode
@@ -61,7 +62,11 @@ class Links(Protocol):
         """Return the link to the activation maps of a unit's exemplars, side by side."""
         ...
 
-    def served(self, address: str, /, **query: str | int) -> str:
+    def notes(self) -> str:
+        """Return the link to the page of notes."""
+        ...
+
+    def served(self, address: str, /, **query: str | int | Sequence[str]) -> str:
         """Return the link to a page or an action that only the server has, such as ``lab``."""
         ...
 
@@ -119,9 +124,13 @@ class ServerLinks:
         """See `Links.maps`."""
         return f"{self.root}/maps/{_part(layer)}/{channel}.png"
 
-    def served(self, address: str, /, **query: str | int) -> str:
+    def notes(self) -> str:
+        """See `Links.notes`."""
+        return f"{self.root}/notes"
+
+    def served(self, address: str, /, **query: str | int | Sequence[str]) -> str:
         """See `Links.served`."""
-        return f"{self.root}/{address}" + (f"?{urlencode(query, quote_via=quote)}" if query else "")
+        return f"{self.root}/{address}" + (f"?{urlencode(query, doseq=True, quote_via=quote)}" if query else "")
 
 
 def _part(name: str) -> str:
@@ -139,6 +148,7 @@ class SiteLinks:
         pairs: the pairs of labels that the site compares.
         images: whether the site has pictures of the images.
         maps_of: the layers whose activation maps the site has.
+        noted: whether the site has a page of notes.
     """
 
     up: str
@@ -147,6 +157,7 @@ class SiteLinks:
     pairs: frozenset[tuple[str, str]]
     images: bool
     maps_of: frozenset[str]
+    noted: bool = False
     live: bool = False
 
     def static(self, name: str) -> str:
@@ -194,6 +205,10 @@ class SiteLinks:
         """See `Links.maps`."""
         return f"{self.up}maps/{self.layers[layer]}/{channel}.png" if layer in self.maps_of else ""
 
-    def served(self, address: str, /, **query: str | int) -> str:
+    def notes(self) -> str:
+        """See `Links.notes`."""
+        return f"{self.up}notes.html" if self.noted else ""
+
+    def served(self, address: str, /, **query: str | int | Sequence[str]) -> str:
         """See `Links.served`."""
         return ""

@@ -13,6 +13,7 @@ from fastapi import FastAPI, WebSocket, WebSocketDisconnect
 from fastapi.responses import HTMLResponse, Response
 from starlette.requests import Request
 
+from unitscope.analyses.contrast import Baseline
 from unitscope.display.structure import LayerTopUnits
 from unitscope.errors import UnitscopeError, first_line
 from unitscope.images import decode
@@ -75,12 +76,13 @@ async def _answer_frames(
     """Answer each frame; the page sends the next one after the answer, so that no frame waits in a queue."""
     query, links = socket.query_params, links_of(socket)
     watched = _watched(explorer, query.get("layer", ""), query.getlist("pin"))
+    baseline = explorer.atlas_cache.baseline_for(query.get("rank", ""))
     while True:
         try:
             frame = await asyncio.wait_for(socket.receive_bytes(), SECONDS_TO_SEND)
         except TimeoutError:
             raise UnitscopeError("no frame came for a minute; start again") from None
-        make = partial(_answer, frame, explorer, inspector, watched, links)
+        make = partial(_answer, frame, explorer, inspector, watched, baseline, links)
         await socket.send_text(await queues.network.run_always(make))
 
 
@@ -103,18 +105,30 @@ def _watched(explorer: PageRenderer, layer: str, pins: list[str]) -> dict[Layer,
 def _picked(column: LayerTopUnits, pins: list[int]) -> LayerTopUnits:
     """Return a column with its top units and the pinned ones only."""
     shown = np.flatnonzero((np.arange(len(column.units)) < _TOP) | np.isin(column.units, pins))
-    return replace(column, units=column.units[shown], responses=column.responses[shown], maps=column.maps[shown])
+    contrasts = None if column.contrasts is None else column.contrasts[shown]
+    return replace(
+        column,
+        units=column.units[shown],
+        responses=column.responses[shown],
+        maps=column.maps[shown],
+        contrasts=contrasts,
+    )
 
 
 def _answer(
-    frame: bytes, explorer: PageRenderer, inspector: LazyInspector, watched: dict[Layer, list[int]], links: Links
+    frame: bytes,
+    explorer: PageRenderer,
+    inspector: LazyInspector,
+    watched: dict[Layer, list[int]],
+    baseline: Baseline | None,
+    links: Links,
 ) -> str:
     """Return the structure of a frame, or an error message, as JSON."""
     try:
         shown = decode(frame, Limits(MAX_PIXELS, formats=UNTRUSTED))
         # All units of a layer with pinned units: a pinned unit can have any rank.
         top = max([_TOP, *(layer.units for layer, pins in watched.items() if pins)])
-        found = inspector.get().structure(shown, layers=tuple(watched), top=top)
+        found = inspector.get().structure(shown, layers=tuple(watched), top=top, contrast_with=baseline)
     except UnitscopeError as problem:
         return to_json({"message": str(problem)})
     except Exception as problem:  # a user's network can raise anything; the next frame may run

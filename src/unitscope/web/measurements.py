@@ -52,22 +52,23 @@ class Measurements:
     tables: tuple[Table, ...] = ()
 
     @classmethod
-    def read(cls, files: Sequence[Path], *, network: str, data: str) -> "Measurements":
+    def read(cls, files: Sequence[Path], *, network: str, data: str, reference: str = "") -> "Measurements":
         """Read results from files.
 
         Args:
             files: files with results.
             network: name of the atlas's network.
             data: fingerprint of the atlas's images.
+            reference: the network's reference, by which results of earlier versions name it.
 
         Raises:
             UnitscopeError: if a file can't be read, has no result, or is of another network.
         """
-        found = cls()
+        found, names = cls(), {network, network_name(reference)}
         for file in files:
             result = load_result(file)
             of = getattr(result, "network", "")
-            if of and network_name(of) != network:
+            if of and network_name(of) not in names:
                 raise UnitscopeError(f"'{file}' has results of {of}, but the atlas is of {network}")
             try:
                 found = found._with(result, data)

@@ -33,12 +33,16 @@ Layers = Annotated[list[str], Query(alias="layer", max_length=_MAX_PATTERNS)]
 
 
 class LabRequest(BaseModel):
-    """A request of the lab: an image, units (``LAYER:UNIT``) and whole layers to remove, noise, the layers to show."""
+    """A request of the lab: an image, units (``LAYER:UNIT``) and layers to remove, noise, layers to show, a ranking.
+
+    Units are ranked by contrast, or by response if ``rank`` is ``response`` or there are no contrasts.
+    """
 
     image: str
     removed: list[str] = Field(default_factory=list, max_length=_MAX_REMOVED)
     layers: list[str] = Field(default_factory=list, max_length=_MAX_PATTERNS)
     sigma: float = Field(default=0, ge=0, le=1)
+    rank: str = Field(default="", max_length=16)
     seed: int = Field(default=0, ge=0, lt=2**32)
 
 
@@ -64,12 +68,18 @@ def _maps_and_structure(
         return picture_response(request, data, "image/png")
 
     @app.get("/structure.json")
-    async def structure(request: Request, image: str, layers: Layers = []) -> Response:  # noqa: B006 (FastAPI copies it)
+    async def structure(
+        request: Request,
+        image: str,
+        layers: Layers = [],  # noqa: B006 (FastAPI copies it)
+        rank: str = "",
+    ) -> Response:
         """Return the top units of about 13 layers, or of those that match names or patterns (``*`` for all)."""
         links = links_of(request)
 
         def found() -> Response:
-            result = inspector.get().structure(pictures.decoded(image), layers=_matching(explorer, layers))
+            chosen, baseline = _matching(explorer, layers), explorer.atlas_cache.baseline_for(rank)
+            result = inspector.get().structure(pictures.decoded(image), layers=chosen, contrast_with=baseline)
             return json_response(structure_json.structure_of_image(result, links, explorer.atlas_cache))
 
         return await queues.network.run(found, request)
@@ -97,7 +107,9 @@ def _uploads(
         address = UPLOAD + name
         pictures.check(address)
         page = ImagePage(-1, "Your picture", (), 0, 0, "", (), None, (), "", "")
-        return HTMLResponse(explorer.html("image", page, links_of(request), missing=inspector.missing, address=address))
+        return HTMLResponse(
+            explorer.html("image", page, links_of(request), missing=inspector.missing, address=address, noted=None)
+        )
 
 
 def _lab(
@@ -129,8 +141,10 @@ def _lab(
         def found() -> Response:
             removed = removals(explorer.atlas_cache, body.removed)
             change = Change(units_by_layer(removed), body.sigma, body.seed)
-            layers = _matching(explorer, body.layers)
-            result = inspector.get().structure(pictures.decoded(body.image), layers=layers, change=change)
+            layers, baseline = _matching(explorer, body.layers), explorer.atlas_cache.baseline_for(body.rank)
+            result = inspector.get().structure(
+                pictures.decoded(body.image), layers=layers, change=change, contrast_with=baseline
+            )
             after = structure_json.structure_of_image(result, links, explorer.atlas_cache)
             return json_response(after | {"removed": [str(one) for one in removed]})
 

@@ -31,6 +31,7 @@ from unitscope.web.pages.class_page import IMAGES, class_page
 from unitscope.web.pages.compare import ComparePage, compare_page
 from unitscope.web.pages.home import home_page
 from unitscope.web.pages.layer import layer_page
+from unitscope.web.pages.notes import NotesPage, notes_page
 from unitscope.web.pages.unit import unit_page
 
 MAX_PAIRS = 120
@@ -67,7 +68,13 @@ class StaticSite:
         shown = {int(row) for rows in found for row in np.unique(rows) if row >= 0}
         for rows in self._rows_of.values():
             shown.update(rows[:IMAGES])
+        shown.update(row for _, group in self.notes.groups for one in group for row in one.rows)
         return tuple(sorted(shown))
+
+    @cached_property
+    def notes(self) -> NotesPage:
+        """What people noted; the site has a page of it unless it is empty."""
+        return notes_page(self.explorer.atlas_cache, self.explorer.notes.notes)
 
     @cached_property
     def exemplar_rows(self) -> tuple[int, ...]:
@@ -108,7 +115,15 @@ class StaticSite:
     @property
     def pages(self) -> int:
         """The number of pages."""
-        return 1 + len(self.layers) + self.units + len(self.labels) + len(self.pairs) + bool(self.pairs)
+        return (
+            1
+            + len(self.layers)
+            + self.units
+            + len(self.labels)
+            + len(self.pairs)
+            + bool(self.pairs)
+            + bool(self.notes.total)
+        )
 
     @property
     def steps(self) -> int:
@@ -142,6 +157,8 @@ class StaticSite:
             if self.maps:
                 strips = MapStrips(self.explorer.atlas_cache, self.pictures, self.layers)
                 strips.write(aside / "maps", inspector, self.exemplar_rows, on_batch=on_batch)
+            if self.notes.total:
+                self.explorer.notes.notes.write(aside / "notes.json")
             for name, text in self._texts():
                 path = aside / name
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -155,15 +172,23 @@ class StaticSite:
         """Yield each page's path and its text."""
         explorer, atlas_cache = self.explorer, self.explorer.atlas_cache
         yield "index.html", explorer.html("home", home_page(atlas_cache, published=True), self._links(0))
+        if self.notes.total:
+            yield "notes.html", explorer.notes_html(self.notes, self._links(0))
         for layer in self.layers:
             yield f"layer/{layer.index}.html", explorer.html("layer", layer_page(atlas_cache, layer), self._links(1))
             for channel in range(layer.units):
                 unit = unit_page(atlas_cache, layer, channel, results=explorer.results)
                 yield f"unit/{layer.index}/{channel}.html", explorer.unit_html(unit, self._links(2))
-        last, links = self.layers[-1], self._links(1)
+        last, links = self._last, self._links(1)
         for number, label in enumerate(self.labels):
             yield f"class/{number}.html", explorer.class_html(class_page(atlas_cache, label, last), links)
         yield from self._comparisons(last, links)
+
+    @property
+    def _last(self) -> Layer:
+        """The last of the layers whose units are not the classes themselves, on the pages of classes."""
+        classes = self.explorer.atlas_cache.atlas.class_layers
+        return next((layer for layer in reversed(self.layers) if layer.name not in classes), self.layers[-1])
 
     def _comparisons(self, layer: Layer, links: SiteLinks) -> Iterator[tuple[str, str]]:
         """Yield the page of each pair of labels, and the table of all pairs."""
@@ -186,6 +211,7 @@ class StaticSite:
             frozenset(self.pairs),
             self.images,
             frozenset(layer.name for layer in self.layers) if self.maps else frozenset(),
+            bool(self.notes.total),
         )
 
     def _write_pictures(self, folder: Path, on_batch: ProgressCallback) -> None:

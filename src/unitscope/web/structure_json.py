@@ -32,6 +32,8 @@ def structure(found: Structure, links: Links, atlas_cache: AtlasCache) -> dict[s
             }
             for one in found.predictions
         ],
+        "ranking": found.ranking,
+        "ranked_by": found.ranked_by,
         "layers": [_column(column, links, atlas_cache) for column in found.columns],
     }
 
@@ -54,15 +56,22 @@ def _column(column: LayerTopUnits, links: Links, atlas_cache: AtlasCache) -> dic
     shape = map_shape(tones.shape[1:])
     maps = [uri("png", png(shrunk(one, shape))) for one in tones]
     rows = atlas_cache.extreme_rows(column.layer)[:_EXEMPLARS, column.units].T.tolist()
-    listed = zip(column.units.tolist(), column.responses.tolist(), maps, rows, strict=True)
+    contrasts = [None] * len(maps) if column.contrasts is None else column.contrasts.tolist()
+    listed = zip(column.units.tolist(), column.responses.tolist(), contrasts, maps, rows, strict=True)
     return {
         "layer": column.layer.name,
-        "call": column.layer.call,
+        "other_names": column.layer.other_names,
         "link": links.unit(column.layer.name, "{}"),
         "page": links.layer(column.layer.name),
         "units": [
-            {"unit": unit, "response": _finite(response), "map": map_, "exemplars": _pictures(of, links, atlas_cache)}
-            for unit, response, map_, of in listed
+            {
+                "unit": unit,
+                "response": _finite(response),
+                "contrast": contrast,
+                "map": map_,
+                "exemplars": _pictures(of, links, atlas_cache),
+            }
+            for unit, response, contrast, map_, of in listed
         ],
     }
 

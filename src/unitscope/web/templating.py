@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from unitscope.text import count_noun, json_safe
 from unitscope.web import plotly_asset as charting
+from unitscope.web.glossary import DEFINITIONS
 from unitscope.web.links import Links
 from unitscope.web.number_format import number, share
 
@@ -42,6 +43,7 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {"number": number, "share": share, "amount": count_noun, "data": _data}
+    environment.globals["definitions"] = DEFINITIONS
     environment.globals["plotly_style_ids"] = charting.style_ids
     return environment
 

@@ -4,6 +4,7 @@ In: a card's path and the user's options. Out: the `Network` that the card descr
 `unitscope.networks.cards` reads and checks the card.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 from unitscope.errors import NetworkError
@@ -27,4 +28,5 @@ class Card(Origin):
         """
         if not name.endswith(".toml"):
             raise NetworkError(f"'{name}' is not the name of a card; write {name.rpartition(':')[0]}")
-        return load_with_options(options.merged_with(read_card(Path(name))))
+        card = read_card(Path(name))
+        return replace(load_with_options(options.merged_with(card)), title=card.name or "")

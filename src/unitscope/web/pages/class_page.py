@@ -22,21 +22,13 @@ from unitscope.text import count_noun
 from unitscope.units import Layer
 from unitscope.web.atlas_cache import AtlasCache
 from unitscope.web.number_format import number
+from unitscope.web.pages.annotated_unit import AnnotatedUnit, annotated_unit
 from unitscope.web.pages.image import ImageEntry, image_entries
 
 IMAGES = 24
 _UNITS = 12
 _SHUFFLED_RESPONSES = 100_000_000  # of a layer, to compare with shuffled labels: they are read in about a second
 _SHARED_FRACTION = 0.9  # of a class's images, for a unit to be shared by them
-
-
-@dataclass(frozen=True, slots=True)
-class AnnotatedUnit:
-    """A unit with a note; `rows` are its first exemplars."""
-
-    channel: int
-    note: str
-    rows: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,9 +180,3 @@ def _spread(cache: AtlasCache, label: str, layer: Layer) -> MeanHistograms:
         of_class.gini,
         of_class.treves_rolls,
     )
-
-
-def annotated_unit(cache: AtlasCache, layer: Layer, channel: int, note: str) -> AnnotatedUnit:
-    """Return a unit with a note and its first exemplars."""
-    rows = cache.extreme_rows(layer)[:3, channel]
-    return AnnotatedUnit(channel, note, tuple(int(row) for row in rows if row >= 0))

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from unitscope.analyses.cosines import cosines
-from unitscope.analyses.image_groups import CLASS, ImageGroup, find_class, image_group
+from unitscope.analyses.image_groups import CLASS, ImageGroup, find_class, image_group, is_selection
 from unitscope.analyses.independent_images import check_independence
 from unitscope.analyses.layer_overlap import layer_overlap
 from unitscope.analyses.selection import TopK
@@ -19,7 +19,7 @@ from unitscope.errors import UnitscopeError
 from unitscope.units import Layer
 from unitscope.web.atlas_cache import AtlasCache
 from unitscope.web.number_format import number
-from unitscope.web.pages.class_page import AnnotatedUnit, annotated_unit
+from unitscope.web.pages.annotated_unit import AnnotatedUnit, annotated_unit
 from unitscope.web.pages.image import ImageEntry, image_entries
 
 MAX_NAMES = 12
@@ -111,7 +111,7 @@ def compare_page(cache: AtlasCache, names: Sequence[str], layer: Layer, *, top: 
 
 def _full_name(cache: AtlasCache, name: str) -> str:
     """Return the name of an image or, if no image has this name, of a class as ``class:NAME``."""
-    if name.startswith(CLASS) or cache.atlas.has_image(name):
+    if name.startswith(CLASS) or cache.atlas.has_image(name) or is_selection(cache.atlas, name):
         return name
     try:
         return CLASS + cache.atlas.manifest.labels[find_class(cache.atlas, name)].label

@@ -7,7 +7,10 @@ import re
 from dataclasses import dataclass
 from pathlib import PurePath
 
+from unitscope.units import Layer
 from unitscope.web.atlas_cache import AtlasCache
+from unitscope.web.number_format import number
+from unitscope.web.pages.annotated_unit import AnnotatedUnit, annotated_unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,14 @@ class LabelFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class LayerUnits:
+    """The most distinctive units of a layer, each with its first exemplars; see `distinctive_units`."""
+
+    layer: str
+    units: tuple[AnnotatedUnit, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class HomePage:
     """The atlas as a whole; `facts` are pairs of a name and a value, as text for the reader."""
 
@@ -42,6 +53,7 @@ class HomePage:
     failed: int
     units: int
     layers: tuple[LayerFacts, ...]
+    pictures: tuple[LayerUnits, ...]
     labels: tuple[LabelFacts, ...]
     facts: tuple[tuple[str, str], ...]
     command: str
@@ -56,6 +68,7 @@ def home_page(cache: AtlasCache, *, published: bool = False) -> HomePage:
         int(manifest.images.get("failed", 0)),
         len(cache.atlas.index),
         layer_facts(cache),
+        tuple(_distinctive(cache, layer) for layer in cache.atlas.layers),
         label_facts(cache),
         tuple(_facts(cache, published)),
         _without_paths(manifest.command) if published else manifest.command,
@@ -70,6 +83,12 @@ def layer_facts(cache: AtlasCache) -> tuple[LayerFacts, ...]:
         LayerFacts(layer.name, layer.index, layer.kind, layer.units, layer.shape, layer.aliases, zeros, dead)
         for layer, zeros, dead in rows
     )
+
+
+def _distinctive(cache: AtlasCache, layer: Layer) -> LayerUnits:
+    units = cache.distinctive[layer.name]
+    shown = (annotated_unit(cache, layer, one.channel, f"z {number(one.z_score, 2)}", exemplars=4) for one in units)
+    return LayerUnits(layer.name, tuple(shown))
 
 
 def label_facts(cache: AtlasCache) -> tuple[LabelFacts, ...]:

@@ -1,6 +1,6 @@
-"""The page of an image, and the list of all images.
+"""The page of an image.
 
-In: an `AtlasCache` and a row. Out: `ImagePage`, `ImageList`. The activation maps come from the network, if any.
+In: an `AtlasCache` and a row. Out: `ImagePage`. The activation maps come from the network, if any.
 """
 
 from dataclasses import dataclass
@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from unitscope.analyses.contrast import CONTRAST, RESPONSE, Baseline, top_by
 from unitscope.units import Layer
 from unitscope.web.atlas_cache import AtlasCache
 
-AT_ONCE = 60
 _TOP = 9
 
 
@@ -35,11 +35,12 @@ class Predicted:
 
 @dataclass(frozen=True, slots=True)
 class TopUnits:
-    """The units of a layer with the highest responses to an image."""
+    """The units of a layer with the highest contrasts to an image, or the highest responses; then without contrasts."""
 
     layer: str
     units: tuple[int, ...]
     responses: tuple[float, ...]
+    contrasts: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,20 +58,11 @@ class ImagePage:
     layers: tuple[TopUnits, ...]
     previous: str
     following: str
+    ranking: str = RESPONSE
 
 
-@dataclass(frozen=True, slots=True)
-class ImageList:
-    """One page of the images, `AT_ONCE` per page; pages count from 1."""
-
-    images: tuple[ImageEntry, ...]
-    page: int
-    pages: int
-    total: int
-
-
-def image_page(cache: AtlasCache, image: str) -> ImagePage:
-    """Return the values of an image's page.
+def image_page(cache: AtlasCache, image: str, *, rank: str = "") -> ImagePage:
+    """Return the values of an image's page, with units ranked as `AtlasCache.baseline_for` says.
 
     Raises:
         ImageError: if the atlas has no such image.
@@ -79,6 +71,7 @@ def image_page(cache: AtlasCache, image: str) -> ImagePage:
     facts = cache.atlas.images.iloc[row]
     error = str(facts["error"])
     has_units = not error and cache.atlas.has_responses
+    baseline = cache.baseline_for(rank)
     return ImagePage(
         row,
         image,
@@ -88,19 +81,11 @@ def image_page(cache: AtlasCache, image: str) -> ImagePage:
         error,
         predictions(cache, row),
         None if pd.isna(facts["correct"]) else bool(facts["correct"]),
-        tuple(_top_units(cache, layer, row) for layer in cache.atlas.layers) if has_units else (),
+        tuple(_top_units(cache, layer, row, baseline) for layer in cache.atlas.layers) if has_units else (),
         cache.ids[row - 1] if row else "",
         cache.ids[row + 1] if row + 1 < len(cache.ids) else "",
+        RESPONSE if baseline is None else CONTRAST,
     )
-
-
-def image_list(cache: AtlasCache, page: int) -> ImageList:
-    """Return one page of the images; the last page for any higher number."""
-    total = len(cache.ids)
-    pages = max(1, -(-total // AT_ONCE))
-    page = min(max(page, 1), pages)
-    rows = range((page - 1) * AT_ONCE, min(page * AT_ONCE, total))
-    return ImageList(image_entries(cache, rows), page, pages, total)
 
 
 def image_entries(cache: AtlasCache, rows: "range | list[int]") -> tuple[ImageEntry, ...]:
@@ -117,7 +102,9 @@ def predictions(cache: AtlasCache, row: int) -> tuple[Predicted, ...]:
     )
 
 
-def _top_units(cache: AtlasCache, layer: Layer, row: int) -> TopUnits:
+def _top_units(cache: AtlasCache, layer: Layer, row: int, baseline: Baseline | None) -> TopUnits:
     responses = cache.atlas.responses(layer, np.array([row]))[0]
-    units = np.argsort(-responses, kind="stable")[:_TOP]
-    return TopUnits(layer.name, tuple(units.tolist()), tuple(responses[units].tolist()))
+    contrasts = None if baseline is None else baseline.contrasts(layer, responses)
+    units = top_by(responses if contrasts is None else contrasts, _TOP)
+    known = () if contrasts is None else tuple(contrasts[units].tolist())
+    return TopUnits(layer.name, tuple(units.tolist()), tuple(responses[units].tolist()), known)

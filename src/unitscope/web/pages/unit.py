@@ -52,6 +52,8 @@ class UnitPage:
 
     `stability` says how well halves of the images agree on the unit's preferences; empty without labels.
 
+    `notes` says what the exemplars don't show, and whether the unit is a class; see `ExemplarSheet.note`.
+
     Without stored responses, there is no histogram, and there are no similar units.
     """
 
@@ -68,6 +70,7 @@ class UnitPage:
     removal: tuple[str, ...]
     map_shape: tuple[int, ...]
     stability: str
+    notes: str
 
 
 def unit_page(cache: AtlasCache, layer: Layer, channel: int, *, results: Measurements = Measurements()) -> UnitPage:  # noqa: B008 (frozen)
@@ -87,6 +90,7 @@ def unit_page(cache: AtlasCache, layer: Layer, channel: int, *, results: Measure
         results.removal_notes(layer.name, channel),
         layer.shape,
         _stability(cache, layer, channel),
+        cache.exemplar_note(layer, channel),
     )
 
 

@@ -120,7 +120,23 @@
     }
   }
 
+  // A picture has the page's background, as its text has the page's colour.
+  function offer() {
+    for (const figure of document.querySelectorAll("figure.chart")) {
+      const container = figure.querySelector(".plot");
+      const picture = (format) => () => {
+        const { data, layout } = container;
+        const drawn = { data, layout: { ...layout, paper_bgcolor: colour("--paper") } };
+        const size = { width: container.clientWidth, height: container.clientHeight, scale: format === "png" ? 2 : 1 };
+        Plotly.downloadImage(drawn, { format, ...size, filename: fileName(figure.dataset.chart, format).slice(0, -4) });
+      };
+      const values = () => save(fileName(figure.dataset.chart, "json"), figure.querySelector("script").textContent, "application/json");
+      figure.after(downloads(["PNG", picture("png")], ["SVG", picture("svg")], ["JSON", values]));
+    }
+  }
+
   draw();
+  offer();
   paint();
   window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
   window.addEventListener("resize", draw);

@@ -6,7 +6,7 @@
     return;
   }
   const choose = document.getElementById("choose");
-  const { image, sigma, shown_sigma, layers, add } = choose.elements;
+  const { image, sigma, shown_sigma, layers, rank, add } = choose.elements;
   const { unit, undo, reset } = form.elements;
   const container = document.getElementById("structure");
   const chips = document.getElementById("removed");
@@ -28,16 +28,16 @@
     const given = new URLSearchParams(location.search);
     const images = unique(given.getAll("image"));
     const chosen = images.length ? images : [form.dataset.default];
-    return { images: chosen, removed: unique(given.getAll("remove")), layers: unique(given.getAll("layer")), sigma: Number(given.get("sigma")) || 0 };
+    return { images: chosen, removed: unique(given.getAll("remove")), layers: unique(given.getAll("layer")), sigma: Number(given.get("sigma")) || 0, rank: given.get("rank") === "response" ? "response" : "" };
   }
 
   function addressOf(state) {
-    const given = { image: state.images, remove: state.removed, layer: state.layers, sigma: state.sigma ? [state.sigma] : [] };
+    const given = { image: state.images, remove: state.removed, layer: state.layers, sigma: state.sigma ? [state.sigma] : [], rank: state.rank ? [state.rank] : [] };
     return `${page}?${new URLSearchParams(Object.entries(given).flatMap(([name, values]) => values.map((value) => [name, value])))}`;
   }
 
   async function answerFor(name, state) {
-    const address = `${form.dataset.structure}?${new URLSearchParams([["image", name], ...state.layers.map((one) => ["layer", one])])}`;
+    const address = `${form.dataset.structure}?${new URLSearchParams([["image", name], ["rank", state.rank], ...state.layers.map((one) => ["layer", one])])}`;
     let trial = trials.get(address);
     if (!trial) {
       const before = await window.loadStructure(address);
@@ -45,7 +45,7 @@
       trial = window.makeTrial({ image: name, page: form.dataset.image, before, remove, toggle, drop });
       trials.set(address, trial);
     }
-    const body = { image: name, removed: state.removed, layers: state.layers, sigma: state.sigma };
+    const body = { image: name, removed: state.removed, layers: state.layers, sigma: state.sigma, rank: state.rank };
     const after = state.removed.length || state.sigma ? await window.loadStructure(`${page}.json`, body) : null;
     return { address, trial, after };
   }
@@ -73,6 +73,7 @@
     found.forEach((one) => one.trial.update(one.after, shown));
     container.classList.toggle("several", found.length > 1);
     document.getElementById("shown").textContent = window.describeLayers(found[0].trial.before);
+    document.getElementById("ranked").textContent = found[0].trial.before.ranked_by;
     document.getElementById("state").textContent = inWords(found);
     chips.replaceChildren(...removed.map(chip));
     if (hadFocus && document.activeElement === document.body) {
@@ -118,6 +119,9 @@
     sigma.value = shown.sigma;
     shown_sigma.textContent = sigma.value;
     layers.value = shown.layers.join(" ");
+    if (rank) {
+      rank.value = shown.rank || "contrast";
+    }
     all?.setAttribute("aria-pressed", isAll());
     add.disabled = shown.images.length >= Number(form.dataset.most);
     undo.disabled = step() === 0;
@@ -197,6 +201,7 @@
     ask({ images: images.length ? images : wanted.images }, { field: image });
   });
   layers.addEventListener("change", () => ask({ layers: unique(layers.value.split(/[\s,]+/)) }, { field: layers }));
+  rank?.addEventListener("change", () => ask({ rank: rank.value === "response" ? "response" : "" }));
   all?.addEventListener("click", () => ask({ layers: isAll() ? [] : ["*"] }));
   sigma.addEventListener("input", () => {
     shown_sigma.textContent = sigma.value;

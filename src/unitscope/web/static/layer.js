@@ -73,10 +73,10 @@
     add();
   }
 
-  const names = document.getElementById("labels");
-  if (names) {
+  const datalist = document.getElementById("labels");
+  if (datalist) {
     const known = [...new Set(columns.selective_class.filter(Boolean))].sort();
-    names.append(...known.map((value) => element("option", { value })));
+    datalist.append(...known.map((value) => element("option", { value })));
   }
   const stored = new URLSearchParams(location.hash.slice(1));
   for (const [name, value] of stored) {
@@ -93,4 +93,8 @@
     arrange();
   });
   arrange();
+  const names = Object.keys(columns);
+  const rows = () => [["unit", ...names], ...columns.mean.map((_, channel) => [channel, ...names.map((name) => columns[name][channel])])];
+  const asCsv = () => save(fileName("units", "csv"), csv(rows()), "text/csv");
+  tools.after(downloads(["CSV", asCsv], ["JSON", () => save(fileName("units", "json"), records(rows()), "application/json")]));
 })();

@@ -104,6 +104,9 @@
     const address = new URL(form.dataset.socket, location);
     address.protocol = location.protocol === "https:" ? "wss:" : "ws:";
     address.searchParams.set("layer", form.elements.layer.value);
+    if (form.elements.rank) {
+      address.searchParams.set("rank", form.elements.rank.value);
+    }
     cards.pins().forEach((name) => address.searchParams.append("pin", name));
     document.getElementById("layer-name").textContent = `of ${form.elements.layer.value}`;
     started = performance.now();
@@ -205,6 +208,7 @@
     }
   });
   form.elements.layer.addEventListener("change", reconnect);
+  form.elements.rank?.addEventListener("change", reconnect);
   stopButton.addEventListener("click", stop);
   form.addEventListener("submit", (event) => event.preventDefault());
   ["play", "seeked"].forEach((name) => video.addEventListener(name, resume));

@@ -23,7 +23,7 @@ window.makeCards = (top, onPins) => {
     button.addEventListener("click", () => pin(layer, latest));
     function show(now) {
       item.classList.toggle("away", !now);
-      words.textContent = `unit ${unit.unit} · ${now ? `α ${number(now.response)}` : "below the top units"}`;
+      words.textContent = `unit ${unit.unit} · ${now ? strength(now) : "below the top units"}`;
       if (now) {
         latest = now;
         map.src = now.map;
@@ -65,7 +65,7 @@ window.makeCards = (top, onPins) => {
     pinned.append(item);
     pins.set(name, (now) => {
       map.src = now.map;
-      words.textContent = ` α ${number(now.response)}`;
+      words.textContent = ` ${strength(now)}`;
       item.dataset.frames = String(Number(item.dataset.frames || 0) + 1);
     });
     away.addEventListener("click", () => {

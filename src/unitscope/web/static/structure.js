@@ -19,18 +19,18 @@ window.enlargeMap = (layer, unit) => {
   const name = `${layer.layer}:${unit.unit}`;
   const picture = element("img", { src: unit.map, alt: `activation map of ${name}` });
   const link = element("a", { href: layer.link.replace("{}", unit.unit), textContent: "exemplars" });
-  const words = element("p", {}, element("b", { textContent: name }), ` α ${number(unit.response)} · `, link);
+  const words = element("p", {}, element("b", { textContent: name }), ` ${strength(unit)} · `, link);
   dialog.querySelector(".body").replaceChildren(words, picture, exemplarTiles(unit));
   dialog.showModal();
 };
 window.mapButton = (unit, ...more) => {
   const picture = element("img", { src: unit.map, alt: `unit ${unit.unit}` });
-  return element("button", { type: "button", className: "map", title: `α ${number(unit.response)}` }, picture, ...more);
+  return element("button", { type: "button", className: "map", title: strength(unit) }, picture, ...more);
 };
 window.layerColumn = (layer, ...lists) => {
   const link = element("a", { href: layer.page, textContent: layer.layer, title: layer.layer });
-  const call = element("span", { className: "call", textContent: layer.call });
-  return element("div", { className: "column" }, element("h3", {}, link, " ", call), ...lists);
+  const others = element("span", { className: "call", textContent: layer.other_names.join(" ") });
+  return element("div", { className: "column" }, element("h3", {}, link, " ", others), ...lists);
 };
 // Fit whole columns, at least as wide as their style says, so that none is cut at the edge.
 window.fitColumns = (strip) => {
@@ -48,30 +48,52 @@ window.describeLayers = (found) => {
 };
 
 // The page of an image, or of an upload, whose predictions come with its structure.
-(async () => {
+(() => {
   const container = document.getElementById("structure");
   if (!container || !container.dataset.source) {
     return;
   }
-  try {
-    const found = await window.loadStructure(container.dataset.source);
-    const column = (layer) => {
-      const items = layer.units.map((unit) => {
-        const button = window.mapButton(unit, `${unit.unit}`);
-        button.addEventListener("click", () => window.enlargeMap(layer, unit));
-        return element("li", {}, button);
-      });
-      return window.layerColumn(layer, element("ol", {}, ...items));
-    };
-    container.replaceChildren(...found.layers.map(column));
-    new ResizeObserver(() => window.fitColumns(container)).observe(container);
-    const spaced = found.layers.length < found.of_layers ? ", evenly spaced from the first to the last" : "";
-    document.getElementById("shown").textContent = window.describeLayers(found) + spaced;
-    showPredictions(found.predictions);
-  } catch (problem) {
-    container.replaceChildren(element("p", { className: "reason", textContent: problem.message }));
+  const form = document.getElementById("ranking");
+  const rank = form && form.elements.rank;
+  const given = new URLSearchParams(location.search);
+  let asked = 0;
+  function column(layer) {
+    const items = layer.units.map((unit) => {
+      const button = window.mapButton(unit, `${unit.unit}`);
+      button.addEventListener("click", () => window.enlargeMap(layer, unit));
+      return element("li", {}, button);
+    });
+    return window.layerColumn(layer, element("ol", {}, ...items));
   }
-  container.removeAttribute("aria-busy");
+  async function show() {
+    const mine = ++asked;
+    try {
+      const found = await window.loadStructure(container.dataset.source + (rank ? `&rank=${rank.value}` : ""));
+      if (mine !== asked) {
+        return;
+      }
+      container.replaceChildren(...found.layers.map(column));
+      window.fitColumns(container);
+      const spaced = found.layers.length < found.of_layers ? ", evenly spaced from the first to the last" : "";
+      document.getElementById("shown").textContent = window.describeLayers(found) + spaced;
+      document.getElementById("ranked").textContent = found.ranked_by;
+      showPredictions(found.predictions);
+    } catch (problem) {
+      container.replaceChildren(element("p", { className: "reason", textContent: problem.message }));
+    }
+    container.removeAttribute("aria-busy");
+  }
+  if (rank) {
+    rank.value = given.get("rank") === "response" ? "response" : "contrast";
+    form.addEventListener("submit", (event) => event.preventDefault());
+    rank.addEventListener("change", () => {
+      rank.value === "response" ? given.set("rank", "response") : given.delete("rank");
+      history.replaceState(null, "", `${location.pathname}${given.size ? `?${given}` : ""}`);
+      show();
+    });
+  }
+  new ResizeObserver(() => window.fitColumns(container)).observe(container);
+  show();
 })();
 
 function showPredictions(predictions) {

@@ -3,11 +3,11 @@
 (() => {
   const section = document.getElementById("exemplars");
   const fade = document.getElementById("fade");
+  if (!fade) {
+    return; // no maps, or a dead unit without exemplars
+  }
   const list = section.querySelector(".exemplars");
   const state = document.getElementById("maps-state");
-  if (!fade) {
-    return;
-  }
   const show = () => list.style.setProperty("--fade", fade.value / 100);
   fade.addEventListener("input", show);
   show();
