@@ -170,5 +170,8 @@ class PageRenderer:
             "units": f"{len(atlas.index):,}",
             "path": atlas.path.name,
             "class_notes": self.class_notes,
-            "ranking": CONTRAST if self.atlas_cache.baseline else RESPONSE,
+            "ranking": self._ranking,  # when needed, so that the page of an error reads no tables
         }
+
+    def _ranking(self) -> str:
+        return CONTRAST if self.atlas_cache.baseline else RESPONSE
