@@ -270,3 +270,15 @@ def test_the_lab_works_by_keyboard_and_keeps_the_focus(page, site):
     page.keyboard.press("Enter")
     wait_for_answer(page, 3)
     assert page.evaluate("document.activeElement.id") == "removed"
+
+
+def test_units_are_ranked_by_contrast_or_by_response(page, site):
+    open_lab(page, site)
+    for number, rank in ((2, "response"), (3, "contrast")):
+        page.select_option("[name=rank]", rank)
+        wait_for_answer(page, number)
+        found = page.request.get(f"{site}/structure.json?image={CAT}&rank={rank}").json()
+        units = [f"{layer['layer']}:{one['unit']}" for layer in found["layers"] for one in layer["units"]]
+        assert [one.get_attribute("data-unit") for one in page.locator(".before .map").all()] == units
+        assert ("rank=response" in page.url) == (rank == "response")
+        assert page.inner_text("#ranked") == found["ranked_by"]
