@@ -29,11 +29,12 @@ from unitscope.images import ImageSource, match_classes
 from unitscope.images.stamps import Stamps
 from unitscope.networks import Network
 from unitscope.scanning.options import RESPONSES, ScanOptions
-from unitscope.units import Layer, UnitIndex
+from unitscope.units import Layer, ReceptiveField, UnitIndex
 
 # Packages whose versions are part of the plan, since rounding may change between versions.
 # Pillow always is, since it reads the files that torchcodec can't.
 _PACKAGES = {"openvino": "openvino", "torchcodec": "torchcodec", "pillow": "PIL"}
+_ADDED = ("graph", "peaks")  # plans of earlier versions don't have these
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +61,12 @@ class Plan:
     def trace(self) -> Trace:
         """The network as a graph of calls."""
         return self.session.trace
+
+    @cached_property
+    def receptive_fields(self) -> dict[Layer, ReceptiveField]:
+        """The receptive fields of the tapped layers that have one; their units' peaks are found too."""
+        known = self.trace.receptive_fields
+        return {layer: known[layer] for layer in self.layers if layer in known}
 
     @property
     def shards(self) -> int:
@@ -110,8 +117,8 @@ class Plan:
 
     @property
     def _bytes_of_summary(self) -> int:
-        """Size of one unit's moments and extremes."""
-        return 8 * 4 + 4 * 2 + self.options.top * 2 * 12
+        """Size of one unit's moments, extremes and peaks."""
+        return 8 * 4 + 4 * 2 + self.options.top * (2 * 12 + 16)
 
     @cached_property
     def members(self) -> tuple[tuple[int, ...], ...]:
@@ -134,6 +141,7 @@ class Plan:
             "images": len(self.images),
             "data": self.data,
             "top": self.options.top,
+            "peaks": [layer.name for layer in self.receptive_fields],
             "engine": self.engine,
             "precision": self.precision,
             "responses": self.options.responses,
@@ -243,8 +251,7 @@ def check_not_stale(made_by: dict[str, Any], plan: dict[str, Any], folder: Stora
 def differences(made_by: dict[str, Any], plan: dict[str, Any], *, where: tuple[str, str] = ("before", "now")) -> str:
     """Return the first differences between two plans as text; empty if there are none."""
     names = [name for name in plan | made_by if made_by.get(name) != plan.get(name)]
-    if "graph" not in made_by:  # plans of earlier versions don't say
-        names = [name for name in names if name != "graph"]
+    names = [name for name in names if name in made_by or name not in _ADDED]
     if "images" in names:  # with another number of images, the fingerprint differs anyway
         names = [name for name in names if name != "data"]
     return "; ".join(_difference(name, made_by.get(name), plan.get(name), where) for name in names[:3])
