@@ -86,6 +86,12 @@ def scan(
         bool,
         typer.Option("--skip-missing", help="Finish also if images can't be opened or read; they become failed rows."),
     ] = False,
+    peaks: Annotated[
+        bool,
+        typer.Option(
+            "--peaks", help="Also find the greatest values at single places, which units of early layers need."
+        ),
+    ] = False,
     weights: Weights = None,
     seed: Seed = None,
     preprocess: Preprocess = None,
@@ -119,6 +125,7 @@ def scan(
         decoder,
         limit,
         skip_missing,
+        peaks,
     )
     scan_runner = _runner(runner, workers, address)
     loaded = load(network, weights=weights, seed=seed, preprocess=preprocess)
