@@ -29,7 +29,7 @@ def demo(
     if as_json:
         print_json({"atlas": str(result.scan.atlas.path), "figures": [str(path) for path in result.figures]})
         return
-    emit(result.scan.summary, as_json=False)
+    emit(result.scan.summary, as_json=False, csv=False)
     log_failures(result.scan)
     print_table(("unit", "photograph", "selectivity"), result.found, title="Units that prefer one photograph's crops")
     log("Crops of one photograph are near-duplicates: these units say nothing about a class.")

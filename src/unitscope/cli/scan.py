@@ -133,9 +133,9 @@ def scan(
         with scan_progress(output) as progress:
             result = run(loaded, image_set, output, options=options, runner=scan_runner, progress=progress)
     except MissingImagesError as problem:
-        emit(problem.summary, as_json=as_json)
+        emit(problem.summary, as_json=as_json, csv=False)
         raise
-    emit(result.summary, as_json=as_json)
+    emit(result.summary, as_json=as_json, csv=False)
     if not as_json:
         log_failures(result)
 
