@@ -15,11 +15,13 @@ def test_a_map_of_a_structure_is_enlarged_and_links_to_its_unit(page, site):
     columns = page.locator("#structure .column")
     assert page.inner_text("#shown").startswith(f"{columns.count()} of 33 layers")
     assert columns.count() == 13
-    edges = "(strip) => [strip.scrollWidth > strip.clientWidth, getComputedStyle(strip, '::after').position]"
-    assert page.locator("#structure").evaluate(edges) == [True, "sticky"]
+    strip = page.locator("#structure").evaluate("(strip) => [strip.scrollWidth > strip.clientWidth, strip.className]")
+    assert strip == [True, "columns"]
+    assert page.locator("#structure").evaluate("(strip) => getComputedStyle(strip, '::after').content") == "none"
     last = page.locator("#structure .column").last.locator("button.map").first
     unit = last.inner_text().strip()
     last.click()
+    assert page.locator("dialog .tiles img").count() == 4
     page.click("dialog a:has-text('exemplars')")
     page.wait_for_url(f"**/{unit}")
 

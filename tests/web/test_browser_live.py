@@ -1,5 +1,6 @@
 """The live page in Chromium with a fake camera: frames, pinned units, files."""
 
+import re
 import wave
 
 import pytest
@@ -12,7 +13,9 @@ def test_camera_frames_are_analysed_and_units_can_be_pinned(page, site):
     page.click("#camera")
     until(page, "Number(document.getElementById('rate').dataset.frames) >= 5")
     assert page.locator("#predictions li").count() == 5
-    assert "frames per second" in page.inner_text("#rate")
+    until(page, "document.getElementById('rate').textContent.includes('frames per second')")
+    assert page.inner_text("#source").startswith("fake_device")
+    assert page.get_attribute("#video", "controls") is None
     page.locator("#maps button").first.click()
     page.wait_for_selector("#pinned .tiles img")
     page.select_option("[name=layer]", "_blocks.1._swish")
@@ -24,7 +27,88 @@ def test_camera_frames_are_analysed_and_units_can_be_pinned(page, site):
     pin.locator("button").click()
     assert pin.count() == 0
     page.click("#stop")
-    assert page.inner_text("#rate") == ""
+    assert page.inner_text("#rate") == page.inner_text("#source") == ""
+
+
+def test_top_units_stand_beside_their_exemplars(page, site, atlas):
+    page.goto(f"{site}/live")
+    page.click("#camera")
+    until(page, f"{FRAMES} >= 2")
+    page.locator("#maps button").first.focus()
+    page.keyboard.press("Shift")  # keeps the order
+    for card in page.locator("#maps li").all():
+        exemplars = atlas.exemplars(f"_swish_1:{card.get_attribute('data-unit')}")["image"]
+        assert [one.get_attribute("alt") for one in card.locator(".tiles img").all()] == list(exemplars[:4])
+    assert page.evaluate("[...document.querySelectorAll('#maps .tiles img')].every((one) => one.naturalWidth > 0)")
+
+
+@pytest.fixture(scope="session")
+def video(browser, tmp_path_factory):
+    """A video file of two seconds, recorded by the browser."""
+    script = """
+    async () => {
+      const canvas = document.createElement("canvas");
+      [canvas.width, canvas.height] = [320, 240];
+      const context = canvas.getContext("2d");
+      const timer = setInterval(() => {
+        context.fillStyle = `hsl(${performance.now() / 5}, 80%, 50%)`;
+        context.fillRect(0, 0, 320, 240);
+      }, 40);
+      const recorder = new MediaRecorder(canvas.captureStream(25), { mimeType: "video/webm" });
+      const parts = [];
+      recorder.ondataavailable = (event) => parts.push(event.data);
+      recorder.start();
+      await new Promise((done) => setTimeout(done, 2000));
+      await new Promise((done) => { recorder.onstop = done; recorder.stop(); });
+      clearInterval(timer);
+      return [...new Uint8Array(await new Blob(parts).arrayBuffer())];
+    }
+    """
+    file = tmp_path_factory.mktemp("video") / "holiday.webm"
+    page = browser.new_page()
+    file.write_bytes(bytes(page.evaluate(script)))
+    page.close()
+    return file
+
+
+def test_a_video_file_is_named_and_has_controls_and_a_paused_frame_is_analysed_once(page, site, video):
+    page.goto(f"{site}/live")
+    page.set_input_files("#file", str(video))
+    until(page, f"{FRAMES} >= 3")
+    assert page.inner_text("#source") == "holiday.webm"
+    assert page.evaluate("document.getElementById('video').controls")
+    page.evaluate("document.getElementById('video').pause()")
+    until(page, "document.getElementById('rate').textContent === 'Paused'")
+    page.wait_for_timeout(500)
+    frames = page.evaluate(FRAMES)
+    page.wait_for_timeout(1500)
+    assert page.evaluate(FRAMES) == frames
+    page.select_option("[name=layer]", "_swish")
+    until(page, f"{FRAMES} === {frames + 1}")
+    assert page.get_attribute("#maps", "data-layer") == "_swish"
+    page.click("#stop")
+    page.evaluate("document.getElementById('video').play()")
+    until(page, f"{FRAMES} > {frames + 3}")
+    assert page.is_enabled("#stop")
+
+
+def test_the_rate_is_that_of_answers_and_falls_to_zero_without_them(page, site):
+    page.goto(f"{site}/live")
+    page.click("#camera")
+    until(page, f"{FRAMES} >= 3")
+    page.wait_for_timeout(4500)
+    first = page.evaluate(f"[performance.now(), {FRAMES}]")
+    page.wait_for_timeout(4000)
+    answered, played = rates(page)
+    now, frames = page.evaluate(f"[performance.now(), {FRAMES}]")
+    assert answered == pytest.approx((frames - first[1]) / ((now - first[0]) / 1000), abs=1)
+    assert answered < played <= 31
+    page.evaluate("() => { WebSocket.prototype.send = () => {}; }")  # the server gets nothing any more
+    until(page, "document.getElementById('rate').textContent.startsWith('0.0 of')")
+
+
+def rates(page):
+    return [float(word) for word in re.findall(r"[\d.]+", page.inner_text("#rate"))]
 
 
 def test_units_pinned_in_several_layers_come_with_each_frame(page, site):
@@ -79,7 +163,7 @@ def test_a_file_that_is_not_a_video_is_refused_with_a_message(page, site, tmp_pa
         file.write_bytes(data)
     page.goto(f"{site}/live")
     page.set_input_files("#file", str(file))
-    until(page, "document.getElementById('rate').textContent.includes('play “holiday.mp4” as a video')")
+    until(page, "document.getElementById('state').textContent.includes('play “holiday.mp4” as a video')")
     assert page.is_disabled("#stop")
     page.click("#camera")
     until(page, f"{FRAMES} >= 2")

@@ -89,11 +89,11 @@ def test_every_page_has_a_json_version(client, address):
 
 def test_the_lab_and_live_json_have_the_initial_state(client, atlas):
     lab, live = (client.get(address).json() for address in ("/lab.json?image=chelsea/00.jpg", "/live.json"))
-    assert lab["image"] == "chelsea/00.jpg"
-    assert lab["predictions"] == client.get("/image/chelsea/00.jpg.json").json()["predictions"]
+    known = client.get("/image/chelsea/00.jpg.json").json()["predictions"]
+    assert lab["images"] == [{"image": "chelsea/00.jpg", "predictions": known}]
     assert lab["layers"] == live["layers"] == [layer.name for layer in atlas.layers]
     assert lab["missing"] == live["missing"] == WHY
-    assert client.get("/lab.json").json()["image"] == atlas.images["image"][0]
+    assert client.get("/lab.json").json()["images"][0]["image"] == atlas.images["image"][0]
     assert client.get("/lab.json?image=gone.jpg").status_code == 404
     paths = client.get("/openapi.json").json()["paths"]
     assert set(paths["/lab.json"]) == {"get", "post"}

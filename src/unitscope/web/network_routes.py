@@ -6,36 +6,41 @@ In: a FastAPI application. Out: the same with these routes. Without a network ea
 from functools import partial
 from typing import Annotated
 
-from fastapi import FastAPI, File, HTTPException, UploadFile
+from fastapi import FastAPI, File, HTTPException, Query, UploadFile
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pydantic import BaseModel, Field
 from starlette.requests import Request
 
 from unitscope.display.structure import Change
 from unitscope.errors import ImageTooLargeError
+from unitscope.units import Layer
 from unitscope.web import structure_json
 from unitscope.web.image_files import UPLOAD, ImageFiles
 from unitscope.web.lazy_inspector import LazyInspector
 from unitscope.web.live_routes import add_live_routes
 from unitscope.web.page_renderer import PageRenderer
 from unitscope.web.pages.image import ImagePage
-from unitscope.web.pages.lab import LabPage, lab_page
+from unitscope.web.pages.lab import MAX_IMAGES, LabPage, lab_page, removals, units_by_layer
 from unitscope.web.responses import json_response, links_of, picture_response, wants_json
 from unitscope.web.work_queues import WorkQueues
 
 MAX_BYTES = 20_000_000
 """The largest uploaded picture."""
-_MAX_REMOVED = 4096
+_MAX_REMOVED, _MAX_PATTERNS = 4096, 256
+
+Images = Annotated[list[str], Query(alias="image")]
+Layers = Annotated[list[str], Query(alias="layer", max_length=_MAX_PATTERNS)]
 
 
 class LabRequest(BaseModel):
-    """A request of the lab: an image, units to remove (``LAYER:UNIT``), noise, the ranking of units.
+    """A request of the lab: an image, units (``LAYER:UNIT``) and layers to remove, noise, layers to show, a ranking.
 
     Units are ranked by contrast, or by response if ``rank`` is ``response`` or there are no contrasts.
     """
 
     image: str
     removed: list[str] = Field(default_factory=list, max_length=_MAX_REMOVED)
+    layers: list[str] = Field(default_factory=list, max_length=_MAX_PATTERNS)
     sigma: float = Field(default=0, ge=0, le=1)
     rank: str = Field(default="", max_length=16)
     seed: int = Field(default=0, ge=0, lt=2**32)
@@ -63,12 +68,18 @@ def _maps_and_structure(
         return picture_response(request, data, "image/png")
 
     @app.get("/structure.json")
-    async def structure(request: Request, image: str, rank: str = "") -> Response:
+    async def structure(
+        request: Request,
+        image: str,
+        layers: Layers = [],  # noqa: B006 (FastAPI copies it)
+        rank: str = "",
+    ) -> Response:
+        """Return the top units of about 13 layers, or of those that match names or patterns (``*`` for all)."""
         links = links_of(request)
 
         def found() -> Response:
-            baseline = explorer.atlas_cache.baseline_for(rank)
-            result = inspector.get().structure(pictures.decoded(image), contrast_with=baseline)
+            chosen, baseline = _matching(explorer, layers), explorer.atlas_cache.baseline_for(rank)
+            result = inspector.get().structure(pictures.decoded(image), layers=chosen, contrast_with=baseline)
             return json_response(structure_json.structure_of_image(result, links, explorer.atlas_cache))
 
         return await queues.network.run(found, request)
@@ -104,39 +115,42 @@ def _uploads(
 def _lab(
     app: FastAPI, explorer: PageRenderer, pictures: ImageFiles, inspector: LazyInspector, queues: WorkQueues
 ) -> None:
-    def opened(image: str) -> LabPage:
-        address = image or explorer.atlas_cache.ids[0]
-        pictures.check(address)
-        return lab_page(explorer.atlas_cache, address, results=explorer.results, missing=inspector.missing)
+    def opened(images: list[str]) -> LabPage:
+        addresses = [image for image in images if image] or explorer.atlas_cache.ids[:1]
+        page = lab_page(explorer.atlas_cache, addresses, results=explorer.results, missing=inspector.missing)
+        for address in addresses:
+            pictures.check(address)
+        return page
 
     @app.get("/lab", response_class=HTMLResponse)
-    def lab(request: Request, image: str = "") -> Response:
-        """The page's script reads the rest of the address (units removed, noise)."""
+    def lab(request: Request, images: Images = []) -> Response:  # noqa: B006 (FastAPI copies it)
+        """The page's script reads the rest of the address (units removed, noise, layers)."""
         ids = explorer.atlas_cache.ids[:500]
-        return HTMLResponse(explorer.html("lab", opened(image), links_of(request), ids=ids))
+        return HTMLResponse(explorer.html("lab", opened(images), links_of(request), ids=ids, most=MAX_IMAGES))
 
     @app.get("/lab.json")
-    def lab_twin(image: str = "") -> Response:
+    def lab_twin(images: Images = []) -> Response:  # noqa: B006 (FastAPI copies it)
         """Return the lab's values when it opens."""
-        return json_response(opened(image))
+        return json_response(opened(images))
 
     @app.post("/lab.json")
     async def changed(request: Request, body: LabRequest) -> Response:
-        """Return the structure of the image after the change; that before is at ``/structure.json``."""
+        """Return the structure of the image after the change, and what was removed, by the names of layers."""
         links = links_of(request)
 
         def found() -> Response:
-            change = Change(_by_layer(explorer, body.removed), body.sigma, body.seed)
-            baseline = explorer.atlas_cache.baseline_for(body.rank)
-            result = inspector.get().structure(pictures.decoded(body.image), change=change, contrast_with=baseline)
-            return json_response(structure_json.structure_of_image(result, links, explorer.atlas_cache))
+            removed = removals(explorer.atlas_cache, body.removed)
+            change = Change(units_by_layer(removed), body.sigma, body.seed)
+            layers, baseline = _matching(explorer, body.layers), explorer.atlas_cache.baseline_for(body.rank)
+            result = inspector.get().structure(
+                pictures.decoded(body.image), layers=layers, change=change, contrast_with=baseline
+            )
+            after = structure_json.structure_of_image(result, links, explorer.atlas_cache)
+            return json_response(after | {"removed": [str(one) for one in removed]})
 
         return await queues.network.run(found, request)
 
 
-def _by_layer(explorer: PageRenderer, units: list[str]) -> dict[str, list[int]]:
-    removed: dict[str, list[int]] = {}
-    for unit in units:
-        layer, channel = explorer.atlas_cache.atlas.unit(unit)
-        removed.setdefault(layer.name, []).append(channel)
-    return removed
+def _matching(explorer: PageRenderer, patterns: list[str]) -> tuple[Layer, ...] | None:
+    """Return the layers that match some patterns; None, for about 13 of them, without patterns."""
+    return explorer.atlas_cache.atlas.layers.match(patterns) if patterns else None

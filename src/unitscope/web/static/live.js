@@ -5,30 +5,46 @@
   if (!form) {
     return;
   }
-  const SHOWN = Number(form.dataset.top);
+  const SECONDS = 4; // over which frames are counted
   const video = document.getElementById("video");
+  const source = document.getElementById("source");
+  const state = document.getElementById("state");
   const rate = document.getElementById("rate");
   const list = document.getElementById("predictions");
-  const cards = document.getElementById("maps");
-  const pinned = document.getElementById("pinned");
+  const stopButton = document.getElementById("stop");
   const canvas = document.createElement("canvas");
-  const pins = new Map();
-  const made = new Map();
-  const times = [];
-  let order = [];
+  const reconnect = () => !stopButton.disabled && connect();
+  const cards = window.makeCards(Number(form.dataset.top), reconnect);
+  let started = 0; // when the connection was made
+  let played = []; // when the video showed a new frame
+  let answered = []; // when the server answered one
+  let isNew = false; // whether the video shows a frame that was not sent
+  let isPlayable = false;
+  let refusal = ""; // the server's last message instead of an answer
   let socket = null;
+  let waiting = null; // the connection that waits for a new frame
 
   // False for timers and frames of an old connection.
   const open = (mine) => mine === socket && mine.readyState === WebSocket.OPEN;
 
+  // Each frame is sent once at most, so that a paused video is not analysed again and again.
+  function watch() {
+    video.requestVideoFrameCallback(() => {
+      played.push(performance.now());
+      isNew = true;
+      if (waiting) {
+        send(waiting);
+      }
+      watch();
+    });
+  }
+
   function send(mine) {
+    waiting = null;
     if (!open(mine)) {
       return;
     }
-    if (video.readyState < 2) {
-      setTimeout(send, 50, mine);
-      return;
-    }
+    isNew = false;
     const scale = Math.min(1, 320 / Math.min(video.videoWidth, video.videoHeight));
     canvas.width = Math.round(video.videoWidth * scale);
     canvas.height = Math.round(video.videoHeight * scale);
@@ -36,96 +52,43 @@
     canvas.toBlob((frame) => open(mine) && mine.send(frame), "image/jpeg", 0.85);
   }
 
+  function sendWhen(isReady, mine) {
+    if (isReady) {
+      send(mine);
+    } else {
+      waiting = mine;
+    }
+  }
+
   function prediction({ name, probability }) {
-    const meter = element("meter", { min: 0, max: 1, value: probability });
-    meter.setAttribute("aria-label", `probability of ${name}`);
+    const meter = element("meter", { min: 0, max: 1, value: probability, ariaLabel: `probability of ${name}` });
     const words = element("span", { className: "n", textContent: `${(100 * probability).toFixed(1)}%` });
     return element("li", {}, element("span", { className: "name", textContent: name }), meter, words);
   }
 
-  function card(layer, channel) {
-    const picture = element("img", { alt: `unit ${channel}`, width: 96, height: 96 });
-    const words = element("span", { className: "note" });
-    const button = element("button", { type: "button", className: "card" }, picture, words);
-    const item = element("li", {}, button);
-    let latest = null;
-    button.addEventListener("click", () => pin(layer, latest));
-    function show(unit) {
-      item.classList.toggle("away", !unit);
-      words.textContent = `unit ${channel} · ${unit ? `α ${number(unit.response)}${unit.contrast === null ? "" : `, contrast ${number(unit.contrast, 2)}`}` : "below the top units"}`;
-      if (unit) {
-        latest = unit;
-        picture.src = unit.map;
-      }
-    }
-    return { item, show };
-  }
-
-  // Keep the order of the maps while the pointer or the keyboard focus is on one.
-  const points = window.matchMedia("(hover: hover)"); // on a touch screen, :hover stays set after a tap
-  const held = () => (points.matches && cards.matches(":hover")) || cards.querySelector(":focus-visible") !== null;
-
-  function show(layer) {
-    if (cards.dataset.layer !== layer.layer) {
-      cards.dataset.layer = layer.layer;
-      made.clear();
-      order = [];
-    }
-    if (!order.length || !held()) {
-      order = layer.units.slice(0, SHOWN).map((one) => one.unit);
-      order.filter((unit) => !made.has(unit)).forEach((unit) => made.set(unit, card(layer, unit)));
-      cards.replaceChildren(...order.map((unit) => made.get(unit).item));
-    }
-    order.forEach((number) => made.get(number).show(layer.units.find((one) => one.unit === number)));
-  }
-
   function update(values) {
-    if (values.message) {
-      rate.textContent = rate.dataset.message = values.message;
+    state.textContent = refusal = values.message || "";
+    if (refusal) {
       return;
     }
     list.replaceChildren(...values.predictions.map(prediction));
-    show(values.layers[0]);
-    for (const layer of values.layers) {
-      for (const unit of layer.units) {
-        pins.get(`${layer.layer}:${unit.unit}`)?.(unit);
-      }
-    }
-    times.push(performance.now());
-    times.splice(0, times.length - 20);
-    const each = (times.at(-1) - times[0]) / (times.length - 1);
-    rate.textContent = times.length > 1 ? `${(1000 / each).toFixed(1)} frames per second` : "";
+    cards.show(values.layers);
+    answered.push(performance.now());
     rate.dataset.frames = String(Number(rate.dataset.frames || 0) + 1);
   }
 
-  async function pin(layer, unit) {
-    const name = `${layer.layer}:${unit.unit}`;
-    if (pins.has(name)) {
-      return;
+  // Count the frames that were answered and those of the video, whether any came lately or not.
+  function showRate() {
+    const now = performance.now();
+    const recent = (times) => times.filter((time) => time > Math.max(started, now - 1000 * SECONDS));
+    [played, answered] = [recent(played), recent(answered)];
+    const seconds = Math.min(SECONDS, (now - started) / 1000);
+    if (video.paused || !socket) {
+      rate.textContent = isPlayable && video.paused ? "Paused" : "";
+    } else if (seconds > 1) {
+      const [done, all] = [answered, played].map((times) => (times.length / seconds).toFixed(1));
+      rate.textContent = `${done} of the video's ${all} frames per second`;
     }
-    const address = layer.link.replace("{}", unit.unit);
-    const now = element("img", { className: "now", src: unit.map, alt: `map of ${name} now`, width: 96, height: 96 });
-    const tiles = element("span", { className: "tiles" });
-    const words = element("span", { className: "note" });
-    const link = element("a", { className: "card", href: address, target: "_blank" }, now, tiles, element("span", { className: "name", textContent: name }), words);
-    const away = element("button", { type: "button", textContent: "Unpin" });
-    away.setAttribute("aria-label", `unpin ${name}`);
-    const item = element("li", {}, link, away);
-    item.dataset.unit = name;
-    pinned.append(item);
-    pins.set(name, (latest) => {
-      now.src = latest.map;
-      words.textContent = ` α ${number(latest.response)}`;
-      item.dataset.frames = String(Number(item.dataset.frames || 0) + 1);
-    });
-    away.addEventListener("click", () => {
-      pins.delete(name);
-      item.remove();
-      reconnect();
-    });
-    reconnect();
-    const values = await (await fetch(`${address}.json`)).json();
-    tiles.append(...values.exemplars.slice(0, 6).map((one) => element("img", { src: form.dataset.thumbnail.replace("{}", one.row), alt: one.image, width: 96, height: 96 })));
   }
 
   // A socket that is still connecting closes itself on open; closing it earlier logs an error in the browser.
@@ -144,53 +107,79 @@
     if (form.elements.rank) {
       address.searchParams.set("rank", form.elements.rank.value);
     }
-    [...pins.keys()].forEach((name) => address.searchParams.append("pin", name));
+    cards.pins().forEach((name) => address.searchParams.append("pin", name));
     document.getElementById("layer-name").textContent = `of ${form.elements.layer.value}`;
-    times.length = 0;
+    started = performance.now();
     const mine = new WebSocket(address);
     socket = mine;
-    mine.addEventListener("open", () => (mine === socket ? send(mine) : mine.close()));
+    mine.addEventListener("open", () => (mine === socket ? sendWhen(video.readyState >= 2, mine) : mine.close()));
     mine.addEventListener("message", (event) => {
       if (mine === socket) {
         update(JSON.parse(event.data));
-        requestAnimationFrame(() => send(mine));
+        sendWhen(isNew, mine);
       }
     });
     mine.addEventListener("close", () => {
       if (mine === socket) {
-        const message = rate.dataset.message || "The server closed the connection. Start again.";
-        stop();
-        rate.textContent = message;
+        lost();
       }
     });
-    rate.textContent = "Running the network…";
-    delete rate.dataset.message;
-    document.getElementById("stop").disabled = false;
+    state.textContent = "Running the network…";
+    refusal = "";
+    isPlayable = true;
+    stopButton.disabled = false;
   }
 
-  const reconnect = () => socket && connect();
+  // The server closes a connection without frames, as those of a paused video or a hidden page; `resume` opens another.
+  function lost() {
+    socket = null;
+    if (video.paused || document.hidden) {
+      state.textContent = "";
+      return;
+    }
+    const message = refusal || "The server closed the connection. Start again.";
+    stop();
+    state.textContent = message;
+  }
+
+  function resume() {
+    if (isPlayable && !socket && !document.hidden) {
+      connect();
+    }
+  }
 
   function stop() {
     leave();
     if (video.srcObject) {
       video.srcObject.getTracks().forEach((track) => track.stop());
       video.srcObject = null;
+      isPlayable = false;
+      show("");
     }
     video.pause();
-    rate.textContent = "";
-    document.getElementById("stop").disabled = true;
+    state.textContent = "";
+    stopButton.disabled = true;
+    showRate();
+  }
+
+  function show(name, { controls = false } = {}) {
+    source.textContent = name;
+    video.controls = controls;
+    video.setAttribute("aria-label", name || "Video");
   }
 
   document.getElementById("camera").addEventListener("click", async () => {
     stop();
+    isPlayable = false;
     try {
       video.srcObject = await navigator.mediaDevices.getUserMedia({ video: { width: 640, height: 480 }, audio: false });
+      show(video.srcObject.getVideoTracks()[0].label || "Camera");
       await video.play();
       connect();
     } catch (problem) {
       const why = !window.isSecureContext ? "browsers allow it only over https or on 127.0.0.1"
         : problem.name === "NotAllowedError" ? "permission denied" : problem.name;
-      rate.textContent = `No camera is available (${why}). Choose a video file instead.`;
+      state.textContent = `No camera is available (${why}). Choose a video file instead.`;
     }
   });
   document.getElementById("file").addEventListener("click", ({ target }) => (target.value = "")); // so that the same file can be chosen again
@@ -200,23 +189,30 @@
     if (!file) {
       return;
     }
+    isPlayable = false;
     URL.revokeObjectURL(video.src);
     const address = URL.createObjectURL(file);
     video.src = address;
     // A file with sound only plays too, but has no width.
-    const playable = await video.play().then(() => video.videoWidth > 0, () => false);
+    const isVideo = await video.play().then(() => video.videoWidth > 0, () => false);
     if (video.src !== address) {
       return; // another file was chosen meanwhile
     }
-    if (playable) {
+    if (isVideo) {
+      show(file.name, { controls: true });
       connect();
     } else {
       stop();
-      rate.textContent = `This browser can't play “${file.name}” as a video.`;
+      show("");
+      state.textContent = `This browser can't play “${file.name}” as a video.`;
     }
   });
   form.elements.layer.addEventListener("change", reconnect);
   form.elements.rank?.addEventListener("change", reconnect);
-  document.getElementById("stop").addEventListener("click", stop);
+  stopButton.addEventListener("click", stop);
   form.addEventListener("submit", (event) => event.preventDefault());
+  ["play", "seeked"].forEach((name) => video.addEventListener(name, resume));
+  document.addEventListener("visibilitychange", resume);
+  setInterval(showRate, 500);
+  watch();
 })();

@@ -16,6 +16,15 @@ function number(value, digits = 3) {
   const text = written ? value.toLocaleString("en", { maximumFractionDigits: Math.max(0, digits - 1 - power) }) : `${mantissa} × 10${raised(String(power))}`;
   return text.replace("-", "−");
 }
+// A unit's response to an image, and its contrast if there is one, from the server's JSON.
+function strength(unit) {
+  return `α ${number(unit.response)}${unit.contrast === null ? "" : `, contrast ${number(unit.contrast, 2)}`}`;
+}
+// The thumbnails of a unit's exemplars, from the server's JSON.
+function exemplarTiles(unit) {
+  const pictures = unit.exemplars.map(({ image, thumbnail }) => element("img", { src: thumbnail, alt: image, title: image, width: 96, height: 96, loading: "lazy" }));
+  return element("span", { className: "tiles" }, ...pictures);
+}
 document.addEventListener("keydown", (event) => {
   const typing = event.target.closest("input, select, textarea, dialog, .columns, .js-plotly-plot");
   if (typing || event.ctrlKey || event.metaKey || event.altKey) {

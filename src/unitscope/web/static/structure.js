@@ -1,40 +1,6 @@
 // An image's structure: a column per layer with the maps of its top units, from the server's JSON.
 "use strict";
-window.drawStructure = (container, found, moved = () => false) => {
-  const dialog = document.getElementById("enlarged");
-  const strength = (unit) => `α ${number(unit.response)}${unit.contrast === null ? "" : `, contrast ${number(unit.contrast)}`}`;
-  function enlarge(layer, unit) {
-    const name = `${layer.layer}:${unit.unit}`;
-    const picture = element("img", { src: unit.map, alt: `activation map of ${name}` });
-    const link = layer.link
-      ? element("a", { href: layer.link.replace("{}", unit.unit), textContent: "exemplars" })
-      : element("span", { textContent: "this layer is not in the atlas" });
-    const words = element("p", {}, element("b", { textContent: name }), ` ${strength(unit)} · `, link);
-    dialog.querySelector(".body").replaceChildren(words, picture);
-    dialog.showModal();
-  }
-  container.replaceChildren(
-    ...found.layers.map((layer) => {
-      const units = layer.units.map((unit) => {
-        const picture = element("img", { src: unit.map, alt: `unit ${unit.unit}` });
-        const button = element("button", { type: "button", className: "map", title: strength(unit) }, picture, `${unit.unit}`);
-        if (moved(layer, unit)) {
-          button.classList.add("moved");
-        }
-        button.addEventListener("click", () => enlarge(layer, unit));
-        return element("li", {}, button);
-      });
-      const heading = element("h3", { textContent: layer.layer, title: layer.layer });
-      return element("div", { className: "column" }, heading, element("ol", {}, ...units));
-    }),
-  );
-  const shown = document.getElementById("shown");
-  const some = found.layers.length < found.of_layers;
-  shown.textContent = some ? `${found.layers.length} of ${found.of_layers} layers, evenly spaced from the first to the last` : `All ${found.of_layers} layers`;
-  document.getElementById("ranked").textContent = found.ranked_by;
-  container.removeAttribute("aria-busy");
-};
-window.loadStructure = async (container, address, body) => {
+window.loadStructure = async (address, body) => {
   let message = "The server did not respond.";
   try {
     const response = await fetch(address, body && { method: "POST", body: JSON.stringify(body), headers: { "content-type": "application/json" } });
@@ -46,11 +12,43 @@ window.loadStructure = async (container, address, body) => {
   } catch {
     // No response, or not JSON: keep the default message.
   }
-  container.replaceChildren(element("p", { className: "reason", textContent: message }));
-  container.removeAttribute("aria-busy");
-  return null;
+  throw new Error(message);
 };
-(async () => {
+window.enlargeMap = (layer, unit) => {
+  const dialog = document.getElementById("enlarged");
+  const name = `${layer.layer}:${unit.unit}`;
+  const picture = element("img", { src: unit.map, alt: `activation map of ${name}` });
+  const link = element("a", { href: layer.link.replace("{}", unit.unit), textContent: "exemplars" });
+  const words = element("p", {}, element("b", { textContent: name }), ` ${strength(unit)} · `, link);
+  dialog.querySelector(".body").replaceChildren(words, picture, exemplarTiles(unit));
+  dialog.showModal();
+};
+window.mapButton = (unit, ...more) => {
+  const picture = element("img", { src: unit.map, alt: `unit ${unit.unit}` });
+  return element("button", { type: "button", className: "map", title: strength(unit) }, picture, ...more);
+};
+window.layerColumn = (layer, ...lists) => {
+  const link = element("a", { href: layer.page, textContent: layer.layer, title: layer.layer });
+  const others = element("span", { className: "call", textContent: layer.other_names.join(" ") });
+  return element("div", { className: "column" }, element("h3", {}, link, " ", others), ...lists);
+};
+// Fit whole columns, at least as wide as their style says, so that none is cut at the edge.
+window.fitColumns = (strip) => {
+  const [column] = strip.children;
+  if (column) {
+    const { columnGap, paddingLeft, paddingRight } = getComputedStyle(strip);
+    const [gap, left, right, least] = [columnGap, paddingLeft, paddingRight, getComputedStyle(column).minWidth].map(parseFloat);
+    const across = Math.floor((strip.clientWidth - left - right + gap) / (least + gap));
+    strip.style.setProperty("--across", Math.max(1, Math.min(across, strip.childElementCount)));
+  }
+};
+window.describeLayers = (found) => {
+  const count = found.layers.length;
+  return count < found.of_layers ? `${count} of ${found.of_layers} layers` : `All ${found.of_layers} layers`;
+};
+
+// The page of an image, or of an upload, whose predictions come with its structure.
+(() => {
   const container = document.getElementById("structure");
   if (!container || !container.dataset.source) {
     return;
@@ -59,13 +57,31 @@ window.loadStructure = async (container, address, body) => {
   const rank = form && form.elements.rank;
   const given = new URLSearchParams(location.search);
   let asked = 0;
+  function column(layer) {
+    const items = layer.units.map((unit) => {
+      const button = window.mapButton(unit, `${unit.unit}`);
+      button.addEventListener("click", () => window.enlargeMap(layer, unit));
+      return element("li", {}, button);
+    });
+    return window.layerColumn(layer, element("ol", {}, ...items));
+  }
   async function show() {
     const mine = ++asked;
-    const found = await window.loadStructure(container, container.dataset.source + (rank ? `&rank=${rank.value}` : ""));
-    if (found && mine === asked) {
-      window.drawStructure(container, found);
+    try {
+      const found = await window.loadStructure(container.dataset.source + (rank ? `&rank=${rank.value}` : ""));
+      if (mine !== asked) {
+        return;
+      }
+      container.replaceChildren(...found.layers.map(column));
+      window.fitColumns(container);
+      const spaced = found.layers.length < found.of_layers ? ", evenly spaced from the first to the last" : "";
+      document.getElementById("shown").textContent = window.describeLayers(found) + spaced;
+      document.getElementById("ranked").textContent = found.ranked_by;
       showPredictions(found.predictions);
+    } catch (problem) {
+      container.replaceChildren(element("p", { className: "reason", textContent: problem.message }));
     }
+    container.removeAttribute("aria-busy");
   }
   if (rank) {
     rank.value = given.get("rank") === "response" ? "response" : "contrast";
@@ -76,10 +92,10 @@ window.loadStructure = async (container, address, body) => {
       show();
     });
   }
+  new ResizeObserver(() => window.fitColumns(container)).observe(container);
   show();
 })();
 
-// An uploaded image has no predictions in the atlas; they come with its structure.
 function showPredictions(predictions) {
   const list = document.getElementById("uploaded-predictions");
   if (!list) {
