@@ -12,7 +12,6 @@ help:  ## list the targets
 
 demo: $(VENV)/demo  ## end-to-end demo on a small real network: an atlas and pictures in demo/
 	$(BIN)/unitscope demo -o demo
-	@echo "Open it with: $(BIN)/unitscope serve demo/atlas"
 
 tour: $(VENV)/dev  ## run examples/tour.py as a notebook; writes examples/tour.ipynb
 	$(BIN)/python docs/tour.py

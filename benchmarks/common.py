@@ -59,7 +59,7 @@ def photographs(temporary: Path) -> Path:
     if SAMPLE.is_dir():
         return SAMPLE
     folder = temporary / "photographs"
-    code = "import sys, pathlib, unitscope.demo as demo; demo.write_photographs(pathlib.Path(sys.argv[1]))"
+    code = "import sys, pathlib, tests.crops; tests.crops.write_crops(pathlib.Path(sys.argv[1]))"
     subprocess.run([sys.executable, "-c", code, str(folder)], check=True)
     return folder
 

@@ -51,13 +51,13 @@ def _ways() -> tuple[tuple[Callable[[], Any], Callable[[], Any]], tuple[Callable
     from PIL import Image
 
     import unitscope
-    from unitscope.demo import photographs
+    from unitscope.demo.photographs import photograph
     from unitscope.display.structure import Change
     from unitscope.engine.session import Session
     from unitscope.inspection.structure import column_of, evenly_spaced_layers, structure
 
     session = Session(unitscope.load("package:efficientnet-lite0"))
-    frame = Image.fromarray(photographs()["chelsea"]).resize((480, 360))
+    frame = Image.fromarray(photograph("chelsea")).resize((480, 360))
     layers, phi = session.layers.activations, session.network.preprocessing
     change = Change({layers[10].name: tuple(range(40))})
     everywhere = session.trace.tapped(maps=layers, masks=layers)

@@ -1,8 +1,8 @@
 """The explorer under load: a page beside many requests of the network, and uploads made to cost much.
 
-In: the demo's atlas and network, served by a process of its own. Out: a table: how long a page takes alone and beside
-60 structure requests at once, and the memory and processor time that a small upload of many pixels costs. With
-``--write`` a section of RESULTS.md.
+In: crops of the demo's photographs, and its network, served by a process of its own. Out: a table: how long a page
+takes alone and beside 60 structure requests at once, and the memory and processor time that a small upload of many
+pixels costs. With ``--write`` a section of RESULTS.md.
 """
 
 import io
@@ -48,8 +48,8 @@ def main() -> None:
 def _scan(atlas: Path) -> None:
     photographs = atlas.parent / "photographs"
     code = (
-        "import sys, pathlib, unitscope, unitscope.demo as demo; demo.write_photographs(pathlib.Path(sys.argv[1]));"
-        "unitscope.scan(unitscope.load(demo.NETWORK), sys.argv[1], sys.argv[2])"
+        "import sys, pathlib, unitscope, tests.crops; tests.crops.write_crops(pathlib.Path(sys.argv[1]));"
+        "unitscope.scan(unitscope.load('package:efficientnet-lite0'), sys.argv[1], sys.argv[2])"
     )
     subprocess.run([sys.executable, "-c", code, str(photographs), str(atlas)], check=True)
 

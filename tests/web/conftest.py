@@ -13,7 +13,8 @@ import pytest
 
 import unitscope
 from tests.conftest import BROWSERS, installed_browser
-from unitscope.demo import NETWORK, write_photographs
+from tests.crops import write_crops
+from unitscope.demo import NETWORK
 from unitscope.web.app import create_app
 from unitscope.web.atlas_cache import AtlasCache
 from unitscope.web.cache import Cache
@@ -42,13 +43,13 @@ def locked(path):
 
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory) -> Path:
-    """The photographs and the atlas of `unitscope demo`, without its figures; shared by workers."""
+    """Crops of the demo's photographs, and an atlas of its network over them; shared by workers."""
     pytest.importorskip("efficientnet_lite_pytorch", reason="the extra 'demo' is not installed")
     base = tmp_path_factory.getbasetemp()
     base = base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
     with locked(base / "demo.lock"):
         if not (base / "demo" / "atlas" / "manifest.json").exists():
-            write_photographs(base / "demo" / "photographs")
+            write_crops(base / "demo" / "photographs")
             unitscope.scan(unitscope.load(NETWORK), base / "demo" / "photographs", base / "demo" / "atlas")
     return base / "demo"
 

@@ -34,6 +34,9 @@ _KINDS = {
     "top_images": (_RANK, ("int64",)),
     "bottom_values": (_RANK, ("float32",)),
     "bottom_images": (_RANK, ("int64",)),
+    "peak_values": (_RANK, ("float32",)),
+    "peak_images": (_RANK, ("int64",)),
+    "peak_places": (_RANK, ("int32",)),
     "class_sums": (_CLASS, ("float64",)),
     "class_counts": (_CLASS, ("int64",)),
     "responses": (("image", "unit"), ("float32", "float16")),
@@ -108,6 +111,8 @@ def _expected(manifest: Manifest) -> dict[str, tuple[tuple[int, ...], tuple[str,
         "image": manifest.images["count"],
     }
     left_out = set() if manifest.labels else {"class_sums", "class_counts"}
+    if not manifest.scan.get("peaks"):
+        left_out |= {name for name in _KINDS if name.startswith("peak_")}
     stored = manifest.scan.get("responses", "")
     if stored == "none":
         left_out.add("responses")

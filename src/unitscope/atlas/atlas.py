@@ -3,6 +3,7 @@
 In: a folder. Out: an `Atlas`: its manifest, its two tables, its arrays as an xarray Dataset, and lookups.
 """
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -32,6 +33,8 @@ from unitscope.images import ImageSource, reopen_images
 from unitscope.summaries import ClassSums
 from unitscope.text import count_noun
 from unitscope.units import Layer, LayerTable, Unit, UnitIndex
+
+_PEAK = ("values", "images", "places")
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +140,11 @@ class Atlas:
         names = ("class_sums", "class_counts")
         return ClassSums.from_arrays({name: self.array(name).to_numpy() for name in names})
 
+    @property
+    def has_peaks(self) -> bool:
+        """Whether the atlas holds the images with the greatest value at a single place."""
+        return bool(self.manifest.scan.get("peaks"))
+
     @cached_property
     def dataset(self) -> xr.Dataset:
         """All arrays, read and checked when used: ``responses [image, unit]``, ``top_images [rank, unit]`` and more.
@@ -214,6 +222,37 @@ class Atlas:
         """
         position = self.index.flat(*self.unit(unit))
         return Activity(*(self.array(name)[position].item() for name in ("count", "zeros", "min")))
+
+    def peaks(self, unit: str | Unit) -> pd.DataFrame:
+        """Return the images with the greatest value at a single place of a unit's map, and what that place sees.
+
+        Columns are rank, image, value, row and column of the place in the map, and top, left, height and width of its
+        receptive field in pixels of the network's input, where it may lie partly outside.
+
+        Raises:
+            LayerError: if the atlas has no such layer or unit.
+            AtlasError: if the scan found no peaks, or none for this layer.
+        """
+        layer, channel = self.unit(unit)
+        if not self.has_peaks or layer.name not in self.manifest.receptive_fields:
+            raise AtlasError(
+                f"atlas '{self.path}' has no peaks of layer '{layer.name}': it was scanned without --peaks, or "
+                "places of the layer's maps have no receptive field"
+            )
+        position, field = self.index.flat(layer, channel), self.manifest.receptive_fields[layer.name]
+        values, rows, places = (self.array(f"peak_{name}")[:, position].to_numpy() for name in _PEAK)
+        columns = [side for axis, side in enumerate(layer.shape, 1) if axis != layer.unit_axis][1]
+        cells = math.prod(layer.shape) // layer.units
+        if (rows >= len(self.images)).any() or (places >= cells).any():
+            raise damaged(self.path, f"{ARRAYS} has a peak outside of the images or of the maps")
+        found = (rows >= 0) & (places >= 0)
+        at = [divmod(int(place), columns) for place in places[found]]
+        return pd.DataFrame(
+            [(*place, *field.box(*place)) for place in at],
+            columns=["row", "column", "top", "left", "height", "width"],
+        ).assign(rank=range(1, len(at) + 1), image=self.images["image"].to_numpy()[rows[found]], value=values[found])[
+            ["rank", "image", "value", "row", "column", "top", "left", "height", "width"]
+        ]
 
     def find(self, layer: str | Layer) -> Layer:
         """Return the tapped layer at an address.

@@ -13,10 +13,10 @@ from unitscope.atlas.validation import check_manifest
 from unitscope.errors import AtlasError, DamagedAtlasError, first_line
 from unitscope.notebook import short_repr
 from unitscope.plugins import network_name
-from unitscope.units import Layer
+from unitscope.units import Extent, Layer, ReceptiveField
 
-SCHEMA_VERSION = 2
-_READABLE = (1, 2)  # files have no checksums in the first
+SCHEMA_VERSION = 3
+_READABLE = (1, 2, 3)  # files have no checksums in the first; there are no peaks before the third
 MANIFEST, IMAGES, UNITS, ARRAYS = "manifest.json", "images.parquet", "units.parquet", "arrays.zarr"
 
 
@@ -54,6 +54,7 @@ class Manifest:
         versions: versions of unitscope and the packages that it used.
         command: the command line.
         all_layers: all layers of the network, tapped or not.
+        receptive_fields: the receptive fields of layers that have one, by layer name.
         files: size and checksum of each other file of the atlas, by relative path.
     """
 
@@ -68,6 +69,7 @@ class Manifest:
     versions: dict[str, str] = field(default_factory=dict)
     command: str = ""
     all_layers: tuple[Layer, ...] = ()
+    receptive_fields: dict[str, ReceptiveField] = field(default_factory=dict)
     files: dict[str, StoredFile] = field(default_factory=dict)
 
     __repr__ = short_repr
@@ -119,7 +121,7 @@ class Manifest:
                 f"'{folder / MANIFEST}' is damaged ({reason}); copy it again, or scan again into a new folder"
             ) from problem
         raise AtlasError(
-            f"atlas '{folder}' was written in schema {version}, but this version reads schemas 1 and 2; "
+            f"atlas '{folder}' was written in schema {version}, but this version reads schemas 1 to 3; "
             "open it with the unitscope version named in its manifest"
         )
 
@@ -156,6 +158,7 @@ class Manifest:
                 "all_layers": tuple(map(Layer.from_dict, values["all_layers"])),
                 "classes": tuple(values["classes"]),
                 "labels": tuple(Label(**label) for label in values["labels"]),
+                "receptive_fields": {name: _field(one) for name, one in values.get("receptive_fields", {}).items()},
                 "files": {name: _stored_file(one) for name, one in values.get("files", {}).items()},
             }
         )
@@ -165,6 +168,10 @@ def _string_at(problem: UnicodeEncodeError) -> str:
     """Return the string of a JSON text at which encoding failed."""
     text = problem.object
     return text[text.rfind('"', 0, problem.start) + 1 : text.find('"', problem.end)]
+
+
+def _field(value: dict[str, dict[str, float]]) -> ReceptiveField:
+    return ReceptiveField(Extent(**value["rows"]), Extent(**value["columns"]))
 
 
 def _stored_file(value: Any) -> StoredFile:

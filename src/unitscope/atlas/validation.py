@@ -114,6 +114,15 @@ class Either:
         self.checks[-1](value, where)
 
 
+class Flag:
+    """True or false."""
+
+    def __call__(self, value: Any, where: str) -> None:
+        """Raise ValueError for another value."""
+        if not isinstance(value, bool):
+            raise ValueError(f"{where} is {_brief(value)}, not true or false")
+
+
 class Number:
     """A number."""
 
@@ -136,6 +145,7 @@ _LAYER = Table(
     },
     closed=True,
 )
+_EXTENT = Table({"start": Number(), "step": Number(), "size": Number()}, closed=True)
 _SOURCE = Table(
     {},
     {
@@ -181,6 +191,7 @@ MANIFEST = Table(
                 "engine": Text(),
                 "precision": Text(),
                 "device": Text(),
+                "peaks": Flag(),
                 "plan": Table({}),
             },
         ),
@@ -189,6 +200,7 @@ MANIFEST = Table(
         "accuracy": Table({}, {"images": Whole(1), "top1_correct": Whole(), "top5_correct": Whole()}, closed=True),
         "versions": TableOf(Text()),
         "command": Text(),
+        "receptive_fields": TableOf(Table({"rows": _EXTENT, "columns": _EXTENT}, closed=True)),
         "files": TableOf(Either([Whole(), Table({"bytes": Whole()}, {"crc32c": Text()}, closed=True)])),
     },
     closed=True,
@@ -204,6 +216,8 @@ def check_manifest(values: Any) -> None:
     MANIFEST(values, "")
     for key in ("layers", "all_layers"):
         _check_layers(values[key], key)
+    if others := values.get("receptive_fields", {}).keys() - {layer["name"] for layer in values["layers"]}:
+        raise ValueError(f"receptive_fields has '{min(others)}', which is no tapped layer")
     classes, images, accuracy = len(values["classes"]), values["images"], values.get("accuracy")
     for number, label in enumerate(values["labels"]):
         if classes and (label["network_class"] or 0) >= classes:

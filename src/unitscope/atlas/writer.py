@@ -35,6 +35,9 @@ _DIMENSIONS = {
     "top_images": ("rank", "unit"),
     "bottom_values": ("rank", "unit"),
     "bottom_images": ("rank", "unit"),
+    "peak_values": ("rank", "unit"),
+    "peak_images": ("rank", "unit"),
+    "peak_places": ("rank", "unit"),
     "class_sums": ("class", "unit"),
     "class_counts": ("class", "unit"),
 }
@@ -84,7 +87,8 @@ class _Merge:
         self.folder, self.manifest, self.images, self.rows = folder, manifest, images, rows
         self.index = UnitIndex(manifest.layers)
         self.shard_size = int(manifest.scan["shard_size"])
-        self.summary = Summary.empty(len(self.index), k=int(manifest.scan["top"]))
+        top, peaks = int(manifest.scan["top"]), bool(manifest.receptive_fields)
+        self.summary = Summary.empty(len(self.index), k=top, peaks=peaks)
         self.classes = ClassSums.empty(len(self.index), classes=len(manifest.labels))
         self.group = zarr.create_group(zarr_store(folder / ARRAYS))
         self.dtype = str(manifest.scan.get("responses", "float32"))
@@ -112,6 +116,7 @@ class _Merge:
         return replace(
             self.manifest,
             images={**self.manifest.images, "failed": self.rows.counts["failed"]},
+            scan={**self.manifest.scan, "peaks": self.summary.peaks is not None},
             accuracy=self.rows.accuracy,
         )
 

@@ -38,7 +38,7 @@ def layers(
     for note in traced.notes:
         log(f"note: {note}")
     chosen = traced.layers.match(patterns) if patterns else tuple(traced.layers)
-    emit(LayerList(loaded.name, chosen), as_json=as_json, rows=None)
+    emit(LayerList(loaded.name, chosen), as_json=as_json, rows=None, csv=False)
 
 
 def _card_or(network: str, weights: str | None) -> str | None:

@@ -53,6 +53,7 @@ def emit(
     sheet: Callable[[], Any] | None = None,
     draw: "Callable[..., Figure] | None" = None,
     rows: int | None = MAX_ROWS,
+    csv: bool = True,
 ) -> None:
     """Print a result as JSON or as tables, and draw its figure, or save its whole tables.
 
@@ -63,23 +64,24 @@ def emit(
         sheet: returns the data of the figure, if the figure needs more than the result (images and maps).
         draw: draws the figure, with the keywords ``width`` and ``title``; None for `figures.draw`.
         rows: the largest number of rows printed of a table; None for all.
+        csv: whether the command saves tables with ``-o FILE.csv``.
     """
     if output is None or output.path.suffix.lower() == CSV:
-        _print(result, as_json, rows)
+        _print(result, as_json, rows, csv)
         for path, title in ({} if output is None else save_csv(result.tables(), output.path)).items():
             log(f"saved table: {path}: {title}")
         return
     figure = _draw(output, sheet() if sheet is not None else result, draw)
-    _print(result, as_json, rows)  # before the figure is saved, so that it is not lost on a full disk
+    _print(result, as_json, rows, csv)  # before the figure is saved, so that it is not lost on a full disk
     _save(figure, output.path)
 
 
-def _print(result: "Result", as_json: bool, rows: int | None) -> None:
+def _print(result: "Result", as_json: bool, rows: int | None, csv: bool) -> None:
     if as_json:
         print_json(result.to_dict())
         return
     for title, table in result.summary().items():
-        print_frame(table, title=title, rows=rows)
+        print_frame(table, title=title, rows=rows, csv=csv)
 
 
 def draw_to(output: FigureFile, result: Any) -> None:

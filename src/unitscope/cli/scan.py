@@ -86,6 +86,12 @@ def scan(
         bool,
         typer.Option("--skip-missing", help="Finish also if images can't be opened or read; they become failed rows."),
     ] = False,
+    peaks: Annotated[
+        bool,
+        typer.Option(
+            "--peaks", help="Also find the greatest values at single places, which units of early layers need."
+        ),
+    ] = False,
     weights: Weights = None,
     seed: Seed = None,
     preprocess: Preprocess = None,
@@ -119,6 +125,7 @@ def scan(
         decoder,
         limit,
         skip_missing,
+        peaks,
     )
     scan_runner = _runner(runner, workers, address)
     loaded = load(network, weights=weights, seed=seed, preprocess=preprocess)
@@ -126,9 +133,9 @@ def scan(
         with scan_progress(output) as progress:
             result = run(loaded, image_set, output, options=options, runner=scan_runner, progress=progress)
     except MissingImagesError as problem:
-        emit(problem.summary, as_json=as_json)
+        emit(problem.summary, as_json=as_json, csv=False)
         raise
-    emit(result.summary, as_json=as_json)
+    emit(result.summary, as_json=as_json, csv=False)
     if not as_json:
         log_failures(result)
 

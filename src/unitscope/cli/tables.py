@@ -28,7 +28,6 @@ MAX_ROWS = 40
 WIDTH = 120
 """Columns of text where stdout is no terminal, unless the variable COLUMNS says otherwise."""
 _GAP, _NARROWEST = 2, 24  # characters: between columns, and of a column of text
-_MORE = "all are in --json and -o FILE.csv"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +40,9 @@ class Rounded:
         return self.text
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str = "", more: str = "") -> None:
+def print_table(
+    columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str = "", more: str = "", csv: bool = False
+) -> None:
     """Print a table on stdout; columns of numbers are aligned right, and columns that don't fit are left out.
 
     Args:
@@ -49,6 +50,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title:
         rows: rows of values.
         title: printed above the table.
         more: printed below it: what was left out before.
+        csv: whether the command saves tables with ``-o FILE.csv``.
     """
     listed = [list(row) for row in rows]
     numbers = [all(_is_number(row[index]) for row in listed) for index in range(len(columns))]
@@ -67,15 +69,16 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title:
     if columns and (cells or not title):
         console.print(table)
     if notes := "; ".join(filter(None, (more, left_out))):
-        console.print(escape(f"… {notes}; {_MORE}"), highlight=False)
+        whole = "--json and -o FILE.csv" if csv else "--json"
+        console.print(escape(f"… {notes}; all are in {whole}"), highlight=False)
 
 
-def print_frame(frame: "pd.DataFrame", *, title: str, rows: int | None = MAX_ROWS) -> None:
+def print_frame(frame: "pd.DataFrame", *, title: str, rows: int | None = MAX_ROWS, csv: bool = True) -> None:
     """Print a data frame as a table, with its numbers rounded; ``rows`` is the largest number of rows, None for all."""
     shown = frame if rows is None or len(frame) <= rows else frame.head(rows)
     columns = [_rounded(column.tolist(), frame.attrs.get("decimals")) for _, column in shown.items()]
     more = count_noun(len(frame) - len(shown), "more row") if len(shown) < len(frame) else ""
-    print_table([str(name) for name in frame], zip(*columns, strict=True), title=title, more=more)
+    print_table([str(name) for name in frame], zip(*columns, strict=True), title=title, more=more, csv=csv)
 
 
 def save_csv(tables: "Mapping[str, pd.DataFrame]", path: Path) -> dict[Path, str]:

@@ -30,6 +30,6 @@ def verify(
 
     how = {"units": n_units, "images": n_images, "seed": sample_seed}
     found = run(open_atlas(atlas), **how, network=network, image_root=image_root)
-    emit(found, as_json=as_json)
+    emit(found, as_json=as_json, csv=False)
     if found.mismatches:
         raise typer.Exit(1)

@@ -6,6 +6,7 @@ In: plain values and arrays. Out: `Structure`, which `inspection` fills with tor
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import PurePath
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -119,6 +120,12 @@ class Structure(Result):
             return "response α"
         return f"contrast: α minus the unit's mean, divided by its standard deviation, over {self.baseline}"
 
+    @property
+    def image_name(self) -> str:
+        """The image as titles name it: a file without its folder if its path is absolute."""
+        path = PurePath(self.image)
+        return path.name if path.is_absolute() else self.image
+
     def values(self) -> Values:
         """Return plain values, without picture and maps; docs/commands/structure.md lists the keys."""
         return {
@@ -171,7 +178,7 @@ class Structure(Result):
                 [(one.index, one.name, one.probability) for one in self.predictions],
                 columns=["class", "name", "probability"],
             ),
-            f"Top units for {self.image}, by {self.ranked_by}": pd.DataFrame(
+            f"Top units for {self.image_name}, by {self.ranked_by}": pd.DataFrame(
                 {"layer": layers, f"top units ({self.ranking})": top}
             ),
         }
@@ -181,7 +188,7 @@ class Structure(Result):
             return tables_html(self.tables())
         caption = ", ".join(f"{one.name} {one.probability:.1%}" for one in self.predictions[:3])
         shown = [figure(overlay_uri(self.picture, None), caption, side=160, alt=self.image)]
-        return gallery(f"{self.image} in {self.network}, units by {self.ranked_by}", shown) + first(
+        return gallery(f"{self.image_name} in {self.network}, units by {self.ranked_by}", shown) + first(
             self.columns, _SHOWN, partial(_maps_html, ranking=self.ranking)
         )
 

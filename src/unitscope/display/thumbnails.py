@@ -71,6 +71,13 @@ def crop_for_network(picture: Image.Image, preprocessing: Mapping[str, Any], sid
     return shown
 
 
+def input_size(preprocessing: Mapping[str, Any]) -> tuple[int, int] | None:
+    """Return rows and columns of the network's input that `crop_for_network` shows; None if it shows other pixels."""
+    side = preprocessing.get("crop") or preprocessing.get("resize")
+    fixed = preprocessing.get("crop") or isinstance(side, (list, tuple))
+    return _pair(side) if fixed else None
+
+
 def pixels_needed(preprocessing: Mapping[str, Any], side: int) -> int:
     """Return how many pixels the shorter side of a picture needs for `crop_for_network` to lose nothing visible.
 

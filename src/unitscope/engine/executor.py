@@ -29,11 +29,15 @@ from unitscope.units import Layer
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BatchOutput:
-    """The outputs of a batch, which may still be on their way from the device."""
+    """The outputs of a batch, which may still be on their way from the device.
+
+    ``peaks`` are empty, or the values and the places of the units' peaks, ``[image, unit]``.
+    """
 
     logits: Tensor | None
     responses: Tensor
     arrived: torch.cuda.Event | None = None
+    peaks: tuple[Tensor, ...] = ()
 
     def numpy(self) -> tuple[NDArray[np.float32] | None, NDArray[np.float32]]:
         """Wait for the outputs; return logits ``[image, class]`` (None without) and responses ``[image, unit]``."""
@@ -64,26 +68,28 @@ class Executor:
 
     def start(self, batch: Tensor) -> BatchOutput:
         """Start a batch; a GPU computes and copies while the next batch is prepared."""
-        logits, responses = self._outputs(batch)
-        parts = [None if value is None else value.to("cpu", non_blocking=True) for value in (logits, responses)]
+        parts = [None if value is None else value.to("cpu", non_blocking=True) for value in self._outputs(batch)]
         arrived = None
         if self.device.type == "cuda":
             arrived = torch.cuda.Event()
             arrived.record(torch.cuda.current_stream(self.device))
-        assert parts[1] is not None
-        return BatchOutput(parts[0], parts[1], arrived)
+        logits, responses, *peaks = parts
+        assert responses is not None
+        return BatchOutput(logits, responses, arrived, tuple(peak for peak in peaks if peak is not None))
 
-    def _outputs(self, batch: Tensor) -> tuple[Tensor | None, Tensor]:
+    def _outputs(self, batch: Tensor) -> tuple[Tensor | None, ...]:
+        """Return logits, responses, and values and places of peaks if the network is tapped for them."""
         count = len(batch)
         try:
             batch = self._padded(batch)  # outside inference mode, whose tensors would trigger a recompilation
             with running(), torch.inference_mode(), at_precision(self.precision, self.device):
-                logits, responses, *_ = self.run(self._on_device(batch))
+                logits, responses, *peaks = self.run(self._on_device(batch))
         except torch.OutOfMemoryError as problem:
             raise UnitscopeError(
                 f"'{self.device}' runs out of memory with a batch size of {self.batch_size}; use a smaller --batch-size"
             ) from problem
-        return None if logits is None else logits[:count].float(), responses[:count].float()
+        found = (None if logits is None else logits[:count].float(), responses[:count].float())
+        return (*found, *(peak[:count] for peak in peaks))
 
     def _on_device(self, batch: Tensor) -> Tensor:
         if self.copy_stream is None or batch.device.type != "cpu":
@@ -108,11 +114,15 @@ def make_executor(
     engine: Engine,
     batch_size: int,
     precision: Precision = "float32",
+    peaks: Sequence[Layer] = (),
 ) -> Executor:
-    """Return an executor of the tapped network for batches of prepared images (see `Preprocessing.prepare`)."""
+    """Return an executor of the tapped network for batches of prepared images (see `Preprocessing.prepare`).
+
+    ``peaks`` are the layers whose peaks are outputs too; see `Trace.tapped`.
+    """
     device = device_of(network.module)
     with running():
-        taps = trace.tapped(responses=layers)
+        taps = trace.tapped(responses=layers, peaks=peaks)
         if engine == "eager":
             taps = optimize_for_eager(taps, device, precision)
         elif engine == "compile" and isinstance(taps, GraphModule):

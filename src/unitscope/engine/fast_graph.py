@@ -13,7 +13,7 @@ from torch.fx import GraphModule, Node
 
 from unitscope.engine.executor import optimize_for_eager
 from unitscope.engine.options import Precision
-from unitscope.graph.taps import LAYER, add_taps
+from unitscope.graph.taps import LAYER, add_taps, tap_layers
 from unitscope.graph.trace import ExportedTrace
 from unitscope.units import Layer
 
@@ -43,8 +43,12 @@ class FastGraph:
         return all(layer.name in self.nodes for layer in layers)
 
     def tapped(
-        self, *, responses: Sequence[Layer] = (), maps: Sequence[Layer] = (), masks: Sequence[Layer] = ()
+        self,
+        *,
+        responses: Sequence[Layer] = (),
+        maps: Sequence[Layer] = (),
+        masks: Sequence[Layer] = (),
+        peaks: Sequence[Layer] = (),
     ) -> nn.Module:
         """See `Trace.tapped`; `has` must be true of the layers."""
-        means, masked = ([(self.nodes[layer.name], layer) for layer in layers] for layers in (responses, masks))
-        return add_taps(self.module, means=means, maps=[self.nodes[layer.name] for layer in maps], masks=masked)
+        return tap_layers(self.module, self.nodes, responses=responses, maps=maps, masks=masks, peaks=peaks)

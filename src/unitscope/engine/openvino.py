@@ -35,10 +35,12 @@ class OpenVino:
                 f"OpenVINO can't compile this network ({first_line(problem)}); use --engine eager or compile"
             ) from problem
 
-    def __call__(self, batch: Tensor) -> tuple[Tensor | None, Tensor]:
-        """Return logits ``[image, class]`` (None if the module returns none) and responses ``[image, unit]``."""
+    def __call__(self, batch: Tensor) -> tuple[Tensor | None, Tensor, *tuple[Tensor, ...]]:
+        """Return logits (None if the module returns none), responses, and peaks; see `Trace.tapped`."""
         outputs = [torch.from_numpy(values) for values in self._compiled(batch.numpy()).values()]
-        return (outputs[0], outputs[1]) if self._has_logits else (None, outputs[0])
+        logits = outputs.pop(0) if self._has_logits else None
+        responses, *peaks = outputs
+        return logits, responses, *peaks
 
 
 def _compile(module: nn.Module, example: Tensor) -> tuple[Any, bool]:
@@ -53,4 +55,4 @@ def _compile(module: nn.Module, example: Tensor) -> tuple[Any, bool]:
         model = front.convert(front.load(decoder))
         model.reshape(list(example.shape))
         settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": torch.get_num_threads()}
-        return Core().compile_model(model, "CPU", settings), len(model.outputs) == 2
+        return Core().compile_model(model, "CPU", settings), len(model.outputs) % 2 == 0

@@ -325,10 +325,12 @@ class Session:
         engine: Engine = "eager",
         precision: Precision | None = None,
         batch_size: int | None = None,
+        peaks: Sequence[Layer] = (),
     ) -> Executor:
         """Return an executor with a fixed batch size, so that an image's results don't depend on its batch.
 
-        An executor does not acquire the lock, and raises an error if a batch runs out of memory.
+        An executor does not acquire the lock, and raises an error if a batch runs out of memory. ``peaks`` are the
+        layers whose peaks are outputs too; see `Trace.tapped`.
         """
         self._graphs.follow_weights()
         precision = precision or self.precision
@@ -337,9 +339,11 @@ class Session:
         trace = self.trace
         if fast and fast.has(layers):
             with running():
-                run = NormalizedTaps(self.network, fast.tapped(responses=layers))
+                run = NormalizedTaps(self.network, fast.tapped(responses=layers, peaks=peaks))
             return Executor.on(self.device, run, batch_size=size, precision=precision)
-        return make_executor(self.network, trace, layers, engine=engine, batch_size=size, precision=precision)
+        return make_executor(
+            self.network, trace, layers, engine=engine, batch_size=size, precision=precision, peaks=peaks
+        )
 
     def split(self, layer: Layer) -> SplitNetwork:
         """Return the network split at a layer, with both parts optimised.

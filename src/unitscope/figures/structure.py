@@ -62,7 +62,7 @@ def structure(
         top = min((stack.tiles[0].top for stack in last if stack.tiles), default=0)
         panel = place_panel(_panel_sizes(view), last, top=top, limit=room())
         _, bottom = extent(panel, 0, max((stack.bottom for stack in last), default=0))
-        heading = f"{view.image} in {view.network}" if title is None else title
+        heading = f"{view.image_name} in {view.network}" if title is None else title
         sheet = Sheet.of(bottom + GAP, title=heading, caption=_caption(view, form))
         canvas, whole = sheet.canvas(), [stack for band in placed for stack in band]
         _headers(canvas, whole)

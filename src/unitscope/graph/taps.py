@@ -4,41 +4,66 @@ In: an exported graph and some of its nodes. Out: a new graph module that shares
 modified.
 """
 
-from collections.abc import Sequence
+import operator
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch.fx import Graph, GraphModule, Node
 
 from unitscope.graph.ops import mask_shape, op_name
+from unitscope.graph.peaks import peak
 from unitscope.units import Layer
 
 _aten = torch.ops.aten
 _SUM_IN_PLACE = "convolution_pointwise_"
 TAP, LAYER = "tap", "layer"
-"""Keys in the meta of a node: a mean that a tap added, and the name of the layer whose value a node gives."""
+"""Keys in the meta of a node: a mean or a peak that a tap added, and the name of the layer whose value a node gives."""
 
 
 Tap = tuple[Node, Layer]
 
 
 def add_taps(
-    graph_module: GraphModule, *, means: Sequence[Tap] = (), maps: Sequence[Node] = (), masks: Sequence[Tap] = ()
+    graph_module: GraphModule,
+    *,
+    means: Sequence[Tap] = (),
+    maps: Sequence[Node] = (),
+    masks: Sequence[Tap] = (),
+    peaks: Sequence[Tap] = (),
 ) -> GraphModule:
     """Return a graph from ``(x, *masks)`` to ``(logits | None, responses | None, *maps)``.
 
     A response is the mean of the activation map over all axes but the image's and the unit's (α in Shang, Yang and He,
     2019, section 2), float32 ``[image, unit]``; the layers stand side by side in the order given. A mask is float
-    ``[unit]``: 1 keeps a unit, 0 makes its map zero. Means and maps are those behind the masks.
+    ``[unit]``: 1 keeps a unit, 0 makes its map zero. Means and maps are those behind the masks. Peaks add two outputs,
+    values and places ``[image, unit]`` side by side, see `peak`.
     """
     graph, copies, logits = copied(graph_module)
     masked = {copies[node]: _mask(graph, copies[node], layer) for node, layer in masks}
     values = {node: masked.get(copy, copy) for node, copy in copies.items()}
+    found = [_add_peak(graph, values[node], layer) for node, layer in peaks]
     responses = [add_mean(graph, values[node], layer) for node, layer in means]
     shown = [_kept(graph, values[node]) for node in maps]
     joined = _call(graph, _aten.cat.default, responses, 1) if responses else None
-    graph.output((masked.get(logits, logits) if logits else None, joined, *shown))
+    greatest = [_call(graph, _aten.cat.default, list(part), 1) for part in zip(*found, strict=True)]
+    graph.output((masked.get(logits, logits) if logits else None, joined, *shown, *greatest))
     return module_of(graph_module, graph)
+
+
+def tap_layers(
+    graph_module: GraphModule,
+    nodes: Mapping[str, Node],
+    *,
+    responses: Sequence[Layer] = (),
+    maps: Sequence[Layer] = (),
+    masks: Sequence[Layer] = (),
+    peaks: Sequence[Layer] = (),
+) -> GraphModule:
+    """Return a graph with taps at layers, whose nodes are given by name; see `add_taps`."""
+    means, masked, greatest = ([(nodes[one.name], one) for one in layers] for layers in (responses, masks, peaks))
+    shown = [nodes[layer.name] for layer in maps]
+    return add_taps(graph_module, means=means, maps=shown, masks=masked, peaks=greatest)
 
 
 def copied(graph_module: GraphModule) -> tuple[Graph, dict[Node, Node], Node | None]:
@@ -70,6 +95,17 @@ def add_mean(graph: Graph, value: Node, layer: Layer) -> Node:
         return mean
     with graph.inserting_after(mean):
         return _call(graph, _aten.to.dtype, mean, torch.float32)
+
+
+def _add_peak(graph: Graph, value: Node, layer: Layer) -> tuple[Node, Node]:
+    """Add nodes for the values and the places of a layer's peaks, directly behind its value."""
+    with graph.inserting_after(value):
+        found = _call(graph, peak, value, layer.unit_axis)
+    found.meta[TAP] = True
+    with graph.inserting_after(found):
+        places = _call(graph, operator.getitem, found, 1)
+    with graph.inserting_after(found):
+        return _call(graph, operator.getitem, found, 0), places
 
 
 def add_nonzero(graph: Graph, value: Node, layer: Layer) -> Node:

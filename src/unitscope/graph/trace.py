@@ -4,8 +4,9 @@ In: a module in evaluation mode and its input size. Out: a `Trace`: the layers, 
 Independent of images, files and speed; `engine` optimises the graphs built here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Protocol
 
 import torch
@@ -21,11 +22,12 @@ from unitscope.graph.fingerprint import graph_fingerprint, module_fingerprint
 from unitscope.graph.hooks import HookedTaps, layers_of_images, record_layers, uncalled_modules
 from unitscope.graph.logits import Head
 from unitscope.graph.naming import calls_of, lost_activations, name_layers
+from unitscope.graph.receptive_fields import receptive_fields
 from unitscope.graph.reproducibility import batch_note, ops_over_batch, random_note, random_ops
-from unitscope.graph.taps import LAYER, add_taps
+from unitscope.graph.taps import LAYER, tap_layers
 from unitscope.networks import Network, eval_mode
 from unitscope.text import count_noun
-from unitscope.units import Layer, LayerTable
+from unitscope.units import Layer, LayerTable, ReceptiveField
 
 
 class Trace(Protocol):
@@ -62,18 +64,29 @@ class Trace(Protocol):
         ...
 
     @property
+    def receptive_fields(self) -> Mapping[Layer, ReceptiveField]:
+        """The receptive fields of the layers whose places have one; see `graph.receptive_fields`."""
+        ...
+
+    @property
     def fingerprint(self) -> str:
         """SHA-256 of the forward pass: the ops, their order and their constants, without the weights."""
         ...
 
     def tapped(
-        self, *, responses: Sequence[Layer] = (), maps: Sequence[Layer] = (), masks: Sequence[Layer] = ()
+        self,
+        *,
+        responses: Sequence[Layer] = (),
+        maps: Sequence[Layer] = (),
+        masks: Sequence[Layer] = (),
+        peaks: Sequence[Layer] = (),
     ) -> nn.Module:
         """Return a module from ``(x, *masks)`` to ``(logits | None, responses | None, *maps)``.
 
         ``x`` is ``[image, channel, row, column]``. Responses are float32 ``[image, unit]``, the layers side by side.
         Each layer in ``maps`` adds one output, the layer's value in its own shape. Each layer in ``masks`` adds one
-        input, float ``[unit]``: 0 sets a unit's map to zero, 1 keeps it.
+        input, float ``[unit]``: 0 sets a unit's map to zero, 1 keeps it. ``peaks``, layers with a receptive field, add
+        two outputs: values and places of the units' peaks, ``[image, unit]``, the layers side by side; see `peak`.
         """
         ...
 
@@ -92,12 +105,23 @@ class ExportedTrace:
     single_image: bool = False
     fallback_reason: str = ""
 
+    @cached_property
+    def receptive_fields(self) -> Mapping[Layer, ReceptiveField]:
+        """See `Trace.receptive_fields`."""
+        fields = receptive_fields(self.graph_module.graph)
+        found = ((layer, fields.get(self.nodes[layer.name])) for layer in self.layers if len(layer.shape) == 3)
+        return {layer: field for layer, field in found if field is not None}
+
     def tapped(
-        self, *, responses: Sequence[Layer] = (), maps: Sequence[Layer] = (), masks: Sequence[Layer] = ()
+        self,
+        *,
+        responses: Sequence[Layer] = (),
+        maps: Sequence[Layer] = (),
+        masks: Sequence[Layer] = (),
+        peaks: Sequence[Layer] = (),
     ) -> nn.Module:
         """See `Trace.tapped`; means, maps and masks are part of the graph itself."""
-        means, masked = ([(self.nodes[layer.name], layer) for layer in layers] for layers in (responses, masks))
-        return add_taps(self.graph_module, means=means, maps=[self.nodes[layer.name] for layer in maps], masks=masked)
+        return tap_layers(self.graph_module, self.nodes, responses=responses, maps=maps, masks=masks, peaks=peaks)
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,6 +136,11 @@ class HookedTrace:
     random: tuple[str, ...] = ()
     class_layers: tuple[str, ...] = ()
     single_image: bool = True
+
+    @property
+    def receptive_fields(self) -> Mapping[Layer, ReceptiveField]:
+        """None is known, since hooks don't see what happens between modules."""
+        return {}
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -138,7 +167,12 @@ class HookedTrace:
         )
 
     def tapped(
-        self, *, responses: Sequence[Layer] = (), maps: Sequence[Layer] = (), masks: Sequence[Layer] = ()
+        self,
+        *,
+        responses: Sequence[Layer] = (),
+        maps: Sequence[Layer] = (),
+        masks: Sequence[Layer] = (),
+        peaks: Sequence[Layer] = (),
     ) -> nn.Module:
         """See `Trace.tapped`; responses and maps are NaN where an image's forward pass skips the layer."""
         return HookedTaps(self.module, self.head, means=tuple(responses), maps=tuple(maps), masks=tuple(masks))

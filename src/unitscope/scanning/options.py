@@ -30,6 +30,8 @@ class ScanOptions:
         decoder: decoder of JPEG files: ``pillow``, or ``torchcodec``, which also decodes on GPUs.
         limit: number of images to scan, evenly spaced; None for all.
         skip_missing: finish also if images can't be opened or read, which then are rows with an error.
+        peaks: also find, for each unit, the images with the greatest value at a single place of its map, and the place;
+            only where places have a receptive field.
     """
 
     layers: tuple[str, ...] = ()
@@ -43,6 +45,7 @@ class ScanOptions:
     decoder: str = "pillow"
     limit: int | None = None
     skip_missing: bool = False
+    peaks: bool = False
 
     __repr__ = short_repr
 

@@ -29,7 +29,7 @@ from unitscope.images import ImageSource, match_classes
 from unitscope.images.stamps import Stamps
 from unitscope.networks import Network
 from unitscope.scanning.options import RESPONSES, ScanOptions
-from unitscope.units import Layer, UnitIndex
+from unitscope.units import Layer, ReceptiveField, UnitIndex
 
 # Packages whose versions are part of the plan, since rounding may change between versions.
 # Pillow always is, since it reads the files that torchcodec can't.
@@ -60,6 +60,12 @@ class Plan:
     def trace(self) -> Trace:
         """The network as a graph of calls."""
         return self.session.trace
+
+    @cached_property
+    def receptive_fields(self) -> dict[Layer, ReceptiveField]:
+        """The receptive fields of the tapped layers that have one, if peaks are wanted; see `ScanOptions.peaks`."""
+        known = self.trace.receptive_fields if self.options.peaks else {}
+        return {layer: known[layer] for layer in self.layers if layer in known}
 
     @property
     def shards(self) -> int:
@@ -110,8 +116,8 @@ class Plan:
 
     @property
     def _bytes_of_summary(self) -> int:
-        """Size of one unit's moments and extremes."""
-        return 8 * 4 + 4 * 2 + self.options.top * 2 * 12
+        """Size of one unit's moments, extremes and peaks."""
+        return 8 * 4 + 4 * 2 + self.options.top * (2 * 12 + 16)
 
     @cached_property
     def members(self) -> tuple[tuple[int, ...], ...]:
@@ -134,6 +140,7 @@ class Plan:
             "images": len(self.images),
             "data": self.data,
             "top": self.options.top,
+            "peaks": [layer.name for layer in self.receptive_fields],
             "engine": self.engine,
             "precision": self.precision,
             "responses": self.options.responses,
@@ -242,6 +249,7 @@ def check_not_stale(made_by: dict[str, Any], plan: dict[str, Any], folder: Stora
 
 def differences(made_by: dict[str, Any], plan: dict[str, Any], *, where: tuple[str, str] = ("before", "now")) -> str:
     """Return the first differences between two plans as text; empty if there are none."""
+    made_by = {"peaks": []} | made_by  # which earlier versions did not find
     names = [name for name in plan | made_by if made_by.get(name) != plan.get(name)]
     if "graph" not in made_by:  # plans of earlier versions don't say
         names = [name for name in names if name != "graph"]

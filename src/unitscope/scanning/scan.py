@@ -270,6 +270,7 @@ def _manifest(plan: Plan) -> Manifest:
         },
         preprocessing=network.preprocessing.to_dict(),
         layers=plan.layers,
+        receptive_fields={layer.name: field for layer, field in plan.receptive_fields.items()},
         all_layers=plan.trace.layers.layers,
         classes=network.classes,
         labels=plan.labels,

@@ -23,6 +23,8 @@ from unitscope.engine.loader import MAX_WAIT, Batch, Decoder, Pillow, Retries, b
 from unitscope.engine.torchcodec_loader import Torchcodec
 from unitscope.scanning.plan import Plan
 from unitscope.summaries import ShardClassSums, Summary
+from unitscope.summaries.peaks import NO_PLACE
+from unitscope.units import UnitIndex
 
 T = TypeVar("T")
 
@@ -59,7 +61,11 @@ class ShardWorker:
         tune_allocator()
         self.plan, self.threads = plan, threads or decoding_threads()
         self.executor: Executor = plan.session.executor(
-            plan.layers, engine=plan.engine, precision=plan.precision, batch_size=plan.batch_size
+            plan.layers,
+            engine=plan.engine,
+            precision=plan.precision,
+            batch_size=plan.batch_size,
+            peaks=tuple(plan.receptive_fields),
         )
         self.retries = Retries(MAX_WAIT)
         self._in_parallel = self.executor.device.type != "cpu"  # summarise a shard while the next one runs
@@ -151,6 +157,11 @@ class _Shard:
         self.started, self.added, self.seconds, self.data_wait = time.perf_counter(), 0, 0.0, 0.0
         count = len(self.rows)
         self.responses = np.full((count, plan.units), np.nan, np.float32)
+        index = UnitIndex(plan.layers)
+        spans = [np.arange(plan.units)[index.span(layer)] for layer in plan.receptive_fields]
+        self.peak_units = np.concatenate(spans) if spans else np.empty(0, np.int64)
+        self.peak_values = np.full((count, plan.units if spans else 0), np.nan, np.float32)
+        self.peak_places = np.full((count, plan.units if spans else 0), NO_PLACE, np.int32)
         self.top_classes = np.full((count, TOP5), -1, np.int32)
         self.top_probabilities = np.full((count, TOP5), np.nan, np.float32)
         self.sizes = np.zeros((count, 2), np.int32)
@@ -178,6 +189,11 @@ class _Shard:
         rows = [picture.image - self.rows.start for picture in batch.good]
         logits, responses = outputs.numpy()
         self.responses[rows] = np.where(np.isfinite(responses), responses + np.float32(0), np.float32(np.nan))  # no -0
+        if outputs.peaks:
+            values, places = (each.numpy() for each in outputs.peaks)
+            cells = np.ix_(np.array(rows), self.peak_units)
+            self.peak_values[cells] = np.where(np.isfinite(values), values + np.float32(0), np.float32(np.nan))
+            self.peak_places[cells] = places
         if logits is not None:
             best = top_predictions(logits, TOP5, squashing=self.plan.trace.head.squashing)
             width = best[0].shape[1]
@@ -198,7 +214,13 @@ class _Shard:
             self.top_probabilities,
             self.sizes,
             np.array(self.errors, np.str_),
-            Summary.of(self.responses, ids, k=self.plan.options.top, threads=threads),
+            Summary.of(
+                self.responses,
+                ids,
+                k=self.plan.options.top,
+                threads=threads,
+                peaks=(self.peak_values, self.peak_places) if len(self.peak_units) else None,
+            ),
             classes,
         )
         return ShardResult(

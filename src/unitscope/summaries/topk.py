@@ -43,20 +43,20 @@ class Extremes:
     def of(cls, responses: NDArray[np.float32], images: NDArray[np.int64], *, k: int) -> Self:
         """Return the k extremes of responses ``[image, unit]``; ``images`` are the image ids ``[image]``."""
         by_unit = np.ascontiguousarray(responses.T)
-        return cls(_greatest(_keys(by_unit, images), k), _greatest(_keys(-by_unit, images), k))
+        return cls(greatest_keys(keys_of(by_unit, images), k), greatest_keys(keys_of(-by_unit, images), k))
 
     def merge(self, other: Self) -> Self:
         """Return the extremes of both sets of images."""
         k = len(self.top)
         return type(self)(
-            _greatest(np.concatenate([self.top, other.top]).T.copy(), k),
-            _greatest(np.concatenate([self.bottom, other.bottom]).T.copy(), k),
+            greatest_keys(np.concatenate([self.top, other.top]).T.copy(), k),
+            greatest_keys(np.concatenate([self.bottom, other.bottom]).T.copy(), k),
         )
 
     def to_arrays(self) -> Arrays:
         """Return float32 values and int64 image ids, ``[rank, unit]``; NaN and -1 if there are fewer than k images."""
-        top_values, top_images = _values(self.top)
-        bottom_values, bottom_images = _values(self.bottom)
+        top_values, top_images = values_of(self.top)
+        bottom_values, bottom_images = values_of(self.bottom)
         return {
             "top_values": top_values,
             "top_images": top_images,
@@ -69,12 +69,12 @@ class Extremes:
         """Return the extremes from the arrays of `to_arrays`."""
         values: dict[str, Any] = dict(arrays)
         return cls(
-            _keys(values["top_values"], values["top_images"]),
-            _keys(-values["bottom_values"], values["bottom_images"]),
+            keys_of(values["top_values"], values["top_images"]),
+            keys_of(-values["bottom_values"], values["bottom_images"]),
         )
 
 
-def _keys(values: NDArray[np.float32], images: NDArray[np.int64]) -> NDArray[np.int64]:
+def keys_of(values: NDArray[np.float32], images: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return int64 keys that sort descending by value, then ascending by image; ``images`` may be ``[image]``."""
     bits = (values + np.float32(0)).view(np.int32)  # adding 0 turns -0 into +0
     bits ^= (bits >> 31) & np.int32(0x7FFFFFFF)  # now the bits sort like the values
@@ -85,7 +85,8 @@ def _keys(values: NDArray[np.float32], images: NDArray[np.int64]) -> NDArray[np.
     return keys
 
 
-def _values(keys: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+def values_of(keys: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Return the values and the image ids in keys; NaN and -1 where there is none."""
     ordered = keys >> _IMAGE_BITS
     bits = np.where(ordered < 0, ~(ordered + (1 << 31)), ordered).astype(np.int32)
     missing = keys == _NO_KEY
@@ -93,7 +94,7 @@ def _values(keys: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.in
     return values, np.where(missing, NO_IMAGE, _IMAGE_MASK - (keys & _IMAGE_MASK))
 
 
-def _greatest(keys: NDArray[np.int64], k: int) -> NDArray[np.int64]:
+def greatest_keys(keys: NDArray[np.int64], k: int) -> NDArray[np.int64]:
     """Return the k largest of each unit's keys ``[unit, image]`` as ``[rank, unit]``, descending, padded to k rows.
 
     Reorder the keys in place, since copying a shard's keys takes longer than partitioning them.

@@ -25,7 +25,8 @@ from unitscope.analyses.unit_correlation import standardized_responses
 from unitscope.atlas import Atlas
 from unitscope.atlas.extremes import Activity, without_silent
 from unitscope.display.exemplar_sheet import Exemplar, ExemplarSheet
-from unitscope.units import Layer
+from unitscope.display.thumbnails import input_size
+from unitscope.units import Layer, Unit
 from unitscope.web.image_columns import ImageColumns
 
 Floats = NDArray[np.float32]
@@ -44,6 +45,27 @@ class RankedImage:
     image: str
     response: float
     label: str
+
+
+@dataclass(frozen=True, slots=True)
+class PeakImage:
+    """An image among a unit's peaks.
+
+    Attributes:
+        rank: 1 for the greatest value.
+        row: the image's row in the atlas.
+        image: its id.
+        value: the greatest value in the unit's map.
+        label: its labels.
+        box: left, top, width and height of what the place sees, in pixels of the network's input.
+    """
+
+    rank: int
+    row: int
+    image: str
+    value: float
+    label: str
+    box: tuple[float, float, float, float]
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,6 +153,25 @@ class AtlasCache:
             class_note=class_unit_note(self.atlas, layer, channel),
         )
         return sheet.note
+
+    @cached_property
+    def input_size(self) -> tuple[int, int] | None:
+        """Rows and columns of the network's input, as pictures show it; None if they show other pixels."""
+        return input_size(self.atlas.manifest.preprocessing)
+
+    def peaks(self, layer: Layer, channel: int) -> tuple[PeakImage, ...]:
+        """Return a unit's peaks, the greatest first; empty if they are unknown or what a place sees can't be shown."""
+        if not self.atlas.has_peaks or layer.name not in self.atlas.manifest.receptive_fields or not self.input_size:
+            return ()
+        found, (height, width) = self.atlas.peaks(Unit(layer.name, channel)), self.input_size
+        rows = [self.atlas.image_number(image) for image in found["image"]]
+        top, left = found["top"].clip(0, height - 1), found["left"].clip(0, width - 1)
+        down, right = (found["top"] + found["height"]).clip(1, height), (found["left"] + found["width"]).clip(1, width)
+        boxes = zip(left.tolist(), top.tolist(), (right - left).tolist(), (down - top).tolist(), strict=True)
+        return tuple(
+            PeakImage(rank, row, self.ids[row], float(value), self.label_names[row], box)
+            for rank, row, value, box in zip(found["rank"].tolist(), rows, found["value"], boxes, strict=True)
+        )
 
     @cached_property
     def sparsity(self) -> pd.DataFrame:

@@ -18,7 +18,7 @@ from unitscope.graph.taps import module_of
 _DEFAULTS = (None, None, None, (1, 1), (0, 0), (1, 1), 1)  # of conv2d's arguments
 # Ops whose result is new memory, never a view of their input.
 _WITHOUT_VIEWS = frozenset(
-    ("convolution_pointwise", "convolution_pointwise_", "conv2d", "add", "relu", "max_pool2d", "mean")
+    ("convolution_pointwise", "convolution_pointwise_", "conv2d", "add", "relu", "max_pool2d", "mean", "peak")
 )
 _ops: Any = torch.ops.mkldnn
 

@@ -12,7 +12,7 @@ from unitscope.analyses.split_half import split_half
 from unitscope.analyses.unit_correlation import similar_units
 from unitscope.analyses.unit_responses import response_histogram, unit_class_means
 from unitscope.units import Layer, Unit
-from unitscope.web.atlas_cache import AtlasCache, RankedImage
+from unitscope.web.atlas_cache import AtlasCache, PeakImage, RankedImage
 from unitscope.web.measurements import Measurements
 
 _CLASSES, _SIMILAR = 12, 8
@@ -48,7 +48,9 @@ class SimilarUnit:
 
 @dataclass(frozen=True, slots=True)
 class UnitPage:
-    """The values of a unit's page; `removal` has a sentence for each stored ablation that removed the unit.
+    """The values of a unit's page; `peaks` are empty if they are unknown, and `input_size` is the network's.
+
+    `removal` has a sentence for each stored ablation that removed the unit.
 
     `stability` says how well halves of the images agree on the unit's preferences; empty without labels.
 
@@ -62,6 +64,8 @@ class UnitPage:
     units: int
     statistics: dict[str, float | int | bool | str | None]
     exemplars: tuple[RankedImage, ...]
+    peaks: tuple[PeakImage, ...]
+    input_size: tuple[int, int] | None
     lowest: tuple[RankedImage, ...]
     histogram: Histogram | None
     classes: tuple[ClassMean, ...]
@@ -82,6 +86,8 @@ def unit_page(cache: AtlasCache, layer: Layer, channel: int, *, results: Measure
         layer.units,
         _statistics(cache, layer, channel),
         cache.extremes(layer, channel),
+        cache.peaks(layer, channel),
+        cache.input_size,
         cache.extremes(layer, channel, lowest=True),
         _histogram(cache, layer, channel),
         _classes(cache, Unit(layer.name, channel)),
