@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from PIL import Image
 from playwright.sync_api import Page
-from screenshots import HERE, explorer
+from screenshots import CAT_UNITS, HERE, explorer
 
 Frame = tuple[Image.Image, int]  # a picture, and how many milliseconds it stays
 
@@ -45,16 +45,17 @@ def _image(page: Page, address: str) -> Iterator[Frame]:
 
 def _lab(page: Page, address: str) -> Iterator[Frame]:
     """The lab: its top units are removed one by one, and the prediction changes."""
-    page.goto(f"{address}/lab?image=nature/cat.jpg&layer=_swish_1")
+    page.goto(f"{address}/lab?image=nature/cat.jpg")
     page.wait_for_selector("#structure[data-ready]", timeout=120_000)
     page.wait_for_load_state("networkidle")
     page.locator("#lab").evaluate("form => scrollTo(0, form.getBoundingClientRect().top - 16)")
     yield _frame(page, 1500)
-    for count in range(1, 10):
-        page.locator("[name=top]").fill(str(count))
-        while page.inner_text("#removed").count(":") != count or page.locator("[aria-busy=true]").count():
+    for count, unit in enumerate(CAT_UNITS, 1):
+        page.locator("[name=unit]").fill(f"act:33:{unit}")
+        page.locator("#lab button").first.click()
+        while page.locator("#removed li").count() != count or page.locator("[aria-busy=true]").count():
             page.wait_for_timeout(100)
-        yield _frame(page, 350 if count < 9 else 3500)
+        yield _frame(page, 350 if count < len(CAT_UNITS) else 3500)
 
 
 def _scrolled(page: Page, selector: str, time: int) -> Iterator[Frame]:

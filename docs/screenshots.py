@@ -17,10 +17,8 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 HERE = Path(__file__).parent
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
-# The units that respond most in that layer.
-LAB = "/lab?image=chelsea%2F00.jpg&" + "&".join(
-    f"remove=act%3A16%3A{unit}" for unit in (443, 53, 222, 154, 84, 344, 0, 331, 465)
-)
+CAT_UNITS = (112, 549, 287, 451, 345, 795, 1044, 977, 254)  # those of act:33 that respond most to the cat
+LAB = "/lab?image=nature%2Fcat.jpg&" + "&".join(f"remove=act%3A33%3A{unit}" for unit in CAT_UNITS)
 # Address, what to wait for, light or dark.
 SHOTS = {
     "explorer-unit": ("/unit/act:20/448", "#exemplars[data-ready=yes]", "light"),
