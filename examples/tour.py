@@ -43,7 +43,7 @@ atlas
 # %%
 cat, *others = unitscope.image_groups(
     atlas,
-    [f"{name}.jpg" for name in ("nature/cat", "things/coffee", "people/astronaut", "things/rocket", "nature/flower")],
+    [f"{name}.jpg" for name in ("nature/cat", "things/coffee", "people/astronaut", "space/rocket", "nature/flower")],
     "act:-1",
 )
 only = unitscope.difference([cat], others, unitscope.TopK(20))
