@@ -40,6 +40,7 @@ def test_json_holds_every_setting_with_counts_intervals_and_tests(output):
         "data",
         "labelled",
         "failed",
+        "failures",
         "baseline",
         "layer_table",
         "results",
@@ -84,7 +85,8 @@ def test_removing_maps_that_were_zero_already_gives_a_note_and_no_p_value(run, c
     words = ("--layer", "relu", "--count", 2, "--order", "low", "--scope", "image")
     done = run("ablate", tmp_path / "dead.py:dead", classes_folder, *words, "--preprocess", "caffe")
     assert "note: 1 setting of 1 removed nothing, since all maps were zero already" in done.stderr
-    assert "nothing was removed: all 60 maps were zero already" in done.stdout
+    values = run("ablate", tmp_path / "dead.py:dead", classes_folder, *words, "--preprocess", "caffe", "--json").json
+    assert values["results"][0]["note"] == "nothing was removed: all 60 maps were zero already"
 
 
 def test_curves_are_drawn(output):
@@ -97,7 +99,8 @@ def test_curves_are_drawn(output):
 def test_a_table_is_printed_without_json(run, classes_folder):
     done = run("ablate", *SQUEEZENET, classes_folder, "--layer", "act:-1", "--fraction", 0.5, "--limit", 10)
     assert "unmodified" in done.stdout
-    assert sum(line.startswith("classifier.2 ") for line in done.stdout.splitlines()) == 6
+    assert "With units removed, layer classifier.2 (act:26), among all" in done.stdout
+    assert sum(line.startswith(("image ", "dataset ")) for line in done.stdout.splitlines()) == 6
 
 
 def test_without_labels_agreement_is_reported(run, classes_folder):

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from unitscope.errors import UnitscopeError
-from unitscope.figures import exemplars, layer_summary, save, structure
+from unitscope.figures import exemplars, layer_summary, save, structure, theme
 
 from .conftest import exemplar, pixels, sheet_of, view
 from .test_layers import table
@@ -41,8 +41,7 @@ def test_a_png_has_the_pixel_size_of_the_sheet(tmp_path):
     for top in (1, 2, 5):
         figure = structure(view([(13, 13)], top=top))
         with Image.open(save(figure, tmp_path / "a.png")) as written:
-            axes = figure.axes[0]
-            assert written.size == (2 * axes.get_xlim()[1], 2 * axes.get_ylim()[0])
+            assert written.size == tuple(2 * round(side * theme.DPI) for side in figure.get_size_inches())
             assert written.info["dpi"] == pytest.approx((400, 400), abs=0.1)
 
 

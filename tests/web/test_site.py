@@ -240,7 +240,8 @@ def test_missing_images_are_counted_and_nothing_is_written(tmp_path, left):
 
 def test_a_site_contains_no_paths_of_the_scanning_machine(tmp_path):
     atlas, session = planted(tmp_path)
-    network = {**atlas.manifest.network, "reference": "/home/me/secret/net.py:make", "weights": "/home/me/secret/w.pth"}
+    known = {name: value for name, value in atlas.manifest.network.items() if name != "name"}
+    network = {**known, "reference": "/home/me/secret/net.py:make", "weights": "/home/me/secret/w.pth"}
     command = r"/opt/bin/unitscope scan ./secret/net.py:make C:\secret\images --weights=/home/me/secret/w.pth --top 9"
     manifest = replace(atlas.manifest, network=network, command=command)
     _, folder, _ = write(replace(atlas, manifest=manifest), tmp_path, session=session, layer="act:-1")

@@ -15,7 +15,7 @@ from unitscope.web.pages.unit import unit_page
 @pytest.mark.parametrize(
     ("reference", "name"),
     [
-        ("/home/ada/models/vgg16.toml", "vgg16.toml"),
+        ("/home/ada/models/vgg16.toml", "vgg16"),
         ("/home/ada/models/net.py:build", "net.py:build"),
         ("torchvision:resnet50", "torchvision:resnet50"),
     ],

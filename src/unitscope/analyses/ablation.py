@@ -19,6 +19,7 @@ from unitscope.text import count_noun
 from unitscope.units import Layer
 
 MAX_CLASSES = 5
+_SETTING = ("layer", "scope", "order", "among")
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,6 +111,15 @@ class Ablation(Result):
         changes = pd.DataFrame([*rows["classes_lost"], *rows["classes_gained"]])
         tables = {f"{self.network}, unmodified": pd.DataFrame([before]), "With units removed": settings}
         return tables if changes.empty else tables | {title: changes}
+
+    def summary(self) -> dict[str, pd.DataFrame]:
+        """Return the tables, with what is the same in all settings in the title instead of a column."""
+        found = {}
+        for title, table in self.tables().items():
+            same = [name for name in _SETTING if name in table and table[name].nunique() == 1]
+            where = [title, *(f"{name} {table[name].iloc[0]}" for name in same)]
+            found[", ".join(where)] = table.drop(columns=same)
+        return found
 
     def _row(self, outcome: Outcome) -> Values:
         values = outcome.to_dict()

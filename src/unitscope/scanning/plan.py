@@ -117,7 +117,7 @@ class Plan:
     @property
     def _bytes_of_summary(self) -> int:
         """Size of one unit's moments, extremes and peaks."""
-        return 8 * 4 + 4 * 2 + self.options.top * (2 * 12 + 16)
+        return 8 * 4 + 4 * 2 + self.options.top * (2 * 12 + 16 * bool(self.receptive_fields))
 
     @cached_property
     def members(self) -> tuple[tuple[int, ...], ...]:

@@ -17,8 +17,8 @@ _PREFIX_HEADERS = (b"x-forwarded-prefix", b"x-forwarded-context", b"x-proxyconte
 _VALID = re.compile(r"(/[^/\\?#]+)+")
 _LOG = logging.getLogger(__name__)
 _PAGES = (
-    *("class", "compare", "image", "images", "lab", "layer", "live", "maps", "picture", "picture-of", "search"),
-    *("static", "thumbnail", "unit", "upload"),
+    *("class", "compare", "image", "images", "lab", "layer", "live", "maps", "notes", "picture", "picture-of"),
+    *("search", "selections", "static", "thumbnail", "unit", "upload"),
 )
 
 
