@@ -3,8 +3,7 @@
 In: a folder. Out: an `Atlas`: its manifest, its two tables, its arrays as an xarray Dataset, and lookups.
 """
 
-import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +18,7 @@ from unitscope.atlas.arrays import check_metadata, open_arrays
 from unitscope.atlas.checksums import check_content, damaged, unreadable
 from unitscope.atlas.coordinates import with_coordinates
 from unitscope.atlas.extremes import Activity, without_silent
+from unitscope.atlas.peaks import PEAK_ARRAYS, Peak, peaks_of
 from unitscope.atlas.responses import Responses
 from unitscope.atlas.schema import ARRAYS, IMAGES, UNITS, Manifest
 from unitscope.atlas.storage import StoragePath, storage_path
@@ -33,8 +33,6 @@ from unitscope.images import ImageSource, reopen_images
 from unitscope.summaries import ClassSums
 from unitscope.text import count_noun
 from unitscope.units import Layer, LayerTable, Unit, UnitIndex
-
-_PEAK = ("values", "images", "places")
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +138,10 @@ class Atlas:
         names = ("class_sums", "class_counts")
         return ClassSums.from_arrays({name: self.array(name).to_numpy() for name in names})
 
+    def has_peaks_of(self, layer: Layer) -> bool:
+        """Return whether the atlas holds the peaks of a layer's units."""
+        return self.has_peaks and layer.name in self.manifest.receptive_fields
+
     @property
     def has_peaks(self) -> bool:
         """Whether the atlas holds the images with the greatest value at a single place."""
@@ -234,25 +236,30 @@ class Atlas:
             AtlasError: if the scan found no peaks, or none for this layer.
         """
         layer, channel = self.unit(unit)
-        if not self.has_peaks or layer.name not in self.manifest.receptive_fields:
+        if not self.has_peaks_of(layer):
             raise AtlasError(
                 f"atlas '{self.path}' has no peaks of layer '{layer.name}': it was scanned without --peaks, or "
                 "places of the layer's maps have no receptive field"
             )
-        position, field = self.index.flat(layer, channel), self.manifest.receptive_fields[layer.name]
-        values, rows, places = (self.array(f"peak_{name}")[:, position].to_numpy() for name in _PEAK)
-        columns = [side for axis, side in enumerate(layer.shape, 1) if axis != layer.unit_axis][1]
-        cells = math.prod(layer.shape) // layer.units
-        if (rows >= len(self.images)).any() or (places >= cells).any():
-            raise damaged(self.path, f"{ARRAYS} has a peak outside of the images or of the maps")
-        found = (rows >= 0) & (places >= 0)
-        at = [divmod(int(place), columns) for place in places[found]]
+        found = self.peaks_in(layer, channel, {name: self.array(name) for name in PEAK_ARRAYS})
+        names = self.images["image"]
         return pd.DataFrame(
-            [(*place, *field.box(*place)) for place in at],
-            columns=["row", "column", "top", "left", "height", "width"],
-        ).assign(rank=range(1, len(at) + 1), image=self.images["image"].to_numpy()[rows[found]], value=values[found])[
-            ["rank", "image", "value", "row", "column", "top", "left", "height", "width"]
-        ]
+            [(rank, names.iloc[peak.image], peak.value, *peak.place, *peak.box) for rank, peak in enumerate(found, 1)],
+            columns=["rank", "image", "value", "row", "column", "top", "left", "height", "width"],
+        )
+
+    def peaks_in(self, layer: Layer, channel: int, arrays: Mapping[str, Any]) -> tuple[Peak, ...]:
+        """Return a unit's peaks from the arrays named `PEAK_ARRAYS`, ``[rank, unit]``.
+
+        Raises:
+            AtlasError: if a peak is outside of the images or of the maps.
+        """
+        position, field = self.index.flat(layer, channel), self.manifest.receptive_fields[layer.name]
+        columns = (np.asarray(arrays[name][:, position]) for name in PEAK_ARRAYS)
+        try:
+            return peaks_of(layer, field, *columns, count=len(self.images))
+        except ValueError as problem:
+            raise damaged(self.path, f"{ARRAYS}: {problem}") from problem
 
     def find(self, layer: str | Layer) -> Layer:
         """Return the tapped layer at an address.

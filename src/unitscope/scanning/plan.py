@@ -10,7 +10,9 @@ from importlib import import_module
 from itertools import chain
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from unitscope.atlas.schema import Label
 from unitscope.atlas.storage import StoragePath
@@ -66,6 +68,14 @@ class Plan:
         """The receptive fields of the tapped layers that have one, if peaks are wanted; see `ScanOptions.peaks`."""
         known = self.trace.receptive_fields if self.options.peaks else {}
         return {layer: known[layer] for layer in self.layers if layer in known}
+
+    @cached_property
+    def peak_units(self) -> NDArray[np.int64]:
+        """Positions of the units whose peaks are found, on the flat unit axis."""
+        index = UnitIndex(self.layers)
+        return np.concatenate(
+            [np.empty(0, np.int64), *(np.arange(self.units)[index.span(layer)] for layer in self.receptive_fields)]
+        )
 
     @property
     def shards(self) -> int:

@@ -24,7 +24,6 @@ from unitscope.engine.torchcodec_loader import Torchcodec
 from unitscope.scanning.plan import Plan
 from unitscope.summaries import ShardClassSums, Summary
 from unitscope.summaries.peaks import NO_PLACE
-from unitscope.units import UnitIndex
 
 T = TypeVar("T")
 
@@ -157,11 +156,9 @@ class _Shard:
         self.started, self.added, self.seconds, self.data_wait = time.perf_counter(), 0, 0.0, 0.0
         count = len(self.rows)
         self.responses = np.full((count, plan.units), np.nan, np.float32)
-        index = UnitIndex(plan.layers)
-        spans = [np.arange(plan.units)[index.span(layer)] for layer in plan.receptive_fields]
-        self.peak_units = np.concatenate(spans) if spans else np.empty(0, np.int64)
-        self.peak_values = np.full((count, plan.units if spans else 0), np.nan, np.float32)
-        self.peak_places = np.full((count, plan.units if spans else 0), NO_PLACE, np.int32)
+        of_peaks = (count, plan.units if len(plan.peak_units) else 0)
+        self.peak_values = np.full(of_peaks, np.nan, np.float32)
+        self.peak_places = np.full(of_peaks, NO_PLACE, np.int32)
         self.top_classes = np.full((count, TOP5), -1, np.int32)
         self.top_probabilities = np.full((count, TOP5), np.nan, np.float32)
         self.sizes = np.zeros((count, 2), np.int32)
@@ -191,7 +188,7 @@ class _Shard:
         self.responses[rows] = np.where(np.isfinite(responses), responses + np.float32(0), np.float32(np.nan))  # no -0
         if outputs.peaks:
             values, places = (each.numpy() for each in outputs.peaks)
-            cells = np.ix_(np.array(rows), self.peak_units)
+            cells = np.ix_(np.array(rows), self.plan.peak_units)
             self.peak_values[cells] = np.where(np.isfinite(values), values + np.float32(0), np.float32(np.nan))
             self.peak_places[cells] = places
         if logits is not None:
@@ -219,7 +216,7 @@ class _Shard:
                 ids,
                 k=self.plan.options.top,
                 threads=threads,
-                peaks=(self.peak_values, self.peak_places) if len(self.peak_units) else None,
+                peaks=(self.peak_values, self.peak_places) if len(self.plan.peak_units) else None,
             ),
             classes,
         )

@@ -24,9 +24,10 @@ from unitscope.analyses.sparsity_by_layer import sparsity_by_layer
 from unitscope.analyses.unit_correlation import standardized_responses
 from unitscope.atlas import Atlas
 from unitscope.atlas.extremes import Activity, without_silent
+from unitscope.atlas.peaks import PEAK_ARRAYS
 from unitscope.display.exemplar_sheet import Exemplar, ExemplarSheet
 from unitscope.display.thumbnails import input_size
-from unitscope.units import Layer, Unit
+from unitscope.units import Layer
 from unitscope.web.image_columns import ImageColumns
 
 Floats = NDArray[np.float32]
@@ -161,17 +162,22 @@ class AtlasCache:
 
     def peaks(self, layer: Layer, channel: int) -> tuple[PeakImage, ...]:
         """Return a unit's peaks, the greatest first; empty if they are unknown or what a place sees can't be shown."""
-        if not self.atlas.has_peaks or layer.name not in self.atlas.manifest.receptive_fields or not self.input_size:
+        if not self.atlas.has_peaks_of(layer) or self.input_size is None:
             return ()
-        found, (height, width) = self.atlas.peaks(Unit(layer.name, channel)), self.input_size
-        rows = [self.atlas.image_number(image) for image in found["image"]]
-        top, left = found["top"].clip(0, height - 1), found["left"].clip(0, width - 1)
-        down, right = (found["top"] + found["height"]).clip(1, height), (found["left"] + found["width"]).clip(1, width)
-        boxes = zip(left.tolist(), top.tolist(), (right - left).tolist(), (down - top).tolist(), strict=True)
+        found = self.atlas.peaks_in(layer, channel, self._peaks)
         return tuple(
-            PeakImage(rank, row, self.ids[row], float(value), self.label_names[row], box)
-            for rank, row, value, box in zip(found["rank"].tolist(), rows, found["value"], boxes, strict=True)
+            PeakImage(
+                rank, one.image, self.ids[one.image], one.value, self.label_names[one.image], self._shown(one.box)
+            )
+            for rank, one in enumerate(found, 1)
         )
+
+    def _shown(self, box: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
+        """Return left, top, width and height of the part of a box that is inside the network's input."""
+        (top, left, tall, wide), (height, width) = box, self.input_size or (0, 0)
+        first, start = min(max(top, 0), height - 1), min(max(left, 0), width - 1)
+        last, end = min(max(top + tall, 1), height), min(max(left + wide, 1), width)
+        return start, first, end - start, last - first
 
     @cached_property
     def sparsity(self) -> pd.DataFrame:
@@ -218,6 +224,10 @@ class AtlasCache:
     @cached_property
     def _activity(self) -> dict[str, NDArray[Any]]:
         return {name: self.atlas.array(name).to_numpy() for name in ("count", "zeros", "min")}
+
+    @cached_property
+    def _peaks(self) -> dict[str, NDArray[Any]]:
+        return {name: self.atlas.array(name).to_numpy() for name in PEAK_ARRAYS}
 
     @cached_property
     def _extremes(self) -> dict[str, NDArray[Any]]:
